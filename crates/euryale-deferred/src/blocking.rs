@@ -1,4 +1,4 @@
-//! Turns in the lanes: places for them, taken before the commit, and turns that are used later.
+//! Turns in the lanes, and places in their queues, which are taken before the commit.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::layer::Settings;
 
-/// What a response needs of the layer.
+/// What a response needs from the layer.
 #[derive(Clone, Copy)]
 pub(crate) enum Need {
     Future,
@@ -21,8 +21,8 @@ pub(crate) enum Need {
 }
 
 impl Need {
-    /// Looks at a response, the answer to HEAD if `head`. What is encoded is somebody else's, who
-    /// polls it.
+    /// Inspects a response, which answers HEAD if `head`. An encoded body has been wrapped by
+    /// another layer, which polls it.
     pub(crate) fn of(response: &Response, head: bool) -> Option<Self> {
         let extensions = response.extensions();
         let is_ours = !response.headers().contains_key(CONTENT_ENCODING);
@@ -41,7 +41,7 @@ impl Need {
     }
 }
 
-/// Room for a response, by what it needs: it is not refused any more.
+/// Room for a response, by its need. A response with room is never refused.
 pub(crate) enum Room {
     Future(OwnedSemaphorePermit),
     Blocking(Place),
@@ -76,7 +76,7 @@ impl Room {
 #[derive(Clone)]
 struct Kept(Arc<Mutex<Option<Room>>>);
 
-/// Before the commit: a response gets its room, or is refused.
+/// Before the commit: a response gets room, or is refused.
 pub(crate) fn admit(response: &mut Response, head: bool, settings: &Settings) -> Result<(), Error> {
     Body::publish_handle(response, &settings.ledger);
     if let Some(need) = Need::of(response, head) {
@@ -87,8 +87,8 @@ pub(crate) fn admit(response: &mut Response, head: bool, settings: &Settings) ->
     Ok(())
 }
 
-/// After it: the room that a response got, if it got some for what it needs now. Otherwise no gate
-/// was asked (a handler of axum's has answered, or an abort has), and it may still be refused.
+/// After the commit: the room that a response got, if it still matches its need. Otherwise no gate
+/// was asked (the answer came from an axum handler or an abort), and it may still be refused.
 pub(crate) fn room(
     response: &mut Response,
     need: &Need,
@@ -100,7 +100,7 @@ pub(crate) fn room(
         .map_or_else(|| Room::find(need, settings), Ok)
 }
 
-/// A turn, when there is one. Without a place it waits however many do.
+/// Waits for a turn. Without a place it waits however long the queue is.
 pub(crate) async fn enter(place: Option<Place>, lane: &BlockingLane) -> Result<Turn, Error> {
     match place {
         Some(place) => place.enter().await,
@@ -112,7 +112,7 @@ pub(crate) fn counted(turn: Turn, gauge: &Gauge) -> Turn {
     turn.counted(GaugeGuard::new(gauge, 1))
 }
 
-/// A turn that is held for work which comes later, or never.
+/// A turn that is held for work that comes later, or never.
 pub(crate) struct Reserved(Mutex<Option<Turn>>);
 
 impl Reserved {

@@ -2,7 +2,7 @@
 
 use euryale_core::ledger::{Book, Counter, Figures, Gauge, Unsettled};
 
-/// Work for an answer after its transaction, counted by [`AwaitDeferred`](crate::AwaitDeferred).
+/// Work on answers after their transactions, counted by [`AwaitDeferred`](crate::AwaitDeferred).
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct DeferredBook {
@@ -19,7 +19,7 @@ pub struct DeferredBook {
     pub panic: Counter,
     /// Took longer than the deadline.
     pub elapsed: Counter,
-    /// Given up because the client went away.
+    /// Abandoned because the client left.
     pub cancelled: Counter,
     /// Refused: too many of their kind were running.
     pub full: Counter,

@@ -76,7 +76,7 @@ where
                         }
                     }
                 }
-                // Whatever it is, the transaction is over.
+                // The transaction is over by now.
                 StateProj::Waiting { resolved } => {
                     let resolved = ready!(resolved.as_mut().poll(cx));
                     return Poll::Ready(resolved.map_err(Error::after_transaction));

@@ -33,7 +33,8 @@ pub(crate) struct Settings {
 /// The number of blocking responses that may wait for a thread, by default.
 const WAITING: usize = 1024;
 
-/// The number of bodies that may wait for a thread, by default. Each holds what it is written from.
+/// The number of bodies that may wait for a thread, by default. Each holds the data that it will be
+/// written from.
 const WRITERS_WAITING: usize = 64;
 
 impl DeferredLayer {
@@ -93,27 +94,27 @@ impl DeferredLayer {
         self
     }
 
-    /// How many blocking threads responses may want at a time.
+    /// The maximum number of blocking threads for responses.
     #[must_use]
     pub fn blocking_threads(&self) -> usize {
         self.settings.blocking.threads()
     }
 
-    /// How many blocking threads bodies may want at a time.
+    /// The maximum number of blocking threads for bodies.
     #[must_use]
     pub fn writer_threads(&self) -> usize {
         self.settings.writers.threads()
     }
 
-    /// Within what time a response must be computed, its wait for a thread and all that it defers
-    /// to included; and for how long a body may wait for a thread to be written in. The time in
-    /// which a body is sent does not count. Default: 60 s.
+    /// How long a response may take to compute, including its wait for a thread and everything that
+    /// it defers to; and how long a body may wait for a thread to write it. Sending a body does not
+    /// count. Default: 60 s.
     pub fn deadline(mut self, within: impl Into<Option<Duration>>) -> Self {
         self.settings.deadline = within.into();
         self
     }
 
-    /// How often a computed response may be deferred once more. Default: 8.
+    /// How often a computed response may be deferred again. Default: 8.
     pub fn depth(mut self, most: u32) -> Self {
         self.settings.depth = most;
         self
@@ -125,8 +126,7 @@ impl DeferredLayer {
         self
     }
 
-    /// For how long the client of a body that synchronous code writes may take nothing. Default: 60
-    /// s.
+    /// How long the client of a body that synchronous code writes may read nothing. Default: 60 s.
     pub fn stall(mut self, time: Duration) -> Self {
         self.settings.stall = time;
         self

@@ -17,22 +17,23 @@ use crate::DeferredBook;
 use crate::blocking::{self, Need, Reserved, Room, counted, enter};
 use crate::layer::Settings;
 
-/// What a response is.
+/// The kinds of responses.
 pub(crate) enum Found {
     Answer(Response),
-    /// Still to be computed, what came with it, and the room that it has.
+    /// Still to be computed: the response that came with it, and its room.
     Deferred(Box<Parts>, Deferred, Option<Room>),
-    /// Its body waits for a turn to be written in.
+    /// Its body waits for a turn to be written.
     Writer(Response, Option<Place>),
 }
 
-/// Looks at a response from inside, and finds room for it if no gate did.
+/// Inspects a response from inside, and finds room for it if no gate did.
 pub(crate) fn receive(
     mut response: Response,
     head: bool,
     settings: &Settings,
 ) -> Result<Found, Error> {
-    // A body of our own tells by itself what it is. One that was boxed on the way has its handle.
+    // A body of our own type is recognized directly. One that was boxed on the way has a handle in
+    // the extensions.
     Body::publish_handle(&mut response, &settings.ledger);
     let need = Need::of(&response, head);
     let room = need.map(|need| blocking::room(&mut response, &need, settings));
@@ -146,7 +147,8 @@ async fn compute(
     head: bool,
     settings: &Settings,
 ) -> Result<Response, Error> {
-    // An async response keeps its place while what it defers to waits, which bounds how many do.
+    // An async response keeps its place while the one that it defers to waits, which limits their
+    // number.
     let (mut place, _permit) = match room {
         Some(Room::Future(permit)) => (None, Some(permit)),
         Some(Room::Blocking(place)) => (Some(place), None),
@@ -177,7 +179,7 @@ async fn one(
     settings: &Settings,
 ) -> Result<Response, Error> {
     let _running = if deferred.is_blocking() {
-        // It keeps its turn until it returns, whatever becomes of us.
+        // It keeps its turn until it returns, even if this future is dropped.
         let turn = enter(place, &settings.blocking).await?;
         let turn = counted(turn, &settings.book.running);
         deferred.run_by(Arc::new(Reserved::new(turn)));
@@ -219,14 +221,14 @@ fn merged(first: Parts, response: Response) -> Response {
     }
     parts.headers = headers;
     let mut extensions = first.extensions;
-    // It was taken; the next one, if there is one, comes with the new body.
+    // The old one was taken; the new body brings its own, if it has one.
     extensions.remove::<DeferredHandle>();
     extensions.extend(std::mem::take(&mut parts.extensions));
     parts.extensions = extensions;
     own_framing(Response::from_parts(parts, body))
 }
 
-/// Counts how a deferred response ended, also when it is dropped.
+/// Counts the outcome of a deferred response, also when it is dropped.
 struct Ending {
     book: Arc<DeferredBook>,
     outcome: Outcome,

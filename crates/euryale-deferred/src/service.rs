@@ -18,7 +18,7 @@ use crate::layer::Settings;
 pub struct AwaitDeferred<S> {
     inner: S,
     settings: Arc<Settings>,
-    /// For HEAD, and for all others.
+    /// One gate for HEAD, and one for all other methods.
     gates: Arc<[AnswerGate; 2]>,
 }
 

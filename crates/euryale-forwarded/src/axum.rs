@@ -10,9 +10,8 @@ use crate::{Client, PublicUrl};
 
 /// An argument of a handler.
 ///
-/// # Errors
-/// 500 when no [`ForwardedLayer`](crate::ForwardedLayer) stands around the handler, which the log
-/// says; ask for an `Option` of it where that may be.
+/// # Errors 500, and a line in the log, if there is no [`ForwardedLayer`](crate::ForwardedLayer)
+/// around the handler; use an `Option` where that is possible.
 impl<S: Sync> FromRequestParts<S> for Client {
     type Rejection = Error;
 
@@ -24,7 +23,7 @@ impl<S: Sync> FromRequestParts<S> for Client {
     }
 }
 
-/// `None` where no [`ForwardedLayer`](crate::ForwardedLayer) stands around the handler.
+/// `None` if there is no [`ForwardedLayer`](crate::ForwardedLayer) around the handler.
 impl<S: Sync> OptionalFromRequestParts<S> for Client {
     type Rejection = Infallible;
 
@@ -35,9 +34,8 @@ impl<S: Sync> OptionalFromRequestParts<S> for Client {
 
 /// An argument of a handler.
 ///
-/// # Errors
-/// 500 when no [`ForwardedLayer`](crate::ForwardedLayer) stands around the handler, which the log
-/// says; ask for an `Option` of it where that may be.
+/// # Errors 500, and a line in the log, if there is no [`ForwardedLayer`](crate::ForwardedLayer)
+/// around the handler; use an `Option` where that is possible.
 impl<S: Sync> FromRequestParts<S> for PublicUrl {
     type Rejection = Error;
 
@@ -50,7 +48,7 @@ impl<S: Sync> FromRequestParts<S> for PublicUrl {
     }
 }
 
-/// `None` where no [`ForwardedLayer`](crate::ForwardedLayer) stands around the handler.
+/// `None` if there is no [`ForwardedLayer`](crate::ForwardedLayer) around the handler.
 impl<S: Sync> OptionalFromRequestParts<S> for PublicUrl {
     type Rejection = Infallible;
 

@@ -10,8 +10,8 @@ use crate::visit::Visit;
 /// The client that sent a request, as reported by trusted proxies: [`of`](Self::of) the extensions
 /// of the request.
 ///
-/// It is the peer, or, when that is a trusted proxy, the last of the addresses that its headers
-/// name that is not itself a trusted proxy's.
+/// It is the peer, or, if that is a trusted proxy, the last address in its headers that does not
+/// belong to a trusted proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Client {
     pub(crate) ip: Option<IpAddr>,
@@ -19,23 +19,23 @@ pub struct Client {
 }
 
 impl Client {
-    /// That of a request with these extensions. None: no [`ForwardedLayer`](crate::ForwardedLayer)
-    /// is around the caller.
+    /// The client of a request with these extensions. None if there is no
+    /// [`ForwardedLayer`](crate::ForwardedLayer) around the caller.
     ///
     /// It is not an extension of its own, so `extensions.get::<Client>()` finds nothing: client and
-    /// address share one, for each costs in every copy of a head.
+    /// public URL share one extension, because each one makes every copy of a head more expensive.
     pub fn of(extensions: &Extensions) -> Option<Self> {
         extensions.get::<Visit>().and_then(|visit| visit.client)
     }
 
-    /// Its address; none for a peer at a Unix socket, and where a proxy does not tell (RFC 7239
+    /// Its address. None for a peer on a Unix socket, and if a proxy does not report it (RFC 7239
     /// §6.2 and §6.3).
     pub fn ip(&self) -> Option<IpAddr> {
         self.ip
     }
 
-    /// Did a trusted proxy send this request on? Then what other layers take from proxies only,
-    /// such as offers to send files, may be taken.
+    /// Returns whether a trusted proxy forwarded this request. Then other layers may accept from it
+    /// what they accept from proxies only, such as offers to send files.
     pub fn is_proxied(&self) -> bool {
         self.is_proxied
     }

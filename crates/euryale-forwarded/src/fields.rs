@@ -1,4 +1,4 @@
-//! The header fields by which proxies tell whom they speak for.
+//! The header fields in which proxies describe the client.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,12 +7,12 @@ use http::{HeaderMap, HeaderName};
 
 use crate::refusal::Malformed;
 
-/// A field that a trusted proxy sets, or takes out of what a client sends. Only such ones may be
-/// believed: what a proxy passes on as it came is the client's word.
+/// A field that a trusted proxy sets, or removes from what a client sends. Only such fields may be
+/// trusted: a field that a proxy passes on unchanged was written by the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Field {
-    /// `Forwarded` (RFC 7239): `for`, `proto` and `host`. Where it is listed, `X-Forwarded-For`,
-    /// `-Proto` and `-Host` are not looked at.
+    /// `Forwarded` (RFC 7239): `for`, `proto` and `host`. If it is listed, `X-Forwarded-For`,
+    /// `-Proto` and `-Host` are ignored.
     Forwarded,
     /// `X-Forwarded-For`: addresses, to which each proxy adds that of its peer.
     XForwardedFor,
@@ -21,14 +21,15 @@ pub enum Field {
     XForwardedProto,
     /// `X-Forwarded-Host`: what the client sent as `Host`.
     XForwardedHost,
-    /// `X-Forwarded-Port`: the port that the client asked. One in the host counts more.
+    /// `X-Forwarded-Port`: the port that the client used. A port in the host overrides it.
     XForwardedPort,
-    /// `X-Forwarded-Prefix`: the path that a proxy took away from the beginning of the request's.
+    /// `X-Forwarded-Prefix`: the path that a proxy removed from the beginning of the request's
+    /// path.
     XForwardedPrefix,
 }
 
 impl Field {
-    /// The five that are no standard.
+    /// The five that are not standardized.
     pub const X_FORWARDED: [Self; 5] = [
         Self::XForwardedFor,
         Self::XForwardedProto,

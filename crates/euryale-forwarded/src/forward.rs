@@ -65,7 +65,7 @@ impl Settings {
             let nodes = elements.iter().map(|element| element.node.as_deref());
             let name = Field::Forwarded.name();
             let walk = walk(peer, nodes, &self.proxies, self.max_hops, name)?;
-            // A proxy that says nothing of it leaves it to those nearer to us.
+            // If a proxy does not report it, the proxies nearer to us decide.
             let near = &elements[elements.len().saturating_sub(walk.hops.max(1))..];
             let proto = near.iter().find_map(|element| element.proto.as_deref());
             let host = near.iter().find_map(|element| element.host.as_deref());
@@ -124,7 +124,7 @@ struct Told {
 }
 
 impl Told {
-    /// True if scheme, host or port are others now.
+    /// Whether scheme, host or port have changed.
     fn say(self, facts: &mut Facts) -> bool {
         let is_moved = self.proto.is_some() || self.host.is_some() || self.port.is_some();
         facts.is_https = self.proto.unwrap_or(facts.is_https);

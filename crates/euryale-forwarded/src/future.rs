@@ -21,7 +21,7 @@ pin_project! {
 }
 
 pin_project! {
-    /// Refused ⇒ 400 or 421, without a call. Called ⇒ what the service inside answers.
+    /// Refused ⇒ 400 or 421, without a call. Called ⇒ the answer of the inner service.
     #[project = StateProj]
     enum State<F> {
         Refused { refusal: Refusal },

@@ -6,21 +6,20 @@ use std::net::Ipv6Addr;
 
 use http::HeaderValue;
 
-/// A name or an address, in lower case, and a port if one was said.
+/// A name or an address, in lower case, and a port if there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Host {
-    /// IPv6 in brackets. One that came like this is shared with the head that it came in, not
-    /// copied.
+    /// IPv6 in brackets. A host that needs no change is shared with the head, not copied.
     name: HeaderValue,
     pub(crate) port: Option<u16>,
 }
 
 impl Host {
-    /// The longest name of the DNS, and some more for brackets and port.
+    /// The length of the longest DNS name, and some more for brackets and port.
     const LONGEST: usize = 263;
 
-    /// `host [":" port]` of RFC 9110 §7.2, without what RFC 3986 §3.2.2 allows and no host has: it
-    /// goes into URLs, headers and pages.
+    /// `host [":" port]` of RFC 9110 §7.2, without the characters that RFC 3986 §3.2.2 allows but
+    /// no real host has, because it goes into URLs, headers and pages.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (name, port) = Self::split(text)?;
         Some(Self {
@@ -88,7 +87,7 @@ impl Host {
         self.name.to_str().unwrap_or_default()
     }
 
-    /// Without the dot of the DNS's root at its end.
+    /// Without the final dot of the DNS root.
     pub(crate) fn without_root(self) -> Option<Self> {
         Some(Self {
             name: HeaderValue::from_str(rooted(self.name())).ok()?,
@@ -96,7 +95,7 @@ impl Host {
         })
     }
 
-    /// Without the port when it is that of the scheme anyway.
+    /// Without the port if it is the scheme's default.
     pub(crate) fn without_default_port(mut self, is_https: bool) -> Self {
         self.port = self.port.filter(|port| *port != default_port(is_https));
         self
@@ -124,7 +123,7 @@ pub(crate) fn parse_port(text: &str) -> Option<u16> {
     text.parse().ok().filter(|port| is_number && *port != 0)
 }
 
-/// A name in the DNS may end with a dot, and is the same one.
+/// A DNS name may end with a dot, and means the same.
 pub(crate) fn rooted(name: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }

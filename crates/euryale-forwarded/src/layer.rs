@@ -11,7 +11,7 @@ use crate::fields::Field;
 use crate::peer::FindPeer;
 use crate::{Forwarded, TrustedProxies};
 
-/// Believes trusted proxies, and nobody else. See the [crate's documentation](crate).
+/// Accepts forwarded fields from trusted proxies only. See the [crate's documentation](crate).
 #[derive(Clone)]
 #[must_use]
 pub struct ForwardedLayer {
@@ -27,7 +27,7 @@ pub(crate) struct Settings {
 }
 
 impl ForwardedLayer {
-    /// Believes these proxies, by the five fields `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and
+    /// Trusts these proxies, for the five fields `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and
     /// `-Prefix`.
     pub fn new(proxies: TrustedProxies) -> Self {
         Self {
@@ -40,8 +40,8 @@ impl ForwardedLayer {
         }
     }
 
-    /// The fields that count: those that every trusted proxy sets, or takes away. The others are
-    /// taken away here.
+    /// The fields that count: those that every trusted proxy sets or removes. The others are
+    /// removed here.
     pub fn fields(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
         self.settings.fields = fields.into_iter().collect();
         self
@@ -82,8 +82,8 @@ impl ForwardedLayer {
     /// # }
     /// ```
     ///
-    /// It must be something that a client cannot choose. A peer that is not found is trusted by
-    /// nobody, and the log warns of the first.
+    /// It must be something that a client cannot choose. If no peer is found, nobody is trusted,
+    /// and the log warns once.
     pub fn peer(
         mut self,
         find: impl Fn(&Extensions) -> Option<PeerAddr> + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! The names that proxies give to those who talk to them.
+//! The identifiers that proxies give to their peers.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
@@ -7,13 +7,13 @@ use euryale_core::PeerAddr;
 use crate::TrustedProxies;
 use crate::refusal::Malformed;
 
-/// One that talked to a proxy.
+/// A peer of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Node {
     Ip(IpAddr),
     /// By a Unix socket, as nginx writes it.
     Unix,
-    /// `unknown`, or a name that says nothing (RFC 7239 §6.2, §6.3).
+    /// `unknown`, or an obfuscated identifier (RFC 7239 §6.2, §6.3).
     Hidden,
 }
 
@@ -61,7 +61,7 @@ impl Node {
     }
 }
 
-/// A scope belongs to the machine that knows it.
+/// A scope has a meaning only on its own machine.
 fn has_scope(address: &SocketAddr) -> bool {
     matches!(address, SocketAddr::V6(address) if SocketAddrV6::scope_id(address) != 0)
 }
@@ -74,10 +74,10 @@ fn obfuscated(text: &str) -> bool {
         .is_some_and(|name| !name.is_empty() && name.bytes().all(is_fit))
 }
 
-/// Proxies behind proxies that are believed; more are a loop, or somebody's game.
+/// The maximum number of trusted proxies in a chain; more are a loop, or an attack.
 const MOST_HOPS: usize = 32;
 
-/// The end of the way back to the client.
+/// The result of following the chain back to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Walk {
     pub(crate) client: Option<IpAddr>,
@@ -85,9 +85,9 @@ pub(crate) struct Walk {
     pub(crate) hops: usize,
 }
 
-/// Back from `peer`, who is trusted, through `nodes`, of which the last was written by it, to the
-/// first who is not trusted, or to the end, or at most `max_hops` nodes. Addresses before that one
-/// may be forged, and are ignored.
+/// Follows the chain back from `peer`, which is trusted and wrote the last of `nodes`, to the first
+/// address that is not trusted, or to the end, or through at most `max_hops` nodes. Addresses
+/// before that one may be forged, and are ignored.
 pub(crate) fn walk<'a>(
     peer: PeerAddr,
     nodes: impl DoubleEndedIterator<Item = Option<&'a str>>,
@@ -118,8 +118,8 @@ pub(crate) fn walk<'a>(
 }
 
 impl Walk {
-    /// Of a list to which each proxy adds an element: what the proxy wrote that the client talked
-    /// to. Where some of them replace the list it is shorter, and then its first counts.
+    /// From a list to which each proxy adds an element: the element of the proxy that the client
+    /// talked to. If a proxy replaces the list, it is shorter, and its first element counts.
     pub(crate) fn pick<T>(self, list: &[T]) -> Option<&T> {
         list.get(list.len().saturating_sub(self.hops.max(1)))
     }

@@ -28,9 +28,8 @@ impl FindPeer {
         }))
     }
 
-    /// One that is not found is not told, and is trusted by nobody. Where somebody was to be
-    /// trusted, the log says so once: it is the server that tells, so it is missing from every
-    /// request.
+    /// If none is found, nobody is trusted. If a list of trusted proxies was configured, the log
+    /// says so once: the server reports the peer, so it is missing from every request.
     pub(crate) fn find(&self, extensions: &Extensions, proxies: &TrustedProxies) -> PeerAddr {
         (self.0.find)(extensions).unwrap_or_else(|| {
             if !proxies.is_empty() {

@@ -11,21 +11,22 @@ use crate::host::{Host, default_port};
 use crate::peer::is_tls;
 use crate::visit::Visit;
 
-/// The address at which the client sees the application, scheme, host and the path below which it
-/// stands. A request has it: [`of`](Self::of) its extensions.
+/// The address at which the client sees the application: scheme, host and the path that it is
+/// mounted at. Get it with [`of`](Self::of) from the extensions of a request.
 ///
-/// An application whose clients see a different address from its own builds links, redirects and
-/// the paths of cookies with it. Paths go in and come out percent-encoded, and begin with a slash.
+/// An application whose clients see a different address builds links, redirects and the paths of
+/// cookies with it. Paths are percent-encoded, both as arguments and as results, and begin with a
+/// slash.
 ///
-/// Without a proxy that is believed it is what the request itself says: its `Host`, or the
-/// authority of its target (RFC 9112 §3.2.2, RFC 9113 §8.3.1), with the scheme of the socket.
-/// `Host` is the client's choice. Before you keep something that was made for one client and show
-/// it to another, check that the host is yours.
+/// Without a trusted proxy it is taken from the request itself: its `Host`, or the authority of its
+/// target (RFC 9112 §3.2.2, RFC 9113 §8.3.1), with the scheme of the socket. `Host` is the client's
+/// choice. Before you keep something that was made for one client and show it to another, check
+/// that the host is yours.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicUrl {
     is_https: bool,
     host: Option<Host>,
-    /// None: both are empty, as they mostly are.
+    /// None if both are empty, as they mostly are.
     paths: Option<Arc<Paths>>,
 }
 
@@ -35,14 +36,14 @@ struct Paths {
     root: Box<str>,
 }
 
-/// What a [`PublicUrl`] is made of.
+/// The parts of a [`PublicUrl`].
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) is_https: bool,
     pub(crate) host: Option<Host>,
     /// The prefix of the application's paths: empty, or `/a/b`.
     pub(crate) prefix: Box<str>,
-    /// What the client does not see of them: empty, or `/a/b`.
+    /// The part of the paths that the client does not see: empty, or `/a/b`.
     pub(crate) root: Box<str>,
 }
 
@@ -67,7 +68,7 @@ impl PublicUrl {
         }
     }
 
-    /// That of a request with these extensions. None: neither
+    /// The public URL of a request with these extensions. None if neither
     /// [`ForwardedLayer`](crate::ForwardedLayer) nor [`VirtualHostLayer`](crate::VirtualHostLayer)
     /// is around the caller.
     pub fn of(extensions: &Extensions) -> Option<&Self> {
@@ -89,7 +90,7 @@ impl PublicUrl {
         self.host.as_ref()
     }
 
-    /// Does the client use TLS?
+    /// Returns whether the client uses TLS.
     pub fn is_https(&self) -> bool {
         self.is_https
     }
@@ -99,13 +100,13 @@ impl PublicUrl {
         if self.is_https { "https" } else { "http" }
     }
 
-    /// The host's name or address without its port, in lower case, IPv6 in brackets. None: the
-    /// request named no host, or none that can be one.
+    /// The host's name or address without its port, in lower case, IPv6 in brackets. None if the
+    /// request has no host, or an invalid one.
     pub fn host(&self) -> Option<&str> {
         self.host.as_ref().map(Host::name)
     }
 
-    /// The port, be it said or that of the scheme.
+    /// The port, explicit or the scheme's default.
     pub fn port(&self) -> u16 {
         self.host
             .as_ref()
@@ -113,12 +114,12 @@ impl PublicUrl {
             .unwrap_or(default_port(self.is_https))
     }
 
-    /// The path below which the application stands: empty, or like `/a/b`.
+    /// The path that the application is mounted at: empty, or like `/a/b`.
     pub fn prefix(&self) -> &str {
         self.paths.as_ref().map_or("", |paths| &paths.prefix)
     }
 
-    /// The part of the application that is to be seen: empty for all of it, or like `/a/b`.
+    /// The visible part of the application: empty for all of it, or like `/a/b`.
     pub fn root(&self) -> &str {
         self.paths.as_ref().map_or("", |paths| &paths.root)
     }
@@ -130,8 +131,8 @@ impl PublicUrl {
             .map(|host| format!("{}://{host}", self.scheme()))
     }
 
-    /// Where the client has what the application calls `path`, which may have a query behind it.
-    /// None: it is outside the [`root`](Self::root), and cannot be reached from here.
+    /// The client's path for the application's `path`, which may end with a query. None if it is
+    /// outside the [`root`](Self::root), and cannot be reached from here.
     ///
     /// As `physicalPathToVirtualPath` of Zope.
     pub fn path(&self, path: &str) -> Option<String> {
@@ -143,8 +144,8 @@ impl PublicUrl {
         }
     }
 
-    /// The same with the origin before it; without, where no host is known: for `Location`, mails
-    /// and feeds.
+    /// The same with the origin before it, unless no host is known: for `Location`, mails and
+    /// feeds.
     ///
     /// As `absolute_url` of Zope.
     pub fn url(&self, path: &str) -> Option<String> {
@@ -152,9 +153,9 @@ impl PublicUrl {
         Some(self.origin().unwrap_or_default() + &path)
     }
 
-    /// The attributes of a cookie that comes back to this application, and only the way it came:
-    /// `Path=/a`, with `Secure` if the client uses TLS (RFC 6265 §5.2.4 and §5.2.5). Other
-    /// attributes are the application's choice.
+    /// The attributes of a cookie that is sent back to this application only, and only over the
+    /// same scheme: `Path=/a`, with `Secure` if the client uses TLS (RFC 6265 §5.2.4 and §5.2.5).
+    /// Other attributes are the application's choice.
     pub fn cookie_attributes(&self) -> String {
         let path = if self.prefix().is_empty() {
             "/"
@@ -183,7 +184,7 @@ impl Facts {
     }
 }
 
-/// The only one: of several, nobody knows which a cache has taken.
+/// The only one: of several, a cache may have used any.
 pub(crate) fn single_host(headers: &HeaderMap) -> Option<&HeaderValue> {
     let mut hosts = headers.get_all(HOST).iter();
     let host = hosts.next()?;
@@ -203,14 +204,14 @@ impl fmt::Debug for PublicUrl {
     }
 }
 
-/// A path for [`Facts`]: empty, or like `/a/b`. None if it is not a plain path, which nobody would
-/// call his home.
+/// A path for [`Facts`]: empty, or like `/a/b`. None if it is not a plain path, which no
+/// application is mounted at.
 pub(crate) fn plain_path(text: &str) -> Option<Box<str>> {
     let path = text.strip_suffix('/').unwrap_or(text);
     if path.is_empty() {
         return Some(Box::default());
     }
-    // RFC 3986 §3.3, and nothing that means something in HTML or in a cookie.
+    // RFC 3986 §3.3, without characters that have a meaning in HTML or in a cookie.
     let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$()*+,=:@%".contains(&byte);
     let names = path.strip_prefix('/')?;
     let is_name = |name: &str| !name.is_empty() && !is_dots(name) && name.bytes().all(is_fit);

@@ -4,11 +4,11 @@ use euryale_core::{Body, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 
-/// A field that cannot be read, so no part of it is believed.
+/// A malformed field, of which no part is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed(pub(crate) &'static str);
 
-/// Why the service inside is not called.
+/// Why the inner service is not called.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Refusal {
     Malformed(Malformed),
@@ -23,7 +23,7 @@ impl From<Malformed> for Refusal {
 }
 
 impl Refusal {
-    /// As RFC 9457 has it. Nothing of the request is repeated.
+    /// As in RFC 9457. Nothing from the request is repeated.
     pub(crate) fn response(self) -> Response {
         let (status, detail) = match self {
             Self::Malformed(Malformed(what)) => (

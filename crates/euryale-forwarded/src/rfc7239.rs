@@ -7,7 +7,7 @@ use http::HeaderMap;
 use crate::fields::Field;
 use crate::refusal::Malformed;
 
-/// The entry of one proxy (RFC 7239 §4). `by` and extensions are read over.
+/// The entry of one proxy (RFC 7239 §4). `by` and extensions are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Element<'a> {
     pub(crate) node: Option<Cow<'a, str>>,
@@ -17,8 +17,8 @@ pub(crate) struct Element<'a> {
 
 const MALFORMED: Malformed = Malformed("forwarded");
 
-/// The elements of all lines. One that cannot be read makes all of them worthless: an open quote in
-/// what a client invented would swallow what the proxy added.
+/// The elements of all lines. One malformed element invalidates all of them: an open quote in an
+/// element that a client invented would swallow the one that the proxy added.
 pub(crate) fn elements(headers: &HeaderMap) -> Result<Vec<Element<'_>>, Malformed> {
     let mut elements = Vec::new();
     for line in headers.get_all(Field::Forwarded.name()) {
@@ -61,7 +61,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// `[ forwarded-pair ] *( ";" [ forwarded-pair ] )`; none if it is empty. Spaces around the
-    /// semicolons, which the grammar does not know, are common.
+    /// semicolons are not in the grammar, but common.
     fn element(&mut self) -> Result<Option<Element<'a>>, Malformed> {
         let mut element = Element::default();
         let mut is_empty = true;

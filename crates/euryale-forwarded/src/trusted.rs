@@ -1,4 +1,4 @@
-//! Whom a server believes.
+//! The proxies that a server trusts.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -39,8 +39,8 @@ impl TrustedProxy {
     }
 }
 
-/// As RFC 4632 §3.1 and RFC 4291 §2.3 write them. Bits behind the prefix are refused: they are a
-/// slip of the pen.
+/// As RFC 4632 §3.1 and RFC 4291 §2.3 write them. Bits beyond the prefix are refused: they are a
+/// mistake.
 impl FromStr for TrustedProxy {
     type Err = InvalidProxy;
 
@@ -120,7 +120,7 @@ impl fmt::Display for InvalidProxy {
 
 impl std::error::Error for InvalidProxy {}
 
-/// The proxies whose word counts. By default nobody's.
+/// The trusted proxies. By default there are none.
 ///
 /// ```
 /// use euryale_forwarded::TrustedProxies;
@@ -139,7 +139,7 @@ impl TrustedProxies {
         Self::default()
     }
 
-    /// Is the word of a peer at this address taken? One that is not told is never believed.
+    /// Returns whether the peer at this address is trusted. An unknown one never is.
     pub fn contain(&self, peer: PeerAddr) -> bool {
         match peer.ip() {
             Some(address) => self.contain_ip(address),

@@ -1,4 +1,5 @@
-//! Zope's virtual hosts: a proxy writes into the path where the client sees the application.
+//! Zope's virtual hosts: a proxy writes into the path at which address the client sees the
+//! application.
 
 mod directive;
 mod layer;

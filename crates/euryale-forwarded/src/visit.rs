@@ -7,7 +7,7 @@ use crate::{Client, PublicUrl};
 
 #[derive(Clone)]
 pub(crate) struct Visit {
-    /// None: no [`ForwardedLayer`](crate::ForwardedLayer) is around it.
+    /// None if there is no [`ForwardedLayer`](crate::ForwardedLayer) around it.
     pub(crate) client: Option<Client>,
     pub(crate) url: PublicUrl,
 }

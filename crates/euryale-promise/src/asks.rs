@@ -14,7 +14,7 @@ use crate::key::KeyId;
 /// What a promise resolved to, without its type. Shared by all passes, and never changed.
 pub(crate) type Value = Result<Arc<dyn Any + Send + Sync>, PromiseError>;
 
-/// What a promise runs. It is `'static` and gets no argument: it cannot hold a transaction.
+/// The code of a promise. It is `'static` and gets no argument, so it cannot hold a transaction.
 pub(crate) enum Job {
     Async(Box<dyn FnOnce() -> Running + Send>),
     Blocking(Box<dyn FnOnce() -> Value + Send>),
@@ -30,7 +30,7 @@ pub(crate) struct Terms {
     pub(crate) shared: Option<Sharing>,
 }
 
-/// How long a value is given to other requests.
+/// How long other requests get a value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sharing {
     pub(crate) fresh: Duration,
@@ -74,7 +74,7 @@ impl Asks {
     }
 }
 
-/// What a suspended pass leaves behind, on its way out of the worker. It is in a [`Pending`].
+/// The promises of a suspended pass, on their way out of the worker in a [`Pending`].
 pub(crate) struct Suspension {
     pub(crate) attempt: Attempt,
 }
@@ -85,8 +85,8 @@ pub(crate) fn pending(attempt: &Attempt) -> Pending {
     })
 }
 
-/// Has this attempt's commit stopped while something is pending. A gate is asked once: a hook that
-/// asks after it was brings another one.
+/// Stops this attempt's commit while something is pending. A gate is asked once, so a hook that
+/// asks for a promise afterwards adds another gate.
 pub(crate) fn gate(attempt: &Attempt) {
     if attempt.with(|asks: &mut Asks| std::mem::replace(&mut asks.is_gated, true)) {
         return;

@@ -12,10 +12,10 @@ use crate::{Promises, PromisesExt};
 
 /// The promises of a request in an asynchronous handler of axum's: an extractor.
 ///
-/// Such a handler can wait for what it needs by itself. It asks for promises because others do: a
-/// value that is [`shared`](Promises::shared) is fetched once for all. It returns
-/// `Result<_, Abort>`, and is called again when what it asked for is there, so
-/// [`RepublishLayer`](crate::RepublishLayer) is around its router, with [`Error::raise`] between
+/// Such a handler can also wait by itself. Promises are useful to it because a
+/// [`shared`](Promises::shared) value is fetched once for all requests. It returns `Result<_,
+/// Abort>`, and is called again when its promises are resolved, so
+/// [`RepublishLayer`](crate::RepublishLayer) goes around its router, with [`Error::raise`] between
 /// the two:
 ///
 /// ```
@@ -48,9 +48,8 @@ use crate::{Promises, PromisesExt};
 /// # }
 /// ```
 ///
-/// # Errors
-/// 500 when no `RepublishLayer` stands around the handler; ask for an `Option` of it where that may
-/// be.
+/// # Errors 500 if there is no `RepublishLayer` around the handler; use an `Option` where that is
+/// possible.
 #[derive(Clone)]
 pub struct HandlerPromises {
     attempt: Attempt,

@@ -1,4 +1,4 @@
-//! Promises that block: a few threads, whatever is asked for.
+//! Promises that block, on a fixed number of threads.
 
 use euryale_core::ledger::GaugeGuard;
 use euryale_core::{BlockingLane, PanicMessage};
@@ -15,7 +15,7 @@ pub(crate) async fn run(
     let lost = |_| PromiseError::NoThread;
     let turn = lane.enter().await.map_err(lost)?;
     let turn = turn.counted(GaugeGuard::new(&book.running, 1));
-    // Caught here, where its message is a value.
+    // Caught here, and turned into a value.
     let done = turn.start(move || PanicMessage::catch(job)).map_err(lost)?;
     done.await
         .map_err(lost)?

@@ -8,7 +8,7 @@ use euryale_core::ledger::{Book, Counter, Figures, Gauge, Unsettled};
 pub struct PromiseBook {
     /// Publications that followed a suspension.
     pub passes: Counter,
-    /// Promises whose code runs now.
+    /// Promises that run now.
     pub running: Gauge,
     /// Requests set aside now: they hold memory and nothing else.
     pub suspended: Gauge,
@@ -20,9 +20,9 @@ pub struct PromiseBook {
     pub panic: Counter,
     /// Resolved by their deadline.
     pub elapsed: Counter,
-    /// Never resolved: nobody waited any more.
+    /// Never resolved, because nobody waited any more.
     pub cancelled: Counter,
-    /// Resolved with what was asked for by another request.
+    /// Resolved with a value that another request asked for.
     pub shared: Counter,
 }
 

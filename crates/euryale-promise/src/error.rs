@@ -1,4 +1,4 @@
-//! What a promise may resolve to instead of a value, and why there may be neither.
+//! Failures of promises, and limits that a request may exceed.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -8,10 +8,10 @@ use euryale_core::{BoxError, ErrorChain, PanicMessage};
 
 /// Why a promise has no value: a value itself, which the next pass sees.
 ///
-/// `?` makes an abort of it, answered 500. Its causes are printed by [`Display`](fmt::Display) and
-/// not by [`source`](StdError::source): what went wrong elsewhere says nothing about the
-/// transaction at hand, and a database that is asked whether this is a conflict must not find that
-/// of another database in it.
+/// `?` turns it into an abort, answered 500. [`Display`](fmt::Display) prints its causes, and
+/// [`source`](StdError::source) does not return them: a failure elsewhere says nothing about this
+/// transaction, and a database that classifies the error must not find another database's conflict
+/// in it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum PromiseError {
@@ -21,7 +21,7 @@ pub enum PromiseError {
     Panicked(Arc<PanicMessage>),
     /// Its deadline, or that of its request, passed.
     Elapsed,
-    /// The system has no thread for it.
+    /// The system could not start a thread for it.
     NoThread,
 }
 

@@ -23,7 +23,7 @@ pin_project! {
     /// request; a publication in the queue leaves it, and one that runs is finished.
     pub struct RepublishFuture<S: Service<http::Request<B>>, B> {
         inner: S,
-        // As it came: each pass begins with a copy.
+        // The original request: each pass begins with a copy.
         request: http::Request<B>,
         engine: Arc<Engine>,
         until: Instant,
@@ -49,7 +49,7 @@ pin_project! {
     }
 }
 
-/// What the passes so far have left.
+/// The state that earlier passes left behind.
 #[derive(Default)]
 struct Passed {
     passes: u32,
@@ -128,14 +128,14 @@ where
     }
 }
 
-/// What a suspended pass asked for, and the history of the next: after this attempt and all the
+/// The promises of a suspended pass, and the history of the next pass, after this attempt and the
 /// conflicts before it.
 fn left_behind(mut error: Error) -> Result<(Asks, History), Error> {
     let wrote = error.wrote();
     let Some(pending) = error.take_pending() else {
         return Err(error);
     };
-    // What another layer's promises are is for that one to know.
+    // Promises of another layer are passed on to it.
     let Suspension { attempt } = pending.downcast::<Suspension>().map_err(Error::suspended)?;
     let mut history = attempt.history().after_suspension();
     history.wrote |= wrote;
@@ -143,7 +143,7 @@ fn left_behind(mut error: Error) -> Result<(Asks, History), Error> {
 }
 
 impl Passed {
-    /// One pass more, which asked for this, if there may be another.
+    /// Counts another pass, which asked for this, if the limit allows one.
     fn after(mut self, engine: &Engine, asks: &Asks, until: Instant) -> Result<Self, Error> {
         if asks.too_many {
             return Err(refused(ErrorKind::PromiseLimit, asks));

@@ -14,11 +14,10 @@ use crate::promises::asynchronous;
 use crate::{Key, Promises};
 
 impl Promises<'_> {
-    /// Asks for `key` in the next pass. Submitted twice in one pass, the second promise takes the
-    /// place of the first.
+    /// Asks for `key` in the next pass. A second promise for the same key in one pass replaces the
+    /// first.
     ///
-    /// # Errors
-    /// It is resolved already.
+    /// # Errors The key is resolved already.
     pub fn submit<T, E, F>(
         &self,
         key: impl Into<Key<T>>,
@@ -33,15 +32,14 @@ impl Promises<'_> {
         if self.find(&key).is_some() {
             return Err(AlreadyResolved);
         }
-        // One that is shared and there already is not an error: it is a result from now on.
+        // A shared value that exists already is not an error: it is a result from now on.
         self.submit_job(key, || asynchronous(promise), true);
         Ok(())
     }
 
-    /// What `key` resolved to in a pass before.
+    /// The result of `key` from an earlier pass.
     ///
-    /// # Errors
-    /// Never asked for; asked for in this pass; or resolved to a failure.
+    /// # Errors The key was never asked for, was asked for in this pass, or resolved to a failure.
     pub fn result<T: Send + Sync + 'static>(
         &self,
         key: impl Into<Key<T>>,
@@ -56,12 +54,11 @@ impl Promises<'_> {
         Err(NoResult::NotSubmitted)
     }
 
-    /// What `key` resolved to in a pass before. When it was not asked for yet, it is now, and the
+    /// The result of `key` from an earlier pass. If it was not asked for yet, it is now, and the
     /// result is `placeholder`.
     ///
-    /// # Errors
-    /// Asked for in this pass already, for which there is no placeholder a second time; or resolved
-    /// to a failure.
+    /// # Errors The key was asked for in this pass already, and there is no second placeholder; or
+    /// it resolved to a failure.
     #[doc(alias = "resultOrSubmit")]
     pub fn result_or_submit<T, E, F>(
         &self,
@@ -86,7 +83,7 @@ impl Promises<'_> {
         }
     }
 
-    /// Drops what was asked for under `key` in this pass. `false`: nothing was.
+    /// Drops the promise for `key` of this pass. Returns `false` if there was none.
     pub fn cancel<T: Send + Sync + 'static>(&self, key: impl Into<Key<T>>) -> bool {
         let key = key.into().id();
         let cancelled = self.attempt().with(|asks: &mut Asks| {
@@ -96,8 +93,8 @@ impl Promises<'_> {
         cancelled.is_some()
     }
 
-    /// Forgets what `key` resolved to, in this pass and those after it; it can be submitted again.
-    /// `false`: it was not resolved.
+    /// Forgets the result of `key`, in this pass and later ones; it can be submitted again. Returns
+    /// `false` if it was not resolved.
     pub fn clear<T: Send + Sync + 'static>(&self, key: impl Into<Key<T>>) -> bool {
         let key = key.into().id();
         let is_settled = self
@@ -114,7 +111,8 @@ impl Promises<'_> {
         })
     }
 
-    /// [`cancel`](Promises::cancel) and [`clear`](Promises::clear). `false`: there was neither.
+    /// [`cancel`](Promises::cancel) and [`clear`](Promises::clear). Returns `false` if there was
+    /// nothing to do.
     pub fn reset<T: Send + Sync + 'static>(&self, key: impl Into<Key<T>>) -> bool {
         let key = key.into();
         let cancelled = self.cancel(key.clone());

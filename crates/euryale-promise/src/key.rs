@@ -1,4 +1,4 @@
-//! What a promise is known by.
+//! The keys of promises.
 
 use std::any::{Any, TypeId};
 use std::fmt;
@@ -10,12 +10,13 @@ use euryale_core::PanicMessage;
 
 use crate::asks::Value;
 
-/// The key of a promise whose value is a `T`: a name, and what tells apart several of that name.
+/// The key of a promise whose value is a `T`: a name, and parameters that distinguish several
+/// promises of that name.
 ///
-/// Keys of one name and of different types are different keys: parts of a page that do not know
-/// each other never read each other's values as something else. Within a request a key is asked for
-/// once; a [shared](crate::Promises::shared) one is the same for **all requests of the layer**, so
-/// it must contain everything that the value depends on.
+/// Keys with the same name and different types are different keys, so independent parts of a page
+/// never confuse each other's values. Within a request a key is asked for once; a
+/// [shared](crate::Promises::shared) one is the same for **all requests of the layer**, so it must
+/// contain everything that the value depends on.
 ///
 /// ```
 /// use euryale_promise::Key;
@@ -25,8 +26,8 @@ use crate::asks::Value;
 /// assert_eq!(here.to_string(), "weather(Genova)");
 /// ```
 ///
-/// The name is a label: it appears in `Server-Timing`, where the client can read it. What
-/// [`with`](Key::with) adds appears only in logs.
+/// The name is a label: it appears in `Server-Timing`, where the client can read it. Parameters
+/// added by [`with`](Key::with) appear only in logs.
 pub struct Key<T: ?Sized> {
     name: &'static str,
     detail: Option<Arc<str>>,
@@ -45,7 +46,7 @@ impl<T: ?Sized> Key<T> {
         }
     }
 
-    /// The same name, for this one of several: an id, an address.
+    /// The same name with a parameter, such as an id or an address.
     #[must_use]
     pub fn with(self, detail: impl fmt::Display) -> Self {
         Self {
@@ -54,8 +55,9 @@ impl<T: ?Sized> Key<T> {
         }
     }
 
-    /// How much memory a value takes, in bytes, what it owns included: for those that are kept
-    /// ([`shared_weight`](crate::RepublishLayer::shared_weight)). Default: the size of its type.
+    /// How much memory a value takes, in bytes, with everything that it owns. It limits the shared
+    /// values ([`shared_weight`](crate::RepublishLayer::shared_weight)). Default: the size of its
+    /// type.
     ///
     /// ```
     /// # use euryale_promise::Key;
@@ -144,7 +146,7 @@ pub(crate) struct KeyId {
 }
 
 impl KeyId {
-    /// How much is kept with a value. An error counts for nothing: it stays for a second.
+    /// The weight of a kept value. An error has no weight: it is kept for a second.
     pub(crate) fn weight(&self, value: &Value) -> usize {
         let Ok(value) = value else { return 0 };
         let weighed = self
@@ -160,7 +162,7 @@ impl KeyId {
 type Erased = dyn Any + Send + Sync;
 type Weigh = Arc<dyn Fn(&Erased) -> usize + Send + Sync>;
 
-/// How values are weighed. Tells no keys apart.
+/// How values are weighed. It does not take part in comparisons of keys.
 #[derive(Clone)]
 struct Scale {
     size: usize,

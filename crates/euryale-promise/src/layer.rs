@@ -70,30 +70,30 @@ impl RepublishLayer {
         }
     }
 
-    /// How often a request is published at most; at least once. A suspension of the last pass is
-    /// answered 508. Default: 8.
+    /// The maximum number of passes of a request; at least 1. If the last one suspends, the answer
+    /// is 508. Default: 8.
     pub fn passes(mut self, passes: u32) -> Self {
         self.settings.passes = passes.max(1);
         self
     }
 
-    /// How many promises a request may ask for in all its passes. One more, and it is answered 508,
-    /// without running those of that pass. Default: 16.
+    /// How many promises a request may ask for in all its passes. If it asks for more, the answer
+    /// is 508, and the promises of that pass do not run. Default: 16.
     pub fn promises(mut self, promises: usize) -> Self {
         self.settings.promises = promises;
         self
     }
 
-    /// Within what time a promise is resolved that says nothing else, from the end of its pass.
-    /// Default: 10 s.
+    /// The deadline of promises without one of their own, from the end of their pass. Default: 10
+    /// s.
     pub fn promise_deadline(mut self, within: Duration) -> Self {
         self.settings.deadline = within;
         self
     }
 
-    /// Within what time all promises of a request are resolved, from the time it came here, its
-    /// waits for a connection included. Then it is published once more, with
-    /// [`Elapsed`](crate::PromiseError::Elapsed) for what is missing; if that pass suspends again,
+    /// The deadline of all promises of a request together, from its arrival in this layer, with its
+    /// waits for a connection. When it passes, the request is published once more, with
+    /// [`Elapsed`](crate::PromiseError::Elapsed) for missing values; if that pass suspends again,
     /// it is answered 508. Default: 60 s.
     pub fn request_deadline(mut self, within: Duration) -> Self {
         self.settings.request_deadline = within;
@@ -133,11 +133,12 @@ impl RepublishLayer {
     }
 
     /// How much memory shared values may take together, in bytes, as their keys
-    /// [weigh](crate::Key::weighed) them; the one used longest ago goes first. One that is heavier
-    /// than that by itself is given to those who wait for it, and not kept. Default: 64 MiB.
+    /// [weigh](crate::Key::weighed) them; the one used longest ago goes first. A value that is
+    /// heavier than that by itself goes to the requests that wait for it, and is not kept. Default:
+    /// 64 MiB.
     ///
-    /// Values of one request have no such bound: when one could be weighed it would be in memory
-    /// already. Bound what a promise reads where it reads it.
+    /// The values of one request have no such limit, since a value can only be weighed when it is
+    /// in memory already. Limit the input of a promise where it is read.
     pub fn shared_weight(mut self, bytes: usize) -> Self {
         self.weight = bytes;
         self.anew()
@@ -145,12 +146,13 @@ impl RepublishLayer {
 
     /// How long later requests get the error, panic or time-out of a shared promise before one
     /// tries again; never longer than they would get a value. Default: zero. Requests that wait for
-    /// the promise when it fails share its error, and the next request tries again, because it may
-    /// be somebody else's fault: of a credential, or of a deadline that was shorter.
+    /// the promise when it fails share its error, and the next request tries again, because the
+    /// failure may be particular to one request, such as a wrong credential or a shorter deadline.
     ///
-    /// Set it where a promise fails slowly, as a server that is down does: then not every request
-    /// waits for that. A [stale](crate::Promises::stale_while_revalidate) value is refreshed again
-    /// a second after a failure at the earliest, whatever this says.
+    /// Set it if promises fail slowly, for example when a server is down, so that not every request
+    /// waits for the failure. Regardless of this setting, a
+    /// [stale](crate::Promises::stale_while_revalidate) value is refreshed at the earliest a second
+    /// after a failure.
     pub fn error_ttl(mut self, ttl: Duration) -> Self {
         self.error_ttl = ttl;
         self.anew()
@@ -161,8 +163,8 @@ impl RepublishLayer {
         self
     }
 
-    /// Whether responses say in `Server-Timing` (W3C) how long each promise took, by the names of
-    /// the keys, in milliseconds. Default: they do.
+    /// Whether responses name each promise's key and its milliseconds in `Server-Timing` (W3C).
+    /// Default: yes.
     pub fn server_timing(mut self, says: bool) -> Self {
         self.settings.server_timing = says;
         self
@@ -171,7 +173,7 @@ impl RepublishLayer {
     /// Whether all passes of a request with a safe method read the state of the database that the
     /// first one saw, where the database can (SQLite's feature `snapshot`). A pass that writes sees
     /// the present state, and so does one whose snapshot is gone; the ledger counts these. Default:
-    /// each pass sees the state of its time.
+    /// each pass sees the current state.
     pub fn pin_snapshots(mut self, pin: bool) -> Self {
         self.settings.pin_snapshots = pin;
         self

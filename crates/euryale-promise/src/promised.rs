@@ -1,4 +1,4 @@
-//! What a publisher holds of a promise.
+//! The publisher's handle on a promise.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,7 +14,7 @@ use crate::asks::{Value, pending};
 pub struct Promised<'a, T> {
     attempt: Attempt,
     value: Option<Value>,
-    // Belongs to the pass, as `Promises` is: the code of a promise cannot hold one.
+    // Borrowed from the pass, like `Promises`, so the code of a promise cannot hold one.
     of: PhantomData<OfPass<'a, T>>,
 }
 
@@ -27,13 +27,13 @@ impl<T: Send + Sync + 'static> Promised<'_, T> {
         }
     }
 
-    /// What it resolved to, or what ends this pass with `?`: everything asked for so far is
-    /// resolved, and then the request is published again.
+    /// Returns the result, or an abort that ends this pass with `?`: the promises asked for so far
+    /// are resolved, and then the request is published again.
     ///
-    /// So ask for all that is needed, and call this afterwards: promises run side by side. Two
-    /// lines `ask(..).ready()??` run one after the other, in a pass for each, and
-    /// [`join`](crate::Promises::join) waits for several together.
-    /// `.ready()??` also gives up when the promise failed; see [`PromiseError`].
+    /// So ask for everything first, and call this afterwards: promises run side by side. Two lines
+    /// `ask(..).ready()??` run one after the other, in a pass for each, and
+    /// [`join`](crate::Promises::join) waits for several together. `.ready()??` also gives up when
+    /// the promise failed; see [`PromiseError`].
     ///
     /// # Errors
     /// Not resolved yet.
@@ -41,8 +41,8 @@ impl<T: Send + Sync + 'static> Promised<'_, T> {
         self.get().ok_or_else(|| pending(&self.attempt))
     }
 
-    /// What it resolved to; `None` while it is not there, for a publisher that shows something else
-    /// then.
+    /// Returns the result, or `None` while it is unresolved, for a publisher that shows something
+    /// else in the meantime.
     ///
     /// The pass is still thrown away at its end, and the request published again, unless the
     /// publisher says [`serve_placeholders`](crate::Promises::serve_placeholders).
@@ -53,7 +53,7 @@ impl<T: Send + Sync + 'static> Promised<'_, T> {
 
 type OfPass<'a, T> = (&'a (), fn() -> T);
 
-/// A key carries the type of its value, so the type fits.
+/// A key includes the type of its value, so the type matches.
 pub(crate) fn typed<T: Send + Sync + 'static>(value: Value) -> Result<Arc<T>, PromiseError> {
     value?
         .downcast()

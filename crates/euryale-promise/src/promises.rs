@@ -27,7 +27,7 @@ impl<B> PromisesExt for http::Request<B> {
     }
 }
 
-/// The promises of a request in one pass, and the terms of what is asked through this handle.
+/// The promises of a request in one pass, and the terms for promises made through this handle.
 ///
 /// [`deadline`](Promises::deadline), [`shared`](Promises::shared) and
 /// [`stale_while_revalidate`](Promises::stale_while_revalidate) give handles with other terms:
@@ -51,8 +51,8 @@ impl<B> PromisesExt for http::Request<B> {
 ///
 /// The code of a promise gets no argument and outlives the pass, so it can hold neither the
 /// transaction nor its connection, nor this handle. Move everything that it needs into it. It runs
-/// after the pass was rolled back, at least once: after a conflict, what is resolved is kept, and
-/// what is not is asked for again.
+/// after the pass was rolled back, at least once: after a conflict, resolved promises are kept, and
+/// the others are asked for again.
 #[doc(alias = "IPromises")]
 #[doc(alias = "IFutures")]
 #[derive(Clone)]
@@ -78,8 +78,8 @@ impl<'a> Promises<'a> {
         self.attempt.pass()
     }
 
-    /// What is asked for through the handle given back is resolved within this time of the end of
-    /// the pass, its wait for a place to run in included, and else resolves to
+    /// Promises made through the returned handle have this deadline, counted from the end of the
+    /// pass and including the wait for a place to run. After it they resolve to
     /// [`PromiseError::Elapsed`]. The request's own deadline may be sooner. Default: the layer's.
     #[must_use]
     pub fn deadline(mut self, within: Duration) -> Self {
@@ -87,13 +87,13 @@ impl<'a> Promises<'a> {
         self
     }
 
-    /// What is asked for through the handle given back is resolved once for all requests that ask
-    /// while it runs, and for those that ask within `fresh` of its end: these have it at once,
-    /// without another pass.
+    /// Promises made through the returned handle are shared. They are resolved once for all
+    /// requests that ask while they run, and for `fresh` afterwards, when requests get the value at
+    /// once, without another pass.
     ///
     /// An error goes to the requests that wait for it, and is not kept, unless the layer has an
-    /// [`error_ttl`](crate::RepublishLayer::error_ttl). A request sees one value in all its passes,
-    /// however old it is by then. When all who wait for it have gone, it is cancelled.
+    /// [`error_ttl`](crate::RepublishLayer::error_ttl). A request sees the same value in all its
+    /// passes, however old it is by then. When no request waits for it any more, it is cancelled.
     #[must_use]
     pub fn shared(mut self, fresh: Duration) -> Self {
         let stale = self
@@ -104,9 +104,9 @@ impl<'a> Promises<'a> {
         self
     }
 
-    /// As [`shared`](Promises::shared), and a value that is older by at most `stale` is given at
-    /// once all the same, while one promise brings a new one (RFC 5861 §3). If that fails, the old
-    /// one is kept.
+    /// As [`shared`](Promises::shared); and for `stale` beyond that, requests still get the old
+    /// value at once, while one promise fetches a new one (RFC 5861 §3). If that fails, the old one
+    /// is kept.
     #[must_use]
     pub fn stale_while_revalidate(mut self, stale: Duration) -> Self {
         let fresh = self
@@ -117,12 +117,12 @@ impl<'a> Promises<'a> {
         self
     }
 
-    /// Asks for what `promise` resolves to: there already, if it was asked for in a pass before or
-    /// is shared, and else in the next pass. Asked twice in one pass, the first promise is kept and
-    /// the second dropped.
+    /// Asks for the result of `promise`. It is available at once if an earlier pass asked for it or
+    /// it is shared, and otherwise in the next pass. If a pass asks twice, the second promise is
+    /// dropped.
     ///
-    /// `promise` is called, and its future run, on the runtime, beside the others: it must not
-    /// block.
+    /// `promise` is called, and its future runs, on the runtime, concurrently with the others: it
+    /// must not block.
     pub fn ask<T, E, F>(
         &self,
         key: impl Into<Key<T>>,
@@ -136,11 +136,11 @@ impl<'a> Promises<'a> {
         self.ask_job(key.into().id(), || asynchronous(promise))
     }
 
-    /// As [`ask`](Promises::ask), for code that blocks: it runs on one of the layer's few threads
-    /// for it.
+    /// As [`ask`](Promises::ask), for code that blocks: it runs on one of the layer's threads for
+    /// blocking promises.
     ///
-    /// It cannot be stopped. When its deadline passes or the client goes away, it keeps its thread
-    /// until it returns, and what it returns is dropped; one that has not started never does.
+    /// It cannot be stopped. When its deadline passes or the client leaves, it keeps its thread
+    /// until it returns, and its result is dropped. If it has not started by then, it never does.
     pub fn ask_blocking<T, E>(
         &self,
         key: impl Into<Key<T>>,
@@ -153,7 +153,7 @@ impl<'a> Promises<'a> {
         self.ask_job(key.into().id(), || blocking(promise))
     }
 
-    /// What all of these resolved to, in their order, or what ends this pass with `?`.
+    /// Returns the results of all of these, in order, or an abort that ends this pass with `?`.
     ///
     /// For promises of one type. For promises of different types, ask for all of them and then call
     /// each one's [`ready`](Promised::ready).
@@ -164,18 +164,18 @@ impl<'a> Promises<'a> {
         &self,
         promised: impl IntoIterator<Item = Promised<'a, T>>,
     ) -> Result<Vec<Result<Arc<T>, PromiseError>>, Pending> {
-        // All are asked for before one may end the pass: the iterator may be what asks.
+        // The iterator may ask for the promises, so it is read to its end before one of them may
+        // end the pass.
         let promised: Vec<_> = promised.into_iter().collect();
         promised.into_iter().map(Promised::ready).collect()
     }
 
-    /// This pass is the answer as it is: what is not resolved yet is dropped, and nothing stops the
-    /// commit.
+    /// Makes this pass the answer: unresolved promises are dropped, and do not stop the commit.
     ///
-    /// Said again in each pass, and for what was asked for until now.
+    /// Call it in each pass; it applies to the promises asked for so far.
     #[doc(alias = "noLongerProvides")]
     pub fn serve_placeholders(&self) {
-        // Dropped outside the slot: it may be anything.
+        // Dropped outside the slot, because it is the application's code.
         drop(self.attempt.with(|asks: &mut Asks| {
             asks.too_many = false;
             std::mem::take(&mut asks.asked)
@@ -191,7 +191,7 @@ impl<'a> Promises<'a> {
         Promised::new(&self.attempt, value)
     }
 
-    /// The value that this request has seen for `key`, or has to see.
+    /// The value of `key` that this request has seen, or will see.
     pub(crate) fn find(&self, key: &KeyId) -> Option<Value> {
         let settled = self.scope.as_ref().and_then(|scope| scope.settled(key));
         self.attempt.with(|asks: &mut Asks| {
@@ -200,7 +200,7 @@ impl<'a> Promises<'a> {
         })
     }
 
-    /// Puts `job` among what is asked for, unless it is there already or shared.
+    /// Adds `job` to the promises of this pass, unless it is there already or shared.
     pub(crate) fn submit_job(
         &self,
         key: KeyId,

@@ -19,7 +19,7 @@ pub(crate) struct Engine {
     pub(crate) settings: Settings,
 }
 
-/// A promise that is kept, one way or the other.
+/// A promise that has been resolved, to a value or a failure.
 pub(crate) struct Kept {
     pub(crate) key: KeyId,
     pub(crate) value: Value,
@@ -28,8 +28,8 @@ pub(crate) struct Kept {
 }
 
 impl Engine {
-    /// Runs all of them side by side, and waits for the last, at most `until` then. Dropped, it
-    /// cancels them.
+    /// Runs all of them concurrently, and waits for the last one, until `until` at most. Dropping
+    /// it cancels them.
     pub(crate) async fn keep(self: &Arc<Self>, asked: Vec<Ask>, until: Instant) -> Vec<Kept> {
         let began = Instant::now();
         let mut tasks = JoinSet::new();
@@ -52,7 +52,7 @@ impl Engine {
             tasks.spawn(task.in_current_span());
         }
         while let Some(joined) = tasks.join_next().await {
-            // A task that is lost has met a panic in a drop, or the end of the runtime.
+            // A task is lost only through a panic in a drop, or the end of the runtime.
             if let Ok((index, value, took)) = joined
                 && let Some(kept) = kept.get_mut(index)
             {
@@ -74,8 +74,8 @@ impl Engine {
         ask.terms.deadline.unwrap_or(self.settings.deadline)
     }
 
-    /// Waits with others for a shared promise, which runs in a task of its own: it goes on when one
-    /// of them leaves.
+    /// Waits together with others for a shared promise, which runs in a task of its own, so that it
+    /// continues when one of them leaves.
     async fn board(self: &Arc<Self>, ask: Ask, sharing: Sharing, until: Instant) -> Value {
         let tally = Tally::new(&self.settings.book);
         let flight = match self.start(ask, sharing, false) {
@@ -105,7 +105,7 @@ impl Engine {
         }
     }
 
-    /// Brings a new value for one that is stale, if nobody else does.
+    /// Refreshes a stale value, unless a refresh is already running.
     pub(crate) async fn refresh(self: &Arc<Self>, ask: Ask, sharing: Sharing) {
         if let Boarded::Started(flight) = self.start(ask, sharing, true) {
             drop(flight.landed().await);
@@ -113,7 +113,8 @@ impl Engine {
     }
 
     fn start(self: &Arc<Self>, ask: Ask, sharing: Sharing, anew: bool) -> Boarded {
-        // The flight has the whole time of a promise, however little its first request has left.
+        // The flight gets the full deadline of a promise, however little time its first request has
+        // left.
         let until = later(Instant::now(), self.deadline(&ask));
         let Ask { key, job, .. } = ask;
         let engine = Arc::clone(self);
@@ -128,7 +129,7 @@ impl Engine {
         })
     }
 
-    /// Runs one, counts how it ends, and says so when it fails: once, whoever waits for it.
+    /// Runs one promise, counts its outcome, and logs a failure, once for all that wait for it.
     async fn run(&self, key: &KeyId, job: Job, until: Instant) -> Value {
         let tally = Tally::new(&self.settings.book);
         let value = timeout_at(until, self.perform(job))
@@ -165,13 +166,13 @@ async fn caught(make: Box<dyn FnOnce() -> Running + Send>) -> Value {
     }
 }
 
-/// `duration` after `instant`, or what is as good as never.
+/// `duration` after `instant`, or a time in the far future on overflow.
 pub(crate) fn later(instant: Instant, duration: Duration) -> Instant {
     const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
     instant + duration.min(NEVER)
 }
 
-/// Counts how one promise ended. Dropped before: cancelled.
+/// Counts the outcome of one promise; cancelled if it is dropped before.
 struct Tally<'a> {
     book: &'a PromiseBook,
     is_counted: bool,

@@ -1,4 +1,4 @@
-//! What a pass is given: the values of those before, and the layer's settings.
+//! The input of a pass: the values of earlier passes, and the layer's settings.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use crate::key::KeyId;
 use crate::run::Engine;
 use crate::shared::Found;
 
-/// Stands in the extensions of a request; made new for every pass, and never changed.
+/// Stored in the extensions of a request; created for every pass, and never changed.
 #[derive(Clone)]
 pub(crate) struct Scope {
     engine: Arc<Engine>,
-    /// None: nothing is, as in every first pass.
+    /// None in every first pass.
     settled: Option<Arc<[(KeyId, Value)]>>,
     runtime: Handle,
 }
@@ -56,8 +56,7 @@ impl Scope {
         self.engine.settings.promises
     }
 
-    /// A value that other requests asked for, or the job back. One that is stale is given, and
-    /// refreshed.
+    /// Returns a shared value, or the job. A stale value is returned, too, and refreshed.
     pub(crate) fn shared(
         &self,
         key: &KeyId,
@@ -79,7 +78,7 @@ impl Scope {
                 terms,
             };
             let refresh = async move { engine.refresh(ask, sharing).await };
-            // It ends with its promise's deadline at the latest.
+            // It ends at its promise's deadline at the latest.
             self.runtime.spawn(refresh.in_current_span());
         }
         (Some(value), None)

@@ -10,11 +10,11 @@ use tower_service::Service;
 use crate::future::RepublishFuture;
 use crate::run::Engine;
 
-/// Publishes again what was suspended; made by [`RepublishLayer`](crate::RepublishLayer).
+/// Publishes suspended requests again; made by [`RepublishLayer`](crate::RepublishLayer).
 ///
-/// It takes requests that can be cloned. The service inside a cap on connections gets a
-/// `Publication`, which cannot: a `Republish` there, which would wait for a second permit while
-/// holding one, does not compile.
+/// It takes requests that can be cloned. Inside the cap on connections requests are `Publication`s,
+/// which cannot be cloned, so a `Republish` there does not compile: it would wait for a second
+/// permit while holding one.
 #[derive(Clone)]
 pub struct Republish<S> {
     pub(crate) inner: S,
@@ -31,8 +31,8 @@ where
     type Error = Error;
     type Future = RepublishFuture<S, B>;
 
-    /// Always ready. The service inside is asked before each pass: so nothing that its readiness
-    /// may hold is held in between.
+    /// Always ready. The inner service is polled for readiness before each pass, so that nothing
+    /// that its readiness may hold is held between passes.
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
     }

@@ -13,7 +13,7 @@ use crate::asks::{Sharing, Value};
 use crate::key::KeyId;
 use crate::run::later;
 
-/// After a refresh that failed, the next one waits at least for this long.
+/// The minimum time between a failed refresh and the next one.
 const PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Shared {
@@ -28,7 +28,7 @@ struct State {
     entries: HashMap<KeyId, Entry>,
     /// The weight of all kept values, in bytes.
     weight: usize,
-    /// Counts looks, so that the entry used longest ago is known.
+    /// Counts lookups, to find the entry used longest ago.
     looks: u64,
 }
 
@@ -52,7 +52,7 @@ pub(crate) enum Found {
     Nothing,
 }
 
-/// A promise on its way. It is cancelled when nobody holds it any more.
+/// A running shared promise. It is cancelled when its last handle is dropped.
 pub(crate) struct Flight {
     task: AbortHandle,
     result: watch::Receiver<Option<Value>>,
@@ -66,7 +66,7 @@ impl Flight {
             .await
             .ok()
             .and_then(|value| value.clone());
-        // Its task is gone without a result only when the runtime is.
+        // Its task ends without a result only at the end of the runtime.
         landed.unwrap_or(Err(PromiseError::NoThread))
     }
 }
@@ -77,7 +77,7 @@ impl Drop for Flight {
     }
 }
 
-/// A value that is there, or a flight to wait for.
+/// An existing value, or a flight to wait for.
 pub(crate) enum Boarded {
     There(Value),
     Joined(Arc<Flight>),
@@ -98,7 +98,7 @@ impl Shared {
         self.lock().find(key, now)
     }
 
-    /// Joins the flight for `key`, or starts one. `anew`: although the value is stale only.
+    /// Joins the flight for `key`, or starts one; with `anew` also if there is a stale value.
     pub(crate) fn board(
         &self,
         key: &KeyId,
@@ -129,12 +129,12 @@ impl Shared {
             }
         };
         drop(state);
-        // Values are the application's, and so are their drops.
+        // Values are the application's code, and so are their drops.
         drop(evicted);
         boarded
     }
 
-    /// Keeps what came. A request that joins from now on finds the value, or starts again.
+    /// Stores the result. A request that joins from now on finds the value, or starts a new flight.
     pub(crate) fn land(&self, key: &KeyId, value: &Value, sharing: Sharing) {
         let now = Instant::now();
         let weight = key.weight(value);
@@ -145,7 +145,7 @@ impl Shared {
         entry.flight = Weak::new();
         let replaced = match (value, &mut entry.kept) {
             (Err(_), Some(kept)) if kept.value.is_ok() && now < kept.stale_until => {
-                // No other attempt for a while.
+                // No other refresh for a while.
                 let pause = self.error_ttl.max(PAUSE);
                 kept.fresh_until = later(now, pause).min(kept.stale_until);
                 None
@@ -178,7 +178,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Only our own code runs under it, and the start of tasks.
+        // Only our own code runs under this lock, including the start of tasks.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -197,8 +197,8 @@ impl State {
         }
     }
 
-    /// When there is no place for another key: what is over goes first, then an eighth of all, used
-    /// longest ago. What is awaited stays.
+    /// Makes room for another key: removes expired entries first, then the eighth used longest ago.
+    /// Entries that requests wait for stay.
     fn make_room(&mut self, key: &KeyId, capacity: usize, now: Instant) -> Vec<Entry> {
         if self.entries.len() < capacity || self.entries.contains_key(key) {
             return Vec::new();
@@ -231,7 +231,8 @@ impl State {
         evicted
     }
 
-    /// While all together is too heavy, what was used longest ago goes. The newest value stays.
+    /// Removes the entries used longest ago while the total weight is too high. The newest value
+    /// stays.
     fn lighten(&mut self, key: &KeyId, max_weight: usize) -> Vec<Kept> {
         let mut evicted = Vec::new();
         while self.weight > max_weight {

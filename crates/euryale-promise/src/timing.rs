@@ -1,4 +1,4 @@
-//! How long each promise took, told to the client.
+//! Reports to the client how long each promise took.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -24,7 +24,7 @@ impl Timings {
         self.add(key, took, outcome);
     }
 
-    /// A shared value that was there already.
+    /// A shared value that existed already.
     pub(crate) fn found(&mut self, key: &KeyId) {
         self.add(key, Duration::ZERO, Some("shared"));
     }
@@ -45,7 +45,7 @@ impl Timings {
         }
     }
 
-    /// Beside what the application says there itself.
+    /// Added to the application's own metrics.
     pub(crate) fn write(self, headers: &mut HeaderMap) {
         if let Ok(value) = HeaderValue::try_from(self.0)
             && !value.is_empty()

@@ -1,4 +1,4 @@
-//! How much all request bodies of a program may hold together.
+//! A budget for all request bodies of a program.
 
 #[cfg(test)]
 mod tests;
@@ -11,10 +11,10 @@ use euryale_core::{Descriptor, Descriptors, Error, ErrorKind};
 
 use crate::layer::Settings;
 
-/// Limits what all request bodies of a program hold together, in memory and in files.
+/// Limits the memory and the files of all request bodies of a program together.
 ///
 /// Clones share one budget. A [`SpoolLayer`](crate::SpoolLayer) has its own by default; a program
-/// with several of them gives all the same one, because they share one machine:
+/// with several layers gives all of them the same budget, because they share one machine:
 ///
 /// ```
 /// use euryale_spool::{SpoolBudget, SpoolLayer};
@@ -69,9 +69,9 @@ struct Amounts<T> {
 /// How much of the memory may be in use after a charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Share {
-    /// For what can also be kept in a file.
+    /// For data that can also be kept in a file.
     Half,
-    /// For what cannot: the texts of forms.
+    /// For data that cannot be kept in a file: the texts of forms.
     #[cfg(feature = "forms")]
     Most,
     /// For small requests.
@@ -87,7 +87,7 @@ impl Share {
         if len <= SMALL { Self::All } else { Self::Half }
     }
 
-    /// For a form whose fields need this much.
+    /// The share for a form whose fields need this many bytes.
     #[cfg(feature = "forms")]
     pub(crate) fn of_fields(len: usize) -> Self {
         if len <= SMALL { Self::All } else { Self::Most }
@@ -124,8 +124,8 @@ impl SpoolBudget {
         }
     }
 
-    /// The memory of all bodies together, in bytes; a new budget, which shares nothing with this
-    /// one. Default: 16 MiB.
+    /// Sets the memory of all bodies together, in bytes. Returns a new budget, which shares nothing
+    /// with this one. Default: 16 MiB.
     pub fn memory(self, bytes: usize) -> Self {
         let most = Amounts {
             memory: bytes as u64,
@@ -134,8 +134,8 @@ impl SpoolBudget {
         self.of(most)
     }
 
-    /// The number of files, each of which needs a descriptor; a new budget, which shares nothing
-    /// with this one. Default: 1,024.
+    /// Sets the number of files, each of which needs a descriptor. Returns a new budget, which
+    /// shares nothing with this one. Default: 1,024.
     pub fn files(self, files: usize) -> Self {
         let most = Amounts {
             files: files as u64,
@@ -144,8 +144,8 @@ impl SpoolBudget {
         self.of(most)
     }
 
-    /// The length of all files together, in bytes; a new budget, which shares nothing with this
-    /// one. Default: 8 GiB.
+    /// Sets the length of all files together, in bytes. Returns a new budget, which shares nothing
+    /// with this one. Default: 8 GiB.
     pub fn file_bytes(self, bytes: u64) -> Self {
         let most = Amounts {
             file_bytes: bytes,
@@ -154,15 +154,15 @@ impl SpoolBudget {
         self.of(most)
     }
 
-    /// Takes a descriptor of this budget for each file, too, and refuses a body that finds none.
-    /// Default: there is no bound but [`files`](Self::files).
+    /// Also takes a descriptor from this budget for each file, and refuses a body if none is left.
+    /// Default: only [`files`](Self::files) limits them.
     pub fn descriptors(mut self, descriptors: &Descriptors) -> Self {
         self.descriptors = Some(descriptors.clone());
         self
     }
 
-    /// The longest body that fits into an empty budget. A longer one is too large, whatever else is
-    /// there.
+    /// The length of the longest body that fits into an empty budget. A longer one is always too
+    /// large.
     pub(crate) fn longest_body(&self) -> u64 {
         let most = &self.shared.most;
         let in_a_file = if most.files == 0 { 0 } else { most.file_bytes };
@@ -175,7 +175,7 @@ impl SpoolBudget {
         usize::try_from(Share::Most.of(self.shared.most.memory)).unwrap_or(usize::MAX)
     }
 
-    /// Is there room for a file of this length now?
+    /// Returns whether there is room for a file of this length now.
     fn has_room(&self, length: u64) -> bool {
         let Shared { most, used } = &*self.shared;
         used.files.load(Relaxed) < most.files
@@ -212,7 +212,7 @@ fn signed(amount: u64) -> i64 {
 }
 
 impl Settings {
-    /// Refuses a body that announces more than there is room for now.
+    /// Refuses a body whose announced length does not fit now.
     pub(crate) fn expect(&self, announced: u64) -> Result<(), Error> {
         if announced <= self.memory as u64 || self.budget.has_room(announced) {
             Ok(())
@@ -309,8 +309,7 @@ pub(crate) struct FileCharge {
 impl FileCharge {
     /// One file, of no bytes yet.
     ///
-    /// # Errors
-    /// `SpoolBusy`: there are as many as there may be, or no descriptor is left for it.
+    /// # Errors `SpoolBusy`: the maximum number of files is reached, or no descriptor is left.
     pub(crate) fn open(settings: &Arc<Settings>) -> Result<Self, Error> {
         let SpoolBudget {
             shared,
@@ -336,8 +335,7 @@ impl FileCharge {
 
     /// The file becomes longer by `more` bytes.
     ///
-    /// # Errors
-    /// `SpoolBusy`: all files together are as long as they may be.
+    /// # Errors `SpoolBusy`: all files together have reached their maximum length.
     pub(crate) fn grow(&mut self, more: u64) -> Result<(), Error> {
         let Shared { most, used } = &*self.settings.budget.shared;
         if !take(&used.file_bytes, more, most.file_bytes) {
@@ -404,14 +402,14 @@ impl Buffer {
         &self.bytes
     }
 
-    /// What is in it, without room for more, and what that is charged.
+    /// The contents, without spare capacity, and their charge.
     #[cfg(feature = "forms")]
     pub(crate) fn into_exact(mut self) -> (Vec<u8>, MemoryCharge) {
         self.bytes.shrink_to_fit();
         self.into_parts()
     }
 
-    /// What is in it, and what that is charged.
+    /// The contents, and their charge.
     pub(crate) fn into_parts(mut self) -> (Vec<u8>, MemoryCharge) {
         self.charge.shrink(self.bytes.capacity());
         (self.bytes, self.charge)

@@ -1,4 +1,4 @@
-//! What a body is taken for: bytes, or a form.
+//! How a body is read: as bytes, or as a form.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ impl Content {
         Ok(Self::Bytes)
     }
 
-    /// A body of no bytes has come. As a form it has no fields.
+    /// An empty body. As a form it has no fields.
     #[cfg_attr(
         not(feature = "forms"),
         expect(unused_variables, reason = "bytes leave nothing there")

@@ -1,4 +1,4 @@
-//! What a form holds.
+//! The contents of a form.
 
 mod fields;
 mod limits;
@@ -44,13 +44,13 @@ pub(crate) use self::read::{Encoding, read};
 #[derive(Clone, Debug, Default)]
 pub struct Form {
     fields: Arc<[Field]>,
-    /// None for a form that nobody sent.
+    /// None if the input was left empty.
     _charge: Option<Arc<MemoryCharge>>,
 }
 
 impl Form {
-    /// The form that `request` brought. None if its body is not a form, or if the stack's spool
-    /// does not read forms.
+    /// The form in `request`. None if its body is not a form, or if the stack's spool does not read
+    /// forms.
     pub fn of<B>(request: &http::Request<B>) -> Option<&Self> {
         request.extensions().get()
     }
@@ -70,8 +70,7 @@ impl Form {
         self.texts(name).next()
     }
 
-    /// The files of this name. A file that was not chosen, as browsers send an empty input, is not
-    /// there.
+    /// The files of this name. An empty file input of a browser is left out.
     pub fn files<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Upload> {
         self.named(name).filter_map(Field::file)
     }
@@ -105,7 +104,7 @@ pub struct Field {
 #[derive(Clone, Debug)]
 enum Value {
     Text(String),
-    // In a box: most fields are texts, and none is as large as this.
+    // In a box: most fields are texts, which are smaller.
     File(Box<Upload>),
 }
 
@@ -148,7 +147,7 @@ impl Field {
     }
 }
 
-/// A file that came in a form.
+/// A file in a form.
 #[derive(Clone, Debug)]
 pub struct Upload {
     file_name: String,
@@ -170,13 +169,13 @@ impl Upload {
         }
     }
 
-    /// The name as the client says it. Some send a whole path, and some `../`: never open a file by
+    /// The name that the client sent. Some send a whole path, and some `../`: never open a file by
     /// it.
     pub fn file_name(&self) -> &str {
         &self.file_name
     }
 
-    /// The `Content-Type` as the client says it.
+    /// The `Content-Type` that the client sent.
     pub fn content_type(&self) -> Option<&HeaderValue> {
         self.content_type.as_ref()
     }

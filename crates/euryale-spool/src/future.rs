@@ -19,8 +19,8 @@ pin_project! {
 
 pin_project! {
     /// Reading ⇒ (Called, Complete or an error), Complete ⇒ (Called or an error), Called ⇒ the
-    /// answer, Refused ⇒ an error. Called is how a request waits, and has its size: what the others
-    /// hold is on the heap.
+    /// answer, Refused ⇒ an error. Requests wait in Called, which determines the size; the other
+    /// states keep their data on the heap.
     #[project = StateProj]
     enum State<S: Service<Request>> {
         Reading { whole: Whole, inner: Option<Box<S>> },
@@ -63,8 +63,8 @@ where
     S: Service<Request>,
     S::Error: Into<Error>,
 {
-    /// Most services are always ready. A service that is not ready is polled again, in a task that
-    /// it can wake.
+    /// Most services are always ready. A service that is not ready is polled again, and can wake
+    /// the task.
     fn complete(request: Request, mut inner: S) -> Self {
         match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(())) => Self::Called {
@@ -111,7 +111,7 @@ where
                 }
                 StateProj::Called { answer } => return answer.poll(cx).map_err(Into::into),
                 StateProj::Refused { error } => {
-                    // Polled after it was ready, as no caller may: pending for ever.
+                    // Polled after completion, against the contract: pending for ever.
                     return error
                         .take()
                         .map_or(Poll::Pending, |error| Poll::Ready(Err(error)));

@@ -1,4 +1,4 @@
-//! Keeps a body in memory, or in a file when it grows too large or finds no memory.
+//! Keeps a body in memory, or in a file if it grows too large or no memory is left.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::budget::{Buffer, MemoryCharge, Share};
 use crate::layer::Settings;
 use crate::write::FileWriter;
 
-/// One body on its way in, counted while it is.
+/// One body that is arriving, counted in the meantime.
 pub(crate) struct Keeper {
     kept: Kept,
     length: u64,
@@ -21,11 +21,11 @@ pub(crate) struct Keeper {
     settings: Arc<Settings>,
 }
 
-/// Memory ⇒ File when the body grows over what may be in memory, or finds no more memory. An error
-/// of the file leaves an empty Memory.
+/// Memory ⇒ File when the body grows beyond its limit in memory, or no memory is left. After an
+/// error of the file, it is an empty Memory.
 ///
-/// Pieces are copied. A piece as it comes is a part of the buffer into which the socket was read,
-/// and keeps all of that alive: up to 64 KiB for a body of one byte.
+/// Pieces are copied. A piece is a part of the buffer that the socket was read into, and would keep
+/// all of it alive: up to 64 KiB for a body of one byte.
 enum Kept {
     Memory(Buffer),
     File(FileWriter),

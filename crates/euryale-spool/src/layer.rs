@@ -13,7 +13,7 @@ use tower_layer::Layer;
 use crate::FormLimits;
 use crate::{Spool, SpoolBook, SpoolBudget};
 
-/// Takes in whole request bodies. See the [crate's documentation](crate).
+/// Reads whole request bodies. See the [crate's documentation](crate).
 #[derive(Clone)]
 #[must_use]
 pub struct SpoolLayer {
@@ -36,7 +36,7 @@ pub(crate) struct Settings {
     pub(crate) book: Arc<SpoolBook>,
 }
 
-/// Threads that write, by default: a disk is not faster with more.
+/// The default number of threads that write: more do not make a disk faster.
 const WRITERS: usize = 4;
 
 pub(crate) type Predicate = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
@@ -49,7 +49,7 @@ pub(crate) struct Rate {
 }
 
 impl Settings {
-    /// The greatest length of this request's body.
+    /// The maximum length of this request's body.
     pub(crate) fn limit_of(&self, parts: &Parts) -> u64 {
         self.limits
             .iter()
@@ -60,8 +60,8 @@ impl Settings {
 }
 
 impl SpoolLayer {
-    /// Bodies of up to 64 MiB, in memory up to 512 KiB and in files of the system's folder for
-    /// temporary files beyond, which may stall for 30 s and must bring 15 KiB a minute.
+    /// Bodies of up to 64 MiB, in memory up to 512 KiB and beyond that in the system's folder for
+    /// temporary files. They may stall for 30 s and must send 15 KiB a minute.
     pub fn new() -> Self {
         Self {
             settings: Settings {
@@ -84,16 +84,16 @@ impl SpoolLayer {
         }
     }
 
-    /// How much of a body is kept in memory, in bytes; a larger one goes into a file, and so does
-    /// one that finds no memory in the [budget](Self::budget). Default: 512 KiB, as in Medusa and
+    /// How much of a body is kept in memory, in bytes. A larger one goes to a file, and so does one
+    /// for which the [budget](Self::budget) has no memory left. Default: 512 KiB, as in Medusa and
     /// waitress.
     pub fn memory(mut self, bytes: usize) -> Self {
         self.settings.memory = bytes;
         self
     }
 
-    /// What all bodies together may hold, in memory and in files. Default: a budget of its own,
-    /// which clones of this layer share; [`SpoolBudget::new`] says of what size.
+    /// The budget of all bodies together, in memory and in files. Default: a [`SpoolBudget::new`]
+    /// of its own, which clones of this layer share.
     ///
     /// A body that is longer than the whole budget is too large (413).
     pub fn budget(mut self, budget: SpoolBudget) -> Self {
@@ -101,14 +101,14 @@ impl SpoolLayer {
         self
     }
 
-    /// The greatest length of a body, in bytes. What is larger is refused: at once when its length
-    /// is announced. Default: 64 MiB.
+    /// The maximum length of a body, in bytes. A longer one is refused, at once if its length is
+    /// announced. Default: 64 MiB.
     pub fn limit(mut self, bytes: u64) -> Self {
         self.settings.limit = bytes;
         self
     }
 
-    /// Another limit for requests that `predicate` picks; the first that fits counts.
+    /// Another limit for requests that match `predicate`; the first match counts.
     pub fn limit_for(
         mut self,
         predicate: impl Fn(&Parts) -> bool + Send + Sync + 'static,
@@ -125,24 +125,24 @@ impl SpoolLayer {
         self
     }
 
-    /// Where files are made. They have no names there and are gone when they are closed, also after
-    /// a crash. Default: the system's folder for temporary files, which on some systems is in
-    /// memory: name a folder on a disk for large bodies, and one on the file system of their last
-    /// place for those that are kept.
+    /// The folder in which files are created. They have no names there and disappear when they are
+    /// closed, even after a crash. Default: the system's folder for temporary files, which on some
+    /// systems is in memory. For large bodies choose a folder on a disk, and for bodies that are
+    /// kept one on the file system of their destination.
     pub fn directory(mut self, folder: impl Into<PathBuf>) -> Self {
         self.settings.directory = folder.into().into();
         self
     }
 
-    /// For how long a body may make no progress. Default: 30 s.
+    /// How long a body may make no progress. Default: 30 s.
     pub fn stall(mut self, time: Duration) -> Self {
         self.settings.stall = time;
         self
     }
 
-    /// How many bytes a body must bring in each `span`, unless it ends before. Default: 15 KiB in
-    /// 60 s, a tenth of what the slowest mobile networks bring; `euryale-server` asks the same of
-    /// every body.
+    /// How many bytes of a body must arrive in each `span`, unless it ends before. Default: 15 KiB
+    /// in 60 s, a tenth of the speed of the slowest mobile networks; `euryale-server` has the same
+    /// default.
     pub fn rate(mut self, bytes: u64, span: Duration) -> Self {
         self.settings.rate = Rate { bytes, span };
         self
@@ -154,20 +154,20 @@ impl SpoolLayer {
         self
     }
 
-    /// How many blocking threads it may want at a time.
+    /// The maximum number of blocking threads that it uses at a time.
     #[must_use]
     pub fn writer_threads(&self) -> usize {
         self.settings.lane.threads()
     }
 
-    /// Reads forms while they come: a request whose body is one has a [`Form`](crate::Form) in its
-    /// extensions.
+    /// Parses forms while they arrive: a request whose body is a form has a [`Form`](crate::Form)
+    /// in its extensions.
     ///
     /// `multipart/form-data` is parsed in the same pass that spools it, so that each of its files
     /// is separate, in memory or in a file of its own, and the request's body is empty. All its
-    /// parts together have the memory of one body. `application/x-www-form-urlencoded` stays the
-    /// request's body; it is read from there when it is complete. Default: forms are bodies like
-    /// all others.
+    /// parts share the memory of one body. An `application/x-www-form-urlencoded` form stays the
+    /// request's body, and is parsed when it is complete. Default: forms are bodies like all
+    /// others.
     #[cfg(feature = "forms")]
     #[cfg_attr(docsrs, doc(cfg(feature = "forms")))]
     pub fn forms(mut self, limits: FormLimits) -> Self {
@@ -175,8 +175,8 @@ impl SpoolLayer {
         self
     }
 
-    /// Asked before the first byte of a body is read, after those that were named before. Default:
-    /// nobody is.
+    /// Adds an `Admit` that is asked before the first byte of a body is read, after those added
+    /// before. Default: none.
     pub fn admit(mut self, admit: impl Admit) -> Self {
         self.settings.admit.push(Arc::new(admit));
         self

@@ -1,4 +1,4 @@
-//! Is a body coming fast enough?
+//! Checks that a body arrives fast enough.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use euryale_core::{Error, ErrorKind};
 
 use crate::layer::{Rate, Settings};
 
-/// Counts only the time in which the peer was waited for: what else takes time is not its doing.
+/// Counts only the time spent waiting for the peer.
 pub(crate) struct Pace {
     stall: Duration,
     rate: Rate,
@@ -28,7 +28,7 @@ impl Pace {
         }
     }
 
-    /// For how long something may still be waited for.
+    /// How long the next bytes may take.
     pub(crate) fn patience(&self) -> Duration {
         self.stall.saturating_sub(self.without_progress)
     }

@@ -31,7 +31,7 @@ where
     keeper.finish().await
 }
 
-/// A body that must come fast enough, and must not grow too long.
+/// A body with a minimum rate and a maximum length.
 pub(crate) struct Source<B> {
     body: Pin<Box<B>>,
     limit: u64,
@@ -53,20 +53,20 @@ where
         }
     }
 
-    /// The greatest length that is left.
+    /// The maximum length of the rest.
     fn announced(&self) -> usize {
         let announced = self.body.size_hint().upper().unwrap_or(u64::MAX);
         usize::try_from(announced.min(self.left)).unwrap_or(usize::MAX)
     }
 
-    /// No longer than this, from here on.
+    /// Limits the rest of the body to this length.
     #[cfg(feature = "forms")]
     pub(crate) fn shorten(&mut self, limit: u64) {
         self.limit = self.limit.min(limit);
         self.left = self.left.min(limit);
     }
 
-    /// The next bytes, never none at all, or the end.
+    /// The next bytes, never an empty piece, or the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
             let asked = Instant::now();
@@ -74,7 +74,7 @@ where
             let part = tokio::time::timeout(self.pace.patience(), next)
                 .await
                 .map_err(|_| Error::new(ErrorKind::BodyStalled))?;
-            // A server that gave the body up says why.
+            // The server's own reason for giving up the body.
             let part = part.map_err(|error| Error::of_body(error, ErrorKind::Malformed));
             let Some(data) = part? else {
                 return Ok(None);
@@ -92,15 +92,15 @@ where
     }
 }
 
-/// The sentence that tells the client which limit it has met.
+/// The sentence that tells the client which limit it exceeded.
 pub(crate) fn longer_than(limit: u64) -> Error {
     Error::new(ErrorKind::BodyTooLarge).telling(format!(
         "What is sent to this address may have at most {limit} bytes."
     ))
 }
 
-/// The data of a frame, without a copy where the body's own are `Bytes`, as hyper's are. Trailers
-/// of a request say nothing to a publisher.
+/// The data of a frame, without a copy if the body yields `Bytes`, as hyper does. A publisher has
+/// no use for the trailers of a request.
 fn next_part<T, E>(
     frame: Poll<Option<Result<Frame<T>, E>>>,
 ) -> Poll<Result<Option<Bytes>, BoxError>>

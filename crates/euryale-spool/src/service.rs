@@ -14,7 +14,7 @@ use crate::future::SpoolFuture;
 use crate::layer::Settings;
 use crate::read::{Source, longer_than};
 
-/// Takes in whole request bodies; made by [`SpoolLayer`](crate::SpoolLayer).
+/// Reads whole request bodies; made by [`SpoolLayer`](crate::SpoolLayer).
 #[derive(Clone)]
 pub struct Spool<S> {
     pub(crate) inner: S,
@@ -32,8 +32,8 @@ where
     type Error = Error;
     type Future = SpoolFuture<S>;
 
-    /// Always ready. The service inside is asked when the body is there: so nothing that its
-    /// readiness may hold is held in between.
+    /// Always ready. The inner service is polled for readiness when the body is complete, so that
+    /// nothing that its readiness may hold is held before.
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
     }

@@ -9,7 +9,7 @@ use euryale_core::{Blob, BlockingLane, Done, UnnamedFile, close_elsewhere};
 use crate::budget::{Buffer, FileCharge, MemoryCharge, Share};
 use crate::layer::Settings;
 
-/// How much is written at a time, when there is memory to gather it. A hop to another thread and
+/// How much is written at a time, if there is memory to collect it. A hop to another thread and
 /// back costs about as much as writing 64 KiB into the page cache.
 pub(crate) const CHUNK: usize = 256 << 10;
 
@@ -60,7 +60,7 @@ impl FileWriter {
     }
 
     /// Takes more bytes. Waits for the disk only when it is a whole chunk behind, or when there is
-    /// no memory to gather one.
+    /// no memory to collect one.
     pub(crate) async fn write(&mut self, data: Bytes) -> io::Result<()> {
         if !self.gathered.extend(&data, CHUNK, Share::Half) {
             self.flush(data).await?;
@@ -70,12 +70,12 @@ impl FileWriter {
             return Ok(());
         }
         self.flush(Bytes::new()).await?;
-        // A body of this length has another chunk.
+        // Whether a body of this length has another chunk.
         self.gathered.reserve(CHUNK, Share::Half);
         Ok(())
     }
 
-    /// Writes what is gathered, and `more`.
+    /// Writes the collected bytes, and `more`.
     async fn flush(&mut self, more: Bytes) -> io::Result<()> {
         let mut file = self.settled().await?;
         let next = Buffer::new(MemoryCharge::none(&self.settings));
@@ -89,7 +89,7 @@ impl FileWriter {
         Ok(())
     }
 
-    /// Writes what is left, and gives the file, which can only be read from then on.
+    /// Writes the rest, and returns the file, which is read-only from then on.
     pub(crate) async fn finish(mut self) -> io::Result<(Blob, FileCharge)> {
         let mut file = self.settled().await?;
         let chunk = self.gathered;
@@ -131,7 +131,7 @@ async fn start<T: Send + 'static>(
 /// client disconnects or is refused. Closing a large file without a name frees its blocks, so that
 /// is done elsewhere.
 struct Unfinished {
-    /// Taken by the end and by the drop.
+    /// Taken on completion and on drop.
     open: Option<(UnnamedFile, FileCharge)>,
 }
 

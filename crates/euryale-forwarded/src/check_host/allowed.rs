@@ -10,9 +10,9 @@ use http::request::Parts;
 use crate::PublicUrl;
 use crate::host::{Host, rooted};
 
-/// A host that an application answers to: `example.org`, `*.example.org` for a host with all below
-/// it, an address (`192.0.2.1`, `[2001:db8::1]`). With a port it stands for that port only, without
-/// one for all.
+/// A host that an application answers to: `example.org`, `*.example.org` for a host and its
+/// subdomains, or an address (`192.0.2.1`, `[2001:db8::1]`). With a port it matches that port only,
+/// without one all ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedHost {
     host: Host,
@@ -76,7 +76,7 @@ impl fmt::Display for InvalidHost {
 
 impl std::error::Error for InvalidHost {}
 
-/// All hosts that an application answers to. One of them is enough.
+/// All hosts that an application answers to. A request must match one of them.
 ///
 /// ```
 /// use euryale_forwarded::{AllowedHost, AllowedHosts};
@@ -103,10 +103,10 @@ impl AllowedHosts {
     /// machine.
     ///
     /// This stops DNS rebinding. A page of `evil.example` whose name is made to resolve to
-    /// `127.0.0.1` may read and write what is served there, because the browser takes it for the
+    /// `127.0.0.1` may read and write what is served there, because the browser considers it the
     /// page's own origin. It still sends the name as `Host`; an address and `localhost` (RFC 6761
-    /// §6.3) cannot be made to lead elsewhere. A request of HTTP/1.0 that names no host is
-    /// answered: browsers always name one.
+    /// §6.3) cannot be redirected like this. An HTTP/1.0 request without a host is answered:
+    /// browsers always send one.
     pub fn local() -> Self {
         Self(Allowed::Local)
     }

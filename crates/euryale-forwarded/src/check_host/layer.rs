@@ -7,20 +7,20 @@ use tower_layer::Layer;
 
 use super::{AllowedHosts, CheckHost};
 
-/// Answers requests to other hosts 421 (RFC 9110 §15.5.20), without a call. Stands inside
-/// [`Forwarded`](crate::Forwarded) and [`VirtualHost`](crate::VirtualHost), because the host that
-/// counts is the one that the client sees: that of [`PublicUrl`](crate::PublicUrl).
+/// Answers requests to other hosts with 421 (RFC 9110 §15.5.20), without calling the inner service.
+/// Place it inside [`Forwarded`](crate::Forwarded) and [`VirtualHost`](crate::VirtualHost), because
+/// the host that counts is the one that the client sees: that of [`PublicUrl`](crate::PublicUrl).
 ///
 /// `Host` is the client's choice. An application that builds links, redirects or mails with it must
-/// not take any, and what a shared cache keeps under one name must not be made under another one. A
-/// proxy in front that knows its hosts does the same; this is for those that pass on whatever
-/// comes. As `ALLOWED_HOSTS` of Django.
+/// not accept every host, and a shared cache must not keep a page under one name that was made
+/// under another. A proxy that knows its hosts checks this itself; the layer is for proxies that
+/// pass on any host. It corresponds to Django's `ALLOWED_HOSTS`.
 ///
-/// A balancer's own checks come to the host of its configuration, mostly an address: name it, too,
-/// if they come this way. A request that names no host is answered 421, and an empty list answers
+/// A balancer's own checks use the host in its configuration, mostly an address: list it, too, if
+/// they pass through here. A request that names no host is answered 421, and an empty list answers
 /// nothing else.
 ///
-/// A program that serves its own machine takes [`AllowedHosts::local`] against DNS rebinding.
+/// A program that serves its own machine uses [`AllowedHosts::local`] against DNS rebinding.
 ///
 /// ```
 /// use euryale_core::{Body, Response};
@@ -47,7 +47,7 @@ pub struct CheckHostLayer {
 }
 
 impl CheckHostLayer {
-    /// Lets requests pass that come to these hosts.
+    /// Accepts requests for these hosts.
     pub fn new(hosts: AllowedHosts) -> Self {
         Self {
             hosts: Arc::new(hosts),

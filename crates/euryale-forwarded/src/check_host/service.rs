@@ -15,7 +15,7 @@ use crate::future::ForwardedFuture;
 use crate::public_url::Facts;
 use crate::refusal::Refusal;
 
-/// Answers for some hosts only; made by [`CheckHostLayer`](crate::CheckHostLayer).
+/// Answers requests for some hosts only; made by [`CheckHostLayer`](crate::CheckHostLayer).
 #[derive(Clone)]
 pub struct CheckHost<S> {
     pub(super) inner: S,

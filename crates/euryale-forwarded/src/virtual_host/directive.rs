@@ -10,8 +10,9 @@ use crate::public_url::{Facts, PublicUrl, is_dots, plain_path};
 use crate::refusal::Malformed;
 use crate::visit::Visit;
 
-/// `/VirtualHostBase/<scheme>/<host[:port]>/<root>/VirtualHostRoot/_vh_<a>/_vh_<b>/<path>`, taken
-/// apart. Without its first part, or without `VirtualHostRoot`, it means that much less.
+/// The parts of
+/// `/VirtualHostBase/<scheme>/<host[:port]>/<root>/VirtualHostRoot/_vh_<a>/_vh_<b>/<path>`.
+/// `VirtualHostBase` with its two values, and `VirtualHostRoot`, may be missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Directive {
     pub(crate) base: Option<Base>,
@@ -32,9 +33,9 @@ const ROOT: &str = "VirtualHostRoot";
 const MALFORMED: Malformed = Malformed("the virtual host in the path");
 
 impl Directive {
-    /// None if this path has no directive and is meant literally.
+    /// None if this path has no directive.
     ///
-    /// Of several `VirtualHostRoot` the first counts: what comes behind it is the client's. (Zope
+    /// Of several `VirtualHostRoot` the first counts: the path after it is the client's. (Zope
     /// takes the last.)
     pub(crate) fn parse(path: &str) -> Result<Option<Self>, Malformed> {
         if !path.contains(BASE) && !path.contains(ROOT) {
@@ -58,7 +59,7 @@ impl Directive {
             None if base.is_some() => (&[][..], names),
             None => return Ok(None),
         };
-        // Zope reads over empty names: `…/VirtualHostRoot/$request_uri` makes one.
+        // Zope ignores empty names: `…/VirtualHostRoot/$request_uri` creates one.
         let shown = names
             .iter()
             .take_while(|name| name.is_empty() || name.starts_with("_vh_"))
@@ -164,7 +165,7 @@ impl Base {
         })
     }
 
-    /// What `*` in the path stands for. An address has no labels.
+    /// The value of `*` in the path. An address has no labels.
     fn first_label(&self) -> Option<&str> {
         if self.host.is_address() {
             None

@@ -11,9 +11,9 @@ use super::{HostTable, VirtualHost};
 use crate::TrustedProxies;
 use crate::peer::FindPeer;
 
-/// Reads where the client sees the application from the path, as Zope's VirtualHostMonster does.
-/// Stands inside [`Forwarded`](crate::Forwarded), if there is one, and outside of whatever routes:
-/// around a whole `axum::Router`, not in its `layer`.
+/// Reads the application's public address from the path, as Zope's VirtualHostMonster does. Place
+/// it inside [`Forwarded`](crate::Forwarded), if there is one, and outside all routing: around a
+/// whole `axum::Router`, not in its `layer`.
 ///
 /// `/VirtualHostBase/https/example.org:443/site/VirtualHostRoot/_vh_a/page` reaches the application
 /// as `/site/page`, with a [`PublicUrl`](crate::PublicUrl) of `https://example.org/a/` and the root
@@ -22,11 +22,11 @@ use crate::peer::FindPeer;
 ///
 /// | from a peer that is | such a path |
 /// |---|---|
-/// | named here | counts; one that cannot be read is answered 400 |
+/// | named here | counts; a malformed one is answered 400 |
 /// | anybody else | is a path like any other, and names nothing |
 ///
 /// A proxy that is named here must write `VirtualHostBase` and `VirtualHostRoot` into **every**
-/// path: what stands behind them is the client's, and else the client itself would write them.
+/// path: only the path after them is the client's. Otherwise clients could write them.
 #[derive(Clone)]
 #[must_use]
 pub struct VirtualHostLayer {
@@ -41,7 +41,7 @@ pub(super) struct Settings {
 }
 
 impl VirtualHostLayer {
-    /// Believes these proxies, and has no table.
+    /// Trusts these proxies, and has no table.
     pub fn new(proxies: TrustedProxies) -> Self {
         let proxies = Arc::new(proxies);
         let table = Arc::default();
@@ -54,8 +54,8 @@ impl VirtualHostLayer {
         }
     }
 
-    /// For requests whose path says nothing: which part of the application their host shows. It is
-    /// the configuration's word, so it counts whoever asks.
+    /// Which part of the application a host shows, for requests whose path has no directive. It is
+    /// configuration, so it applies to every client.
     pub fn table(mut self, table: HostTable) -> Self {
         self.settings.table = Arc::new(table);
         self

@@ -10,12 +10,13 @@ use crate::host::Host;
 
 /// Which host shows which part of the application: VirtualHostMonster's mappings.
 ///
-/// A line each: `host/path`, `host:port/path`, or `*.host/path` for a host with all below it. A
-/// scheme before it says nothing, `#` begins a remark. A host without a mapping shows all. The path
-/// may have `VirtualHostBase` and `VirtualHostRoot` in it, as those that proxies write.
+/// One mapping a line: `host/path`, `host:port/path`, or `*.host/path` for a host and its
+/// subdomains. A scheme before it is ignored, and `#` begins a comment. A host without a mapping
+/// shows everything. The path may contain `VirtualHostBase` and `VirtualHostRoot`, like the paths
+/// that proxies write.
 ///
-/// A host that is named overrides `*`, among those the longest name, and a port that is named over
-/// none.
+/// A named host overrides `*`, among which the longest name counts, and a mapping with a port
+/// overrides one without.
 ///
 /// ```
 /// use euryale_forwarded::HostTable;
@@ -36,7 +37,7 @@ pub struct HostTable {
 
 type Hosts = HashMap<Box<str>, HashMap<Option<u16>, Directive>>;
 
-/// A line of a [`HostTable`] that says nothing.
+/// An invalid line of a [`HostTable`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidLine {
     line: String,
@@ -59,7 +60,7 @@ impl HostTable {
         }
         let path = format!("/{}", path.trim());
         let written = Directive::parse(&path).map_err(|_| "this is no path of a virtual host")?;
-        // Where it does not say so, the path is the root.
+        // Without a directive, the path is the root.
         let is_whole = written
             .as_ref()
             .is_some_and(|_| path.contains("/VirtualHostRoot"));
@@ -82,7 +83,7 @@ impl HostTable {
         Ok(())
     }
 
-    /// What `url` shows, if that is not all.
+    /// The part of the application that `url` shows, if that is not all of it.
     pub(crate) fn find(&self, url: &PublicUrl) -> Option<&Directive> {
         let name = url.host()?;
         let ports = self.exact.get(name).or_else(|| {

@@ -9,17 +9,17 @@ use crate::PromiseError;
 
 /// Why [`Promises::result`](crate::Promises::result) has no value.
 ///
-/// `?` makes an [`Abort`] of it: one that suspends for [`NotResolved`](NoResult::NotResolved), so
-/// that a publisher which cannot go on is published again, and a failure otherwise.
+/// `?` turns it into an [`Abort`]: [`NotResolved`](NoResult::NotResolved) suspends, so that the
+/// request is published again, and the others are failures.
 #[non_exhaustive]
 pub enum NoResult {
-    /// Nobody asked for this key, neither in this pass nor in one before.
+    /// Nobody asked for this key, neither in this pass nor in an earlier one.
     #[doc(alias = "FutureNotSubmittedError")]
     NotSubmitted,
-    /// Asked for in this pass, and so there in the next one.
+    /// Asked for in this pass, so resolved in the next one.
     #[doc(alias = "FutureNotResolvedError")]
     NotResolved(Pending),
-    /// Resolved, and not with a value.
+    /// Resolved to a failure.
     Failed(PromiseError),
 }
 

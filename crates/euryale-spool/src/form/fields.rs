@@ -1,4 +1,4 @@
-//! The fields of a form that is being read, and what they are charged.
+//! The fields of a form that is being read, and their charge.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use super::{Field, Form, FormLimits, Upload};
 use crate::budget::{Buffer, MemoryCharge, Share};
 use crate::layer::Settings;
 
-/// The charge for a field beside its name and text: its place in a list that grows by doubling, and
-/// two allocations.
+/// The charge for a field in addition to its name and text: its place in a list that grows by
+/// doubling, and two allocations.
 const FIELD: usize = 2 * size_of::<Field>() + 64;
 
-/// The charge for a file beside that.
+/// The additional charge for a file.
 const FILE: usize = size_of::<Upload>() + 64;
 
 pub(super) struct Fields {
@@ -51,7 +51,7 @@ impl Fields {
         }
     }
 
-    /// The text is complete, and charged for good.
+    /// The text is complete, and its charge is final.
     ///
     /// # Errors
     /// `Malformed`: it is not UTF-8.
@@ -63,8 +63,7 @@ impl Fields {
 
     /// A field whose name and text are charged.
     ///
-    /// # Errors
-    /// `BodyTooLarge`: there are as many fields as there may be. `SpoolBusy`.
+    /// # Errors `BodyTooLarge`: the form has too many fields. `SpoolBusy`.
     pub(super) fn push_text(&mut self, name: String, text: String) -> Result<(), Error> {
         if self.fields.len() == self.most {
             return Err(too_large(FIELDS, self.most));

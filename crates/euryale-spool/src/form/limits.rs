@@ -4,7 +4,7 @@ use std::fmt;
 
 use euryale_core::{Error, ErrorKind};
 
-/// How large a form may be. What is larger is answered 413, with the limit that it met.
+/// How large a form may be. A larger one is answered 413, with the limit that it exceeded.
 ///
 /// The form as a whole is a body, and has a body's limit.
 #[derive(Clone, Copy, Debug)]
@@ -27,27 +27,26 @@ impl FormLimits {
         }
     }
 
-    /// How many fields there may be, files among them. Default: 1,024, as in Zope.
+    /// The maximum number of fields, files included. Default: 1,024, as in Zope.
     pub fn fields(mut self, most: usize) -> Self {
         self.fields = most;
         self
     }
 
-    /// How many files there may be. Each may need a descriptor. Default: 64.
+    /// The maximum number of files. Each may need a descriptor. Default: 64.
     pub fn files(mut self, most: usize) -> Self {
         self.files = most;
         self
     }
 
-    /// How long all names and texts may be together, in bytes: they are kept in memory. A form
-    /// without files may be four times as long as that while it is encoded. Default: 1 MiB, as in
-    /// Zope.
+    /// The maximum length of all names and texts together, in bytes: they are kept in memory. The
+    /// encoded body of a form without files may be four times as long. Default: 1 MiB, as in Zope.
     pub fn text(mut self, bytes: usize) -> Self {
         self.text = bytes;
         self
     }
 
-    /// How long each file may be, in bytes. Default: as long as a body.
+    /// The maximum length of each file, in bytes. Default: the limit of a body.
     pub fn file(mut self, bytes: u64) -> Self {
         self.file = bytes;
         self
@@ -67,7 +66,7 @@ pub(super) const FILE: &str = "A file of the form has too many bytes";
 pub(super) const HEAD: &str = "The head of a part of the form has too many bytes";
 pub(super) const NO_UTF8: &str = "The form is no UTF-8.";
 
-/// A form has more of something than it may have.
+/// A form exceeds one of its limits.
 pub(super) fn too_large(what: impl fmt::Display, limit: impl fmt::Display) -> Error {
     let told = format!("{what}: {limit} is the limit.");
     Error::with_source(ErrorKind::BodyTooLarge, told.clone()).telling(told)

@@ -1,9 +1,9 @@
-//! `multipart/form-data` (RFC 7578), read while it comes: each file is kept for itself, as a body
-//! is.
+//! `multipart/form-data` (RFC 7578), parsed while it arrives: each file is kept separately, as a
+//! body is.
 //!
-//! multer takes the parts apart. It reads all that it can get before it looks at it, and has no
-//! limit for the bytes between two parts. So it gets one piece at a time, and only when it cannot
-//! continue without it.
+//! multer parses the parts. It reads all that it can get before it parses, and has no limit for the
+//! bytes between two parts. So it gets one piece at a time, and only when it cannot continue
+//! without it.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -27,8 +27,8 @@ use crate::read::Source;
 /// How much multer is given at a time, in bytes.
 const PIECE: usize = 16 << 10;
 
-/// The maximum number of bytes that it gets without a result: for the head of a part, or before the
-/// first part.
+/// The maximum number of bytes that multer gets without a result: for the head of a part, or before
+/// the first part.
 const LONGEST_HEAD: usize = 32 << 10;
 
 pub(crate) async fn read<B>(
@@ -57,7 +57,7 @@ where
         field(part, &feed, &mut room, limits.file, &settings, &mut fields).await?;
     }
     drop(parts);
-    // Bytes after the last part have no meaning, but the peer has to be able to send them.
+    // Bytes after the last part have no meaning, but the peer must be able to send them.
     feed.drain().await?;
     Ok(fields.into_form())
 }
@@ -94,7 +94,7 @@ impl Left {
     }
 }
 
-/// Adds nothing for a file that was not chosen.
+/// Adds nothing for an empty file input.
 async fn field<B>(
     mut part: multer::Field<'static>,
     feed: &Feed<B>,
@@ -147,7 +147,8 @@ where
     Ok(())
 }
 
-/// Says why multer finds no name for a file, if `part` is a file: it must not be taken for a text.
+/// Returns an error if `part` is a file whose name multer does not find: it must not be mistaken
+/// for a text.
 fn unreadable_file_name(part: &multer::Field<'_>) -> Option<&'static str> {
     let disposition = part.headers().get(CONTENT_DISPOSITION)?;
     let has = |wanted: &[u8]| {
@@ -205,14 +206,14 @@ struct Tap<B> {
     source: Asking<B>,
     piece: Bytes,
     is_open: bool,
-    /// Bytes that were given and made nothing of.
+    /// The bytes that multer got without a result.
     idle: usize,
     failed: Option<Error>,
 }
 
 type Asked<B> = Pin<Box<dyn Future<Output = (Source<B>, Result<Option<Bytes>, Error>)> + Send>>;
 
-/// A source, in between and while it is asked.
+/// A source, between polls and during one.
 enum Asking<B> {
     Asked(Asked<B>),
     Between(Source<B>),
@@ -240,7 +241,7 @@ where
             .await
     }
 
-    /// Asks multer, and gives it piece after piece until it answers.
+    /// Polls multer, and feeds it piece by piece until it has a result.
     async fn until_ready<T>(
         &self,
         mut ask: impl FnMut(&mut Context<'_>) -> Poll<multer::Result<T>>,
@@ -254,7 +255,7 @@ where
                 if !std::mem::replace(&mut tap.is_open, true) {
                     continue;
                 }
-                // Open, and nothing came: the source will wake this task, unless it has ended.
+                // Open, and nothing arrived: the source will wake this task, unless it has ended.
                 return match tap.source {
                     Asking::Ended => Poll::Ready(Err(multer::Error::IncompleteStream)),
                     Asking::Asked(_) | Asking::Between(_) => Poll::Pending,
@@ -271,7 +272,7 @@ where
         })
     }
 
-    /// Reads what is left, for nothing.
+    /// Reads and discards the rest.
     async fn drain(&self) -> Result<(), Error> {
         while poll_fn(|cx| self.tap().poll_source(cx)).await?.is_some() {}
         Ok(())

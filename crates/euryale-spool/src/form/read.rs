@@ -11,20 +11,19 @@ use super::{Form, FormLimits, multipart, urlencoded};
 use crate::layer::Settings;
 use crate::read::{Source, whole};
 
-/// How a form is written down.
+/// The encoding of a form.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
     /// `application/x-www-form-urlencoded` (WHATWG URL §5).
     Urlencoded,
-    /// `multipart/form-data` (RFC 7578), its parts separated by this.
+    /// `multipart/form-data` (RFC 7578), with this boundary.
     Multipart(String),
 }
 
 impl Encoding {
     /// None for a body that is not a form.
     ///
-    /// # Errors
-    /// `Malformed` for a multipart form that does not say what separates its parts.
+    /// # Errors `Malformed` for a multipart form without a boundary.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, Error> {
         let content_type = headers
             .get(CONTENT_TYPE)
@@ -48,7 +47,7 @@ impl Encoding {
     }
 }
 
-/// The form, and what is left as the body.
+/// The form, and the remaining body.
 pub(crate) async fn read<B>(
     encoding: Encoding,
     mut limits: FormLimits,
@@ -59,7 +58,7 @@ where
     B: Body + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    // A text that is larger than the whole budget is too large: trying again would not help.
+    // A text that is larger than the whole budget is too large: a retry would not help.
     limits.text = limits.text.min(settings.budget.longest_text());
     match encoding {
         Encoding::Multipart(boundary) => {
@@ -67,7 +66,7 @@ where
             Ok((form, SpooledBody::empty()))
         }
         Encoding::Urlencoded => {
-            // Most of it may be percent signs and names.
+            // Most of it may be percent-encoding and names.
             source.shorten(4 * limits.text as u64);
             let body = whole(source, Arc::clone(&settings)).await?;
             let read = body.clone();

@@ -27,7 +27,7 @@ pub(crate) fn parse(
 ) -> Result<Form, Error> {
     let mut parser = Parser::new(limits, settings);
     let mut piece = vec![0; usize::try_from(body.len().min(PIECE)).unwrap_or(0)];
-    // The bytes at the beginning of `piece` that are left of the last one.
+    // The bytes at the beginning of `piece` that the previous one left over.
     let mut kept = 0;
     loop {
         let read = body.read(&mut piece[kept..]).map_err(no_room)?;
@@ -44,7 +44,7 @@ pub(crate) fn parse(
     }
 }
 
-/// The length of `piece` without an escape at its end that may continue in the next one.
+/// The length of `piece` without an incomplete escape at its end.
 fn without_half_an_escape(piece: &[u8]) -> usize {
     match piece {
         [.., b'%'] => piece.len() - 1,
