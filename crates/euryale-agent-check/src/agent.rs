@@ -39,8 +39,8 @@ const SLOWEST_PEER: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl AgentCheck {
-    /// Answers from `pool`: ready until the pool is closed, with as many requests at a time as
-    /// `capacity` ([`Load::capacity`]). A worker whose job has run for 60 s is taken to be stuck.
+    /// Reports the load of `pool`: ready until the pool is closed, for as many requests at a time
+    /// as `capacity` ([`Load::capacity`]). A worker whose job has run for 60 s counts as stuck.
     ///
     /// ```
     /// use euryale_agent_check::AgentCheck;
@@ -70,8 +70,8 @@ impl AgentCheck {
         }
     }
 
-    /// Asks `load` for each check, on a runtime thread: it must not wait. For a program that opens
-    /// its pool later, or has several.
+    /// Calls `load` for each check, on a runtime thread: it must not block. For a program that
+    /// opens its pool later, or has several.
     pub fn asking(load: impl Fn() -> Load + Send + Sync + 'static) -> Self {
         Self {
             load: Arc::new(load),
@@ -80,14 +80,13 @@ impl AgentCheck {
         }
     }
 
-    /// After what wait of the oldest request the weight is a quarter of what it would be. Default:
-    /// 2 s.
+    /// The wait of the oldest request at which the weight has dropped to a quarter. Default: 2 s.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
-    /// What a check would be answered now: [`Answer::of`] the load, with a memory.
+    /// The answer to a check now: [`Answer::of`] the load, with hysteresis.
     ///
     /// A node that is full keeps the weight 1 until a worker has been free at every check for
     /// 500 ms. Otherwise a node under heavy load would be emptied and flooded in turn.
@@ -110,7 +109,7 @@ impl AgentCheck {
         self.serve_from(|cx| listener.poll_accept(cx)).await;
     }
 
-    /// The same, of the peers that `accept` brings, which is polled like
+    /// The same, for the peers that `accept` returns, which is polled like
     /// [`TcpListener::poll_accept`]: for a listener with descriptors of its own, such as
     /// `euryale_core::Reserve` has.
     pub async fn serve_from(

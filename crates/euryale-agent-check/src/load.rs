@@ -1,4 +1,4 @@
-//! How a node stands, and what that is worth.
+//! The load of a node, and the answer that follows from it.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,20 +10,20 @@ use crate::full::BUSY_FOR;
 /// The load of a node at one moment; [`Load::of`] a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
-    /// May requests come at all?
+    /// Whether the node accepts requests.
     pub standing: Standing,
     /// Workers, and so publications at a time.
     pub workers: usize,
     /// How many of them work.
     pub busy: usize,
-    /// How many of those are taken to be stuck: they have run for longer than any publication
+    /// How many of those count as stuck, because they have run for longer than any publication
     /// should.
     pub stuck: usize,
     /// How long ago a worker last took a request: the age of the youngest publication.
     pub last_taken: Duration,
     /// Requests that wait for a worker.
     pub queued: usize,
-    /// For how long the oldest of them has waited.
+    /// How long the oldest of them has waited.
     pub oldest_wait: Duration,
     /// The maximum number of requests that the node can hold at a time: those that are published
     /// or wait for a worker, and those that need none, such as downloads, uploads and WebSockets.
@@ -75,7 +75,7 @@ impl Load {
     }
 }
 
-/// May requests come at all?
+/// Whether the node accepts requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// They may.
@@ -84,7 +84,7 @@ pub enum Standing {
     Down,
     /// No new ones: it is about to end.
     Draining,
-    /// It has been taken out on purpose, and its checks should not alarm anybody.
+    /// It has been taken out of service on purpose, and its checks should not raise an alarm.
     Maintenance,
 }
 
@@ -99,7 +99,7 @@ pub enum Answer {
         /// At least 1.
         maxconn: usize,
     },
-    /// Takes none, and somebody should look.
+    /// Takes none, and needs attention.
     Down(&'static str),
     /// Takes no new ones.
     Drain,

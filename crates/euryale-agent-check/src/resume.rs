@@ -1,4 +1,4 @@
-//! What a node is good at.
+//! How fast a node answers each class of requests.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,8 +12,8 @@ use crate::{Answer, Standing};
 /// How fast a node answers requests of each class: for balancers that send a request to where its
 /// class is answered fastest, because its pages are in that node's caches.
 ///
-/// For each class it keeps two sums that decay with time: requests, and the time that they took.
-/// What happened a [half-life](Self::half_life) ago counts half. Clones are handles to the same.
+/// For each class it keeps two sums that decay with time: the number of requests, and the time that
+/// they took. Requests of a [half-life](Self::half_life) ago count half. Clones share the sums.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,7 +31,7 @@ pub struct Resume {
     classes: Arc<Mutex<BTreeMap<Box<str>, Class>>>,
 }
 
-/// Names beyond these are one class: there are never as many as requests.
+/// Further names are one class, so that clients cannot create classes without bound.
 const MOST_CLASSES: usize = 64;
 const OTHERS: &str = "others";
 
@@ -82,10 +82,9 @@ impl Resume {
 
     /// A JSON object with a member for each class:
     ///
-    /// * `per_second`: how many requests there are in a second, lately;
-    /// * `skill`: for how many a second is enough, one after the other: the higher, the faster they
-    ///   are answered;
-    /// * `weight`: how sure that is, in requests that count in full.
+    /// * `per_second`: the recent number of requests per second;
+    /// * `skill`: how many requests a second is enough for, one after the other; higher is faster;
+    /// * `weight`: how reliable that is, as a number of requests that count in full.
     #[must_use]
     pub fn classes_json(&self) -> String {
         let now = Instant::now();
@@ -141,7 +140,7 @@ impl Default for Resume {
 }
 
 impl Class {
-    /// Faded to this moment.
+    /// Decayed to this moment.
     fn at(self, now: Instant, half_life: Duration) -> Self {
         let passed = now.saturating_duration_since(self.since).as_secs_f64();
         let left = 0.5_f64.powf(passed / half_life.as_secs_f64().max(1e-3));

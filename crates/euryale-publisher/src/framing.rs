@@ -5,8 +5,8 @@ use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode};
 use http_body::Body as _;
 
-/// Makes of a publisher's response one that parses as exactly one response, and fits its request.
-/// Its blob, or its deferred computation, is published for the layers outside.
+/// Makes sure that a publisher's response parses as exactly one response, and fits its request.
+/// Puts a handle on its blob, or its deferred computation, into the extensions for outer layers.
 pub(crate) fn own(response: Response, published_as: &Published, ledger: &Ledger) -> Response {
     let bodiless = matches!(
         response.status(),

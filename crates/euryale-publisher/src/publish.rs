@@ -139,7 +139,7 @@ where
     }
 }
 
-/// The terms of a publication, known before its worker starts.
+/// The settings of a publication, known before its worker starts.
 #[derive(Clone, Copy)]
 struct Terms {
     history: History,
@@ -169,13 +169,13 @@ where
         .pin(pin);
     let outcome = Transaction::run(lease, options, |transaction| {
         let mut response = sendable(publisher.publish(&request, transaction)?)?;
-        // What a layer outside cannot do for this answer it says while nothing is committed.
+        // An outer layer that cannot handle this answer refuses it before anything is committed.
         AnswerGate::check(request.extensions(), &mut response)?;
         Ok(response)
     })?;
     let response = match outcome {
         Outcome::Committed(response) | Outcome::Doomed(response) => response,
-        // An abort's response was not asked yet whether it can be sent.
+        // The gates have not seen an abort's response yet.
         Outcome::Refused(response) => {
             sendable(response).map_err(|error| Error::with_source(ErrorKind::Application, error))?
         }

@@ -80,7 +80,7 @@ where
             },
             StateProj::Failed { error } => match error.take() {
                 Some(error) => error,
-                // Polled after it was ready, as no caller may.
+                // Polled after completion, against the contract.
                 None => return Poll::Pending,
             },
         };

@@ -11,7 +11,7 @@ use crate::log::Throttle;
 use crate::page::{self, Asked};
 use crate::{Problem, Respond};
 
-/// Turns errors into responses; infallible from there on outwards.
+/// Turns errors into responses, so the service is infallible.
 ///
 /// | kind of error | status |
 /// |---|---|
@@ -26,12 +26,12 @@ use crate::{Problem, Respond};
 /// | deferred failed before its first byte | 502 |
 ///
 /// When the [transaction was over](euryale_core::Error::is_after_transaction) and the method is not
-/// safe, there is no Retry-After, and the text says that what was sent may be done: a lane for
-/// deferred responses that is full must not make a client do it twice.
+/// safe, there is no Retry-After, and the text says that the request may have taken effect: a full
+/// lane for deferred responses must not make a client send it twice.
 ///
 /// By default the response is a problem in JSON (RFC 9457), or a plain page for clients that accept
-/// HTML. It says nothing about the inside; that is in the log, with the error's chain of sources.
-/// The [`ErrorKind`](euryale_core::ErrorKind) is in the response's extensions.
+/// HTML. It has no internal details; those are in the log, with the error's chain of sources. The
+/// [`ErrorKind`](euryale_core::ErrorKind) is in the response's extensions.
 #[derive(Clone, Default)]
 #[doc(alias = "standard_error_message")]
 #[must_use]
@@ -55,7 +55,8 @@ impl RespondLayer {
         self
     }
 
-    /// The response to an error that stands outside this layer, where nothing turns it into one.
+    /// The response to an error that occurs outside this layer, where nothing else turns it into
+    /// one.
     pub fn answer(&self, error: &Error, request: &request::Parts) -> Response {
         page::respond(
             &Problem::new(error, &Asked::of_parts(request)),

@@ -11,7 +11,7 @@ pub(crate) fn error(error: &Error, asked: &Asked, throttle: &Throttle) {
     let Asked { method, uri, .. } = asked;
     let cause = ErrorChain::new(error);
     match error.kind() {
-        // Many at once when there are any: a line a second says it all.
+        // There are many of these at once, if any: one line a second is enough.
         ErrorKind::QueueFull
         | ErrorKind::QueueElapsed
         | ErrorKind::SuspendedFull
@@ -22,7 +22,7 @@ pub(crate) fn error(error: &Error, asked: &Asked, throttle: &Throttle) {
                 tracing::warn!(%method, %uri, more, "overloaded: {cause}");
             }
         }
-        // The peer's doing, or what everybody knows who closes a pool.
+        // The client's fault, or the expected result of closing a pool.
         ErrorKind::BodyTooLarge
         | ErrorKind::BodyStalled
         | ErrorKind::Malformed
@@ -34,7 +34,7 @@ pub(crate) fn error(error: &Error, asked: &Asked, throttle: &Throttle) {
     }
 }
 
-/// Lets one line a second through, and counts those it held back.
+/// Lets one line a second through, and counts those that it suppresses.
 #[derive(Debug)]
 pub(crate) struct Throttle {
     start: Instant,
@@ -53,7 +53,7 @@ impl Default for Throttle {
 }
 
 impl Throttle {
-    /// How many were held back since the last one that was let through; `None` for those held back.
+    /// The number of lines suppressed since the last one that passed; `None` for a suppressed line.
     fn pass(&self) -> Option<u64> {
         let second = self.start.elapsed().as_secs();
         if self.last.swap(second, Relaxed) == second {

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
 use crate::layer::Page;
 
-/// What is remembered of a request, for the case that it fails.
+/// The data of a request that its error page needs.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) method: Method,
@@ -38,7 +38,7 @@ impl Asked {
     }
 }
 
-/// Does a request name HTML among what it accepts, as browsers do?
+/// Returns whether a request accepts HTML by name, as browsers do.
 ///
 /// A range of quality 0 is refused (RFC 9110 §12.4.2); other qualities only order what is
 /// acceptable, and browsers name HTML first. `*/*` alone does not count: that is what programs
@@ -57,7 +57,7 @@ pub fn accepts_html(headers: &HeaderMap) -> bool {
     })
 }
 
-/// A request that failed, as a page needs to know it. No internals: those are in the log.
+/// A failed request, as an error page needs it. Internal details are only in the log.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Problem {
@@ -77,7 +77,7 @@ impl Problem {
     pub(crate) fn new(error: &Error, asked: &Asked) -> Self {
         let kind = error.kind();
         let status = kind.status();
-        // RFC 9110 §9.2.2: what is done again is done twice.
+        // RFC 9110 §9.2.2: repeating it could do it twice.
         let is_done = error.is_after_transaction() && !asked.method.is_safe();
         let detail = match error.told() {
             Some(told) => Cow::Owned(told.to_owned()),
@@ -130,8 +130,8 @@ impl Problem {
 const DONE: &str = "What you sent was received and may be done; only the answer could not be made. \
                     Look before you send it again.";
 
-/// For a publication that its deadline has stopped: it will not commit any more. Others that are
-/// answered 504 may have been over.
+/// For a publication that its deadline stopped: it will not commit. Others that are answered 504
+/// may have committed.
 const NOT_DONE: &str = "The server took too long to answer. Nothing of it was done.";
 
 fn detail(status: StatusCode) -> &'static str {
@@ -196,7 +196,7 @@ pub(crate) fn respond(problem: &Problem, page: Option<&Page>) -> Response {
         None => problem.html(),
     };
     *response.status_mut() = problem.status;
-    // What is answered depends on it (RFC 9110 §12.5.5).
+    // The answer depends on it (RFC 9110 §12.5.5).
     response
         .headers_mut()
         .insert(VARY, HeaderValue::from_static("accept"));

@@ -6,7 +6,8 @@ use euryale_core::ledger::{Book, Counter, Figures};
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct StoreBook {
-    /// Opened by a [`FolderStore`](crate::FolderStore), and not as long as their rows say.
+    /// Blobs opened by a [`FolderStore`](crate::FolderStore) that did not have the length in their
+    /// rows.
     pub damaged: Counter,
 }
 

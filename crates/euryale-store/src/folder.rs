@@ -17,9 +17,9 @@ use crate::{BlobStore, StoreBook, WrongLength};
 
 /// A [`BlobStore`] in a folder, which several processes may share.
 ///
-/// Bodies that are spooled on the same file system are linked into place: no byte is copied. So the
-/// spool's directory is best [the folder itself](FolderStore::folder). Other bodies are written
-/// when they are kept.
+/// Bodies that are spooled on the same file system are linked into place: no byte is copied. So let
+/// the spool use [the folder itself](FolderStore::folder) as its directory. Other bodies are
+/// written when they are kept.
 ///
 /// ```
 /// use std::io::Write;
@@ -127,12 +127,11 @@ pub struct FolderStore {
 }
 
 impl FolderStore {
-    /// In `folder`, which is made if it is not there, with those it stands in.
+    /// A store in `folder`, which is created with its parents if it does not exist.
     ///
-    /// A handle of its own: two that are opened are two writers. Clones are one.
+    /// Each opened store is a writer of its own; clones are the same writer.
     ///
-    /// # Errors
-    /// When it is not there and cannot be made.
+    /// # Errors The folder does not exist and cannot be created.
     pub fn open(folder: impl Into<PathBuf>) -> io::Result<Self> {
         let folder = folder.into();
         make(&folder)?;
@@ -162,13 +161,12 @@ impl FolderStore {
     /// there. A program whose database remembers that it has adopted a folder tells them apart: it
     /// refuses to start when the mark is missing, and never adopts a second folder.
     ///
-    /// # Errors
-    /// When the folder cannot be read. One that is not there has no mark.
+    /// # Errors The folder cannot be read. A missing folder has no mark.
     pub fn mark(&self) -> io::Result<Option<String>> {
         mark::read(&self.folder)
     }
 
-    /// Marks the folder as that of one database, for which `mark` is a name of one line. The mark
+    /// Marks the folder as belonging to one database, whose name `mark` is, in one line. The mark
     /// is on the disk when this returns.
     ///
     /// From then on this store and its clones begin to add blobs only while the mark is there: see
@@ -192,15 +190,15 @@ impl FolderStore {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    /// Is the folder still the one that was [adopted](Self::adopt)? It is not when a volume was
-    /// unmounted, and the mount point has taken its place. Blocks for as long as the file system
-    /// does.
+    /// Checks that the folder is still the one that was [adopted](Self::adopt). It is not if a
+    /// volume was unmounted, and the mount point has taken its place. Blocks for as long as the
+    /// file system does.
     ///
-    /// A store asks this itself before it makes its first file. A store that was never adopted
-    /// takes any folder.
+    /// A store checks this itself before it creates its first file. A store that was never adopted
+    /// accepts any folder.
     ///
-    /// # Errors
-    /// `NotFound`, with a sentence that names the folder and what to do. When it cannot be read.
+    /// # Errors `NotFound`, with a sentence that names the folder and what to do. Any other error
+    /// if the folder cannot be read.
     pub fn check(&self) -> io::Result<()> {
         let Some(expected) = self.mark.get() else {
             return Ok(());
@@ -224,30 +222,28 @@ impl FolderStore {
         self
     }
 
-    /// Where it is. A file without a name that is made here can be linked into place. A committed
-    /// blob is at `folder().join(name)`, which is its `BlobPath` for `OffloadLayer` of
+    /// The path of the folder. An unnamed file that is created here can be linked into place. A
+    /// committed blob is at `folder().join(name)`, which is its `BlobPath` for `OffloadLayer` of
     /// `euryale-blob`.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// A new file, outside of any transaction, to be filled before a row names it: for an import.
+    /// Creates a file outside any transaction, to be filled before a row names it: for an import.
     ///
     /// Before the commit the file must be synced, by [`File::sync_all`], and its name, by
     /// [`FolderStore::sync`]. From then on nobody may write to the file, which is sent from where
-    /// it is. Until then the store must be kept, or else others take it for that of a process that
-    /// has ended.
+    /// it is. Keep the store until then, or other processes take the file for a leftover.
     ///
-    /// # Errors
-    /// When it cannot be made.
+    /// # Errors The file cannot be created.
     pub fn create(&self) -> io::Result<(String, File)> {
         let name = self.new_name()?;
         let file = File::create_new(self.folder.join(&name))?;
         Ok((name, file))
     }
 
-    /// The names of all that this writer [created](FolderStore::create) are on the disk.
+    /// Flushes the names of all files that this writer [created](FolderStore::create) to disk.
     ///
     /// # Errors
     /// When `fsync` fails: then no row may name them.
@@ -268,16 +264,14 @@ impl FolderStore {
         fs::remove_file(self.path(name)?)
     }
 
-    /// Removes what `named` does not know, of writers that have ended. Says how many blobs that
-    /// were.
+    /// Removes the blobs of ended writers that `named` does not return, and returns their number.
     ///
-    /// `named` asks the database which of these names, up to 1,000, stand in a row: in any row that
-    /// may, in what is committed. Its answers must not be older than the call. Blocks: for a start,
-    /// before anything is served, or for a worker.
+    /// `named` asks the database which of these names, up to 1,000 at a time, committed rows have,
+    /// in every table that may have one. Its answers must not be older than the call. It blocks, so
+    /// call it at the start, before anything is served, or in a worker.
     ///
-    /// # Errors
-    /// Of `named`, and of the file system. The sweep ends with the first one; whatever it did was
-    /// right.
+    /// # Errors Those of `named` and of the file system. The sweep ends with the first one;
+    /// everything removed until then was right to remove.
     pub fn sweep(
         &self,
         named: impl FnMut(&[String]) -> Result<HashSet<String>, BoxError>,
@@ -297,8 +291,8 @@ impl FolderStore {
         Ok(writer.new_name())
     }
 
-    /// Where `name` stands. What is not the name of a blob leads nowhere, least of all out of the
-    /// folder.
+    /// The path of `name`. A text that is not the name of a blob has no path, so nothing leads out
+    /// of the folder.
     fn path(&self, name: &str) -> io::Result<PathBuf> {
         let is_blob = name
             .split_once('/')
@@ -372,7 +366,7 @@ fn stable(file: File) -> io::Result<Blob> {
     unsafe { Blob::stable(file) }
 }
 
-/// The folder and those it stands in; the entries of those that are new are on the disk.
+/// Creates the folder and its parents; the entries of new ones are on the disk.
 fn make(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
@@ -391,8 +385,8 @@ fn make(folder: &Path) -> io::Result<()> {
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// Did this remove it, or was it gone already? When one process ends a removal and another one
-/// sweeps, either may be the first.
+/// Returns whether this call removed it. If one process finishes a removal while another sweeps,
+/// either may be first.
 pub(crate) fn gone(removed: io::Result<()>) -> io::Result<bool> {
     match removed {
         Ok(()) => Ok(true),

@@ -1,4 +1,4 @@
-//! The file by which a folder of blobs says whose it is.
+//! The file that marks a folder of blobs as belonging to a database.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -17,7 +17,7 @@ pub(crate) fn read(folder: &Path) -> io::Result<Option<String>> {
 }
 
 pub(crate) fn write(folder: &Path, mark: &str) -> io::Result<()> {
-    // Whole or not at all: another process may be reading it.
+    // Written whole or not at all, because another process may be reading it.
     let new = folder.join(format!("{FILE}.{}", std::process::id()));
     let mut file = File::create(&new)?;
     writeln!(file, "{mark}")?;

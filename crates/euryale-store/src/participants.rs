@@ -1,4 +1,4 @@
-//! How a folder takes part in a transaction.
+//! The participants with which a folder joins a transaction.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,12 +8,12 @@ use euryale_core::{BoxError, Participant, SpooledBody};
 use crate::FolderStore;
 use crate::folder::gone;
 
-/// A blob that is on the disk already, and goes if the transaction does.
+/// A blob that is on the disk already, and is removed if the transaction aborts.
 pub(crate) struct Keep {
     body: SpooledBody,
     path: PathBuf,
-    // Holds the writer's lock until the transaction has ended: without it, others would sweep what
-    // no row names yet.
+    // Holds the writer's lock until the transaction has ended: without it, others would sweep blobs
+    // that no row names yet.
     _store: FolderStore,
 }
 
@@ -37,7 +37,7 @@ impl Participant for Keep {
     }
 
     fn abort(&mut self) {
-        // The next attempt links it once more. Blobs that are left are swept away.
+        // The next attempt links it again. Blobs that are left behind are swept.
         if let Err(error) = self.body.take_back(&self.path) {
             let path = self.path.display();
             tracing::warn!(%error, %path, "a blob that was aborted stays until a sweep");
@@ -45,7 +45,7 @@ impl Participant for Keep {
     }
 }
 
-/// Nothing to vote on: the file goes when nobody can ask for it any more.
+/// Nothing to vote on: the file is removed once no row can name it any more.
 pub(crate) struct Remove(pub(crate) PathBuf);
 
 impl Participant for Remove {

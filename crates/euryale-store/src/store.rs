@@ -1,8 +1,7 @@
 //! Where blobs are kept, so that a row always has its blob.
 //!
-//! A blob is there before the row that names it is committed, and goes after the row is gone. Of
-//! the two halves that a crash can leave, only the harmless one is possible: a blob that no row
-//! names, which is swept away later.
+//! A blob exists before the row that names it is committed, and is removed after the row is gone.
+//! So a crash can only leave the harmless half: a blob that no row names, which is swept later.
 
 use std::error::Error;
 use std::fmt;
@@ -31,43 +30,42 @@ use euryale_core::{Blob, Database, SpooledBody, Transaction};
 ///
 /// # Names
 ///
-/// A store chooses the names. To others they are opaque, and go into a row as they are. A name is
-/// never given twice, and what it names never changes: other content has another name. So a name is
-/// a strong `ETag` (RFC 9110 §8.8.1). A publisher that sends it sets the header itself, with the
-/// name in quotes; without it, `ServeBlobLayer` makes a tag of the file's length and time.
+/// A store chooses the names. Treat them as opaque, and write them into a row unchanged. A name is
+/// never used twice, and its blob never changes: other content has another name. So a name is a
+/// strong `ETag` (RFC 9110 §8.8.1). A publisher that sends it sets the header itself, with the name
+/// in quotes; without it, `ServeBlobLayer` makes a tag of the file's length and time.
 ///
 /// One row names a blob. It is written in the transaction that keeps the blob, and a transaction
 /// that takes it away, or lets it name another blob, [removes](BlobStore::remove) this one.
 ///
 /// # What an implementation does
 ///
-/// It joins transactions with [`Participant`](euryale_core::Participant)s, which are told what
-/// becomes of them:
+/// It joins transactions with [`Participant`](euryale_core::Participant)s, which learn how they
+/// end:
 ///
 /// | | keep | remove |
 /// |---|---|---|
 /// | `vote` | the blob is durable under its name when this says yes, if it was not before | nothing |
-/// | `finish` | nothing | the blob goes; if it is gone already, that is well |
-/// | `abort` | the blob goes, if there is one: with its body at the latest | nothing |
-/// | `in_doubt` | the blob stays: a row may name it | the blob stays: the row may stand |
+/// | `finish` | nothing | the blob is removed, unless it is gone already |
+/// | `abort` | the blob, if there is one, is removed, with its body at the latest | nothing |
+/// | `in_doubt` | the blob stays: a row may name it | the blob stays: the row may still exist |
 ///
-/// What a crash leaves, or an end in doubt, or an `abort` or `finish` that failed, is a blob
-/// without a row. Finding those, by asking the database, is the implementation's own business, as
-/// is whatever fills it from outside of transactions.
+/// A crash, a transaction in doubt, or a failed `abort` or `finish` leaves a blob without a row.
+/// The implementation has to find those by asking the database, and to offer whatever fills it
+/// outside transactions.
 ///
 /// A [`Blob`] is an open file. A store whose bytes are on another machine opens a copy that it has
 /// on a disk here; to fetch one first holds a worker and a connection for as long.
 #[doc(alias = "IBlobStorage")]
 pub trait BlobStore: Send + Sync + 'static {
-    /// The blob called `name`, open. It can be read to its end, even if it is removed in between.
+    /// Opens the blob called `name`. It can be read to its end, even if it is removed in between.
     ///
-    /// # Errors
-    /// `NotFound` when there is none. A reader whose snapshot is older than a removal sees this,
-    /// too: its row still stands, and another attempt sees that it is gone. Otherwise what kept the
-    /// store from opening it.
+    /// # Errors `NotFound` if there is none. A reader whose snapshot is older than a removal sees
+    /// this, too: it still has the row, and another attempt sees that it is gone. Otherwise the
+    /// error that kept the store from opening it.
     fn blob(&self, name: &str) -> io::Result<Blob>;
 
-    /// The blob called `name`, open, if it has the `len` bytes that its row says.
+    /// Opens the blob called `name`, if it has the `len` bytes that its row says.
     ///
     /// A backup that was cut off, or a disk that lost the end of a file, leaves a shorter file
     /// under a name that is a strong `ETag`. A client would take it for the whole, and a cache
@@ -84,16 +82,15 @@ pub trait BlobStore: Send + Sync + 'static {
         Ok(blob)
     }
 
-    /// Keeps `body` if `transaction` commits. Gives the name that a row must hold then.
+    /// Keeps `body` if `transaction` commits. Returns the name to write into a row.
     ///
     /// The bytes are durable when this returns, or at the vote. Call it before the first
     /// [`connection`](Transaction::connection): bytes take their time to reach a disk, and a writer
     /// that waits for them lets all other writers of its database wait, too. A transaction that is
-    /// run again is given another name.
+    /// run again gets another name.
     ///
-    /// # Errors
-    /// When no name can be given, or the bytes cannot be kept. Returned by a publisher, what says
-    /// that there is no room is of the kind [`StorageFull`](euryale_core::ErrorKind::StorageFull).
+    /// # Errors The bytes cannot be kept. If there is no room, and a publisher returns the error,
+    /// it has the kind [`StorageFull`](euryale_core::ErrorKind::StorageFull).
     fn keep<D: Database>(
         &self,
         body: SpooledBody,
@@ -102,8 +99,8 @@ pub trait BlobStore: Send + Sync + 'static {
 
     /// Removes the blob called `name` once `transaction` has committed.
     ///
-    /// A name without a blob is not an error. A removal that fails cannot undo anything any more:
-    /// it is logged and counted by the transaction, and the blob stays without a row.
+    /// A name without a blob is not an error. A failed removal cannot undo the commit: the
+    /// transaction logs and counts it, and the blob stays without a row.
     fn remove<D: Database>(&self, name: &str, transaction: &mut Transaction<'_, D>);
 }
 

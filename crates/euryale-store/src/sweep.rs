@@ -1,4 +1,4 @@
-//! Leftovers of writers that have ended.
+//! Removes what ended writers have left behind.
 
 use std::collections::HashSet;
 use std::fs::{self, DirEntry, File};
@@ -10,7 +10,7 @@ use euryale_core::BoxError;
 use crate::folder::gone;
 use crate::writer::{self, LOCK, try_lock};
 
-/// The maximum number of names in one question to the database.
+/// The maximum number of names in one query to the database.
 const BATCH: usize = 1000;
 
 /// Only folders of writers that have ended are looked at: nothing is added there any more, so what
@@ -44,7 +44,7 @@ pub(crate) fn sweep(
             }
             match name(&file, writer::is_blob) {
                 Some(blob) => batch.push(format!("{folder}/{blob}")),
-                // Of nobody here.
+                // Not ours.
                 None => left = true,
             }
             if batch.len() == BATCH {
@@ -56,14 +56,14 @@ pub(crate) fn sweep(
         }
         if !left {
             fs::remove_file(entry.path().join(LOCK))?;
-            // Without its lock, it may be another sweep that takes it away.
+            // Without its lock, another sweep may be removing it.
             gone(fs::remove_dir(entry.path()))?;
         }
     }
     Ok(swept)
 }
 
-/// Its name, if it is one of these.
+/// Its name, if it is a writer's folder.
 fn name(entry: &DirEntry, is_ours: fn(&str) -> bool) -> Option<String> {
     entry
         .file_name()
@@ -77,14 +77,14 @@ fn ended(folder: &Path) -> io::Result<Option<File>> {
     let path = folder.join(LOCK);
     match File::options().read(true).write(true).open(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // A writer that begins, and then it begins again; or one that came no further, and then
-            // it is empty.
+            // A writer that is just starting, which then starts again; or one that got no further,
+            // whose folder is empty.
             let _ = fs::remove_dir(folder);
             Ok(None)
         }
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
         Err(error) => Err(error),
-        // Another sweep may have been faster, and taken it away.
+        // Another sweep may have been faster, and removed it.
         Ok(file) => try_lock(file, &path),
     }
 }

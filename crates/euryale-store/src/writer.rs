@@ -44,23 +44,23 @@ impl Writer {
         format!("{}/{}", self.name, self.files)
     }
 
-    /// The names that were given are on the disk, of files that are there.
+    /// Flushes the names of the files that exist to disk.
     pub(crate) fn sync(&self, blobs: &Path) -> io::Result<()> {
         File::open(blobs.join(&self.name))?.sync_all()
     }
 }
 
-/// May this be the name of a writer's folder?
+/// Returns whether this can be the name of a writer's folder.
 pub(crate) fn is_folder(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// May this be the name of a blob in it?
+/// Returns whether this can be the name of a blob in it.
 pub(crate) fn is_blob(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// None when a sweep was faster, and took the new folder for that of a process that has ended.
+/// None if a sweep was faster, and took the new folder for that of an ended process.
 fn lock(folder: &Path) -> io::Result<Option<File>> {
     let path = folder.join(LOCK);
     match File::create_new(&path) {
@@ -69,7 +69,8 @@ fn lock(folder: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// The lock that `file` is at `path`, now held; none when others hold it, or it is there no more.
+/// The lock in `file` at `path`, now held; none if another process holds it, or it no longer
+/// exists.
 pub(crate) fn try_lock(file: File, path: &Path) -> io::Result<Option<File>> {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => return Ok(None),
@@ -82,7 +83,7 @@ pub(crate) fn try_lock(file: File, path: &Path) -> io::Result<Option<File>> {
         .then_some(file))
 }
 
-/// Nobody has to guess it; two processes must not have the same.
+/// It need not be secret, but two processes must not have the same one.
 fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -3,12 +3,12 @@
 use http::HeaderMap;
 use http::header::{self, HeaderName, HeaderValue};
 
-/// What caches may do with a page that has something in it of the site's answers to
-/// [sub-requests](crate::sub_request): the strictest of what each of them says.
+/// What caches may do with a page that contains answers to [sub-requests](crate::sub_request): the
+/// strictest combination of their rules.
 ///
-/// They were asked for with the cookies of one client. A page that says `public` must not bring to
-/// others what an answer had for him alone: whoever makes one page of several answers narrows its
-/// headers by theirs.
+/// The answers were requested with the cookies of one client. A `public` page must not show to
+/// others what was meant for that client only, so code that composes a page from several answers
+/// narrows its headers by theirs.
 ///
 /// ```
 /// use euryale_subrequest::Caching;
@@ -34,8 +34,8 @@ pub struct Caching {
 }
 
 impl Caching {
-    /// What the answer with these headers says (RFC 9111 §5.2.2, RFC 9110 §12.5.5). One that sets a
-    /// cookie is private.
+    /// The rules of an answer with these headers (RFC 9111 §5.2.2, RFC 9110 §12.5.5). An answer
+    /// that sets a cookie is private.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
         let mut caching = Self {
@@ -48,7 +48,7 @@ impl Caching {
                 "no-store" => caching.no_store = true,
                 "private" => caching.private = true,
                 "no-cache" => caching.no_cache = true,
-                // An age that cannot be read is ignored (RFC 9111 §4.2.1).
+                // A malformed age is ignored (RFC 9111 §4.2.1).
                 "max-age" => caching.max_age = Some(seconds().unwrap_or(0)),
                 "s-maxage" => caching.s_maxage = Some(seconds().unwrap_or(0)),
                 _ => {}
@@ -59,8 +59,8 @@ impl Caching {
         caching
     }
 
-    /// That of a page that is not to be kept: something is missing in it, or nobody knows yet what
-    /// its parts will say.
+    /// The rules of a page that must not be stored: a part is missing, or the rules of its parts
+    /// are not known yet.
     #[must_use]
     pub fn never() -> Self {
         Self {
@@ -69,7 +69,7 @@ impl Caching {
         }
     }
 
-    /// Narrows it by what another answer says: a page has both in it.
+    /// Narrows the rules by those of another answer, for a page that contains both.
     pub fn and(&mut self, other: &Self) {
         self.no_store |= other.no_store;
         self.private |= other.private;
@@ -83,7 +83,7 @@ impl Caching {
         }
     }
 
-    /// Narrows what the page's own headers say. What they do not say stays unsaid: no part makes a
+    /// Narrows the page's own headers. Directives that they lack are not added: no part makes a
     /// page fresh that does not say so itself. `ETag` and `Last-Modified` are removed.
     pub fn apply(mut self, headers: &mut HeaderMap) {
         let own = Self::of(headers);
@@ -92,7 +92,7 @@ impl Caching {
             || headers.contains_key(header::EXPIRES);
         self.and(&own);
         for name in [header::ETAG, header::LAST_MODIFIED] {
-            // They are the page's own, and say nothing of its parts.
+            // They describe the page itself, not its parts.
             headers.remove(name);
         }
         headers.remove(header::VARY);

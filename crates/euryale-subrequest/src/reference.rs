@@ -6,7 +6,7 @@ use http::uri::PathAndQuery;
 use http::{Uri, uri};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-/// A reference that cannot be asked for.
+/// A reference that cannot be requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReferenceError {
     /// It leads out of the site.
@@ -26,7 +26,8 @@ impl fmt::Display for ReferenceError {
 
 impl std::error::Error for ReferenceError {}
 
-/// Characters that must be escaped in a URL. `%` may: what is encoded stays so.
+/// Characters that must be escaped in a URL. `%` is not among them: encoded characters stay
+/// encoded.
 const ESCAPED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -37,8 +38,8 @@ const ESCAPED: &AsciiSet = &CONTROLS
     .add(b'}');
 
 /// Resolves a reference against the URL `base` (RFC 3986 §5.2), within the site: one with a scheme
-/// or an authority is refused, whatever it names. A fragment is left out. Paths are the
-/// application's: behind a proxy that rewrites them they are those that its publishers see.
+/// or an authority is refused, even if it names this site. A fragment is left out. Paths are the
+/// application's: behind a proxy that rewrites paths, they are those that publishers see.
 ///
 /// # Errors
 /// It leads elsewhere, or is not an address.
@@ -47,7 +48,7 @@ pub fn resolve(base: &Uri, reference: &str) -> Result<Uri, ReferenceError> {
     let reference = reference
         .split_once('#')
         .map_or(reference, |(before, _)| before);
-    // A browser takes `\` for `/`, and so does what reads the path after us, perhaps.
+    // A browser reads `\` as `/`, and so may the code that reads the path after us.
     if reference.starts_with("//") || reference.contains('\\') || has_scheme(reference) {
         return Err(ReferenceError::Foreign);
     }
@@ -66,7 +67,7 @@ pub fn resolve(base: &Uri, reference: &str) -> Result<Uri, ReferenceError> {
             (without_dots(&format!("{folder}/{path}")), query)
         }
     };
-    // `/.//host` is not to become `//host`.
+    // `/.//host` must not become `//host`.
     if path.starts_with("//") {
         return Err(ReferenceError::Foreign);
     }
@@ -76,7 +77,7 @@ pub fn resolve(base: &Uri, reference: &str) -> Result<Uri, ReferenceError> {
     at(base, target).ok_or(ReferenceError::Malformed)
 }
 
-/// Scheme and authority are those of the page: what asks for the host of a request finds it where
+/// Scheme and authority are those of the page, so code that needs the request's host finds it where
 /// it was.
 fn at(base: &Uri, target: PathAndQuery) -> Option<Uri> {
     let mut parts = uri::Parts::default();
@@ -93,8 +94,8 @@ fn has_scheme(reference: &str) -> bool {
         .is_some_and(|at| reference.as_bytes()[at] == b':')
 }
 
-/// A path without `.` and `..` (RFC 3986 §5.2.4). A relative one stays relative; what leads out at
-/// its beginning is left out, as it is at the root.
+/// A path without `.` and `..` (RFC 3986 §5.2.4). A relative path stays relative; leading `..` are
+/// dropped, as they are at the root.
 #[must_use]
 pub fn without_dots(path: &str) -> String {
     let (root, segments) = path

@@ -4,9 +4,9 @@ use euryale_core::Body;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Uri, request};
 
-/// What a page's request says of itself only: of its body, of the form in which it wants its
-/// answer, of what it has already. RFC 9110 §13 and §14 (conditions and ranges), §8 and §12.5; RFC
-/// 9112 and RFC 9110 §7.6.1 (the socket).
+/// Fields that concern only the page's own request: its body, the encoding of its answer, and its
+/// cached copy. RFC 9110 §13 and §14 (conditions and ranges), §8 and §12.5; RFC 9112 and RFC 9110
+/// §7.6.1 (the socket).
 const OWN: [HeaderName; 28] = [
     header::ACCEPT,
     header::ACCEPT_CHARSET,
@@ -35,16 +35,16 @@ const OWN: [HeaderName; 28] = [
     header::UPGRADE,
     header::UPGRADE_INSECURE_REQUESTS,
     HeaderName::from_static("keep-alive"),
-    // A proxy that would send the file itself: there is nobody to whom it could.
+    // Offers of a proxy to send files: a sub-request has no client to send them to.
     HeaderName::from_static("x-sendfile-type"),
 ];
 
 /// A GET request for `uri` on behalf of the page that `page` asked for, to be sent through
 /// [`Internal`](euryale_core::Internal): with the same cookies, language, credentials and client,
-/// and with what the program knows of them in extensions. Conditions, ranges and codings, and what
-/// is about the page's own body and socket, are not in it. It accepts HTML.
+/// and with the page request's extensions. Conditions, ranges, codings, and fields about the page's
+/// own body and socket are left out. It accepts HTML.
 ///
-/// Its route is the page's: say another one in its extensions.
+/// Its route is the page's; set another one in its extensions if needed.
 pub fn sub_request(page: &request::Parts, uri: Uri) -> http::Request<Body> {
     let mut request = http::Request::new(Body::empty());
     *request.method_mut() = Method::GET;
@@ -56,7 +56,7 @@ pub fn sub_request(page: &request::Parts, uri: Uri) -> http::Request<Body> {
 }
 
 fn headers(page: &HeaderMap) -> HeaderMap {
-    // RFC 9110 §7.6.1: what is named here belongs to the socket as well.
+    // RFC 9110 §7.6.1: fields named here concern the socket as well.
     let named = page
         .get_all(header::CONNECTION)
         .iter()

@@ -1,4 +1,4 @@
-//! What the site answers to a transform.
+//! The site's answers to sub-requests.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -12,17 +12,17 @@ use http_body::Body as _;
 
 use crate::text;
 
-/// Why there is no HTML in an answer.
+/// Why an answer has no HTML.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SubResponseError {
-    /// It has this status, and not 200.
+    /// It has this status instead of 200.
     Status(StatusCode),
-    /// It is not HTML, or coded, or in a charset that is not known.
+    /// It is not HTML, or has a content coding, or an unknown charset.
     NotHtml,
     /// It is not text in the charset that it declares.
     NotText,
-    /// It has more bytes than it may.
+    /// It exceeds the limit.
     TooLarge,
     /// It broke off.
     Failed(BoxError),
@@ -52,7 +52,7 @@ impl std::error::Error for SubResponseError {
 /// The HTML of the answer to a [`sub_request`](crate::sub_request), of up to `limit` bytes. It is
 /// read as pages are: in the charset that its `Content-Type` declares, and as UTF-8 otherwise.
 ///
-/// Its caching rules are in its headers: note [`Caching::of`](crate::Caching::of) them before.
+/// Its caching rules are in its headers: read them with [`Caching::of`](crate::Caching::of) first.
 ///
 /// # Errors
 /// It is not a whole, uncoded HTML document with status 200.

@@ -28,7 +28,7 @@ pub fn declared(headers: &HeaderMap) -> Option<&str> {
     })
 }
 
-/// Is it HTML, by its `Content-Type`?
+/// Returns whether it is HTML, by its `Content-Type`.
 pub fn is_html(headers: &HeaderMap) -> bool {
     let media = headers
         .get(CONTENT_TYPE)
@@ -42,7 +42,7 @@ pub fn is_html(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The page as text, if it is that.
+/// The page as text, if it is text.
 pub fn decode(page: &[Bytes], charset: &'static Encoding) -> Option<String> {
     let bytes = page.concat();
     if charset == UTF_8 {

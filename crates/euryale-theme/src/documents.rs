@@ -22,19 +22,18 @@ const MAX_DEPTH: u32 = 10;
 /// Documents of one page that are fetched at a time.
 const AT_A_TIME: usize = 8;
 
-/// What a page has of other documents.
+/// Documents fetched for a page.
 #[derive(Debug, Default)]
 pub(crate) struct Documents {
-    /// Those that are there, by their `href`.
+    /// Those that were fetched, by their `href`.
     pub(crate) html: Vec<(String, String)>,
-    /// What they say of the page that has them in it.
+    /// Their caching rules, for the page that contains them.
     pub(crate) caching: Caching,
 }
 
 impl Documents {
-    /// Fetches documents for the client of a page, some at a time, in their order, all of them
-    /// `within` this time. One that is missing is logged and counted, and keeps the page out of
-    /// caches.
+    /// Fetches documents for the client of a page, some at a time, in order, all of them `within`
+    /// this time. A missing one is logged and counted, and keeps the page out of caches.
     pub(crate) async fn fetch(page: &Page, hrefs: Vec<String>, within: Duration) -> Self {
         let until = Instant::now() + within;
         let book = page.ledger().of::<DocumentBook>();
@@ -50,7 +49,7 @@ impl Documents {
             let Some(joined) = fetches.join_next().await else {
                 return documents;
             };
-            // A panic of what answers is an answer here.
+            // A panic of the inner service becomes a failed answer.
             let Ok((href, answer)) = joined else { continue };
             match answer {
                 Ok((html, caching)) => {
@@ -105,7 +104,7 @@ async fn answered<T>(
     }
 }
 
-/// Why nothing is taken from a document.
+/// Why no content is taken from a document.
 #[derive(Debug)]
 enum Missing {
     NoStack,

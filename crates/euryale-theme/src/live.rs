@@ -11,10 +11,10 @@ use euryale_diazo::{LoadError, Loader, Stamp, Theme};
 ///
 /// It is compiled by [`new`](Self::new), and again when [`reload`](Self::reload) finds that files
 /// have changed: by hand, on a signal, or by the thread that [`watch`](Self::watch) starts.
-/// Requests never wait for it: they have the theme that was there when they came.
+/// Requests never wait for that: they get the theme that is current when they arrive.
 ///
-/// While its files are wrong there is no theme, and pages are served as they are. The log says so
-/// once, and [`state`](Self::state) as long as it lasts.
+/// While its files have errors there is no theme, and pages are served unthemed. The log reports it
+/// once, and [`state`](Self::state) for as long as it lasts.
 #[derive(Clone)]
 pub struct LiveTheme {
     shared: Arc<Shared>,
@@ -23,7 +23,7 @@ pub struct LiveTheme {
 struct Shared {
     loader: Loader,
     current: RwLock<Arc<ThemeState>>,
-    /// Held while files are read: one thread at a time, and the last one read counts.
+    /// Held while files are read: one thread reads at a time, and the last reading counts.
     stamps: Mutex<Vec<Stamp>>,
     watcher: Mutex<Option<Sender<()>>>,
 }
@@ -37,12 +37,12 @@ pub struct ThemeState {
 }
 
 impl ThemeState {
-    /// The theme, unless its files are wrong.
+    /// The theme, unless its files have errors.
     pub fn theme(&self) -> Option<&Arc<Theme>> {
         self.theme.as_ref()
     }
 
-    /// What is wrong with its files.
+    /// The error in its files.
     pub fn error(&self) -> Option<&LoadError> {
         self.error.as_ref()
     }
@@ -55,7 +55,7 @@ impl ThemeState {
 
 impl LiveTheme {
     /// Reads and compiles the theme. If that fails, it is logged, and there is no theme until the
-    /// files change. Reads files: not on a runtime's thread.
+    /// files change. It reads files, so do not call it on a runtime thread.
     pub fn new(loader: Loader) -> Self {
         let (state, stamps) = read(&loader);
         Self {
@@ -68,11 +68,10 @@ impl LiveTheme {
         }
     }
 
-    /// Looks at the files so often, from a thread of its own that ends with the last clone. A
-    /// second is often enough for a theme's author, and costs a `stat` for each file.
+    /// Checks the files at this interval, from a thread of its own that ends with the last clone. A
+    /// second is short enough for a theme's author, and costs one `stat` per file.
     ///
-    /// # Errors
-    /// The system gives no thread.
+    /// # Errors The system cannot start a thread.
     pub fn watch(self, every: Duration) -> std::io::Result<Self> {
         let (sender, ended) = channel::<()>();
         let weak = Arc::downgrade(&self.shared);
@@ -93,8 +92,8 @@ impl LiveTheme {
         Ok(self)
     }
 
-    /// Reads and compiles it again if one of its files has changed; says whether one had. Reads
-    /// files: not on a runtime's thread.
+    /// Reads and compiles it again if one of its files has changed, and returns whether one had. It
+    /// reads files, so do not call it on a runtime thread.
     pub fn reload(&self) -> bool {
         let mut stamps = self
             .shared
@@ -125,7 +124,7 @@ impl LiveTheme {
         )
     }
 
-    /// The theme as it is now, unless its files are wrong.
+    /// The current theme, unless its files have errors.
     pub fn theme(&self) -> Option<Arc<Theme>> {
         self.state().theme.clone()
     }

@@ -48,17 +48,18 @@ impl ThemeParameters {
 ///
 /// Rules see `$path` (decoded), and `$host`, `$scheme`, `$base` and `$url` (as it is written,
 /// without its query) of the request as it came: `https` if its socket is one of TLS. Behind a
-/// proxy the client may have written another address: whoever knows it, from the `PublicUrl` of
-/// `euryale-forwarded` say, sets these names in [`ThemeParameters`].
+/// proxy the client may see another address: a publisher that has it, for example from the
+/// `PublicUrl` of `euryale-forwarded`, sets these names in [`ThemeParameters`].
 ///
-/// Documents that rules take content from are fetched through [`Internal`](euryale_core::Internal)
-/// before, eight at a time, for the client of the page; their route is `theme`. A relative `href`
-/// is one of the page's. Of a document that is not answered 200 with HTML, or not in time, nothing
-/// is taken; the log says so, and the chain's ledger counts it (`euryale_theme_documents_total`).
-/// Documents have no theme: a page that takes content from itself takes it from what it was before.
+/// Documents that rules take content from are fetched first, through
+/// [`Internal`](euryale_core::Internal), eight at a time, for the client of the page; their route
+/// is `theme`. A relative `href` is resolved against the page. A document that is not answered with
+/// 200 and HTML, or not in time, counts as empty; it is logged, and counted by the chain's ledger
+/// (`euryale_theme_documents_total`). Documents are not themed: a page that takes content from
+/// itself takes it from its unthemed form.
 ///
-/// What caches may do with a page is the strictest of what it and its documents say ([`Caching`]);
-/// a page in which a document is missing is not stored.
+/// The caching rules of a page are the strictest combination of its own and its documents'
+/// ([`Caching`]); a page in which a document is missing is not stored.
 ///
 /// A response with the header `X-Theme-Disabled`, as Plone sets it, is not themed.
 ///
@@ -90,8 +91,8 @@ impl ThemeTransform {
         self
     }
 
-    /// How long the documents may take that rules take content from, all of one page, their wait
-    /// for connections included. Keep it below the chain's own deadline, at which the page is sent
+    /// How long all documents of one page may take that rules take content from, including their
+    /// wait for connections. Keep it below the chain's own deadline, at which the page is sent
     /// unthemed. Default: 5 s.
     #[must_use]
     pub fn document_deadline(mut self, within: Duration) -> Self {
@@ -99,8 +100,9 @@ impl ThemeTransform {
         self
     }
 
-    /// Themed pages keep an `ETag`: their own and the theme's version. Only right if rules ask for
-    /// nothing but the page and its path: no parameters, no `href`. Default: they have none.
+    /// Themed pages keep an `ETag`, made of their own and the theme's version. This is correct only
+    /// if rules depend on nothing but the page and its path: no parameters, no `href`. Default: no
+    /// `ETag`.
     #[must_use]
     pub fn keep_tags(mut self) -> Self {
         self.has_version = true;
@@ -176,8 +178,7 @@ impl TransformPage for ThemeTransform {
     }
 }
 
-/// HTTP/1.1 names no scheme in a request to its origin (RFC 9112 §3.2.1): it is that of the socket
-/// then.
+/// HTTP/1.1 requests to an origin have no scheme (RFC 9112 §3.2.1): then it is that of the socket.
 fn context(request: &request::Parts) -> Context<'static> {
     let written = request.uri.path();
     let path = percent_decode_str(written).decode_utf8_lossy().into_owned();

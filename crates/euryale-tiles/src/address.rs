@@ -1,7 +1,6 @@
 //! The reference of a tile, as an attribute has it.
 
-/// The value of an attribute, whose character references are resolved: those that serialisers
-/// write.
+/// The value of an attribute, with the character references resolved that serializers write.
 pub(crate) fn unescape(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     let mut rest = value;
@@ -23,11 +22,11 @@ pub(crate) fn unescape(value: &str) -> String {
     text
 }
 
-/// Longer than the name of any reference, leading zeros of a number included.
+/// Longer than any reference, including leading zeros of a number.
 const LONGEST: usize = 32;
 
-/// The character that a reference stands for, and what comes after it. It is looked for no farther
-/// than it can reach.
+/// The character that a reference means, and the text after it. The end of the reference is
+/// searched only within the maximum length.
 fn reference(text: &str) -> Option<(char, &str)> {
     let end = text.bytes().take(LONGEST).position(|byte| byte == b';')?;
     Some((character(&text[..end])?, &text[end + 1..]))
@@ -70,7 +69,8 @@ mod tests {
         }
     }
 
-    /// A mebibyte, which the parser accepts: code that searches for each end again needs a minute.
+    /// A mebibyte, which the parser accepts: code that searches for each end from the start would
+    /// need a minute.
     #[test]
     fn many_ampersands_are_read_once() {
         let value = "&".repeat(1 << 20);

@@ -7,8 +7,8 @@ use euryale_transform::Parts;
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct TileBook {
-    /// Parts of pages, as they are put into their places: one that is in two places counts twice. A
-    /// layout is one, too.
+    /// Parts of pages, counted when they are inserted: a part that is inserted twice counts twice.
+    /// A layout is a part, too.
     pub parts: Parts,
 }
 

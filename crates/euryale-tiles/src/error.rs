@@ -24,23 +24,23 @@ pub enum TileErrorKind {
     Malformed,
     /// [`Tiles::allow`](crate::Tiles::allow) does not allow it.
     NotAllowed,
-    /// It is too deep in other tiles: it contains itself, perhaps.
+    /// It is nested too deeply in other tiles; perhaps it contains itself.
     TooDeep,
-    /// There are too many before it in this page.
+    /// The page has too many tiles before it.
     TooMany,
-    /// It was answered with this status.
+    /// The answer had this status.
     Status(StatusCode),
-    /// It is not HTML, or it is coded, or in a charset that is not known.
+    /// It is not HTML, or has a content coding, or an unknown charset.
     NotHtml,
     /// It is not text in its charset.
     NotText,
-    /// It is too large, or what this page has fetched already is.
+    /// It is too large, or all tiles of the page together are.
     TooLarge,
-    /// It did not come in time.
+    /// It did not arrive in time.
     Elapsed,
     /// Its service failed without an answer, or the answer broke off.
     Failed,
-    /// There is no [`Internal`](euryale_core::Internal) to ask.
+    /// There is no [`Internal`](euryale_core::Internal) in the request.
     NoStack,
 }
 
@@ -52,7 +52,7 @@ impl TileError {
         }
     }
 
-    /// Which tile: its path and query, or the text in the page if that is not an address in this
+    /// The tile: its path and query, or the text in the page if that is not an address of this
     /// site.
     pub fn address(&self) -> &str {
         &self.address
@@ -65,7 +65,7 @@ impl TileError {
 }
 
 impl TileErrorKind {
-    /// Where a tile is counted that is missing for this.
+    /// The outcome under which a tile with this error is counted.
     pub(crate) fn counter(self, tiles: &Parts) -> &Counter {
         match self {
             Self::Foreign | Self::Malformed | Self::NotAllowed => &tiles.address,

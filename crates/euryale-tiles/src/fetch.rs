@@ -10,13 +10,13 @@ use http::{Extensions, StatusCode, Uri, request as parts};
 use crate::settings::Settings;
 use crate::{TileBook, TileErrorKind};
 
-/// What was asked for, when it is there, and what `T` makes of it.
+/// A requested document, and what `T` makes of it.
 pub(crate) struct Document<T> {
     pub(crate) content: T,
     pub(crate) caching: Caching,
 }
 
-/// The parsing of a document, which is CPU work.
+/// Parses a document, which is CPU work.
 type Make<T> = fn(String) -> Result<T, TileErrorKind>;
 
 /// The origin of the request.
@@ -29,8 +29,8 @@ pub(crate) struct Asker {
     pub(crate) book: Arc<TileBook>,
 }
 
-/// Larger documents are read on threads for the CPU: a hop there and back costs as much as reading
-/// this.
+/// Larger documents are parsed on the threads for the CPU: a hop there and back costs as much as
+/// parsing this many bytes.
 const LARGE: usize = 64 << 10;
 
 impl Asker {
@@ -45,7 +45,7 @@ impl Asker {
         InternalRequest::below(&above)
     }
 
-    /// May the page have this one, so deep in it?
+    /// Returns whether the page may have this tile at this depth.
     pub(crate) fn check(&self, address: &Uri, nesting: u32) -> Result<(), TileErrorKind> {
         if self.mark(nesting).depth() > self.settings.depth {
             return Err(TileErrorKind::TooDeep);
@@ -64,7 +64,7 @@ impl Asker {
     /// Fetches a document, which is HTML; follows redirects within the site, each of them one
     /// deeper.
     ///
-    /// A panic of what answers, outside of workers, is its failure.
+    /// A panic in the inner service, outside workers, is a failure of the tile.
     pub(crate) async fn fetch<T: Send + 'static>(
         self,
         address: Uri,
@@ -92,7 +92,7 @@ impl Asker {
         loop {
             self.check(&address, nesting)?;
             let response = self.ask(&address, nesting).await?;
-            // Where it leads to may be for this client, as what is there.
+            // A redirect may depend on the client, as a document may.
             caching.and(&Caching::of(response.headers()));
             if !response.status().is_redirection() {
                 let text = self.read(response).await?;

@@ -1,4 +1,4 @@
-//! Everything that one page fetches: each address once, as many at a time as there are free
+//! Everything that one page fetches: each address once, and as many at a time as there are free
 //! connections.
 
 use std::collections::{HashMap, VecDeque};
@@ -24,9 +24,9 @@ pub(crate) struct Fetches {
     known: HashMap<Uri, Slot>,
     queue: VecDeque<Slot>,
     running: Vec<Running>,
-    /// How much of what the page may fetch is left, in bytes.
+    /// How many bytes the page may still fetch.
     left: usize,
-    /// What all that was fetched says of itself.
+    /// The caching rules of everything that was fetched.
     caching: Caching,
 }
 
@@ -64,7 +64,7 @@ impl Fetches {
         }
     }
 
-    /// What is at a reference in a document that is `nesting` below the page.
+    /// The document at a reference in a document that is `nesting` levels below the page.
     pub(crate) fn find(&self, reference: &str, nesting: u32) -> Found {
         let address = match self.address(reference, nesting) {
             Ok(address) => address,
@@ -78,13 +78,13 @@ impl Fetches {
         }
     }
 
-    /// What all that was fetched says of itself.
+    /// The caching rules of everything that was fetched.
     pub(crate) fn caching(&self) -> &Caching {
         &self.caching
     }
 
-    /// Has all tiles of a document fetched that is `nesting` below the page, if they may be and are
-    /// not yet.
+    /// Requests all tiles of a document that is `nesting` levels below the page, if they are
+    /// allowed and not requested yet.
     pub(crate) fn want(&mut self, document: &Fragment, nesting: u32) {
         for reference in document.references() {
             let Ok(address) = self.address(reference, nesting) else {
@@ -105,7 +105,7 @@ impl Fetches {
         Ok(address)
     }
 
-    /// Waits no longer: what is not there yet has failed.
+    /// Stops waiting: tiles that have not arrived have failed.
     pub(crate) fn give_up(&mut self) {
         self.running.clear();
         self.queue.clear();
@@ -114,7 +114,7 @@ impl Fetches {
         }
     }
 
-    /// Ready when nothing is waited for.
+    /// Ready when no tile is awaited.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let mut at = 0;
@@ -127,8 +127,8 @@ impl Fetches {
                     Poll::Pending => at += 1,
                 }
             }
-            // A fetch that was started takes its place in the queue when it is polled: then fewer
-            // connections are free.
+            // A fetch takes its place in the queue when it is first polled; then fewer connections
+            // are free.
             if !self.start() {
                 break;
             }
@@ -140,8 +140,8 @@ impl Fetches {
         }
     }
 
-    /// Starts what there is room for. One at least: it waits in the queue as any request does, and
-    /// holds nothing.
+    /// Starts as many fetches as there is room for, and at least one, which waits in the queue as
+    /// any request does and holds nothing.
     fn start(&mut self) -> bool {
         let room = self.asker.internal.room().unwrap_or(usize::MAX);
         let room = room.max(usize::from(self.running.is_empty()));
@@ -168,7 +168,7 @@ impl Fetches {
         starting > 0
     }
 
-    /// Fills a slot that waits.
+    /// Fills a waiting slot.
     fn end(&mut self, slot: Slot, document: Result<Document<Fragment>, TileErrorKind>) {
         let Fetched::Waiting { address, nesting } = &self.slots[slot] else {
             return;

@@ -1,9 +1,9 @@
-//! Documents, taken apart.
+//! Parsed documents.
 
 use crate::TileErrorKind;
 use crate::outline::{Outline, Placeholder, Span};
 
-/// A document in pieces: what is sent as it is, and what stands for something else.
+/// A document in pieces: text that is sent unchanged, and placeholders.
 #[derive(Debug)]
 pub(crate) struct Fragment {
     text: String,
@@ -11,7 +11,7 @@ pub(crate) struct Fragment {
     pub(crate) body: Vec<Piece>,
     /// The head of a tile, for the head of a page.
     pub(crate) head: Vec<Piece>,
-    /// The same without what a page has once, for a page that has it.
+    /// The same without elements that a page may have only once, for a page that has them already.
     pub(crate) head_beside: Vec<Piece>,
     has_head: bool,
 }
@@ -22,7 +22,7 @@ pub(crate) enum Piece {
     Text(Span),
     /// The tile at this reference.
     Tile { reference: String, in_head: bool },
-    /// Here what tiles have in their heads comes into the page's.
+    /// Where the contents of tiles' heads are inserted into the page's head.
     Heads,
 }
 
@@ -48,7 +48,7 @@ impl Fragment {
         let all = 0..text.len();
         let body = match (&outline.body, &outline.head) {
             (Some(body), _) => body.clone(),
-            // A body whose tags are left out.
+            // A body without its tags.
             (None, Some(head)) => head.end..text.len(),
             (None, None) => all,
         };
@@ -102,7 +102,7 @@ impl Fragment {
     }
 }
 
-/// At the end of the head; of a page without head and body, before what they would hold.
+/// At the end of the head; in a page without head and body, before their content.
 fn heads_at(outline: &Outline) -> usize {
     outline
         .head
@@ -129,7 +129,7 @@ fn tiles(outline: &Outline) -> Vec<(Span, Option<Piece>)> {
     outline.tiles.iter().map(piece).collect()
 }
 
-/// The document within `range`, with something else, or nothing, in place of what is cut out.
+/// The document within `range`, with the cut ranges replaced or removed.
 fn pieces(range: Span, mut cuts: Vec<(Span, Option<Piece>)>) -> Vec<Piece> {
     cuts.sort_by_key(|(span, _)| (span.start, span.end));
     let mut pieces = Vec::new();

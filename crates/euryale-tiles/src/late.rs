@@ -11,13 +11,14 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::place::Placing;
 
-/// What is sent at a time, about.
+/// Roughly how much is sent at a time.
 const CHUNK: usize = 16 << 10;
 
-/// The body of such a page. Its tiles go on only while it is polled; dropped, it drops them.
+/// The body of such a page. Its tiles make progress only while it is polled; dropping it drops
+/// them.
 pub(crate) struct Late {
     placing: Placing,
-    /// Until then tiles are waited for.
+    /// How long tiles are awaited.
     until: Option<Pin<Box<Sleep>>>,
 }
 
@@ -29,7 +30,7 @@ impl Late {
         }
     }
 
-    /// Ready when no tile is waited for any more.
+    /// Ready when no tile is awaited any more.
     fn poll_tiles(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(until) = &mut self.until else {
             return Poll::Ready(());

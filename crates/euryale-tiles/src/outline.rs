@@ -1,4 +1,4 @@
-//! Where in a document the things are that composition is about.
+//! Finds the parts of a document that composition needs.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -19,42 +19,43 @@ pub(crate) type Span = Range<usize>;
 pub(crate) struct Outline {
     /// `data-layout` of the root.
     pub(crate) layout: Option<String>,
-    /// What is in the first head, and the first body.
+    /// The contents of the first head, and of the first body.
     pub(crate) head: Option<Span>,
     pub(crate) body: Option<Span>,
     /// Where the body's own tag begins.
     pub(crate) body_tag: Option<usize>,
     /// Where the doctype and the root's start tag end.
     pub(crate) top: usize,
-    /// Where the root's own tags are, and the doctype's: no part of a fragment.
+    /// The root's own tags, and the doctype: not part of a fragment.
     pub(crate) shell: Vec<Span>,
-    /// The placeholders, in their order, none within another.
+    /// The placeholders, in document order, none within another.
     pub(crate) tiles: Vec<Placeholder>,
-    /// What is in the panels, by name, in their order.
+    /// The contents of the panels, by name, in document order.
     pub(crate) panels: Vec<(String, Span)>,
-    /// What is in the element whose id is `content`.
+    /// The content of the element whose id is `content`.
     pub(crate) content: Option<Span>,
     /// Titles in the head.
     pub(crate) titles: Vec<Span>,
-    /// Other elements that a page has once: its base, and its charset.
+    /// Other elements that a page may have only once: its base, and its charset.
     pub(crate) once: Vec<Span>,
 }
 
-/// An element that stands for a tile.
+/// The placeholder of a tile.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Placeholder {
-    /// The whole element. One whose end is only implied is its start tag.
+    /// The whole element, or only its start tag if its end is implied.
     pub(crate) span: Span,
     pub(crate) reference: String,
 }
 
-/// What a parser may keep: open elements and half a tag. A document that needs more has no outline.
+/// The memory of the parser, for open elements and an incomplete tag. A document that needs more
+/// has no outline.
 const MEMORY: usize = 1 << 20;
 
 type Shared = Rc<RefCell<Outline>>;
 type Found = fn(&Shared, &mut Element<'_, '_>);
 
-/// What is looked for, and what is done with it. All of it in one parse.
+/// The handlers that collect all parts in one parse.
 static WANTED: LazyLock<Vec<(Selector, Found)>> = LazyLock::new(|| {
     let wanted: [(&str, Found); 9] = [
         ("html", found_root),
@@ -111,7 +112,8 @@ impl Outline {
         self.shell.push(tag);
     }
 
-    /// What is in a placeholder goes with it. All is in the order of its beginnings.
+    /// Parts within a placeholder are removed with it. All lists are in the order of the start
+    /// positions.
     fn tidy(&mut self, len: usize) {
         let is_open = |span: &Span| span.end == OPEN;
         if let Some(head) = self.head.take_if(|head| is_open(head)) {
@@ -169,10 +171,10 @@ fn found_content(outline: &Shared, content: &mut Element<'_, '_>) {
     inside(outline, content, |outline| &mut outline.content);
 }
 
-/// The end of what has no end tag yet.
+/// The end of an element without an end tag so far.
 const OPEN: usize = usize::MAX;
 
-/// Notes what is in the first element of its kind.
+/// Records the content of the first element of its kind.
 fn inside(
     outline: &Shared,
     element: &mut Element<'_, '_>,
@@ -233,8 +235,8 @@ fn found_once(outline: &Shared, element: &mut Element<'_, '_>) {
         .push(element.source_location().bytes());
 }
 
-/// Where the element's own end tag is. One that is only implied is not found: the parser shows what
-/// ends a parent.
+/// The position of the element's own end tag. An implied end is not found: the parser reports the
+/// end tag of a parent.
 fn at_end(element: &mut Element<'_, '_>, found: impl FnOnce(Span) + 'static) {
     let name = element.tag_name();
     if let Some(handlers) = element.end_tag_handlers() {

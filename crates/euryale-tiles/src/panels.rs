@@ -1,12 +1,12 @@
-//! A page and its layout become one document.
+//! Merges a page and its layout into one document.
 
 use crate::outline::{Outline, Span};
 
-/// Puts what is in the page's panels into those of the same name in the layout. Everything else in
-/// the page is left out, but for its head, which is added to the layout's; its title replaces the
-/// layout's.
+/// Inserts the contents of the page's panels into the layout's panels of the same name. Everything
+/// else in the page is left out, except its head, which is added to the layout's; its title
+/// replaces the layout's.
 ///
-/// A page with a panel `content` and a layout without one: it goes into the element whose id is
+/// If the page has a panel `content` and the layout does not, it goes into the element whose id is
 /// `content`.
 pub(crate) fn merge(page: (&str, &Outline), layout: (&str, &Outline)) -> String {
     let ((page, page_outline), (layout, layout_outline)) = (page, layout);
@@ -38,7 +38,7 @@ pub(crate) fn merge(page: (&str, &Outline), layout: (&str, &Outline)) -> String 
     let mut merged = String::with_capacity(layout.len() + page.len());
     let mut at = 0;
     for (span, text) in edits {
-        // A panel in a panel that was replaced is gone.
+        // A panel within a replaced panel is gone.
         if span.start >= at {
             merged.push_str(&layout[at..span.start]);
             merged.push_str(&text);

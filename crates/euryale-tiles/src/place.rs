@@ -1,4 +1,4 @@
-//! Puts tiles into their places.
+//! Inserts tiles into a page.
 
 use std::collections::HashSet;
 use std::mem;
@@ -11,28 +11,28 @@ use crate::fetches::{Fetches, Found};
 use crate::fragment::{Fragment, Piece};
 use crate::{TileError, TileErrorKind};
 
-/// A page on its way: what is there of it, and what is waited for.
+/// A page that is being composed: the parts that exist, and the tiles that it waits for.
 pub(crate) struct Placing {
     asker: Asker,
     page: Fragment,
     fetches: Fetches,
     parts: Vec<Part>,
-    /// The first part that was not taken yet.
+    /// The first part that has not been taken yet.
     next: usize,
     /// The contents of tiles' heads, collected until the page's own head is sent.
     heads: Option<Vec<String>>,
-    /// Of heads that are equal one is sent.
+    /// Equal heads are sent once.
     known_heads: HashSet<String>,
     written: Written,
 }
 
 enum Part {
     Page(Piece),
-    /// A tile, when it is there with all that is in it.
+    /// A tile, once it has arrived with everything in it.
     Placed(String),
 }
 
-/// What is being written, and how much there is of it.
+/// The output, and its length.
 #[derive(Default)]
 struct Written {
     text: String,
@@ -43,11 +43,11 @@ struct Written {
     errors: Vec<TileError>,
 }
 
-/// Something that is needed is not there yet.
+/// A part that is needed has not arrived yet.
 struct NotYet;
 
 impl Placing {
-    /// Wants the tiles of a page; nothing is asked for before the first [`poll`](Self::poll).
+    /// Lists the tiles of a page; none is requested before the first [`poll`](Self::poll).
     pub(crate) fn new(asker: Asker, page: Fragment) -> Self {
         let mut fetches = Fetches::new(asker.clone());
         fetches.want(&page, 0);
@@ -65,7 +65,7 @@ impl Placing {
         }
     }
 
-    /// Ready when all tiles are there, or have failed.
+    /// Ready when all tiles have arrived or failed.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.fetches.poll(cx)
     }
@@ -75,7 +75,7 @@ impl Placing {
         self.fetches.give_up();
     }
 
-    /// What all tiles say that are in their places.
+    /// The caching rules of all inserted tiles.
     pub(crate) fn caching(&self) -> Caching {
         let mut caching = self.fetches.caching().clone();
         if !self.written.errors.is_empty() {
@@ -88,7 +88,7 @@ impl Placing {
         self.next == self.parts.len()
     }
 
-    /// Puts each tile into its place that is there with all that is in it.
+    /// Inserts each tile that has arrived with everything in it.
     pub(crate) fn place(&mut self) {
         for at in self.next..self.parts.len() {
             let Part::Page(Piece::Tile { reference, in_head }) = &self.parts[at] else {
@@ -126,8 +126,8 @@ impl Placing {
         }
     }
 
-    /// The page from where it was taken last, to the first tile that is not in its place, or to
-    /// about the given number of bytes.
+    /// The next part of the page: up to the first missing tile, or to about the given number of
+    /// bytes.
     pub(crate) fn take(&mut self, most: usize) -> String {
         let mut taken = String::new();
         while self.next < self.parts.len() && taken.len() < most {
@@ -193,8 +193,8 @@ impl Placing {
         }
     }
 
-    /// Counts one more tile of the given size in bytes. One that is in two places counts twice:
-    /// tiles in tiles multiply.
+    /// Counts one more tile of the given size in bytes. A tile in two places counts twice, because
+    /// nested tiles multiply.
     fn count(&mut self, len: usize) -> Result<(), TileErrorKind> {
         let settings = &self.asker.settings;
         self.written.placed += 1;

@@ -51,7 +51,8 @@ impl Settings {
 const ERROR_TILE: &str = r#"<p class="tile-error">This part of the page is not available.</p>"#;
 
 impl Tiles {
-    /// Composes the pages that say [`HasTiles`], with tiles of any address of the site.
+    /// Composes the pages that are marked with [`HasTiles`], with tiles from any address of the
+    /// site.
     pub fn new() -> Self {
         Self {
             settings: Arc::new(Settings::new()),
@@ -67,15 +68,15 @@ impl Tiles {
         self.with(|settings| settings.pages = Box::new(pages))
     }
 
-    /// Fetches only the addresses for which `allow` is true; the others are errors. Asked about
-    /// layouts, and where a redirect leads, as well. Default: all of this site.
+    /// Fetches only the addresses for which `allow` is true; the others are errors. Layouts and the
+    /// targets of redirects are checked as well. Default: all addresses of this site.
     pub fn allow(self, allow: impl Fn(&Uri) -> bool + Send + Sync + 'static) -> Self {
         self.with(|settings| settings.allow = Some(Box::new(allow)))
     }
 
-    /// HTML in place of a tile that is not there, for a page that was asked for so; the empty
-    /// string for nothing. Not used in heads, where such a tile is left out. Default: a paragraph
-    /// of the class `tile-error`, in English.
+    /// Returns the HTML that replaces a missing tile, for the page's request; an empty string
+    /// removes it. Not used in heads, where a missing tile is left out. Default: a paragraph of the
+    /// class `tile-error`, in English.
     pub fn error_tile(
         self,
         error_tile: impl Fn(&request::Parts, &TileError) -> String + Send + Sync + 'static,
@@ -83,14 +84,14 @@ impl Tiles {
         self.with(|settings| settings.error_tile = Box::new(error_tile))
     }
 
-    /// How many tiles of one page are fetched at a time at most; at least 1. No more than there are
-    /// free connections, in any case. Default: 8.
+    /// The maximum number of tiles of one page that are fetched at a time; at least 1, and never
+    /// more than there are free connections. Default: 8.
     pub fn parallel(self, most: usize) -> Self {
         self.with(|settings| settings.parallel = most.max(1))
     }
 
-    /// How deep tiles may be in tiles: 1 for those of the page. A redirect is one deeper. Default:
-    /// 10.
+    /// How deeply tiles may be nested: 1 for those of the page. A redirect is one level deeper.
+    /// Default: 10.
     pub fn depth(self, most: u32) -> Self {
         self.with(|settings| settings.depth = most)
     }
@@ -116,24 +117,23 @@ impl Tiles {
         self.with(|settings| settings.deadline = within)
     }
 
-    /// How long all tiles of a page may take, its layout included; what is not there then is
-    /// missing. Keep it below the chain's own deadline, at which the page is sent without tiles.
-    /// Default: 8 s.
+    /// How long all tiles of a page may take, its layout included; later ones are missing. Keep it
+    /// below the chain's own deadline, at which the page is sent without tiles. Default: 8 s.
     pub fn page_deadline(self, within: Duration) -> Self {
         self.with(|settings| settings.page_deadline = within)
     }
 
     /// After this time the available part of the page is sent, and the rest follows as its tiles
     /// arrive. The content of such a tile's head is then placed before it, and the page may not be
-    /// stored, because the caching rules of its tiles are not known yet. A transform of whole pages
-    /// behind this one waits for all of it. Default: a page is sent when all of it is there.
+    /// stored, because the caching rules of its tiles are not known yet. A later transform of whole
+    /// pages waits for all of it. Default: a page is sent when it is complete.
     pub fn late_after(self, time: impl Into<Option<Duration>>) -> Self {
         let time = time.into();
         self.with(|settings| settings.late_after = time)
     }
 
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
-        // Nobody shares it before it composes its first page.
+        // It is not shared before it composes its first page.
         if let Some(settings) = Arc::get_mut(&mut self.settings) {
             change(settings);
         }

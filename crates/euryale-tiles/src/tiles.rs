@@ -24,11 +24,10 @@ pub struct Tiles {
     pub(crate) settings: Arc<Settings>,
 }
 
-/// Stands in the extensions of a response whose page has tiles or a layout; put there by a
-/// publisher.
+/// In the extensions of a response: its page has tiles or a layout. Set by a publisher.
 ///
-/// Without it a placeholder is an element as any other: what somebody wrote into a page of his own
-/// asks for nothing.
+/// Without it a placeholder is an ordinary element, so that people cannot request tiles by writing
+/// them into their own pages.
 #[doc(alias = "IBlocksTransformEnabled")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HasTiles;
@@ -94,8 +93,8 @@ impl ComposePage for Tiles {
     }
 }
 
-/// First the layout, then the tiles of what comes out of it, and those in them. Are some awaited
-/// still, when others are late?
+/// First the layout, then the tiles of the result, and those within them. Returns whether some are
+/// still awaited when others are late.
 async fn begin(
     asker: Asker,
     text: String,

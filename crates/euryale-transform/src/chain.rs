@@ -1,4 +1,4 @@
-//! The transforms in their order, and which of them a response goes through.
+//! The transforms in order, and the ones that apply to a response.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -21,19 +21,19 @@ use crate::{Page, TransformMeters, TransformsOff, framing};
 
 pub(crate) struct Chain {
     steps: Vec<Step>,
-    /// Is any of them about bodies?
+    /// Whether any of them transforms bodies.
     has_bodies: bool,
     budget: Arc<Budget>,
     pub(crate) settings: Arc<Settings>,
 }
 
-/// Orders to a proxy to send a file in place of the body.
+/// Fields that make a proxy send a file instead of the body.
 const LEFT: [&str; 2] = ["x-accel-redirect", "x-sendfile"];
 
 /// The request header of the off switch.
 const OFF: &str = "transform-off";
 
-/// What is remembered of a request.
+/// The data of a request that the chain needs later.
 pub(crate) struct Asked {
     pub(crate) page: Page,
     off: Option<TransformsOff>,
@@ -53,7 +53,7 @@ impl Asked {
     }
 }
 
-/// One transform, and what is asked of it once.
+/// One transform, and the properties that are read once.
 pub(crate) struct Step {
     pub(crate) kind: Kind,
     name: Arc<str>,
@@ -61,7 +61,7 @@ pub(crate) struct Step {
     meters: Arc<TransformMeters>,
 }
 
-/// What a response goes through.
+/// The transforms that apply to a response.
 pub(crate) enum Found {
     Nothing(Response),
     Work(Plan, Response),
@@ -71,13 +71,13 @@ pub(crate) enum Found {
 #[derive(Default)]
 pub(crate) struct Plan {
     pub(crate) steps: Vec<usize>,
-    /// A bit for each of them that is about the body.
+    /// A bit for each of them that transforms the body.
     pub(crate) bodies: u64,
-    /// A critical one could not even say whether it applies.
+    /// A critical transform failed to decide whether it applies.
     pub(crate) is_broken: bool,
 }
 
-/// Places beyond have no bit: what they take part in has no tag.
+/// Places beyond have no bit: pages that they transform have no tag.
 const PLACES: usize = 63;
 
 impl Chain {
@@ -86,7 +86,7 @@ impl Chain {
             .into_iter()
             .map(|kind| Step::new(kind, &settings))
             .collect();
-        // Stable: of equals the one that was added first stays first.
+        // A stable sort: of equal transforms the one that was added first stays first.
         steps.sort_by(|one, other| one.place().cmp(&other.place()));
         let has_bodies = steps.iter().any(|step| !matches!(step.kind, Kind::Head(_)));
         Self {
@@ -121,12 +121,12 @@ impl Chain {
         response
     }
 
-    /// The tag of what the transforms at these places make of the page with `tag`.
+    /// The tag of a page with `tag` after the transforms at these places.
     pub(crate) fn tag(&self, places: u64, tag: Option<&HeaderValue>) -> Option<HeaderValue> {
         tag.and_then(|tag| self.suffix(places)?.outer(tag))
     }
 
-    /// What the transforms at these places add to a tag, if all of them have a version.
+    /// The suffix that the transforms at these places add to a tag, if all of them have a version.
     fn suffix(&self, places: u64) -> Option<Suffix> {
         let mut names = Vec::new();
         for at in (0..64).filter(|at| places & (1 << at) != 0) {
@@ -137,10 +137,10 @@ impl Chain {
         Some(Suffix::new(places, names.iter().map(String::as_str)))
     }
 
-    /// What is remembered of a request; and the request for the service inside.
+    /// The data of a request that the chain needs later, and the request for the inner service.
     pub(crate) fn ask<A>(&self, request: http::Request<A>) -> (Asked, http::Request<A>) {
         let (mut parts, body) = request.into_parts();
-        // Nobody inside is to see what does not count.
+        // The inner service must not see a field that does not count.
         let off = parts
             .headers
             .remove(OFF)
@@ -160,7 +160,7 @@ impl Chain {
         )
     }
 
-    /// Asks each transform that may whether it applies.
+    /// Asks each eligible transform whether it applies.
     pub(crate) fn look(&self, asked: &Asked, mut response: Response) -> Found {
         Body::publish_handle(&mut response, &self.settings.ledger);
         if response.status() == StatusCode::NOT_MODIFIED {
@@ -191,18 +191,18 @@ impl Chain {
         Found::Work(plan, response)
     }
 
-    /// Does the chain judge this request's conditions, and not the service inside?
+    /// Whether the chain evaluates this request's conditions, and not the inner service.
     fn judges(&self, page: &Page) -> bool {
         self.has_bodies && matches!(page.request().method, Method::GET | Method::HEAD)
     }
 
-    /// A response whose body no transform changed: 304 if the client has it.
+    /// For a response whose body no transform changed: 304 if the client has it.
     pub(crate) fn judged(&self, page: &Page, response: Response) -> Response {
         let is_found = matches!(
             response.status(),
             StatusCode::OK | StatusCode::PARTIAL_CONTENT
         );
-        // The proxy that sends a file by itself judges by the file.
+        // A proxy that sends a file itself evaluates the conditions by the file.
         let is_left = LEFT
             .iter()
             .any(|order| response.headers().contains_key(*order));
@@ -275,7 +275,7 @@ impl std::fmt::Debug for Step {
     }
 }
 
-/// Is it HTML that is sent whole and uncoded?
+/// Whether it is HTML that is sent whole and without a content coding.
 fn is_page(response: &Response, is_head: bool) -> bool {
     let status = response.status();
     let headers = response.headers();
@@ -293,6 +293,6 @@ fn is_page(response: &Response, is_head: bool) -> bool {
         && !headers.contains_key(CONTENT_ENCODING)
         && !headers.contains_key(CONTENT_RANGE)
         && response.extensions().get::<BlobHandle>().is_none()
-        // Of an answer to HEAD the body may have been taken away.
+        // The body of an answer to HEAD may have been removed.
         && (is_head || !response.body().is_end_stream())
 }

@@ -1,4 +1,4 @@
-//! What the head says of a body that is about to be another.
+//! Adapts the head to a body that is about to change.
 
 use euryale_core::{BlobHandle, BlobParts, Body, DeferredHandle, Response, WriterHandle};
 use http::header::{
@@ -7,12 +7,12 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, response};
 
-/// Headers that described the body before. Parts of a transformed page are not served; that a page
-/// did not change says nothing about the theme around it.
+/// Headers that described the original body. Parts of a transformed page are not served, and the
+/// date of the page says nothing about the theme around it.
 const OLD: [HeaderName; 4] = [CONTENT_LENGTH, ACCEPT_RANGES, LAST_MODIFIED, TRAILER];
 /// Digests of the content (RFC 9530, and its forerunners).
 const DIGESTS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];
-/// Headers that describe the 200 and not the 304.
+/// Headers that describe the 200, not the 304.
 const REPRESENTATION: [HeaderName; 7] = [
     ACCEPT_RANGES,
     CONTENT_DISPOSITION,
@@ -23,7 +23,7 @@ const REPRESENTATION: [HeaderName; 7] = [
     TRAILER,
 ];
 
-/// Makes the head that of a transformed page.
+/// Turns the head into that of a transformed page.
 pub(crate) fn transformed(headers: &mut HeaderMap, tag: Option<HeaderValue>) {
     remove(headers, &OLD);
     undigest(headers);
@@ -39,11 +39,11 @@ pub(crate) fn transformed_not_modified(mut head: response::Parts, tag: HeaderVal
     not_modified(Response::from_parts(head, Body::empty()))
 }
 
-/// The response as 304: it keeps what RFC 9110 §15.4.5 wants of the 200, and the time of change
-/// only if there is no tag.
+/// The response as 304: it keeps the fields of the 200 that RFC 9110 §15.4.5 requires, and
+/// `Last-Modified` only if there is no tag.
 pub(crate) fn not_modified(response: Response) -> Response {
     let (mut head, body) = response.into_parts();
-    // Nobody outside is to find the body by its handle, and nothing is to be counted as open.
+    // Outer layers must not find the body by its handle, and it must not be counted as open.
     drop(body);
     head.extensions.remove::<BlobHandle>();
     head.extensions.remove::<BlobParts>();

@@ -14,7 +14,7 @@ use crate::chain::{Asked, Chain, Found};
 
 pin_project! {
     /// The future of [`TransformChain`](crate::TransformChain). Dropping it drops the transforms;
-    /// what they compute on threads for the CPU ends there.
+    /// their work on threads for the CPU ends there.
     pub struct TransformChainFuture<F> {
         #[pin]
         state: State<F>,
@@ -61,7 +61,7 @@ where
                     chain,
                 } => {
                     let response = ready!(inner.poll(cx))?.map(Body::new);
-                    // Polled after it was ready, as no caller may.
+                    // Polled after completion, against the contract.
                     let Some(asked) = asked.take() else {
                         return Poll::Pending;
                     };

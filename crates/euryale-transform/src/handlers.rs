@@ -1,4 +1,4 @@
-//! What a streaming rewrite does with elements, text and comments.
+//! The handlers of a streaming rewrite for elements, text and comments.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,8 +15,8 @@ use crate::watch::Watch;
 
 /// The handlers of one transform for one page. See [`Rewrite`](crate::Rewrite).
 ///
-/// A handler that fails or panics is the end of its transform for this page: what it did so far
-/// stays, its handlers are not called any more, those of others are.
+/// If a handler fails or panics, its transform ends for this page: its changes stay, its handlers
+/// are not called any more, and those of other transforms are.
 pub struct Handlers {
     watch: Arc<Watch>,
     is_text: IsText,
@@ -143,7 +143,7 @@ impl fmt::Debug for Handlers {
     }
 }
 
-/// An element of the page: lol_html's, with all that it can do.
+/// An element of the page: lol_html's own type.
 pub struct Element<'a, 'r, 't> {
     inner: &'a mut send::Element<'r, 't>,
     watch: &'a Arc<Watch>,

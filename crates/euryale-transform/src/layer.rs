@@ -72,7 +72,7 @@ impl TransformChainLayer {
         self.with(Kind::Whole(Arc::new(transform)))
     }
 
-    /// Adds a transform of whole pages that sends them while it makes them.
+    /// Adds a transform that sends a page while it is still composing it.
     pub fn compose_page(self, transform: impl ComposePage) -> Self {
         self.with(Kind::Whole(Arc::new(Composing(transform))))
     }
@@ -96,9 +96,9 @@ impl TransformChainLayer {
         self
     }
 
-    /// How long a page may be rewritten on a runtime thread; what is left then is done on the
-    /// threads for the CPU. So is the first page, and so are those after one that took longer: what
-    /// is slow is not known before. Default: 1 ms. Zero: all of it.
+    /// How long a page may be rewritten on a runtime thread; the rest is done on the threads for
+    /// the CPU. So is all of the first page, and of the pages after one that took longer, because
+    /// it is not known in advance which pages are slow. Default: 1 ms. Zero: all of it.
     ///
     /// A handler cannot be interrupted: one that may never return needs zero, and then costs a
     /// thread.
@@ -118,14 +118,14 @@ impl TransformChainLayer {
         self
     }
 
-    /// What is sent instead of a page without its critical transforms. It must not block. Default:
-    /// 500, as a problem in JSON (RFC 9457).
+    /// Makes the response that replaces a page whose critical transform failed. It must not block.
+    /// Default: 500, as a problem in JSON (RFC 9457).
     pub fn failed(mut self, answer: impl Fn(&Page) -> Response + Send + Sync + 'static) -> Self {
         self.settings.failed = Some(Arc::new(answer));
         self
     }
 
-    /// The same, unless it was said before: for what puts layers together.
+    /// The same, unless it was set before: for code that composes layers.
     pub fn or_failed(self, answer: impl Fn(&Page) -> Response + Send + Sync + 'static) -> Self {
         if self.settings.failed.is_some() {
             self
@@ -141,8 +141,7 @@ impl TransformChainLayer {
         self
     }
 
-    /// How many may wait for one of these threads; a transform that finds more fails. Default:
-    /// 1024.
+    /// How many transforms may wait for one of these threads; one more fails. Default: 1024.
     pub fn max_queue(mut self, most: usize) -> Self {
         self.settings.cpu = self.settings.cpu.max_waiting(most);
         self

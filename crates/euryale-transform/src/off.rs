@@ -7,12 +7,12 @@ use http::HeaderValue;
 /// In the extensions of a response, or of a request, it switches transforms off: all, or some by
 /// their names.
 ///
-/// A publisher puts it beside a page that must leave as it is; a layer outside the chain, beside a
-/// request. Clients cannot: see [`trust_off_switch`](crate::TransformChainLayer::trust_off_switch)
-/// for whose header counts.
+/// A publisher sets it on a response that must not be changed; a layer outside the chain sets it on
+/// a request. Clients cannot: see
+/// [`trust_off_switch`](crate::TransformChainLayer::trust_off_switch) for the header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransformsOff {
-    /// None: all of them.
+    /// None means all of them.
     names: Option<Arc<[Box<str>]>>,
 }
 
@@ -29,7 +29,7 @@ impl TransformsOff {
         }
     }
 
-    /// Is the transform of this name off?
+    /// Returns whether the transform of this name is off.
     pub fn covers(&self, name: &str) -> bool {
         self.names
             .as_ref()

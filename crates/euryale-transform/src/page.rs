@@ -8,7 +8,7 @@ use http::request;
 
 use crate::layer::Settings;
 
-/// The page that is being transformed: what was asked for, and where to compute.
+/// The page that is being transformed: its request, and the threads to compute on.
 pub struct Page {
     request: request::Parts,
     settings: Arc<Settings>,
@@ -25,7 +25,7 @@ impl Page {
         &self.request
     }
 
-    /// Threads for what computes for long, as many as there are cores.
+    /// Threads for long computations, as many as there are cores.
     pub fn cpu(&self) -> &BlockingLane {
         &self.settings.cpu
     }

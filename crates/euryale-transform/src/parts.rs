@@ -2,23 +2,23 @@
 
 use euryale_core::ledger::{Counter, Figures};
 
-/// Documents that the site was asked for on behalf of a page, by outcome.
+/// Documents that were requested from the site on behalf of a page, by outcome.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Parts {
-    /// They are there.
+    /// They were inserted.
     pub ok: Counter,
     /// Missing: their address is invalid, outside the site, or not allowed.
     pub address: Counter,
-    /// Missing: there are too many of them, they are too large, or too deep in each other.
+    /// Missing: there are too many of them, they are too large, or nested too deeply.
     pub limit: Counter,
-    /// Missing: their answer's status was not that of a document.
+    /// Missing: their answer had another status than 200 or 204.
     pub status: Counter,
-    /// Missing: they are not HTML, or no text.
+    /// Missing: they are not HTML, or not text.
     pub content: Counter,
-    /// Missing: they did not come in time.
+    /// Missing: they did not arrive in time.
     pub elapsed: Counter,
-    /// Missing: what makes them failed.
+    /// Missing: their publisher failed.
     pub failed: Counter,
 }
 

@@ -15,7 +15,7 @@ use crate::Handlers;
 use crate::text::{IsText, Reader};
 use crate::watch::{CriticalFailed, Watch};
 
-/// What the parser may hold of one page: an endless tag, and how deep its elements are nested.
+/// The parser's memory for one page: an endless tag, and the nesting of its elements.
 const MEMORY: usize = 1 << 20;
 
 /// A page that is being rewritten.
@@ -32,8 +32,8 @@ pub(crate) struct Pass {
 }
 
 impl Pass {
-    /// `is_declared`: the head says which charset it is; otherwise the page itself may. `None`:
-    /// HTML cannot be parsed in it.
+    /// `is_declared`: the head names the charset; otherwise the page itself may. Returns `None` if
+    /// HTML cannot be parsed in this charset.
     pub(crate) fn new(
         charset: &'static Encoding,
         is_declared: bool,
@@ -89,9 +89,9 @@ impl Pass {
         self.busy += began.elapsed();
         match fed {
             Ok(Ok(rewriter)) => self.rewriter = rewriter,
-            // All that was fed has been written, by and by as it was; and so is what comes.
+            // Everything fed so far has been written, the last part unchanged, and so is the rest.
             Ok(Err(error)) => self.fail(error),
-            // Nobody knows how much of what was fed has been written.
+            // It is unknown how much of the input has been written.
             Err(panic) => {
                 self.all_fail(&panic);
                 self.broken = Some(panic.into());
@@ -111,7 +111,7 @@ impl Pass {
         }
     }
 
-    /// None of the transforms does anything any more. That is the end of the page if one of them is
+    /// None of the transforms does anything any more. The page ends here if one of them is
     /// critical.
     pub(crate) fn give_up(&mut self, error: BoxError) {
         self.all_fail(&*error);
@@ -140,12 +140,12 @@ impl Pass {
         &self.watches
     }
 
-    /// Is no handler called any more?
+    /// Returns whether no handler is called any more.
     pub(crate) fn does_nothing(&self) -> bool {
         self.is_idle() || self.watches.iter().all(|watch| watch.has_failed())
     }
 
-    /// Passes what comes as it is?
+    /// Whether the rest is passed on unchanged.
     pub(crate) fn is_idle(&self) -> bool {
         self.rewriter.is_none()
     }
@@ -154,7 +154,7 @@ impl Pass {
         self.ended
     }
 
-    /// How long it has worked.
+    /// How long it has run.
     pub(crate) fn busy(&self) -> Duration {
         self.busy
     }

@@ -24,15 +24,14 @@ pub struct PerTransform {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct TransformMeters {
-    /// What it took of the time of a page, in seconds. Of a streaming rewrite that is what its
-    /// handlers took.
+    /// How long it took for a page, in seconds. For a streaming rewrite, the time of its handlers.
     pub seconds: Histogram,
     /// Pages on which it failed.
     pub failures: Counter,
 }
 
 impl PerTransform {
-    /// The meters of the transform of this name. Takes a lock: a chain asks once, when it is made.
+    /// The meters of the transform of this name. Takes a lock: a chain asks once, when it is built.
     pub fn of(&self, name: &str) -> Arc<TransformMeters> {
         let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         let is_known = meters.len() < TRANSFORMS || meters.contains_key(name);

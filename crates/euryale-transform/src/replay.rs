@@ -75,7 +75,7 @@ impl http_body::Body for Replay {
     }
 }
 
-/// A body, read to its end; or as it was, if it has none within the limit.
+/// A body, read to its end; or unchanged, if it exceeds the limit.
 pub(crate) enum Collected {
     All(Vec<Bytes>),
     TooLarge(Body),

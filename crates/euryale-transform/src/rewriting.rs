@@ -25,7 +25,7 @@ const MOST_KEPT: usize = 256 << 10;
 /// The number of pages that begin on a CPU thread after one over the budget.
 const DISTRUST: u32 = 16;
 
-/// The time that one poll may take of a runtime thread, estimated from earlier pages.
+/// How long one poll may run on a runtime thread, estimated from earlier pages.
 #[derive(Debug)]
 pub(crate) struct Budget {
     each: Duration,
@@ -33,7 +33,7 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// What is not known yet is not trusted.
+    /// Until there is an estimate, pages begin on a CPU thread.
     pub(crate) fn new(each: Duration) -> Self {
         Self {
             each,
@@ -62,7 +62,7 @@ impl Budget {
     }
 }
 
-/// Where and for how long pages are rewritten.
+/// Where pages are rewritten, and for how long.
 #[derive(Clone, Debug)]
 pub(crate) struct Where {
     pub(crate) cpu: BlockingLane,
@@ -93,14 +93,14 @@ enum State {
     Ended,
 }
 
-/// A piece that is parsed by a thread for the CPU.
+/// A piece that a CPU thread parses.
 struct Away {
     slot: Arc<Slot>,
     done: Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>,
 }
 
-/// The pass and its next piece, until a thread has it; and the pass again, when that thread gives
-/// it back.
+/// The pass and its next piece, until a thread takes them; and the pass again, when the thread
+/// returns it.
 struct Slot(Mutex<Option<(Box<Pass>, Next)>>);
 
 enum Next {
@@ -136,23 +136,23 @@ impl Rewriting {
         }
     }
 
-    /// Is it waiting for us, and not for the source?
+    /// Returns whether it waits for a thread, not for the source.
     pub(crate) fn is_computing(&self) -> bool {
         matches!(self.state, State::Away(_))
     }
 
-    /// From now on what was read is not kept: something is sent.
+    /// From now on the source is not kept, because a part has been sent.
     pub(crate) fn forget(&mut self) {
         self.kept = None;
     }
 
-    /// Is as much kept as may be?
+    /// Returns whether the maximum is kept.
     pub(crate) fn is_full(&self) -> bool {
         self.kept_bytes >= MOST_KEPT
     }
 
-    /// The page as it came: what was read and the rest, which is `None` when it was the source that
-    /// failed. For a page of which nothing was sent.
+    /// The original page: the part that was read, and the rest, which is `None` if the source
+    /// failed. For a page of which nothing has been sent.
     pub(crate) fn into_source(self) -> (Vec<Bytes>, Option<Body>) {
         let read = self.kept.unwrap_or_default();
         match self.source_failed {
@@ -184,12 +184,12 @@ impl Rewriting {
         State::Here(pass)
     }
 
-    /// The pass that a thread had, or why there is none any more.
+    /// The pass that a thread had, or the reason why it is lost.
     fn came_back(&self, slot: &Slot, done: Result<(), Error>) -> Result<Box<Pass>, BoxError> {
         match (slot.take(), done) {
             (Some((pass, Next::Fed)), _) => Ok(pass),
             (Some((mut pass, Next::Piece(piece))), done) => {
-                // No thread was free for it in time: without its handlers it costs little.
+                // No thread was free in time: without its handlers the page costs little.
                 pass.give_up(
                     done.err()
                         .unwrap_or_else(|| Error::new(ErrorKind::NoWorker))
@@ -198,7 +198,7 @@ impl Rewriting {
                 pass.feed(piece.as_deref());
                 Ok(pass)
             }
-            // The thread has it, and may have it for ever.
+            // A thread has it, and may never return it.
             (None, done) => {
                 let error = done
                     .err()

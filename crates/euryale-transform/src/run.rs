@@ -1,4 +1,4 @@
-//! One response on its way through the chain.
+//! One response in the chain.
 
 use std::future::{Future, poll_fn};
 use std::mem;
@@ -58,15 +58,15 @@ impl Run {
         } else if let Some(tag) = self.known_tag(plan, &response) {
             framing::transformed_not_modified(response.into_parts().0, tag)
         } else if self.page.request().method == Method::HEAD {
-            // Its length is not known, and would be the publisher's.
+            // Its length is unknown; the header has the original page's.
             let (mut head, _) = response.into_parts();
             framing::transformed(&mut head.headers, self.chain.tag(plan.bodies, tag.as_ref()));
             Response::from_parts(head, Body::writer(|_| Ok(())).head_only())
         } else {
             let before = self.chain.tag(plan.bodies, tag.as_ref());
             let mut response = self.body(plan, tag.clone(), response).await?;
-            // A transform is another one than when it began, and nobody knows which of the two it
-            // was.
+            // A transform's version changed meanwhile, and it is unknown which one transformed the
+            // page.
             if self.chain.tag(plan.bodies, tag.as_ref()) != before {
                 response.headers_mut().remove(ETAG);
             }
@@ -79,7 +79,7 @@ impl Run {
         Ok(Response::from_parts(head, body))
     }
 
-    /// The tag that the page will have, if the client says that it has it.
+    /// The tag that the page will have, if the client has the page.
     fn known_tag(&self, plan: &Plan, response: &Response) -> Option<HeaderValue> {
         let request = self.page.request();
         let is_asked =
@@ -113,7 +113,7 @@ impl Run {
                     self.rewrite(&mem::take(&mut rewrites), &mut state).await?;
                     self.whole(at, &**transform, &mut state).await?;
                 }
-                // The head is edited last, when it is known what becomes of the body.
+                // The head is edited last, when the outcome for the body is known.
                 Kind::Head(_) => {}
             }
         }
@@ -134,7 +134,7 @@ impl Run {
         Ok(())
     }
 
-    /// A head for a page that went through one transform more.
+    /// Adapts the head to a page that one more transform has changed.
     fn reframe(&self, at: impl IntoIterator<Item = usize>, state: &mut State) {
         for at in at {
             state.done |= Chain::place(at);
@@ -161,8 +161,8 @@ impl Run {
                 return watch.failed(&TooLarge(self.chain.settings.body_limit));
             }
             Collected::Failed(read, error) => {
-                // It breaks off for the client, too; but not even so is a part of it sent without
-                // this transform.
+                // The page breaks off for the client, too, but no part of it is sent without this
+                // transform.
                 let failed = if step.is_critical() {
                     watch.failed(&*error)
                 } else {
@@ -234,8 +234,8 @@ impl Run {
             let watch = Arc::new(step.watch());
             let mut own = Handlers::new(Arc::clone(&watch), is_text.clone());
             match watch.time(|| transform.rewrite(&self.page, &mut own)) {
-                // The page is what it was; its tag is that of one that was changed, which HEAD says
-                // without asking.
+                // The page is unchanged, but has the tag of a transformed page, which HEAD sends
+                // without running the transform.
                 Ok(()) if own.is_empty() => self.reframe([at], state),
                 Ok(()) => {
                     handlers.push(own);
@@ -281,7 +281,7 @@ impl Run {
     }
 }
 
-/// How far a response has come.
+/// The progress of a response.
 struct State {
     head: Parts,
     body: Body,
@@ -292,7 +292,7 @@ struct State {
 }
 
 impl State {
-    /// A transform failed. When it works again, no client may be told that nothing has changed.
+    /// A transform failed. When it works again, clients must not get a 304.
     fn untag(&mut self) {
         self.tag = None;
         self.head.headers.remove(ETAG);
@@ -300,9 +300,9 @@ impl State {
     }
 }
 
-/// Rewrites what is there of the page already, up to a bound. Then its head may be sent; with a
-/// length, if that was all. `patient`: waits for the source, too, because a failure after the head
-/// is a page that breaks off.
+/// Rewrites the available part of the page, up to a bound. Then its head may be sent, with a length
+/// if that was all. `patient` also waits for the source, because a failure after the head breaks
+/// the page off.
 async fn begin(mut rewriting: Rewriting, patient: bool) -> Result<(Body, bool), CriticalFailed> {
     let mut made = Vec::new();
     let mut length = 0;
@@ -337,7 +337,7 @@ async fn begin(mut rewriting: Rewriting, patient: bool) -> Result<(Body, bool), 
                 );
                 Err(CriticalFailed)
             }
-            // Nothing was sent: the page as it came, be it that it breaks off.
+            // Nothing has been sent: the original page, even if it breaks off.
             (read, None) => Ok((Replay::failed(read, error), false)),
             (read, Some(rest)) => Ok((Replay::body(read, rest), false)),
         },

@@ -2,14 +2,14 @@
 //!
 //! `"abc"` becomes `W/"abc~5.0123456789abcdef"`: which transforms (a bit for each place in the
 //! chain), and a hash of their names and versions. It is weak, because the same text may be written
-//! in several ways (RFC 9110 §8.8.1). A request with it is one with `"abc"` to the service inside,
-//! as long as the transforms are still the same. All other conditions are judged by the head that
-//! is sent.
+//! in several ways (RFC 9110 §8.8.1). A request with it reaches the inner service as one with
+//! `"abc"`, as long as the transforms are the same. All other conditions are evaluated against the
+//! head that is sent.
 
 use http::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue};
 
-/// What a set of transforms adds to a tag.
+/// The suffix that a set of transforms adds to a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Suffix {
     pub(crate) places: u64,
@@ -29,7 +29,7 @@ impl Suffix {
         Self { places, hash }
     }
 
-    /// The tag of the page that these transforms make of the one with `tag`.
+    /// The tag of a page with `tag` after these transforms.
     pub(crate) fn outer(&self, tag: &HeaderValue) -> Option<HeaderValue> {
         let opaque = tags(tag.as_bytes()).next()?;
         let opaque = std::str::from_utf8(opaque).ok()?;
@@ -52,7 +52,7 @@ impl Suffix {
     }
 }
 
-/// A tag that the client has, and what it is to the service inside.
+/// A tag that the client has, and the tag that the inner service gets for it.
 #[derive(Debug)]
 pub(crate) struct Known {
     inner: Box<str>,
@@ -63,10 +63,10 @@ pub(crate) struct Known {
 /// one or two.
 const MOST: usize = 8;
 
-/// Rewrites the conditions for the service inside. Only tags that still are those of transformed
-/// pages, as `is_current` says, go in, each as that of the page before. Any other tag may be of a
-/// page that no transform had touched, or that others had, and a date says nothing about
-/// transforms: with them the service inside would answer 304 for a page that now looks different.
+/// Rewrites the conditions for the service inside. Only tags of transformed pages that are still
+/// current (`is_current`) go in, each as the tag of the original page. Any other tag may belong to
+/// a page that no transform, or other transforms, had changed, and a date says nothing about
+/// transforms: with them the inner service would answer 304 for a page that now looks different.
 pub(crate) fn inward(headers: &mut HeaderMap, is_current: impl Fn(&Suffix) -> bool) -> Vec<Known> {
     let mut known = Vec::new();
     for line in headers.get_all(IF_NONE_MATCH).iter().take(MOST) {
@@ -109,9 +109,9 @@ pub(crate) fn outward(headers: &mut HeaderMap, known: &[Known]) {
     }
 }
 
-/// Returns whether a client that asked with the headers `asked` has what a response with the
-/// headers `sent` brings: `If-None-Match`, and only without one `If-Modified-Since` (RFC 9110
-/// §13.2.2, steps 3 and 4).
+/// Returns whether a client that sent the headers `asked` already has the response with the headers
+/// `sent`: `If-None-Match`, and only without one `If-Modified-Since` (RFC 9110 §13.2.2, steps 3 and
+/// 4).
 pub(crate) fn has(asked: &HeaderMap, sent: &HeaderMap) -> bool {
     if asked.contains_key(IF_NONE_MATCH) {
         return sent.get(ETAG).is_some_and(|tag| is_known(asked, tag));
@@ -126,7 +126,7 @@ pub(crate) fn has(asked: &HeaderMap, sent: &HeaderMap) -> bool {
     }
 }
 
-/// Does a client that sent these headers have the page with `tag` (RFC 9110 §13.1.2)?
+/// Returns whether a client that sent these headers has the page with `tag` (RFC 9110 §13.1.2).
 pub(crate) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     let Some(own) = tags(tag.as_bytes()).next() else {
         return false;

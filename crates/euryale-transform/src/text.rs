@@ -27,8 +27,8 @@ pub(crate) fn declare_utf8(headers: &mut HeaderMap) {
     }
 }
 
-/// Returns whether all of the page so far has been text. lol_html writes a text that it has shown
-/// to a handler again, with U+FFFD for bytes that it cannot decode. If a handler asks here first
+/// Returns whether all of the page so far has been text. lol_html encodes a text again after it has
+/// shown it to a handler, with U+FFFD for bytes that it cannot decode. If a handler asks here first
 /// and fails, the page passes unchanged.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct IsText {
@@ -77,7 +77,7 @@ impl Reader {
     }
 }
 
-/// The page is not what its charset says.
+/// The page does not match its charset.
 #[derive(Debug)]
 pub(crate) struct NoText;
 

@@ -1,4 +1,4 @@
-//! What a transform is.
+//! The traits of transforms.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -10,8 +10,8 @@ use http::response;
 
 use crate::{Handlers, Page};
 
-/// What all transforms say of themselves. What they do is one of [`EditHead`], [`Rewrite`] and
-/// [`TransformPage`].
+/// The properties of every transform. Its work is one of [`EditHead`], [`Rewrite`],
+/// [`TransformPage`] and [`ComposePage`].
 ///
 /// ```
 /// use euryale_core::BoxError;
@@ -59,32 +59,32 @@ pub trait Transform: Send + Sync + 'static {
     /// tiles, 8850 theme, 9000 CSRF tokens, 12000 cache headers.
     fn order(&self) -> i32;
 
-    /// Has it anything to do with this response? Asked before any of the body is read, with the
-    /// head as it came from inside. A transform of bodies is only asked about HTML pages that are
-    /// sent whole and uncoded.
+    /// Returns whether it applies to this response. Called before any of the body is read, with the
+    /// head from the inner service. A transform of bodies is only asked about HTML pages that are
+    /// sent whole and without a content coding.
     fn applies(&self, _page: &Page, _response: &response::Parts) -> bool {
         true
     }
 
-    /// Must no page be sent without it? Then its failure is a response of its own, 500. Default:
-    /// no, and the page is sent as it was before this transform.
+    /// Returns whether no page may be sent without it. Then its failure becomes a response of its
+    /// own, 500. Default: no, and the page is sent as it was before this transform.
     fn is_critical(&self) -> bool {
         false
     }
 
-    /// A text that changes whenever the transform would make something else of the same page: the
-    /// hash of a theme, the number of a release. It becomes a part of the page's `ETag`.
+    /// A text that changes whenever the transform would turn the same page into another result: the
+    /// hash of a theme, or the number of a release. It becomes a part of the page's `ETag`.
     ///
-    /// `None`, the default, says that no text does (what it adds depends on the time, on the user,
-    /// on other pages), and then the page has no `ETag` any more: a wrong one would have clients
-    /// keep what is out of date.
+    /// `None`, the default, means that there is no such text, because the result depends on the
+    /// time, the user or other pages. Then the page loses its `ETag`: with a wrong one, clients
+    /// would keep outdated pages.
     fn version(&self) -> Option<Cow<'_, str>> {
         None
     }
 
     /// Opens the transform's own book, if it has one: called when a chain is built, with the ledger
-    /// that the chain counts in, so that the zeros are there before the first page. On a page it
-    /// asks [`Page::ledger`] for the same book. Default: it counts nothing of its own.
+    /// that the chain counts in, so that the zeros are there before the first page. For a page, get
+    /// the same book from [`Page::ledger`]. Default: no book.
     fn counts_in(&self, _ledger: &Ledger) {}
 }
 
@@ -99,9 +99,9 @@ pub trait EditHead: Transform {
 
 /// Rewrites a page while it is streamed, by handlers for elements, text and comments.
 ///
-/// Those that follow each other in the chain share **one** parse of the page. Each sees the page as
-/// it came: what another one inserts is not parsed again. Of two handlers for one element that of
-/// the earlier transform runs first.
+/// Consecutive rewrites in the chain share **one** parse of the page. Each sees the original page:
+/// content that another inserts is not parsed again. If two transforms handle the same element, the
+/// earlier one's handler runs first.
 pub trait Rewrite: Transform {
     /// Adds the handlers for one page; they may keep state in what they capture.
     ///
@@ -110,19 +110,19 @@ pub trait Rewrite: Transform {
     fn rewrite(&self, page: &Page, handlers: &mut Handlers) -> Result<(), BoxError>;
 }
 
-/// Makes a whole page of a whole page.
+/// Turns a whole page into another.
 ///
 /// The page is text: it was decoded by the charset that it declares in its `Content-Type`, UTF-8
-/// otherwise. A page that is too large, or is not text, is sent unchanged. What is returned is sent
-/// as UTF-8, and its length is the stack's business.
+/// otherwise. A page that is too large, or is not text, is sent unchanged. The result is sent as
+/// UTF-8, and the stack sets its length.
 pub trait TransformPage: Transform {
-    /// Makes the new page; the head may be changed as well. Write it as an `async fn`.
+    /// Returns the new page; it may also change the head. Write it as an `async fn`.
     ///
     /// It runs in the request's own task on a runtime thread, and may wait: for sub-requests
     /// through [`Internal`](euryale_core::Internal), which is in the extensions of
-    /// [`Page::request`], or for [`Page::cpu`], where all belongs that computes for long. It holds
-    /// no worker and no connection. It is dropped when the client goes away, or when it takes
-    /// longer than the chain allows.
+    /// [`Page::request`], or for [`Page::cpu`], where long computations belong. It holds no worker
+    /// and no connection. It is dropped when the client disconnects, or when it takes longer than
+    /// the chain allows.
     ///
     /// # Errors
     /// Any: the page is sent as it was before.
@@ -133,12 +133,11 @@ pub trait TransformPage: Transform {
     ) -> impl Future<Output = Result<http::Response<String>, BoxError>> + Send;
 }
 
-/// Makes a page of a whole page, as [`TransformPage`] does, and may send its first part while the
-/// rest is still made.
+/// Turns a whole page into another, as [`TransformPage`] does, and may send its first part before
+/// the rest is complete.
 pub trait ComposePage: Transform {
-    /// Makes the new page. As [`TransformPage::transform`], but for the body, which is UTF-8: what
-    /// is awaited in it has no deadline of the chain's. A transform of whole pages that follows
-    /// waits for all of it.
+    /// Returns the new page. Like [`TransformPage::transform`], except for the body, which is UTF-8
+    /// and has no deadline of the chain. A later transform of whole pages waits for all of it.
     ///
     /// # Errors
     /// Any: the page is sent as it was before.

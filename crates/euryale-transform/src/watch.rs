@@ -74,7 +74,7 @@ impl Watch {
             .fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// It failed. That is only an error if it is critical.
+    /// Records a failure, which is an error only if the transform is critical.
     pub(crate) fn failed(
         &self,
         error: &(dyn std::error::Error + 'static),
@@ -87,7 +87,7 @@ impl Watch {
         }
     }
 
-    /// Says so, once.
+    /// Logs the failure, once.
     pub(crate) fn fail(&self, error: &(dyn std::error::Error + 'static)) {
         if self.failed.swap(true, Relaxed) {
             return;
@@ -114,7 +114,7 @@ impl Drop for Watch {
     }
 }
 
-/// A transform failed without which the page must not be sent.
+/// A critical transform failed, so the page must not be sent.
 #[derive(Debug)]
 pub(crate) struct CriticalFailed;
 

@@ -14,7 +14,7 @@ fn what_ended_processes_left_goes_if_nobody_names_it() {
     folder.leave("1", &["1"]);
     // Killed before it had a lock, or in the middle of a sweep.
     fs::create_dir(folder.path("2")).unwrap();
-    // Of nobody here.
+    // Not ours.
     fs::write(folder.path("3"), "a note").unwrap();
     let mut asked = BTreeSet::new();
     let swept = folder.store.sweep(|names| {
