@@ -1,15 +1,14 @@
-//! What a publisher returns when its transaction is not to be committed.
+//! The publisher's reasons for not committing its transaction.
 
 use std::any::Any;
 use std::fmt;
 
 use crate::{Body, BoxError, Response};
 
-/// The reason why a transaction is rolled back: an error, a response, or a promise that is not
-/// there yet.
+/// The reason why a transaction is rolled back: an error, a response, or an unresolved promise.
 ///
-/// `?` makes an `Abort` of every `std::error::Error + Send + Sync` and of [`Pending`]. Boxed errors
-/// and `anyhow::Error` are not `std::error::Error`s themselves: for these see [`OrAbort`].
+/// `?` turns every `std::error::Error + Send + Sync` and every [`Pending`] into an `Abort`. Boxed
+/// errors and `anyhow::Error` are not `std::error::Error`s themselves: for these see [`OrAbort`].
 ///
 /// ```
 /// use euryale_core::Abort;
@@ -47,8 +46,8 @@ impl Abort {
         Self::response(response)
     }
 
-    /// Rolls back because of `error`, which is logged and answered 500, or retried when the
-    /// database calls it a conflict.
+    /// Rolls back because of `error`, which is logged and answered 500, or retried if the database
+    /// calls it a conflict.
     pub fn error(error: impl Into<BoxError>) -> Self {
         Self {
             reason: Reason::Error(error.into()),
@@ -83,10 +82,10 @@ impl fmt::Debug for Abort {
     }
 }
 
-/// "Something I need is not there yet": leaves the worker inside an [`Abort`] with whatever the
-/// layer outside has to do before the request is published again.
+/// A value that the publisher needs is missing. It leaves the worker inside an [`Abort`], with the
+/// work that an outer layer has to do before the request is published again.
 ///
-/// Made by a promise layer, and opaque to all but it.
+/// Made by a promise layer, and opaque to all others.
 pub struct Pending {
     asked: Box<dyn Any + Send>,
 }
@@ -101,8 +100,7 @@ impl Pending {
 
     /// The requested response.
     ///
-    /// # Errors
-    /// Itself, when it carries another type.
+    /// # Errors The value itself, if it has another type.
     pub fn downcast<T: Any>(self) -> Result<T, Self> {
         self.asked
             .downcast()
@@ -117,7 +115,7 @@ impl fmt::Debug for Pending {
     }
 }
 
-/// `?` for errors that are no `std::error::Error`s: boxed ones, and `anyhow::Error`.
+/// `?` for errors that are not `std::error::Error`s: boxed ones, and `anyhow::Error`.
 ///
 /// ```
 /// use euryale_core::{Abort, BoxError, OrAbort};
@@ -140,10 +138,10 @@ impl<T, E: Into<BoxError>> OrAbort<T> for Result<T, E> {
     }
 }
 
-/// `?` for a value that may be missing: a page that is not there, a field that was not sent.
+/// `?` for a value that may be missing, such as a page or a form field.
 ///
-/// Only for options. A `Result` may hold a conflict of the database, which must reach the stack as
-/// it is to be retried; if its error says no more than the status does, call `ok()` first.
+/// Only for options. A `Result` may contain a conflict of the database, which must reach the stack
+/// unchanged to be retried. If the error says no more than the status, call `ok()` first.
 ///
 /// ```
 /// use euryale_core::{Abort, OrStatus};
@@ -159,8 +157,7 @@ impl<T, E: Into<BoxError>> OrAbort<T> for Result<T, E> {
 pub trait OrStatus<T> {
     /// Returns the value, or an [`Abort`] with an empty response of this status.
     ///
-    /// # Errors
-    /// When there is no value.
+    /// # Errors There is no value.
     fn or_status(self, status: http::StatusCode) -> Result<T, Abort>;
 }
 

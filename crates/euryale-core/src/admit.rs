@@ -1,4 +1,4 @@
-//! May this request's body be read at all?
+//! Decides whether a request's body is read at all.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use crate::Error;
 /// Asked before the first byte of a request's body is read, and so before `100 Continue` is sent
 /// (RFC 9110 §10.1.1).
 ///
-/// A refusal is answered at once and the connection is closed: no upload is taken that would be
-/// thrown away.
+/// A refusal is answered at once and the connection is closed, so that no upload is received in
+/// vain.
 pub trait Admit: Send + Sync + 'static {
-    /// Looks at the head of a request.
+    /// Checks the head of a request.
     ///
     /// # Errors
     /// Why the request is refused.

@@ -1,4 +1,4 @@
-//! May this answer be committed?
+//! Decides whether an answer may be committed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use crate::{Error, Response};
 
 /// Asked about the answer of a publisher, in its worker, before the transaction is committed.
 ///
-/// A layer outside that has something to do for an answer after the commit, and has bounds, takes
-/// what it needs here, and leaves it in the extensions of the response. When it has no room, the
-/// transaction is aborted and its error is the answer, so that the request can be sent again. After
-/// the commit nothing is refused.
+/// An outer layer that works on the answer after the commit, within limits, reserves its resources
+/// here, and puts them into the extensions of the response. If none are left, the transaction is
+/// aborted and the layer's error is the answer, so that the client can send the request again.
+/// Nothing is refused after the commit.
 ///
-/// It travels in the extensions of a request. The one of the innermost layer counts.
+/// It is in the extensions of a request. The innermost layer's gate counts.
 #[derive(Clone)]
 pub struct AnswerGate(Arc<Check>);
 

@@ -1,4 +1,4 @@
-//! One publication among those that one request may need.
+//! One of the publications that a request may need.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -18,14 +18,14 @@ use crate::{Abort, Access};
 pub struct History {
     /// Attempts that ended in a conflict, in all passes.
     pub conflicts: u32,
-    /// Passes that ended in a suspension.
+    /// Passes that ended with a suspension.
     pub suspensions: u32,
     /// An earlier attempt wrote: begin with [`Access::Write`], whatever the method says.
     pub wrote: bool,
 }
 
 impl History {
-    /// Is this request on its way in for the second time or more? Then it was admitted already, and
+    /// Returns whether this request comes back after an attempt. Then it was admitted already, and
     /// goes ahead of new work.
     pub fn is_again(&self) -> bool {
         self.conflicts > 0 || self.suspensions > 0
@@ -61,10 +61,10 @@ impl History {
     }
 }
 
-/// One publication: its numbers, and what it collected for the layers outside.
+/// One publication: its numbers, and the values that it collected for outer layers.
 ///
-/// Made new for every publication, so that nothing of an aborted attempt is seen by the next one.
-/// It is in the request's extensions and is returned by
+/// Created for every publication, so that the next attempt sees nothing of an aborted one. It is in
+/// the request's extensions and is returned by
 /// [`Transaction::attempt`](crate::Transaction::attempt); clones are handles to the same attempt.
 #[derive(Clone)]
 pub struct Attempt {
@@ -110,8 +110,8 @@ impl Attempt {
 
     /// Runs `f` on this attempt's slot for `T`, made with `T::default()` at its first use.
     ///
-    /// `f` may use the attempt; a nested use of the same slot finds it empty, and what it leaves
-    /// there is lost.
+    /// `f` may use the attempt; a nested use of the same slot finds it empty, and its value is
+    /// lost.
     pub fn with<T: Default + Send + 'static, R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         let kept = self.lock().slots.remove(&TypeId::of::<T>());
         let mut slot = kept
@@ -122,7 +122,7 @@ impl Attempt {
         result
     }
 
-    /// Has `gate` checked before this attempt is committed.
+    /// Adds a gate that is checked before this attempt is committed.
     pub fn gate(&self, gate: impl CommitGate) {
         self.lock().gates.push(Box::new(gate));
     }
@@ -158,12 +158,11 @@ impl fmt::Debug for Attempt {
 /// Asked after the publisher has returned and before anything is committed; of a doomed
 /// transaction, too, whose answer would be sent.
 ///
-/// So unresolved promises stop a commit without the publisher knowing what a promise is.
+/// In this way unresolved promises stop a commit, and core needs no knowledge of promises.
 pub trait CommitGate: Send + Sync + 'static {
-    /// May this attempt be committed?
+    /// Checks whether this attempt may be committed.
     ///
-    /// # Errors
-    /// The [`Abort`] that takes the place of the publisher's response.
+    /// # Errors The [`Abort`] that replaces the publisher's response.
     fn check(&self, attempt: &Attempt) -> Result<(), Abort>;
 }
 

@@ -4,15 +4,15 @@ use axum_core::response::{IntoResponse, Response as AxumResponse};
 
 use crate::{Abort, Blob, Body, Deferred, Error, Response, SpooledBody};
 
-/// 200 with this body. Its handle travels with it, for the layers outside.
+/// 200 with this body. Its handle is in the extensions, for outer layers.
 impl IntoResponse for Body {
     fn into_response(self) -> AxumResponse {
         sent(self.into())
     }
 }
 
-/// 200 with this file, without a Content-Type. Its handle travels with it: `ServeBlobLayer` answers
-/// ranges and conditional requests, and a server with `sendfile(2)` sends it.
+/// 200 with this file, without a Content-Type. Its handle is in the extensions: `ServeBlobLayer`
+/// answers ranges and conditional requests, and a server with `sendfile(2)` sends it.
 impl IntoResponse for Blob {
     fn into_response(self) -> AxumResponse {
         sent(self.into())

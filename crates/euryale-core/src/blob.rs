@@ -22,9 +22,9 @@ use crate::Descriptor;
 use crate::handle::TakeOnce;
 use crate::ledger::GaugeGuard;
 
-/// An open file with an offset, a length and what validators need; never a path.
+/// An open file with an offset, a length and the data for validators; never a path.
 ///
-/// Taken in the worker, with `fstat`: it survives that the file is deleted, evicted from a cache or
+/// Made in the worker, with `fstat`. It stays valid if the file is deleted, evicted from a cache or
 /// renamed by the commit. Clones share the descriptor; it is read with `pread`, so its position
 /// does not matter.
 ///
@@ -42,19 +42,18 @@ pub struct Blob {
     modified: Option<SystemTime>,
     stable: bool,
     coding: Option<&'static str>,
-    // Held for as long as any clone of the blob, and dropped after its file.
+    // Kept until the last clone of the blob is dropped, and dropped after its file.
     _counted: Option<Arc<GaugeGuard>>,
     kept: Option<Kept>,
 }
 
-/// How much is read at a time of what nobody looks at.
+/// How much is read at a time when a file is only brought into the page cache.
 const PRELOADED: usize = 64 << 10;
 
 impl Blob {
-    /// The whole of an open file, whose length and time of change are asked now.
+    /// The whole of an open file, with its current length and time of change.
     ///
-    /// # Errors
-    /// When `fstat` fails, or `file` is not a regular file.
+    /// # Errors `fstat` fails, or `file` is not a regular file.
     pub fn new(file: File) -> io::Result<Self> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
@@ -77,13 +76,12 @@ impl Blob {
 
     /// The whole of a file that may be sent through a map of its pages, as `sendfile` needs it.
     ///
-    /// `FolderStore` of `euryale-store` and [`UnnamedFile`] make such blobs without a promise of
-    /// yours: of files in a folder of the program's own, and of files without a name.
+    /// `FolderStore` of `euryale-store` and [`UnnamedFile`] make such blobs without a promise from
+    /// you: from files in a folder of the program's own, and from unnamed files.
     ///
-    /// # Safety
-    /// A server maps the file, and the chunks of the blob's body are [`Bytes`] that lie in the map.
-    /// Bytes that change while Rust reads them are undefined behaviour, and a page behind the end
-    /// of a truncated file kills the process that reads it (SIGBUS). So one of these must hold for
+    /// # Safety A server maps the file, and the chunks of the blob's body are [`Bytes`] that lie in
+    /// the map. Bytes that change while Rust reads them are undefined behaviour, and reading a page
+    /// beyond the end of a truncated file kills the process (SIGBUS). So one of these must hold for
     /// as long as there is a clone, a part or a body of the blob:
     ///
     /// * **Nobody changes the file in place.** Neither this process nor another writes to it or
@@ -101,16 +99,15 @@ impl Blob {
     )]
     pub unsafe fn stable(file: File) -> io::Result<Self> {
         let blob = Self::new(file)?;
-        // SAFETY: the caller's promise is the same.
+        // SAFETY: the caller makes the same promise.
         Ok(unsafe { blob.assume_stable() })
     }
 
-    /// The same blob, said to be stable. Nothing checks it. For a blob that was made otherwise, as
-    /// from a `tokio::fs::File`.
+    /// Declares the blob stable, without any check. For a blob that was made in another way, such
+    /// as from a `tokio::fs::File`.
     ///
-    /// # Safety
-    /// That of [`stable`](Self::stable): nobody changes the file in place, or nobody reads the
-    /// bytes.
+    /// # Safety As for [`stable`](Self::stable): nobody changes the file in place, or nobody reads
+    /// the bytes.
     #[expect(
         unsafe_code,
         reason = "only the caller knows who changes or reads the file"
@@ -123,9 +120,9 @@ impl Blob {
         }
     }
 
-    /// The same, its bytes being a representation in this content coding (RFC 9110 §8.4.1), as
-    /// `gzip`: for a file that was compressed beforehand. The code that makes it a body notes that
-    /// in `Content-Encoding`.
+    /// Declares that the bytes have this content coding (RFC 9110 §8.4.1), such as `gzip`: for a
+    /// file that was compressed in advance. The code that turns it into a body sets
+    /// `Content-Encoding`.
     #[must_use]
     pub fn coded(self, coding: &'static str) -> Self {
         Self {
@@ -134,16 +131,15 @@ impl Blob {
         }
     }
 
-    /// The same, its file being counted by `descriptor` until it is closed. Clones, parts and
-    /// bodies of the blob share the file, and so the descriptor. A file that is counted already
-    /// stays so.
+    /// Lets `descriptor` count the file until it is closed. Clones, parts and bodies of the blob
+    /// share the file, and so the descriptor. A file that is counted already stays counted.
     #[must_use]
     pub fn counted(self, descriptor: Descriptor) -> Self {
         self.file.count(descriptor);
         self
     }
 
-    /// A part of this blob; what lies beyond its end is cut off.
+    /// A part of this blob, limited to its end.
     #[must_use]
     pub fn slice(&self, offset: u64, len: u64) -> Self {
         let offset = offset.min(self.len);
@@ -155,9 +151,9 @@ impl Blob {
     }
 
     /// Brings all of it into the system's page cache, as far as the file goes: for a part of a file
-    /// that is about to be sent. Blocks for as long as the disk does. It is read, and not only
-    /// asked for (`fadvise`): Linux would bring it in pages of the smallest size, of which each
-    /// costs whoever sends it.
+    /// that is about to be sent. Blocks for as long as the disk does. It is read, not only
+    /// requested with `fadvise`: Linux would bring it in as pages of the smallest size, each of
+    /// which makes sending more expensive.
     ///
     /// # Errors
     /// The system's.
@@ -199,12 +195,12 @@ impl Blob {
         self.len
     }
 
-    /// Is there nothing in it?
+    /// Returns whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// When the file was changed last, as `fstat` said.
+    /// When the file was last changed, according to `fstat`.
     pub fn modified(&self) -> Option<SystemTime> {
         self.modified
     }
@@ -215,7 +211,7 @@ impl Blob {
         self.stable
     }
 
-    /// The content coding that its bytes are in, if they are in one.
+    /// The content coding of its bytes, if they have one.
     pub fn coding(&self) -> Option<&'static str> {
         self.coding
     }
@@ -225,7 +221,7 @@ impl Blob {
         &self.file
     }
 
-    /// Holds `kept` until the last clone of this blob is dropped.
+    /// Keeps `kept` until the last clone of this blob is dropped.
     pub(crate) fn kept_with(self, kept: Arc<dyn Any + Send + Sync>) -> Self {
         Self {
             kept: Some(Kept(kept)),
@@ -233,7 +229,7 @@ impl Blob {
         }
     }
 
-    /// What it holds, if that is a `T`.
+    /// The kept value, if it is a `T`.
     pub(crate) fn kept<T: Any>(&self) -> Option<&T> {
         self.kept.as_ref()?.0.downcast_ref()
     }
@@ -247,9 +243,9 @@ impl Blob {
 impl TryFrom<tokio::fs::File> for Blob {
     type Error = io::Error;
 
-    /// The same descriptor, whose file others may change for all that is known, so `sendfile` does
-    /// not send it: see [`assume_stable`](Blob::assume_stable). Errors as for [`new`](Blob::new);
-    /// and `ResourceBusy` while an operation of the file is under way: flush it before.
+    /// A blob of the same descriptor. Others may change the file, so `sendfile` does not send it:
+    /// see [`assume_stable`](Blob::assume_stable). Errors as for [`new`](Blob::new), and
+    /// `ResourceBusy` while an operation on the file is running: flush it first.
     fn try_from(file: tokio::fs::File) -> io::Result<Self> {
         let file = file
             .try_into_std()
@@ -269,8 +265,7 @@ impl fmt::Debug for Kept {
 
 /// How the bytes of a blob are read, when its body is sent.
 ///
-/// A blob's body reads by itself. A layer that knows better puts its own way into the
-/// [`BlobHandle`].
+/// A blob's body can read itself. A layer with a better way puts it into the [`BlobHandle`].
 pub trait ReadBlob: Send + Sync + 'static {
     /// Begins with `blob`, which is not empty. Called in the body's first poll.
     fn read(&self, blob: Blob) -> Box<dyn BlobChunks>;
@@ -278,16 +273,16 @@ pub trait ReadBlob: Send + Sync + 'static {
 
 /// A blob that is being read, from its beginning to its end.
 pub trait BlobChunks: Send + 'static {
-    /// The next chunk, of at least one byte. Not called again after the last one, nor after an
-    /// error.
+    /// Returns the next chunk, of at least one byte. Not called again after the last one, nor after
+    /// an error.
     ///
-    /// # Errors
-    /// When it cannot be read, or ends too early: the peer must not take what it got for the whole.
+    /// # Errors It cannot be read, or ends too early: the peer must not mistake a part for the
+    /// whole.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>>;
 }
 
-/// Stands in the extensions of a response whose body is a [`Blob`], so that a layer can have it
-/// after any middleware has wrapped the body.
+/// In the extensions of a response whose body is a [`Blob`], so that a layer can take it after
+/// middleware has wrapped the body.
 ///
 /// Trust it only while the body is still the one that it describes: no `Content-Encoding` but the
 /// blob's own [coding](Blob::coding), and an exact size that equals the blob's; and, to answer with
@@ -298,15 +293,16 @@ pub struct BlobHandle {
     len: u64,
 }
 
-/// Stands in the extensions of a response whose body is several parts of a [`Blob`], as
+/// In the extensions of a response whose body is several parts of a [`Blob`], as
 /// `multipart/byteranges`.
 ///
-/// Such a body holds an open file as a blob does, and has no [`BlobHandle`]: nobody can send it by
-/// other means. A budget of open files counts it. Its parts belong to the file and never change.
+/// Such a body holds an open file as a blob does, but has no [`BlobHandle`], because it cannot be
+/// sent in another way. A budget of open files counts it. Its parts belong to the file and never
+/// change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlobParts;
 
-/// What a body and its handles share until it is polled.
+/// The state that a body and its handles share until it is polled.
 pub(crate) struct Content {
     pub(crate) blob: Blob,
     pub(crate) reader: Option<Arc<dyn ReadBlob>>,
@@ -321,7 +317,7 @@ impl BlobHandle {
         }
     }
 
-    /// The blob, once: the body that it came with is then empty of it and fails when it is polled.
+    /// Takes the blob, once: its body then fails when it is polled.
     pub fn take(&self) -> Option<Blob> {
         self.take_content().map(|content| content.blob)
     }
@@ -334,7 +330,7 @@ impl BlobHandle {
         found
     }
 
-    /// Has the body read by `reader`, and not as was said before. Changes nothing when the blob was
+    /// Lets `reader` read the body, instead of the previous reader. Changes nothing if the blob was
     /// taken, or the body polled.
     pub fn read_by(&self, reader: Arc<dyn ReadBlob>) {
         // The previous value is dropped outside the lock.
@@ -348,7 +344,7 @@ impl BlobHandle {
         self.len
     }
 
-    /// Is there nothing in it?
+    /// Returns whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -38,7 +38,7 @@ enum Kind {
     Deferred(DeferredBody),
     Writer(Box<WriterBody>),
     Boxed(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>),
-    /// Nothing, but of the size that the answer to a GET request would have.
+    /// An empty body with the size that the answer to a GET request would have.
     HeadOnly(SizeHint),
 }
 
@@ -52,7 +52,7 @@ enum BlobBody {
 }
 
 impl Body {
-    /// A body of no bytes.
+    /// An empty body.
     pub fn empty() -> Self {
         Self {
             kind: Kind::Full(None),
@@ -66,7 +66,7 @@ impl Body {
         B::Error: Into<BoxError>,
     {
         let mut body = Some(body);
-        // A second box around the same type would hide what it is from `publish_handle`.
+        // A second box around the same type would hide its kind from `publish_handle`.
         if let Some(own) = (&mut body as &mut dyn std::any::Any).downcast_mut::<Option<Self>>() {
             return own.take().unwrap_or_else(Self::empty);
         }
@@ -90,8 +90,8 @@ impl Body {
     /// A body that `write` writes, after the transaction, in a thread that may block. It begins
     /// when the body is first polled, and never for a HEAD request.
     ///
-    /// It has no length of its own; see [`writer_of_length`](Body::writer_of_length). An error or a
-    /// panic breaks the body off: no client takes what it got for the whole.
+    /// Its length is unknown; see [`writer_of_length`](Body::writer_of_length). An error or a panic
+    /// breaks the body off, so that no client mistakes a part for the whole.
     ///
     /// ```
     /// use std::io::Write;
@@ -114,9 +114,8 @@ impl Body {
     /// As [`writer`](Body::writer), for a body of `length` bytes, which is sent to clients: they
     /// can show the progress of a download, and a HEAD request is answered with it.
     ///
-    /// A writer that fails, or writes fewer bytes or more, breaks the body off. The bytes that
-    /// complete the body are therefore sent after the writer has returned. Of a body of no bytes
-    /// nobody need ask for any: its writer may never run.
+    /// A writer that fails, or writes fewer or more bytes, breaks the body off. So the last bytes
+    /// are sent only after the writer has returned. The writer of an empty body may never run.
     pub fn writer_of_length<F>(length: u64, write: F) -> Self
     where
         F: FnOnce(&mut BodyWriter) -> io::Result<()> + Send + 'static,
@@ -126,9 +125,9 @@ impl Body {
         }
     }
 
-    /// A body of the chunks that `chunks` yields: bytes, or results of bytes. The iterator is made
-    /// and read as a [`writer`](Body::writer) runs: in a thread that may block, a window ahead of
-    /// the client at most.
+    /// A body of the chunks that `chunks` yields: bytes, or results of bytes. Like a
+    /// [`writer`](Body::writer), the iterator is created and read in a thread that may block, at
+    /// most a window ahead of the client.
     #[doc(alias = "IStreamIterator")]
     pub fn iter<I>(chunks: I) -> Self
     where
@@ -137,13 +136,13 @@ impl Body {
         Self::writer(move |writer| writer::send_all(chunks, writer))
     }
 
-    /// Is this a response that is still to be computed?
+    /// Returns whether this is a deferred response.
     pub fn is_deferred(&self) -> bool {
         matches!(self.kind, Kind::Deferred(_))
     }
 
-    /// The spooled file that this body was made of, if it was and nothing of it was read. The body
-    /// is then empty of it, and fails when it is polled.
+    /// Takes the spooled file that this body was made from, if there is one and nothing of it was
+    /// read. The body then fails when it is polled.
     pub fn take_spooled(&mut self) -> Option<SpooledBody> {
         let Kind::Blob(BlobBody::Untouched(handle)) = &self.kind else {
             return None;
@@ -153,9 +152,9 @@ impl Body {
         Some(spooled)
     }
 
-    /// What is left of this body in the answer to a HEAD request: its size, if it is known. A blob
-    /// stays what it is, for the layer that answers with its validators; a deferred response is not
-    /// started.
+    /// Turns this body into that of the answer to a HEAD request: only its size is kept, if it is
+    /// known. A blob is kept, for the layer that answers with its validators; a deferred response
+    /// is not started.
     #[must_use]
     pub fn head_only(self) -> Self {
         if matches!(self.kind, Kind::Blob(_)) {
@@ -246,7 +245,7 @@ impl http_body::Body for Body {
             Kind::Deferred(_) => false,
             Kind::Writer(writer) => writer.is_ended(),
             Kind::Boxed(body) => body.is_end_stream(),
-            // An ended body has length 0 for hyper, and that is what it would write.
+            // hyper would write the length 0 of an ended body.
             Kind::HeadOnly(_) => false,
         }
     }
@@ -293,7 +292,7 @@ impl BlobBody {
         };
         let read = ready!(chunks.poll_chunk(cx)).and_then(|chunk| {
             let len = chunk.len() as u64;
-            // More than the file had would end in the next response.
+            // More bytes than announced would end up in the next response.
             match left.checked_sub(len) {
                 Some(rest) if len > 0 => Ok((chunk, rest)),
                 _ => Err(io::Error::new(

@@ -8,12 +8,12 @@ use crate::{Database, Error, Lease, Request};
 
 /// A place in a pool's queue: lane, priority, deadline.
 ///
-/// `ConnectionLimit` hands it to `Publish`, so that another pool can replace ours. An
-/// implementation promises:
+/// `ConnectionLimit` passes it to `Publish`, so that another pool can replace ours. An
+/// implementation guarantees:
 ///
 /// * the job runs in a worker, a thread that may block, and the lease is given back there,
 ///   connection first;
-/// * no more jobs run at a time than the pool has permits, whatever becomes of the futures;
+/// * no more jobs run at a time than the pool has permits, whatever happens to the futures;
 /// * a job whose future is dropped before it started never starts; one that started runs to its
 ///   end;
 /// * a panic of the job is an [`Error`] of kind [`Panicked`](crate::ErrorKind::Panicked).
@@ -28,9 +28,9 @@ pub trait Claim: Send + 'static {
     /// The store whose connections are lent.
     type Database: Database;
 
-    /// Says when the job's transaction is to be stopped before its commit. A stopped transaction
-    /// never commits; a commit that has begun is finished, and its own answer is returned. Default:
-    /// a pool that cannot stop anything runs it to its end.
+    /// Sets when the job's transaction is stopped before its commit. A stopped transaction never
+    /// commits; a commit that has begun is finished, and its own answer is returned. Default: a
+    /// pool that cannot stop anything runs it to its end.
     #[must_use]
     fn stop_when(self, when: StopWhen) -> Self
     where
@@ -57,7 +57,7 @@ pub struct StopWhen {
     /// When it has run in its worker for this long; the wait in the queue does not count. `None`:
     /// no bound.
     pub after: Option<Duration>,
-    /// When nobody waits for it any more. For what only reads.
+    /// When nobody waits for it any more. For transactions that only read.
     pub client_gone: bool,
 }
 
@@ -70,11 +70,12 @@ impl StopWhen {
     }
 }
 
-/// A request with its claim on a connection: the only thing that `Publish` takes.
+/// A request with its claim on a connection: the only input of `Publish`.
 ///
 /// Not `Clone`, so that layers that publish again (tower's `Retry`, `Republish`) cannot be inside
-/// the cap: a second publication needs a second claim. What the compiler says then is explained in
-/// [the facade's documentation](https://docs.rs/euryale/latest/euryale/#when-it-does-not-compile).
+/// the cap: a second publication needs a second claim. [The facade's
+/// documentation](https://docs.rs/euryale/latest/euryale/#when-it-does-not-compile) explains the
+/// compiler's message.
 pub struct Publication<C> {
     /// The request, whose body is complete.
     pub request: Request,

@@ -8,7 +8,7 @@ use crate::{BoxError, Interrupt, Snapshot};
 /// How a transaction is going to use the database. A hint, not a ban.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
-    /// The publisher says that it will only read.
+    /// The publisher will only read.
     Read,
     /// The publisher may write.
     Write,
@@ -69,13 +69,13 @@ impl From<Access> for Begin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Another transaction won; this one can be published again from its beginning.
+    /// Another transaction won; the request can be published again.
     #[doc(alias = "ConflictError")]
     #[doc(alias = "TransientError")]
     Conflict,
-    /// The connection is of no more use.
+    /// The connection is broken.
     Disconnected,
-    /// A commit was sent and nobody knows what became of it. Never retried.
+    /// A commit was sent and its outcome is unknown. Never retried.
     InDoubt,
     /// A statement took too long and was stopped, or waited for the transaction's deadline. Nothing
     /// was committed, the connection is sound, and another attempt would take as long: answered
@@ -93,8 +93,9 @@ pub enum Fault {
 /// connection. (The synchronous `postgres` client, for one, panics when it is dropped on a runtime
 /// thread.)
 ///
-/// `classify` is asked for each error of a source chain, outermost first, until it answers
-/// something else than [`Fault::Other`]: an application may wrap a conflict in an error of its own.
+/// `classify` is called for each error of a source chain, outermost first, until it returns
+/// something other than [`Fault::Other`]: an application may wrap a conflict in an error of its
+/// own.
 #[doc(alias = "ZODB.DB")]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Database`",
@@ -104,7 +105,7 @@ pub enum Fault {
         euryale-connection"
 )]
 pub trait Database: Send + Sync + 'static {
-    /// One connection, with the caches that make it worth keeping.
+    /// One connection, with its caches.
     type Connection: Send + 'static;
 
     /// Opens a connection.
@@ -119,8 +120,8 @@ pub trait Database: Send + Sync + 'static {
     /// The store's own error, classified as any other.
     fn begin(&self, connection: &mut Self::Connection, begin: Begin) -> Result<(), BoxError>;
 
-    /// Commits. On an error the transaction is taken as refused, unless `classify` says that it is
-    /// in doubt or that the connection broke (which, after a commit was sent, is the same).
+    /// Commits. After an error the transaction counts as rolled back, unless `classify` says that
+    /// it is in doubt or that the connection broke (which means the same after a commit was sent).
     ///
     /// # Errors
     /// The store's own error.
@@ -132,23 +133,21 @@ pub trait Database: Send + Sync + 'static {
     /// The store's own error; the connection is dropped.
     fn abort(&self, connection: &mut Self::Connection) -> Result<(), BoxError>;
 
-    /// Says what one error (not its sources) means.
+    /// Returns the meaning of one error (not of its sources).
     fn classify(&self, error: &(dyn std::error::Error + 'static)) -> Fault;
 
-    /// Names the state that the open transaction sees, which has only read. Default: a store has no
-    /// such names.
+    /// Returns a name for the state that the open transaction sees, which has only read. Default:
+    /// the store has no such names.
     ///
-    /// # Errors
-    /// The store's own error; it is logged, and the passes after this one see the state of their
-    /// time.
+    /// # Errors The store's own error; it is logged, and later passes see the current state.
     fn snapshot(&self, connection: &mut Self::Connection) -> Result<Option<Snapshot>, BoxError> {
         let _ = connection;
         Ok(None)
     }
 
     /// Begins a reading transaction that sees `snapshot`, made by this store on any connection.
-    /// `begin.access` is [`Access::Read`]. `false`: that state is gone, and no transaction was
-    /// begun. Default: it is.
+    /// `begin.access` is [`Access::Read`]. Returns `false` if that state is gone, and no
+    /// transaction was begun. Default: `false`.
     ///
     /// # Errors
     /// The store's own error, classified as one of [`begin`](Database::begin).
@@ -162,8 +161,8 @@ pub trait Database: Send + Sync + 'static {
         Ok(false)
     }
 
-    /// How other threads stop what runs on this connection: made when the connection was opened,
-    /// and kept with it. Default: nothing stops it. A transaction that is stopped then goes on
+    /// The handle by which other threads stop a statement of this connection. It is made when the
+    /// connection is opened, and kept with it. Default: none. Then a stopped transaction continues
     /// until its publisher next asks for the connection, or returns; it is not committed.
     ///
     /// The statement ends with an error of the fault [`Elapsed`](Fault::Elapsed).
@@ -172,14 +171,14 @@ pub trait Database: Send + Sync + 'static {
         None
     }
 
-    /// Asked after each job, before the connection serves another one. `false` drops it.
+    /// Called after each job, before the connection serves another one. `false` drops it.
     fn is_reusable(&self, connection: &mut Self::Connection) -> bool {
         let _ = connection;
         true
     }
 
-    /// How much this connection's caches hold, in units of the store's choice. The warmest idle
-    /// connection is handed out first; among equals the one used last. ZODB keeps its pool sorted
+    /// How full this connection's caches are, in units of the store's choice. The warmest idle
+    /// connection is handed out first; of equal ones, the one used last. ZODB keeps its pool sorted
     /// the same way (`ZODB/DB.py`).
     fn warmth(&self, connection: &Self::Connection) -> u64 {
         let _ = connection;
@@ -239,7 +238,7 @@ impl<D: Database> Database for Arc<D> {
 /// No database: a pool of `()` limits the number of publications that run at a time.
 ///
 /// For programs whose connections are managed elsewhere, or that have none. Its transactions have
-/// hooks and participants like all others, and nothing that conflicts.
+/// hooks and participants like all others, and never conflict.
 ///
 /// ```
 /// use euryale_core::{Access, Database};
@@ -275,7 +274,7 @@ impl Database for () {
     }
 }
 
-/// The first answer of `classify` along the source chain that is not [`Fault::Other`].
+/// The first result of `classify` along the source chain that is not [`Fault::Other`].
 pub(crate) fn fault<D: Database>(database: &D, error: &(dyn std::error::Error + 'static)) -> Fault {
     std::iter::successors(Some(error), |error| error.source())
         .map(|error| database.classify(error))

@@ -20,13 +20,12 @@ use crate::{Body, BoxError, Done, Response, RunBlocking, Work};
 /// right. Without that layer the body waits by itself; the head is gone by then, so a status other
 /// than 2xx ends the body with an error.
 ///
-/// A publisher answers with it as any other body; a handler of axum's returns it as it is (feature
-/// `axum`), or a `Response` made of it (`From`): both have in their extensions what axum's own body
-/// hides from the layer.
+/// A publisher answers with it like with any other body. An axum handler returns it directly
+/// (feature `axum`), or a `Response` made from it (`From`): both have a handle in their extensions,
+/// because axum's own body hides it from the layer.
 ///
-/// # Errors
-/// What the future or the function returns, or a [`PanicMessage`](crate::PanicMessage); and for
-/// [`blocking`](Deferred::blocking) an [`Error`](crate::Error) that says that it found no thread.
+/// # Errors What the future or the function returns, or a [`PanicMessage`](crate::PanicMessage);
+/// and for [`blocking`](Deferred::blocking) an [`Error`](crate::Error) if there is no thread.
 #[doc(alias = "AsyncWorkerStreamIterator")]
 pub struct Deferred {
     way: Way,
@@ -46,7 +45,7 @@ type Start = Box<dyn FnOnce() -> (Work, Done<Computed>) + Send>;
 
 impl Deferred {
     /// Takes a future that computes the response. It is polled in the span in which it was made,
-    /// and dropped when the client goes away.
+    /// and dropped when the client disconnects.
     pub fn new<F, E>(future: F) -> Self
     where
         F: Future<Output = Result<Response, E>> + Send + 'static,
@@ -75,13 +74,13 @@ impl Deferred {
         }
     }
 
-    /// Does it need a thread?
+    /// Returns whether it needs a thread.
     pub fn is_blocking(&self) -> bool {
         !matches!(self.way, Way::Future(_))
     }
 
-    /// If it needs a thread, has it run by `runner`, and not as was said before. Changes nothing
-    /// when it runs already.
+    /// If it needs a thread, lets `runner` run it, instead of the previous runner. Changes nothing
+    /// if it is running.
     pub fn run_by(&mut self, by: Arc<dyn RunBlocking>) {
         if let Way::Blocking { runner, .. } = &mut self.way {
             *runner = Some(by);
@@ -98,7 +97,7 @@ impl Future for Deferred {
                 Way::Future(future) => return future.as_mut().poll(cx),
                 Way::Running(done) => return Poll::Ready(ready!(Pin::new(done).poll(cx))?),
                 Way::Blocking { start, runner } => {
-                    // Polled after it was ready, as no caller may.
+                    // Polled after completion, against the contract.
                     let Some(start) = start.take() else {
                         return Poll::Pending;
                     };
@@ -125,7 +124,7 @@ impl From<Deferred> for Response {
 
 impl Drop for Deferred {
     fn drop(&mut self) {
-        // The task that drops it, because one client has left, serves other clients.
+        // Dropped elsewhere, because the task of a departed client may serve other clients.
         let ended = Way::Blocking {
             start: None,
             runner: None,
@@ -140,7 +139,7 @@ impl fmt::Debug for Deferred {
     }
 }
 
-/// Stands in the extensions of a response whose body is [`Deferred`].
+/// In the extensions of a response whose body is [`Deferred`].
 ///
 /// Trust it only while nothing has changed the body: no `Content-Encoding`, and not polled yet.
 #[derive(Clone)]
@@ -149,17 +148,17 @@ pub struct DeferredHandle {
 }
 
 impl DeferredHandle {
-    /// The deferred response, once: the body that it came with fails when it is polled.
+    /// Takes the deferred response, once: its body then fails when it is polled.
     pub fn take(&self) -> Option<Deferred> {
         self.deferred.take()
     }
 
-    /// Was the deferred response taken?
+    /// Returns whether the deferred response was taken.
     pub fn is_taken(&self) -> bool {
         self.deferred.is_taken()
     }
 
-    /// Does the deferred response need a thread? No, when it was taken.
+    /// Returns whether the deferred response needs a thread; `false` if it was taken.
     pub fn is_blocking(&self) -> bool {
         let mut is_blocking = false;
         self.deferred
@@ -176,7 +175,7 @@ impl fmt::Debug for DeferredHandle {
     }
 }
 
-/// The body of a deferred response that met no layer.
+/// The body of a deferred response without a layer.
 pub(crate) enum DeferredBody {
     Untouched(TakeOnce<Deferred>),
     Waiting(Deferred),
@@ -185,7 +184,7 @@ pub(crate) enum DeferredBody {
 }
 
 impl DeferredBody {
-    /// Untouched ⇒ Waiting at the first poll, Waiting ⇒ Sending when the response is there; any
+    /// Untouched ⇒ Waiting at the first poll, Waiting ⇒ Sending when the response is computed; any
     /// error ⇒ Failed.
     pub(crate) fn poll_frame(
         &mut self,

@@ -1,4 +1,4 @@
-//! How many files requests may have open, and descriptors that only operators get.
+//! A budget for the files that requests have open, and a reserve for operators.
 
 mod reserve;
 #[cfg(test)]
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub use self::reserve::Reserve;
 use crate::Ledger;
 
-/// A budget of descriptors: for the files that all requests of a program may have open at a time.
+/// A budget of descriptors for the files that all requests of a program have open at a time.
 ///
 /// Clones share one budget. Code that opens a file on behalf of a request takes a [`Descriptor`]
 /// first and holds it until the file is closed; [`Blob::counted`](crate::Blob::counted) ties the
@@ -69,8 +69,8 @@ impl Descriptors {
         }
     }
 
-    /// Changes the budget to `most` descriptors. Those that are taken stay; if they are more than
-    /// that, nothing is given out until enough of them are back.
+    /// Changes the budget to `most` descriptors. If more than that are taken, they stay taken, and
+    /// no more are given out until enough have been returned.
     pub fn allow(&self, most: usize) {
         self.shared.most.store(most, Relaxed);
         self.shared.show(most);
@@ -78,8 +78,7 @@ impl Descriptors {
 
     /// Takes `count` descriptors, all or none.
     ///
-    /// # Errors
-    /// When fewer than that are left.
+    /// # Errors Fewer than that are left.
     pub fn take(&self, count: usize) -> Result<Descriptor, NoDescriptor> {
         let shared = &self.shared;
         let most = shared.most.load(Relaxed);
@@ -100,8 +99,8 @@ impl Descriptors {
         }
     }
 
-    /// Returns whether `error` says that there is no descriptor: this budget has none, or the
-    /// process (`EMFILE`) or the system (`ENFILE`).
+    /// Returns whether `error` means that no descriptor is left: in this budget, in the process
+    /// (`EMFILE`) or in the system (`ENFILE`).
     #[must_use]
     pub fn are_exhausted(error: &io::Error) -> bool {
         /// `ENFILE` and `EMFILE`, which have the same numbers on every Unix.
@@ -126,7 +125,7 @@ impl Shared {
         }
     }
 
-    /// Is the last line old enough? Then there is one now.
+    /// Returns whether the last line is old enough for another one.
     fn is_worth_a_line(&self, now: Instant) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = told.is_none_or(|told| now.saturating_duration_since(told) >= QUIET);
@@ -146,7 +145,7 @@ impl fmt::Debug for Descriptors {
     }
 }
 
-/// One descriptor of a budget, or several; given back when it is dropped.
+/// One or several descriptors of a budget; returned when it is dropped.
 #[must_use]
 pub struct Descriptor {
     shared: Arc<Shared>,
@@ -154,7 +153,7 @@ pub struct Descriptor {
 }
 
 impl Descriptor {
-    /// Gives back all but `count`.
+    /// Returns all but `count` to the budget.
     pub fn keep(mut self, count: usize) -> Self {
         let kept = count.min(self.count);
         self.give_back(self.count - kept);
@@ -189,7 +188,7 @@ fn signed(count: usize) -> i64 {
 pub struct NoDescriptor;
 
 impl NoDescriptor {
-    /// Returns whether `error` was made of this.
+    /// Returns whether `error` was made from this type.
     #[must_use]
     pub fn is_in(error: &io::Error) -> bool {
         let inner = error.get_ref();

@@ -1,12 +1,12 @@
-//! What application code must not say: how its response is framed, and what a proxy in front shall
-//! do with it.
+//! Header fields that application code must not set: the framing of its response, and orders to a
+//! proxy.
 
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::{Body, Response};
 
 /// Header fields that belong to the connection or to the framing of the message (RFC 9110 §7.6.1,
-/// RFC 9112 §6), or that a reverse proxy takes for an order (nginx, Apache, lighttpd).
+/// RFC 9112 §6), or that a reverse proxy obeys (nginx, Apache, lighttpd).
 const OWNED: [&str; 13] = [
     "connection",
     "content-length",
@@ -23,12 +23,11 @@ const OWNED: [&str; 13] = [
     "x-reproxy-url",
 ];
 
-/// Makes of an application's response one that parses as exactly one response: headers of the
-/// connection and of the framing go, orders to proxies too, and where the status allows no body,
-/// that goes.
+/// Makes sure that an application's response parses as exactly one response. Removes the headers of
+/// the connection and of the framing, orders to proxies, and the body if the status allows none.
 ///
-/// Done by whoever takes a response from application code: `Publish`, and the layer of deferred
-/// responses.
+/// Called by the code that takes a response from the application: `Publish`, and the layer of
+/// deferred responses.
 pub fn own_framing(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     remove_owned(&mut parts.headers);

@@ -1,9 +1,8 @@
-//! Something that a body and a handle in the response's extensions share until one of them takes
-//! it.
+//! A value that a body and a handle in the response's extensions share until one of them takes it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Clones share one value; the first to take it has it.
+/// Clones share one value; the first one to take it gets it.
 pub(crate) struct TakeOnce<T>(Arc<Mutex<Option<T>>>);
 
 impl<T> TakeOnce<T> {

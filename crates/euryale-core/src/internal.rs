@@ -25,7 +25,7 @@ pub struct Internal {
 /// Marks a request that was made through [`Internal`]. A type in the extensions, so no header and
 /// no URL can forge it.
 ///
-/// A view that is not for the world begins with [`require`](InternalRequest::require):
+/// A view that is not for outsiders begins with [`require`](InternalRequest::require):
 ///
 /// ```
 /// use euryale_core::{Abort, Body, Database, InternalRequest, Request, Response, Transaction};
@@ -58,15 +58,14 @@ impl InternalRequest {
         }
     }
 
-    /// For a publisher that answers the application only.
+    /// For a publisher that only the application itself may call.
     ///
-    /// # Errors
-    /// 404 for a request from outside, which learns nothing: not even that there is something.
+    /// # Errors 404 for a request from outside, which does not even learn that the view exists.
     pub fn require<B>(request: &http::Request<B>) -> Result<Self, Abort> {
         Self::of(request.extensions()).ok_or_else(|| Abort::status(http::StatusCode::NOT_FOUND))
     }
 
-    /// How many sub-requests deep it is: 1 for one that a request from outside made.
+    /// Its depth: 1 for a sub-request of a request from outside.
     pub fn depth(&self) -> u32 {
         self.depth
     }
@@ -86,16 +85,16 @@ impl Internal {
         }
     }
 
-    /// Asks `room` how many sub-requests would be published at once if they were made now: the
-    /// connections that nobody uses or waits for.
+    /// Uses `room` to tell how many sub-requests would be published at once if they were made now:
+    /// the connections that nobody uses or waits for.
     #[must_use]
     pub fn with_room(mut self, room: impl Fn() -> usize + Send + Sync + 'static) -> Self {
         self.room = Some(Arc::new(room));
         self
     }
 
-    /// How many sub-requests would be published at once if they were made now, if that is known. A
-    /// hint: others make requests, too, and more than that wait in the queue.
+    /// How many sub-requests would be published at once if they were made now, if that is known. It
+    /// is a hint: other requests compete, and further sub-requests wait in the queue.
     pub fn room(&self) -> Option<usize> {
         self.room.as_ref().map(|room| room())
     }
@@ -110,7 +109,7 @@ impl Internal {
         from: &http::Extensions,
     ) -> Result<Response, Error> {
         let mark = InternalRequest::below(from);
-        // It has a life of its own: what an outer request went through says nothing about it.
+        // It has a history of its own, independent of the outer request's.
         request.extensions_mut().remove::<History>();
         request.extensions_mut().remove::<Attempt>();
         request.extensions_mut().remove::<SnapshotPin>();

@@ -52,8 +52,8 @@ impl std::error::Error for Stopped {}
 /// A database makes one for each connection that it opens, keeps it beside the connection, and
 /// returns it from [`Database::interrupt`](crate::Database::interrupt). There are two forms:
 ///
-/// * [`flag`](Interrupt::flag): the database asks [`is_set`](Interrupt::is_set) now and then while
-///   a statement runs, and ends the statement when the answer is `true`. The flag belongs to one
+/// * [`flag`](Interrupt::flag): the database calls [`is_set`](Interrupt::is_set) now and then while
+///   a statement runs, and ends the statement when it returns `true`. The flag belongs to one
 ///   transaction, so it can never stop a statement of a later one.
 /// * [`call`](Interrupt::call): the connection is stopped by a call. A call may arrive late, so a
 ///   connection for which it was made is dropped.
@@ -71,17 +71,17 @@ struct Inner {
 }
 
 impl Interrupt {
-    /// A flag that the database asks for.
+    /// A flag that the database polls.
     #[must_use]
     pub fn flag() -> Self {
         Self::new(None)
     }
 
-    /// `call` makes the connection end its statement.
+    /// An interrupt by `call`, which makes the connection end its statement.
     ///
-    /// It is called at most once for each transaction, on any thread, a thread of the runtime
-    /// included: it must not block. A database whose call takes a round trip hands it over to a
-    /// thread of its own.
+    /// It is called at most once for each transaction, on any thread, including the runtime's, so
+    /// it must not block. A database whose call takes a round trip passes it to a thread of its
+    /// own.
     #[must_use]
     pub fn call(call: impl Fn() + Send + Sync + 'static) -> Self {
         Self::new(Some(Box::new(call)))
@@ -97,8 +97,8 @@ impl Interrupt {
         }
     }
 
-    /// Returns whether the statement that runs now is to end. Always `false` outside of a
-    /// transaction that a pool runs, and while one commits or rolls back.
+    /// Returns whether the running statement must end. Always `false` outside a pool's transaction,
+    /// and while one commits or rolls back.
     #[must_use]
     pub fn is_set(&self) -> bool {
         let Inner {
@@ -112,13 +112,13 @@ impl Interrupt {
         self.inner.current.fetch_add(1, Ordering::AcqRel) + 1
     }
 
-    /// Nothing that runs from now on belongs to the transaction.
+    /// Statements from now on do not belong to the transaction.
     fn end(&self) {
         self.inner.current.fetch_add(1, Ordering::AcqRel);
     }
 
     fn stop(&self, transaction: u64) {
-        // A late call brings a small number.
+        // A late call has a smaller number.
         self.inner.stopped.fetch_max(transaction, Ordering::AcqRel);
         if let Some(call) = &self.inner.call
             && let Err(panic) = PanicMessage::catch(call)
@@ -155,14 +155,14 @@ impl fmt::Debug for Interrupt {
 /// Due ─────────▶ Fired    for the rest of the job
 /// ```
 ///
-/// `Fired` means that nothing will be committed any more, and nothing was that belongs to the
-/// transaction that was stopped. A job may have had another one before it, which was committed:
-/// [`stopped_uncommitted`](Self::stopped_uncommitted) says whether it is as if the job had never
-/// run. A job that was fired while it was open (it has no transaction yet, or none at all) is
-/// stopped when its next transaction begins.
+/// `Fired` means that the stopped transaction committed nothing, and nothing will be committed any
+/// more. The job may have committed another transaction before:
+/// [`stopped_uncommitted`](Self::stopped_uncommitted) tells whether it is as if the job had never
+/// run. If the switch is fired while it is open (the job has no transaction yet, or none at all),
+/// the job is stopped when its next transaction begins.
 pub struct Switch {
     state: AtomicU8,
-    /// A transaction of the job has come to its commit.
+    /// A transaction of the job has reached its commit.
     has_committed: AtomicBool,
     ends_with_client: AtomicBool,
     armed: Mutex<Option<Armed>>,
@@ -181,7 +181,7 @@ const DUE: u8 = 2;
 /// Plus the reason.
 const FIRED: u8 = DUE + Stopped::ALL.len() as u8;
 
-/// Returned to a transaction that disarms a switch that was fired.
+/// The result of disarming a switch that was fired.
 #[derive(Debug)]
 pub(crate) struct Fired {
     pub(crate) why: Stopped,
@@ -201,8 +201,8 @@ impl Switch {
         }
     }
 
-    /// Stops the job's transaction. Returns `false` if there is none, or if it is past the point
-    /// where it can be stopped.
+    /// Stops the job's transaction. Returns `false` if there is none, or if it can no longer be
+    /// stopped.
     pub fn fire(&self, why: Stopped) -> bool {
         let fired =
             self.state
@@ -241,8 +241,8 @@ impl Switch {
         Stopped::ALL.get(usize::from(reason)).copied()
     }
 
-    /// The same, if no transaction of the job has reached its commit. Only then may the job's
-    /// caller be answered before the job has ended: nothing was committed, and nothing will be.
+    /// The same, if no transaction of the job has reached its commit. Only then may the caller get
+    /// an answer before the job has ended: nothing was committed, and nothing will be.
     #[must_use]
     pub fn stopped_uncommitted(&self) -> Option<Stopped> {
         // Relaxed is enough: a transaction after a commit is armed after the mark was set.
@@ -252,7 +252,7 @@ impl Switch {
 
     /// A transaction begins. In the worker, as all that follows.
     pub(crate) fn arm(&self) {
-        // An error is the state of a job that was fired before: it stays so.
+        // An error means that the job was fired before, and stays fired.
         let _ = self
             .state
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| match state {
@@ -264,8 +264,7 @@ impl Switch {
 
     /// The transaction uses this connection from now on.
     ///
-    /// # Errors
-    /// When it was stopped before that.
+    /// # Errors It was stopped before.
     pub(crate) fn watch(&self, interrupt: &Interrupt) -> Result<(), Stopped> {
         self.go_on()?;
         *self.lock() = Some(Armed {
@@ -292,8 +291,7 @@ impl Switch {
 
     /// From here on the transaction cannot be stopped any more.
     ///
-    /// # Errors
-    /// When it was stopped: then it must not commit.
+    /// # Errors It was stopped, and must not commit.
     pub(crate) fn disarm(&self) -> Result<(), Fired> {
         let _ = self
             .state
@@ -312,7 +310,7 @@ impl Switch {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Armed>> {
-        // Only assignments and clones run under it.
+        // Only assignments and clones run under this lock.
         self.armed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

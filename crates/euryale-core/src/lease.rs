@@ -15,8 +15,8 @@ use crate::{BoxError, Database, Ledger, Phase, Stopped, Switch};
 
 /// The worker's side of a [`Lease`]: where its connection comes from and goes to.
 ///
-/// Implemented by pools. All methods are called in the worker, and may block. It is `Send` for the
-/// sake of the compiler's messages: what stays in its worker is the lease, and they name that
+/// Implemented by pools. All methods are called in the worker, and may block. It is `Send` so that
+/// the compiler's messages name the lease as the value that stays in its worker
 /// ([`StaysInItsWorker`]).
 pub trait LeaseSource<D: Database>: Send {
     /// The store.
@@ -31,7 +31,7 @@ pub trait LeaseSource<D: Database>: Send {
     /// Drops a connection that must not be used again, and counts why.
     fn discard(&mut self, connection: D::Connection, reason: DropReason);
 
-    /// Has the client of this job gone?
+    /// Returns whether the client of this job has gone.
     fn client_is_gone(&self) -> bool;
 
     /// Where this pool's work is counted.
@@ -44,13 +44,13 @@ pub trait LeaseSource<D: Database>: Send {
         None
     }
 
-    /// When the switch is fired, if the job has a deadline. Default: it has none.
+    /// The time at which the switch is fired, if the job has a deadline. Default: none.
     fn deadline(&self) -> Option<Instant> {
         None
     }
 
-    /// The job does this from now on; returns what it did before. A pool that names its jobs
-    /// remembers it; by default nobody does.
+    /// Sets the job's phase, and returns the previous one. Pools that list their jobs store it.
+    /// Default: not stored.
     fn enter(&self, phase: Phase) -> Phase {
         let _ = phase;
         Phase::Publishing
@@ -71,12 +71,12 @@ pub trait LeaseSource<D: Database>: Send {
 /// [`Transaction::spawn_after_commit`](crate::Transaction).
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What a lease, and the transaction on it, do: the name that the compiler says when somebody tries
-/// to send one away.
+/// A marker for leases and their transactions, which the compiler names when code tries to send one
+/// to another thread.
 ///
-/// A transaction ends when its publisher returns, and its connection goes to the next. What is
-/// computed later, a promise, a deferred response, a body that is written or read from an iterator,
-/// cannot use either: it is given the values that were read, which it owns.
+/// A transaction ends when its publisher returns, and its connection goes to the next. Code that
+/// runs later (a promise, a deferred response, a writer or an iterator) can use neither: give it
+/// the values that were read, which it owns.
 #[derive(Debug)]
 pub enum StaysInItsWorker {}
 
@@ -93,15 +93,15 @@ pub enum StaysInItsWorker {}
 /// }
 /// ```
 pub struct Lease<'a, D: Database> {
-    // The first field, since the compiler names the first that cannot be sent.
+    // The first field, because the compiler names the first one that cannot be sent.
     stays: PhantomData<*mut StaysInItsWorker>,
     source: &'a mut dyn LeaseSource<D>,
     connection: &'a mut Option<D::Connection>,
 }
 
 impl<'a, D: Database> Lease<'a, D> {
-    /// Lends `connection`, which stays with the worker; `source` is asked for one when there is
-    /// none.
+    /// Lends `connection`, which stays with the worker; if there is none, it is taken from
+    /// `source`.
     pub fn new(
         source: &'a mut dyn LeaseSource<D>,
         connection: &'a mut Option<D::Connection>,
@@ -133,13 +133,13 @@ impl<'a, D: Database> Lease<'a, D> {
         }
     }
 
-    /// Does this lease hold a connection already?
+    /// Returns whether this lease holds a connection already.
     pub fn is_connected(&self) -> bool {
         self.connection.is_some()
     }
 
-    /// Drops the connection, if there is one: nobody else will get it. The next call of
-    /// [`connection`](Lease::connection) brings another.
+    /// Drops the connection, if there is one, so that nobody else gets it. The next call of
+    /// [`connection`](Lease::connection) gets another.
     pub fn discard(&mut self, reason: DropReason) {
         if let Some(connection) = self.connection.take() {
             self.source.discard(connection, reason);
@@ -151,7 +151,7 @@ impl<'a, D: Database> Lease<'a, D> {
         self.source.database()
     }
 
-    /// Has the client gone? Then nobody will read the answer.
+    /// Returns whether the client has gone, so that nobody will read the answer.
     pub fn client_is_gone(&self) -> bool {
         self.source.client_is_gone()
     }
@@ -175,8 +175,7 @@ impl<'a, D: Database> Lease<'a, D> {
 
     /// It is about to begin in the database.
     ///
-    /// # Errors
-    /// When it was stopped before.
+    /// # Errors It was stopped before.
     pub(crate) fn watch(&self) -> Result<(), Stopped> {
         let connection = self.connection.as_ref();
         let interrupt = connection.and_then(|connection| self.database().interrupt(connection));
@@ -186,8 +185,7 @@ impl<'a, D: Database> Lease<'a, D> {
         }
     }
 
-    /// # Errors
-    /// When the transaction was stopped.
+    /// # Errors The transaction was stopped.
     pub(crate) fn go_on(&self) -> Result<(), Stopped> {
         let stopped = self.source.switch().and_then(Switch::stopped);
         stopped.map_or(Ok(()), Err)
@@ -201,15 +199,14 @@ impl<'a, D: Database> Lease<'a, D> {
     }
 
     /// The transaction ends: from now on nothing stops it. A connection that a late call may still
-    /// hit is dropped.
+    /// reach is dropped.
     ///
-    /// # Errors
-    /// When it was stopped before: then it must not commit.
+    /// # Errors It was stopped before, and must not commit.
     pub(crate) fn disarm(&mut self) -> Result<(), Stopped> {
         let Some(switch) = self.source.switch() else {
             return Ok(());
         };
-        // The thread that keeps the time may be late.
+        // The thread that watches the deadline may be late.
         let deadline = self.source.deadline();
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             switch.fire(Stopped::Deadline);
@@ -223,7 +220,7 @@ impl<'a, D: Database> Lease<'a, D> {
         Err(fired.why)
     }
 
-    /// From now on the job has committed something, as far as anybody knows.
+    /// From now on the job may have committed something.
     pub(crate) fn commits(&self) {
         if let Some(switch) = self.source.switch() {
             switch.commits();
@@ -238,7 +235,7 @@ impl<'a, D: Database> Lease<'a, D> {
         self.source.spawn(task);
     }
 
-    /// The same lease, lent on for a shorter time.
+    /// The same lease with a shorter lifetime.
     pub fn reborrow(&mut self) -> Lease<'_, D> {
         Lease {
             stays: PhantomData,

@@ -1,10 +1,10 @@
-//! Is everything given back? Counters that are always on, one set per stack.
+//! Counters that are always on, one set per stack: they show whether everything was given back.
 //!
 //! A [`Ledger`] is a handle to one set of books; clones share it. Core's own counters are in a
-//! [`Books`]. Every other crate declares its [`Book`] beside the code that counts, and asks for it
-//! once, by [`Ledger::of`], where a layer is built. Every layer takes a ledger (`.ledger(…)`) and
-//! counts in one of its own otherwise. A ledger is read in the process, by tests and health checks,
-//! and exported as Prometheus text.
+//! [`Books`]. Every other crate declares its [`Book`] beside the code that counts, and gets it
+//! once, by [`Ledger::of`], where a layer is built. Every layer takes a ledger (`.ledger(…)`), and
+//! has one of its own by default. A ledger is read in the process, by tests and health checks, and
+//! exported as Prometheus text.
 //!
 //! ```
 //! use euryale_core::Ledger;
@@ -37,8 +37,8 @@ pub use self::lanes::{LaneMeter, Lanes};
 pub use self::meter::{Counter, Distribution, Gauge, GaugeGuard, Histogram};
 pub use self::stops::Stops;
 
-/// A handle to one set of books. Never a static: several stacks, and several tests, live in one
-/// process.
+/// A handle to one set of books. It is never a static, because one process may have several stacks,
+/// or several tests.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     shared: Arc<Shared>,
@@ -57,8 +57,8 @@ impl Ledger {
         Self::default()
     }
 
-    /// Returns the book of this type, which is in the ledger from now on: its figures are in the
-    /// exposition with zeros, before anything is counted.
+    /// Returns the book of this type, and adds it to the ledger if it is new. Its figures are in
+    /// the exposition from then on, as zeros at first.
     ///
     /// Takes a lock. A layer calls this once, when it is built, and keeps the handle.
     ///
@@ -108,7 +108,7 @@ impl Ledger {
         })
     }
 
-    /// What is still out, a line each; empty when the ledger is quiet: nothing is held, and every
+    /// What is still held, one line each. Empty if the ledger is quiet: nothing is held, and every
     /// transaction that began has ended in one of its three ways.
     pub fn unsettled(&self) -> Vec<String> {
         let mut unsettled = Unsettled::default();
@@ -116,7 +116,7 @@ impl Ledger {
         unsettled.into_lines()
     }
 
-    /// All figures of all books, as they are now.
+    /// The current figures of all books.
     pub fn figures(&self) -> Figures {
         let mut figures = Figures::default();
         self.each(|book| book.figures(&mut figures));
@@ -129,7 +129,7 @@ impl Ledger {
     }
 
     fn each(&self, mut f: impl FnMut(&dyn Book)) {
-        // Books of others are read without the lock: what they do is not known here.
+        // Other crates' books are read without the lock, because they may do anything.
         let others = self
             .shared
             .others

@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-/// What a panic said. The source of errors of kind [`Panicked`](crate::ErrorKind::Panicked). For
-/// logs, never for clients.
+/// The message of a panic. The source of errors of kind [`Panicked`](crate::ErrorKind::Panicked).
+/// For logs, never for clients.
 #[derive(Debug)]
 pub struct PanicMessage(String);
 
@@ -19,8 +19,7 @@ impl PanicMessage {
     ///
     /// Every caller drops or rolls back what `f` may have left half done.
     ///
-    /// # Errors
-    /// What the panic said.
+    /// # Errors The panic's message.
     pub fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Self> {
         catch_unwind(AssertUnwindSafe(f)).map_err(Self::new)
     }
@@ -66,7 +65,7 @@ pin_project! {
 }
 
 impl<F> CatchPanic<F> {
-    /// Takes a future of the application's.
+    /// Takes a future of the application.
     pub fn new(future: F) -> Self {
         Self { future }
     }
@@ -82,7 +81,7 @@ impl<F: Future> Future for CatchPanic<F> {
     }
 }
 
-/// Drops a value of the application's; a panic of its `Drop` ends here.
+/// Drops a value of the application, and catches a panic of its `Drop`.
 pub(crate) fn drop_quietly<T>(value: T) {
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
         // A payload that panics in its own drop may do so again: leak it.

@@ -1,9 +1,9 @@
-//! What is committed together with the database.
+//! Things that are committed together with the database.
 
 use crate::BoxError;
 
-/// Something that takes part in a transaction beside the database: a file that is linked into
-/// place, a message that is queued.
+/// Something that takes part in a transaction beside the database, such as a file that is linked
+/// into place, or a message that is queued.
 ///
 /// Two phases. All participants vote, in the order in which they joined; then the database commits,
 /// as the last resource; then each is notified of the outcome. After a yes everything must be
@@ -15,20 +15,19 @@ use crate::BoxError;
 pub trait Participant: Send + 'static {
     /// Makes the work durable, but revocable.
     ///
-    /// # Errors
-    /// A no: the whole transaction is aborted, those that voted yes included.
+    /// # Errors A no: the whole transaction is aborted, including participants that voted yes.
     fn vote(&mut self) -> Result<(), BoxError>;
 
     /// The database has committed.
     ///
-    /// # Errors
-    /// Must not fail. An error cannot undo anything any more: it is logged and counted.
+    /// # Errors It should not fail. An error cannot undo anything any more: it is logged and
+    /// counted.
     fn finish(&mut self) -> Result<(), BoxError>;
 
     /// The transaction was aborted. Called whether or not `vote` was.
     fn abort(&mut self);
 
-    /// Nobody knows whether the database committed. Keep what `vote` made and leave it to recovery;
-    /// never undo it.
+    /// It is unknown whether the database committed. Keep the result of `vote` and leave it to
+    /// recovery; never undo it.
     fn in_doubt(&mut self) {}
 }

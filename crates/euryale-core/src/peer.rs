@@ -31,7 +31,7 @@ pub enum PeerAddr {
     /// On this machine, by a Unix socket. The socket's mode and owner decide which processes may
     /// connect.
     Unix,
-    /// Not told: a PROXY header said `UNKNOWN`.
+    /// Unknown: the PROXY header said `UNKNOWN`.
     Unknown,
 }
 
@@ -47,7 +47,7 @@ impl Peer {
         }))
     }
 
-    /// The same, over TLS; with the name that it asked for (SNI, RFC 6066 §3), if it did.
+    /// The same, over TLS, with the server name that it asked for (SNI, RFC 6066 §3), if any.
     #[must_use]
     pub fn over_tls(mut self, server_name: Option<&str>) -> Self {
         let facts = Arc::make_mut(&mut self.0);
@@ -56,7 +56,7 @@ impl Peer {
         self
     }
 
-    /// The same peer was a balancer, whose PROXY header names `source` as whom it speaks for.
+    /// The same peer was a balancer, whose PROXY header names `source` as the client.
     #[must_use]
     pub fn speaks_for(mut self, source: PeerAddr) -> Self {
         let facts = Arc::make_mut(&mut self.0);
@@ -64,7 +64,8 @@ impl Peer {
         self
     }
 
-    /// Where the request came from. From a balancer that sent a PROXY header: what that says.
+    /// The source of the request. Behind a balancer that sent a PROXY header, the source in that
+    /// header.
     #[must_use]
     pub fn address(&self) -> PeerAddr {
         self.0.address

@@ -1,8 +1,8 @@
-//! What a job does in its worker.
+//! The phases of a job in its worker.
 
 use std::fmt;
 
-/// What a job does in its worker: for those who look after jobs that take long.
+/// What a job is doing in its worker, for people who look into slow jobs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u8)]
@@ -18,9 +18,9 @@ pub enum Phase {
     Preparing,
     /// The database commits.
     Committing,
-    /// It rolls back, and tells participants and hooks.
+    /// It rolls back, and calls participants and hooks.
     Aborting,
-    /// It has committed, and tells participants and hooks.
+    /// It has committed, and calls participants and hooks.
     Finishing,
 }
 

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use crate::{Ledger, Phase, Route};
 
-/// Looks at a pool and changes its bounds while it works.
+/// Shows the state of a pool, and changes its bounds while it runs.
 ///
-/// Nothing here waits but the future of [`close`](Self::close): all of it may be called on a
-/// runtime thread while every worker is stuck.
+/// Only the future of [`close`](Self::close) waits: everything else may be called on a runtime
+/// thread while every worker is stuck.
 pub trait PoolControl: Send + Sync {
     /// The pool at this moment.
     fn status(&self) -> Status;
@@ -37,8 +37,7 @@ pub trait PoolControl: Send + Sync {
 
     /// Changes the share of the lane with this name at once; 0 is taken as 1.
     ///
-    /// # Errors
-    /// When there is no such lane.
+    /// # Errors There is no such lane.
     fn share(&self, lane: &str, share: usize) -> Result<(), NoSuchLane>;
 
     /// Changes the maximum number of jobs that may wait, and the maximum time that each may wait
@@ -104,12 +103,12 @@ pub struct Status {
     pub running: usize,
     /// The number of jobs that wait.
     pub queued: usize,
-    /// For how long the oldest of them has waited.
+    /// How long the oldest of them has waited.
     pub oldest_wait: Option<Duration>,
     /// Open connections that wait for work.
     pub idle: usize,
-    /// The jobs that run, the one that has run longest first. One whose client has gone is among
-    /// them for as long as its worker runs.
+    /// The jobs that run, the one that has run longest first. A job whose client has gone is listed
+    /// for as long as its worker runs.
     pub holders: Vec<Holder>,
     /// The pool takes no more jobs.
     pub is_closed: bool,
@@ -128,7 +127,7 @@ pub struct Holder {
     pub attempt: u32,
     /// The number of this pass, from 1; grows with each suspension.
     pub pass: u32,
-    /// What it does now.
+    /// Its current phase.
     pub phase: Phase,
     /// How long it has run in its worker.
     pub age: Duration,

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use crate::{Abort, Body, Database, SpooledBody, Transaction};
 
-/// What a publisher is given: a request whose body is complete and can be read again.
+/// A publisher's argument: a request whose body is complete and can be read again.
 ///
 /// `Request<B>` has another body, as requests have outside the spool.
 pub type Request<B = SpooledBody> = http::Request<B>;
 
-/// What a publisher gives back.
+/// A publisher's result.
 ///
 /// `Response<B>` has another body, as responses have in the middleware of others.
 ///
@@ -28,8 +28,8 @@ pub type Response<B = Body> = http::Response<B>;
 ///
 /// Returning `Ok` commits, returning [`Abort`] does not. A publisher may be called several times
 /// for one request (after a conflict, and after each round of promises), each time with a fresh
-/// [`Attempt`](crate::Attempt), a fresh transaction and the same body; it must therefore keep what
-/// it does to the database and to the transaction's hooks.
+/// [`Attempt`](crate::Attempt), a fresh transaction and the same body; so it must limit its effects
+/// to the database and the transaction's hooks.
 ///
 /// Implemented for functions and closures of this shape, for `Arc<P>` and for
 /// `Box<dyn Publisher<D>>`. A closure whose arguments carry no types needs [`publisher_fn`], or a
@@ -58,8 +58,8 @@ pub trait Publisher<D: Database>: Send + Sync + 'static {
     /// Returns whether the publisher answers HEAD itself. Default: `false`, and HEAD is published
     /// as GET (RFC 9110 §9.3.2).
     ///
-    /// A publisher that does is given the method HEAD. The body of its answer is not sent. The
-    /// length that GET would have is that of this body, or else the `Content-Length` that it set.
+    /// Such a publisher sees the method HEAD. The body of its answer is not sent. The announced
+    /// length is that of this body, or else the `Content-Length` that it set.
     fn answers_head(&self) -> bool {
         false
     }
@@ -107,8 +107,8 @@ impl<D: Database> Publisher<D> for Box<dyn Publisher<D>> {
     }
 }
 
-/// Makes a publisher of a closure whose arguments carry no types: `publisher_fn::<Db, _>(|request,
-/// transaction| …)`.
+/// Turns a closure whose arguments carry no types into a publisher: `publisher_fn::<Db,
+/// _>(|request, transaction| …)`.
 pub fn publisher_fn<D, F>(f: F) -> PublisherFn<D, F>
 where
     D: Database,

@@ -32,14 +32,14 @@ use std::sync::Arc;
 /// # assert_eq!(request.extensions().get::<Route>().unwrap().name(), "/orders/{id}");
 /// ```
 ///
-/// A clone shares the name: a program that makes its routes once allocates nothing for a request.
+/// Clones share the name: a program that makes its routes once allocates nothing per request.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Route {
     name: Arc<str>,
 }
 
 impl Route {
-    /// The route of this name. An empty one is as good as none.
+    /// The route of this name. An empty name means no route.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self { name: name.into() }
     }

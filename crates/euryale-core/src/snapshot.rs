@@ -4,25 +4,25 @@ use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A name for the state that a reading transaction sees, by which a later one may see the same.
-/// Clones are the same.
+/// A name for the state that a reading transaction sees, with which a later one can see the same.
+/// Clones are the same snapshot.
 ///
-/// Made by [`Database::snapshot`](crate::Database::snapshot), and opaque to all but that store. It
-/// holds no connection and no transaction.
+/// Made by [`Database::snapshot`](crate::Database::snapshot), and opaque to everything but that
+/// store. It holds no connection and no transaction.
 #[derive(Clone)]
 pub struct Snapshot {
     name: Arc<dyn Any + Send + Sync>,
 }
 
 impl Snapshot {
-    /// What the store knows it by.
+    /// The store's identifier for it.
     pub fn new(name: impl Any + Send + Sync) -> Self {
         Self {
             name: Arc::new(name),
         }
     }
 
-    /// What the store knows it by, if it is a `T`.
+    /// The store's identifier for it, if it is a `T`.
     pub fn downcast_ref<T: Any>(&self) -> Option<&T> {
         self.name.downcast_ref()
     }
@@ -34,12 +34,12 @@ impl fmt::Debug for Snapshot {
     }
 }
 
-/// Stands in the extensions of a request whose passes are to read one state of the store; clones
-/// share it.
+/// In the extensions of a request whose passes all read the same state of the store; clones share
+/// it.
 ///
 /// The first pass that suspends leaves its snapshot here, if it only read; later passes that only
-/// read begin with it. When the snapshot is gone by then, that pass and those after it see the
-/// present state, and it is counted.
+/// read begin with it. If the snapshot is gone by then, that pass and later ones see the current
+/// state, and this is counted.
 #[derive(Clone, Debug, Default)]
 pub struct SnapshotPin {
     pinned: Arc<Mutex<Pinned>>,

@@ -19,16 +19,15 @@ use bytes::Bytes;
 use crate::blob::OpenFile;
 use crate::{Blob, Body};
 
-/// A request body that has arrived whole, in memory or in a file. Synchronous to read, cheap to
-/// clone.
+/// A complete request body, in memory or in a file. Synchronous to read, cheap to clone.
 ///
-/// A clone reads from the beginning, whatever was read of the original: a request that is published
-/// again has its whole body. Reading a file blocks, as application code in a worker may.
+/// A clone reads from the beginning, however much was read of the original, so a request that is
+/// published again has its whole body. Reading a file blocks, as application code in a worker may.
 ///
 /// It is not an `http_body::Body`: one value, read by both `Read` and polls, would have two
 /// positions, and the first way blocks the second one's thread. Code that reads asynchronously
-/// inside `Spool`, a router of axum's or middleware that wants a body, gets a [`Body`] of it,
-/// without a copy: `.map_request(|request: Request| request.map(Body::from))`.
+/// inside `Spool`, such as an axum router or middleware, turns it into a [`Body`], without a copy:
+/// `.map_request(|request: Request| request.map(Body::from))`.
 ///
 /// ```
 /// use std::io::Read;
@@ -44,7 +43,7 @@ use crate::{Blob, Body};
 pub struct SpooledBody {
     content: Content,
     position: u64,
-    // Dropped last: a file is closed before what counts it is.
+    // Dropped last, so that a file is closed before it is uncounted.
     held: Option<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -55,16 +54,15 @@ enum Content {
 }
 
 impl SpooledBody {
-    /// A body of no bytes.
+    /// An empty body.
     pub fn empty() -> Self {
         Bytes::new().into()
     }
 
-    /// A body that is in `file`, from its beginning to its end. The file is not written to any
-    /// more, so a store may keep it unchanged.
+    /// A body that is the whole of `file`. The file must not be written to any more, so a store may
+    /// keep it unchanged.
     ///
-    /// # Errors
-    /// When `fstat` fails, or `file` is not a regular file.
+    /// # Errors `fstat` fails, or `file` is not a regular file.
     pub fn file(file: File) -> io::Result<Self> {
         Ok(Self {
             content: Content::File(Blob::new(file)?),
@@ -73,8 +71,8 @@ impl SpooledBody {
         })
     }
 
-    /// Holds `guard` until the last clone of this body is dropped. For bytes in memory that
-    /// includes every [`Bytes`] that was taken of them, and the [`Body`] that they became.
+    /// Keeps `guard` until the last clone of this body is dropped. For bytes in memory that
+    /// includes every [`Bytes`] taken from it, and the [`Body`] that it became.
     ///
     /// ```
     /// use euryale_core::SpooledBody;
@@ -115,7 +113,7 @@ impl SpooledBody {
         }
     }
 
-    /// Is there nothing in it?
+    /// Returns whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -136,7 +134,7 @@ impl SpooledBody {
         }
     }
 
-    /// The blob that the body is, if it is in a file: the same descriptor.
+    /// The body as a blob, if it is in a file: the same descriptor.
     pub fn as_blob(&self) -> Option<&Blob> {
         match &self.content {
             Content::Memory(_) => None,
@@ -144,8 +142,8 @@ impl SpooledBody {
         }
     }
 
-    /// Opens the file again, for reading: a file description with a position of its own, which is
-    /// at the beginning of the body. `None` if the body is in memory.
+    /// Opens the file again, for reading: a file description with a position of its own, at the
+    /// beginning of the body. `None` if the body is in memory.
     ///
     /// For code that reads through a descriptor and moves its position, such as an interpreter's
     /// file object. A [`try_clone`](File::try_clone) of [`as_file`](Self::as_file) would share its
@@ -192,7 +190,7 @@ impl SpooledBody {
         }
     }
 
-    /// The file, if it contains the body and nothing else.
+    /// The file, if it contains only this body.
     #[cfg(feature = "fs")]
     fn as_whole_file(&self) -> Option<&File> {
         self.as_file().filter(|file| {
@@ -201,15 +199,14 @@ impl SpooledBody {
         })
     }
 
-    /// The body that `blob` was made of by [`Body::from`], as it was.
+    /// The body from which [`Body::from`] made `blob`.
     pub(crate) fn of_blob(blob: &Blob) -> Option<Self> {
         blob.kept::<Self>().cloned()
     }
 
-    /// All of it in memory: without a copy if it is there already.
+    /// All of it in memory, without a copy if it is there already.
     ///
-    /// # Errors
-    /// When the file cannot be read.
+    /// # Errors The file cannot be read.
     pub fn to_bytes(&self) -> io::Result<Bytes> {
         match &self.content {
             Content::Memory(bytes) => Ok(bytes.clone()),
@@ -259,7 +256,7 @@ impl Read for SpooledBody {
             .min(usize::try_from(left).unwrap_or(usize::MAX));
         let read = match &self.content {
             Content::Memory(bytes) => {
-                // Within the length, so it fits a usize.
+                // Within the length, so it fits into a usize.
                 let at = bytes.len() - usize::try_from(left).unwrap_or(0);
                 buffer[..want].copy_from_slice(&bytes[at..at + want]);
                 want
@@ -324,8 +321,8 @@ impl From<Vec<u8>> for SpooledBody {
 }
 
 impl From<SpooledBody> for Body {
-    /// The same bytes, to be read asynchronously. A file is counted, and closed elsewhere, as
-    /// before.
+    /// The same bytes, for asynchronous reading. A file is still counted, and closed off the
+    /// runtime's threads.
     fn from(body: SpooledBody) -> Self {
         match &body.content {
             Content::Memory(bytes) => bytes.clone().into(),

@@ -2,8 +2,8 @@
 
 use std::task::{Context, Poll};
 
-/// How much one task does before others of its thread have their turn, in bytes: of what is in
-/// memory, for a peer that takes it.
+/// How much one task does before others of its thread have their turn, in bytes: copying from
+/// memory to a peer that reads it.
 ///
 /// Such a task never waits, so tokio would leave it its thread: tokio's own budget counts
 /// operations, whatever they cost. And while any task is ready, a thread looks for what has come on
@@ -45,12 +45,12 @@ impl Stint {
         self.left = self.left.saturating_sub(bytes);
     }
 
-    /// The task waits for something else, so that others have their turn without it: a new stint.
+    /// The task waits for something else, so others have their turn anyway: begins a new stint.
     pub fn renew(&mut self) {
         self.left = self.bytes;
     }
 
-    /// Ready while the stint lasts. At its end it is pending, once, and wakes the task: behind all
+    /// Ready while the stint lasts. At its end it is pending, once, and wakes the task, behind all
     /// that were ready before.
     pub fn poll_go_on(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.left > 0 {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::Route;
 
-/// A stage of a request before its answer, in which it may stay for long.
+/// A stage of a request before its answer that may take long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[repr(u8)]
@@ -38,9 +38,9 @@ impl Stage {
     }
 }
 
-/// Where the time of a request goes: a value in its extensions, which whoever wants to know puts
-/// there, outside of all layers, and which the layers write into. Clones are handles to the same
-/// times, so those of all attempts and passes are one sum.
+/// Where the time of a request goes: a value in its extensions. Code outside all layers puts it
+/// there, and the layers write into it. Clones are handles to the same times, so all attempts and
+/// passes are added up.
 ///
 /// ```
 /// use std::time::Duration;
@@ -94,12 +94,12 @@ impl Times {
         self.0.publications.load(Ordering::Relaxed)
     }
 
-    /// It belongs to this route. The first value counts.
+    /// Sets its route. The first value counts.
     pub fn belongs_to(&self, route: &Route) {
         self.0.route.get_or_init(|| route.clone());
     }
 
-    /// Its route, if somebody told.
+    /// Its route, if one was set.
     #[must_use]
     pub fn route(&self) -> Option<&Route> {
         self.0.route.get()

@@ -20,7 +20,7 @@ use crate::{
 ///
 /// It connects and begins at the first [`connection`](Transaction::connection); a publisher that
 /// never asks costs no connection. It is committed when the publisher returns `Ok` and nothing
-/// objects:
+/// refuses:
 ///
 /// `publish · gates · before-commit hooks · votes · commit · finish · after hooks`, and only then
 /// the lease goes back.
@@ -136,7 +136,7 @@ impl<'a, D: Database> Transaction<'a, D> {
         Ok(true)
     }
 
-    /// Leaves the snapshot of a pass that is suspended to those after it.
+    /// Leaves the snapshot of a suspended pass to later ones.
     fn leave_snapshot(&mut self) {
         let has_only_read = self.begun && self.access == Access::Read && !self.wrote;
         let Some(pin) = self
@@ -166,13 +166,12 @@ impl<'a, D: Database> Transaction<'a, D> {
         pin.put(snapshot);
     }
 
-    /// Says that this transaction will write, whatever the request's method: it begins as a writer,
-    /// and so do later attempts.
+    /// Declares that this transaction will write, whatever the request's method: it begins as a
+    /// writer, and so do later attempts.
     ///
-    /// # Errors
-    /// [`AlreadyReading`], when the connection was used before: say it first. Passed on with `?` it
-    /// is not a failure: the request is published again, as a writer, if a `Retry` with
-    /// `ConflictPolicy` is outside.
+    /// # Errors [`AlreadyReading`], if the connection was used before. Passed on with `?` it is not
+    /// a failure: the request is published again, as a writer, if a `Retry` with `ConflictPolicy`
+    /// is outside.
     pub fn writable(&mut self) -> Result<(), AlreadyReading> {
         self.wrote = true;
         self.declared_writable = true;
@@ -184,19 +183,19 @@ impl<'a, D: Database> Transaction<'a, D> {
         Ok(())
     }
 
-    /// Did the publisher say [`writable`](Self::writable)? In this attempt: one that begins as a
-    /// writer because the attempt before it wrote has said nothing yet.
+    /// Returns whether the publisher called [`writable`](Self::writable) in this attempt. An
+    /// attempt that begins as a writer because the previous one wrote has not called it yet.
     pub fn declared_writable(&self) -> bool {
         self.declared_writable
     }
 
-    /// Was the connection asked for? Only then is there anything to commit.
+    /// Returns whether the connection was used. Only then is there anything to commit.
     pub fn has_begun(&self) -> bool {
         self.begun
     }
 
-    /// This transaction will be aborted at its end, whatever the publisher returns; its response is
-    /// sent all the same.
+    /// Makes this transaction abort at its end, whatever the publisher returns; its response is
+    /// still sent.
     pub fn doom(&mut self) {
         self.doomed = true;
     }
@@ -241,13 +240,13 @@ impl<'a, D: Database> Transaction<'a, D> {
         self.tasks.push(wait::task(self.lease.ledger(), future));
     }
 
-    /// Waits in this worker, for `within` at most, for a future that the runtime's other threads
+    /// Waits in this worker, for at most `within`, for a future that the runtime's other threads
     /// drive.
     ///
-    /// The lease is held all that time, which is what a promise or a deferred response avoids: for
-    /// what takes milliseconds, or must be known before the commit. The future is polled in this
-    /// thread, in the span of the request, and may borrow what the publisher has. A method of the
-    /// transaction, because only in a worker may a thread wait.
+    /// The lease is held all that time, which a promise or a deferred response avoids. Use it for
+    /// calls that take milliseconds, or whose result must be known before the commit. The future is
+    /// polled in this thread, in the span of the request, and may borrow from the publisher. It is
+    /// a method of the transaction because only a worker may block.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -277,13 +276,13 @@ impl<'a, D: Database> Transaction<'a, D> {
         self.after_abort.push(Box::new(hook));
     }
 
-    /// Has `participant` vote on this transaction and told its end.
+    /// Adds `participant`, which votes on this transaction and learns its outcome.
     pub fn join(&mut self, participant: impl Participant) {
         self.participants.push(Box::new(participant));
     }
 
-    /// Has the client gone? A long computation may stop then; by default a transaction is committed
-    /// all the same.
+    /// Returns whether the client has gone. A long computation may stop then; by default the
+    /// transaction is committed anyway.
     pub fn client_is_gone(&self) -> bool {
         self.lease.client_is_gone()
     }

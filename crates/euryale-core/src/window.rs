@@ -1,4 +1,4 @@
-//! Bytes that were written and not yet taken: as many as the window allows.
+//! Bytes that were written and not yet sent, within a window.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,7 +18,7 @@ pub(crate) struct Window {
 
 #[derive(Default)]
 struct State {
-    /// Whole pieces, in order, and behind them the piece that small writes are gathered in.
+    /// Whole pieces, in order, and after them the piece that collects small writes.
     pieces: VecDeque<Bytes>,
     tail: BytesMut,
     len: usize,
@@ -26,7 +26,7 @@ struct State {
     side: Side,
 }
 
-/// Open ⇒ Gone when the body is dropped, Open ⇒ Stalled when it took nothing for too long.
+/// Open ⇒ Gone when the body is dropped, Open ⇒ Stalled when the client read nothing for too long.
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Side {
     #[default]
@@ -45,7 +45,7 @@ impl Window {
         }
     }
 
-    /// Writes as much of `bytes` as there is room for, and waits for room for a first byte.
+    /// Writes as much of `bytes` as fits, and waits until at least one byte does.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut state = self.room()?;
         let len = bytes.len().min(self.size - state.len);
@@ -56,7 +56,7 @@ impl Window {
         Ok(len)
     }
 
-    /// Takes `bytes` without a copy, when there is room for a first byte.
+    /// Takes `bytes` without a copy, once at least one byte fits.
     pub(crate) fn push(&self, bytes: Bytes) -> io::Result<()> {
         let mut state = self.room()?;
         if bytes.is_empty() {
@@ -72,14 +72,14 @@ impl Window {
         Ok(())
     }
 
-    /// Is anybody still there?
+    /// Checks that the body is still wanted.
     pub(crate) fn check(&self) -> io::Result<()> {
         self.lock().check()
     }
 
     fn room(&self) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.lock();
-        // Of the real clock: this is a thread that blocks.
+        // The real clock, because this is a blocking thread.
         let mut until = None;
         loop {
             state.check()?;
@@ -108,7 +108,7 @@ impl Window {
         }
     }
 
-    /// The next piece. Pending when nothing is there, also when nothing will come.
+    /// The next piece. Pending if there is none, even if there will never be one.
     pub(crate) fn poll_piece(&self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         let mut state = self.lock();
         let piece = match state.pieces.pop_front() {
@@ -126,7 +126,7 @@ impl Window {
         Poll::Ready(Ok(piece))
     }
 
-    /// Nobody will take anything any more.
+    /// Nobody will read any more.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         let left = State {

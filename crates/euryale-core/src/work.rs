@@ -16,11 +16,11 @@ use crate::{Error, ErrorKind};
 
 /// Where the blocking part of a body or of a deferred response runs.
 ///
-/// Without a layer it runs on tokio's blocking pool, beside at most 127 others in the process. A
-/// layer that has threads for it puts them into the [`Deferred`](crate::Deferred) or the
-/// [`WriterHandle`](crate::WriterHandle), as [`ReadBlob`](crate::ReadBlob) says how a blob is read.
+/// Without a layer it runs on tokio's blocking pool, with at most 127 others in the process. A
+/// layer with threads of its own puts them into the [`Deferred`](crate::Deferred) or the
+/// [`WriterHandle`](crate::WriterHandle), as with [`ReadBlob`](crate::ReadBlob) for blobs.
 pub trait RunBlocking: Send + Sync + 'static {
-    /// Has `work` run, on a thread that may block. Never runs it in the caller's thread.
+    /// Runs `work` on a thread that may block, never in the caller's.
     ///
     /// # Errors
     /// [`LaneFull`](ErrorKind::LaneFull) or [`NoWorker`](ErrorKind::NoWorker), and then `work`
@@ -28,7 +28,7 @@ pub trait RunBlocking: Send + Sync + 'static {
     fn run(&self, work: Work) -> Result<(), Error>;
 }
 
-/// Something that blocks, to be run once, in the span in which it was made.
+/// A blocking closure that runs once, in the span in which it was made.
 pub struct Work {
     run: Box<dyn FnOnce(Place) + Send>,
 }

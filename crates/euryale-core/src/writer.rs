@@ -21,27 +21,26 @@ use crate::window::Window;
 use crate::work::Done;
 use crate::{BoxError, RunBlocking, Work};
 
-/// Where synchronous code writes a body, in a thread of its own, after the transaction.
+/// The writer that synchronous code writes a body to, in a thread of its own, after the
+/// transaction.
 ///
-/// What is written leaves at once, as soon as the client takes it: nothing is held back, so `flush`
-/// has nothing to do. Small writes are gathered while the client is slower than they are; whoever
-/// writes a few bytes at a time puts a [`BufWriter`](std::io::BufWriter) around it.
+/// Written bytes are sent as soon as the client reads: nothing is held back, so `flush` has nothing
+/// to do. Small writes are collected while the client is slower. Put a
+/// [`BufWriter`](std::io::BufWriter) around it to write a few bytes at a time.
 ///
-/// # Backpressure
-/// At most a window of bytes waits to be taken (default: 64 KiB). Then a write blocks, its thread
-/// with it.
+/// # Backpressure At most a window of bytes waits to be sent (default: 64 KiB). Beyond it, writes
+/// block.
 ///
-/// # Errors
-/// [`BrokenPipe`](io::ErrorKind::BrokenPipe) when the client is gone, from a write or a flush.
-/// [`TimedOut`](io::ErrorKind::TimedOut) when it took nothing for a minute; the body then breaks
-/// off, whatever the writer does next.
+/// # Errors [`BrokenPipe`](io::ErrorKind::BrokenPipe) from a write or a flush when the client has
+/// gone. [`TimedOut`](io::ErrorKind::TimedOut) when it has read nothing for a minute; the body then
+/// breaks off, whatever the writer does next.
 #[doc(alias = "IUnboundStreamIterator")]
 pub struct BodyWriter {
     window: Arc<Window>,
 }
 
 impl BodyWriter {
-    /// Sends `bytes` without a copy, when there is room in the window for a first one of them.
+    /// Sends `bytes` without a copy, once at least one of them fits into the window.
     ///
     /// # Errors
     /// As for a write.
@@ -58,7 +57,7 @@ impl Write for BodyWriter {
         self.window.write(bytes)
     }
 
-    /// Is the client still there? Nothing waits to be flushed.
+    /// Checks that the client is still there; there is nothing to flush.
     fn flush(&mut self) -> io::Result<()> {
         self.window.check()
     }
@@ -70,8 +69,8 @@ impl fmt::Debug for BodyWriter {
     }
 }
 
-/// Stands in the extensions of a response whose body is written by synchronous code, so that a
-/// layer can say where that runs.
+/// In the extensions of a response whose body is written by synchronous code, so that a layer can
+/// choose where that runs.
 #[derive(Clone)]
 pub struct WriterHandle {
     content: TakeOnce<Unstarted>,
@@ -103,8 +102,8 @@ impl WriterHandle {
         }
     }
 
-    /// Has it run by `runner`, and not as was said before. Changes nothing when the body was
-    /// polled; so do the others.
+    /// Lets `runner` run it, instead of the previous runner. None of the methods changes anything
+    /// once the body was polled.
     pub fn run_by(&self, runner: Arc<dyn RunBlocking>) {
         // The previous value is dropped outside the lock.
         let mut runner = Some(runner);
@@ -112,17 +111,17 @@ impl WriterHandle {
             .update(|content| std::mem::swap(&mut content.runner, &mut runner));
     }
 
-    /// How many bytes may wait to be taken; at least 1. Default: 64 KiB.
+    /// How many bytes may wait to be sent; at least 1. Default: 64 KiB.
     pub fn window(&self, bytes: usize) {
         self.content.update(|content| content.window = bytes);
     }
 
-    /// For how long the client may take nothing while the window is full. Default: 60 s.
+    /// How long the client may read nothing while the window is full. Default: 60 s.
     pub fn stall(&self, time: Duration) {
         self.content.update(|content| content.stall = time);
     }
 
-    /// Was the body polled, or dropped by a layer?
+    /// Returns whether the body was polled, or dropped by a layer.
     pub fn is_started(&self) -> bool {
         self.content.is_taken()
     }
@@ -142,18 +141,18 @@ pub(crate) struct WriterBody {
     announced: Option<Announced>,
 }
 
-/// Untouched ⇒ Sending at the first poll, Sending ⇒ Ended when the writer has ended and all was
-/// taken; an error ⇒ Ended, and the same error from the body.
+/// Untouched ⇒ Sending at the first poll, Sending ⇒ Ended when the writer has ended and everything
+/// was sent; an error ⇒ Ended, and the same error from the body.
 enum State {
     Untouched(WriterHandle),
     Sending(Sending),
     Ended,
 }
 
-/// A length that the client was told.
+/// The length that was announced to the client.
 struct Announced {
     left: u64,
-    /// The last of it, which makes the body whole, stays here until the writer has ended well.
+    /// The last bytes, which complete the body, are kept here until the writer has succeeded.
     last: Option<Bytes>,
 }
 
@@ -183,7 +182,7 @@ impl WriterBody {
         }
     }
 
-    /// None when it was polled.
+    /// None if it was polled.
     pub(crate) fn handle(&self) -> Option<&WriterHandle> {
         if let State::Untouched(handle) = &self.state {
             Some(handle)
@@ -243,7 +242,7 @@ impl WriterBody {
 enum Measured {
     Send(Bytes),
     Wait,
-    /// The end, and what was kept back until then.
+    /// The end, and the bytes that were kept until then.
     End(Option<Bytes>),
 }
 
@@ -273,7 +272,7 @@ fn measured(
     Ok(Measured::Wait)
 }
 
-/// A body had another length than was announced.
+/// The body did not have the announced length.
 #[derive(Debug)]
 enum WrongLength {
     Short { left: u64 },
@@ -294,7 +293,7 @@ impl fmt::Display for WrongLength {
 impl StdError for WrongLength {}
 
 fn start(handle: &WriterHandle) -> Result<Sending, BoxError> {
-    // Only a body takes it, and there is one.
+    // Only the body takes it, and there is only one.
     let unstarted = handle
         .content
         .take()
@@ -328,14 +327,14 @@ impl Sending {
             if let Poll::Ready(piece) = piece {
                 return Poll::Ready(Some(piece.map_err(|error| self.failed(error))));
             }
-            // Nothing is there; and when the writer has ended, nothing will come.
+            // There is nothing to send, and if the writer has ended, there never will be.
             let Some(done) = &mut self.done else {
                 return Poll::Ready(None);
             };
             let ended = ready!(Pin::new(done).poll(cx));
             self.done = None;
             match ended {
-                // What it wrote between the two looks is there now.
+                // What it wrote between the two checks is visible now.
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return Poll::Ready(Some(Err(self.failed(error)))),
                 Err(error) => return Poll::Ready(Some(Err(self.failed(error)))),
@@ -349,7 +348,7 @@ impl Sending {
         error
     }
 
-    /// The head is gone, so no page will tell of it.
+    /// The head has been sent, so no error page can follow.
     fn log(&self, error: &(dyn StdError + 'static)) {
         self.span
             .in_scope(|| tracing::error!(error, "a body broke off"));
@@ -362,7 +361,7 @@ impl Drop for Sending {
     }
 }
 
-/// What an iterator may yield as a body: bytes, or a result of them.
+/// The items that an iterator may yield as a body: bytes, or results of bytes.
 pub trait IntoChunk: sealed::Sealed {
     /// The bytes.
     ///

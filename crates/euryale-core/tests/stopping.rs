@@ -202,7 +202,7 @@ fn nothing_stops_what_has_committed() {
     assert_eq!(bench.lender.ledger().transactions.hook_failures.get(), 0);
 }
 
-/// The thread that keeps the time may be late.
+/// The thread that watches the deadline may be late.
 #[test]
 fn nothing_commits_after_its_deadline() {
     for (deadline, commits) in [

@@ -1,4 +1,4 @@
-//! An open file, and how it is closed.
+//! An open file, closed in the right thread.
 
 use std::fmt;
 #[cfg(feature = "fs")]
@@ -45,14 +45,14 @@ impl OpenFile {
         let _ = self.descriptor.set(descriptor);
     }
 
-    /// Keeps this name of the file, which counts for nobody, until the file is closed: a file
-    /// without any cannot be linked again. One is enough, a second one goes.
+    /// Keeps this spare name of the file until it is closed, because a file without any name cannot
+    /// be linked again. One is enough; a second one is removed.
     #[cfg(feature = "fs")]
     pub(crate) fn spare_name(&self, name: PathBuf) -> io::Result<()> {
         self.spare.set(name)
     }
 
-    /// Is this the name that was kept? Then it counts again, and stays.
+    /// Returns whether this is the spare name. Then it counts again, and stays.
     #[cfg(feature = "fs")]
     pub(crate) fn reclaim_spare_name(&self, name: &Path) -> bool {
         self.spare.reclaim(name)
@@ -64,7 +64,7 @@ impl OpenFile {
         self.spare.forget(self);
     }
 
-    /// Does this name lead to this file?
+    /// Returns whether this name leads to this file.
     #[cfg(feature = "fs")]
     pub(crate) fn is_at(&self, path: &Path) -> bool {
         is_of(self, path).unwrap_or(false)
@@ -82,7 +82,7 @@ impl Deref for OpenFile {
 impl Drop for OpenFile {
     fn drop(&mut self) {
         let Some(file) = self.file.take() else { return };
-        // First: without it the file may have no name at all.
+        // First, because without it the file may have no name at all.
         #[cfg(feature = "fs")]
         self.spare.forget(&file);
         if is_large_and_nameless(&file).unwrap_or(false) {
@@ -94,7 +94,7 @@ impl Drop for OpenFile {
     }
 }
 
-/// A name that is there only so that the file has one.
+/// A name that exists only so that the file has one.
 #[cfg(feature = "fs")]
 #[derive(Default)]
 struct SpareName(Mutex<Option<PathBuf>>);
@@ -121,8 +121,8 @@ impl SpareName {
     fn forget(&self, file: &File) {
         let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(name) = spare.filter(|name| is_of(file, name).unwrap_or(false)) {
-            // Gone already, or left to those who know which names count. The file is open, so no
-            // block is freed here.
+            // It is gone already, or left to the code that knows which names count. The file is
+            // open, so no block is freed here.
             let _ = fs::remove_file(name);
         }
     }

@@ -7,11 +7,11 @@ use std::path::Path;
 
 use crate::Blob;
 
-/// A new file without a name, for bytes that become a [`Blob`].
+/// A new unnamed file, for bytes that become a [`Blob`].
 ///
 /// The only descriptor that can write to the file never leaves this type, and
 /// [`into_blob`](Self::into_blob) closes it. So the blob is [stable](Blob::is_stable) without a
-/// promise of the caller. The file is gone once its last descriptor is closed, unless
+/// promise by the caller. The file is gone once its last descriptor is closed, unless
 /// [`SpooledBody::persist`](crate::SpooledBody::persist) gave it a name.
 ///
 /// Creating and writing block, as application code in a worker may.
@@ -42,13 +42,12 @@ impl UnnamedFile {
         Ok(Self { file })
     }
 
-    /// Returns all that was written as a blob, whose file can only be read.
+    /// Returns the written bytes as a blob, whose file can only be read.
     ///
-    /// The blob is stable on Linux with `/proc`. Elsewhere the file cannot be opened again to be
-    /// read only, and the blob is as [`Blob::new`] makes it: its bytes are read when they are sent.
+    /// The blob is stable on Linux with `/proc`. Elsewhere the file cannot be reopened read-only,
+    /// and the blob is like one from [`Blob::new`]: its bytes are read when they are sent.
     ///
-    /// # Errors
-    /// When `fstat` fails.
+    /// # Errors `fstat` fails.
     pub fn into_blob(self) -> io::Result<Blob> {
         match read_only(&self.file) {
             Ok(file) => {
@@ -66,10 +65,9 @@ impl UnnamedFile {
 )]
 fn stable(file: File) -> io::Result<Blob> {
     // SAFETY: nobody changes the file in place. It has no name to be opened by, the descriptor that
-    // wrote it is closed, and this one can only read. Two ways are left, and both are somebody's
-    // who means to: a process of the same user that opens our descriptor in `/proc`, as a debugger
-    // would, and one that writes to the name that `SpooledBody::persist` gave the file, whose
-    // documentation forbids it.
+    // wrote it is closed, and this one can only read. Only deliberate acts remain: a process of the
+    // same user can open our descriptor in `/proc`, as a debugger would, or write to the name that
+    // `SpooledBody::persist` gave the file, which its documentation forbids.
     unsafe { Blob::stable(file) }
 }
 

@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use super::Descriptors;
 
-/// Descriptors for operators, who are answered while every other descriptor is in use.
+/// Descriptors for operators, who get answers while every other descriptor is in use.
 ///
 /// `euryale-server` makes one (`DescriptorLimit::reserve`); listeners of operators accept with it.
 /// Clones share the same descriptors.
@@ -17,8 +17,8 @@ pub struct Reserve {
     places: usize,
 }
 
-/// Calls its argument with more and more of the reserve allowed, until that says that it needs no
-/// more of it or all is allowed.
+/// Calls its argument with more and more of the reserve allowed, until it needs no more or all of
+/// it is allowed.
 type Lend = dyn Fn(&mut dyn FnMut() -> bool) + Send + Sync;
 
 impl Reserve {
@@ -35,7 +35,7 @@ impl Reserve {
         }
     }
 
-    /// The number of sockets that find a place in the reserve.
+    /// The number of sockets in the reserve.
     #[must_use]
     pub fn places(&self) -> usize {
         self.places

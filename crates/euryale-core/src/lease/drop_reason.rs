@@ -8,19 +8,19 @@ pub enum DropReason {
     Panicked,
     /// It could not begin a transaction.
     Begin,
-    /// It could not abort one.
+    /// It could not abort a transaction.
     Abort,
     /// A commit on it is in doubt.
     InDoubt,
     /// The database says that it is broken.
     Disconnected,
-    /// The database does not want it used again.
+    /// The database refused to reuse it.
     NotReusable,
     /// Its transaction was stopped by a call that may still arrive.
     Interrupted,
-    /// It reached its greatest age.
+    /// It reached its maximum age.
     Expired,
-    /// The pool has fewer places now, or none.
+    /// The pool shrank or was closed.
     Closed,
 }
 

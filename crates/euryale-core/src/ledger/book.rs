@@ -7,11 +7,11 @@ use super::{Figures, Gauge};
 
 /// The meters of one crate. [`Ledger::of`](super::Ledger::of) has an example.
 pub trait Book: Any + fmt::Debug + Send + Sync {
-    /// Adds every figure, with the zeros: a series that is there before anything happened can be
+    /// Adds every figure, including zeros: a series that exists before anything happened can be
     /// watched. Names, labels and units follow Prometheus' conventions, and are an interface.
     fn figures(&self, figures: &mut Figures);
 
-    /// Names everything that is held now and must be given back. Default: nothing ever is.
+    /// Names everything that is held now and must be given back. Default: nothing.
     fn unsettled(&self, _unsettled: &mut Unsettled) {}
 }
 

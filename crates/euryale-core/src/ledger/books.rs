@@ -8,7 +8,7 @@ use super::{Book, Counter, Figures, Gauge, Kind, LaneMeter, Lanes, Stops, Unsett
 pub struct Books {
     /// Transactions of the database.
     pub transactions: Transactions,
-    /// Snapshots that later passes were to see.
+    /// Snapshots that later passes should see.
     pub snapshots: Snapshots,
     /// Tasks that committed transactions have spawned.
     pub tasks: Tasks,
@@ -44,7 +44,7 @@ pub struct Transactions {
     pub hook_failures: Counter,
 }
 
-/// Passes that were to see the snapshot of the first one.
+/// Passes that should see the snapshot of the first one.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Snapshots {
@@ -72,7 +72,7 @@ pub struct Tasks {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Blobs {
-    /// Open now, from the moment they leave the worker.
+    /// Open now, counted from the moment when they leave the worker.
     pub open: Gauge,
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::{Counter, Distribution, Gauge, Histogram};
 
-/// Figures by their names in `/metrics`, as they are at one moment. Books write them. Code that
-/// shows a single figure asks for it by its name, and needs nothing of the crate that counts it.
+/// Figures by their names in `/metrics`, at one moment. Books write them. Code that shows a single
+/// figure reads it by its name, and does not depend on the crate that counts it.
 ///
 /// A family of two books has the series of both; a series of both is their sum.
 ///
@@ -55,7 +55,7 @@ pub enum Value {
     Level {
         /// The value now.
         now: i64,
-        /// The greatest value so far.
+        /// The maximum so far.
         peak: i64,
     },
     /// Of a histogram.
@@ -68,7 +68,7 @@ impl Figures {
         self.family(name, help, Kind::Gauge).series(&[], gauge);
     }
 
-    /// Adds a gauge, and its greatest value so far as `{name}_peak`.
+    /// Adds a gauge, and its maximum so far as `{name}_peak`.
     pub fn peaked(&mut self, name: &'static str, help: &'static str, gauge: &Gauge) {
         self.gauge(name, help, gauge);
         self.peaks(name).series(&[], gauge.peak());
@@ -105,7 +105,7 @@ impl Figures {
         self.named(name.into(), help, kind)
     }
 
-    /// The family of the greatest values of gauges, `{name}_peak`.
+    /// The family of the maximums of gauges, `{name}_peak`.
     pub fn peaks(&mut self, name: &'static str) -> Family<'_> {
         let name = format!("{name}_peak").into();
         self.named(name, "The greatest value so far.", Kind::Gauge)
@@ -132,8 +132,8 @@ impl Figures {
         }
     }
 
-    /// The greatest value so far of a gauge with exactly these labels, whether or not its peaks are
-    /// a family of their own; 0 if the gauge does not exist.
+    /// The maximum so far of a gauge with exactly these labels, whether or not its peaks are a
+    /// family of their own; 0 if the gauge does not exist.
     pub fn peak(&self, name: &str, labels: &[(&str, &str)]) -> i64 {
         match self.value(name, labels) {
             Some(Value::Level { peak, .. }) => *peak,
@@ -175,7 +175,7 @@ impl Figures {
 #[derive(Debug)]
 pub struct Family<'a> {
     series: &'a mut Series,
-    /// How many series it had from other books.
+    /// The number of its series from other books.
     others: usize,
 }
 
@@ -202,7 +202,7 @@ impl Value {
     fn add(&mut self, other: Self) {
         match (self, other) {
             (Self::Count(sum), Self::Count(more)) => *sum += more,
-            // Not at the same moment, perhaps: then the sum of the peaks is too large.
+            // They need not have peaked at the same moment, so the sum may be too large.
             (
                 Self::Level { now, peak },
                 Self::Level {
@@ -214,7 +214,7 @@ impl Value {
                 *peak += high;
             }
             (Self::Durations(sum), Self::Durations(more)) => sum.add(&more),
-            // Of another type than its family: the first book decides.
+            // It has another type than its family: the first book decides.
             _ => {}
         }
     }

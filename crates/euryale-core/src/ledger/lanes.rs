@@ -11,11 +11,11 @@ pub struct Lanes {
     meters: Mutex<BTreeMap<&'static str, Arc<LaneMeter>>>,
 }
 
-/// What is counted of a lane; of all lanes of its name together.
+/// The counters of a lane, or of all lanes of the same name together.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct LaneMeter {
-    /// Turns that are held now. A turn is held for a thread, or by what will want one soon.
+    /// Turns that are held now, by a thread or by work that is about to get one.
     pub running: Gauge,
     /// Waiting for a turn now.
     pub waiting: Gauge,

@@ -20,7 +20,7 @@ impl Counter {
     }
 }
 
-/// Goes up and down, and remembers how high it was. Clones are handles to the same gauge.
+/// Goes up and down, and keeps its maximum. Clones are handles to the same gauge.
 #[derive(Clone, Debug, Default)]
 pub struct Gauge(Arc<Levels>);
 
@@ -34,7 +34,7 @@ impl Gauge {
     /// Adds `n`, which may be negative.
     pub fn add(&self, n: i64) {
         let now = self.0.now.fetch_add(n, Relaxed) + n;
-        // Most changes are no peaks: a load is cheaper than a read-modify-write.
+        // Most changes are not peaks, and a load is cheaper than a read-modify-write.
         if now > self.0.peak.load(Relaxed) {
             self.0.peak.fetch_max(now, Relaxed);
         }
@@ -51,14 +51,14 @@ impl Gauge {
         self.0.now.load(Relaxed)
     }
 
-    /// The greatest value so far.
+    /// The maximum so far.
     pub fn peak(&self) -> i64 {
         self.0.peak.load(Relaxed)
     }
 }
 
-/// Adds to a gauge, and takes it away again when it is dropped. It holds the gauge itself, so a
-/// body or a blob can keep it without naming the crate that counts.
+/// Adds to a gauge, and subtracts it again when it is dropped. It holds the gauge itself, so a body
+/// or a blob can keep it without naming the crate that counts.
 #[derive(Debug)]
 #[must_use]
 pub struct GaugeGuard {
@@ -86,7 +86,7 @@ impl GaugeGuard {
         }
     }
 
-    /// Adds `more` to what this guard will take away.
+    /// Adds `more`, which this guard will subtract, too.
     pub fn grow(&mut self, more: i64) {
         self.gauge.add(more);
         self.amount += more;
@@ -149,7 +149,7 @@ impl Histogram {
         BOUNDS.into_iter().zip(self.distribution().cumulative)
     }
 
-    /// All that was counted, as it is now.
+    /// The current values.
     pub fn distribution(&self) -> Distribution {
         let mut sum = 0;
         let cumulative = std::array::from_fn(|bucket| {

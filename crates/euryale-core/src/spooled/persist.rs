@@ -1,4 +1,4 @@
-//! A body that has come gets a name.
+//! Gives a complete body a name.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -10,19 +10,18 @@ impl SpooledBody {
     /// Gives the body the name `path`, which must not exist yet.
     ///
     /// A body in a file is linked into place if the system can do that (on Linux, when `path` is on
-    /// the file system of the spool's folder): no byte is copied, and the body stays what it is.
-    /// Any other is copied; and so is a file that had a name and lost it, since Linux lets no such
-    /// file have another one (linkat(2), `ENOENT`): a name is taken back with
+    /// the file system of the spool's folder): no byte is copied, and the body stays valid. Any
+    /// other body is copied; and so is a file that had a name and lost it, because Linux cannot
+    /// link such a file again (linkat(2), `ENOENT`): remove a name with
     /// [`take_back`](Self::take_back). File systems that share blocks (Btrfs, XFS) do so when they
     /// copy. When this returns, the file and its entry in the folder are on the disk.
     ///
-    /// Blocks, as application code in a worker may. `path` must be in a folder that nobody else
-    /// writes to in bad faith. Nobody may change the file in place, because the body and blobs of
-    /// it may be sent from it: replace it by a rename.
+    /// Blocks, as application code in a worker may. `path` must be in a folder that no attacker can
+    /// write to. Nobody may change the file in place, because the body and its blobs may be sent
+    /// from it: replace it by a rename.
     ///
-    /// # Errors
-    /// The file system's. `AlreadyExists` when there is something at `path`; that file is not
-    /// changed. After an error there is nothing of this body at `path`.
+    /// # Errors The file system's. `AlreadyExists` if `path` exists; that file is not changed.
+    /// After an error nothing of this body is at `path`.
     ///
     /// ```
     /// use euryale_core::SpooledBody;
@@ -43,16 +42,15 @@ impl SpooledBody {
         Ok(())
     }
 
-    /// Takes back the name `path` that [`persist`](Self::persist) gave: after an abort, when there
-    /// may be another attempt.
+    /// Removes the name `path` that [`persist`](Self::persist) gave, after an abort, when there may
+    /// be another attempt.
     ///
-    /// The name of a linked body is kept for a while, so that it can be linked again: until the
-    /// body is persisted again, or the last clone of it is dropped. Code that has the list of valid
-    /// names may remove it sooner. For any other body, and if there is such a name already, it is
+    /// The name of a linked body is kept as a spare until the body is persisted again, or its last
+    /// clone is dropped, so that it can be linked again. Code that has the list of valid names may
+    /// remove it sooner. For any other body, and if there is a spare name already, the name is
     /// removed now. Blocks.
     ///
-    /// # Errors
-    /// When it cannot be removed.
+    /// # Errors It cannot be removed.
     ///
     /// ```
     /// # use std::io::Write;
@@ -88,7 +86,7 @@ impl SpooledBody {
         if let Some(file) = self.as_whole_file() {
             file.sync_all()?;
             match link(file, path) {
-                // The name that was taken back from this very body.
+                // The spare name of this very body.
                 Err(_) if self.reclaims(path) => return Ok(()),
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {}
                 linked => return linked,
@@ -112,16 +110,16 @@ impl SpooledBody {
     }
 }
 
-/// Copies without a detour through this process, and by reference where the file system can. False:
-/// not at all.
+/// Copies within the kernel, and by reference if the file system supports that. Returns false if it
+/// copied nothing.
 #[cfg(target_os = "linux")]
 fn copy_within_the_system(from: &File, to: &File, len: u64) -> io::Result<bool> {
     let mut at = 0;
     while at < len {
         let want = usize::try_from(len - at).unwrap_or(usize::MAX);
-        // With a place of its own: others may use the position of the file.
+        // With an offset of its own, because others may use the position of the file.
         match rustix::fs::copy_file_range(from, Some(&mut at), to, None, want) {
-            // Between some file systems, and of some kernels and sandboxes, it does not exist.
+            // It is missing between some file systems, and in some kernels and sandboxes.
             Err(_) | Ok(0) if at == 0 => return Ok(false),
             Err(error) => return Err(error.into()),
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -136,8 +134,7 @@ fn copy_within_the_system(_from: &File, _to: &File, _len: u64) -> io::Result<boo
     Ok(false)
 }
 
-/// A file without a name has an entry among those of the process, and what that points at can be
-/// linked.
+/// An unnamed file has an entry in `/proc/self/fd`, and its target can be linked.
 #[cfg(target_os = "linux")]
 fn link(file: &File, path: &Path) -> io::Result<()> {
     use std::os::fd::AsRawFd;
@@ -153,7 +150,7 @@ fn link(_file: &File, _path: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// A new name is lasting when its folder is.
+/// A new name is durable once its folder is.
 fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = path
         .parent()
