@@ -9,6 +9,7 @@ use http::{HeaderValue, StatusCode, Uri, header};
 use minijinja::{Value, context};
 use percent_encoding::percent_decode_str;
 
+use crate::notice::Notice;
 use crate::page::{Pages, View, html, text};
 use crate::refusal::Refusal;
 use crate::store::{self, Document, Entry, FileEntry, Format, Portion, Range};
@@ -71,6 +72,7 @@ pub(crate) fn show(
     };
     let files = store::files(connection, &document.path, range)?;
     let goes_on = children.more || files.more;
+    let notice = Notice::of(request, document);
     let (body, links) = rendered(pages, document.format, &document.body);
     let is_unlinked = |child: &&Entry| !links.contains(&child.path);
     let unlinked: Vec<_> = children
@@ -91,14 +93,20 @@ pub(crate) fn show(
         files: &files.entries,
         more: goes_on.then(|| list_address(pages, &document.path, 2)),
         modified: Some(&document.modified),
+        notice: notice.map(Notice::text),
         ..View::default()
     };
     let page = pages.render(&view)?;
-    if tiles.is_empty() {
+    if tiles.is_empty() && notice.is_none() {
         return Ok(fingerprint::tagged(page, request.headers()));
     }
     let mut response = html(StatusCode::OK, page);
-    response.extensions_mut().insert(HasTiles);
+    if notice.is_some() {
+        Notice::forget(request, &mut response);
+    }
+    if !tiles.is_empty() {
+        response.extensions_mut().insert(HasTiles);
+    }
     Ok(response)
 }
 

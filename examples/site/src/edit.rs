@@ -12,6 +12,7 @@ use self::shown::{Preview, Shown};
 use crate::conditions::{self, Current};
 use crate::documents::sections;
 use crate::form::{self, Draft, Posted};
+use crate::notice::{self, Notice};
 use crate::page::{Pages, encoded, html, text};
 use crate::query::parameter;
 use crate::refusal::Refusal;
@@ -161,6 +162,14 @@ pub(crate) fn save(
         header::LOCATION
     };
     response.headers_mut().insert(name, location);
+    if status == StatusCode::SEE_OTHER {
+        let page = notice::Page {
+            path: &target,
+            title: &form.title,
+            body: &form.body,
+        };
+        Notice::Saved.send(&page, request, &mut response);
+    }
     Ok(response)
 }
 

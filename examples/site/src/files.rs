@@ -15,6 +15,7 @@ use http::header::{
 use http::{HeaderValue, StatusCode};
 
 use crate::conditions::{self, Current};
+use crate::notice::{self, Notice};
 use crate::page::{Pages, encoded, text};
 use crate::reader::Reader;
 use crate::refusal::Refusal;
@@ -181,6 +182,13 @@ pub(crate) fn take(
         LOCATION,
         HeaderValue::try_from(pages.location(&encoded(location)))?,
     );
+    if status == StatusCode::SEE_OTHER {
+        let page = notice::Page {
+            path,
+            ..notice::Page::default()
+        };
+        Notice::Uploaded.send(&page, request, &mut response);
+    }
     Ok(response)
 }
 

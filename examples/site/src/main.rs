@@ -48,6 +48,7 @@ mod markdown;
 mod media;
 mod missing;
 mod name;
+mod notice;
 mod options;
 mod owner;
 mod page;

@@ -15,7 +15,7 @@ pub(crate) enum Target {
 /// Renders CommonMark with tables. `link` returns where the links of this site lead.
 ///
 /// Content that can be wider than a phone gets its own box that scrolls and that a keyboard can
-/// reach. Front matter is not shown. A heading of the first level becomes one of the second: the
+/// reach. Pictures are loaded when they are scrolled to. Front matter is not shown. A heading of the first level becomes one of the second: the
 /// first one is the title's. HTML in the text is passed on: documents are written by those who may
 /// write here, and no script runs on a page.
 pub(crate) fn render(text: &str, mut link: impl FnMut(&str) -> Target) -> String {
@@ -25,8 +25,40 @@ pub(crate) fn render(text: &str, mut link: impl FnMut(&str) -> Target) -> String
     let mut in_refused_link = false;
     let events = Parser::new_ext(text, Options::ENABLE_TABLES)
         .filter_map(|event| linked(event, &mut link, &mut in_refused_link));
-    html::push_html(&mut html, events.flat_map(boxed));
+    html::push_html(&mut html, Lazy(events.flat_map(boxed)));
     html
+}
+
+/// Events in which each picture is HTML: a browser loads it when it is scrolled to, or nearly so.
+struct Lazy<I>(I);
+
+impl<'a, I: Iterator<Item = Event<'a>>> Iterator for Lazy<I> {
+    type Item = Event<'a>;
+
+    fn next(&mut self) -> Option<Event<'a>> {
+        let event = self.0.next()?;
+        if !matches!(event, Event::Start(Tag::Image { .. })) {
+            return Some(event);
+        }
+        let mut picture = vec![event];
+        // The text of a picture may hold further pictures, of which only their text counts.
+        let mut depth = 1_usize;
+        while depth > 0 {
+            let Some(event) = self.0.next() else {
+                break;
+            };
+            match &event {
+                Event::Start(Tag::Image { .. }) => depth += 1,
+                Event::End(TagEnd::Image) => depth -= 1,
+                _ => {}
+            }
+            picture.push(event);
+        }
+        let mut html = String::new();
+        html::push_html(&mut html, picture.into_iter());
+        let html = html.replacen("<img ", "<img loading=\"lazy\" ", 1);
+        Some(Event::InlineHtml(html.into()))
+    }
 }
 
 /// With links and pictures of this site as the browser has them, and without links that would be

@@ -89,7 +89,10 @@ pub(crate) struct View<'a> {
     pub(crate) files: &'a [FileEntry],
     /// The address of the page on which the lists of children and files go on.
     pub(crate) more: Option<String>,
+    /// The moment of the last change, as `2026-01-31T12:00Z`.
     pub(crate) modified: Option<&'a str>,
+    /// The sentence that says what a form has done.
+    pub(crate) notice: Option<&'a str>,
     /// The folder that the search form looks in; the whole site if empty.
     pub(crate) search_in: &'a str,
     /// The search words.
@@ -314,6 +317,7 @@ impl Pages {
             files => view.files.iter().map(|entry| self.file(entry)).collect::<Vec<_>>(),
             more => view.more.clone().map(Value::from_safe_string),
             modified => view.modified,
+            notice => view.notice,
             document => view.path.map(|path| self.href(path)),
             can_write => self.permits.writes,
             is_first => view.path == Some("/"),

@@ -11,6 +11,7 @@ use minijinja::context;
 use crate::conditions::{self, Current};
 use crate::documents::{Item, sections};
 use crate::files;
+use crate::notice::{self, Notice};
 use crate::page::{Pages, View, encoded, html, text};
 use crate::refusal::Refusal;
 use crate::store::{self, Document};
@@ -97,6 +98,11 @@ pub(crate) fn remove(
         LOCATION,
         HeaderValue::try_from(pages.location(&encoded(folder)))?,
     );
+    let page = notice::Page {
+        path: folder,
+        ..notice::Page::default()
+    };
+    Notice::Deleted.send(&page, request, &mut response);
     Ok(response)
 }
 

@@ -62,7 +62,7 @@ pub(crate) struct Document {
     pub(crate) title: String,
     pub(crate) format: Format,
     pub(crate) body: String,
-    /// The day, as `2026-01-31`.
+    /// The minute in UTC, as `2026-01-31T12:00Z`.
     pub(crate) modified: String,
     /// The moment, in seconds since 1970.
     pub(crate) changed: i64,
@@ -120,7 +120,7 @@ impl Entry {
 /// The document at `path`.
 pub(crate) fn document(connection: &Connection, path: &str) -> rusqlite::Result<Option<Document>> {
     let mut select = connection.prepare_cached(
-        "SELECT path, title, format, body, strftime('%Y-%m-%d', modified, 'unixepoch'), modified
+        "SELECT path, title, format, body, strftime('%Y-%m-%dT%H:%MZ', modified, 'unixepoch'), modified
          FROM document WHERE path = ?1",
     )?;
     let document = |row: &Row<'_>| {

@@ -9,6 +9,7 @@ mod failing;
 mod guiding;
 mod killing;
 mod naming;
+mod noticing;
 mod pages;
 mod permitting;
 mod promising;

@@ -218,6 +218,21 @@ async fn documents_of_any_name_and_in_html_are_served_and_linked() {
     site.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn page_names_the_minute_of_its_last_change() {
+    let site = Site::start(1).await;
+    site.other_program()
+        .execute(
+            "UPDATE document SET modified = 1769860799 WHERE path = '/history'",
+            [],
+        )
+        .unwrap();
+    let page = site.browse("GET", "/history").await.text();
+    let time = "Modified <time datetime=\"2026-01-31T11:59Z\">2026-01-31 11:59 UTC</time>";
+    assert!(page.contains(time), "{page}");
+    site.end().await;
+}
+
 #[test]
 fn what_may_be_wide_has_a_box_that_a_keyboard_reaches() {
     for text in ["| a |\n|---|\n| b |\n", "```\ncode\n```\n"] {
@@ -234,6 +249,20 @@ fn what_may_be_wide_has_a_box_that_a_keyboard_reaches() {
 }
 
 #[test]
+fn pictures_are_loaded_when_they_are_scrolled_to() {
+    let text = "![a *b* ![c](/inner.png) \"d\"](/one.png \"Title\")\n\n    <img src=code>\n\n\
+        [![linked](/two.png)](/two)\n";
+    let html = markdown::render(text, |address| Target::At(format!("/app{address}")));
+    let one = "<img loading=\"lazy\" src=\"/app/one.png\" alt=\"a b c &quot;d&quot;\" \
+        title=\"Title\" />";
+    let two =
+        "<a href=\"/app/two\"><img loading=\"lazy\" src=\"/app/two.png\" alt=\"linked\" /></a>";
+    assert!(html.contains(one) && html.contains(two), "{html}");
+    assert_eq!(html.matches("<img").count(), 2, "{html}");
+    assert!(html.contains("&lt;img src=code&gt;"), "{html}");
+}
+
+#[test]
 fn link_that_would_be_refused_is_shown_as_its_text() {
     let text = "[a *b*](/x?new), [c](/y), ![d](/z?new)";
     let link = |path: &str| match path.ends_with("?new") {
@@ -242,7 +271,7 @@ fn link_that_would_be_refused_is_shown_as_its_text() {
     };
     assert_eq!(
         markdown::render(text, link),
-        "<p>a <em>b</em>, <a href=\"/app/y\">c</a>, <img src=\"/z?new\" alt=\"d\" /></p>\n"
+        "<p>a <em>b</em>, <a href=\"/app/y\">c</a>, <img loading=\"lazy\" src=\"/z?new\" alt=\"d\" /></p>\n"
     );
 }
 
