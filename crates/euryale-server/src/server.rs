@@ -30,6 +30,7 @@ pub struct Server {
     changes: Changes,
     slowest: Option<Slowest>,
     drain_deadline: Duration,
+    log_drain: bool,
 }
 
 impl Server {
@@ -46,6 +47,7 @@ impl Server {
             changes: Changes::default(),
             slowest: None,
             drain_deadline: Duration::from_secs(30),
+            log_drain: true,
         }
     }
 
@@ -252,6 +254,14 @@ impl Server {
         self
     }
 
+    /// Logs one line (INFO) at the end of the drain, with the numbers of requests that finished and
+    /// that were cut. Default: yes. Turn it off for a second server of the same program, such as
+    /// one for operators: two such lines say less than one.
+    pub fn log_drain(mut self, log: bool) -> Self {
+        self.log_drain = log;
+        self
+    }
+
     /// By which limits and time-outs are changed while the server is at work.
     pub fn changes(&self) -> Changes {
         self.changes.clone()
@@ -306,7 +316,9 @@ impl Server {
         running.keep_heap_small();
         shutdown.draining().await;
         let drained = running.drain(self.drain_deadline, &shutdown).await;
-        tracing::info!(drained.finished, drained.cut, "drained");
+        if self.log_drain {
+            tracing::info!(drained.finished, drained.cut, "drained");
+        }
         if let Some(admin) = admin {
             admin.drain(Self::ADMIN_DEADLINE, &Shutdown::new()).await;
         }

@@ -21,7 +21,8 @@ pub struct LiveTheme {
 }
 
 struct Shared {
-    loader: Loader,
+    /// None for a theme that has no files.
+    loader: Option<Loader>,
     current: RwLock<Arc<ThemeState>>,
     /// Held while files are read: one thread reads at a time, and the last reading counts.
     stamps: Mutex<Vec<Stamp>>,
@@ -60,9 +61,27 @@ impl LiveTheme {
         let (state, stamps) = read(&loader);
         Self {
             shared: Arc::new(Shared {
-                loader,
+                loader: Some(loader),
                 current: RwLock::new(Arc::new(state)),
                 stamps: Mutex::new(stamps),
+                watcher: Mutex::new(None),
+            }),
+        }
+    }
+
+    /// A theme that is compiled already, for one that is part of a program. It stays as it is, and
+    /// [`reload`](Self::reload) never finds a change.
+    pub fn fixed(theme: Theme) -> Self {
+        let state = ThemeState {
+            theme: Some(Arc::new(theme)),
+            error: None,
+            read: SystemTime::now(),
+        };
+        Self {
+            shared: Arc::new(Shared {
+                loader: None,
+                current: RwLock::new(Arc::new(state)),
+                stamps: Mutex::default(),
                 watcher: Mutex::new(None),
             }),
         }
@@ -95,6 +114,9 @@ impl LiveTheme {
     /// Reads and compiles it again if one of its files has changed, and returns whether one had. It
     /// reads files, so do not call it on a runtime thread.
     pub fn reload(&self) -> bool {
+        let Some(loader) = &self.shared.loader else {
+            return false;
+        };
         let mut stamps = self
             .shared
             .stamps
@@ -103,7 +125,7 @@ impl LiveTheme {
         if !stamps.is_empty() && stamps.iter().all(Stamp::still_holds) {
             return false;
         }
-        let (state, new) = read(&self.shared.loader);
+        let (state, new) = read(loader);
         *stamps = new;
         *self
             .shared
@@ -133,7 +155,7 @@ impl LiveTheme {
 impl fmt::Debug for LiveTheme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LiveTheme")
-            .field("rules", &self.shared.loader.rules())
+            .field("rules", &self.shared.loader.as_ref().map(Loader::rules))
             .finish_non_exhaustive()
     }
 }

@@ -16,13 +16,19 @@ use crate::say::say;
 use crate::settings::Settings;
 use crate::{certificates, data, listeners, log, owner, variables};
 
-/// Writes a line for each fault. Warnings are no faults: the site starts with them.
-pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
+/// Writes a line for each fault, first for `wrong`: values that `settings` lack because they cannot
+/// be read. Warnings are no faults: the site starts with them.
+pub(crate) fn run(settings: &Settings, wrong: Vec<StartError>) -> Result<ExitCode, StartError> {
     let ways = Ways::of(settings);
-    let rules = Rules::new(settings, listeners::is_loopback_only(settings, ways));
-    let findings = effects::find(settings, ways, rules)?;
-    let mut warnings = findings.warnings;
-    let mut faults = findings.errors;
+    let mut warnings = Vec::new();
+    let mut faults = wrong;
+    // Whether a setting has an effect depends on the others, and so on all values.
+    if faults.is_empty() {
+        let rules = Rules::new(settings, listeners::is_loopback_only(settings, ways));
+        let findings = effects::find(settings, ways, rules)?;
+        warnings = findings.warnings;
+        faults = findings.errors;
+    }
     match settings.theme.try_out() {
         Ok(mistakes) => warnings.extend(mistakes),
         Err(error) => faults.push(error),

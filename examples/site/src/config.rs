@@ -4,6 +4,8 @@
 //! default. A value in the file is read as the flag's is, so what is wrong with it is said in the
 //! same words.
 
+mod faults;
+
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -11,6 +13,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 use toml::{Table, Value};
 
+pub(crate) use self::faults::faults;
 use crate::error::StartError;
 use crate::settings::Settings;
 use crate::variables;
@@ -73,10 +76,7 @@ fn missing_flags(
 ) -> Result<Vec<String>, StartError> {
     let mut missing = Vec::new();
     for (key, value) in table(file)? {
-        let argument = settings(command).find(|argument| argument.get_long() == Some(&key));
-        let argument = argument.ok_or_else(|| unknown(command, &key, file))?;
-        let flags = flags(&key, &value).map_err(|what| wrong(&key, &what, file))?;
-        check(command, &flags).map_err(|what| wrong(&key, &what, file))?;
+        let (argument, flags) = entry(command, &key, &value, file)?;
         // Some have no default.
         if matches!(
             given.value_source(argument.get_id().as_str()),
@@ -86,6 +86,20 @@ fn missing_flags(
         }
     }
     Ok(missing)
+}
+
+/// The setting that a line of the file sets, and the flags that the line stands for.
+fn entry<'a>(
+    command: &'a Command,
+    key: &str,
+    value: &Value,
+    file: &Path,
+) -> Result<(&'a Arg, Vec<String>), StartError> {
+    let argument = settings(command).find(|argument| argument.get_long() == Some(key));
+    let argument = argument.ok_or_else(|| unknown(command, key, file))?;
+    let flags = flags(key, value).map_err(|what| wrong(key, &what, file))?;
+    check(command, &flags).map_err(|what| wrong(key, &what, file))?;
+    Ok((argument, flags))
 }
 
 fn table(file: &Path) -> Result<Table, StartError> {
@@ -134,11 +148,14 @@ fn check(command: &Command, flags: &[String]) -> Result<(), String> {
         .clone()
         .try_get_matches_from(arguments)
         .map(drop)
-        .map_err(|error| {
-            let said = error.to_string();
-            let line = said.lines().next().unwrap_or_default();
-            line.trim_start_matches("error: ").to_owned()
-        })
+        .map_err(|error| one_line(&error))
+}
+
+/// clap's message without what follows on further lines.
+fn one_line(error: &clap::Error) -> String {
+    let said = error.to_string();
+    let line = said.lines().next().unwrap_or_default();
+    line.trim_start_matches("error: ").to_owned()
 }
 
 fn unknown(command: &Command, key: &str, file: &Path) -> StartError {

@@ -2,6 +2,7 @@
 
 use euryale_server::{DescriptorLimit, DescriptorShares};
 
+use crate::edge::{DEFAULT_FILES, DEFAULT_SOCKETS};
 use crate::error::StartError;
 use crate::settings::Settings;
 
@@ -19,7 +20,8 @@ pub(crate) fn raise() -> Result<DescriptorLimit, StartError> {
 
 /// The same settings, with no more sockets, files and connections than there are descriptors for.
 pub(crate) fn fit(limit: &DescriptorLimit, settings: &Settings) -> Settings {
-    let shares = limit.fit(wanted(settings));
+    let wanted = wanted(settings);
+    let shares = yielding(wanted, limit.fit(wanted));
     let mut fitted = settings.clone();
     fitted.edge.max_sockets = shares.sockets;
     fitted.edge.max_files = shares.files;
@@ -27,12 +29,24 @@ pub(crate) fn fit(limit: &DescriptorLimit, settings: &Settings) -> Settings {
     fitted
 }
 
-/// Logs a warning if there are fewer descriptors than the settings ask for.
-pub(crate) fn warn_of_shortage(limit: &DescriptorLimit, settings: &Settings) {
+/// Logs one line if there are fewer descriptors than the settings ask for: a warning, unless only
+/// defaults are lowered.
+pub(crate) fn log_shortage(limit: &DescriptorLimit, settings: &Settings) {
     let wanted = wanted(settings);
-    let shares = limit.fit(wanted);
-    if shares != wanted {
+    let shares = yielding(wanted, limit.fit(wanted));
+    let sockets_are_short = shares.sockets < wanted.sockets;
+    let files_are_short = shares.files < wanted.files;
+    let is_warning = shares.connections < wanted.connections
+        || (sockets_are_short && wanted.sockets != DEFAULT_SOCKETS)
+        || (files_are_short && wanted.files != DEFAULT_FILES);
+    if is_warning {
         tracing::warn!("{}", limit.shortage(wanted, shares));
+    } else if sockets_are_short || files_are_short {
+        tracing::info!(
+            max_sockets = shares.sockets,
+            max_files = shares.files,
+            "the defaults are lowered to what fits below the limit of open files"
+        );
     }
 }
 
@@ -40,4 +54,52 @@ fn wanted(settings: &Settings) -> DescriptorShares {
     DescriptorShares::new(settings.edge.max_sockets)
         .files(settings.edge.max_files)
         .connections(settings.connections)
+}
+
+/// Shares in which a default yields to a number that was set, down to a quarter of what sockets and
+/// files have together.
+fn yielding(wanted: DescriptorShares, fitted: DescriptorShares) -> DescriptorShares {
+    let both = fitted.sockets + fitted.files;
+    let most = both - both / 4;
+    let sockets_are_set = wanted.sockets != DEFAULT_SOCKETS;
+    let files_are_set = wanted.files != DEFAULT_FILES;
+    let sockets = if sockets_are_set && !files_are_set {
+        wanted.sockets.min(most).max(fitted.sockets)
+    } else if files_are_set && !sockets_are_set {
+        both - wanted.files.min(most).max(fitted.files)
+    } else {
+        fitted.sockets
+    };
+    DescriptorShares::new(sockets)
+        .files(both - sockets)
+        .connections(fitted.connections)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DEFAULT_FILES, DEFAULT_SOCKETS, yielding};
+    use euryale_server::DescriptorShares;
+
+    #[test]
+    fn default_yields_to_a_number_that_was_set() {
+        let cases = [
+            // Both are defaults, or both are set.
+            ((DEFAULT_SOCKETS, DEFAULT_FILES), (500, 500), (500, 500)),
+            ((800, 900), (500, 500), (500, 500)),
+            // One is set.
+            ((600, DEFAULT_FILES), (500, 500), (600, 400)),
+            ((5000, DEFAULT_FILES), (500, 500), (750, 250)),
+            ((DEFAULT_SOCKETS, 700), (500, 500), (300, 700)),
+            ((DEFAULT_SOCKETS, 100), (900, 100), (900, 100)),
+            ((100, DEFAULT_FILES), (100, 900), (100, 900)),
+        ];
+        let shares = |(sockets, files)| DescriptorShares::new(sockets).files(files).connections(2);
+        for (wanted, fitted, expected) in cases {
+            assert_eq!(
+                yielding(shares(wanted), shares(fitted)),
+                shares(expected),
+                "{wanted:?}"
+            );
+        }
+    }
 }

@@ -12,6 +12,10 @@ use crate::listen::Balancers;
 use crate::settings::{as_size, as_text};
 use crate::{duration, help, size};
 
+/// The default of `--max-sockets`, and of `--max-files`: lowered where there are fewer descriptors.
+pub(crate) const DEFAULT_SOCKETS: usize = 20_000;
+pub(crate) const DEFAULT_FILES: usize = 20_000;
+
 #[derive(Args, Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[command(next_help_heading = help::PEERS)]
@@ -157,12 +161,12 @@ pub(crate) struct Edge {
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     pub(crate) max_headers: usize,
 
-    /// Sockets that may be open; more wait
+    /// Sockets that may be open; more wait. The default is lowered to fit the limit of open files
     #[arg(
         long,
         env = "EURYALE_MAX_SOCKETS",
         value_name = "NUMBER",
-        default_value_t = 20_000
+        default_value_t = DEFAULT_SOCKETS
     )]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000_000))]
     pub(crate) max_sockets: usize,
@@ -176,12 +180,13 @@ pub(crate) struct Edge {
     )]
     pub(crate) max_sockets_per_peer: usize,
 
-    /// Files that requests may have open, uploads and downloads together; one more is answered 503
+    /// Files that requests may have open, uploads and downloads together; one more is answered 503.
+    /// The default is lowered to fit the limit of open files
     #[arg(
         long,
         env = "EURYALE_MAX_FILES",
         value_name = "NUMBER",
-        default_value_t = 20_000
+        default_value_t = DEFAULT_FILES
     )]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000_000))]
     pub(crate) max_files: usize,

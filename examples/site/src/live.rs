@@ -207,7 +207,7 @@ impl Live {
         if let (Some(tls), Some(certificates)) = (&self.tls, certificates) {
             tls.replace(certificates);
         }
-        descriptors::warn_of_shortage(&self.limit, &new);
+        descriptors::log_shortage(&self.limit, &new);
         findings.log();
         let new = descriptors::fit(&self.limit, &new);
         self.parts.storage.descriptors.allow(new.edge.max_files);

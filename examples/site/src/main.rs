@@ -99,8 +99,11 @@ fn main() -> ExitCode {
     };
     let ended = match config::read(std::env::args_os()) {
         Ok(settings) => run(&settings, signals),
-        Err(ConfigError::Flags(error)) => error.exit(),
-        Err(ConfigError::File(error)) => Err(error),
+        Err(error) => match (config::faults(std::env::args_os()), error) {
+            (Some((settings, faults)), _) => check::run(&settings, faults),
+            (None, ConfigError::Flags(error)) => error.exit(),
+            (None, ConfigError::File(error)) => Err(error),
+        },
     };
     match ended {
         Ok(code) => code,
@@ -122,7 +125,7 @@ fn run(settings: &Settings, signals: UserSignals) -> Result<ExitCode, StartError
             say::say(&settings.to_toml()?);
             Ok(ExitCode::SUCCESS)
         }
-        _ if settings.check_config => check::run(settings),
+        _ if settings.check_config => check::run(settings, Vec::new()),
         None => serve::run(settings, signals),
         Some(Task::Healthcheck { admin }) => healthcheck::run(admin.unwrap_or(settings.admin)),
         Some(Task::Import { folder }) => import::run(settings, folder, signals),

@@ -15,9 +15,9 @@ pub(crate) enum Target {
 /// Renders CommonMark with tables. `link` returns where the links of this site lead.
 ///
 /// Content that can be wider than a phone gets its own box that scrolls and that a keyboard can
-/// reach. Pictures are loaded when they are scrolled to. Front matter is not shown. A heading of the first level becomes one of the second: the
-/// first one is the title's. HTML in the text is passed on: documents are written by those who may
-/// write here, and no script runs on a page.
+/// reach. Pictures are loaded when they are scrolled to. Front matter is not shown. A heading of
+/// the first level becomes one of the second: the first one is the title's. HTML in the text is
+/// passed on: documents are written by those who may write here, and no script runs on a page.
 pub(crate) fn render(text: &str, mut link: impl FnMut(&str) -> Target) -> String {
     let (_, text) = front_matter(text);
     let mut html = String::with_capacity(text.len() * 3 / 2);

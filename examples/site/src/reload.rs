@@ -74,7 +74,11 @@ pub(crate) async fn on_signal(mut hangups: Signal, started: &Settings, live: &Li
                 let rules = live.parts.rules(&current);
                 current = next.settings.clone();
                 live.apply(next);
-                tracing::info!(changed, "reloaded");
+                if changed.is_empty() {
+                    tracing::info!("reloaded: no setting that counts at once has changed");
+                } else {
+                    tracing::info!(changed, "reloaded");
+                }
                 let new_rules = live.parts.rules(&current);
                 if new_rules != rules {
                     tracing::info!("the site is {new_rules}");

@@ -134,7 +134,7 @@ fn start(
         return Ok(drained.is_complete());
     };
     // Not earlier: an error that keeps the site from starting is reported in one line.
-    descriptors::warn_of_shortage(&limit, asked);
+    descriptors::log_shortage(&limit, asked);
     findings.log();
     let (parts, site) = opened;
     let pool = parts.pool.clone();
@@ -283,7 +283,8 @@ impl Operators {
         let server = Server::new()
             .listen(Listener::from(admin).reserve(reserve.clone()))
             .max_sockets(reserve.places())
-            .drain_deadline(LAST_GRACE);
+            .drain_deadline(LAST_GRACE)
+            .log_drain(false);
         let serving = runtime.spawn(server.serve(way_in.way_in.clone(), end.clone()));
         Self {
             ledger,

@@ -120,7 +120,8 @@ impl Entry {
 /// The document at `path`.
 pub(crate) fn document(connection: &Connection, path: &str) -> rusqlite::Result<Option<Document>> {
     let mut select = connection.prepare_cached(
-        "SELECT path, title, format, body, strftime('%Y-%m-%dT%H:%MZ', modified, 'unixepoch'), modified
+        "SELECT path, title, format, body,
+             strftime('%Y-%m-%dT%H:%MZ', modified, 'unixepoch'), modified
          FROM document WHERE path = ?1",
     )?;
     let document = |row: &Row<'_>| {

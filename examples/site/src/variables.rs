@@ -57,6 +57,14 @@ pub(crate) fn name_source(mut error: Error, command: &Command, arguments: &[OsSt
     error
 }
 
+/// The variable of the setting with this id.
+pub(crate) fn of(id: &str) -> Option<String> {
+    let command = Settings::command();
+    let mut arguments = command.get_arguments();
+    let argument = arguments.find(|argument| argument.get_id() == id)?;
+    variable(argument).map(str::to_owned)
+}
+
 fn variable(argument: &Arg) -> Option<&str> {
     argument.get_env()?.to_str()
 }

@@ -68,9 +68,11 @@ impl Embedded {
         for (name, text) in self.files {
             std::fs::write(folder.path().join(name), text)?;
         }
-        Ok(LiveTheme::new(
-            Loader::new(folder.path().join("rules.xml")).prefix(self.prefix(path)),
-        ))
+        let rules = folder.path().join("rules.xml");
+        let loaded = Loader::new(rules).prefix(self.prefix(path)).load();
+        let theme = loaded.map_err(io::Error::other)?;
+        tracing::info!(target: "site::theme", name = self.name, "theme compiled");
+        Ok(LiveTheme::fixed(theme))
     }
 
     /// Files of it that browsers need.

@@ -152,6 +152,55 @@ fn each_fault_is_one_line() {
     }
 }
 
+/// A start ends at the first of them.
+#[test]
+fn wrong_values_of_flags_variables_and_file_are_listed_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("site.toml");
+    fs::write(
+        &file,
+        "connections = 3\nmax-wait = \"soon\"\nnonsense = 1\nmax-streams = 0\n",
+    )
+    .unwrap();
+    fs::write(folder.path().join("data"), "").unwrap();
+    let data = format!("--data={}", folder.path().join("data").display());
+    let config = format!("--config={}", file.display());
+    let mut command = site(&[
+        "--check-config",
+        "--connections=abc",
+        "--listen=127.0.0.1:8080,nowhere",
+        "--listen=:99999",
+        "--conections",
+        "5",
+        "--drain",
+        "never",
+        &config,
+        &data,
+    ]);
+    command.env("EURYALE_MAX_QUEUE", "0");
+    let (code, said) = lines(command);
+    let faults = [
+        "unexpected argument '--conections' found",
+        "invalid value 'nowhere' for '--listen",
+        "invalid value ':99999' for '--listen",
+        "invalid value 'abc' for '--connections <NUMBER>'",
+        "for '--max-queue <NUMBER>': 0 is not in 1..=1000000 - EURYALE_MAX_QUEUE - ",
+        "invalid value 'never' for '--drain <DURATION>'",
+        "the setting max-streams is wrong",
+        "the setting max-wait is wrong",
+        "there is no setting nonsense",
+        "the site cannot write here",
+    ];
+    for fault in faults {
+        assert!(
+            said.iter()
+                .any(|line| line.starts_with("error: ") && line.contains(fault)),
+            "{fault}: {said:#?}"
+        );
+    }
+    assert_eq!((code, said.len()), (Some(1), faults.len()), "{said:#?}");
+}
+
 /// root may write everywhere, so somebody else looks.
 #[test]
 fn folder_that_only_others_may_write_is_a_fault() {

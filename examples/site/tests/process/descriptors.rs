@@ -79,11 +79,26 @@ fn sockets_leave_pages_uploads_and_operators_their_descriptors() {
     assert_eq!(site.ask("POST", "/@@counter", "").text().trim(), "2");
     site.counts("euryale_descriptors_in_use", 0);
     let said = site.end_well();
+    let line = "INFO site::descriptors: the defaults are lowered to what fits below the limit";
+    assert_eq!(said.matches(line).count(), 1, "{said}");
+    assert!(!said.contains("WARN site::descriptors"), "{said}");
+    assert!(!said.contains("Too many open files"), "{said}");
+}
+
+#[test]
+fn number_that_was_set_and_does_not_fit_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let shell = format!("ulimit -n {LIMIT}; exec \"$0\" \"$@\"");
+    let site = Running::start_in(&shell, folder.path(), &["--max-sockets=1000"]);
+    let said = site.end_well();
     assert!(
         said.contains("need more descriptors than this process may have (256)"),
         "{said}"
     );
-    assert!(!said.contains("Too many open files"), "{said}");
+    let site = Running::start_in(&shell, folder.path(), &["--max-sockets=100"]);
+    let said = site.end_well();
+    assert!(said.contains("max_sockets=100 max_files="), "{said}");
+    assert!(!said.contains("WARN"), "{said}");
 }
 
 #[test]

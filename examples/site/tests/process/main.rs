@@ -33,6 +33,7 @@ mod settings;
 mod signals;
 mod stalled;
 mod status;
+mod together;
 mod variables;
 mod websocket;
 
@@ -330,6 +331,12 @@ fn it_serves_and_drains() {
         "{said}"
     );
     assert!(data.join("site.db").is_file());
+    // The listener for operators says nothing of its own end.
+    assert_eq!(said.matches(": drained").count(), 1, "{said}");
+    assert!(
+        said.contains("site::theme: theme compiled name=\"euryale\""),
+        "{said}"
+    );
 }
 
 #[test]

@@ -42,6 +42,9 @@ fn sigusr1_reports_holders_and_waiting_jobs_while_every_worker_is_stuck() {
         assert!(holder.contains(part), "{holder}");
     }
     assert!(line("a job waits").contains("phase=queued"), "{said}");
+    for line in lines {
+        assert_eq!(said.matches(line).count(), 1, "{said}");
+    }
     drop(waits);
 }
 
