@@ -19,7 +19,7 @@ pub struct PoolBook {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Connections {
-    /// How many there may be.
+    /// The maximum number.
     pub cap: Gauge,
     /// Held by a worker.
     pub in_use: Gauge,
@@ -65,13 +65,13 @@ pub struct Publishers {
 pub struct Queue {
     /// Waiting now.
     pub depth: Gauge,
-    /// How long jobs waited that were started, in seconds.
+    /// How long the started jobs waited, in seconds.
     pub wait_seconds: Histogram,
     /// Refused at once: the queue was full.
     pub full: Counter,
     /// Refused after waiting too long.
     pub elapsed: Counter,
-    /// Left because nobody waited any more: the client went away, or a deadline outside the pool
+    /// Left because nobody waited any more: the client disconnected, or a deadline outside the pool
     /// passed.
     pub gone: Counter,
 }

@@ -48,8 +48,8 @@ impl<D: Database> PoolBuilder<D> {
         }
     }
 
-    /// The cap: how many connections, and so how many jobs at a time. Default: 2, as ZServer had
-    /// it.
+    /// The cap: the maximum number of connections, and so of jobs at a time. Default: 2, as in
+    /// ZServer.
     pub fn connections(mut self, cap: usize) -> Self {
         self.connections = cap;
         self
@@ -76,9 +76,8 @@ impl<D: Database> PoolBuilder<D> {
     /// A connection that was idle for this long is dropped: set it below the time after which the
     /// database, or anything in between, hangs up. Default: none.
     ///
-    /// It is closed when its time comes, whether there is traffic or not, in a worker, which holds
-    /// a permit while it does. A job that comes then waits for the end of one close at most, and
-    /// only when no other permit is free.
+    /// It is closed in time even without traffic, by a worker, which holds a permit meanwhile. A
+    /// job that arrives then waits for at most one such close, and only if no other permit is free.
     pub fn idle_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.idle_timeout = time.into();
         self
@@ -86,12 +85,12 @@ impl<D: Database> PoolBuilder<D> {
 
     /// A job that has run for this long is logged, once, at WARN and while it still runs: its
     /// route, its lane, what it does ([`Phase`](euryale_core::Phase)), its age, and for how long it
-    /// had been queued. So is one that has waited for this long and still waits, with the phase
-    /// `queued`; of many the first ten are named in a second, and the rest are counted. Default: 10
-    /// s, where the last bucket of `euryale_publish_seconds` ends, and well before those who wait
-    /// are refused (`max_wait`). `None` logs nothing. Needs tokio's timer, as waiting does.
+    /// had been queued. So is a job that has waited for this long and still waits, with the phase
+    /// `queued`; at most ten a second are named, and the rest are counted. Default: 10 s, where the
+    /// last bucket of `euryale_publish_seconds` ends, and well before waiting jobs are refused
+    /// (`max_wait`). `None` logs nothing. Needs tokio's timer, as waiting does.
     ///
-    /// [`Status::holders`](crate::Status::holders) names those who run at any time.
+    /// [`Status::holders`](crate::Status::holders) lists the running jobs at any time.
     pub fn warn_after(mut self, age: impl Into<Option<Duration>>) -> Self {
         self.warn_after = age.into();
         self

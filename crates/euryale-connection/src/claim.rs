@@ -57,15 +57,14 @@ impl<D: Database> PoolClaim<D> {
 
     /// Waits in this lane.
     ///
-    /// # Panics
-    /// When it is a lane of another pool.
+    /// # Panics It is a lane of another pool.
     pub fn lane(mut self, lane: Lane) -> Self {
         self.lane = self.shared.index_of(lane);
         self
     }
 
-    /// The job must have started within this time of being queued, if that is shorter than the
-    /// pool's `max_wait`.
+    /// The job must start within this time of being queued, if that is shorter than the pool's
+    /// `max_wait`.
     pub fn deadline(mut self, within: Duration) -> Self {
         self.deadline = Some(within);
         self
@@ -78,7 +77,7 @@ impl<D: Database> PoolClaim<D> {
         self
     }
 
-    /// The history of the request. One that was admitted before goes ahead, as with
+    /// The history of the request. A request that was admitted before goes ahead, as with
     /// [`again`](PoolClaim::again); the numbers of its attempt and its pass are in the pool's
     /// status.
     pub fn history(mut self, history: History) -> Self {
@@ -86,13 +85,13 @@ impl<D: Database> PoolClaim<D> {
         self.again(history.is_again())
     }
 
-    /// The job belongs to this route. The pool's status and its log name it while it runs.
+    /// The route of the job, which the pool's status and log show while it runs.
     pub fn route(mut self, route: Route) -> Self {
         self.about.route = Some(route);
         self
     }
 
-    /// Writes into these how long the job waits and runs.
+    /// Records how long the job waits and runs.
     pub fn times(mut self, times: Times) -> Self {
         self.about.times = Some(times);
         self
@@ -181,7 +180,7 @@ impl<D: Database> Claim for PoolClaim<D> {
         let admitted = self
             .shared
             .admit(job, self.lane, self.rank, self.about, self.deadline);
-        // An async block would have room for what waits twice.
+        // An async block would store the waiting job twice.
         let mut admitted = admitted
             .map(|(waiting, todo)| {
                 carry_out(&self.shared, todo);

@@ -1,4 +1,4 @@
-//! Closing connections, which may block or panic, where that does no harm.
+//! Closes connections, which may block or panic, where that does no harm.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,7 +13,7 @@ pub(crate) fn drop_quietly<T>(value: T) {
     }
 }
 
-/// Logs a panic that ends here. A subscriber that panics in its turn does not break the caller.
+/// Logs a caught panic. If the subscriber panics, too, the caller is not affected.
 pub(crate) fn log_panic(panic: &PanicMessage, what: &'static str) {
     drop(PanicMessage::catch(|| tracing::error!(%panic, "{what}")));
 }
@@ -47,7 +47,7 @@ pub(crate) fn drop_on_a_thread<C: Send + 'static>(connections: Vec<C>) {
     }
 }
 
-/// The lesser evil: a connection's drop may block or panic here.
+/// The lesser evil: dropping a connection here may block or panic.
 #[expect(
     clippy::disallowed_methods,
     reason = "no thread is left that could drop them"

@@ -1,14 +1,14 @@
-//! Housekeeping: idle connections are closed when their time is over, jobs that wait or take long
-//! are named in the log, and those whose deadline has passed are stopped.
+//! Housekeeping: closes expired idle connections, logs jobs that wait or run for long, and stops
+//! those whose deadline has passed.
 //!
-//! A task on the runtime that the pool is used from. The worker that brings something to look after
-//! starts it; it sleeps until the earliest moment at which something is due, looks, and ends when
-//! it finds nothing to look after. So it costs a busy pool a wake-up now and then, and an idle one
-//! nothing.
+//! It is a task on the runtime that the pool is used from. A worker starts it when there is
+//! something to watch. It sleeps until the earliest time at which something is due, checks, and
+//! ends when there is nothing to watch. So it costs a busy pool a wake-up now and then, and an idle
+//! one nothing.
 //!
 //! While it sleeps it has no handle to the pool, and it never holds a permit: connections are
-//! dropped in workers, and when none comes by itself it sends for one. When its runtime ends, the
-//! next worker starts another one.
+//! dropped in workers, and it starts one if necessary. If its runtime ends, the next worker starts
+//! another task.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -21,10 +21,10 @@ use tokio::time::Instant;
 use crate::report::{self, LateJobs};
 use crate::state::{Shared, Todo};
 
-/// The time until the next look after a worker was sent for, or all were busy.
+/// The time until the next check after a worker was started, or all were busy.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Starts the workers that a look asks for: [`carry_out`](crate::worker::carry_out).
+/// Starts the workers that a check asks for: [`carry_out`](crate::worker::carry_out).
 pub(crate) type CarryOut<D> = fn(&Arc<Shared<D>>, Todo);
 
 /// Starts the task, which sleeps until `due`.
@@ -39,14 +39,15 @@ pub(crate) fn start<D: Database>(
         woken,
         carry_out,
     };
-    // Without a runtime, or on one that is about to end, the task is dropped, and its shift ends.
+    // Without a runtime, or on one that is shutting down, the task is dropped, and its shift ends.
     if let Ok(runtime) = Handle::try_current() {
         runtime.spawn(task.run(due));
     }
 }
 
 impl<D: Database> Shared<D> {
-    /// Sees to what is due. When to look again; `None` when there is nothing to look after.
+    /// Handles everything that is due. Returns when to check again; `None` if there is nothing to
+    /// watch.
     fn look(self: &Arc<Self>, woken: &Arc<Notify>, carry_out: CarryOut<D>) -> Option<Instant> {
         let now = Instant::now();
         let mut pool = self.lock();
@@ -91,7 +92,7 @@ impl<D: Database> Shared<D> {
             .and_then(|age| now.into_std().checked_sub(age))
         {
             let first = pool.tell_late(before, |job| late.add(job, now, &self.lanes));
-            // Jobs that are late one after the other are logged together.
+            // Jobs that become late in quick succession are logged together.
             let due =
                 first.and_then(|since| Instant::from_std(since).checked_add(self.warn_after?));
             next = next
@@ -127,12 +128,12 @@ struct Task<D: Database> {
 }
 
 impl<D: Database> Task<D> {
-    /// It sleeps first: what it was started for is over when it is due, mostly, and had better not
-    /// start another one each time.
+    /// It sleeps first: usually the reason for its start is gone when it is due, and should not
+    /// start another task each time.
     async fn run(self, due: Instant) {
         let mut due = Some(due);
         while let Some(moment) = due {
-            // Elapsed or woken: a look in either case.
+            // Elapsed or woken: checks in either case.
             let _ = tokio::time::timeout_at(moment, self.woken.notified()).await;
             due = self.look();
         }
@@ -144,7 +145,7 @@ impl<D: Database> Task<D> {
 }
 
 impl<D: Database> Drop for Task<D> {
-    /// It ended, or its runtime did, or it panicked: the runtime has no timer.
+    /// The task ended, its runtime ended, or it panicked because the runtime has no timer.
     fn drop(&mut self) {
         let Some(pool) = self.pool.upgrade() else {
             return;

@@ -1,4 +1,4 @@
-//! One job: what is to be run, the future that waits for it, and what came of it.
+//! One job: its closure, the future that waits for it, and its result.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,26 +13,26 @@ use crate::closing::{drop_quietly, log_panic};
 use crate::queue::Ticket;
 use crate::threads::is_worker_thread;
 
-/// What the queue and the workers know of a job.
+/// A job as the queue and the workers see it.
 pub(crate) trait Job<D: Database>: Send + Sync {
-    /// Runs it in the caller's thread; `false` when it panicked. The result is kept until it is
-    /// delivered.
+    /// Runs it in the caller's thread; returns `false` if it panicked. The result is kept until it
+    /// is delivered.
     fn run(&self, lease: &mut Lease<'_, D>) -> bool;
 
-    /// Hands the result over, when the worker has given back what the job held.
+    /// Delivers the result, after the worker has returned everything that the job held.
     fn deliver(&self);
 
     /// Ends it without having run it.
     fn refuse(&self, error: Error);
 
-    /// Has whoever waited for it gone?
+    /// Returns whether nobody waits for it any more.
     fn is_abandoned(&self) -> bool;
 
     /// The switch of its transactions.
     fn switch(&self) -> &Switch;
 
-    /// Stops its transaction, and answers whoever waits for it, unless one before it was committed:
-    /// nothing will be committed, whatever the worker still does. `false` when there is no
+    /// Stops its transaction, and completes its future unless an earlier transaction was committed:
+    /// nothing will be committed, whatever the worker still does. Returns `false` if there is no
     /// transaction, or it is too late.
     fn stop(&self, why: Stopped) -> bool;
 }
@@ -53,14 +53,14 @@ enum State<F, T> {
     Running(Option<Waker>),
     /// Has run; the worker is about to deliver the result.
     Ran(Result<T, Error>, Option<Waker>),
-    /// The result waits to be fetched.
+    /// The result is ready to be fetched.
     Done(Result<T, Error>),
     /// The result was fetched, or nobody wants it any more.
     Over,
 }
 
 impl<F, T> Cell<F, T> {
-    /// `ends_with_client`: its transactions are stopped when nobody waits for it any more.
+    /// With `ends_with_client`, its transactions are stopped when nobody waits for it any more.
     pub(crate) fn new(job: F, ends_with_client: bool) -> Self {
         Self {
             state: Mutex::new(State::Waiting(job, None)),
@@ -72,8 +72,8 @@ impl<F, T> Cell<F, T> {
 
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
         let mut state = self.lock();
-        // A stopped transaction never commits, whatever its worker still does. What a job with a
-        // commit behind it has to say, only its worker knows.
+        // A stopped transaction never commits, whatever its worker still does. But if the job has
+        // committed something, only its worker knows the answer.
         if let (State::Running(_), Some(why)) = (&*state, self.switch.stopped_uncommitted()) {
             self.abandoned.store(true, Ordering::Relaxed);
             return Poll::Ready(Err(Error::with_source(why.kind(), why)));
@@ -102,7 +102,7 @@ impl<F, T> Cell<F, T> {
         self.abandoned.store(true, Ordering::Relaxed);
         let mut state = self.lock();
         let unwanted = match &mut *state {
-            // The worker sees the mark, and drops what comes of the job where that may block.
+            // The worker sees the mark, and drops the job's result where that may block.
             State::Running(waker) | State::Ran(_, waker) => {
                 *waker = None;
                 None
@@ -119,7 +119,7 @@ impl<F, T> Cell<F, T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State<F, T>> {
-        // Only our own assignments run under it, and clones and drops of wakers.
+        // Only our own assignments, and clones and drops of wakers, run under this lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -166,7 +166,7 @@ where
             }
         };
         if self.is_abandoned() {
-            // It may own much, and nobody fetches it any more.
+            // The result may be large, and nobody fetches it any more.
             drop(state);
             drop_quietly(result);
             return;
@@ -209,17 +209,16 @@ where
     }
 }
 
-/// Wakes whoever waits. What is behind a waker is not ours: a panic of it must not break the
-/// worker.
+/// Wakes the waiting task. The waker's code is not ours: its panic must not break the worker.
 fn wake(waker: Option<Waker>) {
     if let Err(panic) = PanicMessage::catch(|| waker.map(Waker::wake)) {
         log_panic(&panic, "a waker panicked");
     }
 }
 
-/// The queue, as the future of a waiting job sees it.
+/// The queue from the point of view of a waiting job's future.
 pub(crate) trait Withdraw {
-    /// Takes a job out of the queue, and counts why. `false` when a worker has it.
+    /// Takes a job out of the queue, and counts the reason. Returns `false` if a worker has it.
     fn withdraw(&self, ticket: Ticket, why: Withdrawal) -> bool;
 }
 
@@ -242,13 +241,13 @@ pub(crate) struct Waiting<Q: Withdraw, F, T> {
 
 /// Queued ⇒ (Taken or Left), Taken ⇒ Left.
 enum Place {
-    /// Perhaps still in the queue, for as long as the timer runs.
+    /// Possibly still in the queue, until the timer fires.
     Queued {
         ticket: Ticket,
         until: Option<Instant>,
         timer: Option<Pin<Box<Sleep>>>,
     },
-    /// With a worker, as far as this future knows.
+    /// Taken by a worker, as far as this future knows.
     Taken,
     /// The result was fetched.
     Left,
@@ -293,13 +292,13 @@ impl<Q: Withdraw, F, T> Future for Waiting<Q, F, T> {
         else {
             return Poll::Pending;
         };
-        // Made at the first wait: a job that was refused or done by now needs none.
+        // Created at the first wait: a job that is refused or done by then needs none.
         let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(*until)));
         if timer.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }
         if !this.queue.withdraw(*ticket, Withdrawal::Elapsed) {
-            // A worker was faster: now it runs to its end.
+            // A worker was faster: the job now runs to its end.
             this.place = Place::Taken;
             return Poll::Pending;
         }

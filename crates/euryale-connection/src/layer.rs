@@ -10,9 +10,9 @@ use crate::{ConnectionLimit, Lane, Pool};
 
 /// Gives each request a claim on a pool's connections.
 ///
-/// The claim carries what the request's extensions say of it: its
-/// [`History`](euryale_core::History), by which one that was admitted before goes ahead, and its
-/// [`Route`](euryale_core::Route), by which people see what holds a connection.
+/// The claim includes two of the request's extensions: its [`History`](euryale_core::History), so
+/// that a request that was admitted before goes ahead, and its [`Route`](euryale_core::Route),
+/// which shows what holds a connection.
 ///
 /// The service inside takes a [`Publication`](euryale_core::Publication); usually it is `Publish`.
 /// See the [crate's documentation](crate).
@@ -35,17 +35,16 @@ impl<D: Database> ConnectionLimitLayer<D> {
         }
     }
 
-    /// Requests for which `predicate` holds wait in `lane`; the first lane that fits counts.
-    /// Default: no lanes.
+    /// Requests that match `predicate` wait in `lane`; the first matching lane counts. Default: no
+    /// lanes.
     ///
-    /// # Panics
-    /// When it is a lane of another pool.
+    /// # Panics It is a lane of another pool.
     pub fn lane(
         self,
         lane: Lane,
         predicate: impl Fn(&Request) -> bool + Send + Sync + 'static,
     ) -> Self {
-        // Asked here, where a program starts, and not for the first request.
+        // Checked here, when the program starts, and not by the first request.
         let _ = self.pool.claim().lane(lane);
         let added: (Lane, Predicate) = (lane, Arc::new(predicate));
         Self {

@@ -22,8 +22,8 @@ const STOPPING: Duration = Duration::from_millis(100);
 /// A hard cap on database connections, and the queue in front of it. Clones are handles to the same
 /// pool.
 ///
-/// Its workers run on the runtime of whoever queues the job that needs one: use a pool from one
-/// runtime. When that shuts down, jobs that wait for its workers are refused.
+/// A worker runs on the runtime of the code that queued the job it was started for, so use a pool
+/// from one runtime. When that shuts down, jobs that wait for its workers are refused.
 ///
 /// See the [crate's documentation](crate). As a [`PoolControl`](crate::PoolControl) it is a pool of
 /// any database, for pages and consoles of operators:
@@ -124,8 +124,8 @@ impl<D: Database> Pool<D> {
         self.claim().read(f)
     }
 
-    /// A place in the queue, to be given a job: in a lane, under the name of a route, with a
-    /// deadline of its own.
+    /// Returns a claim, which takes a job: in a lane, under the name of a route, with a deadline of
+    /// its own.
     pub fn claim(&self) -> PoolClaim<D> {
         PoolClaim::new(self.shared.clone())
     }
@@ -140,7 +140,7 @@ impl<D: Database> Pool<D> {
         &self.shared.lanes
     }
 
-    /// Another cap, at once: what waits is started if there is room now, and connections beyond the
+    /// Changes the cap at once. Waiting jobs start if there is room now, and connections beyond the
     /// new cap are dropped, idle ones now and others after their job. 0 is taken as 1.
     pub fn resize(&self, connections: usize) {
         let cap = connections.max(1);
@@ -156,7 +156,8 @@ impl<D: Database> Pool<D> {
         let mut pool = self.shared.lock();
         let surplus = pool.resize(cap);
         let todo = pool.unlock();
-        // A worker to be started has its permit already: a panic of the threads must not cost it.
+        // A worker to be started has its permit already: a panic of the thread starter must not
+        // lose it.
         let resized = catch_unwind(AssertUnwindSafe(|| {
             if !grows {
                 self.shared.threads.resize(cap);
@@ -170,11 +171,10 @@ impl<D: Database> Pool<D> {
         }
     }
 
-    /// Another share for a lane, at once; `0` is taken as 1. Jobs beyond the new cap run to their
-    /// end.
+    /// Changes the share of a lane at once; `0` is taken as 1. Jobs beyond the new share run to
+    /// their end.
     ///
-    /// # Panics
-    /// When it is a lane of another pool.
+    /// # Panics It is a lane of another pool.
     pub fn share(&self, lane: Lane, share: usize) {
         let lane = self.shared.index_of(lane);
         let mut pool = self.shared.lock();
@@ -182,9 +182,8 @@ impl<D: Database> Pool<D> {
         carry_out(&self.shared, pool.unlock());
     }
 
-    /// Another bound on how many jobs may wait, and on how long each may, at once: as
-    /// [`max_queue`](PoolBuilder::max_queue) and [`max_wait`](PoolBuilder::max_wait). Jobs that
-    /// wait already keep their places and their deadlines.
+    /// Changes the bounds of the queue at once: [`max_queue`](PoolBuilder::max_queue) and
+    /// [`max_wait`](PoolBuilder::max_wait). Waiting jobs keep their places and their deadlines.
     pub fn restrict(&self, max_queue: usize, max_wait: impl Into<Option<Duration>>) {
         self.shared.lock().restrict(max_queue, max_wait.into());
     }
@@ -194,20 +193,20 @@ impl<D: Database> Pool<D> {
         &self.shared.database
     }
 
-    /// Where this pool counts.
+    /// The ledger that this pool counts in.
     pub fn ledger(&self) -> &Ledger {
         &self.shared.ledger
     }
 
-    /// Whether the database can be reached, as the last job that tried has found. A pool whose jobs
-    /// have not tried yet says yes.
+    /// Returns whether the last job that needed the database could reach it; `true` before the
+    /// first one.
     ///
-    /// It cannot be reached when a connection could not be opened, when a transaction could not
-    /// begin for another reason than a conflict, or when the database called an error
+    /// It counts as unreachable if a connection could not be opened, if a transaction could not
+    /// begin for another reason than a conflict, or if the database called an error
     /// [`Disconnected`](euryale_core::Fault::Disconnected). Reads a flag and never waits, so it may
-    /// be asked on a runtime thread with every worker stuck. Only another job changes the answer. A
-    /// program that gets no requests while its database is away must therefore ask the database
-    /// itself now and then, by a small [`read`](Self::read).
+    /// be asked on a runtime thread with every worker stuck. Only another job changes the answer,
+    /// so a program that gets no requests while its database is away must query the database itself
+    /// now and then, by a small [`read`](Self::read).
     #[must_use]
     pub fn is_reachable(&self) -> bool {
         !self.shared.reach.is_lost()
@@ -218,35 +217,34 @@ impl<D: Database> Pool<D> {
         self.shared.status()
     }
 
-    /// The jobs that wait, the oldest first: at most `most` of them. Their number is
+    /// The waiting jobs, the oldest first, at most `most` of them. Their number is
     /// [`Status::queued`]. A job whose client has left is not among them, because it leaves the
     /// queue.
     pub fn waiters(&self, most: usize) -> Vec<Waiter> {
         self.shared.waiters(most)
     }
 
-    /// Writes to the log who holds the workers and who waits: a line for each job, with route,
-    /// lane, phase and age.
+    /// Logs the jobs that hold workers and those that wait: a line for each job, with route, lane,
+    /// phase and age.
     ///
     /// For a program that hangs: it takes no worker, no runtime and no lock that is held while
     /// something waits, so a plain thread that handles a signal may call it. The lines have the
-    /// level INFO and the target `euryale_connection::report`, by which a filter can let them
-    /// through when it lets through nothing else. The oldest hundred jobs that
-    /// wait are named, and the others counted.
+    /// level INFO and the target `euryale_connection::report`, so that a filter can let them
+    /// through even if it drops everything else. The oldest hundred jobs that wait are named, and
+    /// the others counted.
     pub fn report(&self) {
         report::log(&self.shared);
     }
 
-    /// Closes the pool: nothing is admitted from now on, what is queued or running may end within
-    /// `deadline`, then the connections are dropped, in a worker, and the tasks that transactions
-    /// spawned after their commit are waited for. After the deadline what is still queued is
-    /// refused, and transactions that have not begun to commit are stopped
+    /// Closes the pool: nothing is admitted from now on, and queued and running jobs may end within
+    /// `deadline`. Then the connections are dropped, in a worker, and `close` waits for the tasks
+    /// that transactions spawned after their commit. After the deadline queued jobs are refused,
+    /// and transactions that have not begun to commit are stopped
     /// ([`Stopped::Drain`](euryale_core::Stopped)); they have 100 ms to end.
     ///
-    /// # Errors
-    /// [`StillBusy`] when jobs or tasks were still running at the deadline. Jobs of
-    /// [`run`](Pool::run) are not stopped, nor what the database cannot stop: their workers drop
-    /// their connections when they end. Tasks end with the runtime.
+    /// # Errors [`StillBusy`] if jobs or tasks were still running at the deadline. Jobs of
+    /// [`run`](Pool::run), and statements that the database cannot interrupt, are not stopped:
+    /// their workers drop their connections when they end. Tasks end with the runtime.
     pub async fn close(&self, deadline: Duration) -> Result<(), StillBusy> {
         self.shared.lock().close();
         let began = tokio::time::Instant::now();
@@ -264,7 +262,7 @@ impl<D: Database> Pool<D> {
             // Jobs that still run then are reported below.
             let _ = tokio::time::timeout(STOPPING, self.all_left()).await;
         }
-        // A connection may be slow to close: it goes on without us.
+        // A connection may be slow to close: its worker continues without us.
         let left = || deadline.saturating_sub(began.elapsed());
         let _ = tokio::time::timeout(left(), drop_connections(self.shared.take_idle())).await;
         self.shared.dismiss();
@@ -299,9 +297,8 @@ impl<D: Database> Pool<D> {
 impl<D: Database> PoolBuilder<D> {
     /// Builds the pool. Opens no connection: that is done in a worker, when one is first asked for.
     ///
-    /// # Panics
-    /// When the cap is 0: no job could ever run. When two lanes have one name, or one is called
-    /// `default`, as the lane of all other jobs is.
+    /// # Panics The cap is 0, so that no job could ever run; two lanes have the same name; or one
+    /// is called `default`, which is the lane of all other jobs.
     pub fn build(self) -> Pool<D> {
         Pool {
             shared: Arc::new(self.into_shared()),
@@ -325,7 +322,7 @@ impl<D: Database> fmt::Debug for Pool<D> {
     }
 }
 
-/// Refuses a body that would be thrown away: the queue is full, or the pool is closed.
+/// Refuses a body that would be read in vain: the queue is full, or the pool is closed.
 impl<D: Database> Admit for Pool<D> {
     fn check(&self, _parts: &http::request::Parts) -> Result<(), Error> {
         let state = self.shared.state();

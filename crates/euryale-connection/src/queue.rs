@@ -31,7 +31,7 @@ pub(crate) struct Queue<J> {
     permits: usize,
     max_queue: usize,
     waiting: usize,
-    /// Workers that were started or called for a job, and have not looked yet.
+    /// Workers that were started or called for a job, and have not checked the queue yet.
     coming: usize,
     spinner: Spinner,
     sequence: u64,
@@ -53,7 +53,7 @@ struct Waiting<J> {
     rank: Rank,
     sequence: u64,
     since: Instant,
-    /// Somebody was told that it waits for long.
+    /// Its long wait was reported.
     is_told: bool,
 }
 
@@ -78,7 +78,7 @@ impl List {
 
 pub(crate) type LaneIndex = u16;
 
-/// Was this request admitted before?
+/// Whether this request was admitted before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rank {
     Again = 0,
@@ -92,21 +92,21 @@ enum Spinner {
     Called,
 }
 
-/// A place in the queue. Stale once the job was taken or cancelled.
+/// A place in the queue. Stale once the job has been taken or cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket {
     slot: u32,
     generation: u32,
 }
 
-/// The action that the waiting jobs need.
+/// What to do for the waiting jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Then {
-    /// Nothing: they wait for a worker that is busy, or one is on its way.
+    /// Nothing: all workers are busy, or one is about to check the queue.
     Wait,
     /// Start a worker; its permit is taken already.
     Start,
-    /// Tell the spinning worker.
+    /// Call the spinning worker.
     Call,
 }
 
@@ -116,9 +116,9 @@ pub(crate) enum Refused {
     Closed,
 }
 
-/// What a worker does next.
+/// A worker's next step.
 pub(crate) enum Next<J> {
-    /// Run this job, after what must be done for the others.
+    /// Run this job, after the action for the others.
     Run {
         job: J,
         lane: LaneIndex,
@@ -130,7 +130,7 @@ pub(crate) enum Next<J> {
 }
 
 impl<J> Queue<J> {
-    /// `shares` are the greatest numbers of jobs that each lane may run at a time; lane 0 is the
+    /// `shares` are the maximum numbers of jobs that each lane may run at a time; lane 0 is the
     /// default.
     pub(crate) fn new(
         cap: usize,
@@ -170,12 +170,12 @@ impl<J> Queue<J> {
         self.waiting
     }
 
-    /// Would a new job of the default lane be refused?
+    /// Returns whether a new job of the default lane would be refused.
     pub(crate) fn is_full(&self) -> bool {
         self.waiting >= self.max_queue.saturating_add(self.seats())
     }
 
-    /// How many of the waiting jobs do not have to wait for another to end.
+    /// The number of waiting jobs that can run without another one ending.
     fn seats(&self) -> usize {
         let looking = usize::from(self.spinner == Spinner::Looking);
         self.coming + self.cap.saturating_sub(self.permits) + looking
@@ -185,7 +185,7 @@ impl<J> Queue<J> {
         self.closed
     }
 
-    /// When the job came that waits longest.
+    /// The arrival time of the job that has waited longest.
     pub(crate) fn oldest(&self) -> Option<Instant> {
         let heads = self
             .lanes
@@ -197,7 +197,7 @@ impl<J> Queue<J> {
             .min()
     }
 
-    /// Queues a job, or gives it back.
+    /// Queues a job, or returns it.
     pub(crate) fn admit(
         &mut self,
         job: J,
@@ -210,8 +210,8 @@ impl<J> Queue<J> {
         }
         let Lane { running, share, .. } = self.lanes[usize::from(lane)];
         let may_run = running < share;
-        // A job that was admitted before keeps its place; how many there are is bounded where they
-        // are suspended.
+        // A job that was admitted before is never refused; their number is bounded where they are
+        // suspended.
         let seats = if may_run { self.seats() } else { 0 };
         if rank == Rank::New && self.waiting >= self.max_queue.saturating_add(seats) {
             return Err((job, Refused::Full));
@@ -228,8 +228,8 @@ impl<J> Queue<J> {
         Ok((ticket, self.summon()))
     }
 
-    /// Sends for a worker, if a job may run at once and nobody is on the way: one at a time, which
-    /// sends for the next one when it has taken its job.
+    /// Asks for a worker, if a job can run at once and none is on its way. Workers are started one
+    /// at a time: each asks for the next when it has taken its job.
     fn summon(&mut self) -> Then {
         if self.coming > 0 || self.pick().is_none() {
             return Then::Wait;
@@ -247,8 +247,8 @@ impl<J> Queue<J> {
         Then::Wait
     }
 
-    /// Sends for a worker for something else than a job, if a permit is free. One that is on its
-    /// way or on the lookout will do.
+    /// Asks for a worker for something other than a job, if a permit is free. One that is on its
+    /// way or spinning will do.
     pub(crate) fn send_for_one(&mut self) -> Then {
         if self.coming > 0 || self.spinner != Spinner::Absent || self.permits >= self.cap {
             return Then::Wait;
@@ -258,7 +258,7 @@ impl<J> Queue<J> {
         Then::Start
     }
 
-    /// Takes a waiting job out of the queue; `None` when a worker has it already.
+    /// Takes a waiting job out of the queue; `None` if a worker has it already.
     pub(crate) fn cancel(&mut self, ticket: Ticket) -> Option<J> {
         let slot = self.slots.get(ticket.slot as usize)?;
         (slot.generation == ticket.generation)
@@ -266,7 +266,7 @@ impl<J> Queue<J> {
             .map(|waiting| waiting.job)
     }
 
-    /// A worker that was started or called looks for the first time.
+    /// A worker that was started or called checks the queue for the first time.
     pub(crate) fn arrive(&mut self) {
         self.coming -= 1;
     }
@@ -307,7 +307,8 @@ impl<J> Queue<J> {
         }
     }
 
-    /// May the caller, a worker with nothing to do, spin for a moment? At most one does.
+    /// Returns whether the caller, a worker with nothing to do, may spin for a moment. At most one
+    /// does.
     pub(crate) fn spin(&mut self) -> bool {
         let may = self.spinner == Spinner::Absent && !self.closed && self.permits <= self.cap;
         if may {
@@ -316,7 +317,7 @@ impl<J> Queue<J> {
         may
     }
 
-    /// The end of a spin. `true`: it was called for a job.
+    /// Ends a spin. Returns `true` if the worker was called for a job.
     pub(crate) fn stop_spinning(&mut self) -> bool {
         let called = self.spinner == Spinner::Called;
         self.spinner = Spinner::Absent;
@@ -326,15 +327,15 @@ impl<J> Queue<J> {
         called
     }
 
-    /// A worker gives its permit back. It may have had to leave while another one, on the lookout,
-    /// can take a job.
+    /// A worker returns its permit. It may have had to leave although another one, which spins, can
+    /// take a job.
     pub(crate) fn leave(&mut self) -> Then {
         self.permits -= 1;
         self.summon()
     }
 
-    /// A worker that was started never comes. No other one is sent for: it would fare no better.
-    /// Those that run will look for the jobs that wait, if there are any.
+    /// A worker that was started never arrived. No other is started, because it would fail, too.
+    /// Running workers will take the waiting jobs, if there are any.
     pub(crate) fn give_up(&mut self) {
         self.coming -= 1;
         self.permits -= 1;
@@ -348,25 +349,24 @@ impl<J> Queue<J> {
         self.leave()
     }
 
-    /// Another number of permits. What is more than the new number comes back between two
-    /// jobs.
+    /// Changes the number of permits. Surplus permits are returned between two jobs.
     pub(crate) fn resize(&mut self, cap: usize) -> Then {
         self.cap = cap;
         self.summon()
     }
 
-    /// Another share for a lane.
+    /// Changes the share of a lane.
     pub(crate) fn share(&mut self, lane: LaneIndex, share: usize) -> Then {
         self.lanes[usize::from(lane)].share = share;
         self.summon()
     }
 
-    /// Another bound on the jobs that may wait. Jobs that wait already stay.
+    /// Changes the bound on waiting jobs. Those that wait already stay.
     pub(crate) fn set_max(&mut self, max_queue: usize) {
         self.max_queue = max_queue;
     }
 
-    /// From now on nothing is admitted.
+    /// Admits no more jobs.
     pub(crate) fn close(&mut self) {
         self.closed = true;
     }
@@ -380,8 +380,8 @@ impl<J> Queue<J> {
             .collect()
     }
 
-    /// The slot whose turn it is: among the lanes below their share, jobs that were admitted before
-    /// go first, but only seven times in a row; within a rank the oldest.
+    /// The slot whose turn it is, among the lanes below their share: jobs that were admitted before
+    /// go first, but only seven times in a row; then the oldest.
     fn pick(&self) -> Option<u32> {
         let again = self.oldest_of(Rank::Again);
         let new = self.oldest_of(Rank::New);
@@ -410,7 +410,7 @@ impl<J> Queue<J> {
         let previous = self.lanes[lane].lists[rank].tail;
         let index = match self.free {
             NONE => {
-                // Four thousand million jobs do not fit into memory.
+                // Four billion jobs do not fit into memory.
                 let index = u32::try_from(self.slots.len()).unwrap_or(NONE);
                 self.slots.push(Slot {
                     generation: 0,

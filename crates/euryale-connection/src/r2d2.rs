@@ -35,10 +35,9 @@
 //! [`Pool::transaction`](crate::Pool::transaction) need to know how this kind of connection begins,
 //! commits and aborts: see [`TransactionControl`].
 //!
-//! # What is asked when
+//! # When is r2d2 called?
 //!
-//! | r2d2's | is asked | at the cost of |
-//! |---|---|---|
+//! | r2d2's | is called | at the cost of | |---|---|---|
 //! | `connect`, and then [`on_connect`](R2d2::on_connect) | for a new connection, or one in place of an invalid one | a connection, within the request |
 //! | `has_broken` | after each job: `true` drops the connection | nothing, by r2d2's rule not to block |
 //! | `is_valid` | before the first use in a job, if the connection was idle | a round trip, within the request |
@@ -133,9 +132,9 @@ impl<M: ManageConnection, T> R2d2<M, T> {
         }
     }
 
-    /// A connection that was idle for this long is asked `is_valid` before it is used. Default: 500
-    /// ms, as in `HikariCP` (`aliveBypassWindowMs`). Zero asks in each job that uses the
-    /// connection; `None` asks never.
+    /// `is_valid` is called for a connection that was idle for this long, before it is used.
+    /// Default: 500 ms, as in `HikariCP` (`aliveBypassWindowMs`). Zero calls it in each job that
+    /// uses the connection; `None` never does.
     pub fn validate_after(mut self, idle: impl Into<Option<Duration>>) -> Self {
         self.validate_after = idle.into();
         self
@@ -220,17 +219,17 @@ impl<M: ManageConnection + fmt::Debug, T: fmt::Debug> fmt::Debug for R2d2<M, T> 
     }
 }
 
-/// A new connection, ready to be used.
+/// A new connection, ready for use.
 fn open<M: ManageConnection>(manager: &M, on_connect: &Hook<M>) -> Result<M::Connection, M::Error> {
     let mut raw = manager.connect()?;
     on_connect(&mut raw)?;
     Ok(raw)
 }
 
-/// A connection of a manager, to be had from [`get`](Connection::get).
+/// A connection of a manager; see [`get`](Connection::get).
 ///
-/// It does not dereference to the manager's: whoever uses it for the first time in a job asks
-/// whether it is still valid, and that may fail.
+/// It does not dereference to the manager's, because its first use in a job checks whether it is
+/// still valid, and that may fail.
 pub struct Connection<M: ManageConnection> {
     /// None after an invalid one was dropped and no other could be opened.
     raw: Option<M::Connection>,
@@ -265,7 +264,7 @@ impl<M: ManageConnection> Connection<M> {
         }
     }
 
-    /// Was it idle for so long that it must be looked at?
+    /// Returns whether it was idle for so long that it must be checked.
     fn is_due(&self) -> bool {
         match (self.idle_since, self.validate_after) {
             (Some(since), Some(most)) => since.elapsed() >= most,
@@ -273,7 +272,7 @@ impl<M: ManageConnection> Connection<M> {
         }
     }
 
-    /// The connection that a transaction began on, and no other.
+    /// The connection on which the transaction began.
     fn begun(&mut self) -> Result<&mut M::Connection, BoxError> {
         self.raw
             .as_mut()
@@ -382,14 +381,14 @@ pub trait TransactionControl<C>: Send + Sync + 'static {
     /// The driver's; the connection is dropped.
     fn abort(&self, connection: &mut C) -> Result<(), BoxError>;
 
-    /// Says what one error means, not its sources: they are asked about one by one, outermost
-    /// first, until the answer is something else than [`Fault::Other`]. The manager's errors come
-    /// here, too.
+    /// Returns the meaning of one error, without its sources: those are classified one by one,
+    /// outermost first, until the result is something other than [`Fault::Other`]. It gets the
+    /// manager's errors, too.
     fn classify(&self, error: &(dyn StdError + 'static)) -> Fault;
 
-    /// Is a transaction open after a job, when none should be? Then the connection is dropped: the
-    /// next publication must not begin in the middle of another one. Must not block. By default it
-    /// is not known, and nothing is dropped.
+    /// Returns whether a transaction is still open after a job. Then the connection is dropped,
+    /// because the next publication must not begin in the middle of another one. Must not block.
+    /// Default: unknown, and nothing is dropped.
     fn in_transaction(&self, connection: &mut C) -> bool {
         let _ = connection;
         false

@@ -12,7 +12,7 @@ use crate::state::seats::About;
 use crate::state::{Queued, Shared};
 use crate::status::QUEUED;
 
-/// The number of waiting jobs that are named: the oldest say why the others wait.
+/// The number of waiting jobs that are named: the oldest show why the others wait.
 const NAMED: usize = 100;
 
 const TARGET: &str = "euryale_connection::report";
@@ -71,7 +71,7 @@ fn waiter(waiter: &Waiter) {
     );
 }
 
-/// Nobody reads nanoseconds here.
+/// Nobody needs nanoseconds here.
 fn in_ms(time: Duration) -> Duration {
     Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
@@ -122,7 +122,7 @@ impl LateJobs {
     }
 }
 
-/// A job takes long.
+/// A job that takes long.
 pub(crate) fn warn(holder: &Holder) {
     let Holder {
         lane,

@@ -46,7 +46,7 @@ pub(crate) struct Shared<D: Database> {
     pub(crate) resizing: Mutex<()>,
     /// Set when the spinning worker is called for a job.
     pub(crate) called: AtomicBool,
-    /// A worker gave its permit back.
+    /// A worker has returned its permit.
     pub(crate) left: Notify,
     /// The tasks that transactions spawned after their commit.
     pub(crate) tasks: TaskTracker,
@@ -86,7 +86,7 @@ impl<D: Database> State<D> {
     }
 }
 
-/// A job in the queue, and whose it is.
+/// A job in the queue, and its origin.
 pub(crate) struct Queued<D: Database> {
     pub(crate) job: Arc<dyn Job<D>>,
     pub(crate) about: About,
@@ -102,19 +102,19 @@ impl<D: Database> Queued<D> {
     }
 }
 
-/// The state under its lock, for changes that may need a worker or the housekeeping task.
+/// The locked state, for changes that may need a worker or the housekeeping task.
 pub(crate) struct Locked<'p, D: Database> {
     shared: &'p Shared<D>,
     state: MutexGuard<'p, State<D>>,
     todo: Todo,
 }
 
-/// The work left for when the lock has been given back.
+/// The work to do after the lock has been released.
 #[must_use]
 pub(crate) struct Todo {
     pub(crate) worker: Then,
     pub(crate) keeper: Call,
-    /// A worker gave its permit back.
+    /// A worker has returned its permit.
     pub(crate) has_left: bool,
 }
 
@@ -133,14 +133,14 @@ impl<D: Database> DerefMut for Locked<'_, D> {
 }
 
 impl<D: Database> Locked<'_, D> {
-    /// Gives the lock back.
+    /// Releases the lock.
     pub(crate) fn unlock(self) -> Todo {
         let Self { state, todo, .. } = self;
         drop(state);
         todo
     }
 
-    /// Another cap. Returns the idle connections beyond it, the coldest first.
+    /// Changes the cap. Returns the idle connections beyond it, the coldest first.
     pub(crate) fn resize(&mut self, cap: usize) -> Vec<D::Connection> {
         self.todo.worker = self.state.queue.resize(cap);
         let mut surplus = Vec::new();
@@ -155,23 +155,23 @@ impl<D: Database> Locked<'_, D> {
         surplus
     }
 
-    /// Another share for a lane.
+    /// Changes the share of a lane.
     pub(crate) fn share(&mut self, lane: LaneIndex, share: usize) {
         self.todo.worker = self.state.queue.share(lane, share);
     }
 
-    /// Other bounds of the queue.
+    /// Changes the bounds of the queue.
     pub(crate) fn restrict(&mut self, max_queue: usize, max_wait: Option<Duration>) {
         self.state.queue.set_max(max_queue);
         self.state.max_wait = max_wait;
     }
 
-    /// From now on nothing is admitted.
+    /// Admits no more jobs.
     pub(crate) fn close(&mut self) {
         self.state.queue.close();
     }
 
-    /// Sends for a worker for something else than a job.
+    /// Asks for a worker for something other than a job.
     pub(crate) fn send_for_one(&mut self) {
         self.todo.worker = self.state.queue.send_for_one();
     }
@@ -194,8 +194,7 @@ impl<D: Database> Locked<'_, D> {
         self.state.idle.put_back(idle);
     }
 
-    /// Takes out an idle connection that is too old, to be dropped in a worker, and closes its
-    /// account.
+    /// Takes out an idle connection that is too old, to be dropped in a worker, and uncounts it.
     pub(crate) fn take_expired(&mut self, now: Instant) -> Option<D::Connection> {
         let expired = self.state.idle.take_expired(&self.shared.ages, now)?;
         let connections = &self.shared.book.connections;
@@ -225,9 +224,9 @@ impl<D: Database> Locked<'_, D> {
 }
 
 impl<D: Database> Shared<D> {
-    /// The state under its lock, for what neither queues a job nor frees a permit.
+    /// The locked state, for changes that neither queue a job nor free a permit.
     pub(crate) fn state(&self) -> MutexGuard<'_, State<D>> {
-        // Only our own state machine runs under it, and it does not panic half-way.
+        // Only our own state machine runs under this lock, and it does not panic half-way.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -243,7 +242,7 @@ impl<D: Database> Shared<D> {
         }
     }
 
-    /// The waiting jobs that no worker would run: none is left, and none could be started.
+    /// The waiting jobs that no worker would run, because none is left and none could be started.
     pub(crate) fn stranded(&self) -> Vec<Arc<dyn Job<D>>> {
         let mut pool = self.lock();
         if pool.queue.permits() > 0 {
@@ -273,7 +272,7 @@ impl<D: Database> Shared<D> {
         self.state().idle.take_warmest()
     }
 
-    /// How warm a connection is; cold, when the database cannot say.
+    /// How warm a connection is; cold if the database panics.
     pub(crate) fn warmth(&self, connection: &D::Connection) -> u64 {
         PanicMessage::catch(|| self.database.warmth(connection)).unwrap_or(0)
     }
@@ -292,8 +291,8 @@ impl<D: Database> Shared<D> {
         self.book.connections.dropped.add(DropReason::Closed, 1);
     }
 
-    /// There is nothing to look after any more, or will not be in a moment: the housekeeping task
-    /// does not sleep until it finds out.
+    /// There is nothing to watch any more, or soon will not be: the housekeeping task need not
+    /// sleep until it finds out.
     pub(crate) fn dismiss(&self) {
         let woken = self.state().keeper.woken();
         if let Some(woken) = woken {
@@ -312,8 +311,7 @@ impl<D: Database> Shared<D> {
 
     /// The number of a lane of this pool.
     ///
-    /// # Panics
-    /// When it is a lane of another pool, and so stands for another share, or for none.
+    /// # Panics It is a lane of another pool, and so means another share, or none.
     pub(crate) fn index_of(&self, lane: Lane) -> LaneIndex {
         assert!(
             lane.pool == self.id,

@@ -1,4 +1,4 @@
-//! How a pool stands.
+//! The status of a pool.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::queue::{LaneIndex, Late};
 use crate::state::seats::Running;
 use crate::state::{Queued, Shared};
 
-/// What a job does that waits, where others have a [`Phase`].
+/// The word for a waiting job, where others have a [`Phase`].
 pub(crate) const QUEUED: &str = "queued";
 
 impl<D: Database> Shared<D> {

@@ -44,12 +44,12 @@ use crate::closing::log_panic;
 /// # }
 /// ```
 ///
-/// It is dropped with the pool, which may happen on one of its own threads: its `Drop` must not
-/// join them.
+/// It is dropped with the pool, possibly on one of its own threads, so its `Drop` must not join
+/// them.
 pub trait StartWorker: Send + Sync + 'static {
-    /// Has [`worker.run()`](PoolWorker::run) called soon, on a thread that may block. At most as
-    /// many workers are started and have not returned as the pool has connections, or had before
-    /// it was resized.
+    /// Calls [`worker.run()`](PoolWorker::run) soon, on a thread that may block. At any time, at
+    /// most as many workers have been started without returning as the pool has connections, or had
+    /// before it was resized.
     ///
     /// Called on threads of the runtime and in other workers, without any lock of the pool: it must
     /// not block. A panic is logged, and counts as a dropped worker.
@@ -57,12 +57,11 @@ pub trait StartWorker: Send + Sync + 'static {
 
     /// Prepares for at most `workers` workers at a time.
     ///
-    /// Called when the pool is built, and by each [`Pool::resize`](crate::Pool::resize): before
-    /// the pool starts more workers than it could so far, or after it has been told to have fewer.
-    /// Then the surplus workers return after their current job; it is time to end one thread for
-    /// each. Calls do not overlap, because the pool holds a lock that only resizing takes: this
-    /// method must not resize the pool itself, and [`start`](Self::start) may. Default: does
-    /// nothing.
+    /// Called when the pool is built, and by each [`Pool::resize`](crate::Pool::resize): before the
+    /// pool starts more workers than before, or after its cap was lowered. In the second case the
+    /// surplus workers return after their current job, so end one thread for each. Calls do not
+    /// overlap, because the pool holds a lock that only resizing takes: this method must not resize
+    /// the pool itself, and [`start`](Self::start) may. Default: does nothing.
     fn resize(&self, workers: usize) {
         let _ = workers;
     }
@@ -120,12 +119,12 @@ impl fmt::Debug for PoolWorker {
     }
 }
 
-/// What a worker does on its thread. Its `Drop` gives back what it holds.
+/// The work of a worker on its thread. Its `Drop` returns everything that it holds.
 pub(crate) trait Work: Send + 'static {
     fn run(self);
 }
 
-/// A place that a worker is taken out of once: to run, or to be dropped.
+/// A slot from which a worker is taken once: to run, or to be dropped.
 trait Post: Send + Sync {
     fn work(&self);
 
@@ -148,7 +147,7 @@ fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
     place.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-/// The default: the blocking threads of the runtime on which a worker is called for.
+/// The default: the blocking threads of the runtime on which a worker is started.
 pub(crate) struct BlockingThreads;
 
 impl StartWorker for BlockingThreads {
@@ -169,7 +168,7 @@ impl StartWorker for BlockingThreads {
     }
 }
 
-/// Runs what holds no permit on a blocking thread of the runtime, or drops it.
+/// Runs work without a permit on a blocking thread of the runtime, or drops it.
 #[expect(
     clippy::disallowed_methods,
     reason = "only `close` waits for it, once in a pool's life"

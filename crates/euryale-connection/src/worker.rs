@@ -31,12 +31,11 @@ use crate::state::turn::{Permit, Turn};
 use crate::state::{Shared, Todo};
 use crate::threads::{PoolWorker, Work};
 
-/// For how long one worker looks for a next job before it ends. A wake-up of a parked thread costs
-/// about as much.
+/// How long one worker spins for a next job before it ends. Waking a parked thread costs about as
+/// much.
 const SPIN: Duration = Duration::from_micros(20);
 
-/// The number of looks before the core is offered to others. Asking the clock costs as much as all
-/// of them.
+/// The number of checks before the core is yielded. Reading the clock costs as much as all of them.
 const LOOKS: u32 = 16;
 
 /// Starts a worker for a permit that was taken already. Never panics: when no thread can be had,
@@ -58,7 +57,7 @@ fn start<D: Database>(shared: &Arc<Shared<D>>) {
     }
 }
 
-/// Does what the pool's state asks for, once its lock has been given back.
+/// Does what the pool's state asks for, after its lock has been released.
 pub(crate) fn carry_out<D: Database>(shared: &Arc<Shared<D>>, todo: Todo) {
     match todo.worker {
         Then::Wait => {}
@@ -79,12 +78,12 @@ struct Worker<D: Database> {
     shared: Arc<Shared<D>>,
     connection: Option<D::Connection>,
     opened: Instant,
-    /// Asked for when the connection is about to become idle.
+    /// Read when the connection is about to become idle.
     warmth: Option<u64>,
     permit: Permit,
 }
 
-/// What a worker does next.
+/// A worker's next step.
 enum Step<D: Database> {
     Run {
         job: Arc<dyn Job<D>>,
@@ -92,11 +91,11 @@ enum Step<D: Database> {
         /// When its transaction is stopped.
         until: Option<Instant>,
     },
-    /// The idle connection is too old: drops it, and looks again.
+    /// Drops an expired idle connection, and checks again.
     Expire(D::Connection),
-    /// Looks out for a job for a moment.
+    /// Spins for a moment.
     Spin,
-    /// Gives everything back when the last result is delivered.
+    /// Returns everything when the last result is delivered.
     Retire,
     /// Has given everything back.
     Leave,
@@ -109,11 +108,11 @@ impl<D: Database> Work for Worker<D> {
             next = match next {
                 Step::Run { job, since, until } => {
                     let ended = self.run_job(&*job, since, until);
-                    // The permit is free, or this worker on the lookout, before anyone sees the
-                    // result: a client that asks again at once gets the same connection.
+                    // The permit is free, or this worker spins, before anyone sees the result, so
+                    // that a client that sends another request at once gets the same connection.
                     let next = self.next(ended);
-                    // The next job is in this worker's hand already: what breaks here must not cost
-                    // it. The job's span is closed with the job.
+                    // This worker has the next job already, which must not be lost by a failure
+                    // here. The job's span is closed with the job.
                     drop(PanicMessage::catch(move || {
                         job.deliver();
                         drop(job);
@@ -150,7 +149,7 @@ impl<D: Database> Work for Worker<D> {
 }
 
 impl<D: Database> Worker<D> {
-    /// The next job; or gives back everything, connection first, then the permit, in one step.
+    /// Takes the next job, or returns everything, connection first, then the permit, in one step.
     fn next(&mut self, now: Instant) -> Step<D> {
         let mut may_spin = self.shared.spins;
         loop {
@@ -190,9 +189,9 @@ impl<D: Database> Worker<D> {
         }
     }
 
-    /// Looks out for a call for a moment; was there one?
+    /// Spins for a moment; returns whether it was called.
     fn spin(&self) -> bool {
-        // Of the real clock: a paused one would never end it.
+        // The real clock, because a paused one would never end it.
         let until = std::time::Instant::now() + SPIN;
         let is_called = || {
             std::hint::spin_loop();
@@ -202,14 +201,14 @@ impl<D: Database> Worker<D> {
             if std::time::Instant::now() >= until {
                 return false;
             }
-            // The core may be the one that would bring the next job.
+            // This core may be the one on which the next job would arrive.
             std::thread::yield_now();
         }
         true
     }
 
-    /// Runs a job that was queued at `since`, and whose transaction is stopped at `until`; when it
-    /// ended.
+    /// Runs a job that was queued at `since`, and whose transaction is stopped at `until`. Returns
+    /// when it ended.
     fn run_job(
         &mut self,
         job: &dyn Job<D>,
@@ -238,7 +237,7 @@ impl<D: Database> Worker<D> {
         let mut accounts = source.accounts;
         self.check_connection(&mut accounts);
 
-        // The accounts are closed before anyone can see the result.
+        // The gauges are decremented before anyone can see the result.
         drop(accounts);
         let end = Instant::now();
         self.shared
@@ -249,7 +248,7 @@ impl<D: Database> Worker<D> {
         end
     }
 
-    /// After each job: is the connection still good for another one?
+    /// Called after each job: returns whether the connection can serve another one.
     fn check_connection(&mut self, accounts: &mut Accounts) {
         let Some(connection) = &mut self.connection else {
             return;
@@ -275,14 +274,15 @@ impl<D: Database> Worker<D> {
 }
 
 impl<D: Database> Drop for Worker<D> {
-    /// A worker that ends in any other way than by leaving: its runtime is gone or was never there,
-    /// or something panicked that no one foresaw. The permit must come back, and waiting jobs must
-    /// not wait for ever.
+    /// A worker that ends in any other way than by leaving: its runtime has ended or never existed,
+    /// or there was an unexpected panic. The permit must be returned, and waiting jobs must not
+    /// wait for ever.
     fn drop(&mut self) {
         if self.permit.is_given_back() {
             return;
         }
-        // First the connection, then the permit: whoever gets the permit may open another one.
+        // First the connection, then the permit, because the next owner of the permit may open
+        // another one.
         self.discard(DropReason::Panicked);
         let mut pool = self.shared.lock();
         pool.break_down(&mut self.permit);

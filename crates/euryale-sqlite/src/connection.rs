@@ -22,42 +22,42 @@ const FIRST_READ: &str = "PRAGMA schema_version";
 const COMMIT: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
 
-/// SQLite asks whether to go on once in this many steps of its virtual machine: some 10 µs.
+/// SQLite calls the progress handler once in this many steps of its virtual machine: some 10 µs.
 const STEPS: i32 = 1_000;
 
-/// How many places of the statement cache the statements above take.
+/// How many entries of the statement cache the statements above take.
 pub(crate) const OWN_STATEMENTS: usize = 5;
 
 /// A connection to SQLite, made by [`Sqlite`](crate::Sqlite): a [`rusqlite::Connection`] with all
 /// its methods.
 ///
-/// Prefer [`prepare_cached`](rusqlite::Connection::prepare_cached) for what is run more than once:
-/// the statements stay with the connection, from transaction to transaction. (`query_row` and
+/// Prefer [`prepare_cached`](rusqlite::Connection::prepare_cached) for statements that run more
+/// than once: they stay with the connection, from transaction to transaction. (`query_row` and
 /// `execute` prepare each time.)
 ///
-/// **Inside a publication the transaction is not the publisher's to end.** Use
-/// [`savepoint`](rusqlite::Connection::savepoint) to undo a part of it. What else happens:
+/// **Inside a publication, do not end the transaction yourself.** Use
+/// [`savepoint`](rusqlite::Connection::savepoint) to undo a part of it. Otherwise:
 ///
 /// * `COMMIT` with something to write is refused: SQLite rolls back and answers
 ///   [`SQLITE_CONSTRAINT_COMMITHOOK`](https://www.sqlite.org/rescode.html#constraint_commithook)
 ///   ("constraint failed"), and an error is logged. Nothing becomes durable.
 /// * After that, after `ROLLBACK`, and after an error for which [SQLite itself rolls
 ///   back](https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction)
-///   (disk full, for one), nothing can be committed: later writes are refused in the same way, and
+///   (such as a full disk), nothing can be committed: later writes are refused in the same way, and
 ///   a publisher that returns `Ok` all the same ends in [`TransactionEnded`].
-/// * `BEGIN`, and so [`transaction`](rusqlite::Connection::transaction), is an error of SQLite's:
-///   it does not nest transactions.
+/// * `BEGIN`, and so [`transaction`](rusqlite::Connection::transaction), is an error in SQLite,
+///   which does not nest transactions.
 ///
-/// One thing is not noticed: `ROLLBACK` and then `BEGIN`. Later statements are committed without
-/// the earlier ones.
+/// `ROLLBACK` followed by `BEGIN` is not noticed: later statements are committed without the
+/// earlier ones.
 ///
-/// In a job without a transaction (a pool's `run`) all of these work as rusqlite documents them. A
+/// In a job without a transaction (a pool's `run`), all of these work as rusqlite documents them. A
 /// transaction left open there is rolled back with its connection, which is dropped.
 ///
 /// The commit hook of the connection belongs to this crate. Settings that outlive a transaction
 /// (pragmas, temporary tables, attached files) belong in
-/// [`Sqlite::on_connect`](crate::Sqlite::on_connect): a publisher that changes them changes them
-/// for the next job.
+/// [`Sqlite::on_connect`](crate::Sqlite::on_connect): if a publisher changes them, they stay
+/// changed for the next job.
 #[derive(Debug)]
 pub struct Connection {
     raw: rusqlite::Connection,
@@ -74,8 +74,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// `file` is what stood at the path before `raw` was opened: if it changed in between, the
-    /// first transaction notices.
+    /// `file` is the file at the path before `raw` was opened: if it changed in between, the first
+    /// transaction notices.
     pub(crate) fn new(
         mut raw: rusqlite::Connection,
         file: FileId,
@@ -146,12 +146,12 @@ impl Connection {
         if patience == self.busy_timeout {
             return self.run(BEGIN_WRITE);
         }
-        // SQLite itself waits for writers of other processes, and does not look at the flag.
+        // SQLite itself waits for writers of other processes, and does not check the flag.
         self.raw.busy_timeout(patience)?;
         let began = self.run(BEGIN_WRITE);
         self.raw.busy_timeout(self.busy_timeout)?;
         began.map_err(|error| match error.sqlite_error_code() {
-            // The wait was cut short by the deadline, so another attempt would meet it, too.
+            // The deadline cut the wait short, so another attempt would meet it, too.
             Some(ErrorCode::DatabaseBusy) => elapsed("another process did not end its writing"),
             _ => error,
         })
@@ -168,7 +168,8 @@ impl Connection {
         rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(waited))
     }
 
-    /// Begins to read the state of `snapshot`. `false`: it is gone, and nothing was begun.
+    /// Begins to read the state of `snapshot`. Returns `false` if it is gone, and nothing was
+    /// begun.
     #[cfg(feature = "snapshot")]
     pub(crate) fn begin_at(&mut self, path: &Path, snapshot: &Snapshot) -> Result<bool, BoxError> {
         self.check_file(path)?;
@@ -208,15 +209,15 @@ impl Connection {
         }
     }
 
-    /// Has the transaction inserted, updated or deleted a row, by a trigger, too, and be it undone
-    /// to a savepoint? Changes of the schema do not count
+    /// Returns whether the transaction has inserted, updated or deleted a row, also by a trigger,
+    /// even if it was rolled back to a savepoint. Changes of the schema do not count
     /// (<https://www.sqlite.org/c3ref/total_changes.html>).
     pub fn has_written(&self) -> bool {
         self.raw.total_changes() != self.changes_before
     }
 
-    /// What the transaction has written so far. Nothing, unless
-    /// [`Sqlite::write_sets`](crate::Sqlite::write_sets) was asked for.
+    /// What the transaction has written so far. Empty unless
+    /// [`Sqlite::write_sets`](crate::Sqlite::write_sets) is on.
     pub fn write_set(&self) -> WriteSet {
         self.writes.as_ref().map(Writes::get).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! What SQLite's answers mean for a transaction.
+//! The meaning of SQLite's results for a transaction.
 
 use std::error::Error;
 
@@ -47,7 +47,7 @@ impl Database for Sqlite {
         }
     }
 
-    /// The state that the open transaction sees. `None` while SQLite cannot name it; see the
+    /// Names the state that the open transaction sees. `None` while SQLite cannot name it; see the
     /// crate's documentation.
     #[cfg(feature = "snapshot")]
     fn snapshot(&self, connection: &mut Connection) -> Result<Option<Snapshot>, BoxError> {
@@ -73,15 +73,15 @@ impl Database for Sqlite {
         Some(connection.interrupt())
     }
 
-    /// Is no transaction open?
+    /// Returns whether no transaction is open.
     fn is_reusable(&self, connection: &mut Connection) -> bool {
         connection.is_idle()
     }
 
     /// The number of transactions begun on this connection.
     ///
-    /// It stands for what SQLite knows but does not say through a safe interface: how full the
-    /// statement cache is, the parsed schema, and the page cache. Preferring the one that served
+    /// It approximates data that SQLite does not offer through a safe interface: how full the
+    /// statement cache, the parsed schema and the page cache are. Preferring the one that served
     /// most also keeps writes on few connections, and SQLite drops a connection's cached pages when
     /// *another* one has written (<https://www.sqlite.org/fileformat2.html#file_change_counter>).
     fn warmth(&self, connection: &Connection) -> u64 {
@@ -92,14 +92,14 @@ impl Database for Sqlite {
 fn code<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a ffi::Error> {
     match error.downcast_ref::<rusqlite::Error>() {
         Some(rusqlite::Error::SqliteFailure(code, _)) => Some(code),
-        // Other variants carry the code, if any, as their source, which is asked next.
+        // Other variants have the code, if any, as their source, which is classified next.
         Some(_) => None,
         None => error.downcast_ref::<ffi::Error>(),
     }
 }
 
-/// By [result codes](https://www.sqlite.org/rescode.html); the reasons stand in the crate's
-/// documentation.
+/// By [result codes](https://www.sqlite.org/rescode.html); the crate's documentation has the
+/// reasons.
 fn fault(error: &ffi::Error) -> Fault {
     match error.code {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Fault::Conflict,
@@ -107,7 +107,7 @@ fn fault(error: &ffi::Error) -> Fault {
         | ErrorCode::CannotOpen
         | ErrorCode::NotADatabase
         | ErrorCode::DatabaseCorrupt => Fault::Disconnected,
-        // Without detail it comes from `PRAGMA query_only`; with detail, from the file.
+        // Without an extended code it is caused by `PRAGMA query_only`; with one, by the file.
         ErrorCode::ReadOnly if error.extended_code != ffi::SQLITE_READONLY => Fault::Disconnected,
         ErrorCode::DiskFull => Fault::Full,
         ErrorCode::OperationInterrupted => Fault::Elapsed,

@@ -17,17 +17,17 @@ pub struct OpenError {
 
 #[derive(Debug)]
 pub(crate) enum Problem {
-    /// A name that SQLite takes for something else than a file.
+    /// A name that means something other than a file to SQLite.
     NotAFile,
     /// The path does not lead to a file.
     Unreachable(io::Error),
     /// The file can be read, but not written.
     ReadOnly,
-    /// The journal mode is this one.
+    /// The file has this journal mode.
     NotWal(String),
-    /// A hook of the program's left a transaction open.
+    /// A hook of the program left a transaction open.
     LeftOpen,
-    /// SQLite says no.
+    /// SQLite refused.
     Sqlite(rusqlite::Error),
 }
 
@@ -109,8 +109,8 @@ impl Error for OpenError {
 /// The file at the database's path is not the one that the connection has open: it was moved,
 /// removed or replaced.
 ///
-/// Nothing was read or written. The connection is dropped; the next one opens the file that is
-/// there then.
+/// Nothing was read or written. The connection is dropped; the next one opens the file that exists
+/// then.
 #[derive(Debug)]
 pub struct FileReplaced {
     path: PathBuf,

@@ -1,10 +1,9 @@
-//! Which file a path stands for.
+//! The file that a path leads to.
 
 use std::io;
 use std::path::Path;
 
-/// A file's identity, for as long as somebody holds it open: its number is not given to another one
-/// before.
+/// A file's identity while it is held open: until then its inode number is not reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileId {
     #[cfg(unix)]
@@ -23,7 +22,7 @@ impl FileId {
         })
     }
 
-    /// Elsewhere an open database cannot be moved or removed: all files are the same one.
+    /// Elsewhere an open database cannot be moved or removed, so all files count as the same.
     #[cfg(not(unix))]
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         std::fs::metadata(path).map(|_| Self {})

@@ -10,13 +10,13 @@ use crate::sqlite::PATIENCE;
 use crate::{Connection, OpenError, Sqlite};
 
 impl Sqlite {
-    /// Brings the schema up to date: runs those of `steps` that the file has not seen, in order,
-    /// and returns by how many it was behind. Blocks; for a program's start, before it serves.
+    /// Brings the schema up to date: runs the `steps` that the file has not had yet, in order, and
+    /// returns their number. Blocks; call it before the program starts to serve.
     ///
-    /// The file's version is the number of steps behind it, kept in its header
-    /// ([`PRAGMA user_version`](https://www.sqlite.org/pragma.html#pragma_user_version)). So a step
-    /// that was once released must never be changed, moved or removed; append another one. A step
-    /// is one or more statements.
+    /// The file's version is the number of steps that it has had, kept in its header ([`PRAGMA
+    /// user_version`](https://www.sqlite.org/pragma.html#pragma_user_version)). So a step that was
+    /// once released must never be changed, moved or removed; append another one. A step is one or
+    /// more statements.
     ///
     /// Each step is one transaction, together with its new version: all of it is done, or nothing.
     /// Programs that start at the same time wait for each other, at most 10 s for one step, and
@@ -31,8 +31,7 @@ impl Sqlite {
     /// [`MigrateError::Newer`], and nothing was changed, not even the journal mode. After
     /// [`Step`](MigrateError::Step) the steps before the failing one are done.
     pub fn migrate(&self, steps: &[&str]) -> Result<usize, MigrateError> {
-        // Even WAL mode would be a change to a file that is not ours: a bare connection looks
-        // first.
+        // Even WAL mode would change a file that is not ours, so a bare connection checks first.
         let bare = self.open_bare(PATIENCE)?;
         let behind = steps.len() - self.steps_done(&bare, steps)?;
         if behind == 0 {
@@ -47,7 +46,7 @@ impl Sqlite {
         Ok(behind)
     }
 
-    /// Does one step; `false` when none was left.
+    /// Runs one step; returns `false` if none was left.
     fn next_step(&self, connection: &mut Connection, steps: &[&str]) -> Result<bool, MigrateError> {
         let number = self.steps_done(connection, steps)?;
         if number == steps.len() {
@@ -115,11 +114,11 @@ pub enum MigrateError {
         /// The last version that this program knows.
         known: usize,
     },
-    /// A step failed; the steps before it are done, and nothing of it is.
+    /// A step failed; the steps before it are done, and nothing of this one is.
     Step {
         /// The file.
         path: PathBuf,
-        /// Which step, from 1: the version that it would have led to.
+        /// The number of the step, from 1: the version that it would have led to.
         step: usize,
         /// Why: a [`rusqlite::Error`], a foreign key without its row,
         /// [`TransactionEnded`](crate::TransactionEnded) when the step ends the transaction itself,

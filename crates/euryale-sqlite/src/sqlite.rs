@@ -39,25 +39,25 @@ pub struct Sqlite {
     keeps_writes: bool,
 }
 
-/// Sets what has reached the disk when a commit returns, and so what a response after it promises
+/// What has reached the disk when a commit returns, and so what a response after it guarantees
 /// (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Synchronous {
-    /// The transaction: it outlives a power failure. Costs an `fsync` per commit.
+    /// The transaction: it survives a power failure. Costs an `fsync` per commit.
     #[default]
     Full,
-    /// Nothing yet. The transaction outlives the end of the process, killed or not; a power failure
-    /// or a crash of the kernel may undo the last commits, though never a part of one. For what can
-    /// be made again.
+    /// Nothing yet. The transaction survives the end of the process, killed or not; a power failure
+    /// or a crash of the kernel may undo the last commits, though never a part of one. For data
+    /// that can be recreated.
     Normal,
 }
 
 impl Sqlite {
-    /// The database in the file at `path`, which is created if it is not there. A relative path is
-    /// taken from the present working directory. Blocks, at most for 10 s if another program has
-    /// the file locked.
+    /// Opens the database in the file at `path`, which is created if it does not exist. A relative
+    /// path is resolved against the current directory. Blocks, for at most 10 s if another program
+    /// has locked the file.
     ///
-    /// A new file is put into WAL mode. An older one is only looked at, not changed: that is left
+    /// A new file is put into WAL mode. An existing one is only checked, not changed: that is left
     /// to [`migrate`](Self::migrate), which checks its version first, and to the first connection.
     ///
     /// # Errors
@@ -86,11 +86,12 @@ impl Sqlite {
 
     /// How long a writer waits for another writer before it is a conflict. Default: 100 ms.
     ///
-    /// Short, because it waits with its worker and its connection; a conflict waits without.
-    /// Writers of this value and its clones take turns, first come first served: the next is woken
-    /// when the one before it has ended. For writers of other processes SQLite polls, as long once
-    /// more, with pauses of up to 100 ms (<https://www.sqlite.org/c3ref/busy_timeout.html>), in
-    /// whole milliseconds; zero does not wait.
+    /// It is short because the writer holds its worker and its connection while it waits; the pause
+    /// after a conflict holds neither. Writers of this value and its clones take turns, first come
+    /// first served: the next is woken when the one before it has ended. For writers of other
+    /// processes SQLite polls, as long once more, with pauses of up to 100 ms
+    /// (<https://www.sqlite.org/c3ref/busy_timeout.html>), in whole milliseconds; zero does not
+    /// wait.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         // SQLite counts milliseconds in an `int`.
         self.busy_timeout = timeout.min(Duration::from_millis(i32::MAX as u64));
@@ -119,8 +120,8 @@ impl Sqlite {
         self
     }
 
-    /// Keeps what each transaction writes, for [`Connection::write_set`]: a lock and a look into a
-    /// map for each row. The update hook of the connection is this crate's then. Default: no.
+    /// Records what each transaction writes, for [`Connection::write_set`], at the cost of a lock
+    /// and a map lookup for each row. It uses the connection's update hook. Default: off.
     pub fn write_sets(mut self) -> Self {
         self.keeps_writes = true;
         self
@@ -165,7 +166,7 @@ impl Sqlite {
         if !raw.is_autocommit() {
             return Err(self.error(Problem::LeftOpen));
         }
-        // Once more: a hook may have changed it.
+        // Again, because a hook may have changed it.
         ensure_wal(&raw, &self.path)?;
         Connection::new(
             raw,
@@ -177,7 +178,7 @@ impl Sqlite {
         .map_err(|error| self.sqlite_error(error))
     }
 
-    /// The file, opened and not yet looked into.
+    /// The file, opened and not yet read.
     pub(crate) fn open_bare(
         &self,
         busy_timeout: Duration,
@@ -238,7 +239,7 @@ fn open_file(path: &Path, more: OpenFlags) -> Result<rusqlite::Connection, OpenE
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
     let open = || -> rusqlite::Result<(rusqlite::Connection, bool)> {
         let raw = rusqlite::Connection::open_with_flags(path, flags)?;
-        // Where it may not write, SQLite opens for reading and says nothing.
+        // Without permission to write, SQLite silently opens the file for reading.
         let is_readonly = raw.is_readonly("main")?;
         Ok((raw, is_readonly))
     };
@@ -249,15 +250,15 @@ fn open_file(path: &Path, more: OpenFlags) -> Result<rusqlite::Connection, OpenE
     }
 }
 
-/// The first look into the file: an unreadable one fails here.
+/// The first read of the file: an unreadable one fails here.
 fn is_empty(raw: &rusqlite::Connection) -> rusqlite::Result<bool> {
     raw.busy_timeout(PATIENCE)?;
     let pages: i64 = raw.query_row("PRAGMA page_count", [], |row| row.get(0))?;
     Ok(pages == 0)
 }
 
-/// Of attached files it says nothing. Waits for each lock as long as `raw` does; where WAL mode is
-/// on already, it needs only that of a reader.
+/// It does not cover attached files. Waits for each lock as long as `raw` does; if WAL mode is on
+/// already, it needs only a reader's.
 fn ensure_wal(raw: &rusqlite::Connection, path: &Path) -> Result<(), OpenError> {
     match into_wal(raw) {
         Ok(mode) if mode == WAL => Ok(()),

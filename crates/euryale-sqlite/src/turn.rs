@@ -1,9 +1,9 @@
 //! Writers of one process take turns.
 //!
-//! SQLite lets a writer wait for another one by sleeping and looking again, with pauses of up to
-//! 100 ms (<https://www.sqlite.org/c3ref/busy_timeout.html>). A writer that has just committed
-//! begins again long before a sleeping one looks, so the sleeping ones starve. Here the first in
-//! line is woken when the writer before it has ended.
+//! SQLite lets a writer wait for another one by sleeping and polling, with pauses of up to 100 ms
+//! (<https://www.sqlite.org/c3ref/busy_timeout.html>). A writer that has just committed begins
+//! again long before a sleeping one polls, so the sleeping ones starve. Here the first in line is
+//! woken when the writer before it has ended.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use euryale_core::Interrupt;
 
-/// How often a writer that waits looks whether it was stopped.
+/// How often a waiting writer checks whether it was stopped.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The line of those who want to write to one file; clones share it.
+/// The queue of writers to one file; clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Turns(Arc<Mutex<Line>>);
 
@@ -33,7 +33,8 @@ struct Waiter {
 }
 
 impl Turns {
-    /// Waits for its turn, in a worker. None when that takes longer than `patience`, or is stopped.
+    /// Waits for its turn, in a worker. Returns none if that takes longer than `patience`, or is
+    /// stopped.
     pub(crate) fn take(&self, patience: Duration, interrupt: &Interrupt) -> Option<Turn> {
         let mut line = self.lock();
         if !line.is_taken {
@@ -60,7 +61,7 @@ impl Turns {
             }
         }
         let mut line = self.lock();
-        // Given in the last moment: then it is taken.
+        // The turn came in the last moment, and is taken.
         if waiter.has_turn.load(Ordering::Acquire) {
             return Some(Turn(self.clone()));
         }
@@ -92,7 +93,7 @@ impl fmt::Debug for Turns {
     }
 }
 
-/// The turn of one writer. Dropped, it is the next one's.
+/// The turn of one writer, which passes to the next one when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Turn(Turns);
 

@@ -36,7 +36,7 @@ impl WriteSet {
             .map(|(table, rows)| (table.as_str(), *rows))
     }
 
-    /// Is there nothing in it?
+    /// Returns whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.tables.is_empty()
     }

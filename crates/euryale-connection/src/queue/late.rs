@@ -1,4 +1,4 @@
-//! Jobs that wait, for people.
+//! Lists waiting jobs for people.
 
 use std::time::Instant;
 
@@ -38,8 +38,8 @@ impl<J> Queue<J> {
         })
     }
 
-    /// Tells of each job, once, that has waited since `before` or longer; of each list, the oldest
-    /// first. When the oldest came that is not told of.
+    /// Reports each job once that has waited since `before` or longer, the oldest of each list
+    /// first. Returns the arrival time of the oldest job that is not reported yet.
     pub(crate) fn tell_late(
         &mut self,
         before: Instant,

@@ -1,4 +1,4 @@
-//! The way into the queue, and out of it without having run.
+//! How jobs enter the queue, and leave it without having run.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +40,7 @@ impl<D: Database> Shared<D> {
         let admitted = admitted.map(|(ticket, then)| {
             self.book.queue.depth.add(1);
             pool.todo.worker = then;
-            // A worker that is called takes a job in a moment, which is looked after then.
+            // A worker that is called takes a job at once, which is watched from then on.
             if then != Then::Call {
                 pool.look_after_job(now, None);
             }
@@ -51,7 +51,7 @@ impl<D: Database> Shared<D> {
         // A time beyond the end of the clock does not bound the wait.
         let until = wait.and_then(|wait| now.checked_add(wait));
         match admitted {
-            // From here on the job has an owner, who takes it back out of the queue.
+            // From here on the job has an owner, which takes it back out of the queue.
             Ok(ticket) => Ok((Waiting::new(Arc::clone(self), cell, ticket, until), todo)),
             Err((_, Refused::Full)) => {
                 self.book.queue.full.add(1);

@@ -19,7 +19,7 @@ pub(crate) struct Ages {
 }
 
 impl Ages {
-    /// When an idle connection is not worth using any more.
+    /// When an idle connection expires.
     pub(crate) fn expiry<C>(&self, idle: &Idle<C>) -> Option<Instant> {
         let idle_for_long = self
             .idle_timeout
@@ -58,7 +58,7 @@ impl<C> IdleConnections<C> {
         self.0.push(idle);
     }
 
-    /// Takes out the connection with the most in its caches; among equals the one used last.
+    /// Takes out the connection with the fullest caches; of equal ones, the one used last.
     pub(super) fn take_warmest(&mut self) -> Option<Idle<C>> {
         let warmest = self
             .0
@@ -69,7 +69,7 @@ impl<C> IdleConnections<C> {
         Some(self.0.remove(warmest))
     }
 
-    /// Takes out the connection with the least in its caches.
+    /// Takes out the connection with the emptiest caches.
     pub(super) fn take_coldest(&mut self) -> Option<Idle<C>> {
         let coldest = self
             .0

@@ -1,4 +1,4 @@
-//! What the pool's state holds of its housekeeping task.
+//! The housekeeping task, as part of the pool's state.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,21 +6,21 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// A task that is late by this much is on a runtime that nobody drives any more.
+/// A task that is late by this much is on a runtime that is no longer driven.
 const LOST: Duration = Duration::from_secs(5);
 
-/// The task's current life, if it is there.
+/// The running task, if there is one.
 #[derive(Default)]
 pub(crate) struct Keeper {
     shift: Option<Shift>,
     is_off: bool,
 }
 
-/// One life of the task.
+/// One run of the task.
 struct Shift {
     /// When it looks next.
     due: Instant,
-    /// Wakes it; tells it from others, too.
+    /// Wakes it; also identifies it.
     woken: Arc<Notify>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) enum Call {
 }
 
 impl Keeper {
-    /// Something is due then.
+    /// Something is due at this time.
     pub(super) fn expect(&mut self, due: Instant, now: Instant) -> Call {
         match &mut self.shift {
             Some(shift) if now.saturating_duration_since(shift.due) < LOST => {
@@ -57,14 +57,14 @@ impl Keeper {
         }
     }
 
-    /// Returns whether this is the life of the task that is woken so.
+    /// Returns whether this is the run of the task that this notifier wakes.
     pub(crate) fn is_on(&self, woken: &Arc<Notify>) -> bool {
         self.shift
             .as_ref()
             .is_some_and(|shift| Arc::ptr_eq(&shift.woken, woken))
     }
 
-    /// The task looks again then; `None`: it ends.
+    /// The task checks again at this time; `None`: it ends.
     pub(crate) fn sleep(&mut self, until: Option<Instant>, woken: &Arc<Notify>) {
         self.shift = until.map(|due| Shift {
             due,
@@ -72,7 +72,7 @@ impl Keeper {
         });
     }
 
-    /// The task has ended. `for_good`: no other one would fare better.
+    /// The task has ended; with `for_good` another one would fail, too.
     pub(crate) fn end(&mut self, for_good: bool) {
         self.shift = None;
         self.is_off = for_good;

@@ -1,4 +1,4 @@
-//! Can the database be reached? As the last job that tried has found.
+//! Whether the last job that needed the database could reach it.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -17,7 +17,7 @@ impl Reach {
         self.get().is_lost
     }
 
-    /// How often it could not be reached so far.
+    /// The number of failures so far.
     pub(crate) fn failures(&self) -> u64 {
         self.get().failures
     }
@@ -28,7 +28,8 @@ impl Reach {
         state.failures += 1;
     }
 
-    /// It was reached, at a time when it had failed so often: news only if it has not since.
+    /// It was reached when there had been this many failures; this counts only if there has been
+    /// none since.
     pub(crate) fn reached(&self, failures: u64) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.failures == failures {

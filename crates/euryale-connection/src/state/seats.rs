@@ -30,17 +30,17 @@ impl About {
 
 /// A job in its worker.
 pub(crate) struct Running<D: Database> {
-    /// To be stopped. Nothing of the application's is dropped with it: a job that has begun holds
-    /// its result for whoever waits, or nothing.
+    /// The handle to stop it. Dropping it drops none of the application's values: a job that has
+    /// begun holds its result for its future, or nothing.
     pub(crate) job: Arc<dyn Job<D>>,
     pub(crate) about: About,
     pub(crate) lane: LaneIndex,
     pub(crate) since: Instant,
-    /// For how long it was queued before.
+    /// How long it was queued before.
     pub(crate) waited: Duration,
-    /// It was logged as one that takes long.
+    /// Whether it was logged as one that takes long.
     pub(crate) is_logged: bool,
-    /// When it is stopped. None: not, or that is done.
+    /// When it will be stopped. None if it has no deadline, or has been stopped.
     pub(crate) until: Option<Instant>,
 }
 
@@ -75,15 +75,15 @@ impl<D: Database> Running<D> {
     }
 }
 
-/// What the job in a seat does. Written by its worker without the lock, and read by whoever asks.
+/// The phase of the job in a seat. Written by its worker without the lock, and read by reports.
 #[derive(Clone, Default)]
 pub(crate) struct PhaseCell(Arc<AtomicU8>);
 
 impl PhaseCell {
-    /// What it did before.
+    /// Returns its previous phase.
     pub(crate) fn enter(&self, phase: Phase) -> Phase {
         let before = self.get();
-        // Only one thread writes, and nothing depends on it.
+        // Only one thread writes it, and nothing else depends on it.
         self.0.store(phase as u8, Ordering::Relaxed);
         before
     }
@@ -96,12 +96,12 @@ impl PhaseCell {
     }
 }
 
-/// A worker's number among the seats, from its first job until it leaves.
+/// A worker's seat number, from its first job until it leaves.
 #[derive(Clone, Default)]
 pub(crate) struct Seat(Option<(usize, PhaseCell)>);
 
 impl Seat {
-    /// The job does this; what it did before.
+    /// Sets the job's phase, and returns the previous one.
     pub(crate) fn enter(&self, phase: Phase) -> Phase {
         self.0
             .as_ref()
@@ -109,8 +109,8 @@ impl Seat {
     }
 }
 
-/// As many as there ever were workers at a time. To sit down and to rise is O(1) and allocates
-/// nothing, once they are there.
+/// As many as there ever were workers at a time. Taking and leaving an existing seat is O(1) and
+/// allocates nothing.
 pub(crate) struct Seats<D: Database> {
     seats: Vec<(Option<Running<D>>, PhaseCell)>,
     free: Vec<usize>,
@@ -139,7 +139,7 @@ impl<D: Database> Seats<D> {
         self.seats[*number].0 = Some(running);
     }
 
-    /// Its job has ended; what was known of it.
+    /// Its job has ended; returns its entry.
     pub(crate) fn clear(&mut self, seat: &Seat) -> Option<Running<D>> {
         let (number, _) = seat.0.as_ref()?;
         self.seats[*number].0.take()

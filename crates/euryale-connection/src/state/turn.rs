@@ -11,11 +11,11 @@ use super::seats::{Running, Seat};
 use crate::job::Job;
 use crate::queue::{LaneIndex, Next, Then};
 
-/// A worker's permit, and what it does with it.
+/// A worker's permit, and its state.
 #[derive(Default)]
 pub(crate) struct Permit {
     stage: Stage,
-    /// Where the pool sees what the worker runs.
+    /// The worker's seat.
     pub(crate) seat: Seat,
 }
 
@@ -29,12 +29,12 @@ impl Permit {
 /// Left).
 #[derive(Clone, Copy, Default)]
 enum Stage {
-    /// Started, and has not looked yet. Holds a permit.
+    /// Started, and has not checked the queue yet. Holds a permit.
     #[default]
     Coming,
-    /// Looks at the queue, or drops a connection that nobody uses. Holds a permit.
+    /// Checks the queue, or drops an expired connection. Holds a permit.
     Idle,
-    /// On the lookout for a job. Holds a permit.
+    /// Spins while waiting for a job. Holds a permit.
     Spinning,
     /// In a job of this lane. Holds a permit.
     Running(LaneIndex),
@@ -51,7 +51,7 @@ pub(crate) enum Turn<D: Database> {
         /// When its transaction is stopped.
         until: Option<Instant>,
     },
-    /// It may look out for a job for a moment; whatever queues one will call it.
+    /// It may spin for a moment; the code that queues a job will call it.
     Spin,
     /// There is no place for it any more.
     Retire,
@@ -60,8 +60,8 @@ pub(crate) enum Turn<D: Database> {
 }
 
 impl<D: Database> Locked<'_, D> {
-    /// The next turn of a worker that comes from its last one. `may_spin` becomes false if that was
-    /// a spin in vain.
+    /// The worker's next turn after its last one. `may_spin` becomes false after a spin without a
+    /// job.
     pub(crate) fn next(
         &mut self,
         permit: &mut Permit,
@@ -116,7 +116,7 @@ impl<D: Database> Locked<'_, D> {
         Turn::Leave
     }
 
-    /// The worker gives its permit back.
+    /// The worker returns its permit.
     pub(crate) fn leave(&mut self, permit: &mut Permit) {
         self.state.seats.leave(&mut permit.seat);
         self.todo.worker = self.state.queue.leave();
@@ -124,7 +124,7 @@ impl<D: Database> Locked<'_, D> {
         permit.stage = Stage::Left;
     }
 
-    /// The worker ends in any other way than by leaving: its permit comes back.
+    /// The worker ends in any other way than by leaving, and its permit is returned.
     pub(crate) fn break_down(&mut self, permit: &mut Permit) {
         let queue = &mut self.state.queue;
         self.todo.worker = match std::mem::replace(&mut permit.stage, Stage::Left) {

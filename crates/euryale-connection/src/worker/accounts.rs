@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::PoolBook;
 
-/// Counts a job that runs, and the connection in its worker's hand. The gauges return to where they
-/// were when it is dropped, also by a worker that unwinds.
+/// Counts a running job and its worker's connection. The gauges are restored when it is dropped,
+/// also when a worker unwinds.
 pub(super) struct Accounts {
     book: Arc<PoolBook>,
     is_connected: bool,

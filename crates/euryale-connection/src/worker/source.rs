@@ -12,7 +12,7 @@ use crate::state::Shared;
 use crate::state::reach::Reach;
 use crate::state::seats::Seat;
 
-/// What a lease is lent from, during one job.
+/// The source of a lease's connection, during one job.
 pub(super) struct Source<'w, D: Database> {
     pub(super) shared: &'w Shared<D>,
     pub(super) job: &'w dyn Job<D>,
@@ -23,10 +23,10 @@ pub(super) struct Source<'w, D: Database> {
     pub(super) contact: Contact<'w>,
 }
 
-/// What a job finds out about whether the database can be reached.
+/// What a job finds out about the database's reachability.
 ///
-/// A job that reached it says so at its end, and only if no other job has failed to since: it may
-/// have begun long before the database went away.
+/// A job that reached it reports so at its end, and only if no other job has failed since, because
+/// it may have begun long before the database went away.
 pub(super) struct Contact<'w> {
     reach: &'w Reach,
     /// The number of failures when this job reached the database.
@@ -115,7 +115,7 @@ impl<D: Database> LeaseSource<D> for Source<'_, D> {
 
     fn enter(&self, phase: Phase) -> Phase {
         let before = self.seat.enter(phase);
-        // A transaction that could not begin gives its connection back next, and that is a failure.
+        // A transaction that could not begin returns its connection next, which is a failure.
         if before == Phase::Beginning {
             self.contact.reached();
         }
