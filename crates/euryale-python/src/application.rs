@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use euryale::{Abort, Body, Publisher, Request, Response, Transaction};
-use euryale_wsgi::{Exchange, Limits};
-use http::header::CONTENT_TYPE;
+use euryale::{Abort, Access, Body, Publisher, Request, Response, Transaction};
+use euryale_wsgi::{AnswerBudget, Exchange, Failure, Incomplete, Limits, Unlock};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -16,6 +16,9 @@ use crate::iterable::Returned;
 use crate::start::{Shared, StartResponse, raise};
 use crate::workers::AtWork;
 
+/// When a client may try again, in seconds. Clients read at their own speed.
+const RETRY_SECONDS: &str = "10";
+
 /// Calls the application, in a worker. The transaction is the application's own: it has ended
 /// before the callable returns.
 pub(crate) struct Application {
@@ -23,6 +26,7 @@ pub(crate) struct Application {
     environ: Environ,
     kinds: Kinds,
     limits: Limits,
+    budget: AnswerBudget,
     logger: Py<PyAny>,
     at_work: AtWork,
 }
@@ -33,6 +37,7 @@ impl Application {
         callable: Py<PyAny>,
         address: Address,
         limits: Limits,
+        budget: AnswerBudget,
         at_work: AtWork,
     ) -> PyResult<Self> {
         let logging = py.import("logging")?;
@@ -41,21 +46,37 @@ impl Application {
             environ: Environ::new(py, address)?,
             kinds: Kinds::new(py)?,
             limits,
+            budget,
             logger: logging.call_method1("getLogger", ("euryale",))?.unbind(),
             at_work,
         })
     }
 
-    fn answer(&self, py: Python<'_>, request: &Request) -> PyResult<Response> {
+    fn answer(
+        &self,
+        py: Python<'_>,
+        request: &Request,
+        is_client_gone: impl Fn() -> bool,
+    ) -> Result<Response, Failed> {
         let environ = self.environ.of(py, request)?;
-        let exchange = Arc::new(Exchange::new(request.method(), self.limits));
+        let exchange = Exchange::new(request.method(), self.limits, &self.budget);
+        let exchange = Arc::new(exchange.with_unlock(Gil));
         let shared = Shared::new(&exchange);
-        let ended = self.call(py, environ, &exchange, shared.clone());
+        let ended = self.call(py, environ, &exchange, shared.clone(), is_client_gone);
         shared.end();
-        if let Some(error) = ended? {
-            self.log(py, request, "close() of its iterable failed", &error);
+        if let Some(incomplete) = exchange.incomplete() {
+            // Whatever the application made of the exception that it saw.
+            return Err(Failed::Incomplete(incomplete));
         }
-        exchange.finish().map_err(raise)
+        match ended {
+            Ok(None) => {}
+            Ok(Some(error)) => self.log(py, request, "close() of its iterable failed", &error),
+            Err(error) => {
+                exchange.discard();
+                return Err(Failed::Raised(error));
+            }
+        }
+        exchange.finish().map_err(Failed::from)
     }
 
     /// Calls the application, and returns what `close()` raised.
@@ -63,13 +84,14 @@ impl Application {
         &self,
         py: Python<'_>,
         environ: Bound<'_, PyDict>,
-        exchange: &Exchange,
+        exchange: &Exchange<Gil>,
         shared: Shared,
+        is_client_gone: impl Fn() -> bool,
     ) -> PyResult<Option<PyErr>> {
         let start_response = Bound::new(py, StartResponse(shared))?;
         let returned = self.callable.bind(py).call1((environ, start_response))?;
         exchange
-            .run(Returned::new(returned, &self.kinds))
+            .run(Returned::new(returned, &self.kinds), is_client_gone)
             .map_err(raise)
     }
 
@@ -95,16 +117,14 @@ impl Publisher<()> for Application {
     fn publish(
         &self,
         request: &Request,
-        _transaction: &mut Transaction<'_, ()>,
+        transaction: &mut Transaction<'_, ()>,
     ) -> Result<Response, Abort> {
         let _calling = self
             .at_work
             .begin(|| format!("{} {}", request.method(), request.uri().path()));
         Python::attach(|py| {
-            self.answer(py, request).map_err(|error| {
-                self.log(py, request, "the application failed", &error);
-                Abort::response(failed())
-            })
+            let answer = self.answer(py, request, || transaction.client_is_gone());
+            answer.map_err(|failed| Abort::response(self.failed(py, request, &failed)))
         })
     }
 
@@ -113,11 +133,94 @@ impl Publisher<()> for Application {
     }
 }
 
+impl Application {
+    /// Logs why there is no answer. The client learns nothing of an exception.
+    fn failed(&self, py: Python<'_>, request: &Request, failed: &Failed) -> Response {
+        let incomplete = match failed {
+            Failed::Raised(error) => {
+                self.log(py, request, "the application failed", error);
+                return internal_error();
+            }
+            Failed::Incomplete(incomplete) => incomplete,
+        };
+        let path = request.uri().path();
+        match incomplete {
+            // Nobody reads the answer, and the log of accesses has a line.
+            Incomplete::ClientGone => internal_error(),
+            // The budget logs that there is no room.
+            Incomplete::NoRoom => no_room(request),
+            other => {
+                tracing::error!("{} {path}: {other}", request.method());
+                if other.is_temporary() {
+                    no_room(request)
+                } else {
+                    internal_error()
+                }
+            }
+        }
+    }
+}
+
+/// Why there is no answer.
+enum Failed {
+    /// The application raised this, or broke a rule.
+    Raised(PyErr),
+    Incomplete(Incomplete),
+}
+
+impl From<PyErr> for Failed {
+    fn from(error: PyErr) -> Self {
+        Self::Raised(error)
+    }
+}
+
+impl From<Failure<PyErr>> for Failed {
+    fn from(failure: Failure<PyErr>) -> Self {
+        match failure {
+            Failure::Incomplete(incomplete) => Self::Incomplete(incomplete),
+            other => Self::Raised(raise(other)),
+        }
+    }
+}
+
+/// Work on the disk releases the GIL.
+#[derive(Debug)]
+pub(crate) struct Gil;
+
+impl Unlock for Gil {
+    fn unlocked<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        // The worker is attached: this only finds its token.
+        Python::attach(|py| py.detach(work))
+    }
+}
+
 /// What the client sees of an exception: nothing.
-fn failed() -> Response {
-    let mut response = Response::new(Body::from("Internal Server Error\n"));
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    let text = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, text);
+fn internal_error() -> Response {
+    plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n")
+}
+
+/// The answer found no room. The application has carried the request out: a client may repeat it
+/// only if that changes nothing.
+fn no_room(request: &Request) -> Response {
+    if Access::of(request.method()) == Access::Write {
+        return plain(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The server has no room for the answer. Your request may have been carried out.\n",
+        );
+    }
+    let mut response = plain(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "The server has no room for the answer now. Try again in a moment.\n",
+    );
+    let seconds = HeaderValue::from_static(RETRY_SECONDS);
+    response.headers_mut().insert(RETRY_AFTER, seconds);
+    response
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
     response
 }

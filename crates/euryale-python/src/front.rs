@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use euryale::forwarded::{ForwardedLayer, TrustedProxies, TrustedProxy};
-use euryale::spool::SpoolLayer;
-use euryale::{Pool, Stack};
+use euryale::spool::{SpoolBudget, SpoolLayer};
+use euryale::{Descriptors, Pool, Stack};
 use euryale_server::{Listener, Server, Shutdown};
 use euryale_wsgi::Settings;
 use http::HeaderValue;
@@ -27,6 +27,9 @@ pub(crate) const CUT: i32 = 3;
 
 /// How long the main thread may take to join its threads, once everything else has ended.
 const JOIN: Duration = Duration::from_secs(2);
+
+/// The disk space of all request bodies together, in bytes, if none may be larger.
+const BODIES: u64 = 8 << 30;
 
 /// How the end of a server went.
 #[derive(Debug, Default)]
@@ -125,6 +128,7 @@ pub(crate) struct Front {
     pub(crate) forwarded: ForwardedLayer,
     pub(crate) pool: Pool<()>,
     pub(crate) application: Application,
+    pub(crate) descriptors: Descriptors,
     pub(crate) access: bool,
     pub(crate) shutdown: Shutdown,
     pub(crate) main: MainThread,
@@ -165,6 +169,7 @@ impl Front {
             forwarded,
             pool,
             application,
+            descriptors,
             access,
             shutdown,
             main,
@@ -172,7 +177,7 @@ impl Front {
             end,
         } = self;
         let stack = Stack::new(pool.clone())
-            .spool(SpoolLayer::new().limit(settings.max_request_body_size))
+            .spool(spool(&settings, &descriptors))
             .publish(application);
         let ident = settings
             .ident
@@ -226,4 +231,14 @@ impl Front {
             exit::now(CUT);
         }
     }
+}
+
+/// Request bodies up to the settings' size: one of this size always fits into an empty budget.
+fn spool(settings: &Settings, descriptors: &Descriptors) -> SpoolLayer {
+    let limit = settings.max_request_body_size;
+    let budget = SpoolBudget::new()
+        .files(settings.max_sockets)
+        .file_bytes(limit.max(BODIES))
+        .descriptors(descriptors);
+    SpoolLayer::new().limit(limit).budget(budget)
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use euryale::forwarded::ForwardedLayer;
-use euryale::{BlockingThreads, Ledger, Pool};
+use euryale::{BlockingThreads, Descriptors, Ledger, Pool};
 use euryale_server::{BLOCKING_THREADS, DescriptorLimit, DescriptorShares, Listener, Shutdown};
-use euryale_wsgi::{Limits, Settings};
+use euryale_wsgi::{AnswerBudget, Limits, Settings};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use tokio::runtime::{Handle, Runtime};
@@ -21,9 +21,6 @@ use crate::log;
 use crate::main_thread::MainThread;
 use crate::operators::{Loaded, Operators};
 use crate::workers::{PythonThreads, Senders, Threads};
-
-/// The number of bytes of an answer that are kept in memory.
-const MEMORY: usize = 1 << 20;
 
 /// For threads of the runtime that are still at work at the end.
 const LAST_GRACE: Duration = Duration::from_millis(250);
@@ -43,6 +40,7 @@ pub(crate) struct Server {
     unstarted: Mutex<Option<Unstarted>>,
     runtime: Mutex<Option<Runtime>>,
     ledger: Ledger,
+    descriptors: Descriptors,
     shutdown: Shutdown,
     main: MainThread,
     senders: Arc<Senders>,
@@ -68,7 +66,7 @@ impl Server {
     fn new(settings: HashMap<String, String>, log_level: u8, access: bool) -> PyResult<Self> {
         log::start(log_level);
         let limit = DescriptorLimit::raise()?;
-        let settings = fit(read(&settings)?, &limit);
+        let (settings, files) = fit(read(&settings)?, &limit);
         let forwarded = front::forwarded(&settings).map_err(PyValueError::new_err)?;
         let threads = BlockingThreads::new()
             .publishers(settings.threads)
@@ -83,6 +81,7 @@ impl Server {
             first,
         } = Listeners::bind(&settings)?;
         let ledger = Ledger::new();
+        let descriptors = Descriptors::new(files, &ledger);
         let shutdown = Shutdown::new();
         let loaded = Loaded::default();
         let operators = Operators {
@@ -108,6 +107,7 @@ impl Server {
             })),
             runtime: Mutex::new(Some(runtime)),
             ledger,
+            descriptors,
             shutdown,
             main,
             senders: Arc::new(senders),
@@ -134,11 +134,16 @@ impl Server {
         } = take(&self.unstarted).ok_or_else(again)?;
         let at_work = self.threads.at_work();
         let limits = Limits {
-            memory: MEMORY,
-            total: self.settings.max_response_body_size,
+            total: self.settings.longest_response_body(),
+            ..Limits::default()
         };
+        let budget = AnswerBudget::new()
+            .memory(self.settings.response_memory)
+            .file_bytes(self.settings.response_disk)
+            .descriptors(&self.descriptors)
+            .ledger(&self.ledger);
         let address = self.address.clone();
-        let application = Application::new(py, app, address, limits, at_work.clone())?;
+        let application = Application::new(py, app, address, limits, budget, at_work.clone())?;
         let pool = Pool::builder(())
             .connections(self.settings.threads)
             .max_queue(self.settings.max_queue)
@@ -153,6 +158,7 @@ impl Server {
             forwarded,
             pool,
             application,
+            descriptors: self.descriptors.clone(),
             access: self.access,
             shutdown: self.shutdown.clone(),
             main: self.main.clone(),
@@ -258,13 +264,16 @@ fn read(settings: &HashMap<String, String>) -> PyResult<Settings> {
     Settings::read(pairs).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
-/// No more sockets than there are descriptors for.
-fn fit(mut settings: Settings, limit: &DescriptorLimit) -> Settings {
-    let wanted = DescriptorShares::new(settings.max_sockets);
+/// No more sockets and files than there are descriptors for. Returns the number of files: one for
+/// each socket, since it may receive a body or send one.
+fn fit(mut settings: Settings, limit: &DescriptorLimit) -> (Settings, usize) {
+    let wanted = DescriptorShares::new(settings.max_sockets)
+        .files(settings.max_sockets)
+        .connections(settings.threads);
     let fitted = limit.fit(wanted);
     if fitted != wanted {
         tracing::warn!("{}", limit.shortage(wanted, fitted));
     }
     settings.max_sockets = fitted.sockets;
-    settings
+    (settings, fitted.files)
 }

@@ -7,12 +7,14 @@ use pyo3::exceptions::{PyAssertionError, PyOSError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
+use crate::application::Gil;
+
 /// The exchange, until the call has ended: an application may keep `start_response`.
 #[derive(Clone)]
-pub(crate) struct Shared(Arc<Mutex<Option<Arc<Exchange>>>>);
+pub(crate) struct Shared(Arc<Mutex<Option<Arc<Exchange<Gil>>>>>);
 
 impl Shared {
-    pub(crate) fn new(exchange: &Arc<Exchange>) -> Self {
+    pub(crate) fn new(exchange: &Arc<Exchange<Gil>>) -> Self {
         Self(Arc::new(Mutex::new(Some(Arc::clone(exchange)))))
     }
 
@@ -21,7 +23,7 @@ impl Shared {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn exchange(&self) -> PyResult<Arc<Exchange>> {
+    fn exchange(&self) -> PyResult<Arc<Exchange<Gil>>> {
         let exchange = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let ended = || PyAssertionError::new_err("the call of the application has ended");
         exchange.clone().ok_or_else(ended)
@@ -94,6 +96,6 @@ pub(crate) fn raise(failure: Failure<PyErr>) -> PyErr {
     match failure {
         Failure::Application(error) => error,
         Failure::Refused(rule) => refused(&rule),
-        other @ (Failure::Io(_) | Failure::TooLong(_)) => PyOSError::new_err(other.to_string()),
+        Failure::Incomplete(incomplete) => PyOSError::new_err(incomplete.to_string()),
     }
 }

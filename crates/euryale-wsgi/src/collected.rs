@@ -1,80 +1,178 @@
 //! What an application has sent so far.
 
 use std::fmt;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
 use bytes::Bytes;
-use euryale_core::{Blob, Body, UnnamedFile};
+use euryale_core::{Blob, Body, SpooledBody, UnnamedFile};
 
-/// How much goes to the file at a time, in bytes: applications yield lines.
+use crate::budget::{AnswerBudget, FileCharge, MemoryCharge};
+use crate::failure::Incomplete;
+
+/// How much is written at a time, in bytes: applications yield lines.
 const BUFFER: usize = 64 << 10;
 
-/// Memory ⇒ Spilled when it would be longer than the memory's share. Counted instead of Memory for
-/// HEAD, and Blob instead of it for a file.
+/// The least capacity in memory, in bytes.
+const LEAST: usize = 256;
+
+/// Nothing ⇒ Memory at the first byte. Both ⇒ File when it would be longer than the memory's share,
+/// or the budget has no memory. Counted in place of the three for HEAD, and Blob for an open file
+/// of the application.
+#[derive(Default)]
 pub(crate) enum Collected {
-    Memory(Vec<u8>),
-    Spilled {
-        file: BufWriter<UnnamedFile>,
-        len: u64,
-    },
+    #[default]
+    Nothing,
+    Memory(Vec<u8>, MemoryCharge),
+    File(Box<Spill>),
     /// Only the number of bytes.
     Counted(u64),
     Blob(Blob),
 }
 
+/// A file that is being written.
+pub(crate) struct Spill {
+    file: UnnamedFile,
+    buffer: Vec<u8>,
+    len: u64,
+    // Dropped last: the file is closed before what counts it is.
+    charge: FileCharge,
+}
+
 impl Collected {
     pub(crate) fn len(&self) -> u64 {
         match self {
-            Self::Memory(bytes) => bytes.len() as u64,
-            Self::Spilled { len, .. } | Self::Counted(len) => *len,
+            Self::Nothing => 0,
+            Self::Memory(bytes, _) => bytes.len() as u64,
+            Self::File(spill) => spill.len,
+            Self::Counted(len) => *len,
             Self::Blob(blob) => blob.len(),
         }
     }
 
-    /// Adds `kept`, which is all of the `count` bytes or none of them.
-    pub(crate) fn push(&mut self, kept: &[u8], count: usize, memory: usize) -> io::Result<()> {
-        if kept.len() < count {
-            *self = Self::Counted(self.len() + count as u64);
-            return Ok(());
-        }
+    /// Adds to the number of bytes, and keeps none of them.
+    pub(crate) fn count(&mut self, more: u64) {
+        *self = Self::Counted(self.len() + more);
+    }
+
+    /// Adds `more` unless that may wait for the disk. Returns whether it was added.
+    pub(crate) fn push_without_disk(
+        &mut self,
+        more: &[u8],
+        memory: usize,
+        budget: &AnswerBudget,
+    ) -> Result<bool, Incomplete> {
         match self {
-            Self::Memory(bytes) if bytes.len() + count <= memory => {
-                bytes.extend_from_slice(kept);
-            }
-            Self::Memory(bytes) => {
-                let mut file =
-                    BufWriter::with_capacity(BUFFER, UnnamedFile::create(std::env::temp_dir())?);
-                file.write_all(bytes)?;
-                file.write_all(kept)?;
-                let len = (bytes.len() + count) as u64;
-                *self = Self::Spilled { file, len };
-            }
-            Self::Spilled { file, len } => {
-                file.write_all(kept)?;
-                *len += count as u64;
-            }
-            Self::Counted(len) => *len += count as u64,
-            Self::Blob(_) => {}
+            Self::File(spill) if spill.needs_disk(more) => Ok(false),
+            Self::File(spill) => spill.push(more).map(|()| true),
+            _ => Ok(self.extend(more, memory, budget)),
         }
+    }
+
+    /// Adds `more` to a file, which is created if there is none yet.
+    pub(crate) fn push_to_disk(
+        &mut self,
+        more: &[u8],
+        memory: usize,
+        budget: &AnswerBudget,
+    ) -> Result<(), Incomplete> {
+        if let Self::File(spill) = self {
+            return spill.push(more);
+        }
+        let mut spill = Spill::create(budget)?;
+        if let Self::Memory(bytes, _) = self {
+            spill.push(bytes)?;
+        }
+        spill.push(more)?;
+        if spill.len <= memory as u64 {
+            budget.book().spilled.add(1);
+        }
+        *self = Self::File(Box::new(spill));
         Ok(())
     }
 
+    /// Adds `more` in memory, if it stays within `memory` bytes and the budget has room.
+    fn extend(&mut self, more: &[u8], memory: usize, budget: &AnswerBudget) -> bool {
+        if let Self::Nothing = self {
+            *self = Self::Memory(Vec::new(), MemoryCharge::none(budget));
+        }
+        let Self::Memory(bytes, charge) = self else {
+            return false;
+        };
+        let needed = bytes.len() + more.len();
+        if needed > memory {
+            return false;
+        }
+        let capacity = bytes.capacity();
+        if needed > capacity {
+            let wanted = needed.max(2 * capacity).max(LEAST).min(memory);
+            if !charge.grow(wanted) {
+                return false;
+            }
+            bytes.reserve_exact(wanted - bytes.len());
+        }
+        bytes.extend_from_slice(more);
+        true
+    }
+
+    /// Whether [`into_body`](Self::into_body) may wait for the disk.
+    pub(crate) fn needs_disk(&self) -> bool {
+        matches!(self, Self::File(_))
+    }
+
+    /// The body. What it is charged is given back when it is dropped.
     pub(crate) fn into_body(self) -> io::Result<Body> {
         Ok(match self {
-            Self::Memory(bytes) => Bytes::from(bytes).into(),
-            Self::Spilled { file, .. } => {
-                let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-                file.into_blob()?.into()
-            }
-            Self::Counted(_) => Body::empty(),
+            Self::Nothing | Self::Counted(_) => Body::empty(),
+            Self::Memory(bytes, charge) => SpooledBody::from(Bytes::from(bytes))
+                .held_with(charge)
+                .into(),
+            Self::File(spill) => spill.into_body()?,
             Self::Blob(blob) => blob.into(),
         })
     }
 }
 
-impl Default for Collected {
-    fn default() -> Self {
-        Self::Memory(Vec::new())
+impl Spill {
+    fn create(budget: &AnswerBudget) -> Result<Self, Incomplete> {
+        let charge = FileCharge::open(budget)?;
+        Ok(Self {
+            file: UnnamedFile::create(budget.folder())?,
+            buffer: Vec::with_capacity(BUFFER),
+            len: 0,
+            charge,
+        })
+    }
+
+    fn needs_disk(&self, more: &[u8]) -> bool {
+        self.buffer.len() + more.len() > BUFFER
+    }
+
+    /// Adds `more`: behind the buffer's bytes, or into the buffer.
+    fn push(&mut self, more: &[u8]) -> Result<(), Incomplete> {
+        let len = self.len + more.len() as u64;
+        self.charge.grow(len)?;
+        if self.needs_disk(more) {
+            self.file.write_all(&self.buffer)?;
+            self.buffer.clear();
+        }
+        if more.len() >= BUFFER {
+            self.file.write_all(more)?;
+        } else {
+            self.buffer.extend_from_slice(more);
+        }
+        self.len = len;
+        Ok(())
+    }
+
+    fn into_body(mut self) -> io::Result<Body> {
+        self.file.write_all(&self.buffer)?;
+        let mut charge = self.charge;
+        charge.shrink(self.len);
+        let mut blob = self.file.into_blob()?;
+        if let Some(descriptor) = charge.take_descriptor() {
+            blob = blob.counted(descriptor);
+        }
+        Ok(SpooledBody::from(blob).held_with(charge).into())
     }
 }
 

@@ -3,41 +3,18 @@
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use euryale_core::{Blob, Body, Response};
 use http::Method;
 
 use crate::announced::Announced;
+use crate::budget::AnswerBudget;
 use crate::collected::Collected;
+use crate::failure::{Failure, Incomplete};
+use crate::iterable::Iterable;
 use crate::start::{Refused, Start};
-
-/// What an application returned, as the host sees it: an iterable of blocks.
-pub trait Iterable {
-    /// One block of bytes, lent until the next call.
-    type Block: AsRef<[u8]>;
-    /// What the application raised.
-    type Error;
-
-    /// The open file that this iterable is, from its position on, at most `length` bytes of it.
-    /// `None`: it is iterated. Asked once, before everything else.
-    fn file(&mut self, length: Option<u64>) -> Option<Blob>;
-
-    /// The next block, which may be empty. `None` at the end.
-    ///
-    /// # Errors
-    /// What the application raised. The iterable is closed then, and not asked again.
-    fn next(&mut self) -> Result<Option<Self::Block>, Self::Error>;
-
-    /// Calls the iterable's `close()`, if it has one. Called exactly once, in the thread that
-    /// iterated.
-    ///
-    /// # Errors
-    /// What the application raised.
-    fn close(&mut self) -> Result<(), Self::Error>;
-}
+use crate::unlock::{NoLock, Unlock};
 
 /// How much of an answer is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,16 +22,17 @@ pub struct Limits {
     /// The number of bytes of an answer that are kept in memory; the rest goes to a file without a
     /// name.
     pub memory: usize,
-    /// The number of bytes that an answer may have altogether. A longer one fails.
+    /// The number of bytes that an answer may have altogether. A longer one is given up.
     pub total: u64,
 }
 
 impl Default for Limits {
-    /// 64 KiB in memory, 1 GiB altogether, as waitress limits request bodies.
+    /// 1 MiB in memory, as waitress's `outbuf_overflow`, and 4 GiB altogether: half of the files of
+    /// an [`AnswerBudget`], so that an answer without end leaves room for others.
     fn default() -> Self {
         Self {
-            memory: 64 << 10,
-            total: 1 << 30,
+            memory: 1 << 20,
+            total: 4 << 30,
         }
     }
 }
@@ -63,18 +41,24 @@ impl Default for Limits {
 /// worker, all of them in one thread; the lock is never held while the application runs.
 ///
 /// The answer is taken to its end before any of it is sent, so the speed of a client does not
-/// matter to the worker, and an exception at any time is a clean error page.
+/// matter to the worker, and an exception at any time is a clean error page. An iterable without
+/// end is closed when its client disconnects, and at the latest when its answer reaches
+/// [`Limits::total`].
 #[derive(Debug)]
-pub struct Exchange {
+pub struct Exchange<U = NoLock> {
     state: Mutex<State>,
     is_head: bool,
     limits: Limits,
+    budget: AnswerBudget,
+    unlock: U,
 }
 
 #[derive(Debug, Default)]
 struct State {
     start: Start,
     collected: Collected,
+    /// The answer was given up. It stays so, whatever the application does with the exception.
+    incomplete: Option<Incomplete>,
 }
 
 /// Whether more blocks are wanted.
@@ -85,17 +69,51 @@ enum Flow {
     Enough,
 }
 
+/// Why a block was not taken.
+enum NotTaken {
+    Refused(Refused),
+    Incomplete(Incomplete),
+}
+
+impl From<Refused> for NotTaken {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<Incomplete> for NotTaken {
+    fn from(incomplete: Incomplete) -> Self {
+        Self::Incomplete(incomplete)
+    }
+}
+
 impl Exchange {
     /// Begins a call for a request of this method.
     #[must_use]
-    pub fn new(method: &Method, limits: Limits) -> Self {
+    pub fn new(method: &Method, limits: Limits, budget: &AnswerBudget) -> Self {
         Self {
             state: Mutex::default(),
             is_head: *method == Method::HEAD,
             limits,
+            budget: budget.clone(),
+            unlock: NoLock,
         }
     }
 
+    /// Waits for the disk without the lock of an interpreter. Default: there is no such lock.
+    #[must_use]
+    pub fn with_unlock<U: Unlock + Sync>(self, unlock: U) -> Exchange<U> {
+        Exchange {
+            state: self.state,
+            is_head: self.is_head,
+            limits: self.limits,
+            budget: self.budget,
+            unlock,
+        }
+    }
+}
+
+impl<U: Unlock + Sync> Exchange<U> {
     /// `start_response(status, headers, exc_info)`. With `has_exc_info` it replaces a head that
     /// does not count as sent yet.
     ///
@@ -122,7 +140,8 @@ impl Exchange {
 
     /// Takes what the application returned to its end, and closes it.
     ///
-    /// It stops early when as many bytes have come as `Content-Length` announced. A
+    /// It stops early when as many bytes have come as `Content-Length` announced, and when
+    /// `is_client_gone` says so after a block: nobody would read the others. A
     /// [file](Iterable::file) is not iterated: it leaves as a blob, unless something was written
     /// before.
     ///
@@ -131,22 +150,33 @@ impl Exchange {
     ///
     /// # Errors
     /// The first [`Failure`]. `close()` was called in any case.
-    pub fn run<I: Iterable>(&self, mut iterable: I) -> Result<Option<I::Error>, Failure<I::Error>> {
-        let taken = self.take_all(&mut iterable);
+    pub fn run<I: Iterable>(
+        &self,
+        mut iterable: I,
+        is_client_gone: impl Fn() -> bool,
+    ) -> Result<Option<I::Error>, Failure<I::Error>> {
+        let taken = self.take_all(&mut iterable, is_client_gone);
         let closed = iterable.close();
         taken.map(|()| closed.err())
     }
 
-    fn take_all<I: Iterable>(&self, iterable: &mut I) -> Result<(), Failure<I::Error>> {
+    fn take_all<I: Iterable>(
+        &self,
+        iterable: &mut I,
+        is_client_gone: impl Fn() -> bool,
+    ) -> Result<(), Failure<I::Error>> {
         if let Some(length) = self.may_send_file()
             && let Some(blob) = iterable.file(length)
         {
-            self.lock().collected = Collected::Blob(blob);
-            return Ok(());
+            return Ok(self.take_file(blob)?);
         }
         while let Some(block) = iterable.next().map_err(Failure::Application)? {
             if self.take(block.as_ref())? == Flow::Enough {
                 break;
+            }
+            if is_client_gone() {
+                self.budget.book().abandoned.add(1);
+                return Err(self.give_up(Incomplete::ClientGone).into());
             }
         }
         Ok(())
@@ -161,25 +191,109 @@ impl Exchange {
         }
     }
 
+    fn take_file(&self, blob: Blob) -> Result<(), Incomplete> {
+        let descriptor = self.budget.descriptor();
+        let descriptor = descriptor.map_err(|none| self.give_up(none.into()))?;
+        let blob = match descriptor {
+            Some(descriptor) => blob.counted(descriptor),
+            None => blob,
+        };
+        self.lock().collected = Collected::Blob(blob);
+        Ok(())
+    }
+
     fn take<E>(&self, block: &[u8]) -> Result<Flow, Failure<E>> {
         if block.is_empty() {
             return Ok(Flow::More);
         }
+        let taken = self.take_without_disk(block);
+        let taken = taken.and_then(|flow| match flow {
+            Some(flow) => Ok(flow),
+            // The lock of the state is not held when the interpreter's is taken again: another
+            // thread may have that one, and want this.
+            None => self.unlock.unlocked(|| self.take_to_disk(block)),
+        });
+        taken.map_err(|why| match why {
+            NotTaken::Refused(refused) => refused.into(),
+            NotTaken::Incomplete(incomplete) => self.give_up(incomplete).into(),
+        })
+    }
+
+    /// `None`: it was not taken, because that may wait for the disk.
+    fn take_without_disk(&self, block: &[u8]) -> Result<Option<Flow>, NotTaken> {
         let mut state = self.lock();
+        let (wanted, flow) = self.wanted(&mut state, block)?;
+        let Limits { memory, .. } = self.limits;
+        let is_taken = if self.is_head {
+            // The answer to HEAD has no body: only its length is kept.
+            state.collected.count(wanted.len() as u64);
+            true
+        } else {
+            let collected = &mut state.collected;
+            collected.push_without_disk(wanted, memory, &self.budget)?
+        };
+        Ok(is_taken.then_some(flow))
+    }
+
+    fn take_to_disk(&self, block: &[u8]) -> Result<Flow, NotTaken> {
+        let mut state = self.lock();
+        let (wanted, flow) = self.wanted(&mut state, block)?;
+        let Limits { memory, .. } = self.limits;
+        let collected = &mut state.collected;
+        collected.push_to_disk(wanted, memory, &self.budget)?;
+        Ok(flow)
+    }
+
+    /// The part of a block that belongs to the answer, and whether more blocks are wanted.
+    fn wanted<'b>(&self, state: &mut State, block: &'b [u8]) -> Result<(&'b [u8], Flow), NotTaken> {
+        if let Some(incomplete) = &state.incomplete {
+            return Err(incomplete.clone().into());
+        }
         let announced = state.start.send()?;
         let had = state.collected.len();
         let room = announced.unwrap_or(u64::MAX).saturating_sub(had);
         let wanted = &block[..block.len().min(usize::try_from(room).unwrap_or(usize::MAX))];
-        if had + wanted.len() as u64 > self.limits.total {
-            return Err(Failure::TooLong(self.limits.total));
+        let len = had + wanted.len() as u64;
+        let Limits { memory, total } = self.limits;
+        if len.max(announced.unwrap_or(0)) > total {
+            return Err(Incomplete::TooLong(total).into());
         }
-        // The answer to HEAD has no body: only its length is kept.
-        let keep = if self.is_head { &[] } else { wanted };
-        state
-            .collected
-            .push(keep, wanted.len(), self.limits.memory)?;
-        let is_enough = announced.is_some_and(|length| state.collected.len() >= length);
-        Ok(if is_enough { Flow::Enough } else { Flow::More })
+        if let Some(length) = announced.filter(|_| had == 0 && !self.is_head) {
+            self.budget
+                .expect(length, memory)
+                .map_err(Incomplete::from)?;
+        }
+        let is_enough = announced.is_some_and(|length| len >= length);
+        Ok((wanted, if is_enough { Flow::Enough } else { Flow::More }))
+    }
+
+    /// From now on there is no answer. What was kept of it is dropped.
+    fn give_up(&self, why: Incomplete) -> Incomplete {
+        let collected = {
+            let mut state = self.lock();
+            state.incomplete.get_or_insert_with(|| why.clone());
+            std::mem::take(&mut state.collected)
+        };
+        self.discard_all(collected);
+        why
+    }
+
+    /// Drops what was kept. For calls that end without [`finish`](Self::finish): a long file is not
+    /// closed at once.
+    pub fn discard(&self) {
+        let collected = std::mem::take(&mut self.lock().collected);
+        self.discard_all(collected);
+    }
+
+    fn discard_all(&self, collected: Collected) {
+        if collected.needs_disk() {
+            self.unlock.unlocked(|| drop(collected));
+        }
+    }
+
+    /// Why the answer was given up, if it was.
+    pub fn incomplete(&self) -> Option<Incomplete> {
+        self.lock().incomplete.clone()
     }
 
     /// Takes the answer, once the iterable has ended.
@@ -188,19 +302,32 @@ impl Exchange {
     /// it for the whole.
     ///
     /// # Errors
-    /// [`Refused::NotStarted`]; or the file of a long answer cannot be read.
+    /// [`Refused::NotStarted`]; or the answer was [given up](Incomplete) before, or its file cannot
+    /// be read.
     pub fn finish<E>(&self) -> Result<Response, Failure<E>> {
-        let State { start, collected } = std::mem::take(&mut *self.lock());
+        let State {
+            start,
+            collected,
+            incomplete,
+        } = std::mem::take(&mut *self.lock());
+        if let Some(incomplete) = incomplete {
+            return Err(incomplete.into());
+        }
         let head = start.into_head().ok_or(Refused::NotStarted)?;
+        let len = collected.len();
         let body = if self.is_head && !matches!(collected, Collected::Blob(_)) {
-            let counted = (collected.len() > 0).then(|| collected.len());
+            let counted = (len > 0).then_some(len);
             Body::new(Announced::head(head.length.or(counted)))
         } else {
+            let body = if collected.needs_disk() {
+                self.unlock.unlocked(|| collected.into_body())
+            } else {
+                collected.into_body()
+            };
+            let body = body.map_err(Incomplete::from)?;
             match head.length {
-                Some(length) if collected.len() < length => {
-                    Body::new(Announced::new(collected.into_body()?, length))
-                }
-                _ => collected.into_body()?,
+                Some(length) if len < length => Body::new(Announced::new(body, length)),
+                _ => body,
             }
         };
         let mut response = Response::new(body);
@@ -216,45 +343,3 @@ impl Exchange {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// Why a call ended without an answer.
-#[derive(Debug)]
-pub enum Failure<E> {
-    /// The application broke a rule of PEP 3333.
-    Refused(Refused),
-    /// The answer is longer than [`Limits::total`], in bytes.
-    TooLong(u64),
-    /// The file of a long answer could not be written or read.
-    Io(io::Error),
-    /// The application raised this.
-    Application(E),
-}
-
-impl<E> From<Refused> for Failure<E> {
-    fn from(refused: Refused) -> Self {
-        Self::Refused(refused)
-    }
-}
-
-impl<E> From<io::Error> for Failure<E> {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl<E: fmt::Display> fmt::Display for Failure<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(refused) => refused.fmt(f),
-            Self::TooLong(most) => write!(
-                f,
-                "the answer is longer than {most} bytes: raise max_response_body_size, or answer \
-                    with a file through wsgi.file_wrapper"
-            ),
-            Self::Io(error) => write!(f, "cannot keep the answer in a temporary file: {error}"),
-            Self::Application(error) => error.fmt(f),
-        }
-    }
-}
-
-impl<E: std::error::Error> std::error::Error for Failure<E> {}

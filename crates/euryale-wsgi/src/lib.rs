@@ -10,6 +10,7 @@
 //! | the text in `environ` | [`environ::variables`] |
 //! | `start_response`, `write`, `exc_info`, `Content-Length` | [`Exchange`] |
 //! | the iterable, `close()`, `wsgi.file_wrapper` | [`Iterable`], [`Exchange::run`] |
+//! | the memory and the files of all answers together | [`AnswerBudget`] |
 //! | strings whose code points are bytes | [`latin1`] |
 //! | the settings of a server, with waitress's names | [`Settings`] |
 //!
@@ -17,7 +18,7 @@
 //!
 //! ```
 //! use euryale_core::Blob;
-//! use euryale_wsgi::{Exchange, Iterable, Limits};
+//! use euryale_wsgi::{AnswerBudget, Exchange, Iterable, Limits};
 //! use http::Method;
 //!
 //! /// What an application returned: here a list of blocks.
@@ -38,9 +39,10 @@
 //!     }
 //! }
 //!
-//! let exchange = Exchange::new(&Method::GET, Limits::default());
+//! let budget = AnswerBudget::new();
+//! let exchange = Exchange::new(&Method::GET, Limits::default(), &budget);
 //! exchange.start_response("200 OK", [("Content-Type", "text/plain")], false)?;
-//! exchange.run(Blocks(vec![&b"hello, "[..], b"world"].into_iter()))?;
+//! exchange.run(Blocks(vec![&b"hello, "[..], b"world"].into_iter()), || false)?;
 //! let response = exchange.finish::<std::convert::Infallible>()?;
 //! assert_eq!(response.headers()["content-type"], "text/plain");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -53,13 +55,23 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod announced;
+mod book;
+mod budget;
 mod collected;
 pub mod environ;
 mod exchange;
+mod failure;
+mod iterable;
 pub mod latin1;
 mod settings;
 mod start;
+mod unlock;
 
-pub use self::exchange::{Exchange, Failure, Iterable, Limits};
+pub use self::book::WsgiBook;
+pub use self::budget::AnswerBudget;
+pub use self::exchange::{Exchange, Limits};
+pub use self::failure::{Failure, Incomplete};
+pub use self::iterable::Iterable;
 pub use self::settings::{Listen, Setting, SettingError, Settings};
 pub use self::start::{Head, Refused};
+pub use self::unlock::{NoLock, Unlock};

@@ -38,8 +38,15 @@ pub struct Settings {
     pub drain: Duration,
     /// The size of a request's body, in bytes. Default: 1 GiB.
     pub max_request_body_size: u64,
-    /// The size of an answer that is not a file, in bytes. Default: 1 GiB.
-    pub max_response_body_size: u64,
+    /// The size of an answer that is not a file, in bytes. Default: half of `response_disk`, so
+    /// that an answer without end leaves room for others.
+    pub max_response_body_size: Option<u64>,
+    /// The memory of all answers together that clients have not read yet, in bytes. Default: 64
+    /// MiB.
+    pub response_memory: u64,
+    /// The disk space of all answers together that clients have not read yet and that are not
+    /// files, in bytes. Default: 8 GiB.
+    pub response_disk: u64,
     /// The size of a request's head, in bytes. Default: 64 KiB.
     pub max_request_header_size: usize,
     /// The number of open sockets. Default: 16,384.
@@ -78,7 +85,9 @@ impl Default for Settings {
             max_wait: Duration::from_secs(60),
             drain: Duration::from_secs(30),
             max_request_body_size: 1 << 30,
-            max_response_body_size: 1 << 30,
+            max_response_body_size: None,
+            response_memory: 64 << 20,
+            response_disk: 8 << 30,
             max_request_header_size: 64 << 10,
             max_sockets: 16_384,
             channel_timeout: Duration::from_secs(120),
@@ -96,6 +105,13 @@ impl Default for Settings {
 impl Settings {
     /// All names, with what they mean.
     pub const KEYS: &'static [Setting] = table::KEYS;
+
+    /// The size of an answer that is not a file, in bytes.
+    #[must_use]
+    pub fn longest_response_body(&self) -> u64 {
+        self.max_response_body_size
+            .unwrap_or(self.response_disk / 2)
+    }
 
     /// Reads settings from pairs of name and text. `-` and `_` are the same in a name.
     ///
@@ -142,7 +158,11 @@ impl Settings {
             Meaning::MaxWait => self.max_wait = parse::duration(value)?,
             Meaning::Drain => self.drain = parse::duration(value)?,
             Meaning::MaxRequestBodySize => self.max_request_body_size = parse::size(value)?,
-            Meaning::MaxResponseBodySize => self.max_response_body_size = parse::size(value)?,
+            Meaning::MaxResponseBodySize => {
+                self.max_response_body_size = Some(parse::size(value)?);
+            }
+            Meaning::ResponseMemory => self.response_memory = parse::size(value)?,
+            Meaning::ResponseDisk => self.response_disk = parse::size(value)?,
             Meaning::MaxRequestHeaderSize => {
                 let size = parse::size(value)?;
                 self.max_request_header_size =

@@ -6,6 +6,7 @@ import io
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -146,6 +147,84 @@ def page_length(environ, start_response):
 def page_generator(environ, start_response):
     start_response("200 OK", TEXT)
     return (b"x" * 65536 for _ in range(200))
+
+
+class Endless:
+    """An iterable of the same block for ever, which notes its ``close()``."""
+
+    def __init__(self, block, pause):
+        self.block = block
+        self.pause = pause
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        time.sleep(self.pause)
+        return self.block
+
+    def close(self):
+        seen.append("endless closed")
+
+
+def page_endless(environ, start_response):
+    start_response("200 OK", TEXT)
+    return Endless(b"x" * 65536, 0)
+
+
+def page_events(environ, start_response):
+    """As a server-sent stream."""
+    start_response("200 OK", [("Content-Type", "text/event-stream")])
+    return Endless(b"data: tick\n\n", 0.01)
+
+
+def page_swallows(environ, start_response):
+    """Writes without end, and hides that it cannot."""
+    write = start_response("200 OK", TEXT)
+    try:
+        while True:
+            write(b"x" * 65536)
+    except OSError as error:
+        seen.append(str(error))
+    return [b"all is well"]
+
+
+def page_megabyte(environ, start_response):
+    start_response("200 OK", TEXT)
+    return [b"x" * (1 << 20)]
+
+
+def page_turns(environ, start_response):
+    """Yields large blocks until another thread has had a turn, and says how many it took.
+
+    Nobody has to give the GIL up meanwhile: only code that releases it lets the thread run.
+    """
+    interval = sys.getswitchinterval()
+    go = threading.Event()
+    turns = []
+
+    def take_turn():
+        go.wait()
+        turns.append(1)
+
+    thread = threading.Thread(target=take_turn)
+    thread.start()
+
+    def blocks():
+        block = b"x" * (16 << 20)
+        sys.setswitchinterval(1000)
+        try:
+            go.set()
+            for number in range(1, 16):
+                yield block
+                if turns:
+                    break
+        finally:
+            sys.setswitchinterval(interval)
+        yield b"after %d blocks" % (number if turns else 0)
+
+    start_response("200 OK", TEXT)
+    return blocks()
 
 
 def page_file(environ, start_response):

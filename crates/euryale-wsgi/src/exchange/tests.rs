@@ -2,14 +2,16 @@ use std::cell::Cell;
 use std::fmt;
 use std::io::Write;
 use std::rc::Rc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use euryale_core::{Blob, Response};
+use euryale_core::{Blob, Descriptors, Ledger, Response};
 use http::Method;
 use http_body_util::BodyExt;
 use proptest::prelude::*;
 
-use super::{Exchange, Failure, Iterable, Limits};
-use crate::Refused;
+use super::{Exchange, Failure, Limits};
+use crate::{AnswerBudget, Incomplete, Iterable, Refused, Unlock};
 
 /// What the application raised.
 #[derive(Debug, PartialEq)]
@@ -72,8 +74,18 @@ impl Iterable for Fake {
     }
 }
 
+/// A call with these limits, and a budget of its own.
+fn begun(method: &Method, limits: Limits) -> Exchange {
+    Exchange::new(method, limits, &AnswerBudget::new())
+}
+
+/// The client stays.
+fn stays() -> bool {
+    false
+}
+
 fn started(headers: &[(&str, &str)]) -> Exchange {
-    let exchange = Exchange::new(&Method::GET, Limits::default());
+    let exchange = begun(&Method::GET, Limits::default());
     let headers = headers.iter().copied();
     exchange.start_response("200 OK", headers, false).unwrap();
     exchange
@@ -120,7 +132,7 @@ fn file_of(bytes: &[u8]) -> Blob {
 fn what_is_written_goes_before_the_iterable() {
     let exchange = started(&[]);
     exchange.write::<Raised>(b"one ").unwrap();
-    exchange.run(Fake::new(&[b"two"])).unwrap();
+    exchange.run(Fake::new(&[b"two"]), stays).unwrap();
     assert_eq!(read(response(&exchange)), (b"one two".to_vec(), true));
 }
 
@@ -129,7 +141,7 @@ fn a_body_that_is_too_long_is_cut_and_not_asked_further() {
     let exchange = started(&[("Content-Length", "3")]);
     let fake = Fake::new(&[b"ab", b"cd", b"ef"]);
     let asked = Rc::clone(&fake.asked);
-    exchange.run(fake).unwrap();
+    exchange.run(fake, stays).unwrap();
     assert_eq!(asked.get(), 2);
     assert_eq!(read(response(&exchange)), (b"abc".to_vec(), true));
 }
@@ -137,7 +149,7 @@ fn a_body_that_is_too_long_is_cut_and_not_asked_further() {
 #[test]
 fn a_body_that_is_too_short_breaks_off() {
     let exchange = started(&[("Content-Length", "10")]);
-    exchange.run(Fake::new(&[b"abc"])).unwrap();
+    exchange.run(Fake::new(&[b"abc"]), stays).unwrap();
     let response = response(&exchange);
     let announced = http_body::Body::size_hint(response.body()).exact();
     assert_eq!(announced, Some(10));
@@ -168,8 +180,8 @@ fn a_head_may_come_with_the_first_step_of_the_iteration() {
             Ok(())
         }
     }
-    let exchange = Exchange::new(&Method::GET, Limits::default());
-    exchange.run(Late(&exchange, 0)).unwrap();
+    let exchange = begun(&Method::GET, Limits::default());
+    exchange.run(Late(&exchange, 0), stays).unwrap();
     let response = response(&exchange);
     assert_eq!(response.status(), 201);
     assert_eq!(read(response), (b"late".to_vec(), true));
@@ -177,14 +189,14 @@ fn a_head_may_come_with_the_first_step_of_the_iteration() {
 
 #[test]
 fn an_iterable_without_a_head_is_no_answer() {
-    let exchange = Exchange::new(&Method::GET, Limits::default());
+    let exchange = begun(&Method::GET, Limits::default());
     let fake = Fake::new(&[b"x"]);
     let closed = Rc::clone(&fake.closed);
-    let failure = exchange.run(fake).unwrap_err();
+    let failure = exchange.run(fake, stays).unwrap_err();
     assert!(matches!(failure, Failure::Refused(Refused::NotStarted)));
     assert_eq!(closed.get(), 1);
-    let exchange = Exchange::new(&Method::GET, Limits::default());
-    exchange.run(Fake::new(&[])).unwrap();
+    let exchange = begun(&Method::GET, Limits::default());
+    exchange.run(Fake::new(&[]), stays).unwrap();
     let failure = exchange.finish::<Raised>().unwrap_err();
     assert!(matches!(failure, Failure::Refused(Refused::NotStarted)));
 }
@@ -199,7 +211,7 @@ fn an_iterable_that_raises_is_closed_once() {
             ..Fake::new(&[b"x"])
         };
         let closed = Rc::clone(&fake.closed);
-        let failure = exchange.run(fake).unwrap_err();
+        let failure = exchange.run(fake, stays).unwrap_err();
         assert!(matches!(failure, Failure::Application(Raised)));
         assert_eq!(closed.get(), 1);
     }
@@ -213,7 +225,7 @@ fn an_answer_is_complete_although_close_raises() {
         ..Fake::new(&[b"x"])
     };
     let closed = Rc::clone(&fake.closed);
-    assert_eq!(exchange.run(fake).unwrap(), Some(Raised));
+    assert_eq!(exchange.run(fake, stays).unwrap(), Some(Raised));
     assert_eq!(closed.get(), 1);
     assert_eq!(read(response(&exchange)), (b"x".to_vec(), true));
 }
@@ -224,10 +236,10 @@ fn a_long_answer_goes_to_a_file_and_keeps_its_bytes() {
         memory: 8,
         total: 1 << 20,
     };
-    let exchange = Exchange::new(&Method::GET, limits);
+    let exchange = begun(&Method::GET, limits);
     exchange.start_response("200 OK", [], false).unwrap();
     let block: &[u8] = &[b'x'; 1000];
-    exchange.run(Fake::new(&[block; 100])).unwrap();
+    exchange.run(Fake::new(&[block; 100]), stays).unwrap();
     let mut response = response(&exchange);
     assert!(is_file(&mut response));
     assert_eq!(read(response), (vec![b'x'; 100_000], true));
@@ -240,10 +252,10 @@ fn only_a_first_block_within_the_limit_stays_in_memory() {
             memory: 8,
             total: 1 << 20,
         };
-        let exchange = Exchange::new(&Method::GET, limits);
+        let exchange = begun(&Method::GET, limits);
         exchange.start_response("200 OK", [], false).unwrap();
         let block = vec![b'x'; size];
-        exchange.run(Fake::new(&[&block])).unwrap();
+        exchange.run(Fake::new(&[&block]), stays).unwrap();
         let mut response = response(&exchange);
         assert_eq!(is_file(&mut response), is_in_file, "{size} bytes");
         assert_eq!(read(response), (block, true));
@@ -256,14 +268,250 @@ fn an_answer_without_end_fails_at_the_limit() {
         memory: 8,
         total: 2500,
     };
-    let exchange = Exchange::new(&Method::GET, limits);
+    let exchange = begun(&Method::GET, limits);
     exchange.start_response("200 OK", [], false).unwrap();
     let block: &[u8] = &[b'x'; 1000];
     let fake = Fake::new(&[block; 100]);
     let closed = Rc::clone(&fake.closed);
-    let failure = exchange.run(fake).unwrap_err();
-    assert!(matches!(failure, Failure::TooLong(2500)));
+    let failure = exchange.run(fake, stays).unwrap_err();
+    assert!(matches!(
+        failure,
+        Failure::Incomplete(Incomplete::TooLong(2500))
+    ));
     assert_eq!(closed.get(), 1);
+}
+
+#[test]
+fn an_announced_length_above_the_limit_fails_at_the_first_block() {
+    let limits = Limits {
+        memory: 8,
+        total: 2500,
+    };
+    for method in [Method::GET, Method::HEAD] {
+        let exchange = begun(&method, limits);
+        let headers = [("Content-Length", "2501")];
+        exchange.start_response("200 OK", headers, false).unwrap();
+        let fake = Fake::new(&[&b"x"[..]; 100]);
+        let asked = Rc::clone(&fake.asked);
+        exchange.run(fake, stays).unwrap_err();
+        assert_eq!(asked.get(), 1);
+    }
+}
+
+#[test]
+fn an_answer_that_was_given_up_stays_so() {
+    let limits = Limits {
+        memory: 8,
+        total: 10,
+    };
+    let exchange = begun(&Method::GET, limits);
+    exchange.start_response("200 OK", [], false).unwrap();
+    exchange.write::<Raised>(&[b'x'; 9]).unwrap();
+    exchange.write::<Raised>(b"too long").unwrap_err();
+    // The application has swallowed the exception, and goes on.
+    exchange.write::<Raised>(b"x").unwrap_err();
+    let failure = exchange.run(Fake::new(&[b"x"]), stays).unwrap_err();
+    let is_too_long =
+        |failure: &Failure<Raised>| matches!(failure, Failure::Incomplete(Incomplete::TooLong(10)));
+    assert!(is_too_long(&failure));
+    assert!(exchange.incomplete().is_some());
+    let failure = exchange.finish::<Raised>().unwrap_err();
+    assert!(is_too_long(&failure));
+}
+
+#[test]
+fn an_iterable_without_end_is_closed_when_its_client_leaves() {
+    let ledger = Ledger::new();
+    let budget = AnswerBudget::new().ledger(&ledger);
+    let exchange = Exchange::new(&Method::GET, Limits::default(), &budget);
+    exchange.start_response("200 OK", [], false).unwrap();
+    let fake = Fake::new(&[&b"event"[..]; 100]);
+    let asked = Rc::clone(&fake.asked);
+    let closed = Rc::clone(&fake.closed);
+    let counted = Rc::clone(&asked);
+    let failure = exchange.run(fake, move || counted.get() == 3).unwrap_err();
+    assert!(matches!(
+        failure,
+        Failure::Incomplete(Incomplete::ClientGone)
+    ));
+    assert_eq!((asked.get(), closed.get()), (3, 1));
+    assert_eq!(budget.book().abandoned.get(), 1);
+    assert_eq!(ledger.unsettled(), [""; 0]);
+}
+
+#[test]
+fn answers_without_end_share_one_budget_and_give_it_back() {
+    let ledger = Ledger::new();
+    let folder = tempfile::tempdir().unwrap();
+    let budget = AnswerBudget::new()
+        .memory(16 << 10)
+        .file_bytes(200_000)
+        .directory(folder.path())
+        .ledger(&ledger);
+    let limits = Limits {
+        memory: 10_000,
+        total: 150_000,
+    };
+    let block: &[u8] = &[b'x'; 1000];
+    let answer = |blocks: usize| {
+        let exchange = Exchange::new(&Method::GET, limits, &budget);
+        exchange.start_response("200 OK", [], false).unwrap();
+        let ended = exchange.run(Fake::new(&vec![block; blocks]), stays);
+        ended.and_then(|_| exchange.finish::<Raised>())
+    };
+    let unread = answer(150).unwrap();
+    assert_eq!(budget.book().file_bytes.get(), 150_000);
+    let failure = answer(100).unwrap_err();
+    let Failure::Incomplete(incomplete) = failure else {
+        panic!("{failure:?}");
+    };
+    assert!(matches!(incomplete, Incomplete::NoRoom));
+    assert!(incomplete.is_temporary());
+    // What was given up is given back at once, and small answers still have the memory.
+    assert_eq!(budget.book().file_bytes.get(), 150_000);
+    let small = answer(10).unwrap();
+    assert_eq!(budget.book().files.get(), 1);
+    // It finds no memory, and then goes to a file.
+    let spilled = answer(9).unwrap();
+    assert_eq!(budget.book().spilled.get(), 1);
+    assert_eq!(read(spilled).0.len(), 9000);
+    let (body, is_whole) = read(unread);
+    assert_eq!((body.len(), is_whole), (150_000, true));
+    assert_eq!(read(answer(100).unwrap()).0.len(), 100_000);
+    drop(small);
+    assert_eq!(ledger.unsettled(), [""; 0]);
+}
+
+#[test]
+fn a_file_of_the_application_takes_a_descriptor_until_it_is_sent() {
+    let ledger = Ledger::new();
+    let descriptors = Descriptors::new(1, &ledger);
+    let budget = AnswerBudget::new().descriptors(&descriptors);
+    let answer = || {
+        let exchange = Exchange::new(&Method::GET, Limits::default(), &budget);
+        exchange.start_response("200 OK", [], false).unwrap();
+        let fake = Fake {
+            file: Some(file_of(b"abcdef")),
+            ..Fake::default()
+        };
+        let ended = exchange.run(fake, stays);
+        ended.and_then(|_| exchange.finish::<Raised>())
+    };
+    let unread = answer().unwrap();
+    assert!(matches!(
+        answer(),
+        Err(Failure::Incomplete(Incomplete::NoRoom))
+    ));
+    assert_eq!(read(unread).0, b"abcdef");
+    assert!(answer().is_ok());
+    assert_eq!(ledger.unsettled(), [""; 0]);
+}
+
+#[test]
+fn a_folder_that_is_not_there_fails_and_is_not_temporary() {
+    let budget = AnswerBudget::new().directory("/nonexistent/folder");
+    let limits = Limits {
+        memory: 8,
+        total: 100,
+    };
+    let exchange = Exchange::new(&Method::GET, limits, &budget);
+    exchange.start_response("200 OK", [], false).unwrap();
+    let failure = exchange.write::<Raised>(b"more than eight").unwrap_err();
+    let Failure::Incomplete(incomplete) = failure else {
+        panic!("{failure:?}");
+    };
+    assert!(matches!(incomplete, Incomplete::Io(_)));
+    assert!(!incomplete.is_temporary());
+}
+
+/// The lock of an interpreter, which counts how often it is released.
+struct Lock<'a> {
+    released: &'a AtomicUsize,
+    during: &'a (dyn Fn() + Sync),
+}
+
+impl Unlock for Lock<'_> {
+    fn unlocked<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.released.fetch_add(1, Ordering::Relaxed);
+        let done = work();
+        // Another thread has the interpreter's lock now, and may call `start_response`.
+        (self.during)();
+        done
+    }
+}
+
+#[test]
+fn the_interpreter_is_unlocked_exactly_when_the_disk_is_used() {
+    let released = AtomicUsize::new(0);
+    let limits = Limits {
+        memory: 1000,
+        total: 1 << 30,
+    };
+    let exchange = begun(&Method::GET, limits).with_unlock(Lock {
+        released: &released,
+        during: &|| {},
+    });
+    let released = || released.load(Ordering::Relaxed);
+    exchange.start_response("200 OK", [], false).unwrap();
+    let write = |count: usize| exchange.write::<Raised>(&vec![b'x'; count]).unwrap();
+    write(1000);
+    assert_eq!(released(), 0, "in memory");
+    write(1);
+    assert_eq!(released(), 1, "the file is created");
+    write(64_000);
+    assert_eq!(released(), 1, "in the buffer");
+    write(1000);
+    assert_eq!(released(), 2, "the buffer is written");
+    write(1 << 20);
+    assert_eq!(released(), 3, "a large block is written");
+    let response = exchange.finish::<Raised>().unwrap();
+    assert_eq!(released(), 4, "the rest is written");
+    assert_eq!(read(response).0.len(), 66_001 + (1 << 20));
+}
+
+#[test]
+fn a_file_of_an_answer_without_end_is_closed_with_the_interpreter_unlocked() {
+    let released = AtomicUsize::new(0);
+    let limits = Limits {
+        memory: 10,
+        total: 100,
+    };
+    let exchange = begun(&Method::GET, limits).with_unlock(Lock {
+        released: &released,
+        during: &|| {},
+    });
+    exchange.start_response("200 OK", [], false).unwrap();
+    exchange.write::<Raised>(&[b'x'; 50]).unwrap();
+    exchange.write::<Raised>(&[b'x'; 51]).unwrap_err();
+    assert_eq!(released.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn start_response_of_another_thread_does_not_wait_for_the_interpreters_lock() {
+    let exchange: OnceLock<Exchange<Lock<'_>>> = OnceLock::new();
+    let released = AtomicUsize::new(0);
+    let refused = AtomicUsize::new(0);
+    let during = || {
+        let again = exchange.get().map(|exchange| {
+            let headers: [(&str, &str); 0] = [];
+            exchange.start_response("200 OK", headers, false)
+        });
+        if again == Some(Err(Refused::Again)) {
+            refused.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let limits = Limits {
+        memory: 8,
+        total: 1 << 20,
+    };
+    let lock = Lock {
+        released: &released,
+        during: &during,
+    };
+    let exchange = exchange.get_or_init(|| begun(&Method::GET, limits).with_unlock(lock));
+    exchange.start_response("200 OK", [], false).unwrap();
+    exchange.write::<Raised>(b"more than eight").unwrap();
+    assert_eq!(refused.load(Ordering::Relaxed), 1);
 }
 
 #[test]
@@ -275,7 +523,7 @@ fn a_file_is_not_iterated_and_is_closed() {
     };
     let asked = Rc::clone(&fake.asked);
     let closed = Rc::clone(&fake.closed);
-    exchange.run(fake).unwrap();
+    exchange.run(fake, stays).unwrap();
     assert_eq!((asked.get(), closed.get()), (0, 1));
     assert_eq!(read(response(&exchange)), (b"abcd".to_vec(), true));
 }
@@ -287,7 +535,7 @@ fn a_file_that_is_shorter_than_announced_breaks_off() {
         file: Some(file_of(b"abcdef")),
         ..Fake::default()
     };
-    exchange.run(fake).unwrap();
+    exchange.run(fake, stays).unwrap();
     assert_eq!(read(response(&exchange)), (b"abcdef".to_vec(), false));
 }
 
@@ -299,7 +547,7 @@ fn a_file_behind_written_bytes_is_iterated() {
         file: Some(file_of(b"other")),
         ..Fake::new(&[b"second"])
     };
-    exchange.run(fake).unwrap();
+    exchange.run(fake, stays).unwrap();
     assert_eq!(read(response(&exchange)), (b"first second".to_vec(), true));
 }
 
@@ -310,10 +558,10 @@ fn the_answer_to_head_keeps_its_length_and_no_bytes() {
         (&[], &[&b"12345"[..]], Some(5)),
         (&[], &[], None),
     ] {
-        let exchange = Exchange::new(&Method::HEAD, Limits::default());
+        let exchange = begun(&Method::HEAD, Limits::default());
         let headers = headers.iter().copied();
         exchange.start_response("200 OK", headers, false).unwrap();
-        exchange.run(Fake::new(blocks)).unwrap();
+        exchange.run(Fake::new(blocks), stays).unwrap();
         let body = response(&exchange).into_body().head_only();
         assert_eq!(http_body::Body::size_hint(&body).exact(), length);
     }
@@ -331,7 +579,7 @@ proptest! {
         memory in 0_usize..100,
     ) {
         let limits = Limits { memory, total: 1 << 20 };
-        let exchange = Exchange::new(&Method::GET, limits);
+        let exchange = begun(&Method::GET, limits);
         let length = announced.map(|length| length.to_string());
         let headers = length.iter().map(|length| ("Content-Length", &length[..]));
         exchange.start_response("200 OK", headers, false).unwrap();
@@ -340,7 +588,7 @@ proptest! {
         }
         let fake = Fake { blocks: blocks.clone().into_iter(), raises_at_end, ..Fake::default() };
         let closed = Rc::clone(&fake.closed);
-        let ended = exchange.run(fake);
+        let ended = exchange.run(fake, stays);
         prop_assert_eq!(closed.get(), 1);
         let all: Vec<u8> = written.into_iter().chain(blocks).flatten().collect();
         let most = usize::try_from(announced.unwrap_or(u64::MAX)).unwrap();

@@ -42,6 +42,8 @@ pub(crate) enum Meaning {
     Drain,
     MaxRequestBodySize,
     MaxResponseBodySize,
+    ResponseMemory,
+    ResponseDisk,
     MaxRequestHeaderSize,
     MaxSockets,
     ChannelTimeout,
@@ -159,7 +161,22 @@ pub(crate) const KEYS: &[Setting] = &[
         "max_response_body_size",
         None,
         Meaning::MaxResponseBodySize,
-        "how large an answer may be that is not a file, in bytes, or with K, M, G or T",
+        "how large an answer may be that is not a file, in bytes, or with K, M, G or T; half of \
+            response_disk if not set",
+    ),
+    setting(
+        "response_memory",
+        None,
+        Meaning::ResponseMemory,
+        "memory of all answers together that clients have not read yet; others go to files, and \
+            those above 16K have half of it",
+    ),
+    setting(
+        "response_disk",
+        None,
+        Meaning::ResponseDisk,
+        "disk space (in TMPDIR) of all answers together that clients have not read yet and that \
+            are not files; beyond it they are answered 503",
     ),
     setting(
         "max_request_header_size",

@@ -1,0 +1,63 @@
+//! The counters of the crate.
+
+use euryale_core::ledger::{Book, Counter, Figures, Gauge, Unsettled};
+
+/// Answers that are kept until their clients have read them, counted by their
+/// [budget](crate::AnswerBudget).
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct WsgiBook {
+    /// Memory charged to the budget now, in bytes.
+    pub memory: Gauge,
+    /// Files now, those that are still being written included.
+    pub files: Gauge,
+    /// Bytes in files, charged to the budget now.
+    pub file_bytes: Gauge,
+    /// Answers that went to a file, though small, because the budget had no memory.
+    pub spilled: Counter,
+    /// Answers that were given up because the budget had no room.
+    pub refused: Counter,
+    /// Iterables that were closed before their end because their client had disconnected.
+    pub abandoned: Counter,
+}
+
+impl Book for WsgiBook {
+    fn figures(&self, figures: &mut Figures) {
+        figures.peaked(
+            "euryale_wsgi_memory_bytes",
+            "Memory that answers of applications are charged.",
+            &self.memory,
+        );
+        figures.gauge(
+            "euryale_wsgi_files",
+            "Answers of applications in files.",
+            &self.files,
+        );
+        figures.peaked(
+            "euryale_wsgi_file_bytes",
+            "Bytes of answers of applications in files.",
+            &self.file_bytes,
+        );
+        figures.counter(
+            "euryale_wsgi_spilled_total",
+            "Small answers in files because there was no memory for them.",
+            &self.spilled,
+        );
+        figures.counter(
+            "euryale_wsgi_refused_total",
+            "Answers given up because there was no room for them.",
+            &self.refused,
+        );
+        figures.counter(
+            "euryale_wsgi_abandoned_total",
+            "Iterables closed before their end because their client had disconnected.",
+            &self.abandoned,
+        );
+    }
+
+    fn unsettled(&self, unsettled: &mut Unsettled) {
+        unsettled.gauge("wsgi memory", &self.memory);
+        unsettled.gauge("wsgi files", &self.files);
+        unsettled.gauge("wsgi file bytes", &self.file_bytes);
+    }
+}

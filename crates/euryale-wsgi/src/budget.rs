@@ -1,0 +1,216 @@
+//! How much all answers of a server may hold together.
+
+mod charge;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use euryale_core::{Descriptor, Descriptors, Ledger};
+
+pub(crate) use self::charge::{FileCharge, MemoryCharge};
+use crate::WsgiBook;
+
+/// Limits what all answers of a server hold together, in memory and in files.
+///
+/// Clones share one budget. An answer is charged as the application makes it, and until its client
+/// has read it or has disconnected. Answers that are files of the application take only a
+/// descriptor.
+///
+/// Nothing ever waits for the budget, so answers cannot wait for each other:
+///
+/// * An answer that finds no memory goes to a file, however small it is.
+/// * An answer that finds no room for its file is given up
+///   ([`Incomplete::NoRoom`](crate::Incomplete::NoRoom)).
+///
+/// Large answers cannot lock out small ones: answers above 16 KiB may use half of the memory.
+///
+/// A worker that writes a file has 64 KiB of memory more, which is not charged.
+///
+/// ```
+/// use euryale_core::{Descriptors, Ledger};
+/// use euryale_wsgi::AnswerBudget;
+///
+/// let ledger = Ledger::new();
+/// let budget = AnswerBudget::new()
+///     .memory(64 << 20)
+///     .file_bytes(20 << 30)
+///     .descriptors(&Descriptors::new(1000, &ledger))
+///     .ledger(&ledger);
+/// # drop(budget);
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct AnswerBudget {
+    shared: Arc<Shared>,
+}
+
+#[derive(Clone)]
+struct Settings {
+    memory: u64,
+    file_bytes: u64,
+    directory: PathBuf,
+    descriptors: Option<Descriptors>,
+    book: Arc<WsgiBook>,
+}
+
+struct Shared {
+    settings: Settings,
+    memory: AtomicU64,
+    file_bytes: AtomicU64,
+    /// When a refusal was logged last.
+    told: Mutex<Option<Instant>>,
+}
+
+/// There is no room for an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NoRoom;
+
+/// Answers of up to this many bytes may use all of the memory.
+const SMALL: usize = 16 << 10;
+
+/// A refusal is logged if none was logged for this long: a server at its limit refuses many.
+const QUIET: Duration = Duration::from_secs(10);
+
+impl AnswerBudget {
+    /// 64 MiB of memory, and 8 GiB of files in the system's folder for temporary files.
+    pub fn new() -> Self {
+        Self::of(Settings {
+            memory: 64 << 20,
+            file_bytes: 8 << 30,
+            directory: std::env::temp_dir(),
+            descriptors: None,
+            book: Arc::default(),
+        })
+    }
+
+    fn of(settings: Settings) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                settings,
+                memory: AtomicU64::new(0),
+                file_bytes: AtomicU64::new(0),
+                told: Mutex::default(),
+            }),
+        }
+    }
+
+    /// A new budget, which shares nothing with this one.
+    fn with(&self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = self.shared.settings.clone();
+        change(&mut settings);
+        Self::of(settings)
+    }
+
+    /// The memory of all answers together, in bytes; a new budget, which shares nothing with this
+    /// one. Default: 64 MiB.
+    pub fn memory(self, bytes: u64) -> Self {
+        self.with(|settings| settings.memory = bytes)
+    }
+
+    /// The length of all files together, in bytes; a new budget, which shares nothing with this
+    /// one. Default: 8 GiB.
+    pub fn file_bytes(self, bytes: u64) -> Self {
+        self.with(|settings| settings.file_bytes = bytes)
+    }
+
+    /// Where files are made, without names; a new budget, which shares nothing with this one.
+    /// Default: the system's folder for temporary files, which on some systems is in memory.
+    pub fn directory(self, folder: impl Into<PathBuf>) -> Self {
+        self.with(|settings| settings.directory = folder.into())
+    }
+
+    /// Takes a descriptor of this budget for each file, the application's own ones included, and
+    /// gives up an answer that finds none; a new budget, which shares nothing with this one.
+    /// Default: nothing bounds their number.
+    pub fn descriptors(self, descriptors: &Descriptors) -> Self {
+        self.with(|settings| settings.descriptors = Some(descriptors.clone()))
+    }
+
+    /// Counts in this ledger; a new budget, which shares nothing with this one. Default: one of its
+    /// own.
+    pub fn ledger(self, ledger: &Ledger) -> Self {
+        self.with(|settings| settings.book = ledger.of())
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.shared.settings.directory
+    }
+
+    pub(crate) fn book(&self) -> &WsgiBook {
+        &self.shared.settings.book
+    }
+
+    /// A descriptor for one file, if they are counted.
+    pub(crate) fn descriptor(&self) -> Result<Option<Descriptor>, NoRoom> {
+        let Some(descriptors) = &self.shared.settings.descriptors else {
+            return Ok(None);
+        };
+        // They log their own refusals.
+        let taken = descriptors.take(1).map(Some);
+        taken.map_err(|_| {
+            self.book().refused.add(1);
+            NoRoom
+        })
+    }
+
+    /// Refuses an answer that announces more than there is room for now.
+    pub(crate) fn expect(&self, announced: u64, memory: usize) -> Result<(), NoRoom> {
+        let used = self.shared.file_bytes.load(Relaxed);
+        let fits = used.saturating_add(announced) <= self.shared.settings.file_bytes;
+        if announced <= memory as u64 || fits {
+            Ok(())
+        } else {
+            Err(self.refuse())
+        }
+    }
+
+    /// There is no room for an answer.
+    fn refuse(&self) -> NoRoom {
+        self.book().refused.add(1);
+        if self.is_worth_a_line(Instant::now()) {
+            tracing::warn!(
+                most = self.shared.settings.file_bytes,
+                folder = %self.folder().display(),
+                "answers that are not read yet fill their files: others are refused; raise \
+                 response_disk, or answer with files through wsgi.file_wrapper"
+            );
+        }
+        NoRoom
+    }
+
+    /// Is the last line old enough? Then there is one now.
+    fn is_worth_a_line(&self, now: Instant) -> bool {
+        let told = self.shared.told.lock();
+        let mut told = told.unwrap_or_else(PoisonError::into_inner);
+        let is_due = told.is_none_or(|told| now.saturating_duration_since(told) >= QUIET);
+        if is_due {
+            *told = Some(now);
+        }
+        is_due
+    }
+}
+
+impl Default for AnswerBudget {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for AnswerBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shared = &*self.shared;
+        let of = |used: &AtomicU64, most: u64| format!("{} of {most}", used.load(Relaxed));
+        f.debug_struct("AnswerBudget")
+            .field("memory", &of(&shared.memory, shared.settings.memory))
+            .field(
+                "file_bytes",
+                &of(&shared.file_bytes, shared.settings.file_bytes),
+            )
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,108 @@
+//! Why a call ended without an answer.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use euryale_core::Descriptors;
+
+use crate::budget::NoRoom;
+use crate::start::Refused;
+
+/// Why a call ended without an answer.
+#[derive(Debug)]
+pub enum Failure<E> {
+    /// The application broke a rule of PEP 3333.
+    Refused(Refused),
+    /// The answer was given up.
+    Incomplete(Incomplete),
+    /// The application raised this.
+    Application(E),
+}
+
+impl<E> From<Refused> for Failure<E> {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl<E> From<Incomplete> for Failure<E> {
+    fn from(incomplete: Incomplete) -> Self {
+        Self::Incomplete(incomplete)
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Failure<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refused) => refused.fmt(f),
+            Self::Incomplete(incomplete) => incomplete.fmt(f),
+            Self::Application(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: std::error::Error> std::error::Error for Failure<E> {}
+
+/// Why an answer was given up. The application cannot mend it: whatever it does with the exception
+/// that it sees, there is no answer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Incomplete {
+    /// It is longer than [`Limits::total`](crate::Limits::total), in bytes.
+    TooLong(u64),
+    /// All answers together fill their [budget](crate::AnswerBudget).
+    NoRoom,
+    /// Its file could not be written or read.
+    Io(Arc<io::Error>),
+    /// Its client has disconnected.
+    ClientGone,
+}
+
+impl Incomplete {
+    /// Returns whether the same request may succeed a little later: the server has no room or no
+    /// descriptor, or the disk is full.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::NoRoom => true,
+            Self::Io(error) => {
+                let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+                full.contains(&error.kind()) || Descriptors::are_exhausted(error)
+            }
+            Self::TooLong(_) | Self::ClientGone => false,
+        }
+    }
+}
+
+impl From<NoRoom> for Incomplete {
+    fn from(_: NoRoom) -> Self {
+        Self::NoRoom
+    }
+}
+
+impl From<io::Error> for Incomplete {
+    fn from(error: io::Error) -> Self {
+        Self::Io(Arc::new(error))
+    }
+}
+
+impl fmt::Display for Incomplete {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong(most) => write!(
+                f,
+                "the answer is longer than {most} bytes: raise max_response_body_size, or answer \
+                    with a file through wsgi.file_wrapper"
+            ),
+            Self::NoRoom => f.write_str(
+                "there is no room for the answer: raise response_disk, or answer with a file \
+                    through wsgi.file_wrapper",
+            ),
+            Self::Io(error) => write!(f, "cannot keep the answer in a temporary file: {error}"),
+            Self::ClientGone => f.write_str("the client has disconnected"),
+        }
+    }
+}
+
+impl std::error::Error for Incomplete {}
