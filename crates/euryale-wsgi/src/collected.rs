@@ -68,7 +68,7 @@ impl Collected {
         }
     }
 
-    /// Adds `more` to a file, which is created if there is none yet.
+    /// Adds `more` to the file, and creates it at the first call.
     pub(crate) fn push_to_disk(
         &mut self,
         more: &[u8],

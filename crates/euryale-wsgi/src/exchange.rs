@@ -267,7 +267,7 @@ impl<U: Unlock + Sync> Exchange<U> {
         Ok((wanted, if is_enough { Flow::Enough } else { Flow::More }))
     }
 
-    /// From now on there is no answer. What was kept of it is dropped.
+    /// From now on there is no answer. The bytes that were kept are dropped.
     fn give_up(&self, why: Incomplete) -> Incomplete {
         let collected = {
             let mut state = self.lock();
@@ -278,7 +278,7 @@ impl<U: Unlock + Sync> Exchange<U> {
         why
     }
 
-    /// Drops what was kept. For calls that end without [`finish`](Self::finish): a long file is not
+    /// Drops the bytes that were kept. For calls that end without [`finish`](Self::finish): a long file is not
     /// closed at once.
     pub fn discard(&self) {
         let collected = std::mem::take(&mut self.lock().collected);

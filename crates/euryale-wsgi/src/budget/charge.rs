@@ -1,4 +1,4 @@
-//! What one answer holds of the budget.
+//! The charges of one answer.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
