@@ -278,8 +278,8 @@ impl<U: Unlock + Sync> Exchange<U> {
         why
     }
 
-    /// Drops the bytes that were kept. For calls that end without [`finish`](Self::finish): a long file is not
-    /// closed at once.
+    /// Drops the bytes that were kept, for calls that end without [`finish`](Self::finish): closing
+    /// a long file takes time.
     pub fn discard(&self) {
         let collected = std::mem::take(&mut self.lock().collected);
         self.discard_all(collected);

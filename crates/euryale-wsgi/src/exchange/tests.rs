@@ -367,7 +367,8 @@ fn answers_without_end_share_one_budget_and_give_it_back() {
     };
     assert!(matches!(incomplete, Incomplete::NoRoom));
     assert!(incomplete.is_temporary());
-    // An answer that was given up gives its charge back at once, and small answers still have the memory.
+    // An answer that was given up gives its charge back at once, and small answers still have the
+    // memory.
     assert_eq!(budget.book().file_bytes.get(), 150_000);
     let small = answer(10).unwrap();
     assert_eq!(budget.book().files.get(), 1);
