@@ -1,10 +1,11 @@
 //! The proxies that a server trusts.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use euryale_core::PeerAddr;
+use ipnet::IpNet;
 
 /// A proxy, or a network of them: `192.0.2.1`, `10.0.0.0/8`, `2001:db8::/32`, or `unix` for whoever
 /// may connect to a Unix socket.
@@ -13,8 +14,7 @@ pub struct TrustedProxy(Kind);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Kind {
-    V4 { network: Ipv4Addr, length: u8 },
-    V6 { network: Ipv6Addr, length: u8 },
+    Network(IpNet),
     Unix,
 }
 
@@ -27,15 +27,7 @@ impl TrustedProxy {
     pub const UNIX: Self = Self(Kind::Unix);
 
     fn contains(&self, address: IpAddr) -> bool {
-        match (self.0, address) {
-            (Kind::V4 { network, length }, IpAddr::V4(address)) => {
-                (network.to_bits() ^ address.to_bits()).leading_zeros() >= u32::from(length)
-            }
-            (Kind::V6 { network, length }, IpAddr::V6(address)) => {
-                (network.to_bits() ^ address.to_bits()).leading_zeros() >= u32::from(length)
-            }
-            _ => false,
-        }
+        matches!(self.0, Kind::Network(network) if network.contains(&address))
     }
 }
 
@@ -45,7 +37,6 @@ impl FromStr for TrustedProxy {
     type Err = InvalidProxy;
 
     fn from_str(text: &str) -> Result<Self, InvalidProxy> {
-        let invalid = |what: String| Err(InvalidProxy(what));
         if text == "unix" {
             return Ok(Self::UNIX);
         }
@@ -53,60 +44,40 @@ impl FromStr for TrustedProxy {
             Some((address, length)) => (address, Some(length)),
             None => (text, None),
         };
-        let Ok(address) = address.parse::<IpAddr>() else {
-            return invalid(format!("`{address}` is no IP address, and not `unix`"));
+        let Ok(host) = address.parse::<IpAddr>() else {
+            let invalid = format!("`{address}` is no IP address, and not `unix`");
+            return Err(InvalidProxy(invalid));
         };
-        let bits: u8 = if address.is_ipv4() { 32 } else { 128 };
-        let digits = |text: &str| {
-            if text.starts_with('+') {
-                None
-            } else {
-                text.parse::<u8>().ok()
-            }
+        let host = IpNet::from(host);
+        let network = match length {
+            None => host,
+            Some(length) => with_prefix(host, length).ok_or_else(|| {
+                let bits = host.max_prefix_len();
+                InvalidProxy(format!("a prefix has 0 to {bits} bits, as in {host}"))
+            })?,
         };
-        let length = match length.map(digits) {
-            None => bits,
-            Some(Some(length)) if length <= bits => length,
-            Some(_) => {
-                return invalid(format!(
-                    "a prefix has 0 to {bits} bits, as in {address}/{bits}"
-                ));
-            }
-        };
-        let (kind, network) = match address {
-            IpAddr::V4(address) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
-                let network = Ipv4Addr::from_bits(address.to_bits() & mask);
-                (Kind::V4 { network, length }, IpAddr::V4(network))
-            }
-            IpAddr::V6(address) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
-                let network = Ipv6Addr::from_bits(address.to_bits() & mask);
-                (Kind::V6 { network, length }, IpAddr::V6(network))
-            }
-        };
-        if network != address {
-            return invalid(format!(
-                "{text} has bits behind its prefix; is {network}/{length} meant?"
-            ));
+        let meant = network.trunc();
+        if network != meant {
+            let invalid = format!("{text} has bits behind its prefix; is {meant} meant?");
+            return Err(InvalidProxy(invalid));
         }
-        Ok(Self(kind))
+        Ok(Self(Kind::Network(network)))
     }
+}
+
+fn with_prefix(host: IpNet, length: &str) -> Option<IpNet> {
+    // `u8` takes a sign, too.
+    let length = length.parse().ok().filter(|_| !length.starts_with('+'))?;
+    IpNet::new(host.addr(), length).ok()
 }
 
 impl fmt::Display for TrustedProxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Kind::V4 {
-                network,
-                length: 32,
-            } => network.fmt(f),
-            Kind::V6 {
-                network,
-                length: 128,
-            } => network.fmt(f),
-            Kind::V4 { network, length } => write!(f, "{network}/{length}"),
-            Kind::V6 { network, length } => write!(f, "{network}/{length}"),
+            Kind::Network(network) if network.prefix_len() == network.max_prefix_len() => {
+                network.addr().fmt(f)
+            }
+            Kind::Network(network) => network.fmt(f),
             Kind::Unix => f.write_str("unix"),
         }
     }
