@@ -1,10 +1,10 @@
 //! How fast a node answers each class of requests.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{Answer, Standing};
@@ -87,27 +87,25 @@ impl Resume {
     /// * `weight`: how reliable that is, as a number of requests that count in full.
     #[must_use]
     pub fn classes_json(&self) -> String {
+        self.classes().to_string()
+    }
+
+    fn classes(&self) -> Value {
         let now = Instant::now();
+        let half_life = self.half_life.as_secs_f64().max(1e-3);
         let classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut json = String::from("{");
-        for (name, class) in classes.iter() {
+        let classes = classes.iter().map(|(name, class)| {
             let Class {
                 requests, seconds, ..
             } = class.at(now, self.half_life);
-            let per_second =
-                requests * std::f64::consts::LN_2 / self.half_life.as_secs_f64().max(1e-3);
-            let skill = requests / seconds.max(1e-6);
-            let comma = if json.len() == 1 { "" } else { "," };
-            // Writing into a string does not fail.
-            let _ = write!(
-                json,
-                "{comma}{}:{{\"per_second\":{per_second:.3},\"skill\":{skill:.3},\
-                 \"weight\":{requests:.3}}}",
-                quoted(name),
-            );
-        }
-        json.push('}');
-        json
+            let class = json!({
+                "per_second": rounded(requests * std::f64::consts::LN_2 / half_life),
+                "skill": rounded(requests / seconds.max(1e-6)),
+                "weight": rounded(requests),
+            });
+            (name.to_string(), class)
+        });
+        classes.collect()
     }
 
     /// The whole report: `standing` (`ready`, `down`, `draining` or `maintenance`), `weight` (0 to
@@ -125,11 +123,13 @@ impl Resume {
             Standing::Draining => "draining",
             Standing::Maintenance => "maintenance",
         };
-        let classes = self.classes_json();
-        format!(
-            "{{\"standing\":\"{standing}\",\"weight\":{weight},\"maxconn\":{maxconn},\
-             \"classes\":{classes}}}\n"
-        )
+        let report = json!({
+            "standing": standing,
+            "weight": weight,
+            "maxconn": maxconn,
+            "classes": self.classes(),
+        });
+        format!("{report}\n")
     }
 }
 
@@ -152,18 +152,7 @@ impl Class {
     }
 }
 
-/// RFC 8259 §7.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if c < ' ' => {
-                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
-            }
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
+/// To three digits after the point.
+fn rounded(number: f64) -> f64 {
+    (number * 1e3).round() / 1e3
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use euryale_core::pool::PoolControl;
 use proptest::prelude::*;
+use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -267,27 +268,25 @@ async fn a_resume_fades() {
         resume.record("read", Duration::from_millis(250));
     }
     resume.record("\"w\\\n", Duration::from_secs(2));
-    let fresh = "{\"\\\"w\\\\\\u000a\":{\"per_second\":0.069,\"skill\":0.500,\"weight\":1.000},\
-                 \"read\":{\"per_second\":0.277,\"skill\":4.000,\"weight\":4.000}}";
-    assert_eq!(resume.classes_json(), fresh);
+    let read = |json: String| serde_json::from_str::<Value>(&json).unwrap();
+    let fresh = json!({
+        "\"w\\\n": {"per_second": 0.069, "skill": 0.5, "weight": 1.0},
+        "read": {"per_second": 0.277, "skill": 4.0, "weight": 4.0},
+    });
+    assert_eq!(read(resume.classes_json()), fresh);
     tokio::time::advance(Duration::from_secs(10)).await;
     // Earlier speed does not change; it only counts less against new requests.
-    assert!(
-        resume
-            .classes_json()
-            .contains("\"read\":{\"per_second\":0.139,\"skill\":4.000,\"weight\":2.000}")
-    );
+    let faded = json!({"per_second": 0.139, "skill": 4.0, "weight": 2.0});
+    assert_eq!(read(resume.classes_json())["read"], faded);
     resume.record("read", Duration::from_millis(1500));
-    assert!(
-        resume
-            .classes_json()
-            .contains("\"skill\":1.500,\"weight\":3.000")
-    );
-    let whole = resume.json(Standing::Ready, Answer::of(&FREE, PATIENCE));
-    assert!(
-        whole.starts_with("{\"standing\":\"ready\",\"weight\":100,\"maxconn\":300,\"classes\":{"),
-        "{whole}"
-    );
+    let slower = json!({"per_second": 0.208, "skill": 1.5, "weight": 3.0});
+    assert_eq!(read(resume.classes_json())["read"], slower);
+    let whole = read(resume.json(Standing::Ready, Answer::of(&FREE, PATIENCE)));
+    let expected = json!({
+        "standing": "ready", "weight": 100, "maxconn": 300,
+        "classes": read(resume.classes_json()),
+    });
+    assert_eq!(whole, expected);
     for n in 0..1000 {
         resume.record(&n.to_string(), Duration::from_secs(1));
     }

@@ -1,12 +1,12 @@
 //! The response for the client.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write};
 use std::time::Duration;
 
 use euryale_core::{Body, Error, ErrorKind, Response};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use serde_json::Value;
 
 use crate::layer::Page;
 
@@ -105,10 +105,10 @@ impl Problem {
     fn json(&self) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");
         let status = self.status.as_u16();
-        let detail = Json(self.detail());
+        let detail = Value::from(self.detail());
         let body = format!(
             "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\
-             \"detail\":\"{detail}\"}}\n"
+             \"detail\":{detail}}}\n"
         );
         typed(body, "application/problem+json")
     }
@@ -116,7 +116,7 @@ impl Problem {
     fn html(&self) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");
         let status = self.status.as_u16();
-        let detail = Html(self.detail());
+        let detail = html_escape::encode_text(self.detail());
         let body = format!(
             "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n\
@@ -152,32 +152,6 @@ fn detail(status: StatusCode) -> &'static str {
         }
         StatusCode::BAD_REQUEST => "The server could not make sense of what you sent.",
         _ => "The server met an error that is not yours. It was logged.",
-    }
-}
-
-/// Text within quotes of JSON (RFC 8259 §7).
-struct Json<'a>(&'a str);
-
-impl fmt::Display for Json<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|char| match char {
-            '"' | '\\' => write!(f, "\\{char}"),
-            '\0'..='\x1f' => write!(f, "\\u{:04x}", u32::from(char)),
-            _ => f.write_char(char),
-        })
-    }
-}
-
-/// Text between tags.
-struct Html<'a>(&'a str);
-
-impl fmt::Display for Html<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|char| match char {
-            '&' => f.write_str("&amp;"),
-            '<' => f.write_str("&lt;"),
-            _ => f.write_char(char),
-        })
     }
 }
 

@@ -131,12 +131,12 @@ async fn what_an_error_tells_is_told() {
     };
     let json = text(answer(RespondLayer::new(), "*/*", Err(error())).await).await;
     assert!(
-        json.contains(r#""detail":"At most 3 of <b>, \"c\" & \\\u000a.""#),
+        json.contains(r#""detail":"At most 3 of <b>, \"c\" & \\\n.""#),
         "{json}"
     );
     let html = text(answer(RespondLayer::new(), "text/html", Err(error())).await).await;
     assert!(
-        html.contains("<p>At most 3 of &lt;b>, \"c\" &amp; \\\n.</p>"),
+        html.contains("<p>At most 3 of &lt;b&gt;, \"c\" &amp; \\\n.</p>"),
         "{html}"
     );
     assert!(!json.contains("secret") && !html.contains("secret"));

@@ -1,5 +1,7 @@
 //! Bars as SVG: a section's first column, medians as bars, extremes as whiskers.
 
+use html_escape::encode_text;
+
 use super::line;
 use crate::rounds::Section;
 use crate::statistics::Spread;
@@ -42,8 +44,8 @@ pub(crate) fn svg(section: &Section, column: &Column) -> String {
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
                 role=\"img\">\n\
              <style>{STYLE}</style>\n<text class=\"t\" x=\"10\" y=\"24\">{}: {}</text>",
-            escape(&section.title),
-            escape(column.title)
+            encode_text(&section.title),
+            encode_text(column.title)
         ),
     );
     for (index, (runs, spread)) in section.cases.iter().zip(&spreads).enumerate() {
@@ -54,7 +56,7 @@ pub(crate) fn svg(section: &Section, column: &Column) -> String {
             format_args!(
                 "<text class=\"n\" x=\"{}\" y=\"{text}\">{}</text>",
                 LEFT - 8.0,
-                escape(&runs.case)
+                encode_text(&runs.case)
             ),
         );
         let Some(spread) = spread else {
@@ -102,10 +104,4 @@ pub(crate) fn file_name(workload: &str, title: &str) -> String {
         }
     }
     name.trim_end_matches('-').to_owned() + ".svg"
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }

@@ -1,6 +1,5 @@
 //! Numbers and text as people read them, in HTML.
 
-use std::borrow::Cow;
 use std::fmt::{self, Display};
 
 use super::figures::Value;
@@ -112,23 +111,4 @@ impl Display for Seconds {
             }
         }
     }
-}
-
-/// For text and for values in double quotes.
-pub(super) fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.contains(['&', '<', '>', '"', '\'']) {
-        return text.into();
-    }
-    let mut escaped = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped.into()
 }

@@ -1,10 +1,10 @@
-//! For programs. Times are in seconds; what is not known is `null`, and so is what is beyond the
-//! greatest bound.
+//! For programs. Times are in seconds. A figure is `null` if it is unknown, or beyond the greatest
+//! bound.
 
-use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
-use euryale_core::Stage;
+use euryale_core::{Route, Stage};
+use serde_json::{Map, Value as Json, json};
 
 use super::details::{Fact, Held};
 use super::figures::{Figures, Lane, QUANTILES, Section, Times, Transform, Value};
@@ -22,198 +22,122 @@ pub(super) fn write(figures: &Figures) -> String {
         slowest,
         ..
     } = figures;
-    let mut members = vec![
-        member("host", Quoted(&process.host)),
-        member("state", Quoted(process.state)),
-        member("up_seconds", Number(Some(process.up.as_secs_f64()))),
-        member(
-            "recent_seconds",
-            Number(recent.map(|recent| recent.as_secs_f64())),
-        ),
-    ];
-    let program = process.program.as_deref();
-    members.extend(program.map(|program| member("program", Quoted(program))));
-    members.extend(sections.iter().map(section));
-    members.push(member("times", object(times.iter().map(time))));
-    members.push(member("lanes", array(lanes.iter().map(lane))));
-    members.push(member(
-        "transforms",
-        array(transforms.iter().map(transform)),
-    ));
-    members.push(member("held", array(details.held.iter().map(held))));
-    members.extend(
-        slowest
-            .as_ref()
-            .map(|slowest| member("slowest", array(slowest.iter().map(ended)))),
-    );
-    members.push(member("facts", array(details.facts.iter().map(fact))));
-    object(members) + "\n"
+    let mut all = Map::new();
+    let mut add = |name: &str, value: Json| all.insert(name.to_owned(), value);
+    add("host", json!(process.host));
+    add("state", json!(process.state));
+    add("up_seconds", seconds(process.up));
+    add("recent_seconds", maybe_seconds(*recent));
+    if let Some(program) = &process.program {
+        add("program", json!(**program));
+    }
+    for Section { id, rows, .. } in sections {
+        let rows = rows.iter().map(|(id, _, value)| (*id, figure(*value)));
+        add(id, object(rows));
+    }
+    add("times", object(times.iter().map(time)));
+    add("lanes", lanes.iter().map(lane).collect());
+    add("transforms", transforms.iter().map(transform).collect());
+    add("held", details.held.iter().map(held).collect());
+    if let Some(slowest) = slowest {
+        add("slowest", slowest.iter().map(ended).collect());
+    }
+    add("facts", details.facts.iter().map(fact).collect());
+    format!("{}\n", Json::Object(all))
 }
 
-fn section(section: &Section) -> String {
-    member(
-        section.id,
-        object(
-            section
-                .rows
-                .iter()
-                .map(|(id, _, value)| member(id, Json(*value))),
-        ),
-    )
-}
-
-fn time(times: &Times) -> String {
-    let recent = times
-        .recent
-        .as_ref()
-        .map_or_else(|| "null".to_owned(), quantiles);
-    member(
+fn time(times: &Times) -> (&'static str, Json) {
+    let recent = times.recent.as_ref().map(quantiles);
+    (
         times.id,
-        object([
-            member("recent", recent),
-            member("ever", quantiles(&times.ever)),
-        ]),
+        json!({"recent": recent, "ever": quantiles(&times.ever)}),
     )
 }
 
-fn quantiles(values: &[Option<f64>; 3]) -> String {
-    object(
-        QUANTILES
-            .iter()
-            .zip(values)
-            .map(|((name, _), value)| member(name, Number(*value))),
-    )
+fn quantiles(values: &[Option<f64>; 3]) -> Json {
+    let names = QUANTILES.iter().map(|(name, _)| *name);
+    object(names.zip(values.iter().map(|value| number(*value))))
 }
 
-fn transform(transform: &Transform) -> String {
-    object([
-        member("name", Quoted(&transform.name)),
-        member("pages", transform.pages),
-        member("ever", quantiles(&transform.ever)),
-        member("failures", transform.failures),
-    ])
+fn transform(transform: &Transform) -> Json {
+    json!({
+        "name": transform.name,
+        "pages": transform.pages,
+        "ever": quantiles(&transform.ever),
+        "failures": transform.failures,
+    })
 }
 
-fn lane(lane: &Lane) -> String {
-    object([
-        member("name", Quoted(&lane.name)),
-        member("running", lane.running),
-        member("running_peak", lane.peak),
-        member("waiting", lane.waiting),
-        member("refused", lane.refused),
-    ])
+fn lane(lane: &Lane) -> Json {
+    json!({
+        "name": lane.name,
+        "running": lane.running,
+        "running_peak": lane.peak,
+        "waiting": lane.waiting,
+        "refused": lane.refused,
+    })
 }
 
-fn held(held: &Held) -> String {
-    let text = |text: &Option<String>| {
-        text.as_deref()
-            .map_or_else(|| "null".to_owned(), |text| Quoted(text).to_string())
-    };
-    object([
-        member("age_seconds", Number(Some(held.age.as_secs_f64()))),
-        member(
-            "waited_seconds",
-            Number(held.waited.map(|waited| waited.as_secs_f64())),
-        ),
-        member("route", text(&held.route)),
-        member("lane", text(&held.lane)),
-        member("phase", text(&held.phase)),
-        member("attempt", held.attempt),
-        member("pass", held.pass),
-    ])
+fn held(held: &Held) -> Json {
+    json!({
+        "age_seconds": seconds(held.age),
+        "waited_seconds": maybe_seconds(held.waited),
+        "route": held.route,
+        "lane": held.lane,
+        "phase": held.phase,
+        "attempt": held.attempt,
+        "pass": held.pass,
+    })
 }
 
-fn ended(ended: &Ended) -> String {
-    let seconds = |time: Duration| Number(Some(time.as_secs_f64()));
-    let route = ended.route.as_ref().map_or_else(
-        || "null".to_owned(),
-        |route| Quoted(route.name()).to_string(),
-    );
-    let status = ended
-        .status
-        .map_or_else(|| "null".to_owned(), |status| status.as_u16().to_string());
-    let stages = Stage::ALL
-        .iter()
-        .zip(ended.stages)
-        .map(|(stage, time)| member(stage.name(), seconds(time)));
-    let stages = stages.chain([member("elsewhere", seconds(ended.elsewhere()))]);
-    object([
-        member("took_seconds", seconds(ended.took)),
-        member("method", Quoted(ended.method.as_str())),
-        member("route", route),
-        member("status", status),
-        member("stage_seconds", object(stages)),
-        member("sending_seconds", seconds(ended.sending)),
-        member("publications", ended.publications),
-        member("ended_seconds_ago", seconds(ended.at.elapsed())),
-    ])
+fn ended(ended: &Ended) -> Json {
+    let stages = Stage::ALL.iter().map(|stage| stage.name());
+    let stages = stages.zip(ended.stages.map(seconds));
+    let stages = stages.chain([("elsewhere", seconds(ended.elsewhere()))]);
+    json!({
+        "took_seconds": seconds(ended.took),
+        "method": ended.method.as_str(),
+        "route": ended.route.as_ref().map(Route::name),
+        "status": ended.status.map(|status| status.as_u16()),
+        "stage_seconds": object(stages),
+        "sending_seconds": seconds(ended.sending),
+        "publications": ended.publications,
+        "ended_seconds_ago": seconds(ended.at.elapsed()),
+    })
 }
 
-fn fact(fact: &Fact) -> String {
-    object([
-        member("group", Quoted(&fact.group)),
-        member("name", Quoted(&fact.name)),
-        member("value", Quoted(&fact.value)),
-        member("alarm", fact.is_alarm),
-    ])
+fn fact(fact: &Fact) -> Json {
+    json!({
+        "group": fact.group,
+        "name": fact.name,
+        "value": fact.value,
+        "alarm": fact.is_alarm,
+    })
 }
 
-fn member(name: &str, value: impl Display) -> String {
-    format!("{}:{value}", Quoted(name))
+fn object<'a>(members: impl Iterator<Item = (&'a str, Json)>) -> Json {
+    members.collect()
 }
 
-fn object(members: impl IntoIterator<Item = String>) -> String {
-    format!("{{{}}}", joined(members))
-}
-
-fn array(values: impl IntoIterator<Item = String>) -> String {
-    format!("[{}]", joined(values))
-}
-
-fn joined(values: impl IntoIterator<Item = String>) -> String {
-    values.into_iter().collect::<Vec<_>>().join(",")
-}
-
-struct Json(Value);
-
-impl Display for Json {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Value::Count(count) => count.fmt(f),
-            Value::Bytes(bytes) => bytes.fmt(f),
-            Value::Seconds(value) | Value::PerSecond(value) | Value::BytesPerSecond(value) => {
-                Number(value).fmt(f)
-            }
+fn figure(value: Value) -> Json {
+    match value {
+        Value::Count(count) => count.into(),
+        Value::Bytes(bytes) => bytes.into(),
+        Value::Seconds(value) | Value::PerSecond(value) | Value::BytesPerSecond(value) => {
+            number(value)
         }
     }
 }
 
-/// JSON has no infinity.
-struct Number(Option<f64>);
-
-impl Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.filter(|value| value.is_finite()) {
-            // Six digits are a microsecond, in which times are.
-            Some(value) => write!(f, "{value:.6}"),
-            None => f.write_str("null"),
-        }
-    }
+fn seconds(time: Duration) -> Json {
+    maybe_seconds(Some(time))
 }
 
-/// RFC 8259 §7.
-struct Quoted<'a>(&'a str);
+fn maybe_seconds(time: Option<Duration>) -> Json {
+    number(time.map(|time| time.as_secs_f64()))
+}
 
-impl Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('"')?;
-        for c in self.0.chars() {
-            match c {
-                '"' | '\\' => write!(f, "\\{c}")?,
-                c if c < ' ' => write!(f, "\\u{:04x}", u32::from(c))?,
-                c => f.write_char(c)?,
-            }
-        }
-        f.write_char('"')
-    }
+/// Rounded to a microsecond, the unit of the ledger's times. JSON has no infinity.
+fn number(value: Option<f64>) -> Json {
+    value.map_or(Json::Null, |value| ((value * 1e6).round() / 1e6).into())
 }

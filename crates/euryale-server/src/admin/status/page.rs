@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use euryale_core::Route;
+use html_escape::encode_quoted_attribute as escaped;
 
 use super::details::Held;
 use super::figures::{Figures, QUANTILES, Section, Times, Value};
-use super::format::{Seconds, escaped};
+use super::format::Seconds;
 use super::trends::{SPAN, Trend};
 use crate::slowest::Ended;
 

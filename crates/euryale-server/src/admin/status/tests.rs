@@ -83,7 +83,7 @@ async fn whatever_the_program_says_is_escaped() {
     let (_, _, status) = status(nasty);
     let page = body(&status, "/status", "text/html").await;
     assert_eq!(page.matches("<script").count(), 1, "its own: {page}");
-    let escaped = "&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;&quot;";
+    let escaped = "&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;&quot;";
     assert_eq!(
         page.matches(escaped).count(),
         6,
