@@ -11,8 +11,9 @@ impl IntoResponse for Body {
     }
 }
 
-/// 200 with this file, without a Content-Type. Its handle is in the extensions: `ServeBlobLayer`
-/// answers ranges and conditional requests, and a server with `sendfile(2)` sends it.
+/// 200 with this file, and the `Content-Type` that [`Blob::typed`] gave it. Its handle is in the
+/// extensions: `ServeBlobLayer` answers ranges and conditional requests, and a server with
+/// `sendfile(2)` sends it.
 impl IntoResponse for Blob {
     fn into_response(self) -> AxumResponse {
         sent(self.into())

@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use http::HeaderValue;
 
 pub(crate) use self::open::OpenFile;
 #[cfg(feature = "fs")]
@@ -42,6 +43,7 @@ pub struct Blob {
     modified: Option<SystemTime>,
     stable: bool,
     coding: Option<&'static str>,
+    media_type: Option<HeaderValue>,
     // Kept until the last clone of the blob is dropped, and dropped after its file.
     _counted: Option<Arc<GaugeGuard>>,
     kept: Option<Kept>,
@@ -69,6 +71,7 @@ impl Blob {
             modified: metadata.modified().ok(),
             stable: false,
             coding: None,
+            media_type: None,
             _counted: None,
             kept: None,
         })
@@ -127,6 +130,29 @@ impl Blob {
     pub fn coded(self, coding: &'static str) -> Self {
         Self {
             coding: Some(coding),
+            ..self
+        }
+    }
+
+    /// Returns the same blob with this media type, such as `text/html; charset=utf-8` (RFC 9110
+    /// §8.3.1). A response with this blob as its body has it as `Content-Type`, unless the response
+    /// already has one.
+    ///
+    /// `media_type` in `euryale-blob` finds the type that a file's name suggests.
+    ///
+    /// ```
+    /// use euryale_core::{Blob, Response};
+    /// use http::HeaderValue;
+    ///
+    /// let blob = Blob::new(std::fs::File::open("Cargo.toml")?)?;
+    /// let response = Response::from(blob.typed(HeaderValue::from_static("application/toml")));
+    /// assert_eq!(response.headers()["content-type"], "application/toml");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn typed(self, media_type: HeaderValue) -> Self {
+        Self {
+            media_type: Some(media_type),
             ..self
         }
     }
@@ -214,6 +240,11 @@ impl Blob {
     /// The content coding of its bytes, if they have one.
     pub fn coding(&self) -> Option<&'static str> {
         self.coding
+    }
+
+    /// The media type that it was given by [`typed`](Self::typed).
+    pub fn media_type(&self) -> Option<&HeaderValue> {
+        self.media_type.as_ref()
     }
 
     #[cfg(feature = "fs")]
@@ -355,6 +386,13 @@ impl BlobHandle {
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.content.is_same(&other.content)
+    }
+
+    pub(crate) fn media_type(&self) -> Option<HeaderValue> {
+        let mut media_type = None;
+        self.content
+            .update(|content| media_type.clone_from(&content.blob.media_type));
+        media_type
     }
 
     pub(crate) fn count(&self, guard: impl FnOnce() -> GaugeGuard) {

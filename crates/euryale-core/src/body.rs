@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -174,7 +175,8 @@ impl Body {
     }
 
     /// Puts the handle of a response's blob, deferred response or writer into its extensions, and
-    /// counts an open blob in `ledger` from now on. Done by `Publish`; a second call changes
+    /// counts an open blob in `ledger` from now on. The response gets the [media type](Blob::typed)
+    /// of its blob if it has no `Content-Type`. Done by `Publish`; a second call changes
     /// nothing.
     pub fn publish_handle(response: &mut Response, ledger: &Ledger) {
         Self::put_handle(response, Some(ledger));
@@ -191,6 +193,11 @@ impl Body {
                 {
                     if let Some(ledger) = ledger {
                         handle.count(|| GaugeGuard::new(&ledger.blobs.open, 1));
+                    }
+                    if !response.headers().contains_key(CONTENT_TYPE)
+                        && let Some(media_type) = handle.media_type()
+                    {
+                        response.headers_mut().insert(CONTENT_TYPE, media_type);
                     }
                     response.extensions_mut().insert(handle);
                 }
@@ -392,8 +399,8 @@ impl From<Blob> for Body {
 }
 
 impl From<Body> for Response {
-    /// 200, with the body's handle in the extensions, for a service that is not a publisher. The
-    /// blob is not counted.
+    /// 200, with the body's handle in the extensions and the media type of its blob, for a service
+    /// that is not a publisher. The blob is not counted.
     fn from(body: Body) -> Self {
         let mut response = Self::new(body);
         Body::put_handle(&mut response, None);

@@ -7,10 +7,8 @@ use std::path::Path;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
 use axum::routing::get;
-use euryale_blob::ServeBlobLayer;
+use euryale_blob::{ServeBlobLayer, media_type};
 use euryale_core::{Blob, UnnamedFile};
 use euryale_sendfile::axum::{SendfileListener, sendfile};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -23,11 +21,11 @@ mod tests;
 fn copy_of(path: &Path) -> io::Result<Blob> {
     let mut copy = UnnamedFile::create(std::env::temp_dir())?;
     io::copy(&mut File::open(path)?, &mut copy)?;
-    copy.into_blob()
+    Ok(copy.into_blob()?.typed(media_type(path)))
 }
 
-async fn download(State(blob): State<Blob>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "text/plain")], blob)
+async fn download(State(blob): State<Blob>) -> Blob {
+    blob
 }
 
 fn app(blob: Blob, layer: ServeBlobLayer) -> Router {

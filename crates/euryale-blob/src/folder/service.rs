@@ -4,13 +4,12 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, Ready, poll_fn, ready};
 use std::io;
-use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use euryale_core::{Blob, Body, BoxError, Descriptors, NoDescriptor, Response};
-use http::header::{ACCEPT_RANGES, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RANGE, VARY};
+use http::header::{ACCEPT_RANGES, ALLOW, CONTENT_ENCODING, LOCATION, RANGE, VARY};
 use http::{HeaderValue, Method, Request, StatusCode};
 use rustix::io::Errno;
 use tower_service::Service;
@@ -20,7 +19,7 @@ use super::name::{Name, Refused, with_slash};
 use super::open::{Found, find};
 use super::{ServeFolder, Settings};
 use crate::asked::Asked;
-use crate::coding_of_name;
+use crate::{coding_of_name, media_type};
 
 /// Finds nothing: 404.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +83,7 @@ impl Settings {
                 Ok(wanted) => wanted,
                 Err(refused) => return refusal(refused),
             };
-            let media = media_of(&name.path);
+            let media = media_type(&name.path);
             let own = name.path.to_str().and_then(coding_of_name);
             let root = settings.root.clone();
             let stable = settings.stable;
@@ -132,9 +131,8 @@ impl Settings {
 
     fn file(&self, asked: &Asked, blob: Blob, is_beside: bool, media: HeaderValue) -> Response {
         let coding = blob.coding();
-        let mut response = Response::new(Body::from(blob));
+        let mut response = Response::new(Body::from(blob.typed(media)));
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, media);
         if self.precompressed {
             headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
         }
@@ -161,17 +159,6 @@ fn refusal(refused: Refused) -> Option<Response> {
             Some(response)
         }
     }
-}
-
-fn media_of(path: &Path) -> HeaderValue {
-    let media = mime_guess::from_path(path).first_or_octet_stream();
-    let charset = if media.type_() == mime_guess::mime::TEXT {
-        "; charset=utf-8"
-    } else {
-        ""
-    };
-    HeaderValue::try_from(format!("{media}{charset}"))
-        .unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"))
 }
 
 fn moved(to: String) -> Response {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
@@ -51,6 +53,31 @@ async fn a_file_that_became_shorter_is_an_error() {
     };
     assert_eq!(bytes, 70_000);
     assert!(error.to_string().contains("shorter"), "{error}");
+}
+
+#[test]
+fn a_response_has_the_media_type_of_its_blob_unless_it_has_one() {
+    let blob = Blob::new(file(b"{}")).unwrap();
+    let json = HeaderValue::from_static("application/json");
+    let typed = blob.clone().typed(json).slice(0, 1);
+    let sent = |blob: &Blob, own: Option<&'static str>| {
+        let mut response = Response::new(Body::from(blob.clone()));
+        let own = own.map(|own| (CONTENT_TYPE, HeaderValue::from_static(own)));
+        response.headers_mut().extend(own);
+        Body::publish_handle(&mut response, &Ledger::new());
+        let media_type = response.headers().get(CONTENT_TYPE);
+        media_type.map(|media_type| media_type.to_str().unwrap().to_owned())
+    };
+    assert_eq!(sent(&blob, None), None);
+    assert_eq!(sent(&typed, None).as_deref(), Some("application/json"));
+    assert_eq!(
+        sent(&typed, Some("text/plain")).as_deref(),
+        Some("text/plain")
+    );
+    assert_eq!(
+        Response::from(typed).headers()[CONTENT_TYPE],
+        "application/json"
+    );
 }
 
 #[test]
