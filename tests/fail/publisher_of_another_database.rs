@@ -16,5 +16,5 @@ impl euryale::Publisher<CountingDatabase> for Page {
 }
 
 fn main() {
-    let _ = Stack::new(Pool::new((), 2)).publish(Page);
+    let _ = Stack::new(Pool::new((), 2)).publisher(Page);
 }

@@ -222,7 +222,7 @@ async fn publish_as_a_fallback_behind_foreign_middleware() {
 #[tokio::test]
 async fn a_stack_beside_asynchronous_routes() {
     let pool = Pool::new(CountingDatabase::new(), 1);
-    let stack = Stack::new(pool.clone()).publish_fn(|_, transaction| {
+    let stack = Stack::new(pool.clone()).publish(|_, transaction| {
         Ok(Response::new(Body::from(format!(
             "connection {}",
             transaction.connection()?.id()

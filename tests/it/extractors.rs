@@ -113,7 +113,7 @@ async fn ask(router: Router) -> (StatusCode, String) {
 async fn handles_are_state() {
     let pool = Pool::new(CountingDatabase::new(), 2);
     let stack =
-        Stack::new(pool.clone()).publish_fn(|_, _| Err(Abort::status(StatusCode::IM_A_TEAPOT)));
+        Stack::new(pool.clone()).publish(|_, _| Err(Abort::status(StatusCode::IM_A_TEAPOT)));
     let internal = stack.internal().clone();
     let app = App {
         pool,

@@ -88,7 +88,7 @@ async fn each_kind_of_error_has_its_status_and_body() {
         let ledger = pool.ledger().clone();
         let stack = Stack::new(pool)
             .retry(ConflictPolicy::new().retries(0))
-            .publish_fn(move |_, _| Err(Abort::error(Error::with_source(kind, "secret"))));
+            .publish(move |_, _| Err(Abort::error(Error::with_source(kind, "secret"))));
         for accept in ["*/*", "text/html"] {
             for method in ["GET", "POST"] {
                 let request = request(method, "/", accept, "");
@@ -117,7 +117,7 @@ async fn layers_refuse(accept: &str) {
     let stack = Stack::new(pool.clone())
         .retry(ConflictPolicy::new().retries(0))
         .spool(SpoolLayer::new().limit(3))
-        .publish_fn(|request, transaction| {
+        .publish(|request, transaction| {
             transaction.connection()?;
             match request.uri().path() {
                 "/panic" => panic!("secret"),

@@ -43,7 +43,7 @@ impl Site {
         settings: impl FnOnce(Stack<CountingDatabase>) -> Stack<CountingDatabase>,
         publisher: impl Publisher<CountingDatabase>,
     ) -> Self {
-        let stack = settings(Stack::new(pool.clone())).publish(publisher);
+        let stack = settings(Stack::new(pool.clone())).publisher(publisher);
         let (server, shutdown, address) = Self::server(&pool).await;
         let serving = tokio::spawn(server.serve(stack, shutdown.clone()));
         Self {
@@ -65,7 +65,7 @@ impl Site {
     ) -> Self {
         let pool = Pool::new(CountingDatabase::new(), connections);
         let router =
-            around(Router::new().fallback_service(Stack::new(pool.clone()).publish(publisher)));
+            around(Router::new().fallback_service(Stack::new(pool.clone()).publisher(publisher)));
         let (server, shutdown, address) = Self::server(&pool).await;
         let serving = tokio::spawn(server.serve(router, shutdown.clone()));
         Self {

@@ -60,7 +60,7 @@ async fn at_depth(depth: usize) -> Result<Row> {
         .build();
     let gate = Gate::new();
     let held = gate.clone();
-    let mut service = Stack::new(pool.clone()).publish_fn(move |_, _| {
+    let mut service = Stack::new(pool.clone()).publish(move |_, _| {
         held.wait();
         Ok(Response::new(Body::empty()))
     });

@@ -32,8 +32,8 @@ pub type Response<B = Body> = http::Response<B>;
 /// to the database and the transaction's hooks.
 ///
 /// Implemented for functions and closures of this shape, for `Arc<P>` and for
-/// `Box<dyn Publisher<D>>`. A closure whose arguments carry no types needs [`publisher_fn`], or a
-/// method that knows the database (`Stack::publish_fn`).
+/// `Box<dyn Publisher<D>>`. A closure whose arguments carry no types needs a method that knows the
+/// database (`Stack::publish`), or [`publisher_fn`].
 #[doc(alias = "WSGI")]
 #[doc(alias = "ZPublisher")]
 #[diagnostic::on_unimplemented(
@@ -41,7 +41,7 @@ pub type Response<B = Body> = http::Response<B>;
     label = "not a publisher of `{D}`",
     note = "a publisher is a synchronous `fn(&Request, &mut Transaction<'_, {D}>) -> Result\
         <Response, Abort>`",
-    note = "a closure whose arguments carry no types needs `publisher_fn`, or `Stack::publish_fn`"
+    note = "a closure whose arguments carry no types needs `Stack::publish`, or `publisher_fn`"
 )]
 pub trait Publisher<D: Database>: Send + Sync + 'static {
     /// Answers one request.

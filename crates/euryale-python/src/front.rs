@@ -178,7 +178,7 @@ impl Front {
         } = self;
         let stack = Stack::new(pool.clone())
             .spool(spool(&settings, &descriptors))
-            .publish(application);
+            .publisher(application);
         let ident = settings
             .ident
             .as_deref()

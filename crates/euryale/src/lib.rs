@@ -37,7 +37,7 @@
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     // Two connections, two publications at a time.
 //!     let pool = Pool::new(Sqlite::open("site.db")?, 2);
-//!     let site = Stack::new(pool).publish_fn(|_request, transaction| {
+//!     let site = Stack::new(pool).publish(|_request, transaction| {
 //!         // Connects and begins; returning `Ok` commits.
 //!         let connection = transaction.connection()?;
 //!         let now: String = connection.query_row("SELECT datetime('now')", [], |row| row.get(0))?;
@@ -171,7 +171,10 @@
 //! * **Borrowed data escapes**, or **lifetime may not live long enough**: the same for a connection
 //!   or its rows. Collect the rows.
 //! * **Implementation of `FnOnce`**, or of `Fn`, **is not general enough**: a closure was given to
-//!   [`Stack::publish`]. Give it to [`Stack::publish_fn`].
+//!   [`Stack::publisher`] or to `Publish::new`. Give it to [`Stack::publish`], or wrap it in
+//!   [`publisher_fn`].
+//! * **Expected a `Fn` closure**: a type that implements [`Publisher`] was given to
+//!   [`Stack::publish`]. Give it to [`Stack::publisher`].
 //! * **Is not a place in a pool's queue**: the claim of a `Publication` does not come from a pool.
 //! * **Does not publish from the database**: a publisher must be a plain function with the
 //!   signature in the message, for the same database, and not an `async fn`.
@@ -199,7 +202,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let pool = Pool::new(CountingDatabase::new(), 2);
-//! let site = Stack::new(pool).publish_fn(|_, _| Ok(Response::new(Body::from("hello"))));
+//! let site = Stack::new(pool).publish(|_, _| Ok(Response::new(Body::from("hello"))));
 //!
 //! let compression = ServiceBuilder::new()
 //!     .map_request(accept_identity::<axum::body::Body>)

@@ -14,7 +14,7 @@ use euryale_blob::{OffloadLayer, ServeBlobLayer};
 use euryale_connection::{ConnectionLimitLayer, Lane, Pool};
 use euryale_core::{
     Abort, Access, Body, BoxError, Database, Error, ErrorKind, Internal, Ledger, Publisher,
-    Request, Response, Transaction, publisher_fn,
+    Request, Response, Transaction,
 };
 use euryale_deferred::DeferredLayer;
 use euryale_promise::RepublishLayer;
@@ -44,7 +44,7 @@ use crate::connection::PoolBook;
 /// use euryale_test::CountingDatabase; // stands for your database
 ///
 /// let pool = Pool::new(CountingDatabase::new(), 2);
-/// let site = Stack::new(pool).publish_fn(|request, transaction| {
+/// let site = Stack::new(pool).publish(|request, transaction| {
 ///     let connection = transaction.connection()?;
 ///     let text = format!("{} by connection {}", request.uri(), connection.id());
 ///     Ok(Response::new(Body::from(text)))
@@ -180,7 +180,7 @@ impl<D: Database> Stack<D> {
     ///         request.extensions_mut().insert(User("Medusa".into())); // from a cookie, say
     ///         request
     ///     }))
-    ///     .publish_fn(|request, _| {
+    ///     .publish(|request, _| {
     ///         let User(name) = request.extensions().get().expect("the layer");
     ///         Ok(Response::new(Body::from(name.clone())))
     ///     });
@@ -287,11 +287,19 @@ impl<D: Database> Stack<D> {
         }
     }
 
-    /// The service: publishes with `publisher`, a function or a type with [`Publisher`].
+    /// Returns the service that publishes with `publisher`, a function or a closure. The arguments
+    /// of a closure need no types.
     ///
-    /// For a closure, call [`publish_fn`](Self::publish_fn). Here its arguments would need their
-    /// types, and the compiler says "implementation of `FnOnce` is not general enough".
-    pub fn publish(self, publisher: impl Publisher<D>) -> StackService {
+    /// A type with [`Publisher`] goes to [`publisher`](Self::publisher).
+    pub fn publish<F>(self, publisher: F) -> StackService
+    where
+        F: Fn(&Request, &mut Transaction<'_, D>) -> Result<Response, Abort> + Send + Sync + 'static,
+    {
+        self.publisher(publisher)
+    }
+
+    /// Returns the service that publishes with `publisher`, a type with [`Publisher`].
+    pub fn publisher(self, publisher: impl Publisher<D>) -> StackService {
         self.check_threads();
         let ledger = self.pool.ledger().clone();
         let mut publish = Publish::new(publisher).deadline(self.deadline);
@@ -323,14 +331,6 @@ impl<D: Database> Stack<D> {
         }
         let inner = self.own.around(BoxCloneSyncService::new(inner));
         finished(respond.layer(inner), respond, transforms, ledger)
-    }
-
-    /// The service: publishes with a closure, whose arguments need no types here.
-    pub fn publish_fn<F>(self, publisher: F) -> StackService
-    where
-        F: Fn(&Request, &mut Transaction<'_, D>) -> Result<Response, Abort> + Send + Sync + 'static,
-    {
-        self.publish(publisher_fn(publisher))
     }
 }
 

@@ -20,7 +20,7 @@ fn more_threads_than_there_are_is_said_when_a_stack_is_built() {
             Some(threads) => stack.blocking_threads(threads),
             None => stack,
         };
-        drop(stack.publish_fn(|_, _| Ok(Response::new(Body::empty()))));
+        drop(stack.publish(|_, _| Ok(Response::new(Body::empty()))));
         log.lines()[before..]
             .join(" ")
             .contains("more blocking threads than its runtime has")

@@ -130,7 +130,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
     };
     let scales = Scales::new(&ledger, &descriptors);
     let feeds = Feeds::new(settings, &descriptors);
-    let stack = stack.publish(around(Site {
+    let stack = stack.publisher(around(Site {
         pages: Arc::clone(&pages),
         blobs,
         scales,

@@ -91,7 +91,7 @@ fn pool(path: impl AsRef<Path>) -> Result<Pool<Sqlite>, Box<dyn Error>> {
 }
 
 fn app(pool: Pool<Sqlite>) -> Result<axum::Router, matchit::InsertError> {
-    Ok(axum::Router::new().fallback_service(Stack::new(pool).publish(routes()?)))
+    Ok(axum::Router::new().fallback_service(Stack::new(pool).publisher(routes()?)))
 }
 
 #[tokio::main]

@@ -21,7 +21,7 @@ async fn main() {
     let pool = Pool::new(CountingDatabase::new(), 2);
     let gate = Gate::new();
     let held = gate.clone();
-    let mut service = Stack::new(pool.clone()).publish_fn(move |_, _| {
+    let mut service = Stack::new(pool.clone()).publish(move |_, _| {
         held.wait();
         Ok(Response::new(Body::empty()))
     });

@@ -35,7 +35,7 @@ const LARGEST: u64 = 64 << 30;
 
 /// A page whose publisher uses its connection: begin and commit.
 pub(super) fn page(cap: usize) -> StackService {
-    on(Pool::new((), cap)).publish_fn(|_request, transaction| {
+    on(Pool::new((), cap)).publish(|_request, transaction| {
         transaction.connection()?;
         Ok(plain(schemes::page()))
     })
@@ -43,14 +43,14 @@ pub(super) fn page(cap: usize) -> StackService {
 
 /// A page whose publisher never asks for its connection.
 pub(super) fn lazy_page(cap: usize) -> StackService {
-    on(Pool::new((), cap)).publish_fn(|_request, _transaction| Ok(plain(schemes::page())))
+    on(Pool::new((), cap)).publish(|_request, _transaction| Ok(plain(schemes::page())))
 }
 
 /// A row, read or changed.
 pub(super) fn sqlite(scene: &Scene) -> Result<StackService> {
     let pool = rows(scene)?;
     let view = scene.view;
-    Ok(on(pool).publish_fn(move |_, transaction| row(view, transaction)))
+    Ok(on(pool).publish(move |_, transaction| row(view, transaction)))
 }
 
 fn on<D: Database>(pool: Pool<D>) -> Stack<D> {
@@ -150,7 +150,7 @@ where
         .write_timeout(RUN)
         .body_timeout(RUN)
         .body_rate(0, RUN);
-    let service = Stack::new(pool).spool(spool).publish_fn(publisher);
+    let service = Stack::new(pool).spool(spool).publish(publisher);
     println!("{port} {admin_port}");
     server.serve(service, shutdown).await;
     Ok(())

@@ -191,7 +191,7 @@ pub(crate) const STACKS: [(&str, MakeStack); 2] = [
 ];
 
 fn published(stack: Stack<()>) -> StackService {
-    stack.publish_fn(|_request, transaction| {
+    stack.publish(|_request, transaction| {
         transaction.connection()?;
         Ok(answer())
     })

@@ -50,7 +50,7 @@ fn exactly_the_sum_is_enough() {
         let stack = Stack::new(pool.clone())
             .spool(spool)
             .republish(republish)
-            .publish_fn({
+            .publish({
                 let gate = gate.clone();
                 move |request, transaction| {
                     if request.uri().path() == "/promise" {

@@ -53,7 +53,7 @@ async fn ask(
 #[tokio::test]
 async fn a_request_goes_through_all_layers_and_one_ledger() {
     let pool = pool();
-    let stack = Stack::new(pool.clone()).publish_fn(|request, transaction| {
+    let stack = Stack::new(pool.clone()).publish(|request, transaction| {
         transaction.connection()?;
         match request.uri().path() {
             "/conflict" if transaction.attempt().number() < 3 => {
@@ -122,7 +122,7 @@ async fn its_layers_can_be_set() {
         })
         .deadline(Duration::from_secs(60))
         .abort_if_gone(|_| true)
-        .publish_fn(|_, _| Ok(Response::new(Body::from("published"))));
+        .publish(|_, _| Ok(Response::new(Body::from("published"))));
     assert_eq!(
         ask(&stack, Method::POST, "/", "abc").await,
         (StatusCode::OK, "published".to_owned())
@@ -150,7 +150,7 @@ async fn an_application_can_make_requests_to_itself() {
     let pool = pool();
     let seen: Arc<Mutex<Option<http::Extensions>>> = Arc::default();
     let kept = seen.clone();
-    let stack = Stack::new(pool.clone()).publish_fn(move |request, _| {
+    let stack = Stack::new(pool.clone()).publish(move |request, _| {
         *kept.lock().unwrap() = Some(request.extensions().clone());
         let depth = request
             .extensions()
@@ -188,7 +188,7 @@ async fn a_publishers_file_is_served_in_parts() {
     };
     let stack = Stack::new(pool.clone())
         .blobs(ServeBlobLayer::new().readers(2))
-        .publish_fn(move |_, transaction| {
+        .publish(move |_, transaction| {
             transaction.connection()?;
             Ok(Response::new(Body::from(crate::Blob::new(
                 file.try_clone()?,
@@ -229,7 +229,7 @@ async fn files_can_be_left_to_a_proxy() {
     std::fs::write(&path, "0123456789").unwrap();
     let stack = Stack::new(pool.clone())
         .offload(OffloadLayer::new().map(folder.path(), "/internal"))
-        .publish_fn(move |request, _| {
+        .publish(move |request, _| {
             assert!(!request.headers().contains_key("x-accel-mapping"));
             let mut response =
                 Response::new(Body::from(crate::Blob::new(std::fs::File::open(&path)?)?));
@@ -294,7 +294,7 @@ async fn a_layer_of_ones_own() {
         .layer(note("first"))
         .layer(refuse)
         .layer(note("last"))
-        .publish_fn(|_, _| Ok(Response::new(Body::from("published"))));
+        .publish(|_, _| Ok(Response::new(Body::from("published"))));
     assert_eq!(
         ask(&stack, Method::GET, "/", "").await,
         (StatusCode::OK, "published".to_owned())
@@ -347,7 +347,7 @@ fn the_types_of_a_full_stack_are_short() {
     check(
         &outer
             .clone()
-            .service(stack.publish_fn(|_, _| Ok(Response::new(Body::empty())))),
+            .service(stack.publish(|_, _| Ok(Response::new(Body::empty())))),
     );
     let by_hand = outer
         .layer(chain)

@@ -97,16 +97,17 @@ fn frames<F: AsyncFrame>(frame: F) -> TransformChainLayer {
 #[tokio::test]
 async fn a_transform_makes_sub_requests_that_enter_inside_the_chain() {
     let pool = pool();
-    let stack = Stack::new(pool.clone())
-        .transforms(frames(Inner))
-        .publish_fn(|request, transaction| {
-            transaction.connection()?;
-            let depth = request
-                .extensions()
-                .get::<InternalRequest>()
-                .map_or(0, InternalRequest::depth);
-            Ok(html(format!("{}:{depth} ", request.uri().path())))
-        });
+    let stack =
+        Stack::new(pool.clone())
+            .transforms(frames(Inner))
+            .publish(|request, transaction| {
+                transaction.connection()?;
+                let depth = request
+                    .extensions()
+                    .get::<InternalRequest>()
+                    .map_or(0, InternalRequest::depth);
+                Ok(html(format!("{}:{depth} ", request.uri().path())))
+            });
     assert_eq!(
         ask(&stack, Method::GET, "/a", "").await.1,
         "/frame/a:1 /a:0 ",
@@ -122,7 +123,7 @@ async fn error_pages_and_deferred_pages_are_transformed_once_and_keep_their_stat
     let stack = Stack::new(pool.clone())
         .respond(respond)
         .transforms(frames(Always(Ok("+"))))
-        .publish_fn(|request, _| match request.uri().path() {
+        .publish(|request, _| match request.uri().path() {
             "/deferred" => Ok(Response::new(Body::deferred(async {
                 Ok::<_, BoxError>(html("deferred"))
             }))),
@@ -164,7 +165,7 @@ async fn a_critical_failure_is_answered_with_the_stacks_own_page() {
         Stack::new(pool.clone())
             .respond(respond())
             .transforms(chain)
-            .publish_fn(|_, _| Ok(html("page")))
+            .publish(|_, _| Ok(html("page")))
     };
     for (chain, body) in [
         (chain.clone(), "TransformFailed"),
@@ -200,7 +201,7 @@ async fn a_publishers_tag_is_asked_for_with_the_tag_of_the_transformed_page() {
     let pool = pool();
     let stack = Stack::new(pool.clone())
         .transforms(frames(Always(Ok("+"))))
-        .publish_fn(|request, _| {
+        .publish(|request, _| {
             let mut response = match request
                 .headers()
                 .get_all(IF_NONE_MATCH)
@@ -250,7 +251,7 @@ async fn files_and_their_heads_never_enter() {
     };
     let stack = Stack::new(pool.clone())
         .transforms(frames(Always(Ok("+"))))
-        .publish_fn(move |_, _| Ok(html(crate::Blob::new(file.try_clone().unwrap()).unwrap())));
+        .publish(move |_, _| Ok(html(crate::Blob::new(file.try_clone().unwrap()).unwrap())));
     for (method, range, status) in [
         (Method::GET, "", 200),
         (Method::HEAD, "", 200),
@@ -321,16 +322,15 @@ async fn the_connection_is_idle_while_pages_are_transformed() {
     };
     let layer = frames(busy).threads(THREADS);
     let theirs = gate.clone();
-    let stack =
-        Stack::new(pool.clone())
-            .transforms(layer)
-            .publish_fn(move |request, transaction| {
-                transaction.connection()?;
-                if request.uri().path() == "/gate" {
-                    theirs.wait();
-                }
-                Ok(html("page"))
-            });
+    let stack = Stack::new(pool.clone())
+        .transforms(layer)
+        .publish(move |request, transaction| {
+            transaction.connection()?;
+            if request.uri().path() == "/gate" {
+                theirs.wait();
+            }
+            Ok(html("page"))
+        });
     let asked: Vec<_> = (0..PAGES)
         .map(|_| {
             tokio::spawn({
