@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use euryale_core::{BoxError, Ledger, Peer};
 use euryale_diazo::{Context, Parameter};
-use euryale_transform::{Page, Transform, TransformPage};
+use euryale_transform::{Page, Transform, TransformPage, order};
 use http::header::HOST;
 use http::{Response, request, response};
 use percent_encoding::percent_decode_str;
@@ -116,7 +116,7 @@ impl Transform for ThemeTransform {
     }
 
     fn order(&self) -> i32 {
-        8850
+        order::THEME
     }
 
     fn applies(&self, _page: &Page, response: &response::Parts) -> bool {

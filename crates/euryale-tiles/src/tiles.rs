@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use euryale_core::{Body, BoxError, Internal, Ledger};
 use euryale_subrequest::{Caching, resolve};
-use euryale_transform::{ComposePage, Page, Transform};
+use euryale_transform::{ComposePage, Page, Transform, order};
 use http::{Response, response};
 use tokio::time::{Instant, timeout_at};
 
@@ -44,7 +44,7 @@ impl Transform for Tiles {
     }
 
     fn order(&self) -> i32 {
-        8500
+        order::TILES
     }
 
     fn applies(&self, page: &Page, response: &response::Parts) -> bool {

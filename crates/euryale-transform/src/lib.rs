@@ -7,27 +7,17 @@
 //! ```
 //! use euryale_core::{Body, BoxError, Response};
 //! use euryale_transform::html_content::ContentType;
-//! use euryale_transform::{Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer};
+//! use euryale_transform::{TransformChainLayer, order, rewrite_fn};
 //! use http_body_util::BodyExt;
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
 //!
-//! struct Footer(Selector);
-//!
-//! impl Transform for Footer {
-//!     fn name(&self) -> &str { "footer" }
-//!     fn order(&self) -> i32 { 9500 }
-//! }
-//!
-//! impl Rewrite for Footer {
-//!     fn rewrite(&self, _page: &Page, handlers: &mut Handlers) -> Result<(), BoxError> {
-//!         handlers.element(&self.0, |body| Ok(body.append("<footer>", ContentType::Html)));
-//!         Ok(())
-//!     }
-//! }
-//!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
-//! let chain = TransformChainLayer::new().rewrite(Footer("body".parse()?));
+//! let footer = rewrite_fn("footer", order::PAGE, "body".parse()?, |body| {
+//!     body.append("<footer>", ContentType::Html);
+//!     Ok(())
+//! });
+//! let chain = TransformChainLayer::new().rewrite(footer);
 //! let page = service_fn(async |_: http::Request<()>| {
 //!     let mut response = Response::new(Body::from("<body>hello</body>"));
 //!     response.headers_mut().insert("content-type", http::HeaderValue::from_static("text/html"));
@@ -55,10 +45,11 @@
 //! [budget]: TransformChainLayer::budget
 //! [limit]: TransformChainLayer::body_limit
 //!
-//! They run in the order of their [numbers](Transform::order), and of their names if numbers are
-//! equal. Consecutive rewrites share one pass of [lol_html](https://docs.rs/lol_html) over the
-//! page. The page is streamed: the part that is available, up to 64 KiB, is rewritten, then the
-//! head is sent, and the rest follows piece by piece as it arrives.
+//! [`head_fn`], [`rewrite_fn`] and [`page_fn`] make the first three of closures. Transforms run in
+//! the order of their [numbers](order), and of their names if numbers are equal. Consecutive
+//! rewrites share one pass of [lol_html](https://docs.rs/lol_html) over the page. The page is
+//! streamed: the part that is available, up to 64 KiB, is rewritten, then the head is sent, and the
+//! rest follows piece by piece as it arrives.
 //!
 //! # What is transformed?
 //!
@@ -147,11 +138,13 @@
 
 mod book;
 mod chain;
+mod closures;
 mod framing;
 mod future;
 mod handlers;
 mod layer;
 mod off;
+pub mod order;
 mod page;
 mod parts;
 mod pass;
@@ -170,6 +163,7 @@ mod watch;
 pub use lol_html::{Selector, html_content};
 
 pub use self::book::TransformBook;
+pub use self::closures::{OnElements, OnHeads, OnPages, TransformFn, head_fn, page_fn, rewrite_fn};
 pub use self::future::TransformChainFuture;
 pub use self::handlers::{Element, Handlers};
 pub use self::layer::TransformChainLayer;

@@ -1,4 +1,5 @@
 mod charsets;
+mod closures;
 mod conditions;
 mod failures;
 mod gates;
@@ -23,7 +24,7 @@ use tower::{ServiceBuilder, ServiceExt, service_fn};
 use crate::html_content::ContentType;
 use crate::{
     EditHead, Handlers, Page, Rewrite, Selector, Transform, TransformBook, TransformChainLayer,
-    TransformPage,
+    TransformPage, head_fn, rewrite_fn,
 };
 
 /// A transform made of a closure.
@@ -118,13 +119,11 @@ pub(crate) fn selector(text: &str) -> Selector {
 
 /// Appends `text` to each `p`.
 fn appends(name: &'static str, order: i32, text: &'static str) -> impl Rewrite {
-    named(name, order, move |_: &Page, handlers: &mut Handlers| {
-        handlers.element(&selector("p"), move |p| {
-            p.append(text, ContentType::Text);
-            Ok(())
-        });
+    let append = rewrite_fn(name, order, selector("p"), move |p| {
+        p.append(text, ContentType::Text);
         Ok(())
-    })
+    });
+    append.version("1")
 }
 
 /// Appends `text` to the page.
@@ -140,7 +139,7 @@ fn ends_with(
 
 /// Says that it was there.
 fn signs(name: &'static str, order: i32) -> impl EditHead {
-    named(name, order, move |head: &mut response::Parts| {
+    head_fn(name, order, move |_, head| {
         head.headers
             .append("signed", HeaderValue::from_static(name));
         Ok(())

@@ -13,9 +13,12 @@ use crate::{Handlers, Page};
 /// The properties of every transform. Its work is one of [`EditHead`], [`Rewrite`],
 /// [`TransformPage`] and [`ComposePage`].
 ///
+/// A short transform is a closure: see [`rewrite_fn`](crate::rewrite_fn).
+///
 /// ```
 /// use euryale_core::BoxError;
 /// use euryale_transform::{Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer};
+/// use euryale_transform::order;
 ///
 /// /// Tells browsers to open links to other sites in a new tab.
 /// struct Outwards {
@@ -28,7 +31,7 @@ use crate::{Handlers, Page};
 ///     }
 ///
 ///     fn order(&self) -> i32 {
-///         9500
+///         order::PAGE
 ///     }
 ///
 ///     fn version(&self) -> Option<std::borrow::Cow<'_, str>> {
@@ -55,8 +58,7 @@ pub trait Transform: Send + Sync + 'static {
     /// it. Few and fixed: each name is a series.
     fn name(&self) -> &str;
 
-    /// Its place in the chain, smallest first. Those of plone.transformchain: 8000 parse, 8500
-    /// tiles, 8850 theme, 9000 CSRF tokens, 12000 cache headers.
+    /// Its place in the chain, smallest first. [`order`](crate::order) has names for these numbers.
     fn order(&self) -> i32;
 
     /// Returns whether it applies to this response. Called before any of the body is read, with the

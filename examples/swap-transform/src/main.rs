@@ -4,34 +4,22 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::http::Response;
 use axum::response::Html;
 use axum::routing::get;
 use euryale_core::BoxError;
 use euryale_transform::html_content::ContentType;
 use euryale_transform::{
-    Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer, TransformPage,
+    Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer, order, page_fn,
 };
 use tokio::net::TcpListener;
 
 #[cfg(test)]
 mod tests;
 
-/// The place in the chain. Keep name and number when you swap a transform, so that the others are
+/// The name and the place in the chain. Keep both when you swap a transform, so that the others are
 /// not affected.
-macro_rules! contents {
-    ($type:ty) => {
-        impl Transform for $type {
-            fn name(&self) -> &str {
-                "contents"
-            }
-
-            fn order(&self) -> i32 {
-                8700
-            }
-        }
-    };
-}
+const NAME: &str = "contents";
+const ORDER: i32 = order::CONTENT;
 
 /// While the page passes: what it has seen it can only add below.
 struct Below {
@@ -39,7 +27,15 @@ struct Below {
     body: Selector,
 }
 
-contents!(Below);
+impl Transform for Below {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn order(&self) -> i32 {
+        ORDER
+    }
+}
 
 impl Rewrite for Below {
     fn rewrite(&self, _page: &Page, handlers: &mut Handlers) -> Result<(), BoxError> {
@@ -67,23 +63,6 @@ impl Rewrite for Below {
 }
 
 /// With the whole page in hand: it waits for its end, and can add on top.
-struct Above;
-
-contents!(Above);
-
-impl TransformPage for Above {
-    async fn transform(
-        &self,
-        page: &Page,
-        response: Response<String>,
-    ) -> Result<Response<String>, BoxError> {
-        let (head, text) = response.into_parts();
-        // Long computations belong there, and not on the runtime's threads.
-        let text = page.cpu().run(move || above(&text)).await?;
-        Ok(Response::from_parts(head, text))
-    }
-}
-
 fn above(page: &str) -> String {
     let headings = page
         .split("<h2>")
@@ -106,6 +85,7 @@ fn app() -> Result<Router, BoxError> {
         headings: "h2".parse()?,
         body: "body".parse()?,
     };
+    let above = page_fn(NAME, ORDER, |page| Ok(above(&page)));
     let pages = || Router::new().route("/", get(page));
     Ok(Router::new()
         .nest(
@@ -114,7 +94,7 @@ fn app() -> Result<Router, BoxError> {
         )
         .nest(
             "/above",
-            pages().layer(TransformChainLayer::new().transform_page(Above)),
+            pages().layer(TransformChainLayer::new().transform_page(above)),
         ))
 }
 

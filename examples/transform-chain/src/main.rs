@@ -2,40 +2,21 @@
 //! head.
 
 use axum::Router;
-use axum::http::{HeaderValue, header, response};
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::response::Html;
 use axum::routing::get;
 use euryale_core::BoxError;
 use euryale_transform::html_content::ContentType;
 use euryale_transform::{
-    EditHead, Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer,
+    Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer, head_fn, order, rewrite_fn,
 };
 use tokio::net::TcpListener;
 
 #[cfg(test)]
 mod tests;
 
-/// Links to other sites open in a new tab.
-struct Outwards(Selector);
-
-impl Transform for Outwards {
-    fn name(&self) -> &str {
-        "outwards"
-    }
-
-    fn order(&self) -> i32 {
-        8900
-    }
-}
-
-impl Rewrite for Outwards {
-    fn rewrite(&self, _page: &Page, handlers: &mut Handlers) -> Result<(), BoxError> {
-        handlers.element(&self.0, |link| Ok(link.set_attribute("target", "_blank")?));
-        Ok(())
-    }
-}
-
-/// Every page has a footer that knows its address.
+/// Every page has a footer with its address. It depends on the request, so it is a type.
 struct Footer(Selector);
 
 impl Transform for Footer {
@@ -44,7 +25,7 @@ impl Transform for Footer {
     }
 
     fn order(&self) -> i32 {
-        9500
+        order::PAGE
     }
 }
 
@@ -59,38 +40,26 @@ impl Rewrite for Footer {
     }
 }
 
-/// Nothing may frame our pages.
-struct NoFrames;
-
-impl Transform for NoFrames {
-    fn name(&self) -> &str {
-        "no-frames"
-    }
-
-    fn order(&self) -> i32 {
-        12000
-    }
-}
-
-impl EditHead for NoFrames {
-    fn edit_head(&self, _page: &Page, response: &mut response::Parts) -> Result<(), BoxError> {
-        let policy = HeaderValue::from_static("frame-ancestors 'none'");
-        response
-            .headers
-            .insert(header::CONTENT_SECURITY_POLICY, policy);
-        Ok(())
-    }
-}
-
 async fn page() -> Html<&'static str> {
     Html("<body><a href='https://example.org/'>out</a> <a href='/in'>in</a></body>\n")
 }
 
 fn app() -> Result<Router, BoxError> {
+    // Links to other sites open in a new tab.
+    let outwards = "a[href^='https:']".parse()?;
+    let outwards = rewrite_fn("outwards", order::THEME + 50, outwards, |link| {
+        Ok(link.set_attribute("target", "_blank")?)
+    });
+    // No site may show our pages in a frame.
+    let no_frames = head_fn("no-frames", order::HEADERS, |_page, head| {
+        let policy = HeaderValue::from_static("frame-ancestors 'none'");
+        head.headers.insert(CONTENT_SECURITY_POLICY, policy);
+        Ok(())
+    });
     let chain = TransformChainLayer::new()
-        .rewrite(Outwards("a[href^='https:']".parse()?))
+        .rewrite(outwards)
         .rewrite(Footer("body".parse()?))
-        .edit_head(NoFrames);
+        .edit_head(no_frames);
     Ok(Router::new()
         .route("/", get(page))
         .route("/text", get(|| async { "<body></body>\n" }))

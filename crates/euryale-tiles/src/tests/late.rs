@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use euryale_core::{Body, BoxError};
-use euryale_transform::{Page, Transform, TransformChainLayer, TransformPage};
+use euryale_transform::{Page, Transform, TransformChainLayer, TransformPage, order};
 use http::Request;
 use http::header::CACHE_CONTROL;
 use http_body_util::BodyExt;
@@ -100,7 +100,7 @@ impl Transform for Shout {
     }
 
     fn order(&self) -> i32 {
-        8850
+        order::THEME
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use euryale::BoxError;
 use euryale::forwarded::PublicUrl;
-use euryale::transform::{Handlers, Page, Rewrite, Selector, Transform};
+use euryale::transform::{Handlers, Page, Rewrite, Selector, Transform, order};
 use http::response;
 
 /// A theme is compiled once, and each request says for itself below what the browser sees the site.
@@ -38,7 +38,7 @@ impl Transform for BelowPrefix {
 
     /// Right behind the theme.
     fn order(&self) -> i32 {
-        8860
+        order::THEME + 10
     }
 
     fn applies(&self, page: &Page, _: &response::Parts) -> bool {

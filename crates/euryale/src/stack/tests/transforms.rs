@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use euryale_core::{BoxError, ErrorKind};
 use euryale_test::{Gate, eventually};
-use euryale_transform::{Page, Transform, TransformChainLayer, TransformPage};
+use euryale_transform::{Page, Transform, TransformChainLayer, TransformPage, order};
 use http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 
 use super::*;
@@ -24,7 +24,7 @@ impl<F: Send + Sync + 'static> Transform for Frame<F> {
     }
 
     fn order(&self) -> i32 {
-        8850
+        order::THEME
     }
 
     fn is_critical(&self) -> bool {
