@@ -11,6 +11,7 @@ use axum::routing::{any, get};
 use euryale::blob::{OffloadLayer, ServeBlobLayer};
 use euryale::connection::ConnectionLimitLayer;
 use euryale::deferred::{DeferredBook, DeferredLayer};
+use euryale::forwarded::{CheckHostLayer, ForwardedLayer, TrustedProxies, VirtualHostLayer};
 use euryale::promise::RepublishLayer;
 use euryale::publisher::{ConflictPolicy, Publish};
 use euryale::respond::RespondLayer;
@@ -310,4 +311,30 @@ async fn from_fn_between_layers_that_fail() {
         "Respond has seen the error: {body}"
     );
     assert_quiet(&ledger).await;
+}
+
+#[test]
+fn every_layers_service_gives_back_the_service_inside() {
+    macro_rules! check {
+        ($($layer:expr),+ $(,)?) => {$(
+            let mut service = $layer.layer(7);
+            *service.get_mut() += 1;
+            assert_eq!(service.get_ref(), &8);
+            assert_eq!(service.into_inner(), 8);
+        )+};
+    }
+    check![
+        CheckHostLayer::new("example.org".parse().unwrap()),
+        ForwardedLayer::new(TrustedProxies::none()),
+        VirtualHostLayer::new(TrustedProxies::none()),
+        TransformChainLayer::new(),
+        RespondLayer::new(),
+        ServeBlobLayer::new(),
+        OffloadLayer::new(),
+        DeferredLayer::new(),
+        SpoolLayer::new(),
+        RepublishLayer::new(),
+        ConnectionLimitLayer::new(Pool::new((), 1)),
+    ];
+    assert_eq!(euryale_sendfile::axum::sendfile(7).into_inner(), 7);
 }

@@ -19,6 +19,8 @@ pub struct ServeBlob<S> {
     pub(crate) serving: Arc<Serving>,
 }
 
+euryale_core::inner_service!(ServeBlob<S>);
+
 impl<S, Q, B> Service<http::Request<Q>> for ServeBlob<S>
 where
     S: Service<http::Request<Q>, Response = http::Response<B>>,

@@ -20,6 +20,8 @@ pub struct ConnectionLimit<S, D: Database> {
     pub(crate) lanes: Arc<[(Lane, Predicate)]>,
 }
 
+euryale_core::inner_service!(ConnectionLimit<S, D: Database>);
+
 impl<S, D> Service<Request> for ConnectionLimit<S, D>
 where
     D: Database,

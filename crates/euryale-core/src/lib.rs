@@ -86,6 +86,7 @@ mod descriptors;
 mod error;
 mod framing;
 mod handle;
+mod inner;
 mod internal;
 mod interrupt;
 mod lane;

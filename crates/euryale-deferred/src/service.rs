@@ -22,6 +22,8 @@ pub struct AwaitDeferred<S> {
     gates: Arc<[AnswerGate; 2]>,
 }
 
+euryale_core::inner_service!(AwaitDeferred<S>);
+
 impl<S> AwaitDeferred<S> {
     pub(crate) fn new(inner: S, settings: Settings) -> Self {
         let settings = Arc::new(settings);

@@ -18,6 +18,8 @@ pub struct Forwarded<S> {
     pub(crate) settings: Settings,
 }
 
+euryale_core::inner_service!(Forwarded<S>);
+
 impl<S, Q, B> Service<Request<Q>> for Forwarded<S>
 where
     S: Service<Request<Q>, Response = http::Response<B>>,

@@ -21,6 +21,8 @@ pub struct Republish<S> {
     pub(crate) engine: Arc<Engine>,
 }
 
+euryale_core::inner_service!(Republish<S>);
+
 impl<S, B, R> Service<http::Request<B>> for Republish<S>
 where
     S: Service<http::Request<B>, Response = http::Response<R>> + Clone,

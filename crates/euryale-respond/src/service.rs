@@ -23,6 +23,8 @@ pub struct Respond<S> {
     pub(crate) failed: Option<Error>,
 }
 
+euryale_core::inner_service!(Respond<S>);
+
 impl<S, B, ResBody> Service<http::Request<B>> for Respond<S>
 where
     S: Service<http::Request<B>, Response = http::Response<ResBody>>,

@@ -66,14 +66,16 @@ impl Listener for SendfileListener {
 /// Serves `app` on the sockets of a [`SendfileListener`]. Outside every middleware: put none around
 /// it.
 pub fn sendfile<S>(app: S) -> MakeSendfile<S> {
-    MakeSendfile { app }
+    MakeSendfile { inner: app }
 }
 
 /// Makes a service for each socket; by [`sendfile`].
 #[derive(Clone, Debug)]
 pub struct MakeSendfile<S> {
-    app: S,
+    inner: S,
 }
+
+euryale_core::inner_service!(MakeSendfile<S>);
 
 impl<S: Clone> Service<IncomingStream<'_, SendfileListener>> for MakeSendfile<S> {
     type Response = Sendfile<S>;
@@ -89,7 +91,7 @@ impl<S: Clone> Service<IncomingStream<'_, SendfileListener>> for MakeSendfile<S>
         let address = *socket.remote_addr();
         let peer = Peer::new(PeerAddr::Tcp(address));
         ready(Ok(Sendfile {
-            app: self.app.clone(),
+            inner: self.inner.clone(),
             windows,
             address,
             peer,
@@ -100,11 +102,13 @@ impl<S: Clone> Service<IncomingStream<'_, SendfileListener>> for MakeSendfile<S>
 /// The service of one socket; made by [`MakeSendfile`].
 #[derive(Clone, Debug)]
 pub struct Sendfile<S> {
-    app: S,
+    inner: S,
     windows: Windows,
     address: SocketAddr,
     peer: Peer,
 }
+
+euryale_core::inner_service!(Sendfile<S>);
 
 impl<S> Service<Request> for Sendfile<S>
 where
@@ -115,7 +119,7 @@ where
     type Future = SendfileFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.app.poll_ready(cx)
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
@@ -125,7 +129,7 @@ where
         let is_plain = request.version() < Version::HTTP_2;
         let windows = is_plain.then(|| self.windows.clone());
         SendfileFuture {
-            answer: self.app.call(request),
+            answer: self.inner.call(request),
             windows,
         }
     }

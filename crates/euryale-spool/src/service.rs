@@ -21,6 +21,8 @@ pub struct Spool<S> {
     pub(crate) settings: Arc<Settings>,
 }
 
+euryale_core::inner_service!(Spool<S>);
+
 impl<S, B> Service<http::Request<B>> for Spool<S>
 where
     S: Service<Request> + Clone,

@@ -18,6 +18,8 @@ pub struct TransformChain<S> {
     chain: Arc<Chain>,
 }
 
+euryale_core::inner_service!(TransformChain<S>);
+
 impl<S> TransformChain<S> {
     pub(crate) fn new(inner: S, chain: Arc<Chain>) -> Self {
         Self { inner, chain }

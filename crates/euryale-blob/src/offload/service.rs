@@ -22,6 +22,8 @@ pub struct Offload<S> {
     pub(super) settings: Arc<Settings>,
 }
 
+euryale_core::inner_service!(Offload<S>);
+
 impl<S, Q, B> Service<Request<Q>> for Offload<S>
 where
     S: Service<Request<Q>, Response = http::Response<B>>,

@@ -22,6 +22,8 @@ pub struct CheckHost<S> {
     pub(super) hosts: Arc<AllowedHosts>,
 }
 
+euryale_core::inner_service!(CheckHost<S>);
+
 impl<S, Q, B> Service<Request<Q>> for CheckHost<S>
 where
     S: Service<Request<Q>, Response = http::Response<B>>,

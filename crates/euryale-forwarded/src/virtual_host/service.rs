@@ -24,6 +24,8 @@ pub struct VirtualHost<S> {
     pub(super) settings: Settings,
 }
 
+euryale_core::inner_service!(VirtualHost<S>);
+
 impl<S, Q, B> Service<Request<Q>> for VirtualHost<S>
 where
     S: Service<Request<Q>, Response = http::Response<B>>,
