@@ -7,11 +7,11 @@
 //! [`arm`] makes the body of a blob yield `Bytes` that lie in a read-only map of the file, which
 //! nobody reads. The socket that hyper writes to, a [`SendfileIo`], finds their addresses in its
 //! [`Windows`] and calls `sendfile` with the file instead. A chunk that is copied or read on its
-//! way holds the right bytes nevertheless: the response never depends on the trick.
+//! way still has the right bytes: the response never depends on the trick.
 //!
 //! # Example
 //!
-//! A router of axum's, with the feature `axum`. `euryale-server` needs no such call.
+//! An axum router, with the feature `axum`. `euryale-server` needs no such call.
 //!
 //! ```
 //! # #[cfg(feature = "axum")]
@@ -37,7 +37,7 @@
 //! * The blob is [stable](euryale_core::Blob::stable): nobody changes the file in place. All others
 //!   are read.
 //! * The body is as long as the blob, and has no other `Content-Encoding` than the file itself.
-//! * The file can be mapped. Otherwise it is read, and counted as such by whoever reads it.
+//! * The file can be mapped. Otherwise it is read, and counted as read by the layer that does it.
 //!
 //! A file that `sendfile(2)` refuses is written from its map. Systems other than Linux, TLS and
 //! HTTP/2 read and write files as they do all other bodies.

@@ -19,8 +19,7 @@ use crate::listener::Listener;
 use crate::running::Shared;
 use crate::welcome::welcome;
 
-/// As many as may wait in the kernel for being accepted: whoever is beyond that came after the
-/// stop.
+/// As many as may wait in the kernel to be accepted: any further peers came after the stop.
 const BACKLOG: usize = 1024;
 
 /// Accepts peers until it has to stop, and then closes the listener. Peers that the kernel has
@@ -81,7 +80,7 @@ where
     }
 }
 
-/// A place among all sockets, once there is one. None: it is time to stop.
+/// Waits for a place among all sockets. None when the loop must stop.
 async fn place(shared: &Shared, waits: &mut Waits) -> Option<OwnedSemaphorePermit> {
     if let Some(permit) = shared.admission.try_place() {
         if let Some(peers) = waits.found(Instant::now()) {
@@ -109,8 +108,8 @@ async fn place(shared: &Shared, waits: &mut Waits) -> Option<OwnedSemaphorePermi
     permit
 }
 
-/// Peers that wait for a place. One line says that it begins and one that it is over, however many
-/// they are: a server that is full would have a line for each of its peers otherwise.
+/// Peers that wait for a place. The log has one line at the beginning and one at the end, instead
+/// of one for each peer of a full server.
 #[derive(Debug, Default)]
 pub(crate) struct Waits {
     peers: u64,
@@ -122,19 +121,19 @@ impl Waits {
     /// free place now and then.
     const CALM: Duration = Duration::from_secs(10);
 
-    /// A peer waits; is it the first?
+    /// A peer waits; returns whether it is the first.
     pub(crate) fn waited(&mut self, now: Instant) -> bool {
         self.peers += 1;
         self.last = Some(now);
         self.peers == 1
     }
 
-    /// It has found a place.
+    /// A waiting peer has found a place.
     pub(crate) fn has_waited(&mut self, now: Instant) {
         self.last = Some(now);
     }
 
-    /// A peer found a place at once. If that ends it: how many waited.
+    /// A peer found a place at once. If that ends the overload, returns how many waited.
     pub(crate) fn found(&mut self, now: Instant) -> Option<u64> {
         self.last
             .take_if(|last| now.duration_since(*last) >= Self::CALM)?;
@@ -150,9 +149,8 @@ fn is_the_peers(kind: ErrorKind) -> bool {
     )
 }
 
-/// How long to wait after an accept that failed. When descriptors or memory have run out, the peer
-/// stays in the kernel's queue and the next accept fails at once: without a pause the loop would
-/// spin.
+/// How long to wait after a failed accept. When descriptors or memory have run out, the peer stays
+/// in the kernel's queue and the next accept fails at once: without a pause the loop would spin.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     next: Duration,

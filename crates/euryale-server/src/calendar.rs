@@ -11,8 +11,8 @@ pub(crate) static CALENDAR: Calendar = Calendar {
     newest: AtomicU64::new(0),
 };
 
-/// Notices that the clock was set back. hyper renders `Date` once a second, when the clock has
-/// passed the last one; a clock that was set back passes it much later.
+/// Detects that the clock was set back. hyper renders `Date` once a second, when the clock has
+/// passed the last value, which takes long after the clock was set back.
 #[derive(Debug)]
 pub(crate) struct Calendar {
     /// The latest time that was seen, in seconds since 1970.

@@ -1,4 +1,4 @@
-//! One timer for all that a socket may wait for.
+//! One timer for everything that a socket may wait for.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::socket::Phase;
 
-/// How long a peer may take for what.
+/// How long a peer may take for each phase.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) head: Duration,
@@ -24,7 +24,7 @@ pub(crate) struct Limits {
 pub(crate) const REST: Duration = Duration::from_millis(100);
 
 impl Limits {
-    /// None: as long as it takes.
+    /// None means no limit.
     fn of(self, phase: Phase, is_http2: bool) -> Option<Duration> {
         match phase {
             Phase::Idle if !is_http2 => Some(self.idle.min(REST)),
@@ -56,8 +56,8 @@ impl Parting {
         }
     }
 
-    /// Ready when there was no stream at two looks, one span apart; wakes the task to be asked
-    /// again.
+    /// Ready when there was no stream at two checks, one span apart; otherwise wakes the task for
+    /// the next check.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, is_free: impl Fn() -> bool) -> Poll<()> {
         loop {
             ready!(self.sleep.as_mut().poll(cx));
@@ -72,11 +72,11 @@ impl Parting {
 }
 
 pin_project! {
-    /// Says when a phase has lasted too long.
+    /// Tells when a phase has lasted too long.
     ///
-    /// A phase that ends in time costs nothing: the timer is only reset for a deadline that is
-    /// nearer than its own, and looks at the deadline when it fires. So requests that follow each
-    /// other on a socket set a timer once in [`REST`], and not one each.
+    /// A phase that ends in time costs nothing: the timer is only reset for an earlier deadline,
+    /// and checks the current deadline when it fires. So consecutive requests on a socket set a
+    /// timer once in [`REST`], not once each.
     #[derive(Debug)]
     pub(crate) struct Clock {
         #[pin]
@@ -90,7 +90,7 @@ pin_project! {
 }
 
 impl Clock {
-    /// How often the requests of HTTP/2 are looked at, which end in tasks of their own.
+    /// How often the requests of HTTP/2, which end in tasks of their own, are checked.
     const LOOK: Duration = Duration::from_secs(5);
 
     pub(crate) fn new(limits: Limits) -> Self {
@@ -108,7 +108,7 @@ impl Clock {
         }
     }
 
-    /// Ready when `phase` has lasted too long; wakes the task to be asked again.
+    /// Ready when `phase` has lasted too long; otherwise wakes the task for the next check.
     pub(crate) fn poll(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -120,7 +120,7 @@ impl Clock {
             *this.phase = phase;
             let limit = this.limits.of(phase.0, is_http2);
             *this.deadline = match phase.0 {
-                // The first head's time begins when the peer comes.
+                // The time for the first head begins when the peer connects.
                 Phase::Silent | Phase::FirstHead => Some(*this.begun + this.limits.head),
                 _ => limit.map(|limit| Instant::now() + limit),
             };

@@ -30,9 +30,9 @@ use crate::streams;
 use crate::terms::Terms;
 use crate::transport::Transport;
 
-/// Lets hyper speak with one peer. Ends when hyper does (which after an upgrade leaves the socket
-/// to its new owner), when the peer takes too long for something, or when the drain cuts. Between
-/// requests that do not follow each other the socket rests, without hyper.
+/// Runs hyper on one socket. Ends when hyper does (which after an upgrade leaves the socket to its
+/// new owner), when the peer takes too long for something, or when the drain cuts. Between requests
+/// that are far apart the socket rests, without hyper.
 pub(crate) async fn converse<S, B>(
     shared: &Shared,
     terms: &Terms,
@@ -60,7 +60,7 @@ pub(crate) async fn converse<S, B>(
         let ending = match (spoken, &back) {
             (Spoken::Ended(ending), _) => Some(ending),
             (Spoken::Rests, Ok(socket)) => rest(shared, terms, socket, &cell).await,
-            // It can only be hyper that has it still, which was dropped.
+            // Only hyper could still have it, and hyper was dropped.
             (Spoken::Rests, Err(_)) => Some(Ending::Failed),
         };
         let ending = ending.map(|ending| cell.end(ending));
@@ -85,8 +85,8 @@ pub(crate) async fn converse<S, B>(
     }
 }
 
-/// What a drain leaves to a peer that has come and said nothing yet: its request is on its way, and
-/// a socket that is closed under it is reset. A proxy would answer 502.
+/// How long a drain waits for a peer that has connected and sent nothing yet: its request may be on
+/// its way, and closing the socket would reset it. A proxy would answer 502.
 pub(crate) const FIRST_WORD: Duration = Duration::from_millis(250);
 
 /// Afar ⇒ Awaits, for a peer that has said nothing yet ⇒ Told; Afar ⇒ Told or Parts for all others.
@@ -101,7 +101,8 @@ enum Drain {
 
 enum Spoken {
     Ended(Ending),
-    /// Nothing is asked, nothing is left to say, and nothing was read that is not answered.
+    /// No request is running, nothing is left to write, and everything that was read has been
+    /// answered.
     Rests,
 }
 
@@ -121,11 +122,12 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    // Tokens of its own: a wait on a shared one locks, at every wake-up, what all sockets share.
+    // Tokens of its own: waiting on a shared one takes a lock that all sockets share, at every
+    // wake-up.
     let drain = shared.drain.child_token();
     let cut = shared.cut.child_token();
     let peer = edge.peer().clone();
-    // On the heap, which has it back when the socket rests.
+    // On the heap, and freed when the socket rests.
     let mut hyper = Box::pin(
         terms
             .http
@@ -144,7 +146,7 @@ where
                 return Poll::Ready(Spoken::Ended(ending));
             }
             if cutting.as_mut().poll(cx).is_ready() {
-                // Known before the requests are dropped, which say so.
+                // Recorded before the requests are dropped, because they report it.
                 return Poll::Ready(Spoken::Ended(cell.end(Ending::Cut)));
             }
             let phase = cell.phase();
@@ -174,7 +176,7 @@ where
                 hyper.as_mut().graceful_shutdown();
                 continue;
             }
-            // As far as anyone can tell, nothing is on its way; later it rests.
+            // As far as is known, nothing is on its way; later it rests.
             let may_go = is_silent || phase.0 == Phase::Idle && cell.is_http2();
             is_to_go = is_to_go.take().filter(|_| may_go);
             if let Some(crowd) = shared.admission.crowd.as_ref().filter(|_| may_go) {
@@ -202,7 +204,7 @@ where
     .await
 }
 
-/// Waits for the next request without reading any of it. None: something came.
+/// Waits for the next request without reading any of it. None if something arrived.
 async fn rest(
     shared: &Shared,
     terms: &Terms,
@@ -213,7 +215,7 @@ async fn rest(
     tokio::select! {
         biased;
         () = shared.cut.cancelled() => Some(Ending::Cut),
-        // A request that is there when the drain begins is answered.
+        // A request that has arrived when the drain begins is answered.
         () = socket.io.readable() => None,
         () = shared.drain.cancelled() => Some(Ending::Finished),
         () = tokio::time::sleep(terms.limits.idle.saturating_sub(REST)) => Some(Ending::Idle),
@@ -221,7 +223,7 @@ async fn rest(
     }
 }
 
-/// Resolves when another peer is to have the place, if it may have that.
+/// Resolves when another peer needs the place, on listeners where it may have it.
 pub(crate) async fn is_to_go(shared: &Shared) {
     match &shared.admission.crowd {
         Some(crowd) => crowd.is_to_go().await,
@@ -229,14 +231,15 @@ pub(crate) async fn is_to_go(shared: &Shared) {
     }
 }
 
-/// An upgraded socket belongs to its route, until the drain cuts: then it reads and writes no more.
+/// An upgraded socket belongs to its route until the drain cuts it; then it can read and write no
+/// more.
 async fn lend(
     shared: &Shared,
     mut given_back: oneshot::Receiver<Socket<Transport>>,
     cell: &SocketCell,
 ) -> Option<Socket<Transport>> {
     let began = Instant::now();
-    // Borrowed: what was given back is counted when it is known how it ended.
+    // Borrowed: a returned socket is counted when its ending is known.
     tokio::select! {
         biased;
         () = shared.cut.cancelled() => {
@@ -262,7 +265,7 @@ fn late(phase: Phase) -> Ending {
     }
 }
 
-/// `refused` is called with the reason if hyper has refused a request.
+/// Calls `refused` with the reason if hyper has refused a request.
 fn ending_of(
     result: Result<(), BoxError>,
     cell: &SocketCell,
@@ -305,7 +308,7 @@ fn ending_of(
     Ending::Failed
 }
 
-/// Why h2 gave a peer up, to which it has said so (RFC 9113 §5.4.1).
+/// Why h2 gave up a peer, after it has told the peer so (RFC 9113 §5.4.1).
 fn said_by_http2(error: &hyper::Error) -> Option<Ending> {
     let error = error.source()?.downcast_ref::<h2::Error>()?;
     match error.reason()? {
@@ -315,7 +318,7 @@ fn said_by_http2(error: &hyper::Error) -> Option<Ending> {
     }
 }
 
-/// Runs the streams of HTTP/2 as tasks that the drain knows, and that end when nobody reads them.
+/// Runs the streams of HTTP/2 as tasks that the drain tracks, and that end when nobody reads them.
 #[derive(Clone, Debug)]
 pub(crate) struct Tracked {
     pub(crate) tasks: TaskTracker,

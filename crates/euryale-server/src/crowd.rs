@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
-/// The idle sockets of an operators' listener, in the order in which they became idle: they have
-/// sent nothing yet, or rest between two requests. Operators have few places, and their monitors
-/// keep sockets that they use once a minute.
+/// The idle sockets of an operators' listener, in the order in which they became idle: those that
+/// have sent nothing yet, and those between two requests. Operators have few places, and their
+/// monitors keep sockets open that they use once a minute.
 #[derive(Debug, Default)]
 pub(crate) struct Crowd {
     /// Whether a place is still needed. A notification may arrive late, because the socket that it
@@ -24,7 +24,7 @@ impl Crowd {
         Wanted(self)
     }
 
-    /// Resolves when the socket that awaits this is to close. If the future is dropped, because a
+    /// Resolves when the socket that awaits this must close. If the future is dropped, because a
     /// request has arrived, the next socket is asked.
     pub(crate) async fn is_to_go(&self) {
         loop {

@@ -1,4 +1,4 @@
-//! How many descriptors the process may have, and who gets them.
+//! The process's limit of descriptors, and how it is shared.
 
 #[cfg(test)]
 mod tests;
@@ -29,7 +29,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// # }
 /// ```
 ///
-/// # How operators are kept a descriptor
+/// # How does an operator always get a descriptor?
 ///
 /// A process may use numbers below its soft limit (getrlimit(2), `RLIMIT_NOFILE`), and may move
 /// that limit up to the hard one. [`raise`](Self::raise) sets the soft limit to the hard one less a
@@ -42,15 +42,15 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// * Something else may open a file in those microseconds, and get the number instead. It can get
 ///   one number at each step, because all numbers below the limit of that step are in use; the
 ///   accept then takes the next. Such a number is one of the reserve until it is closed. Operators
-///   have only [half](Reserve::places) of the reserve, 4 to 32 sockets at a time, so as many
-///   thieves as there are operators do not keep anybody out.
-/// * Peers cannot cause this: sockets, files of requests and connections are bounded
-///   ([`fit`](Self::fit)) so that all of them stay below the soft limit. What is left is the
-///   program's own code that opens files without counting them.
+///   use only [half](Reserve::places) of the reserve, 4 to 32 sockets at a time, so even as many
+///   other files as operators do not keep anybody out.
+/// * Peers cannot cause this: sockets, files of requests and connections are limited
+///   ([`fit`](Self::fit)) so that all of them stay below the soft limit. Only the program's own
+///   code can open files without counting them.
 ///
 /// The alternative, to hold spare descriptors open and close one for each operator, has the same
-/// window between that close and the accept, and no bound: whatever opens a file next takes the
-/// spare.
+/// window between that close and the accept, and no bound: the next code that opens a file takes
+/// the spare.
 #[derive(Clone, Debug)]
 pub struct DescriptorLimit {
     usable: usize,
@@ -62,7 +62,7 @@ pub struct DescriptorLimit {
 /// The soft limit belongs to the process, and so does the lock for it.
 static MOVING: Mutex<()> = Mutex::new(());
 
-/// The most that is asked for where the hard limit is infinite.
+/// The limit that is requested if the hard limit is infinite.
 const INFINITE: u64 = 1 << 20;
 
 /// What a program opens for itself: its runtime, listeners, logs, and for moments folders and
@@ -93,7 +93,7 @@ impl DescriptorLimit {
         })
     }
 
-    /// How many descriptors there are for all but operators.
+    /// The number of descriptors for everything but operators.
     #[must_use]
     pub fn usable(&self) -> usize {
         self.usable
@@ -107,12 +107,11 @@ impl DescriptorLimit {
         Reserve::new(self.reserved / 2, move |open| lend(low, high, open))
     }
 
-    /// The greatest shares up to `wanted` that fit below the limit together, beside what the
-    /// program opens for itself: 32 descriptors, or an eighth of the limit if that is less.
+    /// Returns the largest shares up to `wanted` that fit below the limit together, leaving some
+    /// for the program itself: 32 descriptors, or an eighth of the limit if that is less.
     ///
-    /// If not all of it fits, connections have up to a half, and of the rest sockets and files have
-    /// up to a half each; what one of them does not want the other one gets. None gets less than
-    /// one.
+    /// If not everything fits, connections get up to a half, and sockets and files up to a half
+    /// each of the rest; the other one gets what one of them does not need. Each gets at least one.
     #[must_use]
     pub fn fit(&self, wanted: DescriptorShares) -> DescriptorShares {
         let own = OWN.min(self.usable / 8);
@@ -129,7 +128,7 @@ impl DescriptorLimit {
         }
     }
 
-    /// One line for people: that `wanted` does not fit, what is used instead, and what to do.
+    /// One line for people: `wanted` does not fit, what is used instead, and what to do.
     #[must_use]
     pub fn shortage(&self, wanted: DescriptorShares, fitted: DescriptorShares) -> String {
         format!(
@@ -202,7 +201,7 @@ fn set_soft(soft: usize) -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, limit)?)
 }
 
-/// Calls `open` until it has found a descriptor, each time with the limit one number higher.
+/// Calls `open` until it gets a descriptor, each time with the limit raised by one.
 fn lend(low: usize, high: usize, open: &mut dyn FnMut() -> bool) {
     let _moving = MOVING.lock().unwrap_or_else(PoisonError::into_inner);
     let _lowered = Lowered(low);
@@ -228,7 +227,7 @@ impl Drop for Lowered {
     }
 }
 
-/// How many descriptors are open, as far as the system says.
+/// The number of open descriptors, according to the system.
 fn open_now() -> usize {
     fs::read_dir("/dev/fd").map_or(0, Iterator::count)
 }

@@ -42,7 +42,7 @@ struct Common {
 }
 
 impl<S: Clone> MakeEdge<S> {
-    /// From when on `is_draining` is true, answers of HTTP/1 are the last ones of their sockets.
+    /// Once `is_draining` is true, HTTP/1 answers are the last ones of their sockets.
     pub(crate) fn new(service: S, is_draining: Arc<AtomicBool>, slowest: Option<Slowest>) -> Self {
         let common = Common { is_draining };
         Self {
@@ -52,7 +52,7 @@ impl<S: Clone> MakeEdge<S> {
         }
     }
 
-    /// `windows` is for sockets on which files may leave by themselves.
+    /// `windows` is for sockets that can send files by `sendfile(2)`.
     pub(crate) fn make(
         &self,
         peer: Peer,
@@ -75,8 +75,8 @@ impl<S: Clone> MakeEdge<S> {
     }
 }
 
-/// The innermost that still knows the socket: names the peer, gives the body its type, measures the
-/// head.
+/// The innermost service that knows the socket: it adds the peer, gives the body its type, and
+/// measures the time to the head.
 #[derive(Clone, Debug)]
 pub(crate) struct Edge<S> {
     service: S,
@@ -161,7 +161,7 @@ pub(crate) fn refused(cell: &SocketCell, peer: &Peer, why: &dyn fmt::Display) {
 enum Framing {
     /// HTTP/1: one response at a time, written to the socket by hyper; a body of HEAD is not sent.
     Plain,
-    /// HTTP/2: who knows when it is written.
+    /// HTTP/2: it is unknown when it is written.
     Multiplexed,
     /// HEAD over HTTP/2, where hyper sends the body that it is given.
     HeadOnly,
@@ -171,7 +171,7 @@ pin_project! {
     pub(crate) struct EdgeFuture<S: Service<Request<Incoming>>> {
         #[pin]
         state: State<S, S::Future>,
-        // None when the response was given.
+        // None after the response was returned.
         running: Option<Running>,
         parsed: Instant,
         framing: Framing,
@@ -255,7 +255,7 @@ where
     }
 }
 
-/// Adds `Date` where the one that hyper would add is wrong.
+/// Adds `Date` if hyper's own would be wrong.
 fn dated(mut response: Response<Body>) -> Response<Body> {
     if let Some(date) = CALENDAR.correction(SystemTime::now())
         && !response.headers().contains_key(DATE)
@@ -272,7 +272,7 @@ fn give(
     parsed: Instant,
     response: Response<Body>,
 ) -> Poll<Result<Response<Outgoing>, Infallible>> {
-    // Given once.
+    // Returned once.
     let Some(mut running) = running.take() else {
         return Poll::Pending;
     };
@@ -308,7 +308,7 @@ fn last(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-/// Nothing that follows on the socket can be trusted to be a request.
+/// The bytes that follow on the socket cannot be trusted to be a request.
 fn refusal_of(refusal: Refusal, framing: Framing, running: Option<&Running>) -> Response<Body> {
     let Refusal { status, why } = refusal;
     let mut response = Response::new(Body::from(format!("{status}: {why}\n")));
@@ -336,7 +336,7 @@ fn without_body(mut response: Response<Body>) -> Response<Body> {
     let status = response.status();
     let has_length = !status.is_informational()
         && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    // A body of no bytes says nothing: the publisher may have left it out because this is HEAD.
+    // An empty body means nothing: the publisher may have left it out because this is HEAD.
     if let Some(length @ 1..) = response.body().size_hint().exact()
         && has_length
         && !response.headers().contains_key(CONTENT_LENGTH)

@@ -1,4 +1,4 @@
-//! The last words on a socket that hyper is through with.
+//! The end of a socket that hyper has finished with.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::socket::{Ending, Socket, SocketCell};
 use crate::transport::Transport;
 
-/// The silence after which a peer has read the answer.
+/// The silence after which a peer is taken to have read the answer.
 const SILENCE: Duration = Duration::from_secs(2);
 /// The maximum time for which its bytes are read,
 const LONGEST: Duration = Duration::from_secs(10);
@@ -27,11 +27,11 @@ const GOAWAY: &[u8] = &[
     0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 11,
 ];
 
-/// Says what is still to be said, and closes so that it can be read.
+/// Writes what is still to be written, and closes in a way that lets the peer read it.
 ///
 /// A socket that is closed while it holds unread bytes is reset, and the reset may overtake the
 /// answer: a peer that is refused while it sends would never see the reason (RFC 9112 §9.6). So
-/// what comes is read and forgotten, for a while.
+/// arriving bytes are read and discarded, for a while.
 pub(crate) async fn part(mut socket: Socket<Transport>, ending: Ending, cell: &SocketCell) {
     let word = match ending {
         Ending::HeadElapsed if cell.awaits_rest_of_head() => Some(TIMEOUT),
@@ -57,7 +57,7 @@ pub(crate) async fn part(mut socket: Socket<Transport>, ending: Ending, cell: &S
         socket.io.shutdown().await
     };
     if matches!(timeout(SILENCE, speak).await, Ok(Ok(()))) {
-        // The peer ended, fell silent or had its time.
+        // The peer closed, fell silent or used up its time.
         let _ = timeout_at(until, listen(&socket.io)).await;
     }
 }

@@ -1,9 +1,9 @@
-//! Heads that somebody else might read otherwise than hyper does, and that are therefore refused.
+//! Refuses heads that another server might read differently from hyper.
 //!
-//! hyper itself refuses what has no meaning at all: malformed fields, malformed or differing
-//! lengths, `Transfer-Encoding` in HTTP/1.0, or one that does not end in `chunked`. Of a request
-//! with both `Content-Length` and `Transfer-Encoding` it takes the length away and closes after the
-//! answer (RFC 9112 §6.3), so that is not seen here.
+//! hyper itself refuses malformed fields, malformed or differing lengths, and a `Transfer-Encoding`
+//! in HTTP/1.0 or one that does not end in `chunked`. From a request with both `Content-Length` and
+//! `Transfer-Encoding` it removes the length, and closes after the answer (RFC 9112 §6.3), so that
+//! is not seen here.
 
 #[cfg(test)]
 mod tests;
@@ -19,8 +19,8 @@ pub(crate) struct Refusal {
     pub(crate) why: &'static str,
 }
 
-/// Makes sure of one reading of `request`: where its body ends, and whom it is meant for. HTTP/2
-/// requests are given the `Host` that they need not have. `max_target` is in bytes.
+/// Makes sure that `request` can be read in one way only: where its body ends, and which host it is
+/// for. HTTP/2 requests get the `Host` that they need not have. `max_target` is in bytes.
 pub(crate) fn check<B>(request: &mut Request<B>, max_target: usize) -> Result<(), Refusal> {
     fields(request).map_err(bad)?;
     if request.version() < Version::HTTP_2 {
@@ -41,8 +41,8 @@ fn fields<B>(request: &Request<B>) -> Result<(), &'static str> {
     // The values of HTTP/1 are trimmed already, by httparse.
     let may_have_spaces = request.version() >= Version::HTTP_2;
     for (name, value) in request.headers() {
-        // A proxy that passes `x_forwarded_for` on may mean what a CGI-like program makes of it:
-        // `X-Forwarded-For`.
+        // A proxy that passes `x_forwarded_for` on may be in front of a CGI-like program, which
+        // reads it as `X-Forwarded-For`.
         if name.as_str().as_bytes().contains(&b'_') {
             return Err("a field's name has an underscore");
         }
@@ -54,7 +54,7 @@ fn fields<B>(request: &Request<B>) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// RFC 9112 §6.1: `chunked` is the one coding that is known here, and it is applied once.
+/// RFC 9112 §6.1: `chunked` is the only supported coding, and it is applied once.
 fn coding(headers: &HeaderMap) -> Result<(), Refusal> {
     let mut lines = headers.get_all(TRANSFER_ENCODING).iter();
     match (lines.next(), lines.next()) {
@@ -114,7 +114,7 @@ fn target<B>(request: &Request<B>, max_target: usize) -> Result<(), Refusal> {
     Err(bad("the target has another form than the method allows"))
 }
 
-/// RFC 9112 §3.2 and RFC 9113 §8.3.1: one host, and one that is written as hosts are.
+/// RFC 9112 §3.2 and RFC 9113 §8.3.1: exactly one host, and a well-formed one.
 fn host<B>(request: &mut Request<B>) -> Result<(), &'static str> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = hosts.next();
@@ -180,8 +180,7 @@ fn is_host(text: &[u8]) -> bool {
     !host.is_empty() && has_port_or_none
 }
 
-/// As many digits as anybody writes, and a number that a port can have; or nothing (RFC 3986
-/// §3.2.3).
+/// At most five digits, and a valid port number; or nothing (RFC 3986 §3.2.3).
 fn is_port(text: &[u8]) -> bool {
     let digits = |number: u32, digit: &u8| number * 10 + u32::from(digit - b'0');
     text.len() <= 5

@@ -17,11 +17,11 @@ use std::time::Duration;
 use euryale_core::{BlockingLane, Ledger};
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How often the heap is looked at. A look takes a millisecond or less.
+/// How often the heap is checked. A check takes a millisecond or less.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// The unused memory, in bytes, that is worth a call. Allocations of other threads wait while a
-/// call returns pages.
+/// The unused memory, in bytes, that makes a call worthwhile. Allocations of other threads wait
+/// while a call returns pages.
 const WORTH: i64 = 4 << 20;
 
 /// Returns unused memory now and then. Never ends where there is a proc(5).
@@ -42,7 +42,7 @@ pub(crate) async fn keep_small(ledger: Ledger) {
     }
 }
 
-/// Trims the heap if more than `least` and a bit is unused. Returns what is unused now.
+/// Trims the heap if clearly more than `least` is unused. Returns how much is unused now.
 fn look(least: i64) -> Option<i64> {
     let before = unused()?;
     if before <= least.saturating_add(WORTH) {

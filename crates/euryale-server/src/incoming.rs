@@ -1,4 +1,4 @@
-//! The body of a request, which must come.
+//! The body of a request, which must arrive in time.
 
 use std::fmt;
 use std::future::Future;
@@ -14,22 +14,22 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::socket::{Ending, SocketCell};
 
-/// The body of the requests that a service is given.
+/// The body of the requests that a service gets.
 ///
-/// While someone waits for it, it must come: what stops coming, or comes too slowly, is an error of
-/// kind [`BodyStalled`](ErrorKind::BodyStalled). Nothing is timed while nobody asks.
+/// It must arrive while the service waits for it: a body that stops or is too slow ends in an error
+/// of kind [`BodyStalled`](ErrorKind::BodyStalled). No time counts while nothing polls it.
 pub struct Incoming {
     body: hyper::body::Incoming,
-    /// None: there is nothing to wait for.
+    /// None if there is nothing to wait for.
     watch: Option<Box<Watch>>,
 }
 
-/// How fast bodies must come.
+/// How fast bodies must arrive.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     /// The longest time without a byte.
     pub(crate) stall: Duration,
-    /// The least number of bytes in each span.
+    /// The minimum number of bytes in each span.
     pub(crate) bytes: u64,
     pub(crate) span: Duration,
 }
@@ -40,7 +40,7 @@ struct Watch {
     /// When the reader began to wait.
     since: Option<Instant>,
     alarm: Option<Pin<Box<Sleep>>>,
-    /// How long readers have waited in this span, and what came.
+    /// How long readers have waited in this span, and how many bytes arrived.
     waited: Duration,
     came: u64,
     has_ended: bool,
@@ -67,14 +67,14 @@ impl Watch {
         }
     }
 
-    /// Ready when nothing came for too long.
+    /// Ready when nothing has arrived for too long.
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let since = *self.since.get_or_insert_with(Instant::now);
         let alarm = self
             .alarm
             .get_or_insert_with(|| Box::pin(sleep(self.pace.stall)));
         while alarm.as_mut().poll(cx).is_ready() {
-            // Set for an earlier wait, perhaps: a body that comes sets no timer.
+            // It may be set for an earlier wait, because arriving bytes do not set the timer.
             let deadline = since + self.pace.stall;
             if deadline <= alarm.deadline() {
                 return Poll::Ready(());
@@ -84,7 +84,7 @@ impl Watch {
         Poll::Pending
     }
 
-    /// Bytes came. Fast enough?
+    /// Bytes arrived; checks whether they were fast enough.
     fn came(&mut self, bytes: usize) -> bool {
         self.came += bytes as u64;
         if let Some(since) = self.since.take() {

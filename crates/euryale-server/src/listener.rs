@@ -1,4 +1,4 @@
-//! Where peers come from.
+//! Listeners.
 
 #[cfg(unix)]
 mod unix;
@@ -23,8 +23,8 @@ use crate::transport::Raw;
 
 /// A socket that peers connect to, made from a bound [`TcpListener`] or from a [`UnixSocket`].
 ///
-/// Give several to one [`Server`](crate::Server): IPv4 and IPv6 loopback, say. Binding stays with
-/// the program, which knows what to do when a port is taken.
+/// Give several to one [`Server`](crate::Server), for example IPv4 and IPv6 loopback. The program
+/// binds it, because it knows what to do when a port is taken.
 pub struct Listener {
     kind: Kind,
     pub(crate) before: Before,
@@ -39,10 +39,10 @@ enum Kind {
     Unix(UnixListener),
 }
 
-/// What the kernel takes for a peer beyond what it can send, in bytes. It would take megabytes: a
-/// thousand peers who ask for files and read nothing could fill the memory that it has for TCP, and
-/// keep the threads of the runtime at filling it. More than a network takes in the time in which a
-/// task is woken.
+/// How much the kernel accepts for a peer beyond what it can send, in bytes. By default it would
+/// accept megabytes: a thousand peers who request files and read nothing could fill its memory for
+/// TCP, and keep the threads of the runtime busy with that. It is more than a network takes in the
+/// time that a wake-up needs.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 256 << 10;
 
@@ -76,9 +76,9 @@ impl Listener {
         self
     }
 
-    /// Peers for which `balancers` says `true` begin with a header of the PROXY protocol, version 1
-    /// or 2, which says whom they speak for; without one they are closed. From all others such a
-    /// header is refused, because it is not HTTP, so no peer can choose whether it is believed.
+    /// Peers for which `balancers` returns `true` must begin with a header of the PROXY protocol,
+    /// version 1 or 2, which names their client; without one they are closed. From all others such
+    /// a header is refused, because it is not HTTP, so no peer can choose whether it is trusted.
     ///
     /// The header precedes TLS. A balancer that ended TLS itself can say so with version 2
     /// ([`Peer::is_tls`](euryale_core::Peer::is_tls)).
@@ -94,9 +94,9 @@ impl Listener {
     /// Peers are operators: they are accepted with a descriptor of `reserve` when there is no other
     /// ([`DescriptorLimit::reserve`](crate::DescriptorLimit::reserve)).
     ///
-    /// [`Server::admin`](crate::Server::admin) lets in as many as the reserve has places, 32 at
-    /// most, and closes an idle one for each that comes then; a server of your own for operators
-    /// should have that as its [`max_sockets`](crate::Server::max_sockets).
+    /// [`Server::admin`](crate::Server::admin) accepts as many as the reserve has places, 32 at
+    /// most, and then closes an idle one for each new one; a server of your own for operators
+    /// should have that number as its [`max_sockets`](crate::Server::max_sockets).
     #[must_use]
     pub fn reserve(mut self, reserve: Reserve) -> Self {
         self.reserve = Some(reserve);
@@ -158,7 +158,7 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// The file that stands for it stays; [`UnixSocket`] takes care of one.
+/// The file of the socket stays; [`UnixSocket`] removes it.
 #[cfg(unix)]
 impl From<UnixListener> for Listener {
     fn from(unix: UnixListener) -> Self {

@@ -1,4 +1,4 @@
-//! The body of a response, and what its socket should know of it.
+//! The body of a response, linked to its socket.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -18,7 +18,7 @@ pub(crate) struct PerPeer {
 }
 
 impl PerPeer {
-    /// Zero: as many as they like.
+    /// Zero means no limit.
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most: Arc::new(AtomicUsize::new(most)),
@@ -26,12 +26,12 @@ impl PerPeer {
         }
     }
 
-    /// From now on. Sockets that came while there was no limit are not counted.
+    /// Changes the limit. Sockets that were accepted without a limit are not counted.
     pub(crate) fn allow(&self, most: usize) {
         self.most.store(most, Ordering::Relaxed);
     }
 
-    /// A place for one more socket of `peer`; an error when it has too many.
+    /// A place for one more socket of `peer`; an error if it has too many.
     pub(crate) fn place(&self, peer: PeerAddr) -> Result<Option<PeerPlace>, Refused> {
         let most = self.most.load(Ordering::Relaxed);
         let Some(ip) = peer.ip().filter(|_| most > 0).map(network) else {

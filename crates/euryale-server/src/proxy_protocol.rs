@@ -1,4 +1,4 @@
-//! The PROXY protocol: before anything else, a balancer says whom it speaks for.
+//! The PROXY protocol: a balancer names its client before anything else.
 //!
 //! Both versions, as <https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt> has them.
 
@@ -10,10 +10,10 @@ mod v2;
 use euryale_core::PeerAddr;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// What a header says.
+/// The contents of a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ProxyHeader {
-    /// None: the balancer speaks for itself, to see whether the server is there.
+    /// None: the balancer connects on its own behalf, as a health check.
     pub(crate) source: Option<PeerAddr>,
     /// The balancer's peer speaks TLS to it.
     pub(crate) is_tls: bool,

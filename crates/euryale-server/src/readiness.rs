@@ -1,4 +1,4 @@
-//! Should balancers send requests here?
+//! Tells balancers whether to send requests here.
 
 use std::fmt;
 use std::future::Future;
@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use crate::shutdown::Shutdown;
 
-/// Should balancers send requests here? No while draining, no while the program's probe says no,
-/// and no while its last check failed.
+/// Tells balancers whether to send requests here. No while draining, no while the program's probe
+/// says no, and no while its last check failed.
 ///
 /// Clones are handles to the same answer.
 #[derive(Clone)]
@@ -26,16 +26,17 @@ pub struct Readiness {
 /// What a [check](Readiness::check) found.
 #[derive(Debug)]
 pub enum Checked {
-    /// What the program needs is there.
+    /// Everything that the program needs is available.
     Passed,
-    /// It is not, and why.
+    /// Something is not available, and why.
     Failed(BoxError),
-    /// It could not be looked at: every worker is busy, for one. The answer before stands.
+    /// It could not be checked, for example because every worker is busy. The previous answer
+    /// stays.
     Unknown,
 }
 
 impl Readiness {
-    /// Ready until `shutdown` drains.
+    /// Ready until `shutdown` begins to drain.
     #[must_use]
     pub fn new(shutdown: &Shutdown) -> Self {
         Self {
@@ -45,7 +46,7 @@ impl Readiness {
         }
     }
 
-    /// Ready only while `probe` also says yes; the last probe given counts.
+    /// Ready only while `probe` returns `true`, too; the last probe counts.
     ///
     /// It is called on a runtime thread for every `/readyz`: read a flag that something else keeps
     /// up to date, and never ask a database from here. That is for [`check`](Self::check).
@@ -57,15 +58,14 @@ impl Readiness {
 
     /// Ready only while the last `check` did not fail; the last one given counts.
     ///
-    /// Nobody waits for a check. A question is answered with the result of the last check. It
-    /// starts the next one, as a task of the runtime, if the last one has ended and began at least
-    /// `every` ago. So there is at most one at a time, and none while nobody asks. A check that
-    /// blocks must do so on another thread, for example as a job of a pool. A program that has lost
-    /// its database and was taken out of its balancer finds the database again this way.
+    /// Nothing waits for a check. Each query gets the result of the last check, and starts the next
+    /// one, as a task of the runtime, if the last one has ended and began at least `every` ago. So
+    /// there is at most one at a time, and none without queries. A check that blocks must do so on
+    /// another thread, for example as a job of a pool. A program that has lost its database and was
+    /// taken out of its balancer finds the database again this way.
     ///
-    /// A check that does not end is one that failed, from ten times `every` on, and from 10 s on at
-    /// the earliest: a volume that hangs answers nobody. When it ends after all, what it found
-    /// counts.
+    /// A check that does not end counts as failed after ten times `every`, and at least 10 s,
+    /// because a hanging volume answers nobody. If it ends later, its result counts.
     ///
     /// Each change of the result is one line in the log.
     ///
@@ -99,7 +99,7 @@ impl Readiness {
     /// The answer now.
     pub fn is_ready(&self) -> bool {
         let is_up = !self.shutdown.is_draining() && self.probe.as_ref().is_none_or(|probe| probe());
-        // Asked while the probe says no, too: the flag that it reads may wait for a check.
+        // Checked even while the probe returns `false`, because its flag may depend on a check.
         let passed = self.check.as_ref().is_none_or(Check::has_passed);
         is_up && passed
     }
@@ -127,7 +127,7 @@ struct Check {
 struct State {
     has_failed: bool,
     is_running: bool,
-    /// The one that runs has run for too long.
+    /// The running check has taken too long.
     is_late: bool,
     /// When the last one began.
     began: Option<Instant>,
@@ -140,10 +140,10 @@ impl State {
 }
 
 impl Check {
-    /// The least that a check may take.
+    /// The minimum time that a check may take.
     const PATIENCE: Duration = Duration::from_secs(10);
 
-    /// What the last one found. Starts the next one if it is time.
+    /// The result of the last check. Starts the next one if it is due.
     fn has_passed(self: &Arc<Self>) -> bool {
         let mut state = self.lock();
         if state.is_running {
@@ -153,7 +153,7 @@ impl Check {
             .began
             .is_none_or(|began| began.elapsed() >= self.every);
         let has_passed = state.has_passed();
-        // Without a runtime nobody could run it.
+        // Without a runtime it cannot run.
         let Some(runtime) = is_due.then(|| Handle::try_current().ok()).flatten() else {
             return has_passed;
         };
@@ -186,7 +186,7 @@ impl Check {
         }
     }
 
-    /// What the last one found, if the one that runs may still take its time.
+    /// The result of the last check, unless the running one has taken too long.
     fn in_time(&self, mut state: MutexGuard<'_, State>) -> bool {
         let had_passed = state.has_passed();
         let most = self.every.saturating_mul(10).max(Self::PATIENCE);
@@ -203,7 +203,7 @@ impl Check {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics under it.
+        // Nothing panics under this lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -213,8 +213,8 @@ fn fails(error: &BoxError) {
     tracing::error!(error, "not ready: a check failed");
 }
 
-/// One check that runs. Dropped, by its end, by a panic or with its runtime, the next one may
-/// begin.
+/// A running check. When it is dropped, at its end, by a panic or with its runtime, the next one
+/// may begin.
 struct Turn(Arc<Check>);
 
 impl Drop for Turn {

@@ -1,4 +1,4 @@
-//! A server at work, and its drain.
+//! A running server, and its drain.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -35,13 +35,13 @@ pub struct Drained {
 }
 
 impl Drained {
-    /// Nothing had to be cut.
+    /// Returns whether nothing had to be cut.
     pub fn is_complete(&self) -> bool {
         self.cut == 0
     }
 }
 
-/// What all tasks of a server have in common.
+/// The state that all tasks of a server share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) admission: Arc<Admission>,
@@ -69,8 +69,8 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// For tasks to be dropped that were cut. Only user code that blocks a runtime thread makes
-    /// them need longer.
+    /// The time for cut tasks to be dropped. They need longer only if user code blocks a runtime
+    /// thread.
     const LAST_POLL: Duration = Duration::from_millis(500);
 
     pub(crate) fn start<S, B>(
@@ -124,8 +124,8 @@ impl Running {
         tokio::spawn(cut.run_until_cancelled_owned(keep_small));
     }
 
-    /// Stops accepting ⇒ lets conversations finish ⇒ cuts what is left at the deadline, or when
-    /// `shutdown` says so.
+    /// Stops accepting ⇒ lets conversations finish ⇒ cuts the rest at the deadline, or when
+    /// `shutdown` cuts.
     pub(crate) async fn drain(self, deadline: Duration, shutdown: &Shutdown) -> Drained {
         let Self {
             shared,

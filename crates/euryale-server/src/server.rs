@@ -34,7 +34,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// For the admin's peers, after everything else has ended. Its answers need no waiting.
+    /// The time for operators' sockets, after everything else has ended. Their answers never wait.
     const ADMIN_DEADLINE: Duration = Duration::from_millis(250);
 
     /// A server with the defaults, and no listener yet.
@@ -51,7 +51,7 @@ impl Server {
         }
     }
 
-    /// Takes peers from this listener, too.
+    /// Also accepts peers from this listener.
     pub fn listen(mut self, listener: impl Into<Listener>) -> Self {
         self.listeners.push(listener.into());
         self
@@ -62,10 +62,10 @@ impl Server {
     /// [reserve](crate::Listener::reserve), so that it answers when there is no other descriptor.
     ///
     /// It has as many places as the reserve, 4 to 32, or, without one, as
-    /// [`max_sockets`](Self::max_sockets) says. When all are taken, the socket that is idle for
-    /// longest, between two requests or before the first, is closed for the one that comes:
-    /// monitors that keep their sockets, and peers that say nothing, keep nobody out. A status page
-    /// that is open is not idle.
+    /// [`max_sockets`](Self::max_sockets) says. When all are taken, the socket that has been idle
+    /// longest, between two requests or before the first, is closed for a new one, so that neither
+    /// monitors that keep their sockets nor silent peers keep anybody out. An open status page is
+    /// not idle.
     pub fn admin(mut self, listener: impl Into<Listener>, admin: Admin) -> Self {
         self.admin = Some((listener.into(), admin));
         self
@@ -99,7 +99,7 @@ impl Server {
         self
     }
 
-    /// How long a socket is kept on which nothing is asked. Default: 30 s.
+    /// How long a socket without a request is kept. Default: 30 s.
     ///
     /// Behind a proxy that keeps idle sockets, set it above the proxy's own idle time, or the proxy
     /// will now and then use a socket that is just being closed. HTTP/2 peers get GOAWAY.
@@ -108,28 +108,28 @@ impl Server {
         self
     }
 
-    /// How long a peer may take none of what is written to it. Default: 60 s, as nginx has it.
+    /// How long a peer may read nothing. Default: 60 s, as in nginx.
     ///
-    /// It runs while the socket's buffers are full: on Linux they hold what is on its way to the
-    /// peer, and 256 KiB more. A peer that reads some of it in this time stays. An HTTP/2 stream
-    /// is reset with CANCEL if its peer opens no window for this long, or if its file waits for its
-    /// turn while the peer takes nothing of any other file.
+    /// The time runs while the socket's buffers are full: on Linux they hold the bytes in flight,
+    /// and 256 KiB more. A peer that reads some of it in this time stays. An HTTP/2 stream is reset
+    /// with CANCEL if its peer opens no window for this long, or if its file waits for its turn
+    /// while the peer reads nothing of any other file.
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
         self.settings.limits.write = timeout;
         self
     }
 
-    /// How long the body of a request may stop coming while the service waits for it. Default: 30
-    /// s. The service is given an error of kind
-    /// [`BodyStalled`](euryale_core::ErrorKind::BodyStalled), for 408.
+    /// How long the body of a request may pause while the service waits for it. Default: 30 s. Then
+    /// the service gets an error of kind [`BodyStalled`](euryale_core::ErrorKind::BodyStalled), for
+    /// 408.
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
         self.settings.pace.stall = timeout;
         self
     }
 
-    /// How many bytes of a request's body must come in each `span` that the service waits for them;
-    /// fewer are as none. Default: 15 KiB in 60 s: a tenth of what the slowest mobile networks
-    /// bring.
+    /// How many bytes of a request's body must arrive in each `span` in which the service waits for
+    /// them; fewer count as none. Default: 15 KiB in 60 s, a tenth of the speed of the slowest
+    /// mobile networks.
     pub fn body_rate(mut self, bytes: u64, span: Duration) -> Self {
         self.settings.pace.bytes = bytes;
         self.settings.pace.span = span;
@@ -144,28 +144,29 @@ impl Server {
 
     /// How many sockets may be open at a time. Default: 20,000: an idle one costs a descriptor and
     /// some KB. More wait in the listener's queue, in the kernel, until others end. The process
-    /// must be allowed as many descriptors, and those for what requests open:
-    /// [`DescriptorLimit`](crate::DescriptorLimit) raises its limit, and says what fits below it.
+    /// needs as many descriptors, and those that requests open:
+    /// [`DescriptorLimit`](crate::DescriptorLimit) raises its limit, and computes what fits below
+    /// it.
     pub fn max_sockets(mut self, count: usize) -> Self {
         self.settings.max_sockets = count;
         self
     }
 
     /// How many sockets one address may have open; one more is closed at once. An IPv6 network of
-    /// 64 bits counts as one address. They count from the accept, those that are still in a TLS
-    /// handshake included. Default: 0, which means no limit, because all peers behind a proxy have
-    /// one address, unless it reports theirs with the PROXY protocol; then that address counts.
+    /// 64 bits counts as one address. They count from the accept, including those in a TLS
+    /// handshake. Default: 0, which means no limit, because all peers behind a proxy have one
+    /// address, unless it reports theirs with the PROXY protocol; then that address counts.
     pub fn max_sockets_per_peer(mut self, count: usize) -> Self {
         self.settings.max_sockets_per_peer = count;
         self
     }
 
-    /// Whether an HTTP/1 peer that says that it sends nothing more still waits for its answer.
-    /// Default: `false`, as in nginx: the end of the stream means that the client is gone, and its
-    /// request need not be worked on.
+    /// Whether an HTTP/1 peer that has closed its half of the socket still gets its answer.
+    /// Default: `false`, as in nginx: the end of the stream means that the client has gone, and its
+    /// request need not be served.
     ///
-    /// Some balancers close their half of a socket behind the request. With `true` these are
-    /// answered; but then nothing tells a client that hung up from one that waits, until the first
+    /// Some balancers close their half of a socket after the request. With `true` these get
+    /// answers; but then a client that hung up cannot be told from one that waits, until the first
     /// write to it fails.
     pub fn half_close(mut self, half_close: bool) -> Self {
         self.settings.half_close = half_close;
@@ -187,8 +188,9 @@ impl Server {
     /// longer one is refused with 414 (RFC 9112 §3). An HTTP/2 head beyond the whole limit is
     /// answered 431 by h2, and is not counted.
     ///
-    /// With HTTP/1 this is hyper's buffer, so a response's body is also read no further ahead than
-    /// that. With HTTP/2 it is announced as SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113 §6.5.2).
+    /// With HTTP/1 this is the size of hyper's buffer, so a response's body is also read no further
+    /// ahead than that. With HTTP/2 it is announced as SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113
+    /// §6.5.2).
     pub fn max_header_size(mut self, bytes: usize) -> Self {
         self.settings.max_header_size = bytes;
         self
@@ -217,8 +219,8 @@ impl Server {
         self
     }
 
-    /// How many requests an HTTP/2 peer may take back in ten seconds while they are worked on; more
-    /// end the socket with GOAWAY. Default: 200: as
+    /// How many requests an HTTP/2 peer may reset in ten seconds after work on them began; more end
+    /// the socket with GOAWAY. Default: 200: as
     /// [`max_pending_accept_reset_streams`](Self::max_pending_accept_reset_streams), for floods
     /// that wait until each request has begun.
     pub fn max_resets(mut self, count: u32) -> Self {
@@ -230,17 +232,17 @@ impl Server {
     /// request and one for each KiB that it is sent; more end the socket with GOAWAY. Default:
     /// 10,000.
     ///
-    /// PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM, empty DATA and unknown frames cost a
-    /// little each and ask for nothing (CVE-2019-9512 and its like). Honest clients send hundreds,
-    /// seldom more; the default is for floods only, which are a thousand times that.
+    /// PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM, empty DATA and unknown frames each cost
+    /// a little and request nothing (CVE-2019-9512 and the like). Honest clients send hundreds,
+    /// seldom more; the default only stops floods, which send a thousand times that.
     pub fn max_control_frames(mut self, count: u32) -> Self {
         self.settings.max_control_frames = count;
         self
     }
 
-    /// HTTP/2 peers are asked for a sign of life after `interval` and closed when none comes within
-    /// `timeout`. Default: 60 s and 20 s: a peer that vanished without a word would otherwise keep
-    /// its socket for ever. An interval of zero never asks.
+    /// HTTP/2 peers get a PING after `interval` and are closed if they do not answer within
+    /// `timeout`. Default: 60 s and 20 s: a peer that has vanished would otherwise keep its socket
+    /// for ever. An interval of zero sends none.
     pub fn ping(mut self, interval: Duration, timeout: Duration) -> Self {
         self.settings.ping_interval = interval;
         self.settings.ping_timeout = timeout;
@@ -248,7 +250,7 @@ impl Server {
     }
 
     /// How long peers have to finish once the drain has begun. Default: 30 s, what supervisors
-    /// commonly grant before they kill. Always met: what is left then is cut.
+    /// commonly grant before they kill. It is always met: what is left then is cut.
     pub fn drain_deadline(mut self, deadline: Duration) -> Self {
         self.drain_deadline = deadline;
         self
@@ -256,18 +258,18 @@ impl Server {
 
     /// Logs one line (INFO) at the end of the drain, with the numbers of requests that finished and
     /// that were cut. Default: yes. Turn it off for a second server of the same program, such as
-    /// one for operators: two such lines say less than one.
+    /// one for operators.
     pub fn log_drain(mut self, log: bool) -> Self {
         self.log_drain = log;
         self
     }
 
-    /// By which limits and time-outs are changed while the server is at work.
+    /// Returns the handle that changes limits and time-outs while the server runs.
     pub fn changes(&self) -> Changes {
         self.changes.clone()
     }
 
-    /// Serves until `shutdown` drains, then drains, and says how that went.
+    /// Serves until `shutdown` begins to drain, then drains, and returns the result.
     ///
     /// `service` is an axum `Router`, or any clonable service that takes [`Incoming`] bodies and
     /// never fails. It is cloned for every socket and for every request. In the extensions of each

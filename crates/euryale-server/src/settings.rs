@@ -1,4 +1,4 @@
-//! What a server allows its peers.
+//! A server's limits for its peers.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use crate::clock::Limits;
 use crate::conversation::Tracked;
 use crate::incoming::Pace;
 
-/// The number of blocking threads that the server may want at a time. One returns freed memory to
-/// the system. The others read files that are not in the page cache before they are sent, so that
-/// no runtime thread waits for a disk.
+/// The maximum number of blocking threads that the server uses at a time. One returns freed memory
+/// to the system. The others read files that are not in the page cache before they are sent, so
+/// that no runtime thread waits for a disk.
 pub const BLOCKING_THREADS: usize = euryale_sendfile::BLOCKING_THREADS + 1;
 
-/// How much of a response's body h2 takes for a peer that has opened its window and reads nothing,
-/// for each stream, in bytes: a frame. hyper lets it have 400 KiB.
+/// How much of a response's body h2 accepts per stream for a peer that has opened its window and
+/// reads nothing, in bytes: a frame. hyper's default is 400 KiB.
 const SEND_BUFFER: usize = 16 << 10;
 
 /// How much of request bodies an HTTP/2 peer may send before anybody reads it, in bytes: for all of
@@ -45,7 +45,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// hyper's own limit, for which it keeps its table of headers on the stack.
     const HYPER_MAX_HEADERS: usize = 100;
-    /// hyper panics when it is given less.
+    /// hyper panics with less.
     const HYPER_MIN_BUFFER: usize = 8 << 10;
 
     /// The longest head of an HTTP/1 request, in bytes.
@@ -63,7 +63,7 @@ impl Settings {
         let mut builder = auto::Builder::new(executor);
         let mut http1 = builder.http1();
         http1
-            // Ours tells a pause from a head.
+            // Our own timer distinguishes a pause from a head.
             .header_read_timeout(None)
             .half_close(self.half_close)
             .keep_alive(self.keep_alive)

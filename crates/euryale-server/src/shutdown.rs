@@ -1,4 +1,4 @@
-//! When a server ends.
+//! When a server stops.
 
 use std::future::Future;
 use std::io;
@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// How long a drain waits at most for the line that says it.
+/// How long a drain waits at most for its line in the log.
 const SAYING: Duration = Duration::from_millis(100);
 
-/// Tells servers to end, in two steps: first to drain, then to cut. Clones are handles to the same
+/// Tells servers to stop, in two steps: first to drain, then to cut. Clones are handles to the same
 /// two steps.
 ///
 /// A program keeps one and gives clones to its [`Server`](crate::Server), to
@@ -19,12 +19,12 @@ const SAYING: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     cut: CancellationToken,
-    // A child of `cut`: who cuts also drains.
+    // A child of `cut`: cutting also drains.
     drain: CancellationToken,
 }
 
 impl Shutdown {
-    /// Nothing ends before [`drain`](Self::drain) or [`cut`](Self::cut) is called.
+    /// Nothing stops before [`drain`](Self::drain) or [`cut`](Self::cut) is called.
     #[must_use]
     pub fn new() -> Self {
         let cut = CancellationToken::new();
@@ -50,8 +50,8 @@ impl Shutdown {
         let handle = shutdown.clone();
         tokio::spawn(async move {
             signals.next().await;
-            // Said first, so that lines are in order, and by another task: a log that blocks or
-            // fails keeps no signal from its work.
+            // Logged first, so that lines are in order, and by another task, so that a log that
+            // blocks or fails does not delay the signal.
             let said =
                 tokio::spawn(async { tracing::info!("draining; a second signal ends the drain") });
             let _ = timeout(SAYING, said).await;
@@ -84,17 +84,17 @@ impl Shutdown {
         shutdown
     }
 
-    /// Take no new peers, finish what is in flight.
+    /// Accepts no new peers, and finishes what is in flight.
     pub fn drain(&self) {
         self.drain.cancel();
     }
 
-    /// End at once, whatever is in flight. Drains as well, if that was not said before.
+    /// Ends at once, whatever is in flight. Also drains, if it has not yet.
     pub fn cut(&self) {
         self.cut.cancel();
     }
 
-    /// Has the drain begun?
+    /// Returns whether the drain has begun.
     pub fn is_draining(&self) -> bool {
         self.drain.is_cancelled()
     }
@@ -104,12 +104,12 @@ impl Shutdown {
         self.drain.cancelled().await;
     }
 
-    /// The same for a future that is kept.
+    /// The same as an owned future.
     pub(crate) fn draining_owned(&self) -> WaitForCancellationFutureOwned {
         self.drain.clone().cancelled_owned()
     }
 
-    /// Resolves when everything is to end at once.
+    /// Resolves when everything must end at once.
     pub async fn cutting(&self) {
         self.cut.cancelled().await;
     }

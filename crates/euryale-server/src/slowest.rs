@@ -1,4 +1,4 @@
-//! The slowest of the requests that have ended lately.
+//! The slowest recent requests.
 
 #[cfg(test)]
 mod tests;
@@ -16,9 +16,9 @@ use http::{Method, StatusCode};
 /// [`Server::slowest`](crate::Server::slowest) and to [`Admin::slowest`](crate::Admin::slowest).
 /// Clones are handles to the same list.
 ///
-/// Slow is who waits long for the head of its answer, or went away without one. The time for
-/// sending a body is listed as well, but depends mostly on its reader. A request is named by its
-/// method and its [`Route`], never by its path.
+/// A request is slow if it waits long for the head of its answer, or leaves without one. The time
+/// for sending the body is listed as well, but depends mostly on the reader. A request is named by
+/// its method and its [`Route`], never by its path.
 ///
 /// A request that is not among the slowest costs two loads when it ends. While it runs it has a
 /// [`Times`] in its extensions, into which the layers write.
@@ -28,16 +28,16 @@ pub struct Slowest(Arc<Inner>);
 /// The number of requests that are kept.
 const KEPT: usize = 10;
 
-/// For so long.
+/// How long a request is listed.
 const SPAN: Duration = Duration::from_secs(300);
 
-/// The number of steps of the span. Each has a list of its own, so that one that was very slow
-/// keeps nobody out when its time is over.
+/// The number of steps in the span. Each has a list of its own, so that very slow requests give way
+/// when their time is over.
 const STEPS: u32 = 5;
 
 struct Inner {
     born: Instant,
-    /// A request that took no longer than this, in nanoseconds, is not among the slowest of this
+    /// Requests that took no longer than this, in nanoseconds, are not among the slowest of this
     /// step.
     floor: AtomicU64,
     /// When this step ends: nanoseconds after `born`.
@@ -50,20 +50,20 @@ struct Inner {
 pub(crate) struct Ended {
     pub(crate) method: Method,
     pub(crate) route: Option<Route>,
-    /// None: its client went away, or was cut, before there was an answer.
+    /// None if its client left, or was cut, before there was an answer.
     pub(crate) status: Option<StatusCode>,
     /// Until the head of the answer.
     pub(crate) took: Duration,
     /// From there to its end.
     pub(crate) sending: Duration,
-    /// In each stage, as far as a layer told.
+    /// Time in each stage, as far as layers have recorded it.
     pub(crate) stages: [Duration; Stage::ALL.len()],
     pub(crate) publications: u32,
     pub(crate) at: Instant,
 }
 
 impl Ended {
-    /// What is in no stage.
+    /// The time outside all stages.
     pub(crate) fn elsewhere(&self) -> Duration {
         self.took.saturating_sub(self.stages.iter().sum())
     }
@@ -82,7 +82,7 @@ impl Slowest {
         }))
     }
 
-    /// Notes a request that has ended, and its duration.
+    /// Records a request that has ended, and its duration.
     pub(crate) fn record(&self, took: Duration, now: Instant, ended: impl FnOnce() -> Ended) {
         let Inner {
             born,

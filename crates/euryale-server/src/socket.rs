@@ -22,14 +22,14 @@ pub(crate) use self::ending::Ending;
 use self::frames::{Flood, Frames};
 use crate::per_peer::PeerPlace;
 
-/// A socket, and that it is open.
+/// An open socket, and its entry in the books.
 #[derive(Debug)]
 pub(crate) struct Socket<T> {
     pub(crate) io: T,
     pub(crate) open: Open,
 }
 
-/// Counts a socket as open, and how it ended when it is.
+/// Counts a socket as open, and later by its ending.
 #[derive(Debug)]
 pub(crate) struct Open {
     cell: Arc<SocketCell>,
@@ -64,9 +64,9 @@ impl Drop for Open {
     }
 }
 
-/// The socket that hyper reads and writes. hyper drops it when it is through, or leaves it to the
-/// route that asked for an upgrade; then the socket goes back to the conversation that gave it,
-/// which has a last word to say, unless that is over.
+/// The socket that hyper reads and writes. hyper drops it when it has finished, or leaves it to the
+/// route that asked for an upgrade. On drop the socket returns to its conversation, which closes it
+/// properly, unless the conversation has ended.
 #[derive(Debug)]
 pub(crate) struct ServerIo<T> {
     /// None only in the drop.
@@ -78,8 +78,8 @@ pub(crate) struct ServerIo<T> {
 }
 
 impl<T> ServerIo<T> {
-    /// `max_control_frames` is how many frames of HTTP/2 may come that bring nothing; `max_head`
-    /// is the longest head of HTTP/1, in bytes; `cut` ends it for a route that has it.
+    /// `max_control_frames` is the maximum number of HTTP/2 frames without content; `max_head` is
+    /// the longest head of HTTP/1, in bytes; `cut` ends a socket that belongs to a route.
     pub(crate) fn new(
         socket: Socket<T>,
         max_control_frames: u32,
@@ -115,7 +115,7 @@ impl<T: Unpin> ServerIo<T> {
         ))
     }
 
-    /// An error when the socket belongs to a route and the drain has cut it.
+    /// An error if the socket belongs to a route and the drain has cut it.
     fn still_lent(&mut self, cx: &mut Context<'_>, way: Way) -> io::Result<()> {
         match &self.socket {
             Some(socket) if socket.open.cell.upgraded().is_some() => self.lent.poll(cx, way),
@@ -124,7 +124,8 @@ impl<T: Unpin> ServerIo<T> {
     }
 }
 
-/// Ends a socket that belongs to a route. hyper needs none of it: it is dropped.
+/// Ends a socket that belongs to a route. hyper's own sockets do not need it, because they are
+/// dropped.
 #[derive(Debug)]
 struct Lent {
     cut: CancellationToken,
@@ -177,7 +178,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for ServerIo<T> {
             }
             if let Err(Flood) = frames.read(heard) {
                 cell.blame(Ending::Flood);
-                // hyper ends with it at once, and the rest is said when it has.
+                // hyper stops at once, and the rest is written afterwards.
                 return Poll::Ready(Err(io::ErrorKind::QuotaExceeded.into()));
             }
             if frames.are_http2() {

@@ -1,7 +1,7 @@
 //! Sockets from systemd, and notifications to it.
 //!
-//! Each function does nothing when the program was not started by systemd. Other supervisors can
-//! use the same protocol: sockets from descriptor 3 on, and datagrams to a socket.
+//! Each function does nothing if the program was not started by systemd. Other supervisors can use
+//! the same protocol: sockets from descriptor 3 on, and datagrams to a socket.
 
 use std::io;
 use std::time::Duration;
@@ -14,9 +14,8 @@ use tokio::time::MissedTickBehavior;
 use crate::{Listener, Readiness, Shutdown};
 
 /// The sockets of the unit's `.socket` (socket activation, `sd_listen_fds(3)`), TCP and Unix. They
-/// are open while the service starts and while it is restarted: peers wait, and none is refused.
-/// Each comes with the name that `FileDescriptorName=` gives it, or else that of its unit; with
-/// none where no `LISTEN_FDNAMES` says any.
+/// are open while the service starts and restarts: peers wait, and none is refused. Each has the
+/// name from `FileDescriptorName=`, or else that of its unit; without `LISTEN_FDNAMES` it has none.
 ///
 /// # Errors
 ///
@@ -39,7 +38,7 @@ pub fn listeners() -> io::Result<Vec<(String, Listener)>> {
 }
 
 fn one(given: &mut ListenFd, index: usize) -> io::Result<Option<Listener>> {
-    // Another kind of socket stays where it is.
+    // Other kinds of sockets are left alone.
     if let Ok(Some(tcp)) = given.take_tcp_listener(index) {
         tcp.set_nonblocking(true)?;
         return TcpListener::from_std(tcp).map(|tcp| Some(tcp.into()));
@@ -51,11 +50,12 @@ fn one(given: &mut ListenFd, index: usize) -> io::Result<Option<Listener>> {
     UnixListener::from_std(unix).map(|unix| Some(unix.into()))
 }
 
-/// Says `READY=1` once `readiness` says so, `STOPPING=1` when the drain begins, and between the two
-/// `WATCHDOG=1` as often as the unit's `WatchdogSec=` wants (`sd_notify(3)`). Run it as a task
-/// beside the server: when the runtime's threads are all stuck, the watchdog hears nothing.
+/// Sends `READY=1` once `readiness` is ready, `STOPPING=1` when the drain begins, and between the
+/// two `WATCHDOG=1` as often as the unit's `WatchdogSec=` requires (`sd_notify(3)`). Run it as a
+/// task beside the server: if all of the runtime's threads are stuck, the watchdog gets no message.
 ///
-/// The drain is said to take as long as `drain`, so that `TimeoutStopSec=` need not be as long.
+/// It announces that the drain takes as long as `drain`, so that `TimeoutStopSec=` need not be as
+/// long.
 pub async fn notify(readiness: Readiness, shutdown: Shutdown, drain: Duration) {
     const LOOK: Duration = Duration::from_millis(20);
     while !readiness.is_ready() && !shutdown.is_draining() {
@@ -68,7 +68,7 @@ pub async fn notify(readiness: Readiness, shutdown: Shutdown, drain: Duration) {
         () = shutdown.draining() => {}
         () = feed_watchdog() => {}
     }
-    // A little more, for what comes after the sockets.
+    // A little more, for the work after the sockets have ended.
     let micros = drain.saturating_add(Duration::from_secs(2)).as_micros();
     say(&[
         NotifyState::Stopping,

@@ -47,7 +47,7 @@ impl Terms {
     }
 }
 
-/// The terms of the sockets that come next, and the places for them.
+/// The terms of new sockets, and the places for them.
 #[derive(Debug)]
 pub(crate) struct Admission {
     tasks: TaskTracker,
@@ -75,12 +75,12 @@ impl Admission {
         }
     }
 
-    /// Those of a socket that comes now.
+    /// The terms of a new socket.
     pub(crate) fn terms(&self) -> Arc<Terms> {
         Arc::clone(&self.now.lock().unwrap_or_else(PoisonError::into_inner).0)
     }
 
-    /// A place among all sockets, if there is one.
+    /// Returns a place among all sockets, if there is one.
     pub(crate) fn try_place(&self) -> Option<OwnedSemaphorePermit> {
         loop {
             let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
@@ -90,7 +90,7 @@ impl Admission {
         }
     }
 
-    /// The same, once there is one.
+    /// Waits for a place.
     pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         loop {
             // Nobody closes the semaphore.
@@ -120,7 +120,7 @@ impl Admission {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut now.1, most);
         if let Some(fewer) = before.checked_sub(most) {
-            // Those of open sockets come back when they are closed.
+            // The permits of open sockets are returned when they are closed.
             let left = fewer - self.places.forget_permits(fewer);
             self.owed.fetch_add(left, Ordering::Relaxed);
         } else {
@@ -142,12 +142,12 @@ fn most(settings: &Settings) -> usize {
     settings.max_sockets.clamp(1, 1 << 30)
 }
 
-/// Changes what a server allows its peers while it is at work. Made by [`Server::changes`]; clones
-/// are handles to the same server.
+/// Changes a server's limits for its peers while it runs. Made by [`Server::changes`]; clones are
+/// handles to the same server.
 #[derive(Clone, Debug, Default)]
 pub struct Changes(Arc<Mutex<Subject>>);
 
-/// Whom it changes: one that has not begun yet, or one at work.
+/// The server that it changes: one that has not started yet, or a running one.
 #[derive(Debug, Default)]
 struct Subject {
     next: Option<Settings>,
@@ -164,10 +164,10 @@ impl Changes {
         })))
     }
 
-    /// From now on new sockets have the limits and time-outs of `like`: all that its methods set
-    /// but listeners, the admin, the ledger and the deadline of the drain. Sockets that are open
-    /// keep what they have. When there are more of them than may be open from now on, none is
-    /// closed: new ones wait until enough have ended.
+    /// Gives new sockets the limits and time-outs of `like`: everything that its methods set except
+    /// listeners, the admin, the ledger and the deadline of the drain. Open sockets keep theirs. If
+    /// more are open than the new limit allows, none is closed: new ones wait until enough have
+    /// ended.
     ///
     /// ```
     /// use std::time::Duration;
@@ -191,7 +191,7 @@ impl Changes {
         }
     }
 
-    /// A server begins; what was changed before counts.
+    /// A server starts, with the changes made before.
     pub(crate) fn begin(&self, settings: Settings, tasks: &TaskTracker) -> Arc<Admission> {
         let mut subject = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let admission = Arc::new(Admission::new(

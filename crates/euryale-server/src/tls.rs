@@ -1,4 +1,4 @@
-//! TLS, with certificates that can be exchanged.
+//! TLS, with certificates that can be replaced.
 
 use std::fmt;
 use std::io;
@@ -12,16 +12,16 @@ use crate::transport::Raw;
 
 /// The certificates that TLS listeners present to their peers. Clones are handles to the same.
 ///
-/// The configuration is rustls's own, so that the program chooses the provider of its cryptography,
-/// its certificates and whom it asks for theirs.
+/// The configuration is rustls's own, so that the program chooses the cryptography provider, its
+/// certificates, and from which clients it requires them.
 #[derive(Clone)]
 pub struct Tls {
     config: Arc<RwLock<Arc<ServerConfig>>>,
 }
 
 impl Tls {
-    /// With this configuration. Where it says nothing of protocols (ALPN, RFC 7301), `h2` and
-    /// `http/1.1` are offered.
+    /// Uses this configuration. If it names no protocols (ALPN, RFC 7301), `h2` and `http/1.1` are
+    /// offered.
     #[must_use]
     pub fn new(config: ServerConfig) -> Self {
         Self {
@@ -29,8 +29,8 @@ impl Tls {
         }
     }
 
-    /// From now on, for new peers: with new certificates, say. Sockets that are open stay as they
-    /// are.
+    /// Replaces the configuration for new peers, for example with new certificates. Open sockets
+    /// are not affected.
     pub fn replace(&self, config: ServerConfig) {
         let config = Arc::new(with_protocols(config));
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
@@ -55,7 +55,7 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// Shakes hands.
+/// Performs the handshake.
 pub(crate) async fn handshake(tls: &Tls, raw: Raw) -> io::Result<Box<TlsStream<Raw>>> {
     tls.accept(raw).await.map(Box::new)
 }

@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
 /// The number of bytes that are read at a time: one less than hyper's first buffer has. hyper
-/// doubles its buffer whenever a read fills it, up to `max_header_size`, and never makes it smaller
-/// while a body is slow; then hundreds of slow uploads hold 64 KiB each.
+/// doubles its buffer whenever a read fills it, up to `max_header_size`, and does not shrink it
+/// while a body is slow, so that hundreds of slow uploads would hold 64 KiB each.
 const MOST_READ: u64 = (8 << 10) - 1;
 
 /// A stream as it was accepted.
@@ -23,7 +23,7 @@ pub(crate) enum Raw {
     Unix(UnixStream),
 }
 
-/// A stream that hyper speaks on. An enum and no type parameter: hyper is compiled once.
+/// A stream for hyper. It is an enum, not a type parameter, so that hyper is compiled once.
 #[derive(Debug)]
 pub(crate) enum Transport {
     Tcp(SendfileIo),
@@ -45,14 +45,13 @@ impl Transport {
         }
     }
 
-    /// Until something comes, be it the end. Nothing is read.
+    /// Waits until something arrives, possibly the end. Reads nothing.
     pub(crate) async fn readable(&self) {
         // The reader gets the error.
         let _ = self.raw().readable().await;
     }
 
-    /// Takes bytes off the wire, as they are there, and forgets them. None: the peer has ended, or
-    /// broken off.
+    /// Reads and discards available bytes. None if the peer has closed or broken off.
     pub(crate) async fn discard(&self, buffer: &mut [u8]) -> Option<usize> {
         let raw = self.raw();
         loop {
@@ -66,10 +65,10 @@ impl Transport {
         }
     }
 
-    /// Closing will forget what the peer has not taken, in the kernel as well.
+    /// Makes closing discard unsent bytes, in the kernel as well.
     pub(crate) fn forget(&self) {
         if let RawRef::Tcp(stream) = self.raw() {
-            // At worst the kernel goes on trying for a while.
+            // At worst the kernel keeps trying for a while.
             let _ = stream.set_zero_linger();
         }
     }

@@ -1,4 +1,4 @@
-//! A socket, from accept to the first byte of HTTP.
+//! A socket from its accept to the first byte of HTTP.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -23,7 +23,7 @@ use crate::socket::{Ending, Open, Socket, SocketCell};
 use crate::terms::Terms;
 use crate::transport::{Raw, Transport};
 
-/// Takes in one peer: in a task of its own, so that no peer keeps others waiting.
+/// Accepts one peer, in a task of its own, so that no peer keeps others waiting.
 pub(crate) async fn welcome<S, B>(
     raw: Raw,
     address: PeerAddr,
@@ -51,8 +51,8 @@ pub(crate) async fn welcome<S, B>(
                 .place(of)
                 .map_err(|Refused| Ending::Refused)
         };
-        // Whom a balancer speaks for is known when it has said so. All others have their place from
-        // the start: handshakes are sockets, too.
+        // A balancer's client is known after its header. All other peers take their place from the
+        // start, since handshakes are sockets, too.
         let is_balancer = before.is_balancer(address);
         if !is_balancer {
             open.place = place(address)?;
@@ -60,7 +60,7 @@ pub(crate) async fn welcome<S, B>(
         if before.is_plain(address) {
             return Ok(transport(raw, Peer::new(address), &shared));
         }
-        // In a box: few sockets need its room, and none for long.
+        // In a box: few sockets need the space, and none for long.
         let greeting = greet(raw, address, &before, &shared, &terms);
         let greeted = Box::pin(in_time(greeting, &shared)).await?;
         if is_balancer {
@@ -79,7 +79,7 @@ pub(crate) async fn welcome<S, B>(
     }
 }
 
-/// A drain leaves to a greeting that is on its way what it leaves to a first request.
+/// A drain waits for a handshake as long as for a first request.
 async fn in_time(
     greeting: impl Future<Output = Result<Greeted, Ending>>,
     shared: &Shared,
@@ -92,13 +92,13 @@ async fn in_time(
         biased;
         () = shared.cut.cancelled() => Err(Ending::Cut),
         greeted = greeting => greeted,
-        // Nothing was asked yet.
+        // There was no request yet.
         () = drained => Err(Ending::Finished),
         () = is_to_go(shared) => Err(Ending::Silent),
     }
 }
 
-/// A peer that may speak HTTP now.
+/// A peer that is ready to speak HTTP.
 struct Greeted {
     io: Transport,
     peer: Peer,
@@ -139,7 +139,7 @@ fn transport(raw: Raw, peer: Peer, shared: &Shared) -> Greeted {
     }
 }
 
-/// The header of a balancer, and the handshake.
+/// Reads the balancer's header, and performs the handshake.
 async fn greet(
     mut raw: Raw,
     address: PeerAddr,

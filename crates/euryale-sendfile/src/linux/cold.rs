@@ -1,4 +1,4 @@
-//! `sendfile` waits for the disk, and must not do that on a runtime thread.
+//! Keeps `sendfile` from waiting for a disk on a runtime thread.
 
 use std::fmt;
 use std::fs::File;
@@ -18,15 +18,15 @@ pub const BLOCKING_THREADS: usize = 16;
 static LANE: LazyLock<BlockingLane> =
     LazyLock::new(|| BlockingLane::new("cold files", BLOCKING_THREADS));
 
-/// How far apart the bytes are that are asked for. The kernel reads ahead half as far, or farther
-/// (`read_ahead_kb`): a run that is there at both its ends is mostly there. Of a longer one the
-/// middle may be missing: some clients read the first bytes and the last before the rest.
+/// The distance between the bytes that are checked. The kernel reads ahead half as far, or farther
+/// (`read_ahead_kb`), so a run that is cached at both ends is mostly cached. In a longer one the
+/// middle may be missing: some clients read the first and the last bytes before the rest.
 const RUN: usize = 256 << 10;
 
 /// Brings pages into the page cache before they are sent.
 pub(super) struct Warmth {
     ledger: Ledger,
-    // Never locked: a socket is looked at from several threads, and nobody looks at this.
+    // Never contended: several threads refer to the socket, but only one uses this.
     coming: Mutex<Option<Coming>>,
 }
 
@@ -40,7 +40,7 @@ impl Warmth {
         }
     }
 
-    /// Is something on its way from a disk?
+    /// Returns whether a read from a disk is running.
     pub(super) fn is_coming(&mut self) -> bool {
         self.coming().is_some()
     }
@@ -51,8 +51,8 @@ impl Warmth {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ready when `piece` is in the page cache, as far as one can tell: what is on its way already,
-    /// or else this one.
+    /// Ready when `piece` is in the page cache, as far as is known, or when the read that is
+    /// already running ends.
     pub(super) fn poll_warm(
         &mut self,
         cx: &mut Context<'_>,
@@ -87,7 +87,8 @@ fn is_warm(piece: &Blob) -> bool {
         .all(|at| is_byte_warm(piece.file(), piece.offset() + at))
 }
 
-/// Is the byte at `at` in the page cache? No, where the file system cannot tell (tmpfs).
+/// Returns whether the byte at `at` is in the page cache; `false` if the file system cannot tell
+/// (tmpfs).
 fn is_byte_warm(file: &File, at: u64) -> bool {
     let mut byte = [0];
     loop {
@@ -98,7 +99,7 @@ fn is_byte_warm(file: &File, at: u64) -> bool {
             ReadWriteFlags::NOWAIT,
         ) {
             Err(Errno::INTR) => {}
-            // Behind the end of a file there is nothing to wait for.
+            // Beyond the end of a file there is nothing to wait for.
             read => return read.is_ok(),
         }
     }

@@ -17,24 +17,25 @@ use super::cold::Warmth;
 use super::windows::{Place, Windows};
 use crate::SendfileCounts;
 
-/// A TCP socket that sends files with `sendfile(2)` where it is asked to write a window.
+/// A TCP socket that sends files with `sendfile(2)` when it is asked to write a window.
 #[derive(Debug)]
 pub struct SendfileIo {
     stream: TcpStream,
     windows: Windows,
     stint: Stint,
-    /// When the piece that is under way was in memory, of which the peer took some and no more.
-    /// None: it is new.
+    /// When the current piece, of which the peer has taken a part, was last seen in memory. None if
+    /// it is new.
     warm_at: Option<Instant>,
     warmth: Warmth,
-    /// Some file could not be sent: from then on bytes of maps are written as others are.
+    /// A file could not be sent by `sendfile(2)`: from then on bytes of maps are written like all
+    /// others.
     copies: bool,
 }
 
-/// The time after which data that was in memory when hyper got it may have been dropped.
+/// The time after which data that was cached when hyper got it may have been evicted.
 const FORGETFUL: Duration = Duration::from_secs(1);
-/// How much is sent of files before others have their turn, and at a time: in 100 µs. Smaller
-/// pieces cost more, since the peer is woken for each.
+/// How much of a file is sent at a time, before other tasks have their turn: 100 µs of work.
+/// Smaller pieces cost more, because the peer is woken for each.
 const STINT: usize = 1 << 20;
 /// More slices than this are written in several calls.
 const MOST_SLICES: usize = 64;
@@ -66,15 +67,15 @@ impl SendfileIo {
         &self.windows
     }
 
-    /// Some of the file, as much as the socket takes: `bytes` are what its map shows, and are not
-    /// looked at.
+    /// Sends some of the file, as much as the socket takes. `bytes` are in its map, and are not
+    /// read.
     fn poll_send_file(
         &mut self,
         cx: &mut Context<'_>,
         place: &Place,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        // A socket may take megabytes at a time, of a peer that reads as fast as it can for ever.
+        // A socket whose peer reads as fast as it can may take megabytes at a time, for ever.
         ready!(self.stint.poll_go_on(cx));
         if self.warm_at.is_some_and(|at| at.elapsed() >= FORGETFUL) || self.warmth.is_coming() {
             ready!(self.stream.poll_write_ready(cx))?;
@@ -116,8 +117,8 @@ impl SendfileIo {
         }
         let sent = ready!(sent)?;
         if sent == 0 {
-            // The peer was promised more. hyper ends the connection without a proper end of the
-            // body.
+            // The announced length was greater. hyper ends the connection without a proper end of
+            // the body.
             let error = io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 "the file is shorter than it was",
@@ -162,7 +163,7 @@ impl SendfileIo {
         loop {
             ready!(self.stream.poll_write_ready(cx))?;
             match self.stream.try_io(Interest::WRITABLE, &mut write) {
-                // Not ready after all, or interrupted: again.
+                // Not ready after all, or interrupted: tries again.
                 Err(error)
                     if matches!(
                         error.kind(),
@@ -174,7 +175,7 @@ impl SendfileIo {
     }
 }
 
-/// Returns whether the error says that this file's file system does not support `sendfile(2)`?
+/// Returns whether the error means that this file's file system does not support `sendfile(2)`.
 fn is_for_none(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),
@@ -209,7 +210,7 @@ impl AsyncWrite for SendfileIo {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // An empty slice has an address, too, and means nothing.
+        // An empty slice has an address, too, but no meaning.
         let begin = slices
             .iter()
             .position(|slice| !slice.is_empty())

@@ -3,13 +3,13 @@
 //! The conditions, and why they hold:
 //!
 //! * **The addresses are valid for as long as anyone has them.** A `Map` is unmapped in its drop,
-//!   and it is owned by the `Bytes` that lie in it.
-//! * **Nobody sees them change.** They are mapped to be read only. Another process may write to the
-//!   file, and then the bytes change under whoever reads them; Rust's rules for shared references
-//!   know no such thing. So only stable files are mapped: `Blob::stable` is `unsafe`, and whoever
-//!   calls it promises that nobody changes the file in place, or that nobody reads the bytes.
-//! * **Reading them does not kill the process.** Reading a page that lies behind the end of a file
-//!   that was truncated does (SIGBUS). The same promise excludes it.
+//!   and is owned by the `Bytes` in it.
+//! * **Nobody sees them change.** They are mapped read-only. If another process writes to the file,
+//!   the bytes change while they are shared, which Rust's rules for references forbid. So only
+//!   stable files are mapped: `Blob::stable` is `unsafe`, and whoever calls it promises that nobody
+//!   changes the file in place, or that nobody reads the bytes.
+//! * **Reading them does not kill the process.** Reading a page beyond the end of a truncated file
+//!   does (SIGBUS). The same promise excludes it.
 //! * **Nothing of ours reads them,** which makes the second form of the promise one that a host can
 //!   keep. hyper does not read what it passes to `writev`, the socket recognises a window by its
 //!   address, and no layer looks at the chunks of a file. `tests/it/blobs/unread.rs` asks the
@@ -32,10 +32,10 @@ const PAGE: u64 = 64 << 10;
 /// A read-only map of a part of a file.
 #[derive(Debug)]
 pub(crate) struct Map {
-    /// Where the map begins, which is at a page.
+    /// The start of the map, at a page boundary.
     base: NonNull<c_void>,
     mapped: usize,
-    /// Where the part begins in it.
+    /// The offset of the part in it.
     skip: usize,
 }
 
@@ -45,8 +45,8 @@ unsafe impl Send for Map {}
 unsafe impl Sync for Map {}
 
 impl Map {
-    /// Maps `len` bytes of `file` from `offset` on. Reads nothing: no page is there until somebody
-    /// touches it.
+    /// Maps `len` bytes of `file` from `offset` on. It reads nothing: a page is loaded only when it
+    /// is touched.
     pub(crate) fn new(file: &File, offset: u64, len: u64) -> io::Result<Self> {
         let begin = offset / PAGE * PAGE;
         let too_large = |_| io::Error::from(io::ErrorKind::FileTooLarge);

@@ -1,4 +1,4 @@
-//! The body of a blob that leaves through a window.
+//! The body of a blob that is sent through a window.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -9,18 +9,18 @@ use euryale_core::{Blob, BlobChunks, ReadBlob};
 use super::cold::Warmth;
 use super::windows::Windows;
 
-/// How much hyper is given at a time, and is brought from a disk. hyper writes that before it asks
-/// for more. As much as nginx's `sendfile_max_chunk`.
+/// How much hyper gets at a time, and is read from a disk at a time. hyper writes it before it
+/// polls for more. As much as nginx's `sendfile_max_chunk`.
 const CHUNK: usize = 2 << 20;
 
-/// Gives a blob as a window on one socket.
+/// Yields a blob as a window of one socket.
 pub(super) struct ThroughWindow {
     windows: Windows,
     bytes: Bytes,
 }
 
 impl ThroughWindow {
-    /// Fails where the file cannot be mapped.
+    /// Fails if the file cannot be mapped.
     pub(super) fn open(windows: &Windows, blob: Blob) -> io::Result<Self> {
         Ok(Self {
             windows: windows.clone(),

@@ -24,7 +24,7 @@ struct OpenWindows {
     counts: SendfileCounts,
 }
 
-/// Addresses, and the blob that they are: counted as open for as long as any of it may be sent.
+/// A range of addresses and its blob, counted as open for as long as any of it may be sent.
 #[derive(Clone, Debug)]
 struct Window {
     begin: usize,
@@ -32,7 +32,7 @@ struct Window {
     blob: Blob,
 }
 
-/// Where in a file some bytes are that were to be written.
+/// The position in a file of bytes to be written.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) blob: Blob,
@@ -55,7 +55,7 @@ impl Windows {
         &self.open.counts
     }
 
-    /// All of `blob` as bytes. The window is open until the last of them is dropped.
+    /// Returns all of `blob` as bytes. The window exists until the last of them is dropped.
     pub(super) fn open(&self, blob: Blob) -> io::Result<Bytes> {
         let map = Map::new(blob.file(), blob.offset(), blob.len())?;
         let bytes = map.as_ref();
@@ -70,7 +70,7 @@ impl Windows {
         }))
     }
 
-    /// The place of `bytes`, if they lie in a window. Does not read them.
+    /// Returns the position of `bytes`, if they are in a window. Does not read them.
     pub(super) fn find(&self, bytes: &[u8]) -> Option<Place> {
         if self.open.count.load(Ordering::Acquire) == 0 {
             return None;
@@ -80,7 +80,7 @@ impl Windows {
         let window = list
             .iter()
             .find(|window| (window.begin..window.begin + window.len).contains(&at))?;
-        // Nothing else can lie there, and a slice of a window ends in it.
+        // Nothing else can be at these addresses, and a slice of a window ends within it.
         let offset = window.blob.offset() + (at - window.begin) as u64;
         Some(Place {
             blob: window.blob.clone(),
@@ -126,7 +126,8 @@ impl AsRef<[u8]> for Open {
 }
 
 impl Drop for Open {
-    /// Forgotten first, unmapped then: the addresses may be given to others at once.
+    /// The window is removed before the file is unmapped, because the addresses may be reused at
+    /// once.
     fn drop(&mut self) {
         self.windows.close(self.begin);
     }

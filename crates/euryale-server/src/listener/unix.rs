@@ -1,4 +1,4 @@
-//! Unix sockets, and the files that stand for them.
+//! Unix sockets, and their files.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -63,12 +63,12 @@ impl UnixSocket {
     /// then.
     ///
     /// A socket on which nobody listens any more is replaced, in one step: the file is never
-    /// missing, and never there with another mode or owner.
+    /// missing, and never has another mode or owner.
     ///
     /// # Errors
     ///
-    /// `AddrInUse`: somebody listens there. `AlreadyExists`: there is something else than a socket.
-    /// Else as `bind(2)`, `chown(2)` and `rename(2)`.
+    /// `AddrInUse`: another process listens there. `AlreadyExists`: the path is not a socket.
+    /// Otherwise those of `bind(2)`, `chown(2)` and `rename(2)`.
     ///
     /// # Panics
     ///

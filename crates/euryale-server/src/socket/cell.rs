@@ -1,4 +1,4 @@
-//! What the parts around one socket tell each other.
+//! The state that the parts around one socket share.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -10,9 +10,9 @@ use super::ending::Ending;
 use crate::ServerBook;
 use crate::slowest::Watched;
 
-/// What a socket, the edge above hyper and the bodies tell each other. Relaxed atomics suffice:
-/// with HTTP/1 all run in one task, and with HTTP/2 they share flags and counts, none of which says
-/// anything about another.
+/// The state that a socket, the edge above hyper and the bodies share. Relaxed atomics suffice:
+/// with HTTP/1 everything runs in one task, and with HTTP/2 the flags and counts are independent of
+/// each other.
 #[derive(Debug)]
 pub(crate) struct SocketCell {
     pub(crate) book: Arc<ServerBook>,
@@ -21,34 +21,34 @@ pub(crate) struct SocketCell {
     http2: AtomicBool,
     /// HTTP/2's preface came, all of it.
     greeted: AtomicBool,
-    /// HTTP/2: responses of which something is not written yet.
+    /// HTTP/2: responses that are not completely written yet.
     sending: AtomicU32,
-    /// HTTP/2: a stream is a tunnel, or was one. Only its route knows when it ends.
+    /// HTTP/2: a stream is, or was, a tunnel. Only its route knows when it ends.
     tunnel: AtomicBool,
     /// Requests that were called.
     asked: AtomicU32,
-    /// Requests that were called, and whose response hyper does not have as a whole.
+    /// Requests that were called, and whose response hyper does not have completely.
     running: AtomicU32,
-    /// Bytes came since the last request, and none runs: the head of the next one.
+    /// Bytes arrived since the last request, and none is running: the head of the next one.
     fed: AtomicBool,
-    /// The last request has a body: nobody but hyper knows where it ends.
+    /// The last request has a body: only hyper knows where it ends.
     with_body: AtomicBool,
     /// The last three bytes that came.
     tail: AtomicU32,
     /// The first bytes may be those of HTTP/2's preface.
     preface: AtomicBool,
-    /// The peer has said that it sends nothing more.
+    /// The peer has closed its half of the socket.
     ended: AtomicBool,
     /// The body of the last request was left unread.
     unread: AtomicBool,
-    /// The peer does not take what is written.
+    /// The peer does not read.
     blocked: AtomicBool,
     /// How often that began.
     blocks: AtomicU32,
-    /// HTTP/2: asked to send no more requests, for want of any.
+    /// HTTP/2: asked to send no more requests, because it was idle.
     retiring: AtomicBool,
     resets: Resets,
-    /// HTTP/2: hyper has said why it ends.
+    /// HTTP/2: hyper has told the peer why the socket ends.
     told: AtomicBool,
     /// It was given to a route, whose request had this method and this path. The path is a copy,
     /// because a `Uri` from hyper keeps hyper's whole read buffer alive.
@@ -56,17 +56,17 @@ pub(crate) struct SocketCell {
     /// The length of the current head so far, in bytes, or `u32::MAX` once its first line has
     /// ended.
     first_line: AtomicU32,
-    /// The first line of a head has filled all the room that a head has.
+    /// The first line of a head is as long as a whole head may be.
     long_target: AtomicBool,
     /// When the head was parsed whose response hyper has and has not begun to write: nanoseconds
     /// after `born`, plus one. Zero if there is no such request.
     unwritten: AtomicU64,
     ending: AtomicU8,
-    /// Why it will end, once hyper is through: set by what hyper does not know.
+    /// Why it will end, once hyper has finished: set for reasons that hyper does not know.
     blame: AtomicU8,
 }
 
-/// What a socket waits for, as far as anyone can tell.
+/// What a socket waits for, as far as is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// For the first byte of all.
@@ -77,7 +77,7 @@ pub(crate) enum Phase {
     Head,
     /// For a request.
     Idle,
-    /// For a request, of which hyper may have read some behind the body of the last one.
+    /// For a request, part of which hyper may have read after the body of the last one.
     IdleAfterBody,
     /// For an answer, or for the body of a request.
     Busy,
@@ -149,9 +149,9 @@ impl SocketCell {
         }
     }
 
-    /// Some of the next head came, and perhaps together with the last request, or while that was
-    /// worked on. Whatever ends with an empty line is a whole head, which hyper answers before it
-    /// waits (RFC 9112 §2.1).
+    /// Part of the next head has arrived, perhaps together with the last request, or during it.
+    /// Bytes that end with an empty line are a whole head, which hyper answers before it waits (RFC
+    /// 9112 §2.1).
     fn has_some_of_a_head(&self) -> bool {
         let tail = self.tail.load(Relaxed);
         let is_at_an_end = tail & 0xffff == 0x0a0a || tail & 0xff_ffff == 0x0a_0d0a;
@@ -189,7 +189,7 @@ impl SocketCell {
         self.http2.load(Relaxed)
     }
 
-    /// HTTP/2's preface came: from here on hyper has a peer of HTTP/2.
+    /// HTTP/2's preface arrived: from now on the peer speaks HTTP/2.
     pub(super) fn greet(&self) {
         if !self.greeted.load(Relaxed) {
             self.greeted.store(true, Relaxed);
@@ -232,7 +232,7 @@ impl SocketCell {
         self.long_target.load(Relaxed)
     }
 
-    /// Half a head came, as HTTP/1, and all that was to be written is.
+    /// Half an HTTP/1 head has arrived, and everything has been written.
     pub(crate) fn awaits_rest_of_head(&self) -> bool {
         self.has_some_of_a_head()
             && !self.preface.load(Relaxed)
@@ -246,12 +246,12 @@ impl SocketCell {
         self.upgraded.get()
     }
 
-    /// hyper has said to an HTTP/2 peer why the socket ends.
+    /// hyper has told an HTTP/2 peer why the socket ends.
     pub(crate) fn tell(&self) {
         self.told.store(true, Relaxed);
     }
 
-    /// An HTTP/2 peer that could be told why the socket ends, and was not.
+    /// Returns whether an HTTP/2 peer could still be told why the socket ends.
     pub(crate) fn can_be_told(&self) -> bool {
         !self.told.load(Relaxed) && !self.is_blocked()
     }
@@ -260,7 +260,7 @@ impl SocketCell {
         self.blocked.load(Relaxed)
     }
 
-    /// Requests that an HTTP/2 peer took back lately while they were worked on.
+    /// Recent requests that an HTTP/2 peer reset after work on them began.
     pub(crate) fn recent_resets(&self) -> u32 {
         self.resets.recent.load(Relaxed)
     }
@@ -274,7 +274,7 @@ impl SocketCell {
         self.record_stamp(self.unwritten.swap(stamp, Relaxed));
     }
 
-    /// The response to the head that was parsed at `parsed` is written, as far as anyone can tell.
+    /// The response to the head that was parsed at `parsed` is written, as far as is known.
     pub(crate) fn record(&self, parsed: Instant) {
         self.book.response_head_seconds.record(parsed.elapsed());
     }
@@ -334,7 +334,7 @@ impl SocketCell {
         }
         let line = line.saturating_add(u32::try_from(bytes.len()).unwrap_or(ENDED));
         self.first_line.store(line, Relaxed);
-        // While the last answer is still being written, hyper has to answer, behind it.
+        // While the last answer is still being written, hyper has to answer after it.
         if (line as usize) < max_head || self.is_blocked() {
             return Ok(());
         }
@@ -381,7 +381,7 @@ impl SocketCell {
     }
 }
 
-/// A request that is worked on, until hyper has all of its response.
+/// A running request, until hyper has all of its response.
 #[derive(Debug)]
 pub(crate) struct Running {
     cell: Arc<SocketCell>,
@@ -397,7 +397,7 @@ impl Running {
         &self.cell
     }
 
-    /// The service gave its response.
+    /// The service has returned its response.
     pub(crate) fn answered(&mut self, status: StatusCode) {
         self.is_answered = true;
         if let Some(watched) = &mut self.watched {
@@ -419,7 +419,7 @@ impl Running {
     }
 }
 
-/// A response of HTTP/2, until all of it is written or given up.
+/// An HTTP/2 response, until it is completely written or abandoned.
 #[derive(Debug)]
 pub(crate) struct Unwritten(Arc<SocketCell>);
 
@@ -459,7 +459,7 @@ impl Drop for Running {
     }
 }
 
-/// Requests that an HTTP/2 peer took back, in spans of ten seconds.
+/// Requests that an HTTP/2 peer reset, in spans of ten seconds.
 #[derive(Debug, Default)]
 struct Resets {
     span: AtomicU64,
@@ -469,8 +469,7 @@ struct Resets {
 impl Resets {
     const SPAN: u64 = 10;
 
-    /// Two streams may see a new span at once, and one of them count for nothing: that changes no
-    /// verdict.
+    /// Two streams may see a new span at once, and one of them may be lost, which does not matter.
     fn count(&self, age: Duration) {
         let span = age.as_secs() / Self::SPAN;
         if self.span.swap(span, Relaxed) != span {

@@ -1,10 +1,10 @@
-//! How sockets come to their ends.
+//! How sockets end.
 
 use euryale_core::ledger::Counter;
 
 use crate::Sockets;
 
-/// How a socket came to its end: the reasons of `euryale_sockets_closed_total`.
+/// How a socket ended: the reasons of `euryale_sockets_closed_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Ending {

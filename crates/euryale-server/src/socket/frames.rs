@@ -1,19 +1,19 @@
-//! Frames of HTTP/2 that cost work and bring none.
+//! HTTP/2 frames that cost work without requesting anything.
 
 #[cfg(test)]
 mod tests;
 
 use tokio::time::{Duration, Instant};
 
-/// Reads along with what a peer sends, and counts frames that ask for nothing: PING, SETTINGS,
-/// PRIORITY, WINDOW_UPDATE, RST_STREAM, those of unknown types, and DATA without any.
+/// Follows the bytes that a peer sends, and counts frames that request nothing: PING, SETTINGS,
+/// PRIORITY, WINDOW_UPDATE, RST_STREAM, unknown types, and empty DATA.
 ///
 /// h2 answers each PING and each SETTINGS, and limits neither (CVE-2019-9512, CVE-2019-9515). Its
-/// answers do not pile up, because it reads on only when the last one is written; but a peer that
-/// reads them can ask for ever.
+/// answers do not pile up, because it continues reading only when the last one is written; but a
+/// peer that reads them can continue for ever.
 ///
-/// What a peer is sent, and what it asks for, explains frames of this kind: windows are opened
-/// again, priorities are changed. So each request and each KiB gives credit back.
+/// Requests and answers cause frames of this kind: windows are opened again, priorities are
+/// changed. So each request and each KiB sent restores credit.
 #[derive(Debug)]
 pub(super) struct Frames {
     state: State,
@@ -21,7 +21,7 @@ pub(super) struct Frames {
     credit: u32,
     /// When the credit was last full.
     full: Instant,
-    /// Bytes that were written and gave nothing back yet.
+    /// Written bytes that have not restored credit yet.
     written: usize,
 }
 
@@ -39,7 +39,7 @@ enum State {
     Http1,
 }
 
-/// More than the peer may send.
+/// The peer sent more than it may.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Flood;
 
@@ -56,14 +56,14 @@ const END_STREAM: u8 = 1;
 
 /// The time after which the credit is full again, whatever the peer does.
 const SPAN: Duration = Duration::from_secs(10);
-/// What a request gives back. Browsers send a window and one or two priorities with each.
+/// The credit that a request restores. Browsers send a window and one or two priorities with each.
 const REQUEST: u32 = 10;
-/// The number of bytes that give back one. A client that opens both windows for every frame of 16
-/// KiB sends two for sixteen.
+/// The number of written bytes that restore one. A client that opens both windows for every frame
+/// of 16 KiB sends two for sixteen.
 const BYTES: usize = 1024;
 
 impl Frames {
-    /// `most` in ten seconds, beyond what requests and answers explain.
+    /// Allows `most` in ten seconds, beyond those that requests and answers explain.
     pub(super) fn new(most: u32) -> Self {
         Self {
             state: State::Preface(0),
@@ -115,7 +115,7 @@ impl Frames {
         Ok(())
     }
 
-    /// The preface of HTTP/2 came, all of it.
+    /// The complete preface of HTTP/2 has arrived.
     pub(super) fn are_http2(&self) -> bool {
         matches!(self.state, State::Head { .. } | State::Payload(_))
     }

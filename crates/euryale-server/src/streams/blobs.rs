@@ -16,15 +16,13 @@ use tokio::time::Instant;
 
 use super::Sending;
 
-/// A peer that opens streams and gives them no window holds a buffer with each stream that has
-/// begun. The head of one more waits until another stream has ended, and nothing of its file is
-/// read.
+/// A peer that opens streams without a window holds a buffer with each stream that has begun. The
+/// head of a further one waits until another stream has ended, and nothing of its file is read.
 ///
-/// The file of a waiting response is open: the publisher opened it before anybody knew that the
-/// response is a file. So the streams that a peer may have
-/// ([`max_concurrent_streams`](crate::Server::max_concurrent_streams)) bound the descriptors of one
-/// socket, and this number bounds its buffers. A response waits only as long as its peer takes
-/// something of the others: see [`Sending::offered`].
+/// The file of a waiting response is open, because the publisher opened it. So the number of
+/// streams that a peer may have ([`max_concurrent_streams`](crate::Server::max_concurrent_streams))
+/// limits the descriptors of one socket, and this number limits its buffers. A response waits only
+/// while its peer reads the others: see [`Sending::offered`].
 const BLOBS: usize = 32;
 
 /// The files that are sent on one socket.
@@ -34,7 +32,7 @@ pub(crate) struct BlobStreams {
     taken: Arc<Taken>,
 }
 
-/// When a peer last took something of any file that it was sent.
+/// When a peer last read something of any file that it was sent.
 #[derive(Debug)]
 pub(crate) struct Taken {
     born: Instant,
@@ -68,7 +66,8 @@ impl BlobStreams {
         }
     }
 
-    /// The response, when it may be sent: at once, unless its body is a blob, or parts of one.
+    /// Returns the response when it may be sent: at once, unless its body is a blob, or parts of
+    /// one.
     pub(crate) fn admit(&self, response: Response<Body>) -> Result<Response<Body>, Box<Queued>> {
         let extensions = response.extensions();
         let is_blob = extensions
@@ -96,7 +95,7 @@ impl BlobStreams {
     }
 }
 
-/// A response that waits for its turn. Its clock runs while the peer takes nothing of the files
+/// A response that waits for its turn. Its clock runs while the peer reads nothing of the files
 /// that are sent to it; the task of the stream watches that clock.
 pub(crate) struct Queued {
     turn: Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>,

@@ -1,4 +1,4 @@
-//! Bytes of a stream that hyper was given, until they are written.
+//! Bytes of a stream that hyper holds until they are written.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use bytes::{Buf, Bytes};
 
 use super::Sending;
 
-/// The piece of a body that hyper gets. A stream of HTTP/2 knows of it until hyper lets go of it,
-/// which it does when all of it is written to the socket, or none of it will be.
+/// The piece of a body that hyper gets. An HTTP/2 stream counts it until hyper drops it, which is
+/// when all of it is written to the socket, or none of it will be.
 #[derive(Debug)]
 pub(crate) struct Piece {
     bytes: Bytes,
     sending: Option<Arc<Sending>>,
-    /// What it was at first.
+    /// Its original length.
     len: usize,
 }
 
@@ -37,7 +37,7 @@ impl Buf for Piece {
         self.bytes.len()
     }
 
-    // Where a file leaves by sendfile(2), the place of these bytes says which.
+    // If a file is sent by sendfile(2), the address of these bytes identifies it.
     fn chunk(&self) -> &[u8] {
         &self.bytes
     }
@@ -53,7 +53,7 @@ impl Buf for Piece {
 impl Drop for Piece {
     fn drop(&mut self) {
         if let Some(sending) = &self.sending {
-            // First: whoever is woken finds the buffer free.
+            // First, so that the woken task finds the buffer free.
             self.bytes = Bytes::new();
             sending.is_back(self.len);
         }

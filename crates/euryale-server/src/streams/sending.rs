@@ -1,4 +1,4 @@
-//! A stream whose peer does not take what it is sent: it is given little, and reset in the end.
+//! A stream whose peer does not read: it gets little, and is reset in the end.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,32 +13,32 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::blobs::Taken;
 use crate::socket::{SocketCell, Unwritten};
 
-/// The number of bytes given to hyper and not yet written at which a body is not asked for more.
-/// hyper itself would hold what its buffer takes and one more piece, whatever its size, and asks
-/// for that before there is a window for it.
+/// The number of unwritten bytes in hyper at which a body yields no more. hyper itself would hold
+/// its full buffer and one more piece, of any size, and polls for that before there is a window for
+/// it.
 const ENOUGH: usize = 8 << 10;
 
 tokio::task_local! {
     static CURRENT: Arc<Sending>;
 }
 
-/// What the task of a stream and the body that it sends tell each other.
+/// The state that the task of a stream and its body share.
 #[derive(Debug)]
 pub(crate) struct Sending {
     born: Instant,
-    /// When the peer last took something of what hyper has: milliseconds after `born`, plus one.
-    /// Zero: hyper waits for bytes, not for its peer.
+    /// When the peer last read something that hyper has: milliseconds after `born`, plus one. Zero:
+    /// hyper waits for bytes, not for its peer.
     since: AtomicU64,
-    /// Since when the stream waits for its peer to take the first bytes, counted like `since`.
-    /// Zero: its body says so.
+    /// Since when the stream waits for its peer to read the first bytes, counted like `since`. Zero
+    /// if its body tracks that.
     offered: AtomicU64,
-    /// What the socket has sent, if a file is being sent.
+    /// The bytes that the socket has sent, if a file is being sent.
     taken: OnceLock<Arc<Taken>>,
     /// Bytes that hyper has.
     out: AtomicUsize,
     /// The task's waker, while it waits for them to be written.
     waiting: Mutex<Option<Waker>>,
-    /// The task, the body and what hyper has of it share this; the last of them counts.
+    /// The task, the body and its pieces in hyper share this; the last of them counts.
     unwritten: OnceLock<Unwritten>,
 }
 
@@ -89,16 +89,16 @@ impl Sending {
         let _ = self.taken.set(Arc::clone(taken));
     }
 
-    /// A file waits for its turn since `since`, or since its peer last took something of another
-    /// one. Its turn does not stop the clock, only bytes that are taken do: otherwise the files of
-    /// a peer that reads nothing would be given up one turn after the other.
+    /// A file has waited for its turn since `since`, or since its peer last read something of
+    /// another one. Its turn does not stop the clock, only bytes that are read do: otherwise the
+    /// files of a peer that reads nothing would be abandoned one turn after the other.
     pub(super) fn offered(&self, since: Instant) {
         let since = self.at(since);
         self.offered.store(since, Relaxed);
         self.since.store(since, Relaxed);
     }
 
-    /// hyper asked for bytes, and has them or waits for them.
+    /// hyper polled for bytes, and has them or waits for them.
     pub(crate) fn gave(&self, bytes: bool) {
         let since = match self.offered.load(Relaxed) {
             _ if !bytes => 0,
@@ -116,7 +116,7 @@ impl Sending {
         }
         let since = self.since.load(Relaxed);
         if since != 0 {
-            // If hyper has asked in the meantime, that counts.
+            // If hyper has polled in the meantime, that counts.
             let _ = self
                 .since
                 .compare_exchange(since, self.now(), Relaxed, Relaxed);
@@ -128,7 +128,7 @@ impl Sending {
         self.out.fetch_add(bytes, Relaxed);
     }
 
-    /// hyper has let go of them.
+    /// hyper has dropped them.
     pub(super) fn is_back(&self, bytes: usize) {
         let before = self.out.fetch_sub(bytes, Relaxed);
         if before >= ENOUGH && before - bytes < ENOUGH {
@@ -160,8 +160,8 @@ impl Sending {
     }
 }
 
-/// The task of a stream, ended when its peer takes none of it for as long as `stall`: hyper resets
-/// it then with CANCEL.
+/// The task of a stream, which ends if its peer reads nothing of it for `stall`: then hyper resets
+/// it with CANCEL.
 pub(crate) fn watch<F: Future<Output = ()>>(stream: F, stall: Duration) -> Watched<F> {
     Watched {
         stream,
