@@ -19,7 +19,7 @@ use crate::settings::Settings;
 /// The status that nginx logs for a client that left before it was answered.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// Where the lines go, and their format.
+/// The destination of the lines, and their format.
 #[derive(Clone, Debug)]
 pub(crate) enum AccessLog {
     /// To the log.

@@ -1,4 +1,4 @@
-//! Where a document may stand: paths and the names that they are made of.
+//! The paths of documents, and the names that they consist of.
 
 use percent_encoding::percent_decode_str;
 use unicode_normalization::UnicodeNormalization;
@@ -31,8 +31,8 @@ pub(crate) fn misleads(character: char) -> bool {
 }
 
 /// A path or a name as the site keeps it, in Unicode's form NFC. Keyboards and most systems write
-/// composed letters. Names of files from macOS have decomposed ones: they look the same, and would
-/// not be found when they are typed.
+/// composed letters. Names of files from macOS have decomposed ones: they look the same, but a
+/// typed address would not find them.
 pub(crate) fn normal(path: &str) -> String {
     path.nfc().collect()
 }
@@ -78,7 +78,7 @@ fn check(path: &str) -> Result<(), String> {
 }
 
 /// Text that browsers and proxies would change on the way, or that has another meaning here, is not
-/// a name.
+/// a valid name.
 fn check_name(name: &str) -> Result<(), String> {
     let wrong = if name.is_empty() {
         "A name must not be empty: neither two slashes in a row, nor one at the end."

@@ -1,4 +1,5 @@
-//! The site as a service: synchronous pages behind the stack, and beside it what needs no worker.
+//! The site as a service: synchronous pages behind the stack, and routes beside it that need no
+//! worker.
 
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -67,7 +68,7 @@ pub(crate) fn app(
     app_with(pool, storage, theme, settings, resume, |site| site)
 }
 
-/// The same, published by what `around` makes of the site's publisher.
+/// The same, with the site's publisher wrapped by `around`.
 pub(crate) fn app_with<P: Publisher<Sqlite>>(
     pool: Pool<Sqlite>,
     storage: Storage,
@@ -86,7 +87,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         let pages = Arc::clone(&pages);
         move |failure| pages.failure(failure)
     });
-    // What is spooled beside the blobs is linked to them.
+    // Files that are spooled beside the blobs can be linked there.
     let spool = SpoolLayer::new()
         .budget(bodies)
         .directory(blobs.folder())
@@ -110,8 +111,8 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         .access(access)
         .deadline(deadline)
         .deadline_for(move |request| takes_long(request).then_some(deadline * 10));
-    // What is shared are feeds, of up to some MiB, and pictures while they are made. A feed whose
-    // server is down is asked for once a second, and not for each page.
+    // Shared promises are feeds, of up to some MiB, and pictures while they are made. A feed whose
+    // server is down is requested once a second, not for each page.
     let republish = RepublishLayer::new()
         .shared_values(64)
         .error_ttl(Duration::from_secs(1));
@@ -136,7 +137,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         scales,
         feeds,
     }));
-    // Outside of all that answers with pages, the stack or not, the chain needs its own way in.
+    // The chain is outside everything that answers with pages, so it needs its own way in.
     let internal = stack.internal().clone();
     theme
         .routes(&ledger)
@@ -160,12 +161,12 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         .layer(from_fn(public::remember))
 }
 
-/// A form that is shown again, and not taken.
+/// A form that is shown again instead of being accepted.
 fn is_preview(request: &Request) -> bool {
     request.method() == Method::POST && names(request.uri(), "preview")
 }
 
-/// Only what may write waits for other writers.
+/// Only requests that may write wait for other writers.
 fn access(request: &Request) -> Access {
     if is_preview(request) {
         Access::Read
@@ -261,7 +262,7 @@ impl Publisher<Sqlite> for Site {
 }
 
 impl Site {
-    /// What is done with a document that is there.
+    /// Requests for an existing document.
     fn document(
         &self,
         pages: &Pages,
@@ -304,7 +305,7 @@ impl Site {
         }
     }
 
-    /// What is done with a file that is there.
+    /// Requests for an existing file.
     fn file(
         &self,
         pages: &Pages,
@@ -333,7 +334,7 @@ impl Site {
     }
 }
 
-/// What a parameter of the query says, if it is there.
+/// The value of a parameter of the query, if there is one.
 fn asked<T: FromStr>(
     pages: &Pages,
     request: &Request,
@@ -344,7 +345,7 @@ fn asked<T: FromStr>(
         .map_err(|detail| Refusal::bad(detail).abort(pages, request))
 }
 
-/// Refuses methods that a path does not know (RFC 9110 §15.5.6), and answers `OPTIONS` (§9.3.7).
+/// Refuses methods that a path does not support (RFC 9110 §15.5.6), and answers `OPTIONS` (§9.3.7).
 /// `HEAD` is published as `GET`.
 fn allow(pages: &Pages, request: &Request, methods: &[Method]) -> Result<(), Abort> {
     if methods.contains(request.method()) {

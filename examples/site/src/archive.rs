@@ -72,8 +72,8 @@ fn frame(title: &str, format: Format) -> (String, &'static str) {
     }
 }
 
-/// A line of plain text as Markdown. Any of these means something in a heading (CommonMark 0.31,
-/// §2.4: a backslash takes that from each).
+/// A line of plain text as Markdown. Each of these characters has a meaning in a heading
+/// (CommonMark 0.31, §2.4: a backslash removes it).
 fn in_markdown(line: &str) -> String {
     let mut text = String::with_capacity(line.len());
     for character in line.chars() {

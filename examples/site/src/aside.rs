@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 
 use crate::error::StartError;
 
-/// Does it in a thread of its own, which nobody has to wait for: with a disk that hangs the process
-/// drains and ends as with any other.
+/// Runs it in a thread of its own, which nothing has to wait for, so that the process drains and
+/// ends even if a disk hangs.
 pub(crate) async fn run<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> Result<T, StartError> + Send + 'static,
@@ -17,7 +17,7 @@ pub(crate) async fn run<T: Send + 'static>(
     let runtime = Handle::current();
     let begun = thread::Builder::new().name(name.to_owned()).spawn(move || {
         let _guard = runtime.enter();
-        // Nobody listens any more when the site is to end.
+        // Nothing listens any more when the site is stopping.
         let _ = tell.send(work());
     });
     begun.map_err(|error| {

@@ -1,4 +1,4 @@
-//! `--check-config`: everything that settings name is looked at, and nothing is created or changed.
+//! `--check-config`: checks everything that settings name, and creates and changes nothing.
 //!
 //! Addresses are not bound, because a site that runs with these settings has them already.
 
@@ -16,8 +16,8 @@ use crate::say::say;
 use crate::settings::Settings;
 use crate::{certificates, data, listeners, log, owner, variables};
 
-/// Writes a line for each fault, first for `wrong`: values that `settings` lack because they cannot
-/// be read. Warnings are no faults: the site starts with them.
+/// Writes a line for each fault, first for `wrong`: values that are missing from `settings` because
+/// they are invalid. Warnings are not faults: the site starts with them.
 pub(crate) fn run(settings: &Settings, wrong: Vec<StartError>) -> Result<ExitCode, StartError> {
     let ways = Ways::of(settings);
     let mut warnings = Vec::new();
@@ -101,7 +101,7 @@ fn log_files(settings: &Settings) -> Vec<StartError> {
     files.into_iter().filter_map(fault).collect()
 }
 
-/// To a file that is there, or to a new one in a folder that is there.
+/// Whether an existing file, or a new one in an existing folder, can be written to.
 fn can_append(file: &Path) -> io::Result<()> {
     match file.metadata() {
         Ok(found) if found.is_dir() => Err(ErrorKind::IsADirectory.into()),
@@ -140,19 +140,19 @@ fn unix_sockets(settings: &Settings) -> Vec<StartError> {
     faults
 }
 
-/// A folder that is there, or that can be created with its parents.
+/// Whether a folder exists, or can be created with its parents.
 fn can_have_folder(folder: &Path) -> io::Result<()> {
     match folder.metadata() {
         Ok(found) if found.is_dir() => can_write(folder),
         Ok(_) => Err(ErrorKind::NotADirectory.into()),
-        // A link to nothing, in the place of the folder.
+        // A dangling link instead of the folder.
         Err(error) if folder.is_symlink() => Err(error),
         Err(error) if error.kind() == ErrorKind::NotFound => can_have_folder(parent(folder)),
         Err(error) => Err(error),
     }
 }
 
-/// A file that is there, or that can be created in a folder that can.
+/// Whether a file exists, or can be created with its folder.
 fn can_have_file(file: &Path) -> io::Result<()> {
     match file.metadata() {
         Ok(found) if found.is_dir() => Err(ErrorKind::IsADirectory.into()),

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 const RATE: u32 = 44_100;
 const CHANNELS: u16 = 2;
 
-/// As long as it needs to be for 20 MB; what tests ask of it, a second has as well.
+/// As long as it needs to be for 20 MB; for tests a second is enough.
 const SECONDS: u32 = if cfg!(test) { 1 } else { 120 };
 
 /// Whole numbers of Hertz, so that each second is the same; nearly an A major, which beats.

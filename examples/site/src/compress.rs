@@ -1,7 +1,7 @@
 //! Pages are compressed on their way out, outside everything that makes them.
 //!
-//! Files are not: they leave with `sendfile(2)`, a part of one is a part of what it is, and
-//! compressing them would take a runtime thread for as long as they are large.
+//! Files are not: they are sent by `sendfile(2)`, their ranges refer to the uncompressed bytes, and
+//! compressing a large one would occupy a runtime thread for long.
 //!
 //! From a page of 9 kB, zstd makes 3.5 kB in 75 µs, gzip 3.7 kB in 130 µs and Brotli 3.6 kB in 210
 //! µs, each at its fastest; slower levels win a tenth in size for twice the time. While its client
@@ -15,7 +15,7 @@ use http_body::Body;
 use tower_http::compression::predicate::{Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 
-/// Below that a packet is a packet.
+/// Below that the answer fits into a packet anyway.
 const WORTH_IT: u64 = 1024;
 
 /// Types that compress well and are complete at once.

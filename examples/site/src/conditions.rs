@@ -15,12 +15,12 @@ use crate::store::{Document, FileEntry};
 const CHANGED: &str = "The stored version does not meet the request's If-Match, If-None-Match or \
     If-Unmodified-Since. Get it again, and then decide.";
 
-/// What is at the address of a request.
+/// The stored resource at the address of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Current<'a> {
     Nothing,
     Something {
-        /// What its strong tag has between its quotes, if it has one.
+        /// The text between the quotes of its strong tag, if it has one.
         tag: Option<&'a str>,
         /// In seconds since 1970, if that is known.
         modified: Option<i64>,
@@ -57,8 +57,8 @@ impl<'a> Current<'a> {
     }
 }
 
-/// Stands before whatever `request` changes: it must not be done when its conditions do not hold
-/// for `current`.
+/// Call it before `request` changes anything: the change must not happen if its conditions do not
+/// hold for `current`.
 pub(crate) fn require(pages: &Pages, request: &Request, current: Current<'_>) -> Result<(), Abort> {
     match unmet(request.method(), request.headers(), current) {
         Some(_) => Err(changed(pages, request)),
@@ -71,7 +71,7 @@ pub(crate) fn changed(pages: &Pages, request: &Request) -> Abort {
     Refusal::new(StatusCode::PRECONDITION_FAILED, CHANGED).abort(pages, request)
 }
 
-/// A part that is put would be taken for the whole (RFC 9110 §14.5).
+/// A partial PUT would be mistaken for the whole (RFC 9110 §14.5).
 pub(crate) fn require_whole(pages: &Pages, request: &Request) -> Result<(), Abort> {
     if request.method() == Method::PUT && request.headers().contains_key(CONTENT_RANGE) {
         let detail = "Send the whole: a part of it, with Content-Range, cannot be put.";
@@ -105,7 +105,8 @@ pub(crate) fn unmet(
     None
 }
 
-/// Does a client that names these tags have what has `tag`, strong or weak (RFC 9110 §13.1.2)?
+/// Returns whether a client that sent these tags has the resource with `tag`, strong or weak (RFC
+/// 9110 §13.1.2).
 pub(crate) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
     let current = Current::Something {
         tag: Some(tag),
@@ -114,7 +115,7 @@ pub(crate) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
     names(headers, &IF_NONE_MATCH, current, Comparison::Weak)
 }
 
-/// RFC 9110 §13.1.4: what is not one date says nothing.
+/// RFC 9110 §13.1.4: anything but one date is ignored.
 fn is_modified(headers: &HeaderMap, current: Current<'_>) -> bool {
     let Current::Something {
         modified: Some(modified),
@@ -141,7 +142,7 @@ enum Comparison {
     Weak,
 }
 
-/// Does a list of tags name what is there?
+/// Returns whether a list of tags matches the stored resource.
 fn names(
     headers: &HeaderMap,
     list: &HeaderName,
@@ -161,7 +162,7 @@ fn names(
     })
 }
 
-/// What the tags of a list have between their quotes, and whether they are weak (RFC 9110 §8.8.3).
+/// The texts between the quotes of a list's tags, and whether they are weak (RFC 9110 §8.8.3).
 fn tags(list: &[u8]) -> impl Iterator<Item = (&[u8], bool)> {
     let mut rest = list;
     std::iter::from_fn(move || {

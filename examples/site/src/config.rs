@@ -18,10 +18,10 @@ use crate::error::StartError;
 use crate::settings::Settings;
 use crate::variables;
 
-/// These are for one run, and no settings.
+/// These are for a single run, and not settings.
 const NO_SETTINGS: [&str; 3] = ["check-config", "config", "print-config"];
 
-/// Why there are no settings.
+/// Why the settings cannot be read.
 #[derive(Debug)]
 pub(crate) enum ConfigError {
     /// Flags or variables are wrong, or ask for help.

@@ -136,7 +136,7 @@ fn boxed(transaction: &mut Transaction<'_, Sqlite>) -> Result<i64, BoxError> {
     Ok(add_one(transaction.connection()?)?)
 }
 
-/// What an application makes of errors. A conflict is still found in it, along the sources.
+/// An application's own error type. A conflict is still found in it, along the sources.
 #[derive(Debug)]
 enum CounterError {
     Connection(Unavailable),

@@ -20,7 +20,7 @@ use crate::public;
 pub(crate) const DETAIL: &str =
     "Another site sent this request. Open the page here, and send it from there.";
 
-/// Says why, in the form that is wanted. It stands outside the layer, which has refused by then.
+/// Explains the refusal, as a page or as JSON. It is outside the layer, which has refused by then.
 pub(crate) async fn explain(
     State(pages): State<Arc<Pages>>,
     request: Request,

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// the cache of every connection, and a connection keeps it.
 const CACHE: u32 = 2 * 1024;
 
-/// What a site keeps, open.
+/// A site's data, opened.
 #[derive(Clone, Debug)]
 pub(crate) struct Data {
     pub(crate) sqlite: Sqlite,
@@ -67,7 +67,7 @@ impl Data {
         Ok(data)
     }
 
-    /// The same, with nothing done to it but that the schema is the newest.
+    /// The same, only brought to the newest schema.
     fn bare(folder: &Path) -> Result<Self, StartError> {
         let made = FolderStore::open(folder.join(BLOBS));
         let blobs = made.map_err(|error| {
@@ -87,7 +87,7 @@ impl Data {
         Ok(Self { sqlite, blobs })
     }
 
-    /// What `write` does, in its own transaction: all of it or nothing.
+    /// Runs `write` in its own transaction: all of it or nothing.
     pub(crate) fn write<T>(
         &self,
         write: impl FnOnce(&Connection) -> Result<T, BoxError>,
@@ -100,7 +100,7 @@ impl Data {
         Ok(written)
     }
 
-    /// What `read` finds, in one snapshot.
+    /// Runs `read` in one snapshot.
     pub(crate) fn read<T>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, BoxError>,
@@ -112,9 +112,9 @@ impl Data {
         Ok(found)
     }
 
-    /// Returns whose the blobs are. The sweep removes every blob without a row, so it must not run
-    /// for a database that is new because the right one was not there. And no upload may be written
-    /// beneath the mount point of a volume that is not there.
+    /// Returns the owner of the blobs. The sweep removes every blob without a row, so it must not
+    /// run for a database that is new because the right one was missing. And no upload may be
+    /// written below the mount point of a missing volume.
     ///
     /// The folder is marked with the name of its database, and the database remembers that it has
     /// marked a folder.
@@ -168,7 +168,7 @@ impl Data {
         Ok(())
     }
 
-    /// All of it or nothing, once: a start that is interrupted is made good by the next one.
+    /// All of it or nothing, once: the next start completes an interrupted one.
     fn import_samples(&self) -> Result<(), BoxError> {
         if self.read(|connection| Ok(store::is_imported(connection)?))? {
             return Ok(());
@@ -229,7 +229,8 @@ impl Data {
 enum Whose {
     Ours,
     Others,
-    /// The database has a folder of blobs, and this is not it: mostly the mount point of a volume.
+    /// This is not the folder of blobs that the database has: usually the mount point of a missing
+    /// volume.
     Missing,
 }
 

@@ -29,8 +29,8 @@ pub(crate) enum Item {
     File(FileEntry),
 }
 
-/// What is asked for; 404 when there is nothing, 308 when only a slash at the end of a document's
-/// address is too much.
+/// Answers with the entry at the path; 404 if there is none, 308 if a document's address only has a
+/// slash too many at its end.
 pub(crate) fn find(
     pages: &Pages,
     request: &Request,

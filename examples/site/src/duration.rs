@@ -5,7 +5,7 @@ use std::time::Duration;
 /// `ms` stands before `s`, which it ends in.
 const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("ms", 1), ("m", 60_000), ("s", 1_000)];
 
-/// Longer than anybody waits. It also keeps deadlines away from the end of the clock.
+/// Longer than anybody waits. It also keeps deadlines within the range of the clock.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// A whole number and a unit, at most a day.
@@ -28,7 +28,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "longer than a day".to_owned())
 }
 
-/// As [`parse`], and longer than nothing.
+/// As [`parse`], but more than zero.
 pub(crate) fn parse_positive(text: &str) -> Result<Duration, String> {
     let duration = parse(text)?;
     if duration.is_zero() {

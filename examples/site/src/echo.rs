@@ -23,7 +23,7 @@ const LARGEST: usize = 64 << 10;
 /// The read buffer of each socket, in bytes; it grows for longer messages. tungstenite allocates
 /// 128 KiB by default, at once.
 const READ_BUFFER: usize = 4 << 10;
-/// For a farewell to be heard.
+/// How long the peer may take to answer a Close.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How long a socket is kept. The server's own deadlines end with the upgrade: from there on they
@@ -37,7 +37,7 @@ struct Terms {
     write: Duration,
 }
 
-/// The route, and for all else `site`.
+/// The route, with `site` for everything else.
 pub(crate) fn beside(site: Router, shutdown: &Shutdown, edge: &Edge) -> Router {
     let terms = Terms {
         shutdown: shutdown.clone(),
@@ -191,7 +191,7 @@ async fn talk(socket: &mut WebSocket, terms: &Terms) -> Ending {
         };
         tokio::select! {
             sent = timeout(terms.write, socket.send(answer)) => {
-                // A peer that does not read gets no farewell either.
+                // A peer that does not read does not get a Close either.
                 let Ok(Ok(())) = sent else { return Ending::Gone };
             }
             () = terms.shutdown.draining() => return AWAY,

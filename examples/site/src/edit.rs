@@ -42,7 +42,7 @@ pub(crate) fn edit(
     Ok(html(StatusCode::OK, shown.page(pages, &sections)?))
 }
 
-/// Names what a form shows of a document. No title or text has a NUL.
+/// A fingerprint of the parts of a document that a form shows. No title or text contains a NUL.
 fn version(document: &Document) -> String {
     fingerprint::of([&*document.title, "\0", &*document.body])
 }
@@ -197,7 +197,7 @@ fn is_derived(form: &Draft) -> bool {
         .is_some_and(|name| name.trim().is_empty())
 }
 
-/// A form that is not done.
+/// A refused form.
 struct Refused {
     refusal: Refusal,
     /// The document as it is now, when the form changes an earlier version of it.
@@ -217,7 +217,7 @@ impl From<Refusal> for Refused {
 }
 
 impl Refused {
-    /// As the answer to `request`. A browser gets the form again, with what was typed.
+    /// As the answer to `request`. A browser gets the form again, with the typed text.
     fn abort(
         &self,
         pages: &Pages,

@@ -52,7 +52,7 @@ impl Ways {
 struct Facts<'a> {
     settings: &'a Settings,
     ways: Ways,
-    /// What a request may do that comes without a proxy.
+    /// What a request without a proxy may do.
     permits: Permits,
 }
 
@@ -221,7 +221,7 @@ fn no_feeds(facts: &Facts<'_>) -> bool {
     !facts.permits.demo && facts.settings.news.is_none()
 }
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     pub(crate) warnings: Vec<StartError>,

@@ -20,7 +20,7 @@ impl StartError {
         }
     }
 
-    /// What the database says when it is opened names the file and what to do; its source says why.
+    /// The database's error on opening names the file and what to do; its source gives the reason.
     pub(crate) fn database(error: &dyn Error) -> Self {
         let why = error
             .source()

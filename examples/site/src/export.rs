@@ -49,7 +49,7 @@ pub(crate) struct Entry {
 enum Content {
     Text(String),
     File(Blob),
-    /// One that is opened when its turn comes.
+    /// A file that is opened when its turn comes.
     Named(FileEntry),
 }
 
@@ -98,7 +98,7 @@ pub(crate) struct Found {
     files: Vec<FileEntry>,
 }
 
-/// Everything at `path` and below; or why not.
+/// Everything at `path` and below, or the reason for a refusal.
 pub(crate) fn find(
     connection: &Connection,
     path: &str,
@@ -123,7 +123,7 @@ pub(crate) fn find(
         let detail = "There is nothing at this path.";
         return Ok(Err(Refusal::new(StatusCode::NOT_FOUND, detail)));
     }
-    // Pages of one folder keep their order; whose folder they are in is said by their paths.
+    // Pages of one folder keep their order; their paths tell which folder they are in.
     texts.sort_by(|one, other| (one.position, &one.title).cmp(&(other.position, &other.title)));
     Ok(Ok(Found { texts, files }))
 }
@@ -215,8 +215,8 @@ impl Found {
 
 /// Writes the archive. Nothing of the transaction is left here but what it collected.
 ///
-/// # Errors
-/// The writer's, or when a file is gone: the archive has no end then, so nobody takes it for whole.
+/// # Errors The writer's, or a missing file: then the archive has no end, so nobody takes it for
+/// complete.
 pub(crate) fn write<W: Write>(
     entries: Vec<Entry>,
     blobs: &FolderStore,

@@ -32,7 +32,7 @@ use crate::settings::Settings;
 const FETCHED: Key<Fetched> = Key::new("feed").weighed(|fetched| fetched.bytes.capacity());
 const PARSED: Key<Parsed> = Key::new("parse").weighed(|parsed| parsed.text);
 
-/// A feed, and how long its text was, by which it is weighed.
+/// A feed, and the length of its text, which is its weight.
 struct Parsed {
     feed: Feed,
     text: usize,
@@ -154,8 +154,8 @@ impl Feeds {
         ))
     }
 
-    /// Counts an address as one that is asked for. False: there are enough others, and a stranger
-    /// who varies the query would have each of them fetched.
+    /// Counts an address as requested. Returns false if there are too many others: a stranger who
+    /// varies the query could have each of them fetched.
     fn admit(&self, url: &Url) -> bool {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         asked.retain(|_, when| when.elapsed() < FRESH);
@@ -169,13 +169,13 @@ impl Feeds {
         has_room
     }
 
-    /// Do the settings name a feed for the home page?
+    /// Returns whether the settings name a feed for the home page.
     pub(crate) fn has_news(&self) -> bool {
         self.news.is_some()
     }
 
-    /// The newest of the feed that the settings name, as HTML for the home page; nothing when they
-    /// name none.
+    /// The newest entries of the feed in the settings, as HTML for the home page; empty if there is
+    /// none.
     pub(crate) fn news(&self, pages: &Pages, request: &Request) -> Result<String, Abort> {
         let Some(url) = &self.news else {
             return Ok(String::new());
@@ -195,8 +195,7 @@ impl Feeds {
         Ok(pages.fragment("news", context! { entries })?)
     }
 
-    /// Fetched in one pass, taken apart in the next; both are there at once for those who come
-    /// later.
+    /// Fetched in one pass, and parsed in the next; later requests have both at once.
     fn feed(
         &self,
         promises: &Promises<'_>,

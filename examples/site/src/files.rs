@@ -1,4 +1,4 @@
-//! Files among the documents: sent by the asynchronous side, taken in by it, named here.
+//! Files among the documents: received and sent by the asynchronous side, named here.
 
 use std::io::{self, Read};
 
@@ -28,7 +28,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'se
     frame-ancestors 'none'; \
      sandbox";
 
-/// The file, open: the worker is done when it knows which one that is.
+/// Answers with the open file: the worker is done once it has found it.
 pub(crate) fn show(
     blobs: &FolderStore,
     file: &FileEntry,
@@ -45,10 +45,10 @@ pub(crate) fn show(
     Ok(response)
 }
 
-/// The bytes of `file`, if they are all there.
+/// Opens the blob of `file`, if it is complete.
 ///
-/// When the blob that a row names is gone, another one took its place since the transaction began:
-/// the next attempt sees that one. Which blob it was is for the log.
+/// If the blob of a row is gone, another one has replaced it since the transaction began, which the
+/// next attempt will see. The log names the missing blob.
 pub(crate) fn open(
     blobs: &FolderStore,
     file: &FileEntry,
@@ -68,9 +68,9 @@ pub(crate) fn open(
         })
 }
 
-/// `blob`, as what `file` says of it.
+/// `blob` as a response with the properties of `file`.
 pub(crate) fn response(blob: Blob, file: &FileEntry) -> Result<Response, Abort> {
-    // The name promises it; a browser that is promised gzip shows nothing else.
+    // The name promises gzip, and a browser would show nothing else.
     let coding = coding_of_name(&file.path).filter(|_| is_gzip(&blob));
     let blob = match coding {
         Some(coding) => blob.coded(coding),
@@ -102,7 +102,7 @@ fn is_gzip(blob: &Blob) -> bool {
     read.is_ok() && begin == [0x1f, 0x8b]
 }
 
-/// As SQLite itself calls a snapshot that is too old to go on with.
+/// SQLite's own error for a snapshot that is too old.
 fn replaced() -> rusqlite::Error {
     let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY_SNAPSHOT);
     rusqlite::Error::SqliteFailure(error, Some("the file was replaced meanwhile".to_owned()))
@@ -134,8 +134,8 @@ pub(crate) fn take(
     let kept = uploads
         .iter()
         .map(|upload| blobs.keep(upload.body().clone(), transaction));
-    // The folder may be gone, or closed to the site: that is as bad as without the database, and
-    // mended by the same people. This error, too, distinguishes a full disk.
+    // The folder may be gone, or not writable: as serious as a missing database, and repaired by
+    // the same people. This error, too, distinguishes a full disk.
     let kept = kept
         .collect::<io::Result<Vec<_>>>()
         .map_err(|error| Error::with_source(ErrorKind::SpoolUnavailable, error))?;
@@ -192,7 +192,7 @@ pub(crate) fn take(
     Ok(response)
 }
 
-/// The blob of `file`, and those of its scales, when nobody asks for them any more: before its row
+/// Removes the blob of `file`, and those of its scales, at the commit; call it before its row
 /// changes.
 pub(crate) fn remove_blobs(
     blobs: &FolderStore,
@@ -206,7 +206,7 @@ pub(crate) fn remove_blobs(
     Ok(())
 }
 
-/// Where each of `uploads` goes.
+/// The path of each of `uploads`.
 fn targets(folder: &str, uploads: &[Upload]) -> Result<Vec<String>, Refusal> {
     let mut targets = Vec::new();
     for upload in uploads {
@@ -227,7 +227,7 @@ fn targets(folder: &str, uploads: &[Upload]) -> Result<Vec<String>, Refusal> {
     Ok(targets)
 }
 
-/// The file at the path of another one.
+/// The file that is already at that path.
 fn existing(
     pages: &Pages,
     connection: &Connection,

@@ -45,8 +45,8 @@ pub(crate) struct Draft {
     pub(crate) version: Option<String>,
 }
 
-/// Does a request with this head bring a form that may have files? What is no `POST` is not a form,
-/// whatever its `Content-Type` says.
+/// Returns whether a request with this head has a form that may have files. Only a `POST` is a
+/// form, whatever the `Content-Type` says.
 pub(crate) fn is_upload(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::POST && is(headers, FORMS[1])
 }
@@ -61,7 +61,7 @@ fn is(headers: &HeaderMap, form: &str) -> bool {
     essence.trim().eq_ignore_ascii_case(form)
 }
 
-/// The form that `request` brings.
+/// The form in `request`.
 ///
 /// # Errors
 /// What to send instead.
@@ -142,7 +142,7 @@ pub(crate) fn text(value: &str) -> Result<String, Refusal> {
 }
 
 impl Draft {
-    /// Is this a document?
+    /// Checks that this is a valid document.
     ///
     /// # Errors
     /// What to change.
@@ -162,7 +162,7 @@ impl Draft {
     }
 }
 
-/// Is `text` short enough to be stored?
+/// Checks that `text` is short enough to be stored.
 ///
 /// # Errors
 /// What the limit is.

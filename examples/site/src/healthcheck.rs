@@ -1,5 +1,5 @@
-//! `site healthcheck`: is the site ready that runs with these settings? For containers that have no
-//! other program.
+//! `site healthcheck`: asks whether the site with these settings is ready. For containers that have
+//! no other program.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};

@@ -1,8 +1,8 @@
 //! `site import`: a folder becomes documents and files, at the same paths.
 //!
-//! What is there is looked through first, then read, copied and committed in batches, folders
-//! before what is in them. Whenever it ends, what was committed is whole; a second run skips that,
-//! and so goes on where the first one ended.
+//! It lists the source first, then reads, copies and commits in batches, folders before their
+//! contents. Whenever it ends, everything committed is complete; a second run skips that, and so
+//! continues where the first one ended.
 
 mod batch;
 mod copy;
@@ -44,7 +44,7 @@ use crate::standing::Opened;
 use crate::store::{self, FileEntry, Format};
 use crate::{address, archive, media, size, variables};
 
-/// A text, and what a file has around it.
+/// A text, with its markup in a file.
 const LONGEST_FILE: usize = LONGEST_BODY + archive::LONGEST_FRAME;
 
 /// The years 1 to 9999, in seconds since 1970: other moments have no day that a page could show.
@@ -148,11 +148,11 @@ struct Import<'a> {
     stop: &'a Stop,
 }
 
-/// The result for an entry.
+/// The state of an entry.
 enum Step {
     /// It is ready to be committed.
     Stage(Staged),
-    /// It is there already.
+    /// It exists already.
     Same(Item),
     /// It cannot be read.
     Unreadable(String),
@@ -165,7 +165,7 @@ impl Import<'_> {
     fn all(&self, plan: &Plan, report: &mut Report) -> Result<(), BoxError> {
         let connection = self.data.sqlite.connect()?;
         let mut batch = Batch::default();
-        // Folders whose places are taken: what is in them cannot be imported either.
+        // Folders whose paths are taken, so their contents cannot be imported either.
         let mut blocked: HashSet<String> = HashSet::new();
         for entry in &plan.entries {
             if self.stop.is_set() {
@@ -212,7 +212,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Reads what has to be read.
+    /// Reads the entries that have to be read.
     ///
     /// # Errors
     /// When the data folder is not to be written to, and so all others would fail as well.
@@ -263,7 +263,7 @@ impl Import<'_> {
         }
     }
 
-    /// What a document is called that has no title.
+    /// The title of a document without one.
     fn name<'a>(&'a self, path: &'a str) -> &'a str {
         path.rsplit('/')
             .next()
@@ -403,7 +403,7 @@ fn folders(path: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(store::parent(path), |folder| store::parent(folder))
 }
 
-/// A path in one line, whatever its bytes are, and with nothing in it that is not seen.
+/// A path in one line, whatever its bytes are, without invisible characters.
 fn shown(path: &Path) -> String {
     let is_plain = |c: char| !c.is_control() && !address::misleads(c);
     match path.to_str() {

@@ -1,4 +1,4 @@
-//! Where the site listens, and who may say whom they speak for.
+//! The addresses that the site listens on, and the balancers that may send PROXY headers.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -31,7 +31,7 @@ pub(crate) struct Listeners {
     pub(crate) ways: Ways,
     /// Settings without effect.
     pub(crate) findings: Findings,
-    /// Where they are, for people.
+    /// The addresses, for people.
     pub(crate) greeting: String,
 }
 
@@ -127,7 +127,7 @@ pub(crate) fn is_loopback_only(settings: &Settings, ways: Ways) -> bool {
             .all(|place| place.is_some_and(is_loopback))
 }
 
-/// Where it serves and what may be done there, in a line for people.
+/// The addresses and what may be done there, in one line for people.
 fn greeting(
     names: &[String],
     admin: &TcpListener,

@@ -104,7 +104,7 @@ pub(crate) struct Next {
     findings: Findings,
 }
 
-/// The way into the site. Requests that have begun go on in the one into which they came.
+/// The entrance to the site. A running request stays with the version of the site that it entered.
 #[derive(Clone)]
 pub(crate) struct WayIn(Arc<RwLock<Router>>);
 

@@ -1,4 +1,4 @@
-//! Where log lines go, what they look like, and which there are.
+//! The destination, the format and the filter of log lines.
 
 mod lines;
 mod output;
@@ -26,7 +26,7 @@ pub(crate) enum Format {
     Json,
 }
 
-/// By which the filter of the log is changed.
+/// The handle that changes the filter of the log.
 pub(crate) struct Log(Box<dyn Fn(EnvFilter)>);
 
 impl Log {

@@ -1,8 +1,8 @@
 //! A small content site: documents in SQLite, published through Euryale's stack.
 //!
-//! `main` is what a program owes its users (settings, errors in one line, an end that comes),
-//! [`app`] is the site, [`serve`] puts the two together, and [`import`] fills it. See the README
-//! for what to try.
+//! `main` has what every program needs (settings, errors in one line, an orderly exit), [`app`] is
+//! the site, [`serve`] puts the two together, and [`import`] fills it. See the README for what to
+//! try.
 
 #![forbid(unsafe_code)]
 

@@ -2,13 +2,13 @@
 
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 
-/// Where a link of a document leads that begins with a slash.
+/// The target of a document's link that begins with a slash.
 pub(crate) enum Target {
-    /// To this address, where the browser has the path.
+    /// The address at which the browser sees the path.
     At(String),
-    /// Where it says: the browser does not see that path of the site.
+    /// Unchanged: the browser does not see that path of the site.
     AsWritten,
-    /// Nowhere: it would be refused, so only its text is shown.
+    /// Nothing: a request would be refused, so only its text is shown.
     Refused,
 }
 
@@ -132,7 +132,7 @@ pub(crate) fn plain(text: &str) -> String {
     plain.text
 }
 
-/// Does the text go on after this without a space?
+/// Returns whether the text continues after this without a space.
 fn is_inline(end: TagEnd) -> bool {
     matches!(
         end,
@@ -140,7 +140,7 @@ fn is_inline(end: TagEnd) -> bool {
     )
 }
 
-/// What is left of HTML for a reader: good enough for a few words around one that was found.
+/// The text of HTML, good enough for a few words around a match.
 pub(crate) fn without_tags(html: &str) -> String {
     let mut plain = Plain::with_capacity(html.len());
     for (index, part) in html.split('<').enumerate() {
@@ -182,7 +182,7 @@ fn is_break(tag: &str) -> bool {
 /// Text in parts.
 struct Plain {
     text: String,
-    /// Has a part ended, with nothing behind it so far?
+    /// Whether a part has ended, with nothing after it so far.
     is_between: bool,
 }
 
@@ -220,7 +220,7 @@ pub(crate) fn front_matter(text: &str) -> (&str, &str) {
         if line.trim_end() == "---" {
             return text.split_at(end);
         }
-        // Without a key there is only a text between two rules.
+        // Without a key it is only text between two horizontal rules.
         let has_key = line.split_once(':').is_some_and(|(key, value)| {
             let is_key = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_');
             !key.is_empty() && key.chars().all(is_key) && value.starts_with([' ', '\n'])
@@ -243,7 +243,7 @@ pub(crate) fn title_of(matter: &str) -> Option<String> {
     let title = match (quoted('\''), quoted('"')) {
         (Some(value), _) => value.replace("''", "'"),
         (_, Some(value)) => value.replace("\\\"", "\"").replace("\\\\", "\\"),
-        // A comment; or the sign of a text that follows on more lines.
+        // A comment, or the indicator of a multi-line text.
         _ => match value.split(" #").next().unwrap_or_default().trim() {
             block if block.starts_with(['|', '>']) => return None,
             plain => plain.to_owned(),

@@ -1,4 +1,4 @@
-//! The page for an address at which nothing is: it offers what its reader may have wanted.
+//! The page for an address without content: it offers what the reader may have wanted.
 
 use euryale::respond::accepts_html;
 use euryale::{Abort, Request};
@@ -39,7 +39,7 @@ fn answer(
     Ok(Abort::response(pages.problem(&problem, request.headers())))
 }
 
-/// As HTML. What the browser does not see is not offered.
+/// As HTML. Paths that the browser does not see are not offered.
 fn offers(pages: &Pages, path: &str, connection: &Connection) -> Result<String, Abort> {
     let last = path.rsplit('/').next().unwrap_or_default();
     // Addresses with @@ are the site's own: nothing tells which of them there are.

@@ -10,7 +10,7 @@ use crate::store;
 /// The maximum number of characters in a name that is made of a title.
 const LONGEST: usize = 60;
 
-/// The last number that is put behind a name.
+/// The last number that is appended to a name.
 const LAST: u32 = 99;
 
 /// The words of `title` in lower case, with hyphens between them. Letters and digits of all scripts
@@ -71,7 +71,7 @@ pub(crate) fn title(name: &str) -> String {
     first.chain(letters).collect()
 }
 
-/// `name` with the first number behind it at which nothing is in `folder`.
+/// `name` with the first number appended that is free in `folder`.
 pub(crate) fn free(
     connection: &Connection,
     folder: &str,

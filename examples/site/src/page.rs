@@ -1,5 +1,5 @@
-//! The pages of the site: one template around documents, results and whatever goes wrong. What they
-//! look like is the business of a [theme](crate::theme).
+//! The pages of the site: one template around documents, results and whatever goes wrong. A
+//! [theme](crate::theme) decides what they look like.
 
 use std::sync::Arc;
 
@@ -39,8 +39,8 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base
     form-action 'self'; \
      frame-ancestors 'none'";
 
-/// What a path may not hold as it is (RFC 3986 §3.3), what would end it, and what means something
-/// in HTML.
+/// Characters that a path must not contain unescaped (RFC 3986 §3.3), that would end it, or that
+/// have a meaning in HTML.
 const UNSAFE: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -64,9 +64,9 @@ const UNSAFE: &AsciiSet = &CONTROLS
 #[derive(Clone)]
 pub(crate) struct Pages {
     environment: Arc<Environment<'static>>,
-    /// Where the browser sees the site, if that is not where it is.
+    /// The address at which the browser sees the site, if it is a different one.
     url: Option<PublicUrl>,
-    /// What its reader may do.
+    /// The reader's permissions.
     permits: Permits,
 }
 
@@ -196,8 +196,8 @@ impl Pages {
         Value::from_safe_string(self.link(&encoded(path)).unwrap_or_else(|| encoded(path)))
     }
 
-    /// The address of an encoded path, for redirects. What the browser does not see has the site's
-    /// own.
+    /// The address of an encoded path, for redirects. Paths that the browser does not see have the
+    /// site's own address.
     pub(crate) fn location(&self, path: &str) -> String {
         self.link(path).unwrap_or_else(|| path.to_owned())
     }
@@ -252,7 +252,7 @@ impl Pages {
         self.link(&encoded(path)).map(Value::from_safe_string)
     }
 
-    /// The address of something that is the site's own, which is seen from everywhere.
+    /// The address of one of the site's own resources, which are visible from everywhere.
     pub(crate) fn own(&self, path: &str) -> Value {
         let prefix = self.url.as_ref().map_or("", |url| url.prefix());
         Value::from_safe_string(format!("{prefix}{path}"))
@@ -264,8 +264,8 @@ impl Pages {
         (!refused).then(|| self.own(path))
     }
 
-    /// For the template: each that the browser sees, with where it stands to the page at `path`
-    /// ("page", or "true" for what the page stands in), as `aria-current` has it.
+    /// For the template: each entry that the browser sees, with its `aria-current` on the page at
+    /// `path` ("page", or "true" for folders that contain the page).
     fn entries(&self, entries: &[Entry], path: Option<&str>) -> Vec<Value> {
         let current = |entry: &Entry| {
             let path = path?;
@@ -341,8 +341,8 @@ impl Pages {
         self.answer(problem, accepts_html(headers))
     }
 
-    /// The page of an error that is not the client's. Asked for by a layer that has answered who
-    /// wants no HTML already, and that sets status, Retry-After and Vary.
+    /// The page of a server error. Called by a layer that answers other clients itself, and sets
+    /// status, Retry-After and Vary.
     pub(crate) fn failure(&self, failure: &euryale::respond::Problem) -> Response {
         let detail = match failure.status {
             // The form is gone here, and nowhere else.
@@ -399,7 +399,7 @@ pub(crate) fn html(status: StatusCode, page: String) -> Response {
     response
 }
 
-/// Plain text that is true only now.
+/// Plain text that must not be cached.
 pub(crate) fn text(text: String) -> Response {
     let mut response = typed(StatusCode::OK, text, "text/plain; charset=utf-8");
     response

@@ -7,12 +7,12 @@
 //! reading is a demonstration.
 //!
 //! Nor may another site make a browser do any of it. [`CsrfLayer`](tower_http::csrf::CsrfLayer)
-//! knows by their methods the requests that change something, and lets every `GET` through. Here
-//! those have none of it, either, that browsers mark as made by another site (`Sec-Fetch-Site`):
-//! pictures, frames and scripts that count, or keep workers busy. A link elsewhere that a person
-//! follows is another matter: it costs a click for each request, and a form or a demonstration is
-//! what that person wants to see. Only a browser can say that it was a click (`Sec-Fetch-User`,
-//! with a document of its own as `Sec-Fetch-Dest`); what writes at once is refused even so.
+//! knows by their methods the requests that change something, and lets every `GET` through. Here a
+//! `GET` that browsers mark as made by another site (`Sec-Fetch-Site`) is refused as well: a
+//! picture, frame or script elsewhere could count, or keep workers busy. A link elsewhere that a
+//! person follows is allowed: it costs a click for each request, and that person wants to see the
+//! form or the demonstration. Only a browser can say that it was a click (`Sec-Fetch-User`, with a
+//! document of its own as `Sec-Fetch-Dest`); what writes at once is refused even so.
 
 use std::fmt;
 
@@ -142,8 +142,8 @@ impl Permits {
     }
 }
 
-/// Includes the forms, which are of no use without writing, and the counter, which a GET with a
-/// mode changes.
+/// Includes the forms, which are useless without writing, and the counter, which a GET with a mode
+/// changes.
 fn is_writing(method: &Method, uri: &Uri) -> bool {
     if *method == Method::OPTIONS {
         return false;
@@ -199,7 +199,7 @@ impl Reason {
     }
 }
 
-/// What a refused request would have needed.
+/// The permission that a refused request would have needed.
 #[derive(Clone, Copy, Debug)]
 struct Missing {
     writes: bool,
@@ -250,8 +250,7 @@ impl Refused {
     }
 }
 
-/// Decides what a request may do. Stands outside of everything that takes the fields of proxies
-/// away.
+/// Decides what a request may do. It is outside everything that removes the fields of proxies.
 pub(crate) async fn permit(
     State(rules): State<Rules>,
     mut request: Request,
@@ -262,7 +261,7 @@ pub(crate) async fn permit(
     next.run(request).await
 }
 
-/// Returns whether a proxy left its mark, whether it is trusted or not.
+/// Returns whether a proxy left its fields, trusted or not.
 fn names_a_proxy(headers: &HeaderMap) -> bool {
     let is_mark = |name: &HeaderName| {
         *name == VIA || name == "forwarded" || name.as_str().starts_with("x-forwarded-")
@@ -270,8 +269,8 @@ fn names_a_proxy(headers: &HeaderMap) -> bool {
     headers.keys().any(is_mark)
 }
 
-/// Sends refused requests to the page that says so. Stands around all routes, inside of what
-/// changes paths.
+/// Sends refused requests to the page that says so. It is around all routes, inside the layers that
+/// change paths.
 pub(crate) async fn gate(request: Request, next: Next) -> Response {
     let permits = Permits::of(request.extensions());
     let method = request.method();

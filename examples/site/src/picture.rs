@@ -21,10 +21,10 @@ const LONGEST_SIDE: u32 = 16_384;
 /// 210 MiB and twice its file if it is progressive.
 pub(crate) const MEMORY: u64 = 256 << 20;
 
-/// For what else a file says, such as colour profiles, and for rows and tables of the coders.
+/// For other data in a file, such as color profiles, and for rows and tables of the codecs.
 const BESIDES: u64 = 4 << 20;
 
-/// What a file that has this type can be scaled as.
+/// The format in which a file of this type can be scaled.
 pub(crate) fn can_be_scaled(content_type: &str) -> bool {
     matches!(content_type, "image/png" | "image/jpeg" | "image/webp")
 }
@@ -94,7 +94,7 @@ impl Header {
             return Err(PictureError::TooLarge);
         }
         let decoded = self.decoded();
-        // One that its camera turned has its width as its height.
+        // In a picture that its camera rotated, the width is the height.
         let narrow = u64::from(self.width.min(self.height).max(1));
         let part = |of: u64| (of * u64::from(width)).div_ceil(narrow).min(of);
         let decoding = decoded.saturating_add(self.decoder);
@@ -103,7 +103,7 @@ impl Header {
         let between = part(decoded);
         let small = part(between);
         let scaling = decoded + copy + between + small;
-        // Turned; then in eight bits, compressed, and in a buffer that has grown.
+        // Rotated; then in eight bits, compressed, and in a buffer that has grown.
         let coding = small * 8;
         let memory = decoding.max(scaling).max(coding).saturating_add(BESIDES);
         if memory > MEMORY {
@@ -157,7 +157,7 @@ pub(crate) fn scaled(
         false => (width, height),
         true => (height, width),
     };
-    // It is turned when it is small: a second one of the full size would be needed for that.
+    // It is rotated after scaling: before, a second picture of the full size would be needed.
     let mut small = DynamicImage::new(across, down, picture.color());
     Resizer::new()
         .resize(&picture, &mut small, None)

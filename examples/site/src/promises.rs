@@ -18,7 +18,7 @@ const ANSWER: Key<u64> = Key::new("answer");
 /// and, when these are there, for as many again, `rounds` times in all (default: 1). With `fail=1`
 /// the last one of each round fails.
 ///
-/// What asks for more than a request may have is answered 508.
+/// A request for more than is allowed is answered 508.
 pub(crate) fn answer(pages: &Pages, request: &Request) -> Result<Response, Abort> {
     let number = |name: &str, default: u64, range: RangeInclusive<u64>| {
         let wanted = format!("a whole number from {} to {}", range.start(), range.end());
@@ -59,7 +59,7 @@ pub(crate) fn answer(pages: &Pages, request: &Request) -> Result<Response, Abort
     Ok(text(format!("{page}published {} times\n", promises.pass())))
 }
 
-/// Stands for a service that takes its time.
+/// A stand-in for a slow service.
 async fn elsewhere(ms: u64, fails: bool) -> Result<u64, &'static str> {
     tokio::time::sleep(Duration::from_millis(ms)).await;
     if fails {

@@ -1,4 +1,4 @@
-//! Where the browser sees the site: below a prefix, or a part of it as the whole.
+//! The address at which the browser sees the site: below a prefix, or a part of it as the whole.
 
 use axum::Router;
 use axum::extract::Request;
@@ -17,11 +17,11 @@ use crate::request_id::{self, RequestIds};
 use crate::settings::Settings;
 
 tokio::task_local! {
-    /// For pages that are made by layers, which know nothing of the request but that it failed.
+    /// For pages that layers make, which have no data about the request except its failure.
     static HERE: PublicUrl;
 }
 
-/// Whom the site believes, and what.
+/// The proxies that the site trusts, and for which fields.
 fn forwarded(settings: &Settings) -> ForwardedLayer {
     let proxies: TrustedProxies = settings.trusted_proxy.iter().copied().collect();
     ForwardedLayer::new(proxies).fields(settings.forwarded_field.iter().copied())
@@ -48,7 +48,7 @@ fn hosts(settings: &Settings, rules: Rules) -> Option<CheckHostLayer> {
     hosts.map(CheckHostLayer::new)
 }
 
-/// What a proxy says is understood before anything looks at a request, and what a request may do is
+/// A proxy's fields are evaluated before anything else sees a request, and its permissions are
 /// decided before it reaches `site` with all its routes.
 pub(crate) fn around(site: Router, settings: &Settings, rules: Rules, access: AccessLog) -> Router {
     let site = Router::new()
@@ -59,7 +59,7 @@ pub(crate) fn around(site: Router, settings: &Settings, rules: Rules, access: Ac
         None => site,
     };
     let site = match virtual_hosts(settings) {
-        // A layer that changes paths has to be around the routes, not behind them.
+        // A layer that changes paths must be around the routes, not inside them.
         Some(layer) => {
             let own_names = Router::new()
                 .fallback_service(site)
@@ -68,7 +68,7 @@ pub(crate) fn around(site: Router, settings: &Settings, rules: Rules, access: Ac
         }
         None => site,
     };
-    // Around all that refuses, and inside of what knows the client.
+    // Around everything that refuses, and inside the layer that finds the client.
     let site = Router::new()
         .fallback_service(site)
         .layer(from_fn_with_state(access, access_log::log));
@@ -83,7 +83,8 @@ pub(crate) fn around(site: Router, settings: &Settings, rules: Rules, access: Ac
         .layer(from_fn_with_state(rules, permits::permit))
 }
 
-/// Puts into reach of whatever answers this request where the browser sees the site.
+/// Records the address at which the browser sees the site, for everything that answers this
+/// request.
 pub(crate) async fn remember(request: Request, next: Next) -> Response {
     match elsewhere(request.extensions()) {
         Some(url) => HERE.scope(url, next.run(request)).await,
@@ -91,8 +92,8 @@ pub(crate) async fn remember(request: Request, next: Next) -> Response {
     }
 }
 
-/// Where the browser sees the site, if that is not where it is; while a request is answered that
-/// was [remembered].
+/// The address at which the browser sees the site, if it is a different one, for the current
+/// request, if it was [remembered].
 ///
 /// [remembered]: remember
 pub(crate) fn here() -> Option<PublicUrl> {
@@ -106,8 +107,8 @@ pub(crate) fn elsewhere(extensions: &Extensions) -> Option<PublicUrl> {
     is_elsewhere.then(|| url.clone())
 }
 
-/// Names with `@@` belong to the site, and are there for whoever sees but a part of it: as views
-/// are in Zope, which a folder has from its site.
+/// Names with `@@` belong to the site, and are available to browsers that see only a part of it:
+/// like views in Zope, which a folder gets from its site.
 async fn own_names(mut request: Request) -> Request {
     let root = elsewhere(request.extensions())
         .map(|url| url.root().to_owned())

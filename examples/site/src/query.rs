@@ -1,17 +1,17 @@
-//! The query of a request, strictly: a value that is not understood is said to be, never guessed.
+//! Parses the query of a request strictly: an invalid value is reported, never guessed.
 
 use std::str::FromStr;
 
 use http::Uri;
 
-/// Is there a parameter `name`, whatever its value?
+/// Returns whether there is a parameter `name`, with any value.
 pub(crate) fn names(uri: &Uri, name: &str) -> bool {
     form_urlencoded::parse(uri.query().unwrap_or("").as_bytes()).any(|(key, _)| key == name)
 }
 
 /// The value of the parameter `name`, if it is there, read as a `T`.
 ///
-/// Other parameters are not looked at.
+/// Other parameters are ignored.
 ///
 /// # Errors
 /// A sentence with what to write instead, if it occurs twice or is not a `T`. `wanted` completes

@@ -1,5 +1,5 @@
-//! A blob as a reader of its own. Others may be reading the same file: none of them moves where
-//! this one is.
+//! A blob as an independent reader. Others may read the same file without moving this one's
+//! position.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -30,7 +30,8 @@ impl Read for Reader {
         let at = self.blob.offset() + self.at;
         let read = self.blob.file().read_at(&mut buffer[..most], at)?;
         if read == 0 {
-            // The client has the length: it would take whatever follows for the rest of the file.
+            // The client knows the length, and would take the following bytes for the rest of the
+            // file.
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 "a file is shorter than it was",

@@ -1,4 +1,4 @@
-//! What is not done, and what to do instead.
+//! Refusals, and what to do instead.
 
 use euryale::respond::accepts_html;
 use euryale::{Abort, Request, Transaction};
@@ -8,7 +8,7 @@ use http::StatusCode;
 use crate::documents::sections;
 use crate::page::{Pages, Problem};
 
-/// Why a request is not done.
+/// Why a request is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
@@ -32,7 +32,7 @@ impl Refusal {
         Self::new(StatusCode::CONFLICT, detail)
     }
 
-    /// As the answer to `request`, in whose transaction nothing stays.
+    /// As the answer to `request`, whose transaction is rolled back.
     pub(crate) fn abort(&self, pages: &Pages, request: &Request) -> Abort {
         let problem = Problem::new(self.status, &self.detail);
         Abort::response(pages.problem(&problem, request.headers()))

@@ -14,7 +14,8 @@ use crate::error::StartError;
 use crate::live::{Live, Next, Parts};
 use crate::settings::Settings;
 
-/// Settings that count from the next start: what is bound, opened or promised to others by then.
+/// Settings that take effect at the next start, because their sockets and files are already open,
+/// or others rely on them.
 const NEXT_START: [&str; 13] = [
     "access-log",
     "admin",
@@ -92,10 +93,10 @@ pub(crate) async fn on_signal(mut hangups: Signal, started: &Settings, live: &Li
     }
 }
 
-/// What the files say now.
+/// The current contents of the files.
 struct Read {
     next: Next,
-    /// Names of settings: those that count at once, and those that do not.
+    /// Names of settings: those that take effect at once, and those that do not.
     changed: String,
     waits: String,
 }

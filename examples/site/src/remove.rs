@@ -16,7 +16,7 @@ use crate::page::{Pages, View, encoded, html, text};
 use crate::refusal::Refusal;
 use crate::store::{self, Document};
 
-/// The page that asks.
+/// The page that asks for confirmation.
 pub(crate) fn ask(
     pages: &Pages,
     item: &Item,

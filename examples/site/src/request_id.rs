@@ -27,7 +27,7 @@ impl RequestId {
         extensions.get()
     }
 
-    /// The only field of its name, if it needs no escapes in a log.
+    /// The value of the only field of its name, if it needs no escapes in a log.
     fn sent(headers: &HeaderMap) -> Option<Self> {
         let mut fields = headers.get_all(FIELD).iter();
         let id = fields.next().filter(|id| is_valid(id.as_bytes()))?;

@@ -1,9 +1,8 @@
 //! `/{picture}/@@scale/{width}`: a smaller picture, made when it is first asked for, and a blob
 //! from then on.
 //!
-//! A promise makes it, once for all requests in that time: that takes a processor for a while, and
-//! neither a worker nor the database waits for it. What is left for the transaction is a name and a
-//! row.
+//! A promise makes it, once for all requests meanwhile: that takes a processor for a while, and
+//! neither a worker nor the database waits for it. The transaction only adds a name and a row.
 
 use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -33,7 +32,7 @@ pub(crate) const WIDTHS: [u32; 6] = [64, 128, 256, 512, 1024, 2048];
 
 /// The number of pictures that are made at a time.
 pub(crate) const AT_ONCE: usize = 2;
-/// As many as promises may run: who waits is counted there.
+/// As many as promises may run: waiting ones are counted there.
 const MOST_WAITING: usize = 4096;
 
 /// The time that it may take, including those before it.
@@ -42,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A unit of [`ROOM`], in bytes.
 const UNIT: u64 = 1 << 10;
 
-/// The memory that is left for pictures. It is the process's: after a reload, those that the old
+/// The remaining memory for pictures, for the whole process: after a reload, pictures that the old
 /// site is still making count as well.
 pub(crate) static ROOM: Semaphore = Semaphore::const_new((picture::MEMORY / UNIT) as usize);
 
@@ -50,7 +49,7 @@ pub(crate) static ROOM: Semaphore = Semaphore::const_new((picture::MEMORY / UNIT
 /// that.
 type Made = Result<Option<Scaled>, PictureError>;
 
-/// The processor and the disk are asked for it once, and what they said is an answer as well.
+/// The processor and the disk do the work once, and a failure is shared as well.
 const MADE: Key<io::Result<Made>> = Key::new("scale");
 
 #[derive(Debug)]
@@ -79,8 +78,8 @@ impl Scales {
 
     /// The picture at `path` in this width.
     ///
-    /// A pass begins as a reader: mostly the picture is there, and some need none. Only who has one
-    /// that is not kept yet begins again as a writer: of those who asked together the first one
+    /// A pass begins as a reader: usually the picture exists, and some requests need none. Only a
+    /// request with a new picture begins again as a writer: of simultaneous requests the first one
     /// keeps it, and the others find it.
     pub(crate) fn answer(
         &self,
@@ -148,7 +147,7 @@ impl Scales {
                 );
                 refuse(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
             }
-            // It says whether there was no room.
+            // The error tells whether there was no room.
             Err(error) if Descriptors::are_exhausted(error) => Err(NoDescriptor.into()),
             Err(error) => Err(io::Error::new(error.kind(), error.to_string()).into()),
         }
@@ -188,7 +187,7 @@ async fn made(
     Ok(cpu.run(make).await?)
 }
 
-/// What the head of the file says, and how many bytes that needs. Blocks.
+/// Reads the head of the file, and how many bytes the picture needs. Blocks.
 fn count(original: &Blob, width: u32) -> io::Result<Result<(Header, u64), PictureError>> {
     let mut file = BufReader::new(Reader::new(original.clone()));
     let Some(header) = Header::read(&mut file, original.len())? else {
@@ -197,7 +196,7 @@ fn count(original: &Blob, width: u32) -> io::Result<Result<(Header, u64), Pictur
     Ok(header.memory(width).map(|memory| (header, memory)))
 }
 
-/// When it returns, the bytes are on the disk: what is left is to give them a name. Blocks.
+/// When it returns, the bytes are on the disk, and only need a name. Blocks.
 fn make(
     original: &Blob,
     header: &Header,
@@ -251,7 +250,7 @@ mod tests {
 
     use super::{count, make};
 
-    /// Where others are in the file is nobody's business, and it may be a part of one.
+    /// Independent of other readers' positions; the blob may be a part of the file.
     #[test]
     fn picture_is_read_from_where_it_begins() {
         let mut png = std::io::Cursor::new(Vec::new());

@@ -38,10 +38,10 @@ use crate::{aside, descriptors, reload, variables};
 /// Something had to be cut at the end of the drain.
 const CUT: u8 = 3;
 
-/// For threads that still run after the drain. They had their time.
+/// How long to wait for threads that still run after the drain.
 const LAST_GRACE: Duration = Duration::from_millis(250);
 
-/// Does what `settings` say, to the end.
+/// Runs the program with `settings`, to its exit code.
 ///
 /// The runtime is built by hand and ended with a time-out: dropping it would wait for a publisher
 /// that never returns.
@@ -70,7 +70,7 @@ pub(crate) fn run(settings: &Settings, signals: UserSignals) -> Result<ExitCode,
     })
 }
 
-/// Binds first: whoever cannot serve has changed nothing, and whoever comes early waits.
+/// Binds first: a site that cannot serve has changed nothing, and early clients wait.
 fn start(
     runtime: &Runtime,
     asked: &Settings,
@@ -162,7 +162,7 @@ fn start(
     })
 }
 
-/// What is known before the database is open.
+/// The parts that exist before the database is open.
 struct Bound {
     ways: Ways,
     is_loopback_only: bool,
@@ -170,8 +170,8 @@ struct Bound {
     access: Option<Lines>,
 }
 
-/// Opens the database, and reads all that there is to read. In a thread of its own, for a disk may
-/// take its time: None when the site is to end before that is done.
+/// Opens the database, and reads all files, in a thread of its own, because a disk may be slow.
+/// None if the site must stop before that is done.
 async fn open(
     settings: &Settings,
     operators: &Operators,
@@ -225,7 +225,7 @@ fn open_now(
     Ok((parts, site))
 }
 
-/// The address that answers from the first moment to the last.
+/// The operators' address, which answers from the first moment to the last.
 struct Operators {
     ledger: Ledger,
     slowest: Slowest,
@@ -309,7 +309,7 @@ impl Operators {
     }
 }
 
-/// Serves until `shutdown` drains; then says whether everything came to its end by itself.
+/// Serves until `shutdown` begins to drain, and returns whether everything ended by itself.
 async fn serve(
     serving: impl Future<Output = Drained>,
     pool: &Pool<Sqlite>,

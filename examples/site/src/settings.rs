@@ -414,7 +414,7 @@ pub(crate) enum Task {
 impl Settings {
     /// The threads that may block at the same time.
     pub(crate) fn threads(&self) -> BlockingThreads {
-        // As many as a reload may ask for. They are started when they are needed.
+        // As many as a reload may use. They are started when they are needed.
         let threads = BlockingThreads::new()
             .publishers(MOST_CONNECTIONS)
             .writers(EXPORTS);
@@ -439,7 +439,7 @@ impl Settings {
     }
 }
 
-/// Read here to be refused here; all of them are one table.
+/// Parsed here so that errors are reported here; all of them form one table.
 fn host_line(text: &str) -> Result<String, InvalidLine> {
     text.parse::<HostTable>().map(|_| text.to_owned())
 }

@@ -23,7 +23,7 @@ pub(crate) fn parse(text: &str) -> Result<u64, String> {
         .ok()
         .and_then(|number| number.checked_mul(unit))
     {
-        // SQLite counts up to here.
+        // SQLite's maximum.
         Some(bytes) if i64::try_from(bytes).is_ok() => {
             if bytes == 0 {
                 Err("must be more than 0".to_owned())

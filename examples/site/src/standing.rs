@@ -1,4 +1,4 @@
-//! How this process stands, for balancers.
+//! The state of this process, for balancers.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -19,7 +19,7 @@ use crate::theme::Theme;
 /// A publication that has run for this long is stuck: none of this site's takes a tenth of it.
 const STUCK: Duration = Duration::from_secs(60);
 
-/// How often it is looked whether database and files are there, at most.
+/// How often database and files are checked, at most.
 pub(crate) const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// The data that this process serves, once it is open.
@@ -31,7 +31,7 @@ impl Opened {
         self.0.get().map(|(pool, _)| pool)
     }
 
-    /// Writes to the log who holds workers and who waits.
+    /// Logs the jobs that hold workers and those that wait.
     pub(crate) fn report(&self) {
         match self.pool() {
             Some(pool) => pool.report(),
@@ -39,13 +39,13 @@ impl Opened {
         }
     }
 
-    /// Is it open, and was the database there for the last who needed it?
+    /// Returns whether the data is open, and the last job that needed the database could reach it.
     pub(crate) fn is_reachable(&self) -> bool {
         self.pool().is_some_and(Pool::is_reachable)
     }
 
-    /// Are database and files there now? In a worker: a disk may take its time. When every worker
-    /// is busy, nobody knows.
+    /// Checks whether database and files are available now, in a worker, because a disk may be
+    /// slow. Unknown if every worker is busy.
     pub(crate) async fn check(self) -> Checked {
         let Some((pool, blobs)) = self.0.get() else {
             return Checked::Unknown;
@@ -67,11 +67,11 @@ fn is_of_database_or_files(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Unavailable | ErrorKind::Application)
 }
 
-/// How this process stands.
+/// The state of this process.
 #[derive(Clone)]
 pub(crate) struct Stands {
     opened: Opened,
-    /// The one that pages have now.
+    /// The current theme of pages.
     theme: Arc<RwLock<Option<Theme>>>,
     readiness: Readiness,
     shutdown: Shutdown,
@@ -99,17 +99,17 @@ impl Stands {
         }
     }
 
-    /// From now on these are what is asked.
+    /// Sets the data and the pool to check.
     pub(crate) fn open(&self, pool: &Pool<Sqlite>, blobs: &FolderStore) {
         self.opened.0.get_or_init(|| (pool.clone(), blobs.clone()));
     }
 
-    /// From now on pages have this theme.
+    /// Sets the theme of pages.
     pub(crate) fn shows(&self, theme: Theme) {
         *self.theme.write().unwrap_or_else(PoisonError::into_inner) = Some(theme);
     }
 
-    /// From now on a balancer may open this many sockets.
+    /// Sets the number of sockets that a balancer may open.
     pub(crate) fn holds(&self, sockets: usize) {
         self.sockets.store(sockets, Ordering::Relaxed);
     }
@@ -139,13 +139,13 @@ impl Stands {
         }
     }
 
-    /// For HAProxy. Make one, and clone it: it remembers what it said.
+    /// The agent for HAProxy. Make one and clone it, because it has a memory.
     pub(crate) fn agent(&self) -> AgentCheck {
         let stands = self.clone();
         AgentCheck::asking(move || stands.load())
     }
 
-    /// What the status page shows of the log, of the pool, and of the theme.
+    /// The status page's details about the log, the pool and the theme.
     pub(crate) fn details(&self) -> StatusDetails {
         let details = match self.logs.lost() {
             0 => StatusDetails::new(),

@@ -6,7 +6,7 @@ use euryale::{Descriptors, Ledger};
 
 use crate::settings::Settings;
 
-/// The most files that request bodies are in at a time, if there are descriptors for twice as many.
+/// The maximum number of files of request bodies, if there are descriptors for twice as many.
 const BODIES: usize = 512;
 
 /// The store of blobs and the room for request bodies, which share a budget of descriptors.

@@ -1,4 +1,4 @@
-//! What is kept: documents, files as far as the database knows them, and a counter.
+//! The stored data: documents, the database's part of files, and a counter.
 
 mod below;
 mod files;
@@ -22,7 +22,8 @@ pub(crate) use self::schema::{STEPS, TOKENIZER};
 pub(crate) use self::search::{Hit, Hits, search};
 pub(crate) use self::write::{add, add_at, change, exists, has_children, remove, replace};
 
-/// Were the samples imported? Then they are not again, even if all of them were deleted since.
+/// Returns whether the samples were imported. Then they are not imported again, even if all of them
+/// were deleted since.
 pub(crate) fn is_imported(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row(
         "SELECT EXISTS (SELECT 1 FROM imported WHERE name = 'samples')",
@@ -31,7 +32,7 @@ pub(crate) fn is_imported(connection: &Connection) -> rusqlite::Result<bool> {
     )
 }
 
-/// They are now.
+/// Records that the samples were imported.
 pub(crate) fn set_imported(connection: &Connection) -> rusqlite::Result<()> {
     connection
         .execute("INSERT INTO imported VALUES ('samples', ?1)", [now()])
@@ -141,7 +142,7 @@ pub(crate) fn document(connection: &Connection, path: &str) -> rusqlite::Result<
 #[derive(Debug)]
 pub(crate) struct Portion<T> {
     pub(crate) entries: Vec<T>,
-    /// Does the list go on?
+    /// Whether the list continues.
     pub(crate) more: bool,
 }
 
@@ -163,7 +164,7 @@ impl<T> Portion<T> {
     }
 }
 
-/// Which part of a list is wanted: at most `most` entries after the first `skip`.
+/// A part of a list: at most `most` entries after the first `skip`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Range {
     pub(crate) skip: usize,
@@ -171,7 +172,7 @@ pub(crate) struct Range {
 }
 
 impl Range {
-    /// As SQL has it, with one entry more, which tells whether the list goes on.
+    /// For SQL, with one more entry, which tells whether the list continues.
     fn limit_and_offset(self) -> (i64, i64) {
         let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         (number(self.most).saturating_add(1), number(self.skip))

@@ -55,7 +55,7 @@ impl Combined {
         &self.method
     }
 
-    /// `bytes`: those of the body; `None` where there is no body.
+    /// `bytes` is the length of the body; `None` if there is no body.
     pub(super) fn write(&self, status: u16, bytes: Option<u64>) {
         let line = self.line(status, bytes);
         // Lines that cannot be written are counted there.

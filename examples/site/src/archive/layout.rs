@@ -98,7 +98,8 @@ impl<'a> Layout<'a> {
             Some(at) if at > 0 && name.len() - at <= LONGEST_ENDING => name.split_at(at),
             _ => (name, ""),
         };
-        // Of the whole name: an ending that would be changed is not kept apart.
+        // The extension of the whole name: one that would be changed is not treated as an
+        // extension.
         let whole = safe(name);
         if ending.is_empty() || !whole.ends_with(ending) {
             return self.free(&within, &whole, "");

@@ -27,9 +27,9 @@ pub(crate) struct List {
 /// One file or folder of an export.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(crate) struct Listed {
-    /// Where it is in the export, with slashes between names, whatever the system has.
+    /// Its path in the export, with slashes between names on every system.
     pub(crate) name: String,
-    /// Where it is on the site.
+    /// Its path on the site.
     pub(crate) path: String,
     #[serde(flatten)]
     pub(crate) kind: Kind,
@@ -107,7 +107,7 @@ impl List {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }
 
-    /// By their names; and for each path its place in the order.
+    /// The entries by name, and the position of each path.
     pub(crate) fn into_maps(self) -> (HashMap<String, Listed>, HashMap<String, usize>) {
         let order = self
             .entries

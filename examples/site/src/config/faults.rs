@@ -23,7 +23,7 @@ pub(crate) fn faults(
     if !given.get_flag("check_config") {
         return None;
     }
-    // Each value is looked at alone, and so without the values of the variables.
+    // Each value is checked on its own, without the values of the variables.
     let command = command.mut_args(|argument| argument.env(Resettable::Reset));
     let mut flags = given_flags(&command, &given, &mut faults);
     let file = given.get_one::<OsString>("config");

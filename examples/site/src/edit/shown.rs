@@ -8,7 +8,7 @@ use crate::form::Draft;
 use crate::page::{Pages, View};
 use crate::store::{Entry, Format, Portion};
 
-/// What is shown in a form: nothing, a document, or what was sent and is not taken.
+/// The contents of a form: nothing, a document, or a refused submission.
 pub(super) struct Shown<'a> {
     pub(super) path: &'a str,
     pub(super) form: &'a Draft,

@@ -1,5 +1,5 @@
-//! Which addresses of others this program may ask. A URL in a request is a stranger's wish: without
-//! this, it would open every door that is open to this machine.
+//! Which foreign addresses this program may request. A URL in a request comes from a stranger:
+//! without this check it could reach everything that this machine can reach.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -76,8 +76,8 @@ pub(crate) enum Refused {
     Host,
 }
 
-/// Is it an address of the public Internet (IANA's registries of special-purpose addresses, RFC
-/// 6890)?
+/// Returns whether it is an address of the public Internet (IANA's registries of special-purpose
+/// addresses, RFC 6890).
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -100,7 +100,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !is_special
 }
 
-/// Only 2000::/3 is given out; what stands for an IPv4 address is as public as that.
+/// Only 2000::/3 is allocated; an address that embeds an IPv4 address is as public as that one.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     if let Some(mapped) = address.to_ipv4_mapped() {
         return is_public_v4(mapped);

@@ -1,4 +1,4 @@
-//! Fetches what may be fetched.
+//! Fetches feeds from permitted addresses.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -26,12 +26,12 @@ const IDLE: usize = 1;
 /// The fetched document.
 #[derive(Debug)]
 pub(super) struct Fetched {
-    /// No other has it.
+    /// No other file has it.
     pub(super) number: u64,
     pub(super) bytes: Vec<u8>,
 }
 
-/// An HTTP client that goes where it may.
+/// An HTTP client for permitted addresses only.
 #[derive(Clone)]
 pub(super) struct Client {
     hosts: Arc<Hosts>,
@@ -92,7 +92,7 @@ impl Client {
             .user_agent(concat!("euryale-site/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
             .pool_max_idle_per_host(IDLE)
-            // It would resolve names for us, and go where it likes.
+            // A proxy would resolve names itself, and connect anywhere.
             .no_proxy()
             .dns_resolver(Arc::new(Resolver(Arc::clone(&hosts))))
             .redirect(on_the_same_host(Arc::clone(&hosts)))
@@ -142,8 +142,8 @@ fn on_the_same_host(hosts: Arc<Hosts>) -> Policy {
     })
 }
 
-/// Resolves names, and keeps what may be asked. What it gives is connected to: nobody resolves a
-/// second time.
+/// Resolves names, and keeps the permitted addresses. The client connects to exactly these, without
+/// resolving again.
 struct Resolver(Arc<Hosts>);
 
 impl Resolve for Resolver {

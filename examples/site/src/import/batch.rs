@@ -28,10 +28,10 @@ const TEXT: usize = 1 << 20;
 /// several at once.
 const SYNCS: usize = 16;
 
-/// The content for a path.
+/// The content to store at a path.
 #[derive(Debug)]
 pub(super) enum Item {
-    /// In the place of any other document.
+    /// Replaces any other document.
     Page {
         path: String,
         page: Page,
@@ -46,7 +46,7 @@ pub(super) enum Item {
     File(FileEntry),
 }
 
-/// What an item is to its path.
+/// How an item relates to the stored content at its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     New,
@@ -77,7 +77,7 @@ impl Item {
         }
     }
 
-    /// What it is to its path as things are.
+    /// How it relates to the stored content at the moment.
     pub(super) fn judge(&self, connection: &Connection) -> rusqlite::Result<Verdict> {
         let file = store::file(connection, self.path())?;
         if let Self::File(new) = self {
@@ -125,7 +125,7 @@ impl Item {
         if !matches!(verdict, Verdict::New | Verdict::Other(_)) {
             return Ok(verdict);
         }
-        // It was there, or is before this one: then it has been deleted in the meantime.
+        // It existed, or precedes this one; if it is missing, it was deleted meanwhile.
         if let Some(folder) = store::parent(self.path())
             && !store::exists(connection, folder)?
         {
@@ -217,7 +217,7 @@ pub(super) struct Staged {
     pub(super) pending: Option<Pending>,
 }
 
-/// What is not committed yet. Dropped, nothing of it stays.
+/// The uncommitted items. If dropped, nothing of them is kept.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     staged: Vec<Staged>,
@@ -238,7 +238,8 @@ impl Batch {
         self.staged.len() >= ENTRIES || self.bytes >= BYTES || self.text >= TEXT
     }
 
-    /// All of it or nothing, in one transaction, and then it is empty. Says what became of each.
+    /// Commits all of it or nothing, in one transaction, and empties it. Returns the result for
+    /// each item.
     pub(super) fn commit(&mut self, data: &Data) -> Result<Vec<(Staged, Verdict)>, BoxError> {
         let Self { mut staged, .. } = mem::take(self);
         if staged.is_empty() {
@@ -246,15 +247,14 @@ impl Batch {
         }
         sync(&staged)?;
         data.blobs.sync()?;
-        // From here on rows may name them, even if the commit fails: whether they do, the next
-        // start sees.
+        // From here on rows may name them, even if the commit fails; the next start finds out.
         staged
             .iter_mut()
             .filter_map(|staged| staged.pending.as_mut())
             .for_each(|file| file.is_kept = true);
         let verdicts = data.write(|connection| {
             if !store::is_imported(connection)? {
-                // The first page is this import's, and samples would come in its way.
+                // The first page comes from this import, and samples would conflict with it.
                 store::set_imported(connection)?;
             }
             let written = staged.iter().map(|staged| staged.item.write(connection));
@@ -275,7 +275,7 @@ impl Batch {
     }
 }
 
-/// What the files hold is on the disk.
+/// Flushes the files to disk.
 fn sync(staged: &[Staged]) -> io::Result<()> {
     let files: Vec<&File> = staged
         .iter()

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 use super::stop::Stop;
 
-/// Between two of these it may stop.
+/// It may stop between two pieces of this size.
 const CHUNK: u64 = 8 << 20;
 
 /// The number of bytes after which they are synced, so that there is little left to wait for at the

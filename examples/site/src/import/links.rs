@@ -1,4 +1,4 @@
-//! Links between notes: from where a file is to where its page is.
+//! Rewrites links between notes: from paths of files to addresses of pages.
 //!
 //! In a folder of notes a link says how one file is reached from another. A page is reached from
 //! another address, and without an ending. So each link that leads to something that is imported
@@ -18,7 +18,7 @@ use crate::page::encoded;
 /// Endings that links between notes leave out.
 const ENDINGS: [&str; 4] = ["", ".md", ".html", ".htm"];
 
-/// Where each file and each folder goes.
+/// The destination of each file and each folder.
 #[derive(Debug, Default)]
 pub(super) struct Places {
     root: PathBuf,
@@ -49,8 +49,8 @@ impl Places {
         names.collect()
     }
 
-    /// The address of what `link` leads to from the file `source`, with the part and the query that
-    /// it names; none if it leads elsewhere.
+    /// The address that `link` in the file `source` leads to, with its fragment and query; none if
+    /// it leads elsewhere.
     pub(super) fn resolve(&self, source: &Path, link: &str) -> Option<String> {
         let end = link.find(['#', '?']).unwrap_or(link.len());
         let (way, rest) = link.split_at(end);
@@ -192,8 +192,8 @@ fn destination(text: &str, start: usize) -> Option<Range<usize>> {
     (!is_bracketed).then_some(start..text.len())
 }
 
-/// Does the text at `place` stand for `link`, without its backslashes and entities? There may be
-/// something else: between a link's parts a quotation goes on with a `>` of its own.
+/// Returns whether the text at `place` means `link`, apart from backslashes and entities. It may be
+/// something else: between a link's parts a quotation continues with a `>` of its own.
 fn is_destination(text: &str, place: &Range<usize>, link: &str) -> bool {
     let written = &text[place.clone()];
     let alone = if text[..place.start].ends_with('<') {

@@ -1,4 +1,4 @@
-//! What is to be imported: the folder is looked through once, before anything is read.
+//! The plan of an import: the folder is listed once, before anything is read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
@@ -22,7 +22,7 @@ pub(super) struct Entry {
     pub(super) kind: Kind,
     /// In bytes.
     pub(super) size: u64,
-    /// What the list of an export says of a text.
+    /// The entry of a text in the list of an export.
     pub(super) listed: Option<archive::Text>,
 }
 
@@ -48,7 +48,7 @@ impl Kind {
     }
 }
 
-/// Everything, folders before what is in them.
+/// Everything, folders before their contents.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) entries: Vec<Entry>,
@@ -56,20 +56,20 @@ pub(super) struct Plan {
     pub(super) size: u64,
     /// The number of names that begin with a dot.
     pub(super) hidden: u64,
-    /// Where each file and each folder goes.
+    /// The destination of each file and each folder.
     pub(super) places: Places,
 }
 
-/// The receiver of what the walk finds.
+/// Receives the entries that the walk finds.
 pub(super) trait Watch {
     /// Notes the number of entries that were found.
     fn found(&mut self, entries: usize);
 
-    /// This is not imported, and why.
+    /// An entry that is not imported, and why.
     fn left_out(&mut self, source: &Path, reason: &str);
 }
 
-/// Which file it is, whatever it is called.
+/// The identity of a file, independent of its name.
 type Identity = (u64, u64);
 
 fn identity(metadata: &Metadata) -> Identity {
@@ -110,7 +110,7 @@ impl Plan {
         let mut plan = walk.plan;
         if is_export {
             plan.hidden -= 1;
-            // A folder before what is in it, and what is in one folder in its order.
+            // A folder before its contents, and the contents of a folder in order.
             plan.entries.sort_by_cached_key(|entry| {
                 let depth = entry.path.trim_end_matches('/').split('/').count();
                 let place = order.get(&entry.path).copied().unwrap_or(usize::MAX);
@@ -124,7 +124,7 @@ impl Plan {
 struct Walk<'a> {
     plan: Plan,
     root: &'a Path,
-    /// What the list of an export says, by name.
+    /// The entries in the list of an export, by name.
     names: HashMap<String, Listed>,
     data: Identity,
     stop: &'a Stop,
@@ -208,7 +208,7 @@ impl Walk<'_> {
         // A page that is there in two formats is imported from Markdown: `html` comes after `md`.
         found.index.reverse();
         found.pages.values_mut().for_each(|pages| pages.reverse());
-        // And what was exported sooner than what was added to it.
+        // And exported entries before added ones.
         found.index.sort_by_key(|page| page.listed.is_none());
         for pages in found.pages.values_mut() {
             pages.sort_by_key(|page| page.listed.is_none());
@@ -345,7 +345,7 @@ struct Found {
     folders: Vec<(PathBuf, String)>,
 }
 
-/// What a file called `name` becomes.
+/// The kind of entry that a file called `name` becomes.
 fn by_name(folder: &str, name: &str) -> Result<(String, Kind), String> {
     Ok(match format(name) {
         Some((stem, format)) if stem.eq_ignore_ascii_case("index") => {

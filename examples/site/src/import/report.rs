@@ -1,4 +1,4 @@
-//! What the one who waits sees: a bar, lines of what is left out, and a summary.
+//! The output of an import: a progress bar, a line for each omitted entry, and a summary.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -169,7 +169,7 @@ impl Report {
         self.left_out == 0
     }
 
-    /// Takes the bar away; one line of what was done.
+    /// Removes the bar, and prints a summary in one line.
     pub(super) fn end(&self) -> String {
         self.bar.finish_and_clear();
         let mut line = format!(

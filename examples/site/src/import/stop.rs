@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::CUT;
 
-/// Is it to stop? Clones are handles to the same answer.
+/// Whether the import must stop. Clones are handles to the same flag.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stop(Arc<AtomicBool>);
 
@@ -26,8 +26,7 @@ impl Stop {
             either(&mut terminate, &mut interrupt).await;
             handle.set();
             either(&mut terminate, &mut interrupt).await;
-            // As if it were killed: the database is whole, and what it has no row for is swept
-            // away.
+            // As if it were killed: the database is consistent, and blobs without rows are swept.
             std::process::exit(CUT.into());
         });
         Ok(stop)

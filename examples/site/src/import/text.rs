@@ -19,7 +19,8 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Of the bytes of a file, whose body `link` changes; `name` is the title of one that has none.
+    /// Reads a document from the bytes of a file; `link` rewrites its body, and `name` is the title
+    /// if it has none.
     ///
     /// # Errors
     /// A sentence that says why it is not a document.
@@ -127,7 +128,7 @@ fn heading(text: &str) -> Option<(String, Range<usize>)> {
 /// The title is that of `<title>`, or else of `<h1>`; the body is what is in `<body>`, or else
 /// everything. A `<h1>` that the body begins with, and that says the title, is not part of it.
 ///
-/// This is not an HTML parser: it looks for the tags, whatever is around them.
+/// This is not an HTML parser: it searches for the tags in any context.
 fn from_html(text: &str) -> (Option<String>, &str) {
     // As long as the text, byte for byte.
     let lower = text.to_ascii_lowercase();

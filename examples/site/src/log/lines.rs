@@ -17,7 +17,7 @@ use crate::address::misleads;
 /// that a number of lines bounds nothing.
 const WAITING: usize = 4 << 20;
 
-/// A buffer that grew larger is not kept.
+/// A buffer that has grown beyond this is not kept.
 const KEPT: usize = 64 << 10;
 
 /// The time for writing the last lines.
@@ -43,7 +43,7 @@ struct Waiting {
     is_over: bool,
 }
 
-/// Dropped, it waits for the last lines, for a while.
+/// On drop it waits a while for the last lines.
 #[derive(Debug)]
 pub(crate) struct Writing {
     lines: Lines,
@@ -55,7 +55,7 @@ impl Lines {
     ///
     /// # Errors
     ///
-    /// There is no thread for it.
+    /// The thread cannot be started.
     pub(super) fn start(name: &str, out: Output) -> io::Result<(Self, Writing)> {
         let lines = Self::default();
         let (end, written) = channel();
@@ -76,7 +76,7 @@ impl Lines {
         self.0.more.notify_one();
     }
 
-    /// Since there was no room for them any more, or nobody to write them to.
+    /// Lines lost because there was no room, or nowhere to write them.
     pub(crate) fn lost(&self) -> u64 {
         self.0.lost.load(Ordering::Relaxed)
     }
@@ -88,7 +88,7 @@ impl Lines {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Everything that has arrived since, at once, until the end.
+    /// Writes everything that has arrived since the last time, at once, until the end.
     fn write_to(&self, mut out: Output) {
         let mut text = Vec::new();
         loop {
@@ -116,8 +116,8 @@ impl Lines {
     }
 }
 
-/// A line in which each character is seen, and where it is: addresses are what their senders like.
-/// The others are written as JSON has them, which is right in either format.
+/// A line in which every character is visible, because clients choose the addresses. Other
+/// characters are escaped as in JSON, which suits both formats.
 fn visible(line: &[u8]) -> Cow<'_, [u8]> {
     match std::str::from_utf8(line) {
         Ok(text) if !text.is_ascii() && text.contains(misleads) => {
@@ -171,8 +171,8 @@ impl Drop for Writing {
     fn drop(&mut self) {
         self.lines.waiting().is_over = true;
         self.lines.0.more.notify_one();
-        // An error is what is hoped for: nothing is ever sent, and the other end goes when all is
-        // written.
+        // The error is expected: nothing is ever sent, and the other end is dropped when everything
+        // is written.
         let _ = self.written.recv_timeout(LAST_LINES);
     }
 }

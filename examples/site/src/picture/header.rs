@@ -1,12 +1,12 @@
-//! What a picture will cost, read from the head of its file: nothing is decoded, and little is
-//! kept.
+//! The memory that a picture will need, read from the head of its file: nothing is decoded, and
+//! little is kept.
 //!
 //! The figures are upper bounds of what `image` 0.25 and its decoders allocate, whatever the rest
 //! of the file holds.
 
 use std::io::{self, BufRead, Seek, SeekFrom};
 
-/// The most parts of a file that are looked at.
+/// The maximum number of parts of a file that are read.
 const MOST_PARTS: usize = 10_000;
 
 /// image-webp builds tables for up to 65,536 groups of Huffman codes, and some 11 bytes of the file
@@ -16,7 +16,7 @@ const WEBP_TABLES: u64 = 400;
 /// Bytes at the end of a part of a PNG.
 const CHECKSUM: i64 = 4;
 
-/// What the head of a file says.
+/// The contents of a file's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(super) width: u32,
@@ -96,7 +96,7 @@ fn jpeg(file: &mut (impl BufRead + Seek), length: u64) -> io::Result<Option<Head
         };
         let size = u16::from_be_bytes(array(file)?);
         match marker {
-            // Baseline, extended and progressive: what is decoded at all.
+            // Baseline, extended and progressive: the supported kinds.
             0xc0..=0xc2 if frame.is_none() => {
                 let [_depth] = array(file)?;
                 let height = u16::from_be_bytes(array(file)?);
@@ -122,7 +122,7 @@ fn jpeg(file: &mut (impl BufRead + Seek), length: u64) -> io::Result<Option<Head
                     height,
                     pixel: if components == 1 { 1 } else { 3 },
                     has_alpha: false,
-                    // The file is read whole, and what it says of itself is copied.
+                    // The whole file is read, and its metadata is copied.
                     decoder: coefficients.saturating_add(2 * length),
                 }));
             }
@@ -183,7 +183,7 @@ fn webp(file: &mut (impl BufRead + Seek)) -> io::Result<Option<Header>> {
                 alpha = alpha.max(u64::from(size) * WEBP_TABLES);
                 0
             }
-            // Its parts come next.
+            // Its chunks follow.
             b"ANMF" => {
                 is_animated = true;
                 file.seek_relative(16)?;

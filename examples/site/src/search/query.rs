@@ -1,4 +1,4 @@
-//! What is looked for, and where a text has it.
+//! The words to search for, and their places in a text.
 
 use std::collections::VecDeque;
 use std::ops::{ControlFlow, Range};
@@ -22,7 +22,7 @@ pub(crate) struct Query {
 
 #[derive(Debug)]
 struct Phrase {
-    /// As it was typed, up to the last word that counts.
+    /// The typed text, up to the last word that counts.
     text: String,
     terms: Vec<String>,
 }
@@ -111,7 +111,7 @@ impl Query {
         tokenizer: &Tokenizer,
         mut each: impl FnMut(Range<usize>) -> ControlFlow<()>,
     ) -> rusqlite::Result<()> {
-        // The last words, each with its term if that is one of those that are looked for.
+        // The last words, each with its term if the search contains it.
         let mut last: VecDeque<(Range<usize>, Option<String>)> = VecDeque::new();
         for word in tokenizer.words(text) {
             let term = self.term(&text[word.clone()], tokenizer)?;

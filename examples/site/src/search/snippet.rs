@@ -1,4 +1,4 @@
-//! What is shown of a document that was found: a few words around the first match, marked.
+//! The snippet of a found document: a few words around the first match, marked.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -131,7 +131,7 @@ fn cut(text: &str, found: usize) -> Range<usize> {
     start..end.map_or(latest, |space| found.max(start) + space)
 }
 
-/// What a reader sees of a part of a source, on one line.
+/// The visible text of a part of a source, on one line.
 fn readable(source: &str, format: Format) -> String {
     let text = match format {
         Format::Markdown => markdown::plain(source),
@@ -140,7 +140,7 @@ fn readable(source: &str, format: Format) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The greatest boundary of characters that is at most `at`.
+/// The last character boundary at or before `at`.
 fn floor(text: &str, at: usize) -> usize {
     (0..=at.min(text.len()))
         .rev()

@@ -49,14 +49,14 @@ pub(crate) fn with_tokenizer<T>(
     result
 }
 
-/// What a character is to the tokenizer.
+/// How the tokenizer treats a character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// Part of a word, and folded to this.
     Letter(char),
     /// Folded to nothing: a diacritic, after a letter.
     Diacritic,
-    /// Between two words.
+    /// A separator between words.
     Separator,
 }
 
@@ -162,7 +162,7 @@ impl Tokenizer {
             })
     }
 
-    /// The term that stands for a word in the index; none when too many have been asked for.
+    /// The term of a word in the index; none if too many have been asked for.
     pub(crate) fn term(&self, word: &str) -> rusqlite::Result<Option<String>> {
         let folded: String = self.folded(word).collect();
         let mut terms = self.terms.borrow_mut();

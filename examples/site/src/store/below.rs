@@ -31,13 +31,13 @@ impl Text {
     }
 }
 
-/// The documents at `path` and below, by path, given one by one until `each` says no.
+/// Passes the documents at `path` and below, by path, to `each` until it returns false.
 pub(crate) fn texts_below(
     connection: &Connection,
     path: &str,
     mut each: impl FnMut(Text) -> bool,
 ) -> rusqlite::Result<()> {
-    // Below a path is what begins with it and a slash; 0 is the character after the slash.
+    // Paths below a path begin with it and a slash; 0 is the character after the slash.
     let mut select = connection.prepare_cached(
         "SELECT path, title, format, body, modified, position FROM document
          WHERE ?1 = '/' OR path = ?1 OR (path > ?1 || '/' AND path < ?1 || '0') ORDER BY path",

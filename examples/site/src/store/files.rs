@@ -58,7 +58,7 @@ pub(crate) fn files(
     Ok(Portion::new(entries.collect::<Result<_, _>>()?, range.most))
 }
 
-/// A file, in the place of the one that stood there.
+/// Stores a file, replacing the one at its path.
 pub(crate) fn put_file(connection: &Connection, file: &FileEntry) -> rusqlite::Result<()> {
     let size = i64::try_from(file.size).unwrap_or(i64::MAX);
     connection
@@ -79,7 +79,7 @@ pub(crate) fn put_file(connection: &Connection, file: &FileEntry) -> rusqlite::R
         .map(drop)
 }
 
-/// Without the file.
+/// Removes the file.
 pub(crate) fn remove_file(connection: &Connection, path: &str) -> rusqlite::Result<()> {
     connection
         .prepare_cached("DELETE FROM file WHERE path = ?1")?
@@ -87,7 +87,7 @@ pub(crate) fn remove_file(connection: &Connection, path: &str) -> rusqlite::Resu
         .map(drop)
 }
 
-/// The picture `original` in this width, as if it were a file.
+/// The picture `original` in this width, as a file.
 pub(crate) fn scale(
     connection: &Connection,
     original: &FileEntry,
@@ -126,7 +126,7 @@ pub(crate) fn put_scale(
         .map(drop)
 }
 
-/// Without the scales of `original`, whose blobs these are.
+/// Removes the scales of `original`, and returns their blobs.
 pub(crate) fn remove_scales(
     connection: &Connection,
     original: &FileEntry,
@@ -137,7 +137,7 @@ pub(crate) fn remove_scales(
         .collect()
 }
 
-/// Which of these blobs does a file, or the scale of one, have?
+/// Returns which of these blobs belong to a file or to a scale of one.
 pub(crate) fn named(
     connection: &Connection,
     blobs: &[String],
@@ -158,7 +158,7 @@ pub(crate) fn identity(connection: &Connection) -> rusqlite::Result<String> {
     connection.query_row("SELECT id FROM identity", [], |row| row.get(0))
 }
 
-/// Has it marked a folder of blobs as its own?
+/// Returns whether it has marked a folder of blobs as its own.
 pub(crate) fn has_marked_blobs(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT has_marked_blobs FROM identity", [], |row| {
         row.get(0)
@@ -179,7 +179,7 @@ pub(crate) fn some_blob(connection: &Connection) -> rusqlite::Result<Option<Stri
         .optional()
 }
 
-/// Does `error` say that the database's file is damaged?
+/// Returns whether `error` means that the database's file is damaged.
 pub(crate) fn is_damaged(error: &(dyn Error + 'static)) -> bool {
     let code = error
         .downcast_ref::<rusqlite::Error>()

@@ -1,4 +1,4 @@
-//! What the tiles of the home page show.
+//! The data of the home page's tiles.
 
 use euryale_sqlite::{Connection, rusqlite};
 

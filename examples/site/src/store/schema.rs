@@ -63,7 +63,7 @@ const SEARCH: &str = "
 /// How the index of [`SEARCH`] makes terms of a text.
 pub(crate) const TOKENIZER: &str = "porter unicode61 remove_diacritics 2";
 
-/// Files are among the documents; no path is both. What they hold is kept beside the database.
+/// Files are among the documents; no path is both. Their contents are kept beside the database.
 const FILES: &str = "
     CREATE TABLE file (
         path TEXT PRIMARY KEY,

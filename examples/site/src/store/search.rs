@@ -1,8 +1,7 @@
 //! Full-text search: the documents that match an expression of FTS5.
 //!
 //! Neither `highlight()` nor `snippet()` is called: their time grows with the square of the
-//! matches, and nothing can interrupt them. What is shown of a document is cut and marked by
-//! [`crate::search`].
+//! matches, and nothing can interrupt them. [`crate::search`] cuts and marks the snippets.
 
 use euryale_sqlite::Connection;
 use euryale_sqlite::rusqlite::{self, Row};
@@ -37,7 +36,7 @@ pub(crate) struct Hits {
     pub(crate) best: Vec<Hit>,
     /// The number of all of them, up to [`MOST_COUNTED`].
     pub(crate) count: usize,
-    /// Are there others, beyond those that were counted?
+    /// Whether there are more than were counted.
     pub(crate) more: bool,
 }
 
