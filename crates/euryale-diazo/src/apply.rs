@@ -164,7 +164,10 @@ impl<'a> Page<'a> {
             return Ok(Cow::Owned(out.finish()));
         };
         let mut out = Out::with_capacity(content.len() + template.size + 1024);
-        self.block(&mut out, &template.block, TOP)?;
+        match template.frame {
+            0 => self.block(&mut out, &template.block, TOP)?,
+            size => self.framed(size, &mut || self.block(&mut out, &template.block, TOP))?,
+        }
         Ok(Cow::Owned(out.finish()))
     }
 

@@ -5,9 +5,10 @@ mod block;
 mod content;
 mod draft;
 mod prefix;
+mod tag;
 mod template;
 
-pub(crate) use self::attributes::{Edit, Start};
+pub(crate) use self::attributes::{Edit, Given, Start};
 pub(crate) use self::block::{Block, Op, Step, When};
 pub(crate) use self::content::{Content, Group, Target};
 pub(crate) use self::template::Template;
@@ -55,12 +56,31 @@ impl Program {
             .map(|global| builder.global(global))
             .collect();
         let mut choices = Vec::new();
+        let mut inline_parts = Vec::new();
         let mut used = vec![false; prepared.len()];
         for theme in std::mem::take(&mut rules.themes) {
-            let template = match &theme.html {
-                Some(html) => Some(template::compile(
-                    html, &prepared, &builder, prefix, &mut used,
-                )?),
+            let mut theme = theme;
+            let template = match &mut theme.html {
+                Some(html) => {
+                    let computed = std::mem::take(&mut html.computed);
+                    let computed: Vec<_> = computed
+                        .into_iter()
+                        .map(|part| builder.computed(part))
+                        .collect();
+                    let compiled = template::compile(
+                        html,
+                        &computed,
+                        &prepared,
+                        &template::Around {
+                            sources: &builder.sources,
+                            prefix,
+                            uses_esi: rules.uses_esi,
+                        },
+                        &mut used,
+                    )?;
+                    inline_parts.push((theme.when.clone(), computed));
+                    Some(compiled)
+                }
                 None => None,
             };
             choices.push((theme, template));
@@ -112,6 +132,11 @@ impl Program {
         };
         for rule in &prepared {
             rule.block.each_source(&rule.when, &mut note);
+        }
+        for (when, parts) in &inline_parts {
+            for part in parts {
+                part.each_source(when, &mut note);
+            }
         }
         content.each_source(&mut note);
         for global in &globals {

@@ -15,7 +15,7 @@ mod tests;
 mod text;
 mod write;
 
-pub(crate) use self::name::{BODY, HEAD, HTML, Name, Traits};
+pub(crate) use self::name::{BODY, HEAD, HTML, Name, Traits, is_name};
 pub(crate) use self::text::{decode, escape_text, written_text};
 pub(crate) use self::write::{write_attribute, write_comment};
 

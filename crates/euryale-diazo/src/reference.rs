@@ -8,7 +8,7 @@
 //!
 //! | rule | of the theme | of the content |
 //! |---|---|---|
-//! | `<theme href prefix>`, several with conditions | yes | |
+//! | `<theme href prefix>`, `<theme>` with HTML in it, several with conditions | yes | |
 //! | `<notheme>` with a condition | yes | |
 //! | `<replace>` | `theme`, `theme-children` | `content`, `content-children` |
 //! | `<before>`, `<after>` | `theme`, `theme-children` | `content`, `content-children` |
@@ -18,7 +18,7 @@
 //! | `<prepend>`, `<append>`, `<copy>` of older rules | `theme` | |
 //! | HTML in a rule, with `<include>` in it | yes | yes |
 //! | `<rules>` in `<rules>`, with conditions | yes | yes |
-//! | `<xi:include href>` of rules files, with a fallback | yes | yes |
+//! | `<xi:include href>` of rules, or of a part of a rule; `parse="text"`, fallback | yes | yes |
 //!
 //! Selectors are XPath, or CSS in attributes of the namespace
 //! `http://namespaces.plone.org/diazo/css`.
@@ -99,8 +99,16 @@
 //!
 //! # What differs
 //!
-//! * **`method="ssi"`, `"ssiwait"` and `"esi"`, and HTML inside `<theme>`** are errors
-//!   that name file and line.
+//! * **`method="ssi"`, `"ssiwait"` and `"esi"`** are errors unless the program declares that a
+//!   cache in front understands them ([`Loader::ssi`](crate::Loader::ssi),
+//!   [`Loader::esi`](crate::Loader::esi)). Their content is selected in XPath, or in CSS without
+//!   pseudo-classes. An `<esi:include/>` has no end tag. `xsl:comment` cannot turn a page's text
+//!   into an include.
+//! * **In an inline theme**, rules find what is written in the HTML, and not what is inside an
+//!   instruction. Its addresses get no prefix, as in Diazo.
+//! * **`xpointer`** of `<xi:include>` is an error: whole files are included.
+//! * **A `theme` selector whose quote is not closed** is a warning, and the rule is about nothing;
+//!   any other mistake in a selector is an error.
 //! * **Pages are read as HTML**, not by libxml2, which knows HTML 4. Well-formed pages have the
 //!   same tree. As in libxml2, no `tbody` is implied, and in a theme `<div/>` has no children. What
 //!   no rule touches is passed on byte for byte; tags that cross each other are left for browsers
@@ -108,7 +116,7 @@
 //!   is text.
 //! * **HTML is written,** with the doctype of the theme (`<!DOCTYPE html>` if it has none), and not
 //!   XHTML.
-//! * **Comments after `</html>`** come before it.
+//! * **Comments after `</body>`** stay in the body if more content follows.
 //! * **A second theme or `replace` without a condition** for one thing is an error. Diazo writes
 //!   both themes.
 //! * **`drop attributes` with a group of selectors** drops the attributes of all of them. Diazo's

@@ -2,25 +2,29 @@
 
 mod build;
 mod condition;
+mod edge;
 mod expression;
 mod files;
+mod include;
 mod inline;
 mod instruction;
 mod reader;
 mod rule;
 mod selector;
+mod themes;
 mod toplevel;
 mod version;
 mod xslt;
 
 pub(crate) use self::condition::Test;
-pub(crate) use self::files::Folders;
+pub(crate) use self::edge::ESI;
 pub(crate) use self::inline::{Inline, write_start};
 pub(crate) use self::instruction::{Binding, Global, Instruction, Part, Pattern, Sort, Template};
-pub(crate) use self::reader::{Rules, read};
+pub(crate) use self::reader::{Rules, Settings, read};
 pub(crate) use self::rule::{
     Action, ContentRule, ContentTarget, Names, Rank, Source, ThemeRule, What,
 };
+pub(crate) use self::themes::MARK;
 pub(crate) use self::toplevel::WholeKind;
 pub(crate) use self::xslt::{DEFAULT_MODE, RAW_MODE};
 
@@ -53,4 +57,20 @@ pub(crate) struct ThemeHtml {
     pub(crate) file: PathBuf,
     pub(crate) source: String,
     pub(crate) prefix: Option<String>,
+    /// It is written in the rules: its addresses stay as they are.
+    pub(crate) is_inline: bool,
+    /// It has no `html` around it.
+    pub(crate) is_fragment: bool,
+    /// What depends on the page in an inline theme. [`MARK`]s in the source have its numbers.
+    pub(crate) computed: Vec<Computed>,
+    /// Places that its variables need.
+    pub(crate) frame: u32,
+}
+
+/// A part of an inline theme that depends on the page.
+#[derive(Debug)]
+pub(crate) enum Computed {
+    Part(Inline),
+    /// The value of an attribute.
+    Value(Pattern),
 }

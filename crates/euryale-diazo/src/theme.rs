@@ -133,8 +133,7 @@ impl Theme {
 #[must_use]
 pub struct Loader {
     rules: PathBuf,
-    theme: Option<PathBuf>,
-    folders: rules::Folders,
+    settings: rules::Settings,
     prefix: Option<String>,
 }
 
@@ -143,8 +142,7 @@ impl Loader {
     pub fn new(rules: impl Into<PathBuf>) -> Self {
         Self {
             rules: rules.into(),
-            theme: None,
-            folders: rules::Folders::default(),
+            settings: rules::Settings::default(),
             prefix: None,
         }
     }
@@ -152,20 +150,21 @@ impl Loader {
     /// Names the theme for pages for which the rules choose none: what Diazo takes from its caller,
     /// for rules without a `<theme>`.
     pub fn theme(mut self, html: impl Into<PathBuf>) -> Self {
-        self.theme = Some(html.into());
+        self.settings.theme = Some(html.into());
         self
     }
 
     /// Lets the theme be read from another folder, too. By default the rules file and all that it
     /// names are in one folder; a file outside of it, by `..` or by a symbolic link, is an error.
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.folders.allowed.push(folder.into());
+        self.settings.folders.allowed.push(folder.into());
         self
     }
 
     /// Gives a folder the address `++theme++NAME/` in `href`s of the rules, as Plone does.
     pub fn mount(mut self, name: impl Into<String>, folder: impl Into<PathBuf>) -> Self {
-        self.folders.mounted.push((name.into(), folder.into()));
+        let mounted = (name.into(), folder.into());
+        self.settings.folders.mounted.push(mounted);
         self
     }
 
@@ -174,6 +173,24 @@ impl Loader {
     /// served from anywhere. A `prefix` of `<theme>` is relative to it.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Declares that a cache in front of the program runs server-side includes, which rules with
+    /// `method="ssi"` or `"ssiwait"` write. Without it, such rules are errors.
+    ///
+    /// Such a cache runs the includes of the pages' own comments as well: their authors have to be
+    /// trusted, or the pages cleaned.
+    pub fn ssi(mut self) -> Self {
+        self.settings.edge.ssi = true;
+        self
+    }
+
+    /// Declares that a cache in front of the program runs edge-side includes, which rules with
+    /// `method="esi"` write. Without it, such rules are errors. As for [`ssi`](Self::ssi), such a
+    /// cache runs what is in the pages, too.
+    pub fn esi(mut self) -> Self {
+        self.settings.edge.esi = true;
         self
     }
 
@@ -194,16 +211,17 @@ impl Loader {
     /// error, of those up to it. Once a stamp no longer holds, load again. Reads files: not on a
     /// runtime's thread.
     pub fn load_with_stamps(&self) -> (Result<Theme, LoadError>, Vec<Stamp>) {
-        let mut folders = self.folders.clone();
+        let mut settings = self.settings.clone();
+        let folders = &mut settings.folders;
         let own = match self.rules.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
             _ => PathBuf::from("."),
         };
         folders.allowed.insert(0, own);
-        if let Some(folder) = self.theme.as_deref().and_then(Path::parent) {
+        if let Some(folder) = self.settings.theme.as_deref().and_then(Path::parent) {
             folders.allowed.push(folder.to_owned());
         }
-        let mut rules = match rules::read(&self.rules, self.theme.as_deref(), folders) {
+        let mut rules = match rules::read(&self.rules, settings) {
             Ok(rules) => rules,
             Err((error, stamps)) => return (Err(error), stamps),
         };

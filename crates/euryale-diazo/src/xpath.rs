@@ -11,6 +11,7 @@ mod lexer;
 mod location;
 mod parser;
 mod predicate;
+mod print;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,8 @@ pub(crate) use self::css::{Start as CssStart, parse as parse_css};
 pub(crate) use self::depends::Depends;
 pub(crate) use self::eval::{Budget, Scope};
 pub(crate) use self::functions::Function;
-pub(crate) use self::parser::parse as parse_xpath;
+pub(crate) use self::parser::{has_words, parse as parse_xpath};
+pub(crate) use self::print::css_as_xpath;
 pub(crate) use self::value::{Item, Value, number_of};
 pub(crate) use self::world::{OneDocument, World};
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::out::Out;
 use super::{Here, Page};
 use crate::compile::Block;
-use crate::dom::{Kind, Name, Traits, escape_text};
+use crate::dom::{Kind, Name, Traits, escape_text, is_name};
 use crate::error::PageError;
 use crate::rules::{Part, Pattern};
 use crate::xpath::{Expr, Value};
@@ -132,11 +132,4 @@ impl<'a> Page<'a> {
         self.budget.spend(1 + all.len() / 16)?;
         Ok(Cow::Owned(all))
     }
-}
-
-/// A name of an element or attribute, which cannot end a tag.
-pub(super) fn is_name(name: &str) -> bool {
-    let mut chars = name.chars();
-    let starts = chars.next().is_some_and(|c| c.is_alphabetic() || c == '_');
-    starts && chars.all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':'))
 }

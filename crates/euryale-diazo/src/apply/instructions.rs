@@ -1,11 +1,10 @@
 //! Instructions of XSLT on a page.
 
 use super::copy::Arguments;
-use super::elements::is_name;
 use super::out::Out;
 use super::{Here, Page};
-use crate::compile::{Block, Step};
-use crate::dom::{Kind, escape_text, write_comment, written_text};
+use crate::compile::{Block, Op, Step};
+use crate::dom::{Kind, escape_text, is_name, write_comment, written_text};
 use crate::error::PageError;
 use crate::rules::{Binding, Instruction, Pattern, Sort};
 use crate::xpath::{Expr, Item, Value};
@@ -194,7 +193,14 @@ impl<'a> Page<'a> {
     }
 
     fn comment(&'a self, out: &mut Out, body: &'a Block, here: Here) -> Result<(), PageError> {
-        let text = written_text(&self.fragment(body, here)?);
+        let mut text = written_text(&self.fragment(body, here)?);
+        let by_rules = match body.0.first() {
+            Some(Op::Html(html)) => is_order(html),
+            _ => false,
+        };
+        if is_order(&text) && !by_rules {
+            text.insert(0, ' ');
+        }
         write_comment(out.html(), &text);
         out.check()
     }
@@ -299,4 +305,10 @@ impl<'a> Page<'a> {
         self.budget.spend(html.len() / 16)?;
         Ok(html)
     }
+}
+
+/// Returns whether a cache in front obeys a comment with this text: a server-side include, or HTML
+/// that is hidden from what does not understand ESI. Only rules may write such a one.
+fn is_order(text: &str) -> bool {
+    text.starts_with('#') || text.starts_with("esi")
 }

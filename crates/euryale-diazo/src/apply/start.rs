@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::out::Out;
 use super::{Here, Page};
-use crate::compile::{Edit, Start};
-use crate::dom::write_attribute;
+use crate::compile::{Edit, Given, Start};
+use crate::dom::{escape_text, write_attribute};
 use crate::error::PageError;
 use crate::rules::DEFAULT_MODE;
 use crate::xpath::{Budget, Item};
@@ -28,7 +28,7 @@ impl<'a> Page<'a> {
             for given in &start.attributes {
                 if !self.any(&given.drop, here)? {
                     let name = Cow::Borrowed(given.name.as_str());
-                    all.push((name, Cow::Borrowed(&given.value), given.bare));
+                    all.push((name, self.given_value(given, here)?, given.bare));
                 }
             }
         }
@@ -52,6 +52,16 @@ impl<'a> Page<'a> {
         }
         html.push('>');
         Ok(())
+    }
+
+    /// The value of an attribute of the theme, as it is written.
+    fn given_value(&'a self, given: &'a Given, here: Here) -> Result<Cow<'a, str>, PageError> {
+        let Some(computed) = &given.computed else {
+            return Ok(Cow::Borrowed(&given.value));
+        };
+        let mut escaped = String::new();
+        escape_text(&mut escaped, &self.pattern(computed, here)?, false);
+        Ok(Cow::Owned(escaped))
     }
 
     fn edit(
@@ -89,8 +99,10 @@ impl<'a> Page<'a> {
                 for name in &names.names {
                     let mut given = start.attributes.iter();
                     let given = given.find(|given| given.name.eq_ignore_ascii_case(name));
-                    let mut value =
-                        given.map_or(String::new(), |given| format!("{}{separator}", given.value));
+                    let mut value = match given {
+                        Some(given) => format!("{}{separator}", self.given_value(given, here)?),
+                        None => String::new(),
+                    };
                     for (index, item) in items.iter().enumerate() {
                         if index > 0 {
                             value.push_str(separator);

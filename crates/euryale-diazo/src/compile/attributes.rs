@@ -2,7 +2,7 @@
 
 use super::When;
 use super::template::Prepared;
-use crate::rules::{Action, Names};
+use crate::rules::{Action, Names, Pattern};
 
 /// A start tag.
 #[derive(Debug)]
@@ -21,9 +21,19 @@ pub(crate) struct Start {
 pub(crate) struct Given {
     pub(crate) name: String,
     pub(crate) value: String,
+    /// What the value is instead, in an inline theme.
+    pub(crate) computed: Option<Pattern>,
     pub(crate) bare: bool,
     /// It goes when one of these holds.
     pub(crate) drop: Vec<When>,
+}
+
+/// An attribute of the theme before rules are asked about it.
+pub(super) struct GivenNow {
+    pub(super) name: String,
+    pub(super) value: String,
+    pub(super) computed: Option<Pattern>,
+    pub(super) bare: bool,
 }
 
 #[derive(Debug)]
@@ -42,7 +52,7 @@ pub(crate) enum Edit {
 
 impl Start {
     /// The tag of an element that these rules are about.
-    pub(super) fn new(name: &str, given: Vec<(String, String, bool)>, rules: &[&Prepared]) -> Self {
+    pub(super) fn new(name: &str, given: Vec<GivenNow>, rules: &[&Prepared]) -> Self {
         let of = |action| rules.iter().filter(move |rule| rule.action == action);
         let drops: Vec<_> = of(Action::DropAttributes).collect();
         let drop_all = drops
@@ -50,7 +60,13 @@ impl Start {
             .filter(|rule| rule.names.all)
             .map(|rule| rule.when.clone())
             .collect();
-        let attributes = given.into_iter().map(|(name, value, bare)| {
+        let attributes = given.into_iter().map(|given| {
+            let GivenNow {
+                name,
+                value,
+                computed,
+                bare,
+            } = given;
             let drop = drops
                 .iter()
                 .filter(|rule| !rule.names.all && rule.names.has(&name));
@@ -58,6 +74,7 @@ impl Start {
                 drop: drop.map(|rule| rule.when.clone()).collect(),
                 name,
                 value,
+                computed,
                 bare,
             }
         });

@@ -6,7 +6,8 @@ use super::attributes::Start;
 use super::draft::Draft;
 use crate::dom::{Name, Traits};
 use crate::rules::{
-    Binding, Global, Inline, Instruction, Place, Source, Template, TestId, What, write_start,
+    Binding, Computed, Global, Inline, Instruction, Pattern, Place, Source, Template, TestId, What,
+    write_start,
 };
 
 /// Tests that must all hold; none hold always.
@@ -125,6 +126,22 @@ impl Block {
     }
 }
 
+/// A part of an inline theme that depends on the page.
+#[derive(Debug)]
+pub(super) enum Part {
+    Block(Block),
+    /// The value of an attribute.
+    Value(Pattern),
+}
+
+impl Part {
+    pub(super) fn each_source(&self, when: &When, note: &mut impl FnMut(u32, &When)) {
+        if let Self::Block(block) = self {
+            block.each_source(when, note);
+        }
+    }
+}
+
 /// Sources move from rules into one table.
 pub(super) struct Builder {
     pub(super) sources: Vec<Source>,
@@ -146,6 +163,13 @@ impl Builder {
         }
     }
 
+    pub(super) fn computed(&mut self, part: Computed) -> Part {
+        match part {
+            Computed::Part(part) => Part::Block(self.inline(vec![part])),
+            Computed::Value(value) => Part::Value(value),
+        }
+    }
+
     pub(super) fn inline(&mut self, inline: Vec<Inline>) -> Block {
         let mut draft = Draft::default();
         for part in inline {
@@ -155,6 +179,9 @@ impl Builder {
                 Inline::Include { source, when } => {
                     let source = self.source(source);
                     draft.when(&when, Block(vec![Op::Include { source, raw: false }]));
+                }
+                Inline::Edge { html, when } => {
+                    draft.when(&when, Block(vec![Op::Html(html.as_str().into())]));
                 }
             }
         }

@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 
-use super::block::{Builder, Op};
+use super::block::{Builder, Op, Part};
 use super::draft::Draft;
-use super::{Block, Start, When, prefix};
-use crate::dom::{Dom, Excess, Id, Kind, Name, ROOT, Traits, write_attribute};
+use super::{Block, When, prefix};
+use crate::dom::{Dom, Excess, Id, Kind, ROOT, Traits};
 use crate::error::LoadError;
 use crate::error::PageError;
 use crate::rules::{Action, Names, Place, Source, ThemeHtml, ThemeRule};
@@ -21,6 +21,15 @@ pub(crate) struct Template {
     pub(crate) block: Block,
     /// Bytes that it has without any content.
     pub(crate) size: usize,
+    /// Places that variables of an inline theme need.
+    pub(crate) frame: u32,
+}
+
+/// What is the same for all themes.
+pub(super) struct Around<'a> {
+    pub(super) sources: &'a [Source],
+    pub(super) prefix: Option<&'a str>,
+    pub(super) uses_esi: bool,
 }
 
 /// A rule about the theme whose sources are in the table.
@@ -85,13 +94,18 @@ impl Prepared {
 /// Compiles a theme; notes which rules it uses.
 pub(super) fn compile(
     html: &ThemeHtml,
+    computed: &[Part],
     rules: &[Prepared],
-    builder: &Builder,
-    base: Option<&str>,
+    around: &Around<'_>,
     used: &mut [bool],
 ) -> Result<Template, LoadError> {
     let fail = |what: &str| LoadError::new(&html.file, None, what);
-    let dom = Dom::parse_theme(&html.source).map_err(|excess| match excess {
+    let parsed = if html.is_fragment {
+        Dom::parse_fragment(&html.source)
+    } else {
+        Dom::parse_theme(&html.source)
+    };
+    let dom = parsed.map_err(|excess| match excess {
         Excess::Depth => fail("more than 512 elements stand in each other"),
         Excess::Nodes => fail("more than two million nodes"),
     })?;
@@ -118,12 +132,17 @@ pub(super) fn compile(
             }
         }
     }
-    let prefix = prefix::Prefix::new(base, html.prefix.as_deref());
+    let prefix = match html.is_inline {
+        true => prefix::Prefix::new(None, None),
+        false => prefix::Prefix::new(around.prefix, html.prefix.as_deref()),
+    };
     let compiler = Compiler {
         dom: &dom,
         matching,
         prefix,
-        sources: &builder.sources,
+        sources: around.sources,
+        uses_esi: around.uses_esi,
+        computed,
     };
     let mut draft = Draft::default();
     if !dom
@@ -141,14 +160,18 @@ pub(super) fn compile(
     Ok(Template {
         block: draft.finish(),
         size: html.source.len(),
+        frame: html.frame,
     })
 }
 
-struct Compiler<'a> {
-    dom: &'a Dom<'a>,
+pub(super) struct Compiler<'a> {
+    pub(super) dom: &'a Dom<'a>,
     matching: HashMap<Id, Vec<&'a Prepared>>,
-    prefix: prefix::Prefix,
+    pub(super) prefix: prefix::Prefix,
     sources: &'a [Source],
+    pub(super) uses_esi: bool,
+    /// What depends on the page in an inline theme.
+    pub(super) computed: &'a [Part],
 }
 
 impl Compiler<'_> {
@@ -241,13 +264,13 @@ impl Compiler<'_> {
         if node.kind != Kind::Element {
             let mut html = String::new();
             self.dom.write(&mut html, id);
-            out.html(&self.prefix.text(self.dom, id, html));
+            self.marked(&self.prefix.text(self.dom, id, html), out);
             return Ok(());
         }
         let raw = Traits::of(node.name).has(Traits::RAW | Traits::RCDATA);
         let mut end = String::new();
         self.dom.write_end(&mut end, id);
-        if rules.is_empty() && !raw {
+        if rules.is_empty() && !raw && self.computed.is_empty() {
             self.start(id, rules, false, out);
             self.dom
                 .children(id)
@@ -304,47 +327,5 @@ impl Compiler<'_> {
         draft.html(&end);
         unless_stripped(out, draft);
         Ok(())
-    }
-
-    fn start(&self, id: Id, rules: &[&Prepared], stays_open: bool, out: &mut Draft) {
-        let dom = self.dom;
-        let name = dom.written_name(id);
-        let given = || {
-            let attributes = dom.attributes_of(id).map(|at| {
-                let name = dom.attribute_name(at).to_owned();
-                let value = self.prefix.attribute(&name, dom.attribute_value(at));
-                (name, value, dom.attributes[at as usize].bare)
-            });
-            attributes.collect::<Vec<_>>()
-        };
-        let changes = |rule: &&Prepared| {
-            let by_name = matches!(
-                rule.action,
-                Action::CopyAttributes | Action::MergeAttributes | Action::DropAttributes
-            );
-            by_name || rule.gives_attributes()
-        };
-        let mut html = String::new();
-        if stays_open || rules.iter().any(changes) {
-            let mut start = Start::new(name, given(), rules);
-            start.stays_open = stays_open;
-            out.push(Op::Start(start.into()));
-        } else if self.prefix.is_empty() {
-            dom.write_start(&mut html, id);
-        } else {
-            html.push('<');
-            html.push_str(name);
-            for (name, value, bare) in given() {
-                write_attribute(&mut html, &name, &value, bare);
-            }
-            // `<path/>` in SVG has no end tag.
-            let void = Traits::of(Name::of(name.as_bytes())).has(Traits::VOID);
-            html.push_str(if dom.is_childless(id) && !void {
-                "/>"
-            } else {
-                ">"
-            });
-        }
-        out.html(&html);
     }
 }

@@ -1,13 +1,62 @@
 //! What a tag closes.
 
 use super::name::{
-    A, BUTTON, CAPTION, COL, COLGROUP, DD, DT, H1, H2, H3, H4, H5, H6, LI, OL, OPTGROUP, OPTION,
-    RP, RT, SELECT, TABLE, TBODY, TD, TEMPLATE, TFOOT, TH, THEAD, TR, UL,
+    A, BUTTON, CAPTION, COL, COLGROUP, DD, DT, H1, H2, H3, H4, H5, H6, LI, MATH, OL, OPTGROUP,
+    OPTION, P, RP, RT, SELECT, SVG, TABLE, TBODY, TD, TEMPLATE, TFOOT, TH, THEAD, TR, UL,
 };
 use super::parse::{Open, Parser};
-use super::{Name, Traits};
+use super::{Id, Name, Traits};
 
 impl Parser<'_> {
+    /// Takes the innermost open element off; its places are known.
+    pub(super) fn leave(&mut self) {
+        let Some(top) = self.open.pop() else { return };
+        match top.name {
+            SVG | MATH => self.foreign -= 1,
+            P => self.paragraphs -= 1,
+            _ => {}
+        }
+        let after = self.dom.nodes.len() as Id;
+        let node = &mut self.dom.nodes[top.id as usize];
+        node.after = after;
+        if !node.tidy {
+            self.disturb();
+        }
+    }
+
+    /// Takes it off without an end tag of its own.
+    pub(super) fn leave_implied(&mut self, at: usize) {
+        let Some(top) = self.open.last().copied() else {
+            return;
+        };
+        let node = &mut self.dom.nodes[top.id as usize];
+        node.end = at as u32;
+        let optional = matches!(
+            top.name,
+            P | LI
+                | DD
+                | DT
+                | OPTION
+                | OPTGROUP
+                | RP
+                | RT
+                | TR
+                | TD
+                | TH
+                | TBODY
+                | THEAD
+                | TFOOT
+                | COLGROUP
+        );
+        let subtree_is_tidy = node.tidy;
+        self.leave();
+        let node = &mut self.dom.nodes[top.id as usize];
+        node.tidy = false;
+        if !(optional && subtree_is_tidy) {
+            self.disturb();
+        }
+    }
+
     /// Closes the innermost open element that `is_it`, unless `stops` comes first.
     pub(super) fn close_in_scope(
         &mut self,

@@ -113,3 +113,10 @@ impl Traits {
         self.0 & bits != 0
     }
 }
+
+/// A name of an element or attribute, which cannot end a tag.
+pub(crate) fn is_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    let starts = chars.next().is_some_and(|c| c.is_alphabetic() || c == '_');
+    starts && chars.all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':'))
+}

@@ -5,10 +5,7 @@
 //! is left to browsers: such an end tag is skipped. As libxml2 does, and unlike browsers, no
 //! `tbody` is implied: rules are written against what is in the page.
 
-use super::name::{
-    BODY, COLGROUP, DD, DT, HEAD, HTML, LI, MATH, NOSCRIPT, OPTGROUP, OPTION, P, RP, RT, SVG,
-    TBODY, TD, TFOOT, TH, THEAD, TR,
-};
+use super::name::{BODY, HEAD, HTML, MATH, NOSCRIPT, P, SVG};
 use super::tags::{Opened, is_space, name_end};
 use super::{Dom, Excess, Id, Kind, MAX_DEPTH, MAX_NODES, NONE, Name, Node, Traits};
 
@@ -37,6 +34,10 @@ pub(super) struct Parser<'s> {
     pub(super) phase: Phase,
     /// `<div/>` has no children, as in XHTML.
     xhtml: bool,
+    /// What is parsed has no `html` of its own.
+    pub(super) is_fragment: bool,
+    /// The first of the comments behind the body, if nothing but white space is between them.
+    pub(super) trailing: Id,
     /// Open elements of SVG and MathML roots, and of `p`.
     pub(super) foreign: usize,
     pub(super) paragraphs: usize,
@@ -58,6 +59,8 @@ impl<'s> Parser<'s> {
             open,
             phase: Phase::BeforeHtml,
             xhtml,
+            is_fragment: false,
+            trailing: NONE,
             foreign: 0,
             paragraphs: 0,
         }
@@ -71,6 +74,7 @@ impl<'s> Parser<'s> {
     /// As inside a `body`, which is taken away afterwards.
     pub(super) fn run_fragment(mut self) -> Result<Dom<'s>, Excess> {
         const AROUND: u32 = 2;
+        self.is_fragment = true;
         self.begin()?;
         self.implied(HTML, 0)?;
         self.implied(BODY, 0)?;
@@ -134,7 +138,18 @@ impl<'s> Parser<'s> {
         }
         self.text(text, source.len(), loose)?;
         self.ensure_body(source.len())?;
+        let mut trailing = self.take_trailing().into_iter().peekable();
         while let Some(top) = self.open.last() {
+            // Those in front of `</html>` belong to that, the others to the document.
+            let closing = match top.name {
+                HTML => self.dom.node(top.id).closing,
+                _ if top.id == 0 => NONE,
+                _ => 0,
+            };
+            while let Some(comment) = trailing.next_if(|comment| comment.start < closing) {
+                self.push_again(comment)?;
+            }
+            let Some(top) = self.open.last() else { break };
             let explicit = matches!(top.name, HTML | BODY) && self.dom.node(top.id).closing != NONE;
             if explicit || top.id == 0 {
                 self.leave();
@@ -200,55 +215,6 @@ impl<'s> Parser<'s> {
         Ok(())
     }
 
-    /// Takes the innermost open element off; its places are known.
-    pub(super) fn leave(&mut self) {
-        let Some(top) = self.open.pop() else { return };
-        match top.name {
-            SVG | MATH => self.foreign -= 1,
-            P => self.paragraphs -= 1,
-            _ => {}
-        }
-        let after = self.dom.nodes.len() as Id;
-        let node = &mut self.dom.nodes[top.id as usize];
-        node.after = after;
-        if !node.tidy {
-            self.disturb();
-        }
-    }
-
-    /// Takes it off without an end tag of its own.
-    pub(super) fn leave_implied(&mut self, at: usize) {
-        let Some(top) = self.open.last().copied() else {
-            return;
-        };
-        let node = &mut self.dom.nodes[top.id as usize];
-        node.end = at as u32;
-        let optional = matches!(
-            top.name,
-            P | LI
-                | DD
-                | DT
-                | OPTION
-                | OPTGROUP
-                | RP
-                | RT
-                | TR
-                | TD
-                | TH
-                | TBODY
-                | THEAD
-                | TFOOT
-                | COLGROUP
-        );
-        let subtree_is_tidy = node.tidy;
-        self.leave();
-        let node = &mut self.dom.nodes[top.id as usize];
-        node.tidy = false;
-        if !(optional && subtree_is_tidy) {
-            self.disturb();
-        }
-    }
-
     /// The innermost open element is no longer what its source says.
     pub(super) fn disturb(&mut self) {
         if let Some(top) = self.open.last() {
@@ -275,18 +241,19 @@ impl<'s> Parser<'s> {
                 (false, _) => self.ensure_body(from)?,
             }
         } else if self.phase == Phase::AfterBody {
-            self.disturb_if_not_blank(from, to);
+            self.text_behind(from, to);
         }
         let id = self.push(Kind::Text, Name::of(b""), from, to)?;
         self.dom.nodes[id as usize].loose = loose;
         Ok(())
     }
 
-    fn disturb_if_not_blank(&mut self, from: usize, to: usize) {
+    fn text_behind(&mut self, from: usize, to: usize) {
         if !self.dom.source.as_bytes()[from..to]
             .iter()
             .all(|byte| is_space(*byte))
         {
+            self.trailing = NONE;
             self.disturb();
         }
     }

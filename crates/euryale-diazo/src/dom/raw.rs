@@ -82,10 +82,10 @@ impl Parser<'_> {
     }
 
     fn comment(&mut self, start: usize, end: usize, unfinished: bool) -> Result<usize, Excess> {
-        if self.phase == Phase::AfterBody {
+        let id = self.push(Kind::Comment, Name::of(b""), start, end)?;
+        if !self.is_trailing(id) && self.phase == Phase::AfterBody {
             self.disturb();
         }
-        let id = self.push(Kind::Comment, Name::of(b""), start, end)?;
         if unfinished {
             self.dom.nodes[id as usize].tidy = false;
             self.disturb();

@@ -2,7 +2,7 @@
 
 use super::name::{BODY, BUTTON, HEAD, HTML, P};
 use super::parse::{Parser, Phase};
-use super::{Excess, Kind, Name, Traits};
+use super::{Excess, Id, Kind, NONE, Name, Node, Traits};
 
 impl Parser<'_> {
     pub(super) fn implied(&mut self, name: Name, at: usize) -> Result<(), Excess> {
@@ -83,6 +83,7 @@ impl Parser<'_> {
                 self.ensure_body(at)?;
             }
         } else if self.phase == Phase::AfterBody {
+            self.trailing = NONE;
             self.disturb();
         }
         if self.foreign == 0 {
@@ -106,5 +107,38 @@ impl Parser<'_> {
             let node = &mut self.dom.nodes[open.id as usize];
             (node.closing, node.end) = (start as u32, end as u32);
         }
+    }
+
+    /// Notes a comment behind the body. Returns whether it may belong to what is around that.
+    pub(super) fn is_trailing(&mut self, comment: Id) -> bool {
+        if self.phase != Phase::AfterBody || self.is_fragment || self.open.len() != 3 {
+            return false;
+        }
+        if self.trailing == NONE {
+            self.trailing = comment;
+        }
+        true
+    }
+
+    /// Takes the comments behind the body out of it (HTML §13.2.6.4.19 and 22). White space between
+    /// them is left out.
+    pub(super) fn take_trailing(&mut self) -> Vec<Node> {
+        if self.trailing == NONE {
+            return Vec::new();
+        }
+        let mut nodes = self.dom.nodes.split_off(self.trailing as usize);
+        nodes.retain(|node| node.kind == Kind::Comment);
+        nodes
+    }
+
+    /// Puts one of them into the innermost open element.
+    pub(super) fn push_again(&mut self, comment: Node) -> Result<(), Excess> {
+        let start = comment.start as usize;
+        let id = self.push(Kind::Comment, comment.name, start, comment.end as usize)?;
+        self.dom.nodes[id as usize].tidy = comment.tidy;
+        if !comment.tidy {
+            self.disturb();
+        }
+        Ok(())
     }
 }

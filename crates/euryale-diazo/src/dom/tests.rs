@@ -112,6 +112,9 @@ fn trees_are_those_of_a_browser() {
         "<form><p>a</form><p>b",
         "<p>unfinished <a href='x",
         "<div><ul></div>x",
+        "<body>x</body><!-- a --></html><!-- b -->",
+        "<body>x</body> <!-- a --> <!-- b --> </html> <!-- c --> <!-- d --> ",
+        "<p>x</p></body></html><!-- a",
     ];
     for page in pages {
         assert_eq!(ours(page), browsers(page), "{page}");
@@ -134,6 +137,12 @@ fn what_browsers_repair_is_left_to_them() {
         "html 0\n head 0\n body 0\n  b 0\n   p 0\n    xy\n"
     );
     assert_eq!(ours("<table><tr><td>x</table>").matches("tbody").count(), 0);
+    // A comment behind the body with more content behind it.
+    let comment = ours("<body>x</body><!-- a --><p>y</p><!-- c -->");
+    assert_eq!(
+        comment,
+        "html 0\n head 0\n body 0\n  x\n  <!---->\n  p 0\n   y\n <!---->\n"
+    );
     // A reference that lacks its semicolon, which the oldest of them may for browsers.
     assert_eq!(
         ours("a &gt b &gt; c"),

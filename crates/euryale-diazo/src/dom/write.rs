@@ -56,9 +56,23 @@ impl Dom<'_> {
             out.push('<');
             out.push_str(self.written_name(id));
             out.push('>');
-        } else {
-            out.push_str(self.slice(node.start, node.opened));
+            return;
         }
+        let tag = self.slice(node.start, node.opened);
+        // `<div/>` of a theme has no children of its own; others may be put into it.
+        match tag.strip_suffix("/>") {
+            Some(tag) if !self.is_childless(id) && !self.ends_in_value(id) => {
+                out.push_str(tag.trim_ascii_end());
+                out.push('>');
+            }
+            _ => out.push_str(tag),
+        }
+    }
+
+    /// Returns whether a start tag ends with a value without quotes, such as `<a href=/x/>`.
+    fn ends_in_value(&self, id: Id) -> bool {
+        let last = self.attributes_of(id).last();
+        last.is_some_and(|last| self.attributes[last as usize].value.1 + 1 == self.node(id).opened)
     }
 
     pub(crate) fn write_end(&self, out: &mut String, id: Id) {

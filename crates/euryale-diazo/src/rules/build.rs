@@ -3,15 +3,16 @@
 use roxmltree::Node;
 
 use super::condition::{About, PathPattern, Test};
+use super::edge::is_edge;
 use super::reader::{Reader, needs_content};
 use super::selector::{Written, children_of, from_top, pattern};
 use super::{
-    Action, ContentRule, ContentTarget, DEFAULT_MODE, Names, RAW_MODE, Source, TestId, ThemeRule,
-    What,
+    Action, ContentRule, ContentTarget, DEFAULT_MODE, Inline, Names, RAW_MODE, Source, TestId,
+    ThemeRule, What,
 };
 use crate::address;
 use crate::error::LoadError;
-use crate::xpath::Expr;
+use crate::xpath::{Expr, has_words};
 
 const KNOWN: [&str; 9] = [
     "theme",
@@ -79,6 +80,16 @@ impl Reader {
             ("strip", false, _) => Action::Strip,
             _ => return Err(self.error(node, format!("theme-children does not stand in <{name}>"))),
         };
+        if !target.css && !has_words(&target.text) {
+            // As in Diazo, which evaluates it while it compiles, and takes nothing for an error.
+            let what = format!(
+                "the selector \"{}\" is not understood (a quote is not closed): the rule is about \
+                 nothing",
+                target.text
+            );
+            self.rules.warnings.push(self.error(node, what));
+            return Ok(());
+        }
         let theme = self.nodes(node, &target.clone())?;
         let what = match name {
             "drop" | "strip" => What::Inline(Vec::new()),
@@ -89,7 +100,11 @@ impl Reader {
                         "content and HTML of its own: a rule takes one of them",
                     ));
                 }
-                What::Select(self.source(node, content, content_children)?)
+                let edge = self.edge_include(node, content.as_ref(), content_children.as_ref())?;
+                match edge {
+                    Some(html) => What::Inline(vec![Inline::Html(html)]),
+                    None => What::Select(self.source(node, content, content_children)?),
+                }
             }
             _ if names.is_some() => {
                 return Err(self.error(node, "attributes come from content, which is missing"));
@@ -147,7 +162,8 @@ impl Reader {
             (None | Some("document" | "transform"), None) => mode.unwrap_or(DEFAULT_MODE),
             (Some(other), _) => {
                 let what = format!(
-                    "method=\"{other}\" is not supported: it is raw, document or transform"
+                    "method=\"{other}\" is not supported: it is raw, document, transform, ssi, \
+                     ssiwait or esi"
                 );
                 return Err(self.error(node, what));
             }
@@ -160,7 +176,11 @@ impl Reader {
     }
 
     /// An expression that selects nodes.
-    fn nodes(&mut self, node: Node<'_, '_>, written: &Written) -> Result<Expr, LoadError> {
+    pub(super) fn nodes(
+        &mut self,
+        node: Node<'_, '_>,
+        written: &Written,
+    ) -> Result<Expr, LoadError> {
         let expr = self.compiled(node, written)?;
         if expr.selects() {
             Ok(expr)
@@ -193,20 +213,21 @@ impl Reader {
     }
 
     /// `<include>` in the HTML of a rule.
-    pub(super) fn include(
-        &mut self,
-        node: Node<'_, '_>,
-    ) -> Result<(Source, Vec<TestId>), LoadError> {
+    pub(super) fn include(&mut self, node: Node<'_, '_>) -> Result<Inline, LoadError> {
         self.check_attributes(node, &KNOWN)?;
         let (content, children) = (
             self.written(node, "content"),
             self.written(node, "content-children"),
         );
-        if content.is_none() && children.is_none() {
+        if content.is_none() && children.is_none() && !is_edge(node.attribute("method")) {
             return Err(self.error(node, "<include> needs content"));
         }
         let when = self.conditions(node, content.as_ref().or(children.as_ref()))?;
-        Ok((self.source(node, content, children)?, when))
+        if let Some(html) = self.edge_include(node, content.as_ref(), children.as_ref())? {
+            return Ok(Inline::Edge { html, when });
+        }
+        let source = self.source(node, content, children)?;
+        Ok(Inline::Include { source, when })
     }
 
     fn content_rule(

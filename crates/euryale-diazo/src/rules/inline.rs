@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use roxmltree::{Node, NodeType};
 
+use super::include::{Included, is_xinclude};
 use super::instruction::{Instruction, Pattern};
-use super::reader::{Reader, XSLT, is_diazo};
+use super::reader::{Reader, XINCLUDE, XSLT, is_diazo};
 use super::xslt::is_xslt;
 use super::{Place, Source, TestId};
-use crate::dom::{Name, Traits, escape_text, write_attribute};
+use crate::dom::{Name, Traits, escape_text, write_attribute, write_comment};
 use crate::error::LoadError;
 
 /// What a rule brings along.
@@ -18,6 +19,11 @@ pub(crate) enum Inline {
     /// `<include content="…"/>`.
     Include {
         source: Source,
+        when: Vec<TestId>,
+    },
+    /// An include of the cache in front.
+    Edge {
+        html: String,
         when: Vec<TestId>,
     },
     Do(Arc<Place>, Box<Instruction<Vec<Inline>>>),
@@ -122,23 +128,42 @@ impl Reader {
                 }
             }
             NodeType::Comment if !inside.strips => {
-                let html = Inline::push_html(parts);
-                html.push_str("<!--");
-                html.push_str(node.text().unwrap_or_default());
-                html.push_str("-->");
+                let text = node.text().unwrap_or_default();
+                write_comment(Inline::push_html(parts), text);
             }
             NodeType::Element if is_xslt(node) => self.instruction(node, inside, parts)?,
             NodeType::Element if is_diazo(node) && node.tag_name().name() == "include" => {
-                let (source, when) = self.include(node)?;
-                parts.push(Inline::Include { source, when });
+                parts.push(self.include(node)?);
             }
-            NodeType::Element => {
-                self.refuse_foreign(node)?;
-                self.element(node, inside, parts)?;
+            NodeType::Element if is_xinclude(node) => self.inline_file(node, inside, parts)?,
+            NodeType::Element if node.tag_name().namespace() == Some(XINCLUDE) => {
+                let name = node.tag_name().name();
+                return Err(self.error(node, format!("<xi:{name}> is not inside <xi:include>")));
             }
+            NodeType::Element => self.element(node, inside, parts)?,
             NodeType::Comment | NodeType::PI | NodeType::Root => {}
         }
         Ok(())
+    }
+
+    /// A file with a part of a rule.
+    fn inline_file(
+        &mut self,
+        node: Node<'_, '_>,
+        inside: Inside,
+        parts: &mut Vec<Inline>,
+    ) -> Result<(), LoadError> {
+        let inside = inside.deeper(self, node)?;
+        self.included(node, |reader, included| match included {
+            Included::Root(root) => reader.inline_node(root, inside, parts),
+            Included::Text(text) => {
+                Inline::push_text(parts, &text, inside.raw);
+                Ok(())
+            }
+            Included::Fallback(fallback) => fallback
+                .children()
+                .try_for_each(|child| reader.inline_node(child, inside, parts)),
+        })
     }
 
     /// An element that is written into the page. One without instructions is one piece of HTML.

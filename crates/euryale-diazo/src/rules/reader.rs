@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use roxmltree::{Document, Node, ParsingOptions};
+use roxmltree::Node;
 
+use super::edge::EdgeIncludes;
 use super::files::Folders;
+use super::include::{Included, is_xinclude};
 use super::selector::Written;
 use super::version::Version;
 use super::{
-    ContentRule, DocumentId, Global, Inline, Place, Template, Test, TestId, ThemeFile, ThemeHtml,
-    ThemeRule,
+    ContentRule, DocumentId, Global, Inline, Place, Template, Test, TestId, ThemeFile, ThemeRule,
 };
 use crate::error::LoadError;
 use crate::stamp::Stamp;
@@ -17,7 +18,7 @@ use crate::xpath::Variable;
 
 const DIAZO: &str = "http://namespaces.plone.org/diazo";
 const CSS: &str = "http://namespaces.plone.org/diazo/css";
-const XINCLUDE: &str = "http://www.w3.org/2001/XInclude";
+pub(super) const XINCLUDE: &str = "http://www.w3.org/2001/XInclude";
 pub(super) const XSLT: &str = "http://www.w3.org/1999/XSL/Transform";
 /// Before Diazo had its name. They mean the same, but for `nocontent`.
 const DELIVERANCE: &str = "http://openplans.org/deliverance";
@@ -47,10 +48,8 @@ const SELECTORS: [&str; 8] = [
     "if-not-content",
 ];
 
-/// Files that include each other, `<rules>` in `<rules>`, and what one file may have.
-const MAX_INCLUDES: usize = 16;
+/// The maximum number of `<rules>` in `<rules>`.
 const MAX_NESTED: usize = 50;
-const MAX_XML_NODES: u32 = 500_000;
 
 /// All that the rules files say.
 #[derive(Debug, Default)]
@@ -67,6 +66,8 @@ pub(crate) struct Rules {
     pub(crate) modes: Vec<String>,
     /// Documents that expressions ask for, whatever the conditions are.
     pub(crate) computed: Vec<DocumentId>,
+    /// A rule writes `<esi:include>`.
+    pub(crate) uses_esi: bool,
     /// Everything that was read, as it was before.
     pub(crate) files: Vec<Stamp>,
     pub(crate) warnings: Vec<LoadError>,
@@ -74,20 +75,26 @@ pub(crate) struct Rules {
     pub(crate) version: Version,
 }
 
+/// What a program says about rules, besides their file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    /// A theme for pages for which the rules choose none.
+    pub(crate) theme: Option<PathBuf>,
+    pub(crate) folders: Folders,
+    pub(crate) edge: EdgeIncludes,
+}
+
 /// Reads a rules file. The error comes with the files that were read up to it: one of them is to be
 /// mended.
-pub(crate) fn read(
-    path: &Path,
-    theme: Option<&Path>,
-    folders: Folders,
-) -> Result<Rules, (LoadError, Vec<Stamp>)> {
+pub(crate) fn read(path: &Path, settings: Settings) -> Result<Rules, (LoadError, Vec<Stamp>)> {
     let mut reader = Reader {
         rules: Rules {
             modes: vec!["raw".to_owned()],
             ..Rules::default()
         },
         file: PathBuf::new(),
-        folders,
+        folders: settings.folders,
+        edge: settings.edge,
         including: Vec::new(),
         reads: 0,
         when: Vec::new(),
@@ -99,8 +106,11 @@ pub(crate) fn read(
         computed: Vec::new(),
     };
     let read = reader
-        .file(path, None, 0)
-        .and_then(|()| theme.map_or(Ok(()), |theme| reader.added_theme(theme)))
+        .rules_file(path)
+        .and_then(|()| {
+            let theme = settings.theme.as_deref();
+            theme.map_or(Ok(()), |theme| reader.added_theme(theme))
+        })
         .and_then(|()| reader.check_globals());
     match read {
         Ok(()) => {
@@ -115,7 +125,8 @@ pub(super) struct Reader {
     pub(super) rules: Rules,
     pub(super) file: PathBuf,
     pub(super) folders: Folders,
-    including: Vec<PathBuf>,
+    pub(super) edge: EdgeIncludes,
+    pub(super) including: Vec<PathBuf>,
     /// The number of reads, of whatever file.
     pub(super) reads: usize,
     /// Conditions of the `<rules>` around.
@@ -133,6 +144,10 @@ pub(super) struct Reader {
 
 pub(super) fn is_diazo(node: Node<'_, '_>) -> bool {
     matches!(node.tag_name().namespace(), Some(DIAZO | DELIVERANCE | XDV))
+}
+
+fn is_rules(node: Node<'_, '_>) -> bool {
+    is_diazo(node) && node.tag_name().name() == "rules"
 }
 
 /// In Deliverance a rule without content did nothing, unless it said otherwise.
@@ -169,42 +184,16 @@ impl Reader {
         LoadError::new(&self.file, Some(self.place(node).line), what)
     }
 
-    fn file(
-        &mut self,
-        path: &Path,
-        asked: Option<&LoadError>,
-        nested: usize,
-    ) -> Result<(), LoadError> {
-        let text = self.text(path, asked)?;
-        let options = ParsingOptions {
-            allow_dtd: true,
-            nodes_limit: MAX_XML_NODES,
-            ..Default::default()
-        };
-        let document = Document::parse_with_options(&text, options).map_err(|error| {
-            LoadError::new(
-                path,
-                Some(error.pos().row),
-                format!("not well-formed XML: {error}"),
-            )
-        })?;
-        let outer = std::mem::replace(&mut self.file, path.to_owned());
-        self.including.push(path.to_owned());
-        let root = document.root_element();
-        if self.including.len() == 1 {
-            self.declare_globals(root);
-        }
-        let result = if is_diazo(root) && root.tag_name().name() == "rules" {
-            self.rules_element(root, nested)
-        } else {
-            Err(self.error(
-                root,
-                format!("a rules file begins with <rules xmlns=\"{DIAZO}\">"),
-            ))
-        };
-        self.including.pop();
-        self.file = outer;
-        result
+    /// The file that the program names.
+    fn rules_file(&mut self, path: &Path) -> Result<(), LoadError> {
+        self.parsed(path, None, |reader, root| {
+            if !is_rules(root) {
+                let what = format!("a rules file begins with <rules xmlns=\"{DIAZO}\">");
+                return Err(reader.error(root, what));
+            }
+            reader.declare_globals(root)?;
+            reader.rules_element(root, 0)
+        })
     }
 
     fn rules_element(&mut self, rules: Node<'_, '_>, nested: usize) -> Result<(), LoadError> {
@@ -219,138 +208,52 @@ impl Reader {
         let own = self.conditions(rules, None)?;
         self.when.extend(own);
         for child in rules.children().filter(Node::is_element) {
-            let namespace = child.tag_name().namespace();
-            let namespace = if is_diazo(child) {
-                Some(DIAZO)
-            } else {
-                namespace
-            };
-            match (namespace, child.tag_name().name()) {
-                (Some(DIAZO), "rules") => self.rules_element(child, nested + 1)?,
-                (Some(DIAZO), "theme") => self.theme(child)?,
-                (Some(DIAZO), "notheme") => {
-                    self.check_attributes(child, &[])?;
-                    let theme = ThemeFile {
-                        place: self.place(child),
-                        when: self.all_conditions(child)?,
-                        html: None,
-                    };
-                    self.rules.themes.push(theme);
-                }
-                (Some(DIAZO), _) => self.rule(child)?,
-                (Some(XINCLUDE), "include") => self.xinclude(child, nested)?,
-                (Some(XSLT), _) if nested == 0 => self.toplevel(child)?,
-                (Some(XSLT), name) => {
-                    let what = format!(
-                        "<xsl:{name}> is ignored here: move it directly under the root <rules>"
-                    );
-                    self.rules.warnings.push(self.error(child, what));
-                }
-                _ => {
-                    self.refuse_foreign(child)?;
-                    return Err(
-                        self.error(child, format!("<{}> is no rule", child.tag_name().name()))
-                    );
-                }
-            }
+            self.child_of_rules(child, nested)?;
         }
         self.when.truncate(outer);
         Ok(())
     }
 
-    /// Elements of XSLT or XInclude cannot be inside a rule.
-    pub(super) fn refuse_foreign(&self, node: Node<'_, '_>) -> Result<(), LoadError> {
-        match node.tag_name().namespace() {
-            Some(XSLT) => Err(self.not_supported(node)),
-            Some(XINCLUDE) => Err(self.error(
-                node,
-                "<xi:include> includes rules files, beside other rules only",
-            )),
-            _ => Ok(()),
+    /// A rule, a theme, or whatever else is in a `<rules>`.
+    fn child_of_rules(&mut self, child: Node<'_, '_>, nested: usize) -> Result<(), LoadError> {
+        let name = child.tag_name().name();
+        if is_xinclude(child) {
+            return self.included(child, |reader, included| match included {
+                Included::Root(root) => reader.child_of_rules(root, nested),
+                Included::Fallback(fallback) => fallback
+                    .children()
+                    .filter(Node::is_element)
+                    .try_for_each(|child| reader.child_of_rules(child, nested)),
+                Included::Text(_) => {
+                    let what = "text between rules is ignored: include it in a rule";
+                    reader.rules.warnings.push(reader.error(child, what));
+                    Ok(())
+                }
+            });
         }
-    }
-
-    fn xinclude(&mut self, node: Node<'_, '_>, nested: usize) -> Result<(), LoadError> {
-        let Some(href) = node.attribute("href") else {
-            return Err(self.error(node, "<xi:include> needs an href"));
-        };
-        if node.attribute("parse").is_some_and(|parse| parse != "xml")
-            || node.has_attribute("xpointer")
-        {
-            return Err(self.error(
-                node,
-                "<xi:include> includes whole rules files: no parse, no xpointer",
-            ));
+        if is_diazo(child) {
+            return match name {
+                "rules" => self.rules_element(child, nested + 1),
+                "theme" => self.theme(child),
+                "notheme" => self.notheme(child),
+                _ => self.rule(child),
+            };
         }
-        let path = self.beside(node, href)?;
-        if self.including.contains(&path) {
-            return Err(self.error(node, format!("{href} includes itself")));
+        match child.tag_name().namespace() {
+            Some(XSLT) if nested == 0 => self.toplevel(child),
+            Some(XSLT) => {
+                let what = format!(
+                    "<xsl:{name}> is ignored here: move it directly under the root <rules>"
+                );
+                self.rules.warnings.push(self.error(child, what));
+                Ok(())
+            }
+            _ => Err(self.error(child, format!("<{name}> is no rule"))),
         }
-        if self.including.len() > MAX_INCLUDES {
-            return Err(self.error(
-                node,
-                format!("more than {MAX_INCLUDES} files include each other"),
-            ));
-        }
-        let fallback = node
-            .children()
-            .find(|child| child.tag_name().name() == "fallback");
-        match fallback {
-            Some(fallback) if !path.is_file() => self.rules_element(fallback, nested + 1),
-            _ => self.file(&path, Some(&self.error(node, "")), nested + 1),
-        }
-    }
-
-    fn theme(&mut self, node: Node<'_, '_>) -> Result<(), LoadError> {
-        let Some(href) = node.attribute("href") else {
-            return Err(self.error(
-                node,
-                "<theme> needs an href: HTML in the rules is not supported",
-            ));
-        };
-        self.check_attributes(node, &["href", "prefix"])?;
-        let file = self.beside(node, href)?;
-        let source = self.text(&file, Some(&self.error(node, "")))?;
-        let prefix = node.attribute("prefix").map(str::to_owned);
-        let html = Some(ThemeHtml {
-            file,
-            source,
-            prefix,
-        });
-        let theme = ThemeFile {
-            place: self.place(node),
-            when: self.all_conditions(node)?,
-            html,
-        };
-        self.rules.themes.push(theme);
-        Ok(())
-    }
-
-    /// A theme that the rules do not name.
-    fn added_theme(&mut self, file: &Path) -> Result<(), LoadError> {
-        let is_chosen = |theme: &ThemeFile| theme.html.is_some() && theme.when.is_empty();
-        if self.rules.themes.iter().any(is_chosen) {
-            return Ok(());
-        }
-        let source = self.text(file, None)?;
-        let file = file.to_owned();
-        self.rules.themes.push(ThemeFile {
-            place: Place {
-                file: file.clone(),
-                line: 1,
-            },
-            when: Vec::new(),
-            html: Some(ThemeHtml {
-                file,
-                source,
-                prefix: None,
-            }),
-        });
-        Ok(())
     }
 
     /// Conditions of an element and of what is around it.
-    fn all_conditions(&mut self, node: Node<'_, '_>) -> Result<Vec<TestId>, LoadError> {
+    pub(super) fn all_conditions(&mut self, node: Node<'_, '_>) -> Result<Vec<TestId>, LoadError> {
         let mut when = self.when.clone();
         when.extend(self.conditions(node, None)?);
         Ok(when)

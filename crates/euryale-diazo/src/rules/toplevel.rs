@@ -2,6 +2,7 @@
 
 use roxmltree::Node;
 
+use super::include::{Included, is_xinclude};
 use super::inline::Inside;
 use super::instruction::{Global, Instruction, Template};
 use super::reader::Reader;
@@ -13,18 +14,34 @@ use crate::error::LoadError;
 use crate::xpath::{Axis, Expr, Step, Test, Variable};
 
 impl Reader {
-    /// Names are known in the whole file, wherever they are declared.
-    pub(super) fn declare_globals(&mut self, root: Node<'_, '_>) {
-        for child in root.children().filter(|child| is_xslt(*child)) {
-            let name = child.attribute("name").unwrap_or_default();
-            match child.tag_name().name() {
-                "variable" | "param" => {
-                    let index = self.names.len() as u32;
-                    self.names.push((name.to_owned(), Variable::Global(index)));
-                }
-                "template" => self.template_names.push(name.to_owned()),
-                _ => {}
+    /// Names are known in all rules, wherever they are declared.
+    pub(super) fn declare_globals(&mut self, root: Node<'_, '_>) -> Result<(), LoadError> {
+        for child in root.children() {
+            if is_xinclude(child) {
+                self.included(child, |reader, included| {
+                    match included {
+                        Included::Root(root) => reader.declare_global(root),
+                        Included::Fallback(fallback) => return reader.declare_globals(fallback),
+                        Included::Text(_) => {}
+                    }
+                    Ok(())
+                })?;
+            } else {
+                self.declare_global(child);
             }
+        }
+        Ok(())
+    }
+
+    fn declare_global(&mut self, child: Node<'_, '_>) {
+        let name = child.attribute("name").unwrap_or_default();
+        match child.tag_name().name() {
+            "variable" | "param" if is_xslt(child) => {
+                let index = self.names.len() as u32;
+                self.names.push((name.to_owned(), Variable::Global(index)));
+            }
+            "template" if is_xslt(child) => self.template_names.push(name.to_owned()),
+            _ => {}
         }
     }
 

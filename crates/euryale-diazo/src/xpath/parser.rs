@@ -29,6 +29,11 @@ pub(crate) fn parse(text: &str) -> Result<Expr, String> {
     }
 }
 
+/// Returns whether a text consists of words of XPath: its quotes are closed.
+pub(crate) fn has_words(text: &str) -> bool {
+    tokens(text).is_ok()
+}
+
 pub(super) struct Parser {
     pub(super) tokens: Vec<Token>,
     pub(super) at: usize,

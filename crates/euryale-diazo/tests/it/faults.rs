@@ -149,7 +149,15 @@ fn a_mistake_is_named_with_its_line() {
         ),
         (
             "<replace css:theme=\"#a\" css:content=\"b\" method=\"esi\"/>",
-            "method=\"esi\" is not supported",
+            "method=\"esi\" needs a cache in front that understands it",
+        ),
+        (
+            "<replace css:theme=\"#a\" css:content=\"b\" method=\"ssiwait\"/>",
+            "(of the site: --edge-includes ssi)",
+        ),
+        (
+            "<replace css:theme=\"#a\" css:content=\"b\" method=\"ajax\"/>",
+            "method=\"ajax\" is not supported: it is raw, document, transform, ssi",
         ),
         (
             "<replace css:theme=\"#a\" css:content=\"b\"><i/></replace>",
@@ -161,7 +169,11 @@ fn a_mistake_is_named_with_its_line() {
             "<theme href=\"http://a/\"/>",
             "a theme is read from files only",
         ),
-        ("<theme/>", "<theme> needs an href"),
+        ("<theme/>", "<theme> needs an href, or HTML in it"),
+        (
+            "<theme href=\"theme.html\"><b/></theme>",
+            "a <theme> takes one",
+        ),
         (
             "<theme href=\"theme.html\"/>",
             "a second theme without a condition (the first is in line 3)",
@@ -171,6 +183,19 @@ fn a_mistake_is_named_with_its_line() {
             "rules.xml includes itself",
         ),
         ("<xi:include href=\"none.xml\"/>", "cannot read"),
+        ("<xi:include/>", "<xi:include> needs an href"),
+        (
+            "<xi:include href=\"none.xml\" parse=\"html\"/>",
+            "is not xml or text",
+        ),
+        (
+            "<xi:include href=\"none.xml\" xpointer=\"a\"/>",
+            "<xi:include> includes whole files",
+        ),
+        (
+            "<before css:theme=\"#a\"><xi:fallback/></before>",
+            "<xi:fallback> is not inside <xi:include>",
+        ),
         (
             "<replace css:theme=\"#a\"/><replace css:theme=\"div\"/>",
             "two rules without a condition replace <div>",

@@ -7,4 +7,5 @@ mod faults;
 mod limits;
 mod normal;
 mod own;
+mod parts;
 mod python;

@@ -19,7 +19,7 @@ fn texts(case: &Value, name: &str) -> Vec<(String, String)> {
 
 fn themed(case: &Value) -> Result<String, String> {
     let folder = Path::new(case["folder"].as_str().unwrap());
-    let mut loader = Loader::new(folder.join("rules.xml"));
+    let mut loader = Loader::new(folder.join("rules.xml")).ssi().esi();
     if let Some(theme) = case["theme"].as_str() {
         loader = loader.theme(folder.join(theme));
     }
@@ -87,13 +87,14 @@ fn assert_none(differs: &[String], all: usize) {
     );
 }
 
-fn compare(cases: &[Value], remain: &[&str]) {
+fn compare(cases: &[Value]) {
     let mut differs = Vec::new();
     for case in cases {
         let name = case["name"].as_str().unwrap();
-        let is_known = remain.contains(&name);
-        if let Some(theirs) = case["html"].as_str().filter(|_| !is_known) {
-            differs.extend(differ(name, themed(case), theirs));
+        // ESI is written as XML, which caches demand; lxml's HTML has end tags.
+        let written = |html: &str| html.replace("></esi:include>", "/>");
+        if let Some(theirs) = case["html"].as_str() {
+            differs.extend(differ(name, themed(case), &written(theirs)));
         }
     }
     assert_none(&differs, cases.len());
@@ -104,15 +105,7 @@ fn compare(cases: &[Value], remain: &[&str]) {
 fn pages_of_diazos_own_cases_are_the_same() {
     let cases = ask("own_cases.py", &[]);
     assert!(cases.len() >= 139, "{} cases", cases.len());
-    let remain = [
-        "comments-outside-root-tag",
-        "esi",
-        "ssi",
-        "ssiwait",
-        // It has a selector whose quote is not closed, which Diazo passes over.
-        "update-namespace-1",
-    ];
-    compare(&cases, &remain);
+    compare(&cases);
 }
 
 #[test]
@@ -120,7 +113,7 @@ fn pages_of_diazos_own_cases_are_the_same() {
 fn pages_in_the_default_theme_of_plone_are_the_same() {
     let cases = ask("plone.py", &[]);
     assert!(cases.len() >= 10, "{} cases", cases.len());
-    compare(&cases, &[]);
+    compare(&cases);
 }
 
 /// `EURYALE_RANDOM_RULES=2000` for the long run, `EURYALE_RANDOM_SEED` to begin elsewhere.
