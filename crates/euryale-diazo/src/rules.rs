@@ -61,7 +61,8 @@ pub(crate) struct ThemeHtml {
     pub(crate) is_inline: bool,
     /// It has no `html` around it.
     pub(crate) is_fragment: bool,
-    /// What depends on the page in an inline theme. [`MARK`]s in the source have its numbers.
+    /// Parts of an inline theme that depend on the page. [`MARK`]s in the source have their
+    /// numbers.
     pub(crate) computed: Vec<Computed>,
     /// Places that its variables need.
     pub(crate) frame: u32,

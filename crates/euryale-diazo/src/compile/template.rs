@@ -170,7 +170,7 @@ pub(super) struct Compiler<'a> {
     pub(super) prefix: prefix::Prefix,
     sources: &'a [Source],
     pub(super) uses_esi: bool,
-    /// What depends on the page in an inline theme.
+    /// Parts of an inline theme that depend on the page.
     pub(super) computed: &'a [Part],
 }
 

@@ -27,8 +27,8 @@ pub(super) fn is_xinclude(node: Node<'_, '_>) -> bool {
 }
 
 impl Reader {
-    /// Reads an XML file and does something with its root element, whose file is the current one
-    /// meanwhile.
+    /// Reads an XML file and does something with its root element. Until then, the current file is
+    /// that one.
     pub(super) fn parsed<T>(
         &mut self,
         path: &Path,

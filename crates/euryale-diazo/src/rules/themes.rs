@@ -72,8 +72,8 @@ impl Reader {
         Ok(())
     }
 
-    /// The HTML inside a `<theme>`. What depends on the page becomes a mark in it, so that rules
-    /// find the elements around it.
+    /// The HTML inside a `<theme>`. Parts that depend on the page become marks in it, so that rules
+    /// find the elements around them.
     fn inline_theme(&mut self, node: Node<'_, '_>) -> Result<ThemeHtml, LoadError> {
         let outer = std::mem::take(&mut self.slots);
         let parts = self.body(node, Inside::rule(false))?;
