@@ -57,7 +57,8 @@ impl<D: Database> PoolClaim<D> {
 
     /// Waits in this lane.
     ///
-    /// # Panics It is a lane of another pool.
+    /// # Panics
+    /// It is a lane of another pool.
     pub fn lane(mut self, lane: Lane) -> Self {
         self.lane = self.shared.index_of(lane);
         self

@@ -38,7 +38,8 @@ impl<D: Database> ConnectionLimitLayer<D> {
     /// Requests that match `predicate` wait in `lane`; the first matching lane counts. Default: no
     /// lanes.
     ///
-    /// # Panics It is a lane of another pool.
+    /// # Panics
+    /// It is a lane of another pool.
     pub fn lane(
         self,
         lane: Lane,

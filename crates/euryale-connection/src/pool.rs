@@ -174,7 +174,8 @@ impl<D: Database> Pool<D> {
     /// Changes the share of a lane at once; `0` is taken as 1. Jobs beyond the new share run to
     /// their end.
     ///
-    /// # Panics It is a lane of another pool.
+    /// # Panics
+    /// It is a lane of another pool.
     pub fn share(&self, lane: Lane, share: usize) {
         let lane = self.shared.index_of(lane);
         let mut pool = self.shared.lock();
@@ -242,7 +243,8 @@ impl<D: Database> Pool<D> {
     /// and transactions that have not begun to commit are stopped
     /// ([`Stopped::Drain`](euryale_core::Stopped)); they have 100 ms to end.
     ///
-    /// # Errors [`StillBusy`] if jobs or tasks were still running at the deadline. Jobs of
+    /// # Errors
+    /// [`StillBusy`] if jobs or tasks were still running at the deadline. Jobs of
     /// [`run`](Pool::run), and statements that the database cannot interrupt, are not stopped:
     /// their workers drop their connections when they end. Tasks end with the runtime.
     pub async fn close(&self, deadline: Duration) -> Result<(), StillBusy> {
@@ -297,8 +299,9 @@ impl<D: Database> Pool<D> {
 impl<D: Database> PoolBuilder<D> {
     /// Builds the pool. Opens no connection: that is done in a worker, when one is first asked for.
     ///
-    /// # Panics The cap is 0, so that no job could ever run; two lanes have the same name; or one
-    /// is called `default`, which is the lane of all other jobs.
+    /// # Panics
+    /// The cap is 0, so that no job could ever run; two lanes have the same name; or one is called
+    /// `default`, which is the lane of all other jobs.
     pub fn build(self) -> Pool<D> {
         Pool {
             shared: Arc::new(self.into_shared()),

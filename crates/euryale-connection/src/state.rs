@@ -311,7 +311,8 @@ impl<D: Database> Shared<D> {
 
     /// The number of a lane of this pool.
     ///
-    /// # Panics It is a lane of another pool, and so means another share, or none.
+    /// # Panics
+    /// It is a lane of another pool, and so means another share, or none.
     pub(crate) fn index_of(&self, lane: Lane) -> LaneIndex {
         assert!(
             lane.pool == self.id,

@@ -309,7 +309,8 @@ pub(crate) struct FileCharge {
 impl FileCharge {
     /// One file, of no bytes yet.
     ///
-    /// # Errors `SpoolBusy`: the maximum number of files is reached, or no descriptor is left.
+    /// # Errors
+    /// `SpoolBusy`: the maximum number of files is reached, or no descriptor is left.
     pub(crate) fn open(settings: &Arc<Settings>) -> Result<Self, Error> {
         let SpoolBudget {
             shared,
@@ -335,7 +336,8 @@ impl FileCharge {
 
     /// The file becomes longer by `more` bytes.
     ///
-    /// # Errors `SpoolBusy`: all files together have reached their maximum length.
+    /// # Errors
+    /// `SpoolBusy`: all files together have reached their maximum length.
     pub(crate) fn grow(&mut self, more: u64) -> Result<(), Error> {
         let Shared { most, used } = &*self.settings.budget.shared;
         if !take(&used.file_bytes, more, most.file_bytes) {

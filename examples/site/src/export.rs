@@ -215,8 +215,8 @@ impl Found {
 
 /// Writes the archive. Nothing of the transaction is left here but what it collected.
 ///
-/// # Errors The writer's, or a missing file: then the archive has no end, so nobody takes it for
-/// complete.
+/// # Errors
+/// The writer's, or a missing file: then the archive has no end, so nobody takes it for complete.
 pub(crate) fn write<W: Write>(
     entries: Vec<Entry>,
     blobs: &FolderStore,

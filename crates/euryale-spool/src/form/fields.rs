@@ -63,7 +63,8 @@ impl Fields {
 
     /// A field whose name and text are charged.
     ///
-    /// # Errors `BodyTooLarge`: the form has too many fields. `SpoolBusy`.
+    /// # Errors
+    /// `BodyTooLarge`: the form has too many fields. `SpoolBusy`.
     pub(super) fn push_text(&mut self, name: String, text: String) -> Result<(), Error> {
         if self.fields.len() == self.most {
             return Err(too_large(FIELDS, self.most));

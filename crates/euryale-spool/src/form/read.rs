@@ -23,7 +23,8 @@ pub(crate) enum Encoding {
 impl Encoding {
     /// None for a body that is not a form.
     ///
-    /// # Errors `Malformed` for a multipart form without a boundary.
+    /// # Errors
+    /// `Malformed` for a multipart form without a boundary.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, Error> {
         let content_type = headers
             .get(CONTENT_TYPE)
