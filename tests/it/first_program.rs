@@ -21,7 +21,8 @@ async fn each_page_is_counted_once() {
     migrated.unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let serving = tokio::spawn(async move { axum::serve(listener, app(database)).await });
+    let serving =
+        tokio::spawn(async move { axum::serve(listener, app(Pool::new(database, 2))).await });
     let mut browser = RawClient::connect(address).await.unwrap();
     for visitor in 1..=3 {
         let page = browser.get("/").await.unwrap();

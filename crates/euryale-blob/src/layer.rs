@@ -36,10 +36,11 @@ impl ServeBlobLayer {
         self
     }
 
-    /// The maximum number of blocking threads that it uses at a time.
-    #[must_use]
-    pub fn reader_threads(&self) -> usize {
-        self.lane.threads()
+    /// Reads blobs in this lane instead of one of the layer's own: for a lane that is resized
+    /// later, or shared. Give the layer a [ledger](Self::ledger) afterwards.
+    pub fn with_lane(mut self, lane: BlockingLane) -> Self {
+        self.lane = lane;
+        self
     }
 
     /// Counts in this ledger. Default: one of its own.

@@ -29,7 +29,7 @@ pub struct PoolBuilder<D> {
     warn_after: Option<Duration>,
     lanes: Vec<(String, usize)>,
     ledger: Ledger,
-    threads: Box<dyn StartWorker>,
+    threads: Option<Box<dyn StartWorker>>,
 }
 
 impl<D: Database> PoolBuilder<D> {
@@ -44,7 +44,7 @@ impl<D: Database> PoolBuilder<D> {
             warn_after: Some(Duration::from_secs(10)),
             lanes: Vec::new(),
             ledger: Ledger::new(),
-            threads: Box::new(BlockingThreads),
+            threads: None,
         }
     }
 
@@ -103,9 +103,10 @@ impl<D: Database> PoolBuilder<D> {
         self
     }
 
-    /// Runs the workers on threads of the program's own. Default: tokio's blocking threads.
+    /// Runs the workers on these threads: the program's own, or a declared number of tokio's.
+    /// Default: [`BlockingThreads`] for as many workers as the pool has connections.
     pub fn threads(mut self, threads: impl StartWorker) -> Self {
-        self.threads = Box::new(threads);
+        self.threads = Some(Box::new(threads));
         self
     }
 
@@ -144,6 +145,7 @@ impl<D: Database> PoolBuilder<D> {
         book.connections.cap.set(as_count(cap));
         let shares = std::iter::once(usize::MAX).chain(lanes.iter().map(|lane| lane.1));
         let queue = Queue::new(cap, max_queue, shares);
+        let threads = threads.unwrap_or_else(|| Box::new(BlockingThreads::new(cap, &ledger)));
         threads.resize(cap);
         Shared {
             database,

@@ -166,4 +166,4 @@ pub use self::layer::ConnectionLimitLayer;
 pub use self::pool::Pool;
 pub use self::service::ConnectionLimit;
 pub use self::state::Lane;
-pub use self::threads::{PoolWorker, StartWorker};
+pub use self::threads::{BlockingThreads, PoolWorker, StartWorker};

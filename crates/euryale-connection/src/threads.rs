@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use euryale_core::PanicMessage;
+use euryale_core::ledger::ThreadBound;
+use euryale_core::{Ledger, PanicMessage};
 use tokio::runtime::Handle;
 
 use crate::closing::log_panic;
@@ -147,8 +148,44 @@ fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
     place.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-/// The default: the blocking threads of the runtime on which a worker is started.
-pub(crate) struct BlockingThreads;
+/// The default of [`PoolBuilder::threads`](crate::PoolBuilder::threads): the blocking threads of
+/// the runtime from which a worker is called for. Their number is [declared] in a ledger, so that a
+/// runtime can have enough of them.
+///
+/// A pool declares its cap, and each greater cap that it is resized to. A runtime that exists by
+/// then does not grow with it. A program that reads its settings again declares the greatest cap
+/// that they allow, before it builds the runtime; the pool itself may follow later:
+///
+/// ```
+/// use euryale_connection::{BlockingThreads, Pool};
+/// use euryale_core::Ledger;
+///
+/// let ledger = Ledger::new();
+/// let threads = BlockingThreads::new(64, &ledger);
+/// assert_eq!(ledger.threads.sum(), 64);
+/// // Now the runtime is built, and the database is opened.
+/// let pool = Pool::builder(()).connections(4).threads(threads).ledger(ledger.clone()).build();
+/// pool.resize(32);
+/// assert_eq!(ledger.threads.sum(), 64);
+/// ```
+///
+/// [declared]: euryale_core::ledger::Threads
+#[derive(Debug)]
+pub struct BlockingThreads {
+    bound: ThreadBound,
+    ledger: Ledger,
+}
+
+impl BlockingThreads {
+    /// At most `most` workers at the same time, declared in `ledger`.
+    #[must_use]
+    pub fn new(most: usize, ledger: &Ledger) -> Self {
+        let bound = ThreadBound::new("publishers", most);
+        let ledger = ledger.clone();
+        ledger.threads.declare(&bound);
+        Self { bound, ledger }
+    }
+}
 
 impl StartWorker for BlockingThreads {
     #[expect(
@@ -156,6 +193,7 @@ impl StartWorker for BlockingThreads {
         reason = "the pool's worker: the cap bounds it"
     )]
     fn start(&self, worker: PoolWorker) {
+        self.ledger.threads.check();
         let post = Arc::clone(&worker.post);
         let runtime = worker.runtime.clone();
         // Without a thread tokio panics, and keeps the closure until it has one: the worker must
@@ -164,6 +202,15 @@ impl StartWorker for BlockingThreads {
         if let Err(panic) = spawned {
             log_panic(&panic, "no thread for a worker");
             post.vacate();
+        }
+    }
+
+    fn resize(&self, workers: usize) {
+        if workers > self.bound.threads() {
+            self.bound.raise(workers);
+            // Once more, to be checked again.
+            self.ledger.threads.declare(&self.bound);
+            self.ledger.threads.check();
         }
     }
 }

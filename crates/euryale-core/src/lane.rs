@@ -1,17 +1,19 @@
 //! A bounded number of blocking threads for one kind of work.
 
+mod size;
 #[cfg(test)]
 mod tests;
 
 use std::cell::Cell;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
+use self::size::{Permit, Shared};
 use crate::ledger::{GaugeGuard, LaneMeter};
 use crate::panic::PanicMessage;
 use crate::{Done, Error, ErrorKind, Ledger, Work};
@@ -21,8 +23,9 @@ use crate::{Done, Error, ErrorKind, Ledger, Work};
 ///
 /// tokio's blocking pool has no bound that one could use: what finds no thread waits in one queue
 /// with all that blocks in the program, publishers included. A lane never gives that queue more
-/// than its own threads can do, and keeps the others waiting where they can leave. Add up the lanes
-/// of a program, and give its runtime that number of threads, so that no lane waits for another.
+/// than its own threads can do, and keeps the others waiting where they can leave. A lane declares
+/// its threads in the [ledger](Self::ledger) that it counts in; a runtime that has all that were
+/// declared there lets no lane wait for another. The facade's `runtime` builds one.
 ///
 /// ```
 /// use euryale_core::{BlockingLane, Ledger};
@@ -33,6 +36,7 @@ use crate::{Done, Error, ErrorKind, Ledger, Work};
 /// let lane = BlockingLane::new("thumbnails", 2).max_waiting(64).ledger(ledger.clone());
 /// assert_eq!(lane.run(|| 6 * 7).await.unwrap(), 42);
 /// assert_eq!(ledger.lanes.of("thumbnails").running.peak(), 1);
+/// assert_eq!(ledger.threads.all(), [("thumbnails", 2)]);
 /// # }
 /// ```
 ///
@@ -55,11 +59,11 @@ use crate::{Done, Error, ErrorKind, Ledger, Work};
 #[must_use]
 pub struct BlockingLane {
     name: &'static str,
-    turns: Arc<Semaphore>,
-    threads: usize,
-    waiting: Arc<AtomicUsize>,
+    shared: Arc<Shared>,
+    max_threads: usize,
     max_waiting: usize,
     meter: Arc<LaneMeter>,
+    ledger: Option<Ledger>,
 }
 
 thread_local! {
@@ -71,16 +75,13 @@ impl BlockingLane {
     /// A lane of `threads` threads, at least 1, in which any number may wait. The ledger counts it
     /// by its name.
     pub fn new(name: &'static str, threads: usize) -> Self {
-        let threads = threads.clamp(1, Semaphore::MAX_PERMITS);
-        let turns = Arc::new(Semaphore::new(threads));
-        let waiting = Arc::default();
         Self {
             name,
-            turns,
-            threads,
-            waiting,
+            shared: Shared::new(name, threads),
+            max_threads: 0,
             max_waiting: usize::MAX,
             meter: Arc::default(),
+            ledger: None,
         }
     }
 
@@ -113,29 +114,71 @@ impl BlockingLane {
         self
     }
 
-    /// The same lane, counted in this ledger. Default: in none.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "what counts takes its ledger by value, here as everywhere"
-    )]
+    /// The same lane, counted in this ledger, where it [declares](Self::declare) its threads.
+    /// Default: in none.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
         self.meter = ledger.lanes.of(self.name);
+        self.declare(&ledger);
+        self.ledger = Some(ledger);
+        self
+    }
+
+    /// Declares the lane's threads in this ledger, without counting its work there: for a lane that
+    /// is counted once it is used.
+    pub fn declare(&self, ledger: &Ledger) {
+        ledger.threads.declare(&self.shared.bound);
+    }
+
+    /// The maximum that [`resize`](Self::resize) may reach; the lane declares it instead of its
+    /// present size. Default: the number of threads it was made with.
+    pub fn max_threads(mut self, most: usize) -> Self {
+        self.max_threads = most;
+        self.shared.bound.raise(most);
         self
     }
 
     /// Another lane with the same name and settings, of `threads` threads.
     pub fn resized(self, threads: usize) -> Self {
-        Self {
-            max_waiting: self.max_waiting,
-            meter: self.meter,
-            ..Self::new(self.name, threads)
+        let Self {
+            name,
+            max_threads,
+            max_waiting,
+            meter,
+            ledger,
+            ..
+        } = self;
+        let resized = Self {
+            max_waiting,
+            meter,
+            ..Self::new(name, threads).max_threads(max_threads)
+        };
+        match ledger {
+            Some(ledger) => resized.ledger(ledger),
+            None => resized,
         }
     }
 
-    /// How many of the runtime's blocking threads it may want at a time.
+    /// Gives this lane and all its handles another number of threads, at once: at least 1, and at
+    /// most the [maximum](Self::max_threads) that was declared. Work that has its turn runs to its
+    /// end.
+    ///
+    /// ```
+    /// use euryale_core::BlockingLane;
+    ///
+    /// let lane = BlockingLane::new("thumbnails", 2).max_threads(8);
+    /// lane.resize(6); // when the settings were read again
+    /// assert_eq!(lane.threads(), 6);
+    /// lane.resize(100);
+    /// assert_eq!(lane.threads(), 8);
+    /// ```
+    pub fn resize(&self, threads: usize) {
+        self.shared.resize(threads);
+    }
+
+    /// Returns how many of the runtime's blocking threads its work takes at the same time.
     #[must_use]
     pub fn threads(&self) -> usize {
-        self.threads
+        self.shared.threads()
     }
 
     /// Runs `work` when it has its turn, in the span of now.
@@ -165,7 +208,7 @@ impl BlockingLane {
     /// # Errors
     /// [`LaneFull`](ErrorKind::LaneFull).
     pub fn reserve(&self) -> Result<Place, Error> {
-        if let Ok(permit) = Arc::clone(&self.turns).try_acquire_owned() {
+        if let Ok(permit) = Arc::clone(&self.shared.turns).try_acquire_owned() {
             return Ok(Place(Kept::Turn(self.turn(permit))));
         }
         self.wait(self.max_waiting)
@@ -185,7 +228,7 @@ impl BlockingLane {
     /// # Errors
     /// [`LaneFull`](ErrorKind::LaneFull).
     pub fn try_enter(&self) -> Result<Turn, Error> {
-        let permit = Arc::clone(&self.turns)
+        let permit = Arc::clone(&self.shared.turns)
             .try_acquire_owned()
             .map_err(|_| self.full())?;
         Ok(self.turn(permit))
@@ -208,10 +251,9 @@ impl BlockingLane {
         self.meter.running.add(1);
         let running = Running(Arc::clone(&self.meter));
         Turn {
-            lane: self.id(),
             _also: None,
             _running: running,
-            _permit: permit,
+            permit: Permit::new(permit, Arc::clone(&self.shared)),
         }
     }
 
@@ -221,7 +263,7 @@ impl BlockingLane {
     }
 
     fn id(&self) -> usize {
-        Arc::as_ptr(&self.turns).addr()
+        id(&self.shared)
     }
 }
 
@@ -229,11 +271,15 @@ impl fmt::Debug for BlockingLane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BlockingLane")
             .field("name", &self.name)
-            .field("threads", &self.threads)
-            .field("free", &self.turns.available_permits())
-            .field("waiting", &self.waiting.load(Ordering::Relaxed))
+            .field("threads", &self.threads())
+            .field("free", &self.shared.turns.available_permits())
+            .field("waiting", &self.shared.waiting.load(Ordering::Relaxed))
             .finish_non_exhaustive()
     }
+}
+
+fn id(lane: &Arc<Shared>) -> usize {
+    Arc::as_ptr(lane).addr()
 }
 
 /// A place in a [`BlockingLane`], taken by [`reserve`](BlockingLane::reserve). Given back when it
@@ -259,7 +305,7 @@ impl Place {
         let lane = &waiting.0;
         lane.check_thread()?;
         // It is never closed.
-        let permit = Arc::clone(&lane.turns).acquire_owned().await;
+        let permit = Arc::clone(&lane.shared.turns).acquire_owned().await;
         permit
             .map(|permit| lane.turn(permit))
             .map_err(|_| Error::new(ErrorKind::NoWorker))
@@ -299,11 +345,10 @@ impl fmt::Debug for Place {
 /// its work is done.
 #[must_use]
 pub struct Turn {
-    lane: usize,
     // Given back in this order: whoever finds a turn free finds it uncounted.
     _also: Option<GaugeGuard>,
     _running: Running,
-    _permit: OwnedSemaphorePermit,
+    permit: Permit,
 }
 
 impl Turn {
@@ -342,7 +387,7 @@ impl Turn {
         let taken = Arc::clone(&kept);
         let run = move || {
             if let Some((work, turn)) = take(&taken) {
-                let _mark = Mark::set(turn.lane);
+                let _mark = Mark::set(id(turn.permit.lane()));
                 work.run(turn);
             }
         };
@@ -380,7 +425,8 @@ struct Waiting(BlockingLane);
 impl Waiting {
     fn begin(lane: &BlockingLane, most: usize) -> Option<Self> {
         let one_more = |waiting| (waiting < most).then_some(waiting + 1);
-        lane.waiting
+        lane.shared
+            .waiting
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
             .ok()?;
         lane.meter.waiting.add(1);
@@ -391,7 +437,7 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.meter.waiting.add(-1);
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.0.shared.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -25,6 +25,7 @@ mod stops;
 #[cfg(test)]
 mod tests;
 mod text;
+mod threads;
 
 use std::any::Any;
 use std::ops::Deref;
@@ -36,6 +37,7 @@ pub use self::figures::{Family, Figures, Kind, Value};
 pub use self::lanes::{LaneMeter, Lanes};
 pub use self::meter::{Counter, Distribution, Gauge, GaugeGuard, Histogram};
 pub use self::stops::Stops;
+pub use self::threads::{ThreadBound, Threads};
 
 /// A handle to one set of books. It is never a static, because one process may have several stacks,
 /// or several tests.

@@ -94,16 +94,18 @@ impl DeferredLayer {
         self
     }
 
-    /// The maximum number of blocking threads for responses.
-    #[must_use]
-    pub fn blocking_threads(&self) -> usize {
-        self.settings.blocking.threads()
+    /// Computes blocking responses in this lane instead of one of the layer's own: for a lane that
+    /// is resized later, or shared. Give the layer a [ledger](Self::ledger) afterwards.
+    pub fn with_blocking_lane(mut self, lane: BlockingLane) -> Self {
+        self.settings.blocking = lane;
+        self
     }
 
-    /// The maximum number of blocking threads for bodies.
-    #[must_use]
-    pub fn writer_threads(&self) -> usize {
-        self.settings.writers.threads()
+    /// Writes bodies in this lane instead of one of the layer's own; as
+    /// [`with_blocking_lane`](Self::with_blocking_lane).
+    pub fn with_writers_lane(mut self, lane: BlockingLane) -> Self {
+        self.settings.writers = lane;
+        self
     }
 
     /// How long a response may take to compute, including its wait for a thread and everything that
@@ -164,8 +166,8 @@ impl fmt::Debug for DeferredLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeferredLayer")
             .field("futures", &self.settings.futures.available_permits())
-            .field("blocking", &self.blocking_threads())
-            .field("writers", &self.writer_threads())
+            .field("blocking", &self.settings.blocking.threads())
+            .field("writers", &self.settings.writers.threads())
             .field("deadline", &self.settings.deadline)
             .field("depth", &self.settings.depth)
             .field("window", &self.settings.window)

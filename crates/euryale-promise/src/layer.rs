@@ -114,10 +114,11 @@ impl RepublishLayer {
         self
     }
 
-    /// The number of the runtime's blocking threads that this layer may use: see
-    /// [`threads`](RepublishLayer::threads).
-    pub fn promise_threads(&self) -> usize {
-        self.settings.lane.threads()
+    /// Runs promises that block in this lane instead of one of the layer's own: for a lane that is
+    /// resized later, or shared. Give the layer a [ledger](Self::ledger) afterwards.
+    pub fn with_lane(mut self, lane: BlockingLane) -> Self {
+        self.settings.lane = lane;
+        self
     }
 
     /// How many requests may be set aside at a time. One more is answered 503. Default: 16,384.
@@ -217,7 +218,7 @@ impl fmt::Debug for RepublishLayer {
             .field("promises", &self.settings.promises)
             .field("promise_deadline", &self.settings.deadline)
             .field("request_deadline", &self.settings.request_deadline)
-            .field("threads", &self.promise_threads())
+            .field("threads", &self.settings.lane.threads())
             .finish_non_exhaustive()
     }
 }

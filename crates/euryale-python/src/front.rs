@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use euryale::forwarded::{ForwardedLayer, TrustedProxies, TrustedProxy};
 use euryale::spool::{SpoolBudget, SpoolLayer};
-use euryale::{Descriptors, Pool, Stack};
+use euryale::{Descriptors, Ledger, Pool, Stack, StackLayers};
 use euryale_server::{Listener, Server, Shutdown};
 use euryale_wsgi::Settings;
 use http::HeaderValue;
@@ -121,14 +121,36 @@ pub(crate) fn forwarded(settings: &Settings) -> Result<ForwardedLayer, String> {
     Ok(layer.fields(fields))
 }
 
+/// The layers of the stack, whose threads are declared in `ledger`.
+pub(crate) fn layers(
+    settings: &Settings,
+    descriptors: &Descriptors,
+    ledger: &Ledger,
+) -> StackLayers {
+    let mut layers = StackLayers::new(ledger);
+    layers.spool = spool(layers.spool, settings, descriptors);
+    layers
+}
+
+/// The server, without its listeners.
+pub(crate) fn server(settings: &Settings, ledger: &Ledger) -> Server {
+    Server::new()
+        .ledger(ledger.clone())
+        .max_sockets(settings.max_sockets)
+        .max_header_size(settings.max_request_header_size)
+        .idle_timeout(settings.channel_timeout)
+        .drain_deadline(settings.drain)
+}
+
 /// All that serving needs.
 pub(crate) struct Front {
     pub(crate) settings: Settings,
+    pub(crate) layers: StackLayers,
+    pub(crate) server: Server,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) forwarded: ForwardedLayer,
     pub(crate) pool: Pool<()>,
     pub(crate) application: Application,
-    pub(crate) descriptors: Descriptors,
     pub(crate) access: bool,
     pub(crate) shutdown: Shutdown,
     pub(crate) main: MainThread,
@@ -165,20 +187,19 @@ impl Front {
     async fn serve(self) {
         let Self {
             settings,
+            layers,
+            server,
             listeners,
             forwarded,
             pool,
             application,
-            descriptors,
             access,
             shutdown,
             main,
             at_work,
             end,
         } = self;
-        let stack = Stack::new(pool.clone())
-            .spool(spool(&settings, &descriptors))
-            .publisher(application);
+        let stack = Stack::with_layers(pool.clone(), layers).publisher(application);
         let ident = settings
             .ident
             .as_deref()
@@ -193,12 +214,6 @@ impl Front {
                 response
             })
             .service(AccessLog::new(stack, access));
-        let server = Server::new()
-            .ledger(pool.ledger().clone())
-            .max_sockets(settings.max_sockets)
-            .max_header_size(settings.max_request_header_size)
-            .idle_timeout(settings.channel_timeout)
-            .drain_deadline(settings.drain);
         let server = listeners.into_iter().fold(server, Server::listen);
         let began = async {
             shutdown.draining().await;
@@ -234,11 +249,11 @@ impl Front {
 }
 
 /// Request bodies up to the settings' size: one of this size always fits into an empty budget.
-fn spool(settings: &Settings, descriptors: &Descriptors) -> SpoolLayer {
+fn spool(layer: SpoolLayer, settings: &Settings, descriptors: &Descriptors) -> SpoolLayer {
     let limit = settings.max_request_body_size;
     let budget = SpoolBudget::new()
         .files(settings.max_sockets)
         .file_bytes(limit.max(BODIES))
         .descriptors(descriptors);
-    SpoolLayer::new().limit(limit).budget(budget)
+    layer.limit(limit).budget(budget)
 }

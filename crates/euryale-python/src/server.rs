@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use euryale::forwarded::ForwardedLayer;
-use euryale::{BlockingThreads, Descriptors, Ledger, Pool};
-use euryale_server::{BLOCKING_THREADS, DescriptorLimit, DescriptorShares, Listener, Shutdown};
+use euryale::{Descriptors, Ledger, Pool, StackLayers};
+use euryale_server::{DescriptorLimit, DescriptorShares, Listener, Shutdown};
 use euryale_wsgi::{AnswerBudget, Limits, Settings};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -53,6 +53,8 @@ pub(crate) struct Server {
 
 /// What `start` takes.
 struct Unstarted {
+    layers: StackLayers,
+    server: euryale_server::Server,
     listeners: Vec<Listener>,
     forwarded: ForwardedLayer,
 }
@@ -68,10 +70,12 @@ impl Server {
         let limit = DescriptorLimit::raise()?;
         let (settings, files) = fit(read(&settings)?, &limit);
         let forwarded = front::forwarded(&settings).map_err(PyValueError::new_err)?;
-        let threads = BlockingThreads::new()
-            .publishers(settings.threads)
-            .application(BLOCKING_THREADS);
-        let runtime = euryale::runtime(&threads)?;
+        let ledger = Ledger::new();
+        let descriptors = Descriptors::new(files, &ledger);
+        // Before the runtime, which gets the threads that they declare. Workers are Python's.
+        let layers = front::layers(&settings, &descriptors, &ledger);
+        let server = front::server(&settings, &ledger);
+        let runtime = euryale::runtime(&ledger)?;
         let entered = runtime.enter();
         let Listeners {
             public,
@@ -80,8 +84,6 @@ impl Server {
             addresses,
             first,
         } = Listeners::bind(&settings)?;
-        let ledger = Ledger::new();
-        let descriptors = Descriptors::new(files, &ledger);
         let shutdown = Shutdown::new();
         let loaded = Loaded::default();
         let operators = Operators {
@@ -102,6 +104,8 @@ impl Server {
             addresses,
             access,
             unstarted: Mutex::new(Some(Unstarted {
+                layers,
+                server,
                 listeners: public,
                 forwarded,
             })),
@@ -129,6 +133,8 @@ impl Server {
     fn start(&self, py: Python<'_>, app: Py<PyAny>) -> PyResult<()> {
         let again = || PyRuntimeError::new_err("the server was started before");
         let Unstarted {
+            layers,
+            server,
             listeners,
             forwarded,
         } = take(&self.unstarted).ok_or_else(again)?;
@@ -154,11 +160,12 @@ impl Server {
         self.loaded.set(&pool, at_work);
         let front = Front {
             settings: self.settings.clone(),
+            layers,
+            server,
             listeners,
             forwarded,
             pool,
             application,
-            descriptors: self.descriptors.clone(),
             access: self.access,
             shutdown: self.shutdown.clone(),
             main: self.main.clone(),

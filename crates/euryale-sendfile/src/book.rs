@@ -30,10 +30,11 @@ pub struct SendfileCounts {
 }
 
 impl SendfileCounts {
-    /// Counts in this ledger.
+    /// Counts in this ledger, where the threads that read files are declared.
     #[must_use]
     pub fn new(ledger: Ledger) -> Self {
         let book = ledger.of();
+        crate::declare_threads(&ledger);
         Self { ledger, book }
     }
 }

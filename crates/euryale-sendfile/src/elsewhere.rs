@@ -4,15 +4,16 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use euryale_core::Ledger;
 use http::Response;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::SendfileCounts;
 
-/// The number of blocking threads that read files from disks: none, since no file is sent by
+/// Declares the blocking threads that read files from disks: none, because no file is sent by
 /// `sendfile(2)`.
-pub const BLOCKING_THREADS: usize = 0;
+pub fn declare_threads(_ledger: &Ledger) {}
 
 /// The files that one socket sends by `sendfile(2)`: none.
 #[derive(Clone, Debug)]

@@ -50,8 +50,8 @@
 //! # Backpressure
 //!
 //! The socket takes as much of a file as the peer reads, 1 MiB at a time, and then lets other tasks
-//! run. At most [`BLOCKING_THREADS`] chunks are brought from disks at a time, for all sockets of
-//! the process.
+//! run. At most 16 chunks are brought from disks at a time, for all sockets of the process, in
+//! threads that the ledger [declares](declare_threads).
 //!
 //! # Errors
 //!
@@ -80,6 +80,6 @@ mod tests;
 
 pub use self::book::{SendfileBook, SendfileCounts};
 #[cfg(not(target_os = "linux"))]
-pub use self::elsewhere::{BLOCKING_THREADS, SendfileIo, Windows, arm};
+pub use self::elsewhere::{SendfileIo, Windows, arm, declare_threads};
 #[cfg(target_os = "linux")]
-pub use self::linux::{BLOCKING_THREADS, SendfileIo, Windows, arm};
+pub use self::linux::{SendfileIo, Windows, arm, declare_threads};

@@ -15,7 +15,7 @@ use http::header::CONTENT_ENCODING;
 use http::{HeaderValue, Response};
 use http_body::Body;
 
-pub use self::cold::BLOCKING_THREADS;
+pub use self::cold::declare_threads;
 pub use self::io::SendfileIo;
 use self::reader::ThroughWindow;
 pub use self::windows::Windows;

@@ -24,9 +24,14 @@ const EVERY: Duration = Duration::from_secs(5);
 /// while a call returns pages.
 const WORTH: i64 = 4 << 20;
 
+/// The thread that looks.
+pub(crate) fn lane() -> BlockingLane {
+    BlockingLane::new("heap", 1)
+}
+
 /// Returns unused memory now and then. Never ends where there is a proc(5).
-pub(crate) async fn keep_small(ledger: Ledger) {
-    let lane = BlockingLane::new("heap", 1).ledger(ledger);
+pub(crate) async fn keep_small(lane: BlockingLane, ledger: Ledger) {
+    let lane = lane.ledger(ledger);
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The smallest amount seen. Part of it can never be returned, such as the stacks of threads.

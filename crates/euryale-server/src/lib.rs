@@ -185,7 +185,6 @@ pub use self::listener::UnixSocket;
 pub use self::readiness::{Checked, Readiness};
 pub use self::running::Drained;
 pub use self::server::Server;
-pub use self::settings::BLOCKING_THREADS;
 pub use self::shutdown::Shutdown;
 pub use self::slowest::Slowest;
 pub use self::terms::Changes;

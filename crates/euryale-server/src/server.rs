@@ -4,6 +4,8 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+use euryale_core::BlockingLane;
 use euryale_core::{BoxError, Ledger};
 use http::{Request, Response};
 use tower_service::Service;
@@ -31,6 +33,8 @@ pub struct Server {
     slowest: Option<Slowest>,
     drain_deadline: Duration,
     log_drain: bool,
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    heap: BlockingLane,
 }
 
 impl Server {
@@ -48,6 +52,8 @@ impl Server {
             slowest: None,
             drain_deadline: Duration::from_secs(30),
             log_drain: true,
+            #[cfg(all(target_os = "linux", target_env = "gnu"))]
+            heap: crate::heap::lane(),
         }
     }
 
@@ -71,12 +77,18 @@ impl Server {
         self
     }
 
-    /// Counts in this ledger: see [`ServerBook`](crate::ServerBook). Default: one of its own.
+    /// Counts in this ledger: see [`ServerBook`](crate::ServerBook). Default: one of its own. The
+    /// server's blocking threads are declared there at once: one that returns freed memory to the
+    /// system, and 16 for the whole process that read files into the page cache before they are
+    /// sent.
     ///
     /// With HTTP/1 `response_head_seconds` ends at the first write to the socket after the response
     /// was given to hyper. HTTP/2 is multiplexed, so there it ends when hyper is given the
     /// response.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
+        euryale_sendfile::declare_threads(&ledger);
+        #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        self.heap.declare(&ledger);
         self.ledger = ledger;
         self
     }
@@ -315,7 +327,7 @@ impl Server {
             service,
         );
         #[cfg(all(target_os = "linux", target_env = "gnu"))]
-        running.keep_heap_small();
+        running.keep_heap_small(self.heap);
         shutdown.draining().await;
         let drained = running.drain(self.drain_deadline, &shutdown).await;
         if self.log_drain {

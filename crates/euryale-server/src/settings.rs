@@ -9,11 +9,6 @@ use crate::clock::Limits;
 use crate::conversation::Tracked;
 use crate::incoming::Pace;
 
-/// The maximum number of blocking threads that the server uses at a time. One returns freed memory
-/// to the system. The others read files that are not in the page cache before they are sent, so
-/// that no runtime thread waits for a disk.
-pub const BLOCKING_THREADS: usize = euryale_sendfile::BLOCKING_THREADS + 1;
-
 /// How much of a response's body h2 accepts per stream for a peer that has opened its window and
 /// reads nothing, in bytes: a frame. hyper's default is 400 KiB.
 const SEND_BUFFER: usize = 16 << 10;

@@ -154,10 +154,11 @@ impl SpoolLayer {
         self
     }
 
-    /// The maximum number of blocking threads that it uses at a time.
-    #[must_use]
-    pub fn writer_threads(&self) -> usize {
-        self.settings.lane.threads()
+    /// Writes bodies in this lane instead of one of the layer's own: for a lane that is resized
+    /// later, or shared. Give the layer a [ledger](Self::ledger) afterwards.
+    pub fn with_lane(mut self, lane: BlockingLane) -> Self {
+        self.settings.lane = lane;
+        self
     }
 
     /// Parses forms while they arrive: a request whose body is a form has a [`Form`](crate::Form)

@@ -147,10 +147,11 @@ impl TransformChainLayer {
         self
     }
 
-    /// How many blocking threads it may want at a time.
-    #[must_use]
-    pub fn cpu_threads(&self) -> usize {
-        self.settings.cpu.threads()
+    /// Computes in this lane instead of one of the layer's own: for a lane that is resized later,
+    /// or shared. Give the layer a [ledger](Self::ledger) afterwards.
+    pub fn with_lane(mut self, lane: BlockingLane) -> Self {
+        self.settings.cpu = lane;
+        self
     }
 
     /// Counts in this ledger. Default: one of its own.

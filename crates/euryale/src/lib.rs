@@ -33,25 +33,29 @@
 //! use euryale::{Body, Pool, Response, Stack};
 //! use euryale_sqlite::Sqlite; // or a `Database` of your own
 //!
-//! #[tokio::main]
-//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     // Two connections, two publications at a time.
 //!     let pool = Pool::new(Sqlite::open("site.db")?, 2);
+//!     let ledger = pool.ledger().clone();
 //!     let site = Stack::new(pool).publish(|_request, transaction| {
 //!         // Connects and begins; returning `Ok` commits.
 //!         let connection = transaction.connection()?;
 //!         let now: String = connection.query_row("SELECT datetime('now')", [], |row| row.get(0))?;
 //!         Ok(Response::new(Body::from(now)))
 //!     });
-//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
-//!     Ok(axum::serve(listener, axum::Router::new().fallback_service(site)).await?)
+//!     // With enough threads for all parts that were built.
+//!     euryale::runtime(&ledger)?.block_on(async {
+//!         let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//!         Ok(axum::serve(listener, axum::Router::new().fallback_service(site)).await?)
+//!     })
 //! }
 //! ```
 //!
 //! A stack is a tower service for any body, and its error is `Infallible`.
 //! `axum::Router::fallback_service` accepts it, and so does `euryale_server::Server`, which has the
 //! limits and the drain that production needs ([`guide::deploying`]). [`runtime()`] builds a
-//! runtime with enough threads for everything that blocks in it.
+//! runtime with enough threads for everything that blocks in it; any other runtime of tokio's works
+//! too, and one that has too few threads is reported.
 //!
 //! # Two layers in an axum application
 //!
@@ -293,5 +297,5 @@ pub use euryale_subrequest as subrequest;
 pub use euryale_tiles as tiles;
 pub use euryale_transform as transform;
 
-pub use self::runtime::{BlockingThreads, runtime};
-pub use self::stack::{Stack, StackInner, StackService};
+pub use self::runtime::runtime;
+pub use self::stack::{Stack, StackInner, StackLayers, StackService};

@@ -1,6 +1,7 @@
 //! The whole onion, prebuilt.
 
 mod layers;
+mod own;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -27,10 +28,10 @@ use tower::util::{BoxCloneSyncService, option_layer};
 use tower::{Service, ServiceExt};
 use tower_layer::Layer;
 
-use self::layers::OwnLayers;
-pub use self::layers::StackInner;
+pub use self::layers::StackLayers;
+use self::own::OwnLayers;
+pub use self::own::StackInner;
 pub use self::service::StackService;
-use crate::BlockingThreads;
 use crate::connection::PoolBook;
 
 /// The layers in their order, with one ledger:
@@ -59,11 +60,7 @@ pub struct Stack<D: Database> {
     pool: Pool<D>,
     limit: ConnectionLimitLayer<D>,
     retry: ConflictPolicy,
-    republish: RepublishLayer,
-    spool: SpoolLayer,
-    blobs: ServeBlobLayer,
-    offload: Option<OffloadLayer>,
-    deferred: DeferredLayer,
+    layers: StackLayers,
     respond: RespondLayer,
     transforms: Option<TransformChainLayer>,
     own: OwnLayers,
@@ -71,26 +68,23 @@ pub struct Stack<D: Database> {
     deadline_for: Option<Rule<Option<Duration>>>,
     access: Option<Rule<Access>>,
     abort_if_gone: Option<Rule<bool>>,
-    threads: Option<BlockingThreads>,
 }
-
-/// tokio's own runtimes have 512 blocking threads. More than this, and what else blocks there has
-/// too few.
-const MOST_ON_ANY_RUNTIME: usize = 400;
 
 type Rule<T> = Box<dyn Fn(&Request) -> T + Send + Sync>;
 
 impl<D: Database> Stack<D> {
     /// A stack on `pool`, whose ledger all its layers share.
     pub fn new(pool: Pool<D>) -> Self {
+        Self::with_layers(pool, StackLayers::uncounted())
+    }
+
+    /// A stack on `pool` with these layers, whose threads were declared before. They count in the
+    /// pool's ledger.
+    pub fn with_layers(pool: Pool<D>, layers: StackLayers) -> Self {
         Self {
             limit: ConnectionLimitLayer::new(pool.clone()),
             retry: ConflictPolicy::new(),
-            republish: RepublishLayer::new(),
-            spool: SpoolLayer::new(),
-            blobs: ServeBlobLayer::new(),
-            offload: None,
-            deferred: DeferredLayer::new(),
+            layers,
             respond: RespondLayer::new(),
             transforms: None,
             own: OwnLayers::default(),
@@ -98,7 +92,6 @@ impl<D: Database> Stack<D> {
             deadline_for: None,
             access: None,
             abort_if_gone: None,
-            threads: None,
             pool,
         }
     }
@@ -111,7 +104,7 @@ impl<D: Database> Stack<D> {
 
     /// Other settings for promises. Its ledger is the stack's.
     pub fn republish(mut self, layer: RepublishLayer) -> Self {
-        self.republish = layer;
+        self.layers.republish = layer;
         self
     }
 
@@ -119,27 +112,27 @@ impl<D: Database> Stack<D> {
     /// admit as well. A program with several stacks gives all their spools one
     /// [budget](SpoolLayer::budget).
     pub fn spool(mut self, layer: SpoolLayer) -> Self {
-        self.spool = layer;
+        self.layers.spool = layer;
         self
     }
 
     /// Other settings for files. Its ledger is the stack's.
     pub fn blobs(mut self, layer: ServeBlobLayer) -> Self {
-        self.blobs = layer;
+        self.layers.blobs = layer;
         self
     }
 
     /// Leaves files to a reverse proxy that asks for it, just inside `ServeBlob`. Its ledger is the
     /// stack's. Default: no.
     pub fn offload(mut self, layer: OffloadLayer) -> Self {
-        self.offload = Some(layer);
+        self.layers.offload = Some(layer);
         self
     }
 
     /// Other settings for deferred responses and for bodies that synchronous code writes. Its
     /// ledger is the stack's.
     pub fn deferred(mut self, layer: DeferredLayer) -> Self {
-        self.deferred = layer;
+        self.layers.deferred = layer;
         self
     }
 
@@ -248,45 +241,6 @@ impl<D: Database> Stack<D> {
         self
     }
 
-    /// What the [`runtime`](crate::runtime()) was made for. The stack warns when it may want more
-    /// blocking threads than that, and without this when it may want more than 400, which any
-    /// runtime of tokio's has.
-    pub fn blocking_threads(mut self, threads: &BlockingThreads) -> Self {
-        self.threads = Some(*threads);
-        self
-    }
-
-    fn check_threads(&self) {
-        let cap = self.pool.status().cap;
-        let spool = self.spool.writer_threads();
-        let deferred = self.deferred.blocking_threads();
-        let writers = self.deferred.writer_threads();
-        let checks = self.offload.as_ref().map_or(0, OffloadLayer::check_threads);
-        let readers = self.blobs.reader_threads() + checks;
-        let promises = self.republish.promise_threads();
-        let transforms = self
-            .transforms
-            .as_ref()
-            .map_or(0, TransformChainLayer::cpu_threads);
-        let there = self
-            .threads
-            .map_or(MOST_ON_ANY_RUNTIME, |threads| threads.sum());
-        if cap + readers + spool + promises + deferred + writers + transforms > there {
-            tracing::warn!(
-                connections = cap,
-                file_readers = readers,
-                spool_writers = spool,
-                blocking_promises = promises,
-                deferred,
-                writers,
-                transforms,
-                threads = there,
-                "the stack may want more blocking threads than its runtime has for it: raise the \
-                    numbers of BlockingThreads, and build the runtime with euryale::runtime"
-            );
-        }
-    }
-
     /// Returns the service that publishes with `publisher`, a function or a closure. The arguments
     /// of a closure need no types.
     ///
@@ -300,8 +254,14 @@ impl<D: Database> Stack<D> {
 
     /// Returns the service that publishes with `publisher`, a type with [`Publisher`].
     pub fn publisher(self, publisher: impl Publisher<D>) -> StackService {
-        self.check_threads();
         let ledger = self.pool.ledger().clone();
+        let StackLayers {
+            republish,
+            spool,
+            blobs,
+            offload,
+            deferred,
+        } = self.layers.ledger(&ledger);
         let mut publish = Publish::new(publisher).deadline(self.deadline);
         if let Some(rule) = self.deadline_for {
             publish = publish.deadline_for(rule);
@@ -314,23 +274,21 @@ impl<D: Database> Stack<D> {
         }
         let retry = RetryLayer::new(self.retry.ledger(ledger.clone()));
         let inner = retry.layer(self.limit.layer(publish));
-        let inner = self.republish.ledger(ledger.clone()).layer(inner);
-        let inner = self
-            .spool
-            .ledger(ledger.clone())
-            .admit(self.pool)
-            .layer(inner);
-        let inner = self.deferred.ledger(ledger.clone()).layer(inner);
-        let inner =
-            option_layer(self.offload.map(|layer| layer.ledger(ledger.clone()))).layer(inner);
-        let inner = self.blobs.ledger(ledger.clone()).layer(inner);
+        let inner = republish.layer(inner);
+        let inner = spool.admit(self.pool).layer(inner);
+        let inner = deferred.layer(inner);
+        let inner = option_layer(offload).layer(inner);
+        let inner = blobs.layer(inner);
         let respond = self.respond;
         let transforms = self.transforms;
-        if self.own.is_empty() {
-            return finished(respond.layer(inner), respond, transforms, ledger);
-        }
-        let inner = self.own.around(BoxCloneSyncService::new(inner));
-        finished(respond.layer(inner), respond, transforms, ledger)
+        let site = if self.own.is_empty() {
+            finished(respond.layer(inner), respond, transforms, &ledger)
+        } else {
+            let inner = self.own.around(BoxCloneSyncService::new(inner));
+            finished(respond.layer(inner), respond, transforms, &ledger)
+        };
+        ledger.threads.check();
+        site
     }
 }
 
@@ -340,7 +298,7 @@ fn finished<S>(
     service: S,
     respond: RespondLayer,
     transforms: Option<TransformChainLayer>,
-    ledger: Ledger,
+    ledger: &Ledger,
 ) -> StackService
 where
     S: Service<http::Request<Body>, Response = Response, Error = Infallible, Future: Send>
@@ -356,7 +314,7 @@ where
         Some(layer) => {
             let failed = Error::new(ErrorKind::TransformFailed);
             let layer = layer.or_failed(move |page| respond.answer(&failed, page.request()));
-            BoxCloneSyncService::new(layer.ledger(ledger).layer(service))
+            BoxCloneSyncService::new(layer.ledger(ledger.clone()).layer(service))
         }
         None => BoxCloneSyncService::new(service),
     };
@@ -375,9 +333,7 @@ impl<D: Database> fmt::Debug for Stack<D> {
         f.debug_struct("Stack")
             .field("pool", &self.pool)
             .field("retry", &self.retry)
-            .field("republish", &self.republish)
-            .field("spool", &self.spool)
-            .field("deferred", &self.deferred)
+            .field("layers", &self.layers)
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()
     }

@@ -93,8 +93,12 @@ fn pool(path: impl AsRef<Path>) -> Result<Pool<Sqlite>, Box<dyn Error>> {
     Ok(Pool::new(database, 2))
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let listener = TcpListener::bind("127.0.0.1:3000").await?;
-    Ok(axum::serve(listener, app(pool("mixed.db")?)).await?)
+fn main() -> Result<(), Box<dyn Error>> {
+    let pool = pool("mixed.db")?;
+    let ledger = pool.ledger().clone();
+    let app = app(pool);
+    euryale::runtime(&ledger)?.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:3000").await?;
+        Ok(axum::serve(listener, app).await?)
+    })
 }

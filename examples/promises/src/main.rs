@@ -60,8 +60,12 @@ fn app(pool: Pool<Sqlite>) -> Router {
     Router::new().fallback_service(Stack::new(pool).publish(forecast))
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let listener = TcpListener::bind("127.0.0.1:3000").await?;
-    Ok(axum::serve(listener, app(pool("promises.db")?)).await?)
+fn main() -> Result<(), Box<dyn Error>> {
+    let pool = pool("promises.db")?;
+    let ledger = pool.ledger().clone();
+    let app = app(pool);
+    euryale::runtime(&ledger)?.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:3000").await?;
+        Ok(axum::serve(listener, app).await?)
+    })
 }

@@ -11,11 +11,8 @@ use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use euryale::blob::{OffloadLayer, accept_identity, vary_by_coding};
-use euryale::deferred::DeferredLayer;
 use euryale::forwarded::Client;
-use euryale::promise::RepublishLayer;
 use euryale::respond::RespondLayer;
-use euryale::spool::SpoolLayer;
 use euryale::store::FolderStore;
 use euryale::{Abort, Access, Body, Pool, Publisher, Request, Response, Stack, Transaction};
 use euryale_agent_check::Resume;
@@ -26,12 +23,13 @@ use tower_http::csrf::CsrfLayer;
 
 use crate::documents::Item;
 use crate::feed::Feeds;
+use crate::lanes::Lanes;
 use crate::page::{Pages, Problem};
 use crate::permits::{Permits, Refused};
 use crate::query::{names, parameter};
 use crate::refusal::Refusal;
 use crate::scale::Scales;
-use crate::settings::{self, Settings};
+use crate::settings::Settings;
 use crate::storage::Storage;
 use crate::store::{Document, FileEntry};
 use crate::theme::Theme;
@@ -61,17 +59,19 @@ pub(crate) fn searches(settings: &Settings) -> usize {
 pub(crate) fn app(
     pool: Pool<Sqlite>,
     storage: Storage,
+    lanes: Lanes,
     theme: &Theme,
     settings: &Settings,
     resume: Resume,
 ) -> Router {
-    app_with(pool, storage, theme, settings, resume, |site| site)
+    app_with(pool, storage, lanes, theme, settings, resume, |site| site)
 }
 
 /// The same, with the site's publisher wrapped by `around`.
 pub(crate) fn app_with<P: Publisher<Sqlite>>(
     pool: Pool<Sqlite>,
     storage: Storage,
+    lanes: Lanes,
     theme: &Theme,
     settings: &Settings,
     resume: Resume,
@@ -82,13 +82,21 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         bodies,
         descriptors,
     } = storage;
+    let Lanes {
+        mut layers,
+        offload,
+        chain,
+        theme: theme_files,
+        pictures,
+    } = lanes;
     let pages = Arc::new(Pages::new());
     let respond = RespondLayer::new().page({
         let pages = Arc::clone(&pages);
         move |failure| pages.failure(failure)
     });
     // Files that are spooled beside the blobs can be linked there.
-    let spool = SpoolLayer::new()
+    layers.spool = layers
+        .spool
         .budget(bodies)
         .directory(blobs.folder())
         .stall(settings.edge.body_timeout)
@@ -100,23 +108,21 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         );
     let uploads = pool.lane(UPLOADS);
     let searches = pool.lane(SEARCHES);
-    let ledger = pool.ledger().clone();
-    let deferred = DeferredLayer::new()
-        .writers(settings::EXPORTS)
-        .writers_waiting(settings::EXPORTS_WAITING);
-    let stack = Stack::new(pool).blocking_threads(&settings.threads());
-    let stack = stack.spool(spool).deferred(deferred).respond(respond);
+    // Shared promises are feeds, of up to some MiB, and pictures while they are made. A feed whose
+    // server is down is requested once a second, not for each page.
+    layers.republish = layers
+        .republish
+        .shared_values(64)
+        .error_ttl(Duration::from_secs(1));
+    if let Some(prefix) = &settings.offload {
+        layers.offload = Some(by_proxy(offload, blobs.folder(), prefix));
+    }
     let deadline = settings.publish_deadline;
-    let stack = stack
+    let stack = Stack::with_layers(pool, layers)
+        .respond(respond)
         .access(access)
         .deadline(deadline)
         .deadline_for(move |request| takes_long(request).then_some(deadline * 10));
-    // Shared promises are feeds, of up to some MiB, and pictures while they are made. A feed whose
-    // server is down is requested once a second, not for each page.
-    let republish = RepublishLayer::new()
-        .shared_values(64)
-        .error_ttl(Duration::from_secs(1));
-    let stack = stack.republish(republish);
     let stack = match uploads {
         Some(lane) => stack.lane(lane, is_upload),
         None => stack,
@@ -125,11 +131,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         Some(lane) => stack.lane(lane, |request| names(request.uri(), "q")),
         None => stack,
     };
-    let stack = match &settings.offload {
-        Some(prefix) => stack.offload(offload(blobs.folder(), prefix)),
-        None => stack,
-    };
-    let scales = Scales::new(&ledger, &descriptors);
+    let scales = Scales::new(pictures, &descriptors);
     let feeds = Feeds::new(settings, &descriptors);
     let stack = stack.publisher(around(Site {
         pages: Arc::clone(&pages),
@@ -140,7 +142,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
     // The chain is outside everything that answers with pages, so it needs its own way in.
     let internal = stack.internal().clone();
     theme
-        .routes(&ledger)
+        .routes(&theme_files)
         .route("/@@visitor", get(visitor::answer))
         .fallback_service(stack)
         .layer(from_fn_with_state(resume, standing::record))
@@ -148,7 +150,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         .layer(from_fn(options::answer))
         .layer(CsrfLayer::new())
         .layer(from_fn_with_state(pages, cross_site::explain))
-        .layer(theme.chain(&ledger))
+        .layer(theme.chain(&chain))
         .layer(Extension(internal))
         .layer(compress::layer())
         .layer(compress::brotli())
@@ -185,10 +187,10 @@ fn takes_long(request: &Request) -> bool {
 }
 
 /// A proxy that is trusted to report the client is trusted to report what it can send.
-fn offload(blobs: &Path, prefix: &str) -> OffloadLayer {
+fn by_proxy(layer: OffloadLayer, blobs: &Path, prefix: &str) -> OffloadLayer {
     let is_proxied =
         |request: &Parts| Client::of(&request.extensions).is_some_and(|client| client.is_proxied());
-    OffloadLayer::new().map(blobs, prefix).trusted(is_proxied)
+    layer.map(blobs, prefix).trusted(is_proxied)
 }
 
 /// The publisher: synchronous, called in a worker, in a transaction.

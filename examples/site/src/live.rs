@@ -20,6 +20,7 @@ use crate::access_log::AccessLog;
 use crate::app::{SEARCHES, UPLOADS, app, searches, uploads};
 use crate::effects::{self, Findings, Ways};
 use crate::error::StartError;
+use crate::lanes::Lanes;
 use crate::listen::Balancers;
 use crate::log::{self, Lines, Log};
 use crate::permits::Rules;
@@ -34,6 +35,7 @@ use crate::{certificates, descriptors, echo, public};
 pub(crate) struct Parts {
     pub(crate) pool: Pool<Sqlite>,
     pub(crate) storage: Storage,
+    pub(crate) lanes: Lanes,
     pub(crate) stands: Stands,
     pub(crate) shutdown: Shutdown,
     pub(crate) ways: Ways,
@@ -52,6 +54,7 @@ impl Parts {
         let app = app(
             self.pool.clone(),
             self.storage.clone(),
+            self.lanes.clone(),
             &theme,
             settings,
             resume,

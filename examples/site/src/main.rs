@@ -40,6 +40,7 @@ mod guide;
 mod healthcheck;
 mod help;
 mod import;
+mod lanes;
 mod listen;
 mod listeners;
 mod live;

@@ -11,8 +11,8 @@ use std::time::Duration;
 use euryale::promise::{Key, PromiseError, PromisesExt};
 use euryale::store::{BlobStore, FolderStore};
 use euryale::{
-    Abort, Blob, BlockingLane, BoxError, Descriptors, Ledger, NoDescriptor, Request, Response,
-    SpooledBody, Transaction, UnnamedFile,
+    Abort, Blob, BlockingLane, BoxError, Descriptors, NoDescriptor, Request, Response, SpooledBody,
+    Transaction, UnnamedFile,
 };
 use euryale_sqlite::Sqlite;
 use http::StatusCode;
@@ -31,7 +31,7 @@ use crate::store::{self, FileEntry};
 pub(crate) const WIDTHS: [u32; 6] = [64, 128, 256, 512, 1024, 2048];
 
 /// The number of pictures that are made at a time.
-pub(crate) const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 2;
 /// As many as promises may run: waiting ones are counted there.
 const MOST_WAITING: usize = 4096;
 
@@ -58,6 +58,13 @@ struct Scaled {
     content_type: &'static str,
 }
 
+/// The threads that make pictures.
+pub(crate) fn lane() -> BlockingLane {
+    BlockingLane::cpu()
+        .resized(AT_ONCE)
+        .max_waiting(MOST_WAITING)
+}
+
 /// Makes pictures.
 #[derive(Debug)]
 pub(crate) struct Scales {
@@ -66,12 +73,9 @@ pub(crate) struct Scales {
 }
 
 impl Scales {
-    pub(crate) fn new(ledger: &Ledger, descriptors: &Descriptors) -> Self {
+    pub(crate) fn new(cpu: BlockingLane, descriptors: &Descriptors) -> Self {
         Self {
-            cpu: BlockingLane::cpu()
-                .resized(AT_ONCE)
-                .max_waiting(MOST_WAITING)
-                .ledger(ledger.clone()),
+            cpu,
             descriptors: descriptors.clone(),
         }
     }

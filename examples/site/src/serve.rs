@@ -8,6 +8,7 @@ use std::task::Context;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use euryale::connection::BlockingThreads;
 use euryale::{Ledger, Pool, Reserve};
 use euryale_server::{
     Admin, DescriptorLimit, Drained, Listener, Readiness, Server, Shutdown, Slowest, systemd,
@@ -24,12 +25,13 @@ use crate::app::{SEARCHES, UPLOADS, searches, uploads};
 use crate::data::Data;
 use crate::effects::Ways;
 use crate::error::StartError;
+use crate::lanes::Lanes;
 use crate::listeners::Listeners;
 use crate::live::{Live, OperatorsWayIn, Parts, WayIn};
 use crate::log::{Lines, Log, Logs};
 use crate::permits::Rules;
 use crate::say::say;
-use crate::settings::Settings;
+use crate::settings::{MOST_CONNECTIONS, Settings};
 use crate::signals::UserSignals;
 use crate::standing::{CHECK_EVERY, Opened, Stands};
 use crate::storage::Storage;
@@ -54,11 +56,12 @@ pub(crate) fn run(settings: &Settings, signals: UserSignals) -> Result<ExitCode,
     for warning in variables::unknown() {
         tracing::warn!("{warning}");
     }
-    let runtime = euryale::runtime(&settings.threads()).map_err(|error| {
+    let declared = Declared::new(&descriptors::fit(&limit, settings));
+    let runtime = euryale::runtime(&declared.ledger).map_err(|error| {
         let what = format!("cannot start threads: {error}");
         StartError::new(what, "this process", "see the system's limits")
     })?;
-    let ended = start(&runtime, settings, limit, (log, logs), opened);
+    let ended = start(&runtime, declared, settings, limit, (log, logs), opened);
     runtime.shutdown_timeout(LAST_GRACE);
     drop((access, writing));
     ended.map(|complete| {
@@ -70,15 +73,42 @@ pub(crate) fn run(settings: &Settings, signals: UserSignals) -> Result<ExitCode,
     })
 }
 
+/// The parts that have blocking threads: the runtime is built for them.
+struct Declared {
+    ledger: Ledger,
+    lanes: Lanes,
+    publishers: BlockingThreads,
+    server: Server,
+}
+
+impl Declared {
+    fn new(settings: &Settings) -> Self {
+        let ledger = Ledger::new();
+        Self {
+            lanes: Lanes::new(&ledger),
+            publishers: BlockingThreads::new(MOST_CONNECTIONS, &ledger),
+            server: settings.edge.server().ledger(ledger.clone()),
+            ledger,
+        }
+    }
+}
+
 /// Binds first: a site that cannot serve has changed nothing, and early clients wait.
 fn start(
     runtime: &Runtime,
+    declared: Declared,
     asked: &Settings,
     limit: DescriptorLimit,
     (log, logs): (Log, Logs),
     opened: Opened,
 ) -> Result<bool, StartError> {
     let settings = &descriptors::fit(&limit, asked);
+    let Declared {
+        ledger,
+        lanes,
+        publishers,
+        server,
+    } = declared;
     let guard = runtime.enter();
     let signals =
         || -> std::io::Result<_> { Ok((Shutdown::signals()?, signal(SignalKind::hangup())?)) };
@@ -100,12 +130,15 @@ fn start(
     drop(guard);
     let rules = Rules::new(settings, is_loopback_only);
     let bound = Bound {
+        lanes,
+        publishers,
         ways,
         is_loopback_only,
         access: logs.access.clone(),
     };
     let operators = Operators::start(
         runtime,
+        ledger,
         (admin, agent),
         &limit.reserve(),
         &shutdown,
@@ -115,14 +148,10 @@ fn start(
     operators
         .stands
         .holds(settings.edge.sockets_of_a_balancer());
-    let server = settings
-        .edge
-        .server()
-        .ledger(operators.ledger.clone())
-        .slowest(&operators.slowest);
     let server = listeners
         .into_iter()
         .fold(server, Server::listen)
+        .slowest(&operators.slowest)
         .drain_deadline(settings.drain);
     let Some(opened) = runtime.block_on(open(settings, &operators, &shutdown, bound))? else {
         // Clients that arrived in the meantime get an answer, and nothing was begun that the next
@@ -164,6 +193,8 @@ fn start(
 
 /// The parts that exist before the database is open.
 struct Bound {
+    lanes: Lanes,
+    publishers: BlockingThreads,
     ways: Ways,
     is_loopback_only: bool,
     /// The file of `--access-log`.
@@ -204,6 +235,7 @@ fn open_now(
     let storage = Storage::new(blobs.ledger(ledger.clone()), settings, &ledger);
     let pool = Pool::builder(sqlite)
         .ledger(ledger)
+        .threads(bound.publishers)
         .connections(settings.connections)
         .max_queue(settings.max_queue)
         .max_wait(settings.max_wait)
@@ -214,6 +246,7 @@ fn open_now(
     let parts = Parts {
         pool,
         storage,
+        lanes: bound.lanes,
         stands,
         shutdown,
         ways: bound.ways,
@@ -241,13 +274,13 @@ struct Operators {
 impl Operators {
     fn start(
         runtime: &Runtime,
+        ledger: Ledger,
         (admin, agent): (TcpListener, Option<TcpListener>),
         reserve: &Reserve,
         shutdown: &Shutdown,
         drain: Duration,
         (logs, rules, opened): (Logs, Rules, Opened),
     ) -> Self {
-        let ledger = Ledger::new();
         let slowest = Slowest::new();
         let end = Shutdown::new();
         let serves = Arc::new(AtomicBool::new(false));

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Parser, Subcommand};
-use euryale::BlockingThreads;
 use euryale::forwarded::{AllowedHost, Field, HostTable, InvalidLine, TrustedProxy};
-use euryale_server::BLOCKING_THREADS;
 use serde::{Serialize, Serializer};
 
 use crate::edge::Edge;
@@ -18,8 +16,8 @@ use crate::feed::FeedHost;
 use crate::listen::{self, Listen};
 use crate::log::Format;
 use crate::permits::Permissions;
-use crate::theme::{self, Choice};
-use crate::{duration, help, scale, size};
+use crate::theme::Choice;
+use crate::{duration, help, size};
 
 /// Serves a small content site from SQLite through Euryale's stack.
 #[derive(Clone, Debug, Parser, PartialEq, Eq, Serialize)]
@@ -381,7 +379,8 @@ pub(crate) struct Settings {
     pub(crate) task: Option<Task>,
 }
 
-const MOST_CONNECTIONS: usize = 4096;
+/// The maximum number of connections, also after a reload.
+pub(crate) const MOST_CONNECTIONS: usize = 4096;
 
 /// Exports that are sent at a time. Each may hold as many files open as [`export`](crate::export)
 /// allows.
@@ -412,17 +411,6 @@ pub(crate) enum Task {
 }
 
 impl Settings {
-    /// The threads that may block at the same time.
-    pub(crate) fn threads(&self) -> BlockingThreads {
-        // As many as a reload may use. They are started when they are needed.
-        let threads = BlockingThreads::new()
-            .publishers(MOST_CONNECTIONS)
-            .writers(EXPORTS);
-        threads
-            .cpu(theme::threads() + scale::AT_ONCE)
-            .application(BLOCKING_THREADS + theme::READERS)
-    }
-
     /// The settings as TOML: keys are the names of the flags.
     pub(crate) fn to_toml(&self) -> Result<String, StartError> {
         Ok(self.to_table()?.to_string())

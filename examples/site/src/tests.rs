@@ -37,6 +37,7 @@ use tokio::task::JoinHandle;
 use crate::access_log::AccessLog;
 use crate::app;
 use crate::data::Data;
+use crate::lanes::Lanes;
 use crate::permits::Rules;
 use crate::public;
 use crate::settings::Settings;
@@ -78,7 +79,8 @@ impl Site {
         let theme = Theme::open(&settings.theme).unwrap();
         let storage = Storage::new(blobs, &settings, &ledger);
         let server = Server::new().ledger(ledger.clone()).listen(listener);
-        let app = app::app(pool, storage, &theme, &settings, Resume::new());
+        let lanes = Lanes::new(&ledger);
+        let app = app::app(pool, storage, lanes, &theme, &settings, Resume::new());
         let rules = Rules::new(&settings, true);
         let access = AccessLog::new(&settings, None);
         let app = public::around(app, &settings, rules, access);

@@ -13,7 +13,6 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use axum::Router;
-use euryale::Ledger;
 use euryale::blob::{ServeBlobLayer, ServeFolder};
 use euryale::transform::TransformChainLayer;
 use euryale_server::StatusDetails;
@@ -152,11 +151,8 @@ impl Theme {
     }
 
     /// Transforms of pages: first the tiles of those that have some, then the theme.
-    pub(crate) fn chain(&self, ledger: &Ledger) -> TransformChainLayer {
-        let chain = TransformChainLayer::new()
-            .ledger(ledger.clone())
-            .threads(threads());
-        let chain = chain.compose_page(tiles::composer());
+    pub(crate) fn chain(&self, chain: &TransformChainLayer) -> TransformChainLayer {
+        let chain = chain.clone().compose_page(tiles::composer());
         match &self.live {
             Some(live) => chain
                 .transform_page(self.transform(live))
@@ -198,15 +194,12 @@ impl Theme {
     }
 
     /// Its files, beside the stack: no worker is needed for them.
-    pub(crate) fn routes(&self, ledger: &Ledger) -> Router {
+    pub(crate) fn routes(&self, blobs: &ServeBlobLayer) -> Router {
         match &self.choice {
             Choice::None => Router::new(),
             Choice::Embedded(theme) => theme.routes(PATH),
             Choice::Folder(folder) => {
-                let blobs = ServeBlobLayer::new()
-                    .readers(READERS)
-                    .ledger(ledger.clone());
-                Router::new().nest_service(PATH, ServeFolder::new(folder).blobs(&blobs))
+                Router::new().nest_service(PATH, ServeFolder::new(folder).blobs(blobs))
             }
         }
     }

@@ -94,8 +94,12 @@ fn app(pool: Pool<Sqlite>) -> Result<axum::Router, matchit::InsertError> {
     Ok(axum::Router::new().fallback_service(Stack::new(pool).publisher(routes()?)))
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let listener = TcpListener::bind("127.0.0.1:3000").await?;
-    Ok(axum::serve(listener, app(pool("sync-router.db")?)?).await?)
+fn main() -> Result<(), Box<dyn Error>> {
+    let pool = pool("sync-router.db")?;
+    let ledger = pool.ledger().clone();
+    let app = app(pool)?;
+    euryale::runtime(&ledger)?.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:3000").await?;
+        Ok(axum::serve(listener, app).await?)
+    })
 }

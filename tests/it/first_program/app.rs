@@ -1,6 +1,5 @@
-fn app(database: Sqlite) -> Router {
-    // Two connections: at most two of these run at a time, each in a transaction of its own.
-    let site = Stack::new(Pool::new(database, 2)).publish(|_request, transaction| {
+fn app(pool: Pool<Sqlite>) -> Router {
+    let site = Stack::new(pool).publish(|_request, transaction| {
         transaction.writable()?; // GET begins as a reader; this one writes
         let connection = transaction.connection()?; // connects and begins
         connection.execute("INSERT INTO visits VALUES (datetime('now'))", [])?;

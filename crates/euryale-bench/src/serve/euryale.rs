@@ -10,8 +10,8 @@ use anyhow::Result;
 use euryale::promise::{Key, PromisesExt};
 use euryale::spool::SpoolLayer;
 use euryale::{
-    Abort, Blob, BlockingThreads, Body, Database, Deferred, Pool, Request, Response, Stack,
-    StackService, Transaction,
+    Abort, Blob, Body, Database, Deferred, Pool, Request, Response, Stack, StackService,
+    Transaction,
 };
 use euryale_server::{Admin, Readiness, Server, Shutdown};
 use euryale_sqlite::Sqlite;
@@ -103,19 +103,15 @@ fn plain(page: String) -> Response {
 /// The whole product: our server, with its admin listener, around the stack. Files go out with
 /// `sendfile` only when they are `stable`.
 pub(super) fn serve(listener: TcpListener, scene: &Scene, stable: bool) -> Result<()> {
-    let threads = BlockingThreads::new().publishers(scene.cap).application(16);
-    let runtime = euryale::runtime(&threads)?;
-    runtime.block_on(async {
-        match scene.view {
-            view @ (View::Read | View::Write) => {
-                let publisher = move |_: &Request, transaction: &mut Transaction<'_, Sqlite>| {
-                    row(view, transaction)
-                };
-                run(listener, rows(scene)?, scene, publisher).await
-            }
-            _ => run(listener, pool(scene.cap), scene, view(scene, stable)).await,
+    match scene.view {
+        view @ (View::Read | View::Write) => {
+            let publisher = move |_: &Request, transaction: &mut Transaction<'_, Sqlite>| {
+                row(view, transaction)
+            };
+            run(listener, rows(scene)?, scene, publisher)
         }
-    })
+        _ => run(listener, pool(scene.cap), scene, view(scene, stable)),
+    }
 }
 
 fn pool(cap: usize) -> Pool<()> {
@@ -126,34 +122,33 @@ fn pool(cap: usize) -> Pool<()> {
         .build()
 }
 
-async fn run<D, P>(listener: TcpListener, pool: Pool<D>, scene: &Scene, publisher: P) -> Result<()>
+fn run<D, P>(listener: TcpListener, pool: Pool<D>, scene: &Scene, publisher: P) -> Result<()>
 where
     D: Database,
     P: Fn(&Request, &mut Transaction<'_, D>) -> Result<Response, Abort> + Send + Sync + 'static,
 {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let admin = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    let port = listener.local_addr()?.port();
-    let admin_port = admin.local_addr()?.port();
-    let shutdown = Shutdown::new();
     let ledger = pool.ledger().clone();
     let spool = SpoolLayer::new().limit(LARGEST).directory(&scene.folder);
     let server = Server::new()
-        .listen(listener)
-        .admin(
-            admin,
-            Admin::for_ledger(ledger.clone(), Readiness::new(&shutdown)),
-        )
-        .ledger(ledger)
+        .ledger(ledger.clone())
         .head_timeout(RUN)
         .idle_timeout(RUN)
         .write_timeout(RUN)
         .body_timeout(RUN)
         .body_rate(0, RUN);
     let service = Stack::new(pool).spool(spool).publish(publisher);
-    println!("{port} {admin_port}");
-    server.serve(service, shutdown).await;
-    Ok(())
+    euryale::runtime(&ledger)?.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let admin = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let port = listener.local_addr()?.port();
+        let admin_port = admin.local_addr()?.port();
+        let shutdown = Shutdown::new();
+        let answers = Admin::for_ledger(ledger.clone(), Readiness::new(&shutdown));
+        let server = server.listen(listener).admin(admin, answers);
+        println!("{port} {admin_port}");
+        server.serve(service, shutdown).await;
+        Ok(())
+    })
 }
 
 fn view(

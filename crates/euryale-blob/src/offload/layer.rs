@@ -131,10 +131,11 @@ impl OffloadLayer {
         self
     }
 
-    /// The maximum number of blocking threads that it uses at a time.
-    #[must_use]
-    pub fn check_threads(&self) -> usize {
-        self.settings.lane.threads()
+    /// Looks for files in this lane instead of one of the layer's own: for a lane that is resized
+    /// later, or shared. Give the layer a [ledger](Self::ledger) afterwards.
+    pub fn with_lane(mut self, lane: BlockingLane) -> Self {
+        self.settings.lane = lane;
+        self
     }
 
     /// Counts in this ledger. Default: one of its own.

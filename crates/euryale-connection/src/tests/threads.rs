@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use euryale_core::{ErrorKind, Stopped};
+use euryale_core::{ErrorKind, Ledger, Stopped};
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 use tokio::task::JoinSet;
 
 use super::Held;
-use crate::{Pool, PoolBuilder, PoolWorker, StartWorker};
+use crate::{BlockingThreads, Pool, PoolBuilder, PoolWorker, StartWorker};
 
 /// Threads that live as long as the pool has workers for them.
 #[derive(Clone)]
@@ -333,4 +333,23 @@ async fn starting_a_worker_may_resize_the_pool() {
     gate.open();
     jobs.join_all().await;
     assert_quiet(pool.ledger()).await;
+}
+
+#[test]
+fn only_workers_on_blocking_threads_are_declared() {
+    let ledger = Ledger::new();
+    let builder = || Pool::builder(CountingDatabase::new()).ledger(ledger.clone());
+    let own = builder().connections(8).threads(drop::<PoolWorker>).build();
+    assert_eq!(ledger.threads.all(), []);
+    let pool = builder().connections(3).build();
+    let other = builder().connections(2).build();
+    assert_eq!(ledger.threads.all(), [("publishers", 5)]);
+    own.resize(9);
+    pool.resize(7);
+    pool.resize(1);
+    assert_eq!(ledger.threads.sum(), 9, "the greatest caps count");
+    drop((pool, other));
+    let declared = builder().threads(BlockingThreads::new(16, &ledger)).build();
+    declared.resize(16);
+    assert_eq!(ledger.threads.all(), [("publishers", 16)]);
 }

@@ -228,3 +228,65 @@ async fn what_must_not_be_refused_waits_however_many_do() {
     }
     assert_quiet(&ledger).await;
 }
+
+#[tokio::test]
+async fn a_lane_grows_up_to_the_declared_maximum_and_its_handles_with_it() {
+    let ledger = Ledger::new();
+    let lane = BlockingLane::new("test", 1)
+        .max_threads(3)
+        .max_waiting(0)
+        .ledger(ledger.clone());
+    let same = lane.clone();
+    assert_eq!(ledger.threads.all(), [("test", 3)]);
+    let turns = || -> Vec<_> { std::iter::from_fn(|| same.try_enter().ok()).collect() };
+    assert_eq!(turns().len(), 1);
+    lane.resize(2);
+    assert_eq!((turns().len(), same.threads()), (2, 2));
+    lane.resize(4);
+    assert_eq!((turns().len(), same.threads()), (3, 3));
+    lane.resize(0);
+    assert_eq!((turns().len(), same.threads()), (1, 1));
+    assert_eq!(ledger.threads.sum(), 3, "it may grow again");
+    assert_quiet(&ledger).await;
+}
+
+#[tokio::test]
+async fn turns_beyond_a_smaller_lane_end_when_they_are_given_back() {
+    let ledger = Ledger::new();
+    let lane = BlockingLane::new("test", 3).ledger(ledger.clone());
+    let first = lane.try_enter().unwrap();
+    let second = lane.try_enter().unwrap();
+    let third = lane.try_enter().unwrap();
+    lane.resize(1);
+    drop(first);
+    assert!(lane.try_enter().is_err());
+    // One that is to end counts again when the lane grows.
+    lane.resize(2);
+    assert!(lane.try_enter().is_err());
+    drop(second);
+    let second = lane.try_enter().unwrap();
+    assert!(lane.try_enter().is_err());
+    drop((second, third));
+    let turns: Vec<_> = std::iter::from_fn(|| lane.try_enter().ok()).collect();
+    assert_eq!(turns.len(), 2);
+    drop(turns);
+    assert_quiet(&ledger).await;
+}
+
+#[test]
+fn threads_are_declared_once_for_each_lane_and_as_long_as_it_lives() {
+    let ledger = Ledger::new();
+    let lane = BlockingLane::new("test", 2);
+    assert_eq!(ledger.threads.sum(), 0);
+    lane.declare(&ledger);
+    assert_eq!(ledger.lanes.all().len(), 0, "declared, and not counted");
+    let counted = lane.clone().ledger(ledger.clone());
+    assert_eq!(ledger.threads.all(), [("test", 2)]);
+    assert_eq!(ledger.lanes.all().len(), 1);
+    drop(lane);
+    let larger = counted.max_threads(8).resized(5);
+    assert_eq!(ledger.threads.all(), [("test", 8)]);
+    assert_eq!(larger.threads(), 5);
+    drop(larger);
+    assert_eq!(ledger.threads.all(), []);
+}

@@ -1,6 +1,8 @@
 //! Core's own counters.
 
-use super::{Book, Counter, Figures, Gauge, Kind, LaneMeter, Lanes, Stops, Unsettled, Value};
+use super::{
+    Book, Counter, Figures, Gauge, Kind, LaneMeter, Lanes, Stops, Threads, Unsettled, Value,
+};
 
 /// Core's own counters, by part. Every ledger has them, without [`of`](super::Ledger::of).
 #[derive(Debug, Default)]
@@ -14,6 +16,8 @@ pub struct Books {
     pub tasks: Tasks,
     /// Blocking lanes, by name.
     pub lanes: Lanes,
+    /// The blocking threads that all parts may take. They have no figures.
+    pub threads: Threads,
     /// Open files on their way to clients.
     pub blobs: Blobs,
     /// Descriptors of files that requests have open.

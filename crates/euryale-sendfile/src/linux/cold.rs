@@ -11,12 +11,21 @@ use std::task::{Context, Poll, ready};
 use euryale_core::{Blob, BlockingLane, Ledger};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
-/// The maximum number of blocking threads that read files from disks at a time, for all sockets of
-/// the process. More make no disk faster. On systems without `sendfile(2)` there are none.
-pub const BLOCKING_THREADS: usize = 16;
-
+/// The maximum number of chunks that all sockets of the process read from disks at a time, so that
+/// no runtime thread waits for a disk. More requests make no disk faster.
 static LANE: LazyLock<BlockingLane> =
-    LazyLock::new(|| BlockingLane::new("cold files", BLOCKING_THREADS));
+    LazyLock::new(|| BlockingLane::new("cold files", COLD_READERS));
+
+const COLD_READERS: usize = 16;
+
+/// Declares in `ledger` the blocking threads that read files from disks: 16 for all sockets of the
+/// process, so that no runtime thread waits for a disk. On systems without `sendfile(2)` there are
+/// none. [`SendfileCounts::new`](crate::SendfileCounts::new) does the same; this is for a program
+/// whose runtime is built before its sockets.
+pub fn declare_threads(ledger: &Ledger) {
+    // Its work is counted from the first read on.
+    LANE.declare(ledger);
+}
 
 /// The distance between the bytes that are checked. The kernel reads ahead half as far, or farther
 /// (`read_ahead_kb`), so a run that is cached at both ends is mostly cached. In a longer one the

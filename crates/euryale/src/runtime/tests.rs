@@ -1,28 +1,71 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use euryale_connection::Pool;
-use euryale_core::{Body, Response};
+use euryale_blob::{OffloadLayer, ServeBlobLayer};
+use euryale_connection::{Pool, PoolWorker};
+use euryale_core::{BlockingLane, Body, Ledger, Response};
+use euryale_deferred::DeferredLayer;
 use euryale_promise::{PromisesExt, RepublishLayer};
 use euryale_spool::SpoolLayer;
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
+use euryale_transform::TransformChainLayer;
 use tower::ServiceExt;
 
-use super::BlockingThreads;
-use crate::Stack;
 use crate::promise::PromiseBook;
 use crate::spool::SpoolBook;
+use crate::{Stack, StackLayers};
 
 #[test]
 fn the_sum_is_of_all_parts() {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = BlockingThreads::new();
-    assert_eq!(threads.sum(), 2 + 32 + 4 + 8 + 128 + 64 + cores);
-    let threads = threads.publishers(1).files(64).spool(2).promises(128);
-    assert_eq!(
-        threads.deferred(4).writers(8).cpu(16).application(32).sum(),
-        255
-    );
+    let ledger = Ledger::new();
+    let pool = Pool::builder(CountingDatabase::new())
+        .connections(1)
+        .ledger(ledger.clone())
+        .build();
+    let lane = BlockingLane::new("own", 3).ledger(ledger.clone());
+    let stack = Stack::new(pool)
+        .blobs(ServeBlobLayer::new().readers(64))
+        .spool(SpoolLayer::new().writers(2))
+        .republish(RepublishLayer::new().threads(128))
+        .deferred(DeferredLayer::new().blocking(5).writers(8))
+        .offload(OffloadLayer::new().checks(6))
+        .transforms(TransformChainLayer::new().threads(16));
+    assert_eq!(ledger.threads.sum(), 4);
+    let site = stack.publish(|_, _| Ok(Response::default()));
+    let parts = [
+        ("blobs", 64),
+        ("deferred", 5),
+        ("offload", 6),
+        ("own", 3),
+        ("promises", 128),
+        ("publishers", 1),
+        ("spool", 2),
+        ("transforms", 16),
+        ("writers", 8),
+    ];
+    assert_eq!(ledger.threads.all(), parts);
+    drop(site);
+    drop(lane);
+    assert_eq!(ledger.threads.all(), []);
+}
+
+/// As a site does that is built again for other settings.
+#[test]
+fn stacks_of_the_same_layers_declare_their_threads_once() {
+    let ledger = Ledger::new();
+    let layers = StackLayers::new(&ledger);
+    let sum = ledger.threads.sum();
+    let pool = Pool::builder(CountingDatabase::new())
+        .ledger(ledger.clone())
+        .threads(drop::<PoolWorker>)
+        .build();
+    let build = || {
+        let stack = Stack::with_layers(pool.clone(), layers.clone());
+        stack.publish(|_, _| Ok(Response::default()))
+    };
+    let sites = [build(), build()];
+    assert_eq!(ledger.threads.sum(), sum, "the pool has threads of its own");
+    drop(sites);
 }
 
 /// Every lane full, and not one thread more than their bounds together: nothing waits for a thread.
@@ -31,42 +74,39 @@ fn exactly_the_sum_is_enough() {
     const PUBLISHERS: usize = 3;
     const WRITERS: usize = 2;
     const PROMISES: usize = 2;
-    let threads = BlockingThreads::new()
-        .publishers(PUBLISHERS)
-        .spool(WRITERS)
-        .promises(PROMISES);
+    let gate = Gate::new();
+    let pool = Pool::new(CountingDatabase::new(), PUBLISHERS);
+    let ledger = pool.ledger().clone();
+    let stack = Stack::new(pool.clone())
+        .spool(SpoolLayer::new().memory(1000).writers(WRITERS))
+        .republish(RepublishLayer::new().threads(PROMISES))
+        .publish({
+            let gate = gate.clone();
+            move |request, transaction| {
+                if request.uri().path() == "/promise" {
+                    let gate = gate.clone();
+                    let wait = move || {
+                        gate.wait();
+                        Ok::<_, Infallible>(())
+                    };
+                    request.promises().ask_blocking("gate", wait).ready()??;
+                    return Ok(Response::default());
+                }
+                transaction.connection()?;
+                gate.wait();
+                Ok(Response::new(Body::from(request.body().len().to_string())))
+            }
+        });
+    let unused = ["blobs", "deferred", "writers"];
+    let threads = ledger.threads.all().into_iter();
+    let used = threads.filter(|(part, _)| !unused.contains(part));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
-        .max_blocking_threads(threads.files(0).deferred(0).writers(0).cpu(0).sum())
+        .max_blocking_threads(used.map(|(_, threads)| threads).sum())
         .build()
         .unwrap();
     runtime.block_on(async {
-        let gate = Gate::new();
-        let pool = Pool::new(CountingDatabase::new(), PUBLISHERS);
-        let ledger = pool.ledger().clone();
-        let spool = SpoolLayer::new().memory(1000).writers(WRITERS);
-        let republish = RepublishLayer::new().threads(PROMISES);
-        let stack = Stack::new(pool.clone())
-            .spool(spool)
-            .republish(republish)
-            .publish({
-                let gate = gate.clone();
-                move |request, transaction| {
-                    if request.uri().path() == "/promise" {
-                        let gate = gate.clone();
-                        let wait = move || {
-                            gate.wait();
-                            Ok::<_, Infallible>(())
-                        };
-                        request.promises().ask_blocking("gate", wait).ready()??;
-                        return Ok(Response::default());
-                    }
-                    transaction.connection()?;
-                    gate.wait();
-                    Ok(Response::new(Body::from(request.body().len().to_string())))
-                }
-            });
         let send = |bytes: usize| {
             let body = http_body_util::Full::new(Bytes::from(vec![b'x'; bytes]));
             tokio::spawn(

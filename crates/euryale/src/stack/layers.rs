@@ -1,51 +1,82 @@
-//! Layers of the program's own, in their place in the stack.
+//! The layers of a stack that have threads.
 
-use bytes::Bytes;
-use euryale_core::{Body, BoxError, Error, Response};
-use tower::util::BoxCloneSyncService;
-use tower::{Service, ServiceExt};
-use tower_layer::Layer;
+use euryale_blob::{OffloadLayer, ServeBlobLayer};
+use euryale_core::Ledger;
+use euryale_deferred::DeferredLayer;
+use euryale_promise::RepublishLayer;
+use euryale_spool::SpoolLayer;
 
-/// The service inside [`Respond`](euryale_respond::Respond) in a [`Stack`](crate::Stack), as a
-/// layer of the program's own sees it.
-pub type StackInner = BoxCloneSyncService<http::Request<Body>, Response, Error>;
+/// The layers of a [`Stack`](crate::Stack) that have blocking threads, for a program that builds
+/// its stacks once it runs, or more than once.
+///
+/// Made before the [runtime](crate::runtime()), they declare their threads in time. Clones share
+/// their bounds: a program that builds another stack for other settings never has more threads at
+/// work than it declared, although requests of the first one go on.
+///
+/// ```
+/// use euryale::connection::BlockingThreads;
+/// use euryale::{Body, Ledger, Pool, Response, Stack, StackLayers};
+///
+/// let ledger = Ledger::new();
+/// let layers = StackLayers::new(&ledger);
+/// let threads = BlockingThreads::new(64, &ledger); // the greatest cap that a reload may set
+/// let runtime = euryale::runtime(&ledger)?;
+///
+/// runtime.block_on(async {
+///     let pool = Pool::builder(()).threads(threads).ledger(ledger.clone()).build();
+///     let build = |limit| {
+///         let mut layers = layers.clone();
+///         layers.spool = layers.spool.limit(limit);
+///         let stack = Stack::with_layers(pool.clone(), layers);
+///         stack.publish(|_, _| Ok(Response::new(Body::from("hello"))))
+///     };
+///     let sum = ledger.threads.sum();
+///     let before = build(1 << 20);
+///     let after = build(4 << 20);
+///     assert_eq!(ledger.threads.sum(), sum);
+/// #   drop((before, after));
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+#[non_exhaustive]
+pub struct StackLayers {
+    /// Promises.
+    pub republish: RepublishLayer,
+    /// Request bodies.
+    pub spool: SpoolLayer,
+    /// Files.
+    pub blobs: ServeBlobLayer,
+    /// Files that a reverse proxy sends, just inside `ServeBlob`. Default: `None`.
+    pub offload: Option<OffloadLayer>,
+    /// Deferred responses, and bodies that synchronous code writes.
+    pub deferred: DeferredLayer,
+}
 
-/// Outermost first.
-#[derive(Default)]
-pub(super) struct OwnLayers(Vec<Box<dyn FnOnce(StackInner) -> StackInner + Send + Sync>>);
-
-impl OwnLayers {
-    pub(super) fn push<L, B>(&mut self, layer: L)
-    where
-        L: Layer<StackInner> + Send + Sync + 'static,
-        L::Service: Service<
-                http::Request<Body>,
-                Response = http::Response<B>,
-                Error: Into<Error>,
-                Future: Send,
-            > + Clone
-            + Send
-            + Sync
-            + 'static,
-        B: http_body::Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
-        self.0.push(Box::new(move |inner| {
-            let service = layer
-                .layer(inner)
-                .map_response(|response: http::Response<B>| response.map(Body::new));
-            BoxCloneSyncService::new(service.map_err(Into::into))
-        }));
+impl StackLayers {
+    /// Layers with their defaults, which count in `ledger`: that of the pools of their stacks.
+    pub fn new(ledger: &Ledger) -> Self {
+        Self::uncounted().ledger(ledger)
     }
 
-    pub(super) fn around(self, inner: StackInner) -> StackInner {
-        self.0
-            .into_iter()
-            .rev()
-            .fold(inner, |inner, layer| layer(inner))
+    pub(super) fn uncounted() -> Self {
+        Self {
+            republish: RepublishLayer::new(),
+            spool: SpoolLayer::new(),
+            blobs: ServeBlobLayer::new(),
+            offload: None,
+            deferred: DeferredLayer::new(),
+        }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub(super) fn ledger(self, ledger: &Ledger) -> Self {
+        Self {
+            republish: self.republish.ledger(ledger.clone()),
+            spool: self.spool.ledger(ledger.clone()),
+            blobs: self.blobs.ledger(ledger.clone()),
+            offload: self.offload.map(|layer| layer.ledger(ledger.clone())),
+            deferred: self.deferred.ledger(ledger.clone()),
+        }
     }
 }

@@ -24,6 +24,7 @@ use crate::app::{self, Site, UPLOADS};
 use crate::data::Data;
 use crate::files;
 use crate::form::{self, Posted};
+use crate::lanes::Lanes;
 use crate::page::Pages;
 use crate::settings::Settings;
 use crate::storage::Storage;
@@ -57,6 +58,7 @@ pub(super) fn serve(folder: &Path) {
     let app = app::app_with(
         pool,
         Storage::new(blobs.clone(), &settings, &ledger),
+        Lanes::new(&ledger),
         &theme,
         &settings,
         Resume::new(),
