@@ -13,11 +13,12 @@ use axum::response::{IntoResponse, Response as AxumResponse};
 use axum::routing::get;
 use euryale::blob::ServeBlobLayer;
 use euryale::deferred::DeferredLayer;
+use euryale::error::APPLICATION;
 use euryale::promise::{HandlerPromises, PromisesExt, RepublishLayer};
 use euryale::publisher::ConflictPolicy;
 use euryale::respond::RespondLayer;
 use euryale::spool::SpoolLayer;
-use euryale::{Abort, Blob, Body, Deferred, Error, ErrorKind, Fault, Pool, Request, Response};
+use euryale::{Abort, Blob, Body, Deferred, Error, Fault, Pool, Request, Response};
 use euryale_test::{Behaviour, CountingDatabase, Step, assert_quiet};
 use http::StatusCode;
 use http_body_util::BodyExt;
@@ -174,7 +175,7 @@ async fn an_error_whose_status_was_changed_stays_as_it_is() {
     let router = Router::new()
         .route(
             "/",
-            get(async || -> Result<String, Error> { Err(Error::new(ErrorKind::Application)) }),
+            get(async || -> Result<String, Error> { Err(Error::new(APPLICATION)) }),
         )
         .layer(from_fn(calm))
         .layer(RespondLayer::new());

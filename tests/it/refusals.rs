@@ -1,46 +1,57 @@
 //! Every refusal of the stack, as a client sees it: the status, Retry-After, and the body's type.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use euryale::publisher::ConflictPolicy;
-use euryale::spool::SpoolLayer;
-use euryale::{Abort, Body, Error, ErrorKind, Fault, Pool, Response, Stack};
+use euryale::connection::{QUEUE_ELAPSED, QUEUE_FULL};
+use euryale::deferred::DEFERRED_FAILED;
+use euryale::error::{
+    APPLICATION, BODY_STALLED, CLIENT_GONE, CLOSED, CONFLICT, Code, ELAPSED, IN_DOUBT, LANE_FULL,
+    NO_DESCRIPTOR, NO_WORKER, PANICKED, PUBLISH_ELAPSED, STORAGE_FULL, UNAVAILABLE, WOULD_DEADLOCK,
+};
+use euryale::promise::{PASS_LIMIT, PROMISE_LIMIT, SUSPENDED_FULL};
+use euryale::publisher::{CONFLICTS_EXHAUSTED, ConflictPolicy};
+use euryale::spool::{
+    BODY_TOO_LARGE, MALFORMED, SPOOL_BUSY, SPOOL_FULL, SPOOL_UNAVAILABLE, SpoolLayer,
+};
+use euryale::transform::TRANSFORM_FAILED;
+use euryale::{Abort, Body, Error, Fault, Pool, Response, Stack};
 use euryale_test::{Behaviour, CountingDatabase, Step, assert_quiet};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
-/// Each kind of error with its status. All 503s carry `Retry-After: 1`, and nothing else does.
+/// Each code with its status. All 503s carry `Retry-After: 1`, and nothing else does.
 ///
 /// Not here: a suspension and a refusal with a response, which never become an error page.
-const REFUSALS: [(ErrorKind, u16); 28] = [
-    (ErrorKind::QueueFull, 503),
-    (ErrorKind::QueueElapsed, 503),
-    (ErrorKind::Closed, 503),
-    (ErrorKind::NoWorker, 503),
-    (ErrorKind::Unavailable, 503),
-    (ErrorKind::Conflict, 503),
-    (ErrorKind::ConflictsExhausted, 503),
-    (ErrorKind::SpoolUnavailable, 503),
-    (ErrorKind::SpoolBusy, 503),
-    (ErrorKind::SuspendedFull, 503),
-    (ErrorKind::LaneFull, 503),
-    (ErrorKind::NoDescriptor, 503),
-    (ErrorKind::PublishElapsed, 504),
-    (ErrorKind::Elapsed, 504),
-    (ErrorKind::Panicked, 500),
-    (ErrorKind::InDoubt, 500),
-    (ErrorKind::ClientGone, 500),
-    (ErrorKind::WouldDeadlock, 500),
-    (ErrorKind::TransformFailed, 500),
-    (ErrorKind::Application, 500),
-    (ErrorKind::DeferredFailed, 502),
-    (ErrorKind::BodyTooLarge, 413),
-    (ErrorKind::BodyStalled, 408),
-    (ErrorKind::SpoolFull, 507),
-    (ErrorKind::StorageFull, 507),
-    (ErrorKind::PassLimit, 508),
-    (ErrorKind::PromiseLimit, 508),
-    (ErrorKind::Malformed, 400),
+const REFUSALS: [(Code, u16); 28] = [
+    (QUEUE_FULL, 503),
+    (QUEUE_ELAPSED, 503),
+    (CLOSED, 503),
+    (NO_WORKER, 503),
+    (UNAVAILABLE, 503),
+    (CONFLICT, 503),
+    (CONFLICTS_EXHAUSTED, 503),
+    (SPOOL_UNAVAILABLE, 503),
+    (SPOOL_BUSY, 503),
+    (SUSPENDED_FULL, 503),
+    (LANE_FULL, 503),
+    (NO_DESCRIPTOR, 503),
+    (PUBLISH_ELAPSED, 504),
+    (ELAPSED, 504),
+    (PANICKED, 500),
+    (IN_DOUBT, 500),
+    (CLIENT_GONE, 500),
+    (WOULD_DEADLOCK, 500),
+    (TRANSFORM_FAILED, 500),
+    (APPLICATION, 500),
+    (DEFERRED_FAILED, 502),
+    (BODY_TOO_LARGE, 413),
+    (BODY_STALLED, 408),
+    (SPOOL_FULL, 507),
+    (STORAGE_FULL, 507),
+    (PASS_LIMIT, 508),
+    (PROMISE_LIMIT, 508),
+    (MALFORMED, 400),
 ];
 
 type Request = http::Request<String>;
@@ -81,19 +92,25 @@ async fn check(response: Response, status: u16, accept: &str, case: &str) {
     assert!(!body.contains("secret"), "{case}: {body}");
 }
 
+#[test]
+fn no_two_codes_have_the_same_name() {
+    let names: BTreeSet<&str> = REFUSALS.iter().map(|(code, _)| code.name()).collect();
+    assert_eq!(names.len(), REFUSALS.len());
+}
+
 #[tokio::test]
-async fn each_kind_of_error_has_its_status_and_body() {
-    for (kind, status) in REFUSALS {
+async fn each_code_has_its_status_and_body() {
+    for (code, status) in REFUSALS {
         let pool = Pool::new(CountingDatabase::new(), 1);
         let ledger = pool.ledger().clone();
         let stack = Stack::new(pool)
             .retry(ConflictPolicy::new().retries(0))
-            .publish(move |_, _| Err(Abort::error(Error::with_source(kind, "secret"))));
+            .publish(move |_, _| Err(Abort::error(Error::with_source(code, "secret"))));
         for accept in ["*/*", "text/html"] {
             for method in ["GET", "POST"] {
                 let request = request(method, "/", accept, "");
                 let response = stack.clone().oneshot(request).await.unwrap();
-                let case = format!("{kind:?} {method} {accept}");
+                let case = format!("{code:?} {method} {accept}");
                 check(response, status, accept, &case).await;
             }
         }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use euryale_core::error::UNAVAILABLE;
 use euryale_core::{
-    Abort, Access, Attempt, Claim, Database, Error, ErrorKind, History, Lease, Outcome, Route,
-    StopWhen, Times, Transaction, TransactionOptions,
+    Abort, Access, Attempt, Claim, Database, Error, History, Lease, Outcome, Route, StopWhen,
+    Times, Transaction, TransactionOptions,
 };
 
 use crate::queue::{LaneIndex, Rank};
@@ -113,7 +114,7 @@ impl<D: Database> PoolClaim<D> {
     {
         let done = self.run(move |lease| match lease.connection() {
             Ok(connection) => Ok(job(connection)),
-            Err(unavailable) => Err(Error::with_source(ErrorKind::Unavailable, unavailable)),
+            Err(unavailable) => Err(Error::with_source(UNAVAILABLE, unavailable)),
         });
         async move { done.await? }
     }

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use euryale_core::{Database, Error, ErrorKind, Lease, PanicMessage, Stopped, Switch};
+use euryale_core::error::{PANICKED, WOULD_DEADLOCK};
+use euryale_core::{Database, Error, Lease, PanicMessage, Stopped, Switch};
 use tokio::time::{Instant, Sleep};
 
+use crate::QUEUE_ELAPSED;
 use crate::closing::{drop_quietly, log_panic};
 use crate::queue::Ticket;
 use crate::threads::is_worker_thread;
@@ -76,7 +78,7 @@ impl<F, T> Cell<F, T> {
         // committed something, only its worker knows the answer.
         if let (State::Running(_), Some(why)) = (&*state, self.switch.stopped_uncommitted()) {
             self.abandoned.store(true, Ordering::Relaxed);
-            return Poll::Ready(Err(Error::with_source(why.kind(), why)));
+            return Poll::Ready(Err(Error::with_source(why.code(), why)));
         }
         match &mut *state {
             State::Waiting(_, waker) | State::Running(waker) | State::Ran(_, waker) => {
@@ -146,7 +148,7 @@ where
         drop(state);
         let result = PanicMessage::catch(|| self.span.in_scope(|| job(lease)));
         let panicked = result.is_err();
-        let result = result.map_err(|panic| Error::with_source(ErrorKind::Panicked, panic));
+        let result = result.map_err(|panic| Error::with_source(PANICKED, panic));
         let mut state = self.lock();
         let waker = match &mut *state {
             State::Running(waker) => waker.take(),
@@ -277,7 +279,7 @@ impl<Q: Withdraw, F, T> Future for Waiting<Q, F, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if is_worker_thread() {
-            return Poll::Ready(Err(Error::new(ErrorKind::WouldDeadlock)));
+            return Poll::Ready(Err(Error::new(WOULD_DEADLOCK)));
         }
         let this = &mut *self;
         if let Poll::Ready(result) = this.cell.poll(cx) {
@@ -304,7 +306,7 @@ impl<Q: Withdraw, F, T> Future for Waiting<Q, F, T> {
         }
         this.place = Place::Left;
         this.cell.abandon();
-        Poll::Ready(Err(Error::new(ErrorKind::QueueElapsed)))
+        Poll::Ready(Err(Error::new(QUEUE_ELAPSED)))
     }
 }
 

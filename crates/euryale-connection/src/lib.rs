@@ -110,16 +110,17 @@
 //!
 //! # Errors
 //!
-//! [`Error`](euryale_core::Error), by kind: the queue is full, the wait was too long, the pool is
-//! closed, the database is unavailable, or the job panicked. The first four are answered 503 with
-//! Retry-After. An axum handler can return `Result<_, euryale_core::Abort>` (feature `axum` of
-//! `euryale-core`), which makes the response; in a stack `RespondLayer` makes it.
+//! [`Error`](euryale_core::Error), by code: the queue is full ([`QUEUE_FULL`]), the wait was too
+//! long ([`QUEUE_ELAPSED`]), the pool is closed, the database is unavailable, or the job panicked.
+//! The first four are answered 503 with Retry-After. An axum handler can return `Result<_,
+//! euryale_core::Abort>` (feature `axum` of `euryale-core`), which makes the response; in a stack
+//! `RespondLayer` makes it.
 //!
 //! # Panics
 //!
-//! A panic in a job becomes an error of kind `Panicked`; its connection is dropped, and the worker
-//! goes on. Do not build with `panic = "abort"`. Time limits and housekeeping need tokio's timer.
-//! If the runtime has none, that is logged, and the pool works without them.
+//! A panic in a job becomes an error with the code `PANICKED`; its connection is dropped, and the
+//! worker goes on. Do not build with `panic = "abort"`. Time limits and housekeeping need tokio's
+//! timer. If the runtime has none, that is logged, and the pool works without them.
 //!
 //! # Shutting down
 //!
@@ -139,6 +140,7 @@ mod book;
 mod builder;
 mod claim;
 mod closing;
+mod codes;
 mod control;
 mod housekeeping;
 mod job;
@@ -162,6 +164,7 @@ pub use euryale_core::pool::{Holder, PoolControl, Status, StillBusy, Waiter};
 pub use self::book::{Connections, Dropped, PoolBook, Publishers, Queue};
 pub use self::builder::PoolBuilder;
 pub use self::claim::PoolClaim;
+pub use self::codes::{QUEUE_ELAPSED, QUEUE_FULL};
 pub use self::layer::ConnectionLimitLayer;
 pub use self::pool::Pool;
 pub use self::service::ConnectionLimit;

@@ -6,15 +6,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use euryale_core::error::CLOSED;
 use euryale_core::pool::{Status, StillBusy, Waiter};
-use euryale_core::{Abort, Admit, Database, Error, ErrorKind, Ledger, Transaction};
+use euryale_core::{Abort, Admit, Database, Error, Ledger, Transaction};
 
 use crate::builder::PoolBuilder;
 use crate::claim::PoolClaim;
 use crate::closing::{drop_connections, drop_on_a_thread};
-use crate::report;
 use crate::state::{Lane, Shared};
 use crate::worker::carry_out;
+use crate::{QUEUE_FULL, report};
 
 /// For transactions that were stopped to roll back.
 const STOPPING: Duration = Duration::from_millis(100);
@@ -67,11 +68,11 @@ impl<D: Database> Pool<D> {
     /// future is polled.
     ///
     /// # Errors
-    /// By kind: [`QueueFull`](ErrorKind::QueueFull), [`QueueElapsed`](ErrorKind::QueueElapsed),
-    /// [`Closed`](ErrorKind::Closed), [`NoWorker`](ErrorKind::NoWorker) (no thread could be had),
-    /// [`Unavailable`](ErrorKind::Unavailable) (could not connect),
-    /// [`Panicked`](ErrorKind::Panicked), [`WouldDeadlock`](ErrorKind::WouldDeadlock) (called in a
-    /// worker).
+    /// By code: [`QUEUE_FULL`], [`QUEUE_ELAPSED`](crate::QUEUE_ELAPSED), [`CLOSED`],
+    /// [`NO_WORKER`](euryale_core::error::NO_WORKER) (no thread could be had),
+    /// [`UNAVAILABLE`](euryale_core::error::UNAVAILABLE) (could not connect),
+    /// [`PANICKED`](euryale_core::error::PANICKED),
+    /// [`WOULD_DEADLOCK`](euryale_core::error::WOULD_DEADLOCK) (called in a worker).
     ///
     /// # Cancellation
     /// A job whose future is dropped before it started never starts. One that started runs to its
@@ -91,10 +92,10 @@ impl<D: Database> Pool<D> {
     /// is an error.
     ///
     /// # Errors
-    /// As for [`run`](Pool::run), and [`Conflict`](ErrorKind::Conflict) (nothing happened; may be
-    /// called again), [`InDoubt`](ErrorKind::InDoubt) (must not be),
-    /// [`Refused`](ErrorKind::Refused) (an abort with a response, which the error carries),
-    /// [`Application`](ErrorKind::Application).
+    /// As for [`run`](Pool::run), and [`CONFLICT`](euryale_core::error::CONFLICT) (nothing
+    /// happened; may be called again), [`IN_DOUBT`](euryale_core::error::IN_DOUBT) (must not be),
+    /// [`REFUSED`](euryale_core::error::REFUSED) (an abort with a response, which the error
+    /// carries), [`APPLICATION`](euryale_core::error::APPLICATION).
     ///
     /// # Cancellation
     /// As for [`run`](Pool::run): a transaction that began is ended.
@@ -254,7 +255,7 @@ impl<D: Database> Pool<D> {
             .await
             .is_ok();
         for job in self.shared.drain() {
-            job.refuse(Error::new(ErrorKind::Closed));
+            job.refuse(Error::new(CLOSED));
         }
         let mut stopped = 0;
         if !in_time {
@@ -331,11 +332,11 @@ impl<D: Database> Admit for Pool<D> {
         let state = self.shared.state();
         let queue = state.queue();
         if queue.is_closed() {
-            return Err(Error::new(ErrorKind::Closed));
+            return Err(Error::new(CLOSED));
         }
         if queue.is_full() {
             self.shared.book.queue.full.add(1);
-            return Err(Error::new(ErrorKind::QueueFull));
+            return Err(Error::new(QUEUE_FULL));
         }
         Ok(())
     }

@@ -63,15 +63,17 @@
 //! # Errors
 //!
 //! Errors keep their type and their sources; the manager's must be `Send + Sync`. A connection that
-//! cannot be opened, or replaced when a transaction begins, is an [`Error`](euryale_core::Error) of
-//! kind [`Unavailable`](euryale_core::ErrorKind::Unavailable) with the manager's error in its
-//! chain, unless [`classify`](TransactionControl::classify) calls it a conflict; a job without a
-//! transaction gets the manager's error from [`Connection::get`]. r2d2's pool tries again for 30 s
+//! cannot be opened, or replaced when a transaction begins, is an [`Error`](euryale_core::Error)
+//! with the code [`UNAVAILABLE`](euryale_core::error::UNAVAILABLE) and the manager's error in its
+//! chain, unless
+//! [`classify`](TransactionControl::classify) calls it a conflict; a job without a transaction gets
+//! the manager's error from [`Connection::get`]. r2d2's pool tries again for 30 s
 //! (`connection_timeout`). Here it is an error at once, and the client may try again.
 //!
 //! # Panics
 //!
-//! A panic of a manager is one of its job: of kind [`Panicked`](euryale_core::ErrorKind::Panicked),
+//! A panic of a manager is one of its job: an error with the code
+//! [`PANICKED`](euryale_core::error::PANICKED),
 //! or, in `has_broken`, only the end of the connection.
 
 use std::error::Error as StdError;
@@ -295,7 +297,8 @@ impl<M: ManageConnection> fmt::Debug for Connection<M> {
 /// ```
 /// # use std::io;
 /// use euryale_connection::{Pool, r2d2::{R2d2, TransactionControl}};
-/// use euryale_core::{Begin, BoxError, ErrorKind, Fault};
+/// use euryale_core::error::CONFLICT;
+/// use euryale_core::{Begin, BoxError, Fault};
 /// # struct Manager;
 /// # impl r2d2::ManageConnection for Manager {
 /// #     type Connection = Counter;
@@ -334,7 +337,7 @@ impl<M: ManageConnection> fmt::Debug for Connection<M> {
 ///     transaction.connection()?.get()?.now += 1;
 ///     Err::<(), _>(io::Error::from(io::ErrorKind::ResourceBusy).into())
 /// });
-/// assert_eq!(conflict.await.unwrap_err().kind(), ErrorKind::Conflict);
+/// assert!(conflict.await.unwrap_err().is(CONFLICT));
 /// assert_eq!(pool.transaction(|transaction| Ok(transaction.connection()?.get()?.now)).await?, 0);
 /// # Ok(())
 /// # }

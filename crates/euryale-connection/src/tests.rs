@@ -13,11 +13,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use euryale_core::{Claim, DropReason, ErrorKind, Fault};
+use euryale_core::error::{
+    CLOSED, CONFLICT, Code, ELAPSED, NO_WORKER, PANICKED, REFUSED, UNAVAILABLE, WOULD_DEADLOCK,
+};
+use euryale_core::{Claim, DropReason, Fault};
 use euryale_test::Behaviour::Fail;
 use euryale_test::{CountingDatabase, Gate, Step, TestError, assert_quiet, eventually};
 
-use crate::{Pool, PoolBook};
+use crate::{Pool, PoolBook, QUEUE_ELAPSED, QUEUE_FULL};
 
 /// A pool, and jobs of it that wait at a gate.
 struct Held {
@@ -193,7 +196,7 @@ async fn an_overflowing_queue_refuses_at_once() {
         .map(|_| tokio::spawn(held.pool.run(|_| ())))
         .collect();
     let error = held.pool.run(|_| ()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::QueueFull);
+    assert_eq!(error.code(), QUEUE_FULL);
     assert_eq!(held.pool.ledger().of::<PoolBook>().queue.full.get(), 1);
     held.gate.open();
     for job in waiting {
@@ -227,17 +230,11 @@ async fn a_job_that_waits_too_long_is_refused_and_never_runs() {
     let long = late(None);
     tokio::task::yield_now().await;
     tokio::time::advance(Duration::from_secs(6)).await;
-    assert_eq!(
-        short.await.unwrap().unwrap_err().kind(),
-        ErrorKind::QueueElapsed
-    );
-    assert_eq!(unpolled.await.unwrap_err().kind(), ErrorKind::QueueElapsed);
+    assert_eq!(short.await.unwrap().unwrap_err().code(), QUEUE_ELAPSED);
+    assert_eq!(unpolled.await.unwrap_err().code(), QUEUE_ELAPSED);
     assert!(!long.is_finished());
     tokio::time::advance(Duration::from_secs(25)).await;
-    assert_eq!(
-        long.await.unwrap().unwrap_err().kind(),
-        ErrorKind::QueueElapsed
-    );
+    assert_eq!(long.await.unwrap().unwrap_err().code(), QUEUE_ELAPSED);
     assert_eq!(
         (
             pool.status().queued,
@@ -262,7 +259,7 @@ async fn a_panic_costs_a_connection_and_nothing_else() {
             .await
             .map(|(): ()| ())
             .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Panicked);
+        assert_eq!(error.code(), PANICKED);
         assert!(
             error.source().unwrap().to_string().contains("as scripted"),
             "for the log"
@@ -275,7 +272,7 @@ async fn a_panic_costs_a_connection_and_nothing_else() {
         .await
         .map(|(): ()| ())
         .unwrap_err();
-    assert_eq!(no_text.kind(), ErrorKind::Panicked);
+    assert_eq!(no_text.code(), PANICKED);
     assert_eq!(
         pool.ledger()
             .of::<PoolBook>()
@@ -306,10 +303,7 @@ async fn a_thousand_panics_leave_the_cap_served() {
 async fn a_database_that_is_away_is_an_error_and_comes_back() {
     let pool = pool(1);
     pool.database().script(Step::Connect, [Fail(Fault::Other)]);
-    assert_eq!(
-        pool.run(|_| ()).await.unwrap_err().kind(),
-        ErrorKind::Unavailable
-    );
+    assert_eq!(pool.run(|_| ()).await.unwrap_err().code(), UNAVAILABLE);
     pool.run(|_| ()).await.unwrap();
     assert_quiet(pool.ledger()).await;
 }
@@ -372,10 +366,7 @@ async fn connections_are_dropped_in_workers_when_a_pool_is_closed() {
         async move { pool.close(Duration::from_secs(60)).await }
     });
     eventually("it is closed", || pool.status().is_closed).await;
-    assert_eq!(
-        pool.run(|_| ()).await.unwrap_err().kind(),
-        ErrorKind::Closed
-    );
+    assert_eq!(pool.run(|_| ()).await.unwrap_err().code(), CLOSED);
     held.end().await;
     assert_eq!(
         waiting.await.unwrap().unwrap(),
@@ -410,10 +401,7 @@ async fn closing_has_a_deadline() {
     });
     tokio::task::yield_now().await;
     tokio::time::advance(Duration::from_secs(6)).await;
-    assert_eq!(
-        waiting.await.unwrap().unwrap_err().kind(),
-        ErrorKind::Closed
-    );
+    assert_eq!(waiting.await.unwrap().unwrap_err().code(), CLOSED);
     assert_eq!(closing.await.unwrap().unwrap_err().running, 1);
     gate.open();
     busy.await.unwrap();
@@ -450,12 +438,12 @@ async fn a_worker_that_waits_for_its_own_pool_is_told_so() {
         clippy::disallowed_methods,
         reason = "what must not be done, and is refused"
     )]
-    let kind = pool
+    let code = pool
         .claim()
-        .run(move |_| runtime.block_on(inner.run(|_| ())).unwrap_err().kind())
+        .run(move |_| runtime.block_on(inner.run(|_| ())).unwrap_err().code())
         .await
         .unwrap();
-    assert_eq!(kind, ErrorKind::WouldDeadlock);
+    assert_eq!(code, WOULD_DEADLOCK);
     assert_quiet(pool.ledger()).await;
 }
 
@@ -465,26 +453,23 @@ async fn a_transaction_that_waits_for_its_own_pool_is_told_so_however_it_waits()
     const SHORT: Duration = Duration::from_millis(20);
     let pool = pool(1);
     let inner = pool.clone();
-    let kinds = pool.transaction(move |transaction| {
+    let codes = pool.transaction(move |transaction| {
         transaction.connection()?;
         let own = transaction
             .block_on(LONG, inner.run(|_| ()))?
             .unwrap_err()
-            .kind();
+            .code();
         // In a task it waits for the permit; here that is waited for, and has an end.
         let task = inner.clone();
         let task = async move { tokio::spawn(async move { task.run(|_| ()).await }).await };
-        let other = transaction.block_on(SHORT, task).unwrap_err().kind();
+        let other = transaction.block_on(SHORT, task).unwrap_err().code();
         Ok((
             own,
             other,
             transaction.block_on(LONG, async { tokio::task::yield_now().await })?,
         ))
     });
-    assert_eq!(
-        kinds.await.unwrap(),
-        (ErrorKind::WouldDeadlock, ErrorKind::Elapsed, ())
-    );
+    assert_eq!(codes.await.unwrap(), (WOULD_DEADLOCK, ELAPSED, ()));
     assert_quiet(pool.ledger()).await;
 }
 
@@ -524,11 +509,11 @@ fn a_pool_outlives_its_runtime() {
         let _in_the_first = handle.enter();
         assert_eq!(
             refusal(&pool),
-            ErrorKind::NoWorker,
+            NO_WORKER,
             "a worker was started, but never ran"
         );
     }
-    assert_eq!(refusal(&pool), ErrorKind::NoWorker, "no runtime at all");
+    assert_eq!(refusal(&pool), NO_WORKER, "no runtime at all");
     assert_eq!((pool.status().running, pool.status().queued), (0, 0));
     runtime().block_on(async {
         pool.run(|_| ()).await.unwrap();
@@ -537,11 +522,11 @@ fn a_pool_outlives_its_runtime() {
 }
 
 /// What a job gets whose worker never runs.
-fn refusal(pool: &Pool<CountingDatabase>) -> ErrorKind {
+fn refusal(pool: &Pool<CountingDatabase>) -> Code {
     let mut job = std::pin::pin!(pool.run(|_| ()));
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     match Future::poll(job.as_mut(), &mut cx) {
-        std::task::Poll::Ready(Err(error)) => error.kind(),
+        std::task::Poll::Ready(Err(error)) => error.code(),
         other => panic!("{other:?}"),
     }
 }
@@ -561,12 +546,12 @@ async fn transactions_serve_plain_handlers() {
         transaction.connection()?;
         Err::<(), _>(TestError(Fault::Conflict).into())
     });
-    assert_eq!(conflict.await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(conflict.await.unwrap_err().code(), CONFLICT);
     let mut refused = pool
         .transaction(|_| Err::<(), _>(euryale_core::Abort::status(http::StatusCode::NOT_FOUND)))
         .await
         .unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::Refused);
+    assert_eq!(refused.code(), REFUSED);
     assert_eq!(
         refused.take_response().unwrap().status(),
         http::StatusCode::NOT_FOUND

@@ -80,8 +80,7 @@ where
 /// A worker of a pool that waits for its thread; see [`StartWorker`].
 ///
 /// It holds a permit of the pool. Dropped without having run, it gives the permit back; jobs that
-/// no other worker would run are refused with
-/// [`NoWorker`](euryale_core::ErrorKind::NoWorker).
+/// no other worker would run are refused with [`NO_WORKER`](euryale_core::error::NO_WORKER).
 #[must_use]
 pub struct PoolWorker {
     post: Arc<dyn Post>,

@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use euryale_core::{Database, DropReason, Error, ErrorKind, Lease, PanicMessage};
+use euryale_core::error::NO_WORKER;
+use euryale_core::{Database, DropReason, Error, Lease, PanicMessage};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
@@ -290,7 +291,7 @@ impl<D: Database> Drop for Worker<D> {
         let stranded = self.shared.stranded();
         self.shared.left.notify_waiters();
         for job in stranded {
-            job.refuse(Error::new(ErrorKind::NoWorker));
+            job.refuse(Error::new(NO_WORKER));
         }
     }
 }

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use euryale_connection::r2d2::{NoTransactions, R2d2, TransactionControl};
 use euryale_connection::{Pool, PoolBook};
-use euryale_core::{Begin, BoxError, DropReason, Error, ErrorKind, Fault};
+use euryale_core::error::{APPLICATION, CONFLICT, IN_DOUBT, PANICKED, UNAVAILABLE};
+use euryale_core::{Begin, BoxError, DropReason, Error, Fault};
 use euryale_test::{assert_quiet, eventually};
 use r2d2::ManageConnection;
 
@@ -364,7 +365,7 @@ async fn no_other_connection_can_be_opened_and_later_it_can() {
         .transaction(|transaction| Ok(transaction.connection()?.get()?.id))
         .await
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(error.code(), UNAVAILABLE);
     assert!(matches!(cause(&error), StoreError::Within(_)));
 
     store.lock().connect_fails = false;
@@ -395,7 +396,7 @@ async fn the_managers_error_keeps_its_sources() {
     store.lock().connect_fails = true;
     let pool = plain(&store, None);
     let error = pool.run(|_| ()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(error.code(), UNAVAILABLE);
     let of_the_store: Vec<&StoreError> = chain(&error)
         .filter_map(|error| error.downcast_ref())
         .collect();
@@ -419,7 +420,7 @@ async fn a_transaction_commits_or_aborts() {
         transaction.connection()?;
         Err::<(), _>(StoreError::Says(Fault::Other).into())
     });
-    assert_eq!(failed.await.unwrap_err().kind(), ErrorKind::Application);
+    assert_eq!(failed.await.unwrap_err().code(), APPLICATION);
     assert_eq!(store.story(), "check 1 · begin Read 1 · abort 1");
     end(&store, pool).await;
 }
@@ -432,14 +433,14 @@ async fn a_conflict_is_classified_wherever_it_stands_in_the_chain() {
         transaction.connection()?;
         Err::<(), _>(StoreError::Within(Box::new(StoreError::Says(Fault::Conflict))).into())
     });
-    assert_eq!(wrapped.await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(wrapped.await.unwrap_err().code(), CONFLICT);
 
     store.lock().commit_fails = Some(Fault::Conflict);
     let at_commit = pool
         .transaction(|transaction| Ok(transaction.connection()?.get()?.id))
         .await
         .unwrap_err();
-    assert_eq!(at_commit.kind(), ErrorKind::Conflict);
+    assert_eq!(at_commit.code(), CONFLICT);
     assert!(matches!(
         cause(&at_commit),
         StoreError::Says(Fault::Conflict)
@@ -461,7 +462,7 @@ async fn a_disconnection_drops_the_connection_and_at_commit_it_is_in_doubt() {
         transaction.connection()?;
         Err::<(), _>(StoreError::Says(Fault::Disconnected).into())
     });
-    assert_eq!(lost.await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(lost.await.unwrap_err().code(), UNAVAILABLE);
     assert_eq!(
         pool.ledger()
             .of::<PoolBook>()
@@ -476,7 +477,7 @@ async fn a_disconnection_drops_the_connection_and_at_commit_it_is_in_doubt() {
         .transaction(|transaction| Ok(transaction.connection()?.get()?.id))
         .await
         .unwrap_err();
-    assert_eq!(doubt.kind(), ErrorKind::InDoubt);
+    assert_eq!(doubt.code(), IN_DOUBT);
     assert_eq!(id(&pool).await, 3);
     end(&store, pool).await;
 }
@@ -524,10 +525,7 @@ async fn connections_are_dropped_in_workers_only() {
         // Without the noise of the panic hook.
         std::panic::resume_unwind(Box::new("a job"))
     };
-    assert_eq!(
-        panics.run::<(), _>(job).await.unwrap_err().kind(),
-        ErrorKind::Panicked
-    );
+    assert_eq!(panics.run::<(), _>(job).await.unwrap_err().code(), PANICKED);
     end(&store, panics).await;
 
     let forgotten = plain(&store, None);
@@ -579,7 +577,7 @@ async fn a_connection_whose_hook_fails_is_dropped_and_serves_nobody() {
         R2d2::new(store.clone()).on_connect(|_| Err(StoreError::Says(Fault::Disconnected)));
     let pool = Pool::new(database, 1);
     let error = pool.run(|_| ()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(error.code(), UNAVAILABLE);
     assert_eq!(store.story(), "connect · drop 1");
     end(&store, pool).await;
 }

@@ -16,7 +16,7 @@ use crate::{Database, Error, Lease, Request};
 /// * no more jobs run at a time than the pool has permits, whatever happens to the futures;
 /// * a job whose future is dropped before it started never starts; one that started runs to its
 ///   end;
-/// * a panic of the job is an [`Error`] of kind [`Panicked`](crate::ErrorKind::Panicked).
+/// * a panic of the job is an [`Error`] with the code [`PANICKED`](crate::error::PANICKED).
 ///
 /// Not object-safe on purpose: `Publish` boxes the future once.
 #[diagnostic::on_unimplemented(

@@ -18,7 +18,7 @@ use crate::Ledger;
 /// Clones share one budget. Code that opens a file on behalf of a request takes a [`Descriptor`]
 /// first and holds it until the file is closed; [`Blob::counted`](crate::Blob::counted) ties the
 /// two together. Beyond the budget a request is refused with
-/// [`NoDescriptor`](crate::ErrorKind::NoDescriptor) (503), before its transaction commits. So
+/// [`NO_DESCRIPTOR`](crate::error::NO_DESCRIPTOR) (503), before its transaction commits. So
 /// requests never use up the descriptors that sockets, connections and operators need, and no call
 /// in an unexpected place fails with `EMFILE`.
 ///

@@ -7,7 +7,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{ErrorKind, PanicMessage};
+use crate::PanicMessage;
+use crate::error::{CLIENT_GONE, CLOSED, Code, PUBLISH_ELAPSED};
 
 /// Why a transaction was stopped before its commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,13 +25,12 @@ pub enum Stopped {
 impl Stopped {
     const ALL: [Self; 3] = [Self::Deadline, Self::ClientGone, Self::Drain];
 
-    /// The kind of the error with which the transaction ends.
-    #[must_use]
-    pub fn kind(self) -> ErrorKind {
+    /// The code of the error with which the transaction ends.
+    pub fn code(self) -> Code {
         match self {
-            Self::Deadline => ErrorKind::PublishElapsed,
-            Self::ClientGone => ErrorKind::ClientGone,
-            Self::Drain => ErrorKind::Closed,
+            Self::Deadline => PUBLISH_ELAPSED,
+            Self::ClientGone => CLIENT_GONE,
+            Self::Drain => CLOSED,
         }
     }
 }

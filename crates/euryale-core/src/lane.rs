@@ -14,9 +14,10 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
 use self::size::{Permit, Shared};
+use crate::error::{LANE_FULL, NO_WORKER, WOULD_DEADLOCK};
 use crate::ledger::{GaugeGuard, LaneMeter};
 use crate::panic::PanicMessage;
-use crate::{Done, Error, ErrorKind, Ledger, Work};
+use crate::{Done, Error, Ledger, Work};
 
 /// A bounded share of tokio's blocking threads, reserved for one kind of work. Clones are handles
 /// to the same lane.
@@ -50,11 +51,10 @@ use crate::{Done, Error, ErrorKind, Ledger, Work};
 /// whoever waits must be bounded by something else, as bodies are by their connections.
 ///
 /// # Errors
-/// [`LaneFull`](ErrorKind::LaneFull), at once. [`NoWorker`](ErrorKind::NoWorker): the system
-/// refuses a thread, or there is no tokio runtime, or it is ending; the work never runs, and its
-/// turn is free. [`Panicked`](ErrorKind::Panicked), with a [`PanicMessage`] as its source: the
-/// thread goes on. [`WouldDeadlock`](ErrorKind::WouldDeadlock): a thread of this lane waits for it,
-/// and so perhaps for itself.
+/// [`LANE_FULL`], at once. [`NO_WORKER`]: the system refuses a thread, or there is no tokio
+/// runtime, or it is ending; the work never runs, and its turn is free.
+/// [`PANICKED`](crate::error::PANICKED), with a [`PanicMessage`] as its source: the thread goes on.
+/// [`WOULD_DEADLOCK`]: a thread of this lane waits for it, and so perhaps for itself.
 #[derive(Clone)]
 #[must_use]
 pub struct BlockingLane {
@@ -195,7 +195,7 @@ impl BlockingLane {
     /// A turn, when there is one.
     ///
     /// # Errors
-    /// [`LaneFull`](ErrorKind::LaneFull), [`WouldDeadlock`](ErrorKind::WouldDeadlock).
+    /// [`LANE_FULL`], [`WOULD_DEADLOCK`].
     pub async fn enter(&self) -> Result<Turn, Error> {
         self.check_thread()?;
         self.reserve()?.enter().await
@@ -206,7 +206,7 @@ impl BlockingLane {
     /// used after it.
     ///
     /// # Errors
-    /// [`LaneFull`](ErrorKind::LaneFull).
+    /// [`LANE_FULL`].
     pub fn reserve(&self) -> Result<Place, Error> {
         if let Ok(permit) = Arc::clone(&self.shared.turns).try_acquire_owned() {
             return Ok(Place(Kept::Turn(self.turn(permit))));
@@ -218,7 +218,7 @@ impl BlockingLane {
     /// caller bounds how many do that.
     ///
     /// # Errors
-    /// [`WouldDeadlock`](ErrorKind::WouldDeadlock).
+    /// [`WOULD_DEADLOCK`].
     pub async fn enter_unrefused(&self) -> Result<Turn, Error> {
         self.wait(usize::MAX)?.enter().await
     }
@@ -226,7 +226,7 @@ impl BlockingLane {
     /// A turn, now or not at all.
     ///
     /// # Errors
-    /// [`LaneFull`](ErrorKind::LaneFull).
+    /// [`LANE_FULL`].
     pub fn try_enter(&self) -> Result<Turn, Error> {
         let permit = Arc::clone(&self.shared.turns)
             .try_acquire_owned()
@@ -236,7 +236,7 @@ impl BlockingLane {
 
     fn check_thread(&self) -> Result<(), Error> {
         if LANE.get() == self.id() {
-            return Err(Error::new(ErrorKind::WouldDeadlock));
+            return Err(Error::new(WOULD_DEADLOCK));
         }
         Ok(())
     }
@@ -259,7 +259,7 @@ impl BlockingLane {
 
     fn full(&self) -> Error {
         self.meter.refused.add(1);
-        Error::new(ErrorKind::LaneFull)
+        Error::new(LANE_FULL)
     }
 
     fn id(&self) -> usize {
@@ -296,7 +296,7 @@ impl Place {
     /// Its turn, when there is one: in the order in which turns were waited for.
     ///
     /// # Errors
-    /// [`WouldDeadlock`](ErrorKind::WouldDeadlock).
+    /// [`WOULD_DEADLOCK`].
     pub async fn enter(self) -> Result<Turn, Error> {
         let waiting = match self.0 {
             Kept::Turn(turn) => return Ok(turn),
@@ -308,7 +308,7 @@ impl Place {
         let permit = Arc::clone(&lane.shared.turns).acquire_owned().await;
         permit
             .map(|permit| lane.turn(permit))
-            .map_err(|_| Error::new(ErrorKind::NoWorker))
+            .map_err(|_| Error::new(NO_WORKER))
     }
 
     /// Its turn, if it need not wait for one.
@@ -325,7 +325,7 @@ impl Place {
     /// Runs `work` when it has its turn, in the span of now.
     ///
     /// # Errors
-    /// Those of a [lane](BlockingLane#errors), but [`LaneFull`](ErrorKind::LaneFull).
+    /// Those of a [lane](BlockingLane#errors), but [`LANE_FULL`].
     pub async fn run<T: Send + 'static>(
         self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -363,7 +363,7 @@ impl Turn {
     /// Has `work` run, in the span of now. When the result is visible, the turn is free.
     ///
     /// # Errors
-    /// [`NoWorker`](ErrorKind::NoWorker), and then `work` never runs.
+    /// [`NO_WORKER`], and then `work` never runs.
     pub fn start<T: Send + 'static>(
         self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -376,11 +376,11 @@ impl Turn {
     /// Has `work` run, whose result somebody waits for already.
     ///
     /// # Errors
-    /// [`NoWorker`](ErrorKind::NoWorker), and then `work` never runs.
+    /// [`NO_WORKER`], and then `work` never runs.
     #[expect(clippy::disallowed_methods, reason = "the lane: its turns bound it")]
     pub fn run(self, work: Work) -> Result<(), Error> {
-        let runtime = Handle::try_current()
-            .map_err(|error| Error::with_source(ErrorKind::NoWorker, error))?;
+        let runtime =
+            Handle::try_current().map_err(|error| Error::with_source(NO_WORKER, error))?;
         // Without a thread tokio panics, and keeps the closure until it has one: neither work nor
         // turn must stay in it.
         let kept = Arc::new(Mutex::new(Some((work, self))));
@@ -395,7 +395,7 @@ impl Turn {
             .map(drop)
             .map_err(|panic| {
                 drop(take(&kept));
-                Error::with_source(ErrorKind::NoWorker, panic)
+                Error::with_source(NO_WORKER, panic)
             })
     }
 }

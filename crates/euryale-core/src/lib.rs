@@ -12,7 +12,7 @@
 //! | a place in a pool's queue | [`Claim`], which lends a [`Lease`] in a worker |
 //! | several transactions that read one state | [`Snapshot`], [`SnapshotPin`] |
 //! | the response | [`Body`], [`Blob`], [`Deferred`], [`BodyWriter`] |
-//! | a failure | [`Error`], [`ErrorKind`] |
+//! | a failure | [`Error`], [`Code`](error::Code) |
 //! | the route's name, for people and metrics | [`Route`] |
 //! | the sender of a request | [`Peer`], [`PeerAddr`] |
 //! | the budget of files that requests may have open | [`Descriptors`] |
@@ -83,7 +83,7 @@ mod claim;
 mod database;
 mod deferred;
 mod descriptors;
-mod error;
+pub mod error;
 mod framing;
 mod handle;
 mod inner;
@@ -122,7 +122,7 @@ pub use self::claim::{Claim, Publication, StopWhen};
 pub use self::database::{Access, Begin, Database, Fault};
 pub use self::deferred::{Deferred, DeferredHandle};
 pub use self::descriptors::{Descriptor, Descriptors, NoDescriptor, Reserve};
-pub use self::error::{BoxError, Error, ErrorChain, ErrorKind};
+pub use self::error::{BoxError, Error, ErrorChain};
 pub use self::framing::own_framing;
 pub use self::internal::{Internal, InternalRequest};
 pub use self::interrupt::{Interrupt, Stopped, Switch};

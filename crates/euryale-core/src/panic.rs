@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-/// The message of a panic. The source of errors of kind [`Panicked`](crate::ErrorKind::Panicked).
-/// For logs, never for clients.
+/// The message of a panic. The source of errors with the code
+/// [`PANICKED`](crate::error::PANICKED). For logs, never for clients.
 #[derive(Debug)]
 pub struct PanicMessage(String);
 

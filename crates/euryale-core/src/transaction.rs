@@ -261,9 +261,9 @@ impl<'a, D: Database> Transaction<'a, D> {
     /// ```
     ///
     /// # Errors
-    /// Of kind [`Elapsed`](crate::ErrorKind::Elapsed), when the future was not ready in time. A
+    /// With the code [`ELAPSED`](crate::error::ELAPSED), when the future was not ready in time. A
     /// future that itself waits for a permit of a pool ends with
-    /// [`WouldDeadlock`](crate::ErrorKind::WouldDeadlock) in its own result, at once; when it waits
+    /// [`WOULD_DEADLOCK`](crate::error::WOULD_DEADLOCK) in its own result, at once; when it waits
     /// for another task that does, `within` is what ends the wait.
     #[doc(alias = "AsyncToSync")]
     pub fn block_on<F: Future>(&self, within: Duration, future: F) -> Result<F::Output, Error> {

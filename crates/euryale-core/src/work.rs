@@ -10,9 +10,10 @@ use std::task::{Context, Poll, ready};
 use tokio::sync::oneshot;
 use tracing::Span;
 
+use crate::Error;
 use crate::blocking::ANY_THREAD;
+use crate::error::{NO_WORKER, PANICKED};
 use crate::panic::{PanicMessage, drop_quietly};
-use crate::{Error, ErrorKind};
 
 /// Where the blocking part of a body or of a deferred response runs.
 ///
@@ -23,8 +24,7 @@ pub trait RunBlocking: Send + Sync + 'static {
     /// Runs `work` on a thread that may block, never in the caller's.
     ///
     /// # Errors
-    /// [`LaneFull`](ErrorKind::LaneFull) or [`NoWorker`](ErrorKind::NoWorker), and then `work`
-    /// never runs.
+    /// [`LANE_FULL`](crate::error::LANE_FULL) or [`NO_WORKER`], and then `work` never runs.
     fn run(&self, work: Work) -> Result<(), Error>;
 }
 
@@ -83,8 +83,7 @@ impl fmt::Debug for Work {
 /// The result of [`Work`].
 ///
 /// # Errors
-/// By kind: [`Panicked`](ErrorKind::Panicked); [`NoWorker`](ErrorKind::NoWorker) when the work was
-/// dropped before it ran.
+/// By code: [`PANICKED`]; [`NO_WORKER`] when the work was dropped before it ran.
 #[derive(Debug)]
 #[must_use]
 pub struct Done<T> {
@@ -97,8 +96,8 @@ impl<T> Future for Done<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match ready!(Pin::new(&mut self.receiver).poll(cx)) {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(panic)) => Err(Error::with_source(ErrorKind::Panicked, panic)),
-            Err(_) => Err(Error::new(ErrorKind::NoWorker)),
+            Ok(Err(panic)) => Err(Error::with_source(PANICKED, panic)),
+            Err(_) => Err(Error::new(NO_WORKER)),
         })
     }
 }

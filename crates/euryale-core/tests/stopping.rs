@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use euryale_core::error::{CLIENT_GONE, CLOSED, Code, PUBLISH_ELAPSED};
 use euryale_core::{
-    Abort, Access, Attempt, BoxError, DropReason, Error, ErrorKind, Fault, History, Outcome,
-    Participant, Pending, Stopped, Switch, Transaction, TransactionOptions,
+    Abort, Access, Attempt, BoxError, DropReason, Error, Fault, History, Outcome, Participant,
+    Pending, Stopped, Switch, Transaction, TransactionOptions,
 };
 use euryale_test::{CountingDatabase, Gate, Lender, TestError};
 
@@ -41,16 +42,16 @@ impl Bench {
     }
 }
 
-fn kind<T: std::fmt::Debug>(ended: Result<Outcome<T>, Error>) -> ErrorKind {
-    ended.expect_err("the transaction was stopped").kind()
+fn code<T: std::fmt::Debug>(ended: Result<Outcome<T>, Error>) -> Code {
+    ended.expect_err("the transaction was stopped").code()
 }
 
 #[test]
 fn each_reason_has_its_answer() {
-    for (why, kind_of_answer) in [
-        (Stopped::Deadline, ErrorKind::PublishElapsed),
-        (Stopped::ClientGone, ErrorKind::ClientGone),
-        (Stopped::Drain, ErrorKind::Closed),
+    for (why, code_of_answer) in [
+        (Stopped::Deadline, PUBLISH_ELAPSED),
+        (Stopped::ClientGone, CLIENT_GONE),
+        (Stopped::Drain, CLOSED),
     ] {
         let mut bench = Bench::new();
         let ended = bench.run(Access::Write, |transaction, switch| {
@@ -58,7 +59,7 @@ fn each_reason_has_its_answer() {
             switch.fire(why);
             Ok(connection.run_until_stopped()?)
         });
-        assert_eq!(kind(ended), kind_of_answer);
+        assert_eq!(code(ended), code_of_answer);
         assert_eq!(
             bench.database.story(),
             "connect · begin write · statement · abort"
@@ -91,7 +92,7 @@ fn what_was_stopped_is_not_tried_again() {
             switch.fire(Stopped::Deadline);
             Err::<(), _>(end())
         });
-        assert_eq!(kind(ended), ErrorKind::PublishElapsed);
+        assert_eq!(code(ended), PUBLISH_ELAPSED);
         assert_eq!(bench.database.story(), "connect · begin read · abort");
         assert_eq!(bench.lender.ledger().transactions.stopped.deadline.get(), 1);
     }
@@ -104,7 +105,7 @@ fn what_is_due_is_never_published() {
     let ended = bench.run(Access::Write, |_, _| -> Result<(), Abort> {
         panic!("published")
     });
-    assert_eq!(kind(ended), ErrorKind::Closed);
+    assert_eq!(code(ended), CLOSED);
     assert_eq!(bench.database.story(), "");
 }
 
@@ -116,7 +117,7 @@ fn a_transaction_without_a_connection_is_stopped_too() {
         assert!(transaction.connection().is_err());
         Ok(())
     });
-    assert_eq!(kind(ended), ErrorKind::ClientGone);
+    assert_eq!(code(ended), CLIENT_GONE);
     assert_eq!(bench.database.story(), "connect", "nothing was begun");
 }
 
@@ -158,7 +159,7 @@ fn an_ignored_error_is_found_before_the_votes() {
         let _ = connection.run_until_stopped();
         Ok(())
     });
-    assert_eq!(kind(ended), ErrorKind::PublishElapsed);
+    assert_eq!(code(ended), PUBLISH_ELAPSED);
     assert_eq!(
         bench.database.story(),
         "connect · begin write · statement · abort · told abort"
@@ -177,7 +178,7 @@ fn a_transaction_stopped_by_a_slow_vote_does_not_commit() {
         transaction.connection()?;
         Ok(())
     });
-    assert_eq!(kind(ended), ErrorKind::PublishElapsed);
+    assert_eq!(code(ended), PUBLISH_ELAPSED);
     assert_eq!(
         bench.database.story(),
         "connect · begin write · vote · abort · told abort"
@@ -217,7 +218,7 @@ fn nothing_commits_after_its_deadline() {
         });
         assert_eq!(ended.is_ok(), commits);
         if let Err(error) = ended {
-            assert_eq!(error.kind(), ErrorKind::PublishElapsed);
+            assert_eq!(error.code(), PUBLISH_ELAPSED);
         }
     }
 }
@@ -233,7 +234,7 @@ fn a_call_that_may_be_late_costs_the_connection() {
         switch.fire(Stopped::Deadline);
         Ok(connection.run_until_stopped()?)
     });
-    assert_eq!(kind(ended), ErrorKind::PublishElapsed);
+    assert_eq!(code(ended), PUBLISH_ELAPSED);
     assert_eq!(bench.lender.dropped(DropReason::Interrupted), 1);
     assert_eq!(
         bench.database.story(),
@@ -248,7 +249,7 @@ fn a_time_out_of_the_databases_own_is_answered_as_one() {
         transaction.connection()?;
         Err::<(), _>(TestError(Fault::Elapsed).into())
     });
-    assert_eq!(kind(ended), ErrorKind::PublishElapsed);
+    assert_eq!(code(ended), PUBLISH_ELAPSED);
     assert!(bench.lender.is_connected());
     assert_eq!(
         bench.lender.ledger().transactions.stopped.statement.get(),

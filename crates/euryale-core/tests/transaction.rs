@@ -4,10 +4,13 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
+use euryale_core::error::{
+    APPLICATION, CLIENT_GONE, CONFLICT, Class, Code, IN_DOUBT, NO_DESCRIPTOR, PANICKED,
+    STORAGE_FULL, SUSPENDED, UNAVAILABLE,
+};
 use euryale_core::{
-    Abort, Access, Attempt, Begin, Body, BoxError, DropReason, Error, ErrorKind, Fault, History,
-    NoDescriptor, OrAbort, Outcome, Participant, Pending, Response, Transaction,
-    TransactionOptions,
+    Abort, Access, Attempt, Begin, Body, BoxError, DropReason, Error, Fault, History, NoDescriptor,
+    OrAbort, Outcome, Participant, Pending, Response, Transaction, TransactionOptions,
 };
 use euryale_test::Behaviour::{Fail, Panic};
 use euryale_test::{CountingDatabase, Lender, Step, TestError};
@@ -139,7 +142,7 @@ fn the_order_of_events() {
         Option<(Step, euryale_test::Behaviour)>,
         End,
         String,
-        Option<ErrorKind>,
+        Option<Code>,
     );
     let ok: End = |_| Ok("done");
     let cases: [Case; 13] = [
@@ -155,21 +158,21 @@ fn the_order_of_events() {
             None,
             |_| Err(TestError(Fault::Other).into()),
             format!("{begun} · abort · undo · after abort"),
-            Some(ErrorKind::Application),
+            Some(APPLICATION),
         ),
         (
             "conflict",
             None,
             |_| Err(TestError(Fault::Conflict).into()),
             format!("{begun} · abort · undo · after abort"),
-            Some(ErrorKind::Conflict),
+            Some(CONFLICT),
         ),
         (
             "a broken connection",
             None,
             |_| Err(TestError(Fault::Disconnected).into()),
             format!("{begun} · drop · undo · after abort"),
-            Some(ErrorKind::Unavailable),
+            Some(UNAVAILABLE),
         ),
         (
             "a response",
@@ -183,7 +186,7 @@ fn the_order_of_events() {
             None,
             |_| Err(Pending::new(1).into()),
             format!("{begun} · abort · undo · after abort"),
-            Some(ErrorKind::Suspended),
+            Some(SUSPENDED),
         ),
         (
             "doom",
@@ -200,7 +203,7 @@ fn the_order_of_events() {
             None,
             |_| panic!("as scripted"),
             format!("{begun} · abort · undo · after abort · drop"),
-            Some(ErrorKind::Panicked),
+            Some(PANICKED),
         ),
         (
             "a gate that says no",
@@ -212,45 +215,45 @@ fn the_order_of_events() {
                 Ok("done")
             },
             format!("{begun} · gate · abort · undo · after abort"),
-            Some(ErrorKind::Suspended),
+            Some(SUSPENDED),
         ),
         (
             "commit refused",
             Some((Step::Commit, Fail(Fault::Conflict))),
             ok,
             format!("{voted} · commit · abort · undo · after abort"),
-            Some(ErrorKind::Conflict),
+            Some(CONFLICT),
         ),
         (
             "commit in doubt",
             Some((Step::Commit, Fail(Fault::InDoubt))),
             ok,
             format!("{voted} · commit · drop · keep"),
-            Some(ErrorKind::InDoubt),
+            Some(IN_DOUBT),
         ),
         (
             "disconnected in commit",
             Some((Step::Commit, Fail(Fault::Disconnected))),
             ok,
             format!("{voted} · commit · drop · keep"),
-            Some(ErrorKind::InDoubt),
+            Some(IN_DOUBT),
         ),
         (
             "panic in commit",
             Some((Step::Commit, Panic)),
             ok,
             format!("{voted} · commit · drop · keep"),
-            Some(ErrorKind::InDoubt),
+            Some(IN_DOUBT),
         ),
     ];
-    for (name, script, end, story, kind) in cases {
+    for (name, script, end, story, code) in cases {
         let mut bench = Bench::new();
         if let Some((step, behaviour)) = script {
             bench.database.script(step, [behaviour]);
         }
         let result = bench.full(end);
         assert_eq!(bench.database.story(), story, "{name}");
-        assert_eq!(result.err().map(|error| error.kind()), kind, "{name}");
+        assert_eq!(result.err().map(|error| error.code()), code, "{name}");
     }
 }
 
@@ -263,8 +266,8 @@ fn a_failed_abort_costs_the_connection() {
             .full(|_| Err(TestError(Fault::Other).into()))
             .unwrap_err();
         assert_eq!(
-            error.kind(),
-            ErrorKind::Application,
+            error.code(),
+            APPLICATION,
             "what the publisher met, not what the abort met"
         );
         assert_eq!(bench.lender.dropped(DropReason::Abort), 1);
@@ -274,39 +277,19 @@ fn a_failed_abort_costs_the_connection() {
 
 #[test]
 fn a_database_that_cannot_be_reached() {
-    for (step, behaviour, kind, connected) in [
-        (
-            Step::Connect,
-            Fail(Fault::Other),
-            ErrorKind::Unavailable,
-            false,
-        ),
-        (
-            Step::Begin,
-            Fail(Fault::Other),
-            ErrorKind::Unavailable,
-            false,
-        ),
-        (
-            Step::Begin,
-            Fail(Fault::Disconnected),
-            ErrorKind::Unavailable,
-            false,
-        ),
+    for (step, behaviour, code, connected) in [
+        (Step::Connect, Fail(Fault::Other), UNAVAILABLE, false),
+        (Step::Begin, Fail(Fault::Other), UNAVAILABLE, false),
+        (Step::Begin, Fail(Fault::Disconnected), UNAVAILABLE, false),
         // A busy database is no fault of the connection's.
-        (
-            Step::Begin,
-            Fail(Fault::Conflict),
-            ErrorKind::Conflict,
-            true,
-        ),
-        (Step::Connect, Panic, ErrorKind::Panicked, false),
-        (Step::Begin, Panic, ErrorKind::Panicked, false),
+        (Step::Begin, Fail(Fault::Conflict), CONFLICT, true),
+        (Step::Connect, Panic, PANICKED, false),
+        (Step::Begin, Panic, PANICKED, false),
     ] {
         let mut bench = Bench::new();
         bench.database.script(step, [behaviour.clone()]);
         let error = bench.full(|_| Ok("never")).unwrap_err();
-        assert_eq!(error.kind(), kind, "{step:?} {behaviour:?}");
+        assert_eq!(error.code(), code, "{step:?} {behaviour:?}");
         assert_eq!(
             bench.lender.is_connected(),
             connected,
@@ -347,10 +330,10 @@ fn a_conflict_is_found_in_the_chain() {
     let error = bench
         .full(|_| Err(Wrapped(TestError(Fault::Conflict)).into()))
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.code(), CONFLICT);
     let boxed: Result<&str, BoxError> = Err(Box::new(Wrapped(TestError(Fault::Conflict))));
     let error = bench.full(|_| boxed.or_abort()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.code(), CONFLICT);
     assert_eq!(
         error.source().unwrap().to_string(),
         "could not save the page",
@@ -390,8 +373,8 @@ fn a_reader_that_meets_a_conflict_wrote() {
     });
     let error = error.unwrap_err();
     assert_eq!(
-        (error.kind(), error.wrote()),
-        (ErrorKind::Conflict, true),
+        (error.code(), error.wrote()),
+        (CONFLICT, true),
         "declared too late: again, as a writer"
     );
 }
@@ -441,7 +424,7 @@ fn who_says_too_late_that_it_will_write_is_published_again() {
             .or_abort()
     };
     let error = bench.run_as(reading(), too_late).unwrap_err();
-    assert_eq!((error.kind(), error.wrote()), (ErrorKind::Conflict, true));
+    assert_eq!((error.code(), error.wrote()), (CONFLICT, true));
     assert_eq!(bench.database.story(), "connect · begin read · abort");
 
     // As the layers outside do it: the request's history makes its next attempt a writer.
@@ -530,7 +513,7 @@ fn a_vote_against_aborts_all() {
         transaction.join(witness(" 3", Ok(())));
         Ok(())
     });
-    assert_eq!(result.unwrap_err().kind(), ErrorKind::Application);
+    assert_eq!(result.unwrap_err().code(), APPLICATION);
     assert_eq!(
         database.story(),
         "connect · begin write · vote 1 · vote 2 · abort · undo 1 · undo 2 · undo 3"
@@ -548,11 +531,14 @@ fn no_descriptor_is_told_from_other_failures() {
     ];
     for failure in failures {
         let error = bench.full(move |_| Err(failure.into())).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NoDescriptor, "{error:?}");
+        assert_eq!(error.code(), NO_DESCRIPTOR, "{error:?}");
     }
     let error = bench.full(|_| Err(NoDescriptor.into())).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NoDescriptor);
-    assert_eq!(error.kind().status(), http::StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(error.code(), NO_DESCRIPTOR);
+    assert_eq!(
+        error.class().status(),
+        http::StatusCode::SERVICE_UNAVAILABLE
+    );
 }
 
 #[test]
@@ -561,26 +547,23 @@ fn no_room_left_is_said_by_the_database_or_by_the_system() {
     let error = bench
         .full(|_| Err(Wrapped(TestError(Fault::Full)).into()))
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StorageFull);
+    assert_eq!(error.code(), STORAGE_FULL);
     let error = bench
         .full(|_| Err(io::Error::from(io::ErrorKind::StorageFull).into()))
         .unwrap_err();
     assert_eq!(
-        error.kind(),
-        ErrorKind::StorageFull,
+        error.code(),
+        STORAGE_FULL,
         "what stands beside the database"
     );
     let error = bench
         .full(|_| Err(io::Error::from(io::ErrorKind::NotFound).into()))
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Application);
+    assert_eq!(error.code(), APPLICATION);
 
     bench.database.script(Step::Commit, [Fail(Fault::Full)]);
     bench.database.story();
-    assert_eq!(
-        bench.full(|_| Ok("")).unwrap_err().kind(),
-        ErrorKind::StorageFull
-    );
+    assert_eq!(bench.full(|_| Ok("")).unwrap_err().code(), STORAGE_FULL);
     let story = bench.database.story();
     assert!(
         story.ends_with("commit · abort · undo · after abort"),
@@ -652,7 +635,7 @@ fn hooks_before_the_commit_may_abort_and_add_hooks() {
         transaction.before_commit(|_| panic!("a hook"));
         Ok(())
     });
-    assert_eq!(error.unwrap_err().kind(), ErrorKind::Panicked);
+    assert_eq!(error.unwrap_err().code(), PANICKED);
     assert_eq!(bench.database.story(), "begin write · abort · drop");
 }
 
@@ -674,7 +657,7 @@ fn abort_if_gone_is_asked_once_before_the_votes() {
         transaction.connection()?;
         Ok(())
     });
-    assert_eq!(error.unwrap_err().kind(), ErrorKind::ClientGone);
+    assert_eq!(error.unwrap_err().code(), CLIENT_GONE);
     assert_eq!(bench.database.story(), "begin write · abort");
 }
 
@@ -700,13 +683,16 @@ fn an_attempt_keeps_its_own_slots() {
     );
 }
 
+/// A code of another crate.
+const QUEUE_FULL: Code = Code::new(Class::Busy, "test.queue_full", "the queue is full");
+
 #[test]
-fn an_error_of_our_own_keeps_its_kind() {
+fn an_error_of_our_own_keeps_its_code() {
     let mut bench = Bench::new();
     let error = bench
-        .run(|_| Err::<(), _>(Error::new(ErrorKind::QueueFull).into()))
+        .run(|_| Err::<(), _>(Error::new(QUEUE_FULL).into()))
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::QueueFull, "of a nested call, say");
+    assert_eq!(error.code(), QUEUE_FULL, "of a nested call, say");
     let response = Response::new(Body::from("teapot"));
     let mut refused = Error::refused(response);
     assert!(refused.take_pending().is_none() && refused.take_response().is_some());
@@ -808,7 +794,7 @@ fn an_error_that_cannot_be_classified_is_a_doubt_after_the_commit_was_sent() {
         transaction.join(witness);
         Ok(())
     });
-    assert_eq!(error.unwrap_err().kind(), ErrorKind::InDoubt);
+    assert_eq!(error.unwrap_err().code(), IN_DOUBT);
     assert_eq!(
         database.story(),
         "connect · begin write · vote · commit · drop · keep"
@@ -818,8 +804,8 @@ fn an_error_that_cannot_be_classified_is_a_doubt_after_the_commit_was_sent() {
         Err::<(), _>(TestError(Fault::Conflict).into())
     });
     assert_eq!(
-        error.unwrap_err().kind(),
-        ErrorKind::Application,
+        error.unwrap_err().code(),
+        APPLICATION,
         "before it, an error"
     );
     assert!(lender.ledger().unsettled().is_empty());
@@ -851,10 +837,7 @@ fn the_response_of_a_nested_refusal_is_the_answer() {
 
 #[test]
 fn foreign_errors_come_in_a_box_and_ours_come_out_of_it() {
-    let boxed: BoxError = Box::new(Error::new(ErrorKind::QueueFull));
-    assert_eq!(Error::from(boxed).kind(), ErrorKind::QueueFull);
-    assert_eq!(
-        Error::from(BoxError::from("elapsed")).kind(),
-        ErrorKind::Application
-    );
+    let boxed: BoxError = Box::new(Error::new(QUEUE_FULL));
+    assert_eq!(Error::from(boxed).code(), QUEUE_FULL);
+    assert_eq!(Error::from(BoxError::from("elapsed")).code(), APPLICATION);
 }

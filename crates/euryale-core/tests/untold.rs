@@ -2,27 +2,28 @@
 
 use std::convert::Infallible;
 
-use euryale_core::{Error, ErrorKind, Response};
+use euryale_core::error::{APPLICATION, CONFLICT, LANE_FULL, UNAVAILABLE};
+use euryale_core::{Error, Response};
 use euryale_test::Log;
 
 #[test]
 fn an_error_that_no_layer_takes_is_logged_when_its_response_has_gone() {
     let log = Log::of_process();
-    let response = Response::from(Error::with_source(ErrorKind::Application, "no such table"));
+    let response = Response::from(Error::with_source(APPLICATION, "no such table"));
     assert_eq!(log.lines(), [""; 0]);
     drop(response);
     let told = ["ERROR request failed: the publisher failed: no such table"];
     assert_eq!(log.lines(), told);
 
     // The code that takes it logs it, and an overload is counted elsewhere.
-    let conflict = Response::from(Error::new(ErrorKind::Conflict));
+    let conflict = Response::from(Error::new(CONFLICT));
     let taken = Error::raise(Ok::<_, Infallible>(conflict)).unwrap_err();
-    assert_eq!(taken.kind(), ErrorKind::Conflict);
-    drop(Response::from(Error::new(ErrorKind::QueueFull)));
+    assert_eq!(taken.code(), CONFLICT);
+    drop(Response::from(Error::new(LANE_FULL)));
     assert_eq!(log.lines(), told);
 
     // Somebody has made another answer of it: that stays, and the error is told.
-    let mut calm = Response::from(Error::new(ErrorKind::Unavailable));
+    let mut calm = Response::from(Error::new(UNAVAILABLE));
     *calm.status_mut() = http::StatusCode::OK;
     assert!(Error::raise(Ok::<_, Infallible>(calm)).is_ok());
     assert_eq!(

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use euryale_core::error::LANE_FULL;
 use euryale_core::ledger::{Gauge, GaugeGuard};
 use euryale_core::{
-    BlockingLane, Body, DeferredHandle, Error, ErrorKind, Place, Response, RunBlocking, Turn, Work,
+    BlockingLane, Body, DeferredHandle, Error, Place, Response, RunBlocking, Turn, Work,
     WriterHandle,
 };
 use http::header::CONTENT_ENCODING;
@@ -55,7 +56,7 @@ impl Room {
             Need::Future => Arc::clone(&settings.futures)
                 .try_acquire_owned()
                 .map(Self::Future)
-                .map_err(|_| Error::new(ErrorKind::LaneFull)),
+                .map_err(|_| Error::new(LANE_FULL)),
             Need::Blocking => settings.blocking.reserve().map(Self::Blocking),
             Need::Writer => settings.writers.reserve().map(Self::Writer),
         };
@@ -124,7 +125,6 @@ impl Reserved {
 impl RunBlocking for Reserved {
     fn run(&self, work: Work) -> Result<(), Error> {
         let turn = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        turn.ok_or_else(|| Error::new(ErrorKind::LaneFull))?
-            .run(work)
+        turn.ok_or_else(|| Error::new(LANE_FULL))?.run(work)
     }
 }

@@ -98,10 +98,10 @@
 //!
 //! # Errors
 //!
-//! [`Error`](euryale_core::Error), by kind: `DeferredFailed` (502: it returned an error, or was
-//! deferred too often), `Elapsed` (504: not within the deadline), `Panicked` (500), `LaneFull` and
-//! `NoWorker` (503), and those of the service inside. An [`Error`](euryale_core::Error) that the
-//! computation returns keeps its kind. A failure after the head has been sent cuts the body off, so
+//! [`Error`](euryale_core::Error), by code: [`DEFERRED_FAILED`] (502: it returned an error, or was
+//! deferred too often), `ELAPSED` (504: not within the deadline), `PANICKED` (500), `LANE_FULL` and
+//! `NO_WORKER` (503), and those of the service inside. An [`Error`](euryale_core::Error) that the
+//! computation returns keeps its code. A failure after the head has been sent cuts the body off, so
 //! that no client takes it for complete, and is logged.
 //!
 //! # Panics
@@ -126,6 +126,7 @@
 
 mod blocking;
 mod book;
+mod codes;
 mod future;
 mod layer;
 mod resolve;
@@ -134,6 +135,7 @@ mod service;
 mod tests;
 
 pub use self::book::DeferredBook;
+pub use self::codes::DEFERRED_FAILED;
 pub use self::future::AwaitDeferredFuture;
 pub use self::layer::DeferredLayer;
 pub use self::service::AwaitDeferred;

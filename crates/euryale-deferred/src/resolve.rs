@@ -5,17 +5,18 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use euryale_core::error::{ELAPSED, LANE_FULL, PANICKED};
 use euryale_core::ledger::GaugeGuard;
 use euryale_core::{
-    Body, BoxError, Deferred, DeferredHandle, Error, ErrorKind, PanicMessage, Place, Response,
-    Turn, WriterHandle, own_framing,
+    Body, BoxError, Deferred, DeferredHandle, Error, PanicMessage, Place, Response, Turn,
+    WriterHandle, own_framing,
 };
 use http::header::SET_COOKIE;
 use http::response::Parts;
 
-use crate::DeferredBook;
 use crate::blocking::{self, Need, Reserved, Room, counted, enter};
 use crate::layer::Settings;
+use crate::{DEFERRED_FAILED, DeferredBook};
 
 /// The kinds of responses.
 pub(crate) enum Found {
@@ -109,7 +110,7 @@ async fn within(
         None => answer.await,
         Some(deadline) => tokio::time::timeout(deadline, answer)
             .await
-            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Elapsed))),
+            .unwrap_or_else(|_| Err(Error::new(ELAPSED))),
     }
 }
 
@@ -129,11 +130,11 @@ pub(crate) async fn resolve(
     let result = within(settings.deadline, computed).await;
     ending.outcome = match &result {
         Ok(_) => Outcome::Ok,
-        Err(error) => match error.kind() {
-            ErrorKind::Elapsed => Outcome::Elapsed,
-            ErrorKind::Panicked => Outcome::Panic,
+        Err(error) => match error.code() {
+            ELAPSED => Outcome::Elapsed,
+            PANICKED => Outcome::Panic,
             // Counted by its lane.
-            ErrorKind::LaneFull => Outcome::Full,
+            LANE_FULL => Outcome::Full,
             _ => Outcome::Error,
         },
     };
@@ -165,7 +166,7 @@ async fn compute(
         }
     }
     Err(Error::with_source(
-        ErrorKind::DeferredFailed,
+        DEFERRED_FAILED,
         TooDeep {
             depth: settings.depth,
         },
@@ -190,7 +191,7 @@ async fn one(
     let response = deferred.await.map_err(failed)?;
     if response.status().is_informational() {
         return Err(Error::with_source(
-            ErrorKind::DeferredFailed,
+            DEFERRED_FAILED,
             NoFinalStatus(response.status().as_u16()),
         ));
     }
@@ -198,14 +199,14 @@ async fn one(
 }
 
 fn failed(error: BoxError) -> Error {
-    let kind = if error.is::<PanicMessage>() {
-        ErrorKind::Panicked
+    let code = if error.is::<PanicMessage>() {
+        PANICKED
     } else {
-        ErrorKind::DeferredFailed
+        DEFERRED_FAILED
     };
     match error.downcast::<Error>() {
         Ok(own) => *own,
-        Err(foreign) => Error::with_source(kind, foreign),
+        Err(foreign) => Error::with_source(code, foreign),
     }
 }
 

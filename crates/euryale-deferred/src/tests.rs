@@ -4,8 +4,9 @@ use std::io::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
+use euryale_core::error::{APPLICATION, ELAPSED, LANE_FULL, PANICKED, UNAVAILABLE};
 use euryale_core::{
-    Blob, BlobHandle, Body, BoxError, Deferred, Error, ErrorKind, Ledger, Response, WriterHandle,
+    Blob, BlobHandle, Body, BoxError, Deferred, Error, Ledger, Response, WriterHandle,
 };
 use euryale_test::assert_quiet;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE};
@@ -14,7 +15,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::{DeferredBook, DeferredLayer};
+use crate::{DEFERRED_FAILED, DeferredBook, DeferredLayer};
 
 /// What the layer makes of the response that `answer` gives.
 async fn ask_with(
@@ -25,7 +26,7 @@ async fn ask_with(
     let mut answer = Some(answer);
     let service = service_fn(move |_: http::Request<()>| {
         let response = answer.take().map(|answer| answer());
-        async move { response.ok_or_else(|| Error::new(ErrorKind::Application)) }
+        async move { response.ok_or_else(|| Error::new(APPLICATION)) }
     });
     let request = http::Request::builder().method(method).body(()).unwrap();
     layer.layer(service).oneshot(request).await
@@ -111,28 +112,22 @@ async fn headers_beside_the_deferred_body_are_kept_and_framing_is_not() {
 }
 
 #[tokio::test]
-async fn a_failure_before_the_first_byte_is_an_error_of_its_kind() {
-    let kind = async |answer: Response| ask(|| answer).await.unwrap_err().kind();
+async fn a_failure_before_the_first_byte_has_its_code() {
+    let code = async |answer: Response| ask(|| answer).await.unwrap_err().code();
+    assert_eq!(code(later(|| Err("upstream"))).await, DEFERRED_FAILED);
+    assert_eq!(code(blocking(|| Err("upstream"))).await, DEFERRED_FAILED);
     assert_eq!(
-        kind(later(|| Err("upstream"))).await,
-        ErrorKind::DeferredFailed
-    );
-    assert_eq!(
-        kind(blocking(|| Err("upstream"))).await,
-        ErrorKind::DeferredFailed
-    );
-    assert_eq!(
-        kind(later(|| Err(Error::new(ErrorKind::LaneFull)))).await,
-        ErrorKind::LaneFull,
+        code(later(|| Err(Error::new(LANE_FULL)))).await,
+        LANE_FULL,
         "its own"
     );
     let panics =
         || -> Result<Response, Error> { std::panic::resume_unwind(Box::new("as scripted")) };
-    assert_eq!(kind(later(panics)).await, ErrorKind::Panicked);
-    assert_eq!(kind(blocking(panics)).await, ErrorKind::Panicked);
+    assert_eq!(code(later(panics)).await, PANICKED);
+    assert_eq!(code(blocking(panics)).await, PANICKED);
     let informational = || Ok::<_, Error>(with_status(StatusCode::SWITCHING_PROTOCOLS));
-    assert_eq!(kind(later(informational)).await, ErrorKind::DeferredFailed);
-    assert_eq!(ErrorKind::DeferredFailed.status(), StatusCode::BAD_GATEWAY);
+    assert_eq!(code(later(informational)).await, DEFERRED_FAILED);
+    assert_eq!(DEFERRED_FAILED.class().status(), StatusCode::BAD_GATEWAY);
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,11 +143,8 @@ async fn the_deadline_covers_all_that_is_deferred() {
     let answer = || Deferred::new(step(Body::deferred(step(Body::empty())))).into();
     let began = tokio::time::Instant::now();
     let error = ask_with(layer, Method::GET, answer).await.unwrap_err();
-    assert_eq!(
-        (error.kind(), began.elapsed().as_secs()),
-        (ErrorKind::Elapsed, 5)
-    );
-    assert_eq!(ErrorKind::Elapsed.status(), StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!((error.code(), began.elapsed().as_secs()), (ELAPSED, 5));
+    assert_eq!(ELAPSED.class().status(), StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(ledger.of::<DeferredBook>().elapsed.get(), 1);
     assert_quiet(&ledger).await;
 }
@@ -176,7 +168,7 @@ async fn deferred_again_but_not_for_ever() {
     let error = ask_with(layer, Method::GET, || nested(4))
         .await
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::DeferredFailed);
+    assert_eq!(error.code(), DEFERRED_FAILED);
 }
 
 #[tokio::test]
@@ -205,9 +197,9 @@ async fn head_has_the_head_of_get_and_no_body() {
         assert_eq!(response.body().size_hint().exact(), Some(8));
         assert!(text(response).await.is_empty());
     }
-    let failing = || later(|| Err::<Response, _>(Error::new(ErrorKind::Unavailable)));
+    let failing = || later(|| Err::<Response, _>(Error::new(UNAVAILABLE)));
     let error = ask_with(DeferredLayer::new(), Method::HEAD, failing).await;
-    assert_eq!(error.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(error.unwrap_err().code(), UNAVAILABLE);
     assert_quiet(&ledger).await;
 }
 

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use euryale_connection::Pool;
-use euryale_core::{Access, Begin, Database, ErrorKind, Fault, Ledger};
+use euryale_core::error::{APPLICATION, CONFLICT, STORAGE_FULL, UNAVAILABLE};
+use euryale_core::{Access, Begin, Database, Fault, Ledger};
 use euryale_test::assert_quiet;
 use libsqlite3_sys as _;
 use tempfile::TempDir;
@@ -82,7 +83,7 @@ async fn a_writer_that_waited_in_vain_is_a_conflict() {
     let pool = Pool::new(database.clone(), 1);
     let insert =
         || pool.transaction(|transaction| Ok(insert(transaction.connection()?, "a post")?));
-    assert_eq!(insert().await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(insert().await.unwrap_err().code(), CONFLICT);
     let readers = pool.read(|transaction| {
         Ok(post::table
             .count()
@@ -125,7 +126,7 @@ async fn a_full_database_is_no_conflict() {
     let large = "x".repeat(1 << 20);
     let insert =
         pool.transaction(move |transaction| Ok(insert(transaction.connection()?, &large)?));
-    assert_eq!(insert.await.unwrap_err().kind(), ErrorKind::StorageFull);
+    assert_eq!(insert.await.unwrap_err().code(), STORAGE_FULL);
     assert_quiet(pool.ledger()).await;
 }
 
@@ -137,7 +138,7 @@ async fn an_error_after_an_insert_leaves_nothing() {
         insert(transaction.connection()?, "a post")?;
         Err::<(), _>(std::io::Error::other("no").into())
     });
-    assert_eq!(failed.await.unwrap_err().kind(), ErrorKind::Application);
+    assert_eq!(failed.await.unwrap_err().code(), APPLICATION);
     assert_eq!(count(&database), 0);
     assert_quiet(pool.ledger()).await;
 }
@@ -204,7 +205,7 @@ async fn hooks_run_on_each_connection_and_their_errors_are_told() {
     );
     let pool = Pool::new(failing, 1);
     let run = pool.run(|_| ()).await;
-    assert_eq!(run.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(run.unwrap_err().code(), UNAVAILABLE);
     assert_quiet(pool.ledger()).await;
 }
 

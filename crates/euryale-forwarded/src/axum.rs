@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
-use euryale_core::{Error, ErrorKind};
+use euryale_core::Error;
+use euryale_core::error::APPLICATION;
 use http::request::Parts;
 
 use crate::{Client, PublicUrl};
@@ -58,5 +59,5 @@ impl<S: Sync> OptionalFromRequestParts<S> for PublicUrl {
 }
 
 fn found<T>(found: Option<T>, missing: &'static str) -> Result<T, Error> {
-    found.ok_or_else(|| Error::with_source(ErrorKind::Application, missing))
+    found.ok_or_else(|| Error::with_source(APPLICATION, missing))
 }

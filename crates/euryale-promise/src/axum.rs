@@ -4,7 +4,8 @@ use std::convert::Infallible;
 use std::fmt;
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
-use euryale_core::{Attempt, Error, ErrorKind, History};
+use euryale_core::error::APPLICATION;
+use euryale_core::{Attempt, Error, History};
 use http::request::Parts;
 
 use crate::scope::Scope;
@@ -84,7 +85,7 @@ impl<S: Sync> FromRequestParts<S> for HandlerPromises {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Error> {
         let missing = "a handler asks for promises, but no RepublishLayer stands around it";
-        Self::of(parts).ok_or_else(|| Error::with_source(ErrorKind::Application, missing))
+        Self::of(parts).ok_or_else(|| Error::with_source(APPLICATION, missing))
     }
 }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::{fmt, mem};
 
+use euryale_core::error::Code;
 use euryale_core::ledger::GaugeGuard;
-use euryale_core::{Error, ErrorKind, History, SnapshotPin, Stage, Times};
+use euryale_core::{Error, History, SnapshotPin, Stage, Times};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower_service::Service;
@@ -17,6 +18,7 @@ use crate::key::KeyId;
 use crate::run::{Engine, Kept, later};
 use crate::scope::Scope;
 use crate::timing::Timings;
+use crate::{PASS_LIMIT, PROMISE_LIMIT, SUSPENDED_FULL};
 
 pin_project! {
     /// The future of [`Republish`](crate::Republish). Dropped, it cancels the promises of its
@@ -146,11 +148,11 @@ impl Passed {
     /// Counts another pass, which asked for this, if the limit allows one.
     fn after(mut self, engine: &Engine, asks: &Asks, until: Instant) -> Result<Self, Error> {
         if asks.too_many {
-            return Err(refused(ErrorKind::PromiseLimit, asks));
+            return Err(refused(PROMISE_LIMIT, asks));
         }
         self.passes += 1;
         if self.passes >= engine.settings.passes || until <= Instant::now() {
-            return Err(refused(ErrorKind::PassLimit, asks));
+            return Err(refused(PASS_LIMIT, asks));
         }
         Ok(self)
     }
@@ -178,7 +180,7 @@ async fn settle(
     }
     settled.extend(found);
     let Ok(_place) = engine.settings.suspended.try_acquire() else {
-        return Err(Error::new(ErrorKind::SuspendedFull));
+        return Err(Error::new(SUSPENDED_FULL));
     };
     let _suspended = GaugeGuard::new(&engine.settings.book.suspended, 1);
     for Kept { key, value, took } in engine.keep(asked, until).await {
@@ -191,10 +193,10 @@ async fn settle(
 }
 
 /// An error that names what was still asked for.
-fn refused(kind: ErrorKind, asks: &Asks) -> Error {
+fn refused(code: Code, asks: &Asks) -> Error {
     let keys: Vec<String> = asks.asked.iter().map(|ask| ask.key.to_string()).collect();
     Error::with_source(
-        kind,
+        code,
         format!("asked for in the last pass: {}", keys.join(", ")),
     )
 }

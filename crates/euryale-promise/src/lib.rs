@@ -101,12 +101,8 @@
 //!
 //! # Errors
 //!
-//! Adds [`PassLimit`] and [`PromiseLimit`] (508), and [`SuspendedFull`] (503). It needs
+//! Adds [`PASS_LIMIT`] and [`PROMISE_LIMIT`] (508), and [`SUSPENDED_FULL`] (503). It needs
 //! `RespondLayer` outside it in a router. Failures of promises are values: see [`PromiseError`].
-//!
-//! [`PassLimit`]: euryale_core::ErrorKind::PassLimit
-//! [`PromiseLimit`]: euryale_core::ErrorKind::PromiseLimit
-//! [`SuspendedFull`]: euryale_core::ErrorKind::SuspendedFull
 //!
 //! # Panics
 //!
@@ -122,6 +118,7 @@ mod asks;
 mod axum;
 mod blocking;
 mod book;
+mod codes;
 mod error;
 mod future;
 #[cfg(feature = "futures")]
@@ -144,6 +141,7 @@ mod timing;
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub use self::axum::HandlerPromises;
 pub use self::book::PromiseBook;
+pub use self::codes::{PASS_LIMIT, PROMISE_LIMIT, SUSPENDED_FULL};
 pub use self::error::PromiseError;
 pub use self::future::RepublishFuture;
 #[cfg(feature = "futures")]

@@ -62,11 +62,11 @@ impl Site {
             .await
     }
 
-    /// The answer's text, or the kind of its error.
+    /// The answer's text, or the name of its error's code.
     async fn text(&self, path: &str) -> String {
         match self.ask(path).await {
             Ok(response) => text(response).await,
-            Err(error) => format!("{:?}", error.kind()),
+            Err(error) => error.code().name().to_owned(),
         }
     }
 

@@ -81,6 +81,7 @@
 #![forbid(unsafe_code)]
 
 mod book;
+mod codes;
 mod framing;
 mod per_route;
 mod policy;
@@ -89,6 +90,7 @@ mod publish;
 mod tests;
 
 pub use self::book::ConflictBook;
+pub use self::codes::CONFLICTS_EXHAUSTED;
 pub use self::per_route::PerRoute;
 pub use self::policy::{Backoff, ConflictPolicy};
 pub use self::publish::{Publish, PublishFuture, UnsendableStatus};

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use euryale_core::{Error, ErrorKind, History, Ledger, Route};
+use euryale_core::error::CONFLICT;
+use euryale_core::{Error, History, Ledger, Route};
 use tokio::time::Sleep;
 use tower::retry::Policy;
 
-use crate::ConflictBook;
+use crate::{CONFLICTS_EXHAUSTED, ConflictBook};
 
 /// Publishes again after a conflict: by default 3 times, so 4 attempts, with a jittered pause that
 /// holds no worker.
@@ -22,11 +23,11 @@ use crate::ConflictBook;
 /// Attempt *n + 2* comes after a pause of uniform(0, 2ⁿ) · `base` (n from 0; ZPublisher's rule,
 /// with a base that suits a database in the same process). The request goes ahead of new work, with
 /// the same body and fresh extensions of the attempt; a request that met its conflict by writing
-/// begins as a writer. Only errors of kind [`Conflict`](ErrorKind::Conflict) are retried, which are
-/// never returned after a commit.
+/// begins as a writer. Only errors with the code [`CONFLICT`] are retried, which are never returned
+/// after a commit.
 ///
-/// When the last attempt meets a conflict, too, the error is of kind
-/// [`ConflictsExhausted`](ErrorKind::ConflictsExhausted): 503 with Retry-After.
+/// When the last attempt meets a conflict, too, the error has the code
+/// [`CONFLICTS_EXHAUSTED`]: 503 with Retry-After.
 ///
 /// Each request that met a conflict is counted once, by its [`Route`] and its end, and logged: at
 /// INFO when it was answered in the end, at ERROR when it was not.
@@ -121,7 +122,7 @@ impl<B: Clone, Response> Policy<http::Request<B>, Response, Error> for ConflictP
         result: &mut Result<Response, Error>,
     ) -> Option<Backoff> {
         let error = match result {
-            Err(error) if error.kind() == ErrorKind::Conflict => error,
+            Err(error) if error.is(CONFLICT) => error,
             // Also one of an earlier pass, which this policy did not see.
             Ok(_) if history(request).conflicts > 0 => {
                 self.resolved(request);
@@ -132,8 +133,8 @@ impl<B: Clone, Response> Policy<http::Request<B>, Response, Error> for ConflictP
         if self.done >= self.retries {
             self.exhausted(request);
             // The error itself is logged where it becomes a response.
-            let error = std::mem::replace(error, Error::new(ErrorKind::ConflictsExhausted));
-            *result = Err(error.with_kind(ErrorKind::ConflictsExhausted));
+            let error = std::mem::replace(error, Error::new(CONFLICTS_EXHAUSTED));
+            *result = Err(error.with_code(CONFLICTS_EXHAUSTED));
             return None;
         }
         // Passes are counted by another layer, outside this one, and conflicts of earlier passes

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use euryale_core::error::APPLICATION;
 use euryale_core::{
-    Access, AnswerGate, Attempt, Claim, Error, ErrorKind, History, Lease, Outcome, Publication,
-    Publisher, Request, Response, SnapshotPin, StopWhen, Transaction, TransactionOptions,
+    Access, AnswerGate, Attempt, Claim, Error, History, Lease, Outcome, Publication, Publisher,
+    Request, Response, SnapshotPin, StopWhen, Transaction, TransactionOptions,
 };
 use http::StatusCode;
 use tower_service::Service;
@@ -177,7 +178,7 @@ where
         Outcome::Committed(response) | Outcome::Doomed(response) => response,
         // The gates have not seen an abort's response yet.
         Outcome::Refused(response) => {
-            sendable(response).map_err(|error| Error::with_source(ErrorKind::Application, error))?
+            sendable(response).map_err(|error| Error::with_source(APPLICATION, error))?
         }
     };
     Ok(framing::own(response, &published_as, lease.ledger()))

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use euryale_connection::{ConnectionLimitLayer, Pool};
+use euryale_core::error::{APPLICATION, IN_DOUBT, PUBLISH_ELAPSED};
 use euryale_core::{
-    Abort, Access, Attempt, Blob, BlobHandle, Body, DeferredHandle, Error, ErrorKind, Fault,
-    Publisher, Request, Response, SpooledBody, Transaction, publisher_fn,
+    Abort, Access, Attempt, Blob, BlobHandle, Body, DeferredHandle, Error, Fault, Publisher,
+    Request, Response, SpooledBody, Transaction, publisher_fn,
 };
 use euryale_test::Behaviour::Fail;
 use euryale_test::{CountingDatabase, Gate, Step, TestError, assert_quiet, eventually};
@@ -17,7 +18,7 @@ use tower::retry::RetryLayer;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, ServiceBuilder, ServiceExt};
 
-use crate::{ConflictBook, ConflictPolicy, Publish};
+use crate::{CONFLICTS_EXHAUSTED, ConflictBook, ConflictPolicy, Publish};
 
 type Tx<'a> = Transaction<'a, CountingDatabase>;
 
@@ -188,7 +189,7 @@ async fn exhausted_conflicts_end_in_an_error_and_no_hook() {
         .database()
         .script(Step::Commit, std::iter::repeat_n(Fail(Fault::Conflict), 4));
     let error = onion.get().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ConflictsExhausted);
+    assert_eq!(error.code(), CONFLICTS_EXHAUSTED);
     assert!(
         std::error::Error::source(&error).is_some(),
         "with its cause"
@@ -208,7 +209,7 @@ async fn a_commit_in_doubt_is_never_tried_again() {
         .pool
         .database()
         .script(Step::Commit, [Fail(Fault::InDoubt)]);
-    assert_eq!(onion.get().await.unwrap_err().kind(), ErrorKind::InDoubt);
+    assert_eq!(onion.get().await.unwrap_err().code(), IN_DOUBT);
     assert_eq!(onion.pool.ledger().transactions.attempts.get(), 1);
     assert_eq!(onion.pool.ledger().transactions.in_doubt.get(), 1);
     onion.quiet().await;
@@ -284,7 +285,7 @@ async fn statuses_without_a_body_have_none_and_informational_ones_are_errors() {
     );
     for status in ["100", "101", "199"] {
         let error = onion.ask(Method::POST, status).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Application, "{status}");
+        assert_eq!(error.code(), APPLICATION, "{status}");
         assert!(
             std::error::Error::source(&error)
                 .unwrap()
@@ -406,10 +407,7 @@ async fn a_publication_past_its_deadline_is_answered_and_not_committed() {
     let asked = tokio::spawn(onion.service.clone().oneshot(get));
     eventually("it is published", || gate.waiting() == 1).await;
     tokio::time::advance(Duration::from_secs(61)).await;
-    assert_eq!(
-        asked.await.unwrap().unwrap_err().kind(),
-        ErrorKind::PublishElapsed
-    );
+    assert_eq!(asked.await.unwrap().unwrap_err().code(), PUBLISH_ELAPSED);
     assert_eq!(onion.pool.status().running, 1, "and keeps its permit");
     gate.open();
     onion.quiet().await;
@@ -521,7 +519,7 @@ async fn a_request_may_have_a_deadline_of_its_own() {
         assert!(!asked.is_finished(), "{method}");
         tokio::time::advance(Duration::from_secs(2)).await;
         let error = asked.await.unwrap().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::PublishElapsed, "{method}");
+        assert_eq!(error.code(), PUBLISH_ELAPSED, "{method}");
         eventually("it has ended", || onion.pool.status().running == 0).await;
     }
     onion.quiet().await;

@@ -1,7 +1,8 @@
 //! Conflicts are counted and logged by route. In a program of its own: the subscriber is the
 //! process's.
 
-use euryale_core::{Error, ErrorKind, Ledger, Request, Route};
+use euryale_core::error::{APPLICATION, CONFLICT, Code};
+use euryale_core::{Error, Ledger, Request, Route};
 use euryale_publisher::{ConflictBook, ConflictPolicy, PerRoute};
 use euryale_test::Log;
 use tower::retry::RetryLayer;
@@ -11,7 +12,7 @@ use tower::{ServiceBuilder, ServiceExt, service_fn};
 async fn conflicts_are_counted_and_logged_by_route() {
     let log = Log::of_process();
     let ledger = Ledger::new();
-    let ask = async |route: Option<&Route>, failures: usize, kind: ErrorKind| {
+    let ask = async |route: Option<&Route>, failures: usize, code: Code| {
         let mut request = Request::default();
         if let Some(route) = route {
             request.extensions_mut().insert(route.clone());
@@ -24,7 +25,7 @@ async fn conflicts_are_counted_and_logged_by_route() {
                 let answer = if left == 0 {
                     Ok(())
                 } else {
-                    Err(Error::new(kind))
+                    Err(Error::new(code))
                 };
                 left = left.saturating_sub(1);
                 std::future::ready(answer)
@@ -32,11 +33,11 @@ async fn conflicts_are_counted_and_logged_by_route() {
         drop(service.oneshot(request).await);
     };
     let orders = Route::new("/orders/{id}");
-    ask(Some(&orders), 0, ErrorKind::Conflict).await;
-    ask(Some(&orders), 1, ErrorKind::Conflict).await;
-    ask(Some(&orders), 4, ErrorKind::Conflict).await;
-    ask(Some(&orders), 1, ErrorKind::Application).await;
-    ask(None, 2, ErrorKind::Conflict).await;
+    ask(Some(&orders), 0, CONFLICT).await;
+    ask(Some(&orders), 1, CONFLICT).await;
+    ask(Some(&orders), 4, CONFLICT).await;
+    ask(Some(&orders), 1, APPLICATION).await;
+    ask(None, 2, CONFLICT).await;
 
     let by_route = |counter: &PerRoute| -> Vec<(String, u64)> {
         counter

@@ -13,7 +13,7 @@ use crate::{Problem, Respond};
 
 /// Turns errors into responses, so the service is infallible.
 ///
-/// | kind of error | status |
+/// | error | status |
 /// |---|---|
 /// | queue full, waited too long, pool closed, database unavailable, conflicts exhausted | 503 with Retry-After |
 /// | too many requests wait for promises | 503 with Retry-After |
@@ -31,7 +31,7 @@ use crate::{Problem, Respond};
 ///
 /// By default the response is a problem in JSON (RFC 9457), or a plain page for clients that accept
 /// HTML. It has no internal details; those are in the log, with the error's chain of sources. The
-/// [`ErrorKind`](euryale_core::ErrorKind) is in the response's extensions.
+/// [`Code`](euryale_core::error::Code) is in the response's extensions.
 #[derive(Clone, Default)]
 #[doc(alias = "standard_error_message")]
 #[must_use]

@@ -6,14 +6,15 @@
 //! router.
 //!
 //! ```
-//! use euryale_core::{Error, ErrorKind, Response};
+//! use euryale_core::error::LANE_FULL;
+//! use euryale_core::{Error, Response};
 //! use euryale_respond::RespondLayer;
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
 //! let service = ServiceBuilder::new().layer(RespondLayer::new()).service(service_fn(
-//!     async |_: http::Request<()>| Err::<Response, _>(Error::new(ErrorKind::QueueFull)),
+//!     async |_: http::Request<()>| Err::<Response, _>(Error::new(LANE_FULL)),
 //! ));
 //! let response = service.oneshot(http::Request::new(())).await.unwrap(); // `Infallible`
 //! assert_eq!(response.status(), 503);

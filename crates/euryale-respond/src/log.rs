@@ -3,34 +3,24 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
-use euryale_core::{Error, ErrorChain, ErrorKind};
+use euryale_core::error::Level;
+use euryale_core::{Error, ErrorChain};
 
 use crate::page::Asked;
 
 pub(crate) fn error(error: &Error, asked: &Asked, throttle: &Throttle) {
     let Asked { method, uri, .. } = asked;
     let cause = ErrorChain::new(error);
-    match error.kind() {
+    match error.code().level() {
         // There are many of these at once, if any: one line a second is enough.
-        ErrorKind::QueueFull
-        | ErrorKind::QueueElapsed
-        | ErrorKind::SuspendedFull
-        | ErrorKind::SpoolBusy
-        | ErrorKind::NoDescriptor
-        | ErrorKind::LaneFull => {
+        Level::Overload => {
             if let Some(more) = throttle.pass() {
                 tracing::warn!(%method, %uri, more, "overloaded: {cause}");
             }
         }
-        // The client's fault, or the expected result of closing a pool.
-        ErrorKind::BodyTooLarge
-        | ErrorKind::BodyStalled
-        | ErrorKind::Malformed
-        | ErrorKind::ClientGone
-        | ErrorKind::Closed => tracing::info!(%method, %uri, "request failed: {cause}"),
-        // The deadline did its work.
-        ErrorKind::PublishElapsed => tracing::warn!(%method, %uri, "request failed: {cause}"),
-        _ => tracing::error!(%method, %uri, "request failed: {cause}"),
+        Level::Info => tracing::info!(%method, %uri, "request failed: {cause}"),
+        Level::Warn => tracing::warn!(%method, %uri, "request failed: {cause}"),
+        Level::Error => tracing::error!(%method, %uri, "request failed: {cause}"),
     }
 }
 

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use euryale_core::{Body, Error, ErrorKind, Response};
+use euryale_core::error::Code;
+use euryale_core::{Body, Error, Response};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use serde_json::Value;
@@ -62,7 +63,7 @@ pub fn accepts_html(headers: &HeaderMap) -> bool {
 #[non_exhaustive]
 pub struct Problem {
     /// What happened.
-    pub kind: ErrorKind,
+    pub code: Code,
     /// The status that is sent.
     pub status: StatusCode,
     /// When the client may try again.
@@ -75,20 +76,19 @@ pub struct Problem {
 
 impl Problem {
     pub(crate) fn new(error: &Error, asked: &Asked) -> Self {
-        let kind = error.kind();
-        let status = kind.status();
+        let code = error.code();
+        let class = code.class();
         // RFC 9110 §9.2.2: repeating it could do it twice.
         let is_done = error.is_after_transaction() && !asked.method.is_safe();
         let detail = match error.told() {
             Some(told) => Cow::Owned(told.to_owned()),
             None if is_done => Cow::Borrowed(DONE),
-            None if kind == ErrorKind::PublishElapsed => Cow::Borrowed(NOT_DONE),
-            None => Cow::Borrowed(detail(status)),
+            None => Cow::Borrowed(code.sentence()),
         };
-        let retry_after = if is_done { None } else { kind.retry_after() };
+        let retry_after = if is_done { None } else { class.retry_after() };
         Self {
-            kind,
-            status,
+            code,
+            status: class.status(),
             retry_after,
             uri: asked.uri.clone(),
             detail,
@@ -130,31 +130,6 @@ impl Problem {
 const DONE: &str = "What you sent was received and may be done; only the answer could not be made. \
                     Look before you send it again.";
 
-/// For a publication that its deadline stopped: it will not commit. Others that are answered 504
-/// may have committed.
-const NOT_DONE: &str = "The server took too long to answer. Nothing of it was done.";
-
-fn detail(status: StatusCode) -> &'static str {
-    match status {
-        StatusCode::SERVICE_UNAVAILABLE => "The server is busy right now. Try again in a moment.",
-        StatusCode::GATEWAY_TIMEOUT => {
-            "The server took too long to answer. What you sent may be done: look before you send \
-             it again."
-        }
-        StatusCode::BAD_GATEWAY => {
-            "Something that the server depends on gave no answer. Try again later."
-        }
-        StatusCode::PAYLOAD_TOO_LARGE => "What you sent is larger than this address accepts.",
-        StatusCode::REQUEST_TIMEOUT => "What you sent stopped arriving. Send it again.",
-        StatusCode::INSUFFICIENT_STORAGE => "The server has no room left for what you sent.",
-        StatusCode::LOOP_DETECTED => {
-            "The server could not complete this page in the number of steps it allows."
-        }
-        StatusCode::BAD_REQUEST => "The server could not make sense of what you sent.",
-        _ => "The server met an error that is not yours. It was logged.",
-    }
-}
-
 fn typed(body: String, content_type: &'static str) -> Response {
     let mut response = Response::new(Body::from(body));
     response
@@ -183,6 +158,6 @@ pub(crate) fn respond(problem: &Problem, page: Option<&Page>) -> Response {
         .headers_mut()
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
-    response.extensions_mut().insert(problem.kind);
+    response.extensions_mut().insert(problem.code);
     response
 }

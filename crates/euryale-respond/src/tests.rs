@@ -1,4 +1,14 @@
-use euryale_core::{Body, Error, ErrorKind, Response};
+use euryale_connection::{QUEUE_ELAPSED, QUEUE_FULL};
+use euryale_core::error::{
+    APPLICATION, BODY_STALLED, CLIENT_GONE, CLOSED, CONFLICT, Class, Code, ELAPSED, IN_DOUBT,
+    LANE_FULL, Level, NO_DESCRIPTOR, NO_WORKER, PANICKED, PUBLISH_ELAPSED, REFUSED, STORAGE_FULL,
+    SUSPENDED, UNAVAILABLE, WOULD_DEADLOCK,
+};
+use euryale_core::{Body, Error, Response};
+use euryale_deferred::DEFERRED_FAILED;
+use euryale_promise::{PASS_LIMIT, PROMISE_LIMIT, SUSPENDED_FULL};
+use euryale_publisher::CONFLICTS_EXHAUSTED;
+use euryale_spool::{BODY_TOO_LARGE, MALFORMED, SPOOL_BUSY, SPOOL_FULL, SPOOL_UNAVAILABLE};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
@@ -6,35 +16,35 @@ use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use crate::RespondLayer;
 
-const KINDS: [(ErrorKind, u16); 28] = [
-    (ErrorKind::NoWorker, 503),
-    (ErrorKind::SpoolUnavailable, 503),
-    (ErrorKind::QueueFull, 503),
-    (ErrorKind::QueueElapsed, 503),
-    (ErrorKind::Closed, 503),
-    (ErrorKind::Unavailable, 503),
-    (ErrorKind::Conflict, 503),
-    (ErrorKind::ConflictsExhausted, 503),
-    (ErrorKind::LaneFull, 503),
-    (ErrorKind::PublishElapsed, 504),
-    (ErrorKind::Elapsed, 504),
-    (ErrorKind::Panicked, 500),
-    (ErrorKind::InDoubt, 500),
-    (ErrorKind::ClientGone, 500),
-    (ErrorKind::Suspended, 500),
-    (ErrorKind::Refused, 500),
-    (ErrorKind::WouldDeadlock, 500),
-    (ErrorKind::Application, 500),
-    (ErrorKind::DeferredFailed, 502),
-    (ErrorKind::BodyTooLarge, 413),
-    (ErrorKind::BodyStalled, 408),
-    (ErrorKind::SpoolFull, 507),
-    (ErrorKind::StorageFull, 507),
-    (ErrorKind::PassLimit, 508),
-    (ErrorKind::PromiseLimit, 508),
-    (ErrorKind::SuspendedFull, 503),
-    (ErrorKind::SpoolBusy, 503),
-    (ErrorKind::Malformed, 400),
+const CODES: [(Code, u16); 28] = [
+    (NO_WORKER, 503),
+    (SPOOL_UNAVAILABLE, 503),
+    (QUEUE_FULL, 503),
+    (QUEUE_ELAPSED, 503),
+    (CLOSED, 503),
+    (UNAVAILABLE, 503),
+    (CONFLICT, 503),
+    (CONFLICTS_EXHAUSTED, 503),
+    (LANE_FULL, 503),
+    (PUBLISH_ELAPSED, 504),
+    (ELAPSED, 504),
+    (PANICKED, 500),
+    (IN_DOUBT, 500),
+    (CLIENT_GONE, 500),
+    (SUSPENDED, 500),
+    (REFUSED, 500),
+    (WOULD_DEADLOCK, 500),
+    (APPLICATION, 500),
+    (DEFERRED_FAILED, 502),
+    (BODY_TOO_LARGE, 413),
+    (BODY_STALLED, 408),
+    (SPOOL_FULL, 507),
+    (STORAGE_FULL, 507),
+    (PASS_LIMIT, 508),
+    (PROMISE_LIMIT, 508),
+    (SUSPENDED_FULL, 503),
+    (SPOOL_BUSY, 503),
+    (MALFORMED, 400),
 ];
 
 async fn answer(layer: RespondLayer, accept: &str, result: Result<Response, Error>) -> Response {
@@ -69,19 +79,19 @@ async fn text(response: Response) -> String {
 }
 
 #[tokio::test]
-async fn each_kind_has_its_status_and_says_nothing_of_the_inside() {
-    for (kind, status) in KINDS {
-        let error = Error::with_source(kind, "secret: table users is locked");
+async fn each_code_has_its_status_and_says_nothing_of_the_inside() {
+    for (code, status) in CODES {
+        let error = Error::with_source(code, "secret: table users is locked");
         let response = answer(RespondLayer::new(), "*/*", Err(error)).await;
-        assert_eq!(response.status(), status, "{kind:?}");
+        assert_eq!(response.status(), status, "{code:?}");
         assert_eq!(
             response.headers().contains_key(RETRY_AFTER),
             status == 503,
-            "{kind:?}"
+            "{code:?}"
         );
         assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
         assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
-        assert_eq!(response.extensions().get::<ErrorKind>(), Some(&kind));
+        assert_eq!(response.extensions().get::<Code>(), Some(&code));
         let text = text(response).await;
         assert!(
             text.contains(&format!("\"status\":{status}")) && !text.contains("secret"),
@@ -101,7 +111,7 @@ async fn what_may_be_done_already_is_not_asked_for_again() {
         let service = ServiceBuilder::new()
             .layer(RespondLayer::new())
             .service(service_fn(move |_: Request<()>| {
-                let error = Error::new(ErrorKind::LaneFull);
+                let error = Error::new(LANE_FULL);
                 let error = if is_over {
                     error.after_transaction()
                 } else {
@@ -125,10 +135,8 @@ async fn what_may_be_done_already_is_not_asked_for_again() {
 
 #[tokio::test]
 async fn what_an_error_tells_is_told() {
-    let error = || {
-        Error::with_source(ErrorKind::BodyTooLarge, "secret")
-            .telling("At most 3 of <b>, \"c\" & \\\n.")
-    };
+    let error =
+        || Error::with_source(BODY_TOO_LARGE, "secret").telling("At most 3 of <b>, \"c\" & \\\n.");
     let json = text(answer(RespondLayer::new(), "*/*", Err(error())).await).await;
     assert!(
         json.contains(r#""detail":"At most 3 of <b>, \"c\" & \\\n.""#),
@@ -151,12 +159,7 @@ async fn browsers_get_a_page() {
         ("application/json", false),
         ("*/*", false),
     ] {
-        let response = answer(
-            RespondLayer::new(),
-            accept,
-            Err(Error::new(ErrorKind::QueueFull)),
-        )
-        .await;
+        let response = answer(RespondLayer::new(), accept, Err(Error::new(QUEUE_FULL))).await;
         let is_html = response.headers()[CONTENT_TYPE] == "text/html; charset=utf-8";
         assert_eq!(is_html, html, "{accept}");
         assert_eq!(
@@ -177,23 +180,13 @@ async fn a_page_of_ones_own_keeps_the_status() {
             problem.detail()
         )))
     });
-    let json = answer(
-        layer.clone(),
-        "*/*",
-        Err(Error::new(ErrorKind::ConflictsExhausted)),
-    )
-    .await;
+    let json = answer(layer.clone(), "*/*", Err(Error::new(CONFLICTS_EXHAUSTED))).await;
     assert_eq!(
         json.headers()[CONTENT_TYPE],
         "application/problem+json",
         "for who wants no HTML"
     );
-    let response = answer(
-        layer,
-        "text/html",
-        Err(Error::new(ErrorKind::ConflictsExhausted)),
-    )
-    .await;
+    let response = answer(layer, "text/html", Err(Error::new(CONFLICTS_EXHAUSTED))).await;
     assert_eq!(
         (response.status(), &response.headers()[RETRY_AFTER]),
         (StatusCode::SERVICE_UNAVAILABLE, &"1".parse().unwrap())
@@ -234,7 +227,7 @@ impl tower::Service<Request<()>> for Broken {
     type Future = std::future::Ready<Result<Response, Error>>;
 
     fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Error>> {
-        std::task::Poll::Ready(Err(Error::new(ErrorKind::Closed)))
+        std::task::Poll::Ready(Err(Error::new(CLOSED)))
     }
 
     fn call(&mut self, _: Request<()>) -> Self::Future {
@@ -254,14 +247,14 @@ async fn a_service_that_is_not_ready_is_not_called() {
 /// Only a publication that was stopped is known not to have been committed.
 #[tokio::test]
 async fn a_time_out_says_whether_anything_was_done() {
-    let told = async |kind: ErrorKind| {
-        let response = answer(RespondLayer::new(), "*/*", Err(Error::new(kind))).await;
+    let told = async |code: Code| {
+        let response = answer(RespondLayer::new(), "*/*", Err(Error::new(code))).await;
         assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
         text(response).await
     };
-    let stopped = told(ErrorKind::PublishElapsed).await;
+    let stopped = told(PUBLISH_ELAPSED).await;
     assert!(stopped.contains("Nothing of it was done."), "{stopped}");
-    let other = told(ErrorKind::Elapsed).await;
+    let other = told(ELAPSED).await;
     assert!(
         other.contains("may be done") && !other.contains("Nothing"),
         "{other}"
@@ -298,19 +291,19 @@ impl tracing::Subscriber for Levels {
 
 #[tokio::test]
 async fn overload_is_one_line_a_second_and_no_error() {
-    for kind in [
-        ErrorKind::QueueFull,
-        ErrorKind::QueueElapsed,
-        ErrorKind::SuspendedFull,
-        ErrorKind::SpoolBusy,
-        ErrorKind::NoDescriptor,
-        ErrorKind::LaneFull,
+    for code in [
+        QUEUE_FULL,
+        QUEUE_ELAPSED,
+        SUSPENDED_FULL,
+        SPOOL_BUSY,
+        NO_DESCRIPTOR,
+        LANE_FULL,
     ] {
         let levels = Levels::default();
         let log = tracing::subscriber::set_default(levels.clone());
         let layer = RespondLayer::new();
         for _ in 0..5 {
-            answer(layer.clone(), "*/*", Err(Error::new(kind))).await;
+            answer(layer.clone(), "*/*", Err(Error::new(code))).await;
         }
         drop(log);
         let levels = levels.0.lock().unwrap();
@@ -318,7 +311,67 @@ async fn overload_is_one_line_a_second_and_no_error() {
         assert!(
             (1..=2).contains(&levels.len())
                 && levels.iter().all(|level| *level == tracing::Level::WARN),
-            "{kind:?}: {levels:?}"
+            "{code:?}: {levels:?}"
+        );
+    }
+}
+
+/// The levels of the lines that an error with this code leaves in the log.
+async fn logged(code: Code) -> Vec<tracing::Level> {
+    let levels = Levels::default();
+    let log = tracing::subscriber::set_default(levels.clone());
+    answer(RespondLayer::new(), "*/*", Err(Error::new(code))).await;
+    drop(log);
+    let levels = levels.0.lock().unwrap();
+    levels.clone()
+}
+
+#[tokio::test]
+async fn each_code_has_its_level() {
+    let of_clients = [BODY_TOO_LARGE, BODY_STALLED, MALFORMED, CLIENT_GONE, CLOSED];
+    let of_limits = [
+        QUEUE_FULL,
+        QUEUE_ELAPSED,
+        SUSPENDED_FULL,
+        SPOOL_BUSY,
+        LANE_FULL,
+        PUBLISH_ELAPSED,
+    ];
+    for (code, _) in CODES {
+        let level = if of_clients.contains(&code) {
+            tracing::Level::INFO
+        } else if of_limits.contains(&code) {
+            tracing::Level::WARN
+        } else {
+            tracing::Level::ERROR
+        };
+        assert_eq!(logged(code).await, [level], "{code:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_code_of_any_other_crate_says_how_it_is_answered_and_logged() {
+    let refused = Code::new(
+        Class::Upstream,
+        "mail.refused",
+        "the mail server refused a mail",
+    );
+    assert_eq!(logged(refused).await, [tracing::Level::ERROR]);
+    let refused = refused.telling("Your mail could not be sent.");
+    for (level, line) in [
+        (Level::Overload, tracing::Level::WARN),
+        (Level::Info, tracing::Level::INFO),
+        (Level::Warn, tracing::Level::WARN),
+        (Level::Error, tracing::Level::ERROR),
+    ] {
+        let code = refused.logged_at(level);
+        assert_eq!(logged(code).await, [line], "{level:?}");
+        let response = answer(RespondLayer::new(), "*/*", Err(Error::new(code))).await;
+        assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+        let text = text(response).await;
+        assert!(
+            text.contains(r#""detail":"Your mail could not be sent.""#),
+            "{text}"
         );
     }
 }

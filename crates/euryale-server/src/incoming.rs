@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use euryale_core::{BoxError, Error, ErrorKind};
+use euryale_core::error::BODY_STALLED;
+use euryale_core::{BoxError, Error};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -17,7 +18,7 @@ use crate::socket::{Ending, SocketCell};
 /// The body of the requests that a service gets.
 ///
 /// It must arrive while the service waits for it: a body that stops or is too slow ends in an error
-/// of kind [`BodyStalled`](ErrorKind::BodyStalled). No time counts while nothing polls it.
+/// with the code [`BODY_STALLED`]. No time counts while nothing polls it.
 pub struct Incoming {
     body: hyper::body::Incoming,
     /// None if there is nothing to wait for.
@@ -102,7 +103,7 @@ impl Watch {
         if !self.cell.is_http2() {
             self.cell.blame(Ending::BodyElapsed);
         }
-        Error::new(ErrorKind::BodyStalled).into()
+        Error::new(BODY_STALLED).into()
     }
 }
 

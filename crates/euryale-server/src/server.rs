@@ -132,8 +132,8 @@ impl Server {
     }
 
     /// How long the body of a request may pause while the service waits for it. Default: 30 s. Then
-    /// the service gets an error of kind [`BodyStalled`](euryale_core::ErrorKind::BodyStalled), for
-    /// 408.
+    /// the service gets an error with the code
+    /// [`BODY_STALLED`](euryale_core::error::BODY_STALLED), for 408.
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
         self.settings.pace.stall = timeout;
         self

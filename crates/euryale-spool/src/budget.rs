@@ -7,8 +7,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use euryale_core::{Descriptor, Descriptors, Error, ErrorKind};
+use euryale_core::{Descriptor, Descriptors, Error};
 
+use crate::SPOOL_BUSY;
 use crate::layer::Settings;
 
 /// Limits the memory and the files of all request bodies of a program together.
@@ -32,8 +33,8 @@ use crate::layer::Settings;
 /// Nothing ever waits for the budget, so bodies cannot wait for each other:
 ///
 /// * A body that finds no memory goes to a file, however small it is.
-/// * A body that finds no room in the budget for files is refused with
-///   [`SpoolBusy`](ErrorKind::SpoolBusy) (503). So is a form whose decoded fields find no memory.
+/// * A body that finds no room in the budget for files is refused with [`SPOOL_BUSY`] (503). So is
+///   a form whose decoded fields find no memory.
 ///
 /// Large requests cannot lock out small ones: bodies above 16 KiB may use half of the memory, and
 /// the fields of forms above 16 KiB seven eighths of it.
@@ -224,7 +225,7 @@ impl Settings {
     /// The budget has no room for a request.
     pub(crate) fn busy(&self) -> Error {
         self.book.refused.add(1);
-        Error::new(ErrorKind::SpoolBusy).telling(
+        Error::new(SPOOL_BUSY).telling(
             "The server is receiving as many requests as it can hold. Nothing of this one was \
              done: send it again in a moment.",
         )
@@ -310,7 +311,7 @@ impl FileCharge {
     /// One file, of no bytes yet.
     ///
     /// # Errors
-    /// `SpoolBusy`: the maximum number of files is reached, or no descriptor is left.
+    /// `SPOOL_BUSY`: the maximum number of files is reached, or no descriptor is left.
     pub(crate) fn open(settings: &Arc<Settings>) -> Result<Self, Error> {
         let SpoolBudget {
             shared,
@@ -337,7 +338,7 @@ impl FileCharge {
     /// The file becomes longer by `more` bytes.
     ///
     /// # Errors
-    /// `SpoolBusy`: all files together have reached their maximum length.
+    /// `SPOOL_BUSY`: all files together have reached their maximum length.
     pub(crate) fn grow(&mut self, more: u64) -> Result<(), Error> {
         let Shared { most, used } = &*self.settings.budget.shared;
         if !take(&used.file_bytes, more, most.file_bytes) {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use euryale_core::ledger::GaugeGuard;
-use euryale_core::{Error, ErrorKind, SpooledBody};
+use euryale_core::{Error, SpooledBody};
 
 use crate::budget::{Buffer, MemoryCharge, Share};
 use crate::layer::Settings;
 use crate::write::FileWriter;
+use crate::{SPOOL_FULL, SPOOL_UNAVAILABLE};
 
 /// One body that is arriving, counted in the meantime.
 pub(crate) struct Keeper {
@@ -105,11 +106,11 @@ pub(crate) fn no_room(error: io::Error) -> Error {
         Ok(own) => return own,
         Err(error) => error,
     };
-    let kind = match error.kind() {
+    let code = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            ErrorKind::SpoolFull
+            SPOOL_FULL
         }
-        _ => ErrorKind::SpoolUnavailable,
+        _ => SPOOL_UNAVAILABLE,
     };
-    Error::with_source(kind, error)
+    Error::with_source(code, error)
 }

@@ -80,10 +80,11 @@
 //!
 //! # Errors
 //!
-//! [`Error`](euryale_core::Error), by kind: `BodyTooLarge` (413), `BodyStalled` (408), `SpoolFull`
-//! (507: the disk is full), `SpoolUnavailable` (503), `SpoolBusy` (503: the budget is used up),
-//! `Malformed` (400: the body ended in an error, or is not a form), the errors of `Admit`, and
-//! those of the service inside. In a Router it needs `RespondLayer` outside it.
+//! [`Error`](euryale_core::Error), by code: [`BODY_TOO_LARGE`] (413),
+//! [`BODY_STALLED`](euryale_core::error::BODY_STALLED) (408), [`SPOOL_FULL`] (507: the disk is
+//! full), [`SPOOL_UNAVAILABLE`] (503), [`SPOOL_BUSY`] (503: the budget is used up), [`MALFORMED`]
+//! (400: the body ended in an error, or is not a form), the errors of `Admit`, and those of the
+//! service inside. In a Router it needs `RespondLayer` outside it.
 //!
 //! # Panics
 //!
@@ -95,6 +96,7 @@
 
 mod book;
 mod budget;
+mod codes;
 mod content;
 #[cfg(feature = "forms")]
 mod form;
@@ -110,6 +112,7 @@ mod write;
 
 pub use self::book::SpoolBook;
 pub use self::budget::SpoolBudget;
+pub use self::codes::{BODY_TOO_LARGE, MALFORMED, SPOOL_BUSY, SPOOL_FULL, SPOOL_UNAVAILABLE};
 #[cfg(feature = "forms")]
 #[cfg_attr(docsrs, doc(cfg(feature = "forms")))]
 pub use self::form::{Field, Form, FormLimits, Upload};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use euryale_core::{Error, ErrorKind};
+use euryale_core::Error;
+use euryale_core::error::BODY_STALLED;
 
 use crate::layer::{Rate, Settings};
 
@@ -44,7 +45,7 @@ impl Pace {
         self.in_span += bytes;
         if bytes > 0 && self.span >= self.rate.span {
             if self.in_span < self.rate.bytes {
-                return Err(Error::new(ErrorKind::BodyStalled));
+                return Err(Error::new(BODY_STALLED));
             }
             (self.span, self.in_span) = (Duration::ZERO, 0);
         }

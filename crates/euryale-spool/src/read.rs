@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::{Buf, Bytes};
-use euryale_core::{BoxError, Error, ErrorKind, SpooledBody};
+use euryale_core::error::BODY_STALLED;
+use euryale_core::{BoxError, Error, SpooledBody};
 use http_body::{Body, Frame};
 use tokio::time::Instant;
 
 use crate::keep::Keeper;
 use crate::layer::Settings;
 use crate::pace::Pace;
+use crate::{BODY_TOO_LARGE, MALFORMED};
 
 /// The whole of a body.
 pub(crate) async fn whole<B>(
@@ -73,9 +75,9 @@ where
             let next = poll_fn(|cx| next_part(self.body.as_mut().poll_frame(cx)));
             let part = tokio::time::timeout(self.pace.patience(), next)
                 .await
-                .map_err(|_| Error::new(ErrorKind::BodyStalled))?;
+                .map_err(|_| Error::new(BODY_STALLED))?;
             // The server's own reason for giving up the body.
-            let part = part.map_err(|error| Error::of_body(error, ErrorKind::Malformed));
+            let part = part.map_err(|error| Error::of_body(error, MALFORMED));
             let Some(data) = part? else {
                 return Ok(None);
             };
@@ -94,7 +96,7 @@ where
 
 /// The sentence that tells the client which limit it exceeded.
 pub(crate) fn longer_than(limit: u64) -> Error {
-    Error::new(ErrorKind::BodyTooLarge).telling(format!(
+    Error::new(BODY_TOO_LARGE).telling(format!(
         "What is sent to this address may have at most {limit} bytes."
     ))
 }

@@ -4,12 +4,13 @@ mod wrapped;
 use std::time::Duration;
 
 use bytes::Bytes;
-use euryale_core::{Error, ErrorKind, Ledger, Request};
+use euryale_core::error::{APPLICATION, BODY_STALLED, CLOSED, Class, Code};
+use euryale_core::{Error, Ledger, Request};
 use euryale_test::{assert_quiet, eventually};
 use http_body_util::{Channel, Full};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
-use crate::{SpoolBook, SpoolLayer};
+use crate::{BODY_TOO_LARGE, MALFORMED, SPOOL_UNAVAILABLE, SpoolBook, SpoolLayer};
 
 /// A stack that answers with the body it was given.
 fn echo<B>(
@@ -24,7 +25,7 @@ where
             request
                 .body()
                 .to_bytes()
-                .map_err(|error| Error::with_source(ErrorKind::Application, error))
+                .map_err(|error| Error::with_source(APPLICATION, error))
         }))
 }
 
@@ -54,7 +55,7 @@ async fn an_announced_length_over_the_limit_is_refused_before_reading() {
         .oneshot(http::Request::new(body))
         .await
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
+    assert_eq!(error.code(), BODY_TOO_LARGE);
     assert_eq!(
         error.told(),
         Some("What is sent to this address may have at most 10 bytes.")
@@ -71,7 +72,7 @@ async fn a_body_that_grows_over_the_limit_is_refused() {
         .oneshot(http::Request::new(body))
         .await
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
+    assert_eq!(error.code(), BODY_TOO_LARGE);
     assert_eq!(
         error.told(),
         Some("What is sent to this address may have at most 10 bytes.")
@@ -97,7 +98,7 @@ async fn a_stalled_body_is_given_up() {
     let began = tokio::time::Instant::now();
     sender.send_data(Bytes::from("a")).await.unwrap();
     let error = answer.await.unwrap().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::BodyStalled);
+    assert_eq!(error.code(), BODY_STALLED);
     assert_eq!(began.elapsed().as_secs(), 5);
 }
 
@@ -109,20 +110,22 @@ async fn a_body_that_breaks_off_is_an_error() {
         .oneshot(http::Request::new(body))
         .await
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Malformed);
+    assert_eq!(error.code(), MALFORMED);
 }
+
+/// What the service inside has no room for.
+const QUEUE_FULL: Code = Code::new(Class::Busy, "test.queue_full", "the queue is full");
 
 #[tokio::test]
 async fn who_is_not_admitted_is_not_read() {
-    let layer =
-        SpoolLayer::new().admit(|_: &http::request::Parts| Err(Error::new(ErrorKind::QueueFull)));
+    let layer = SpoolLayer::new().admit(|_: &http::request::Parts| Err(Error::new(QUEUE_FULL)));
     // Nothing is ever sent: reading it would wait.
     let (_sender, body) = Channel::<Bytes>::new(1);
     let error = echo(layer)
         .oneshot(http::Request::new(body))
         .await
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::QueueFull);
+    assert_eq!(error.code(), QUEUE_FULL);
 }
 
 #[tokio::test]
@@ -194,7 +197,7 @@ async fn a_folder_that_is_not_there_is_an_error_and_nothing_is_lost() {
         .directory(folder.path().join("not yet"));
     let ask =
         || echo(layer.clone()).oneshot(http::Request::new(Full::new(Bytes::from("twelve bytes"))));
-    assert_eq!(ask().await.unwrap_err().kind(), ErrorKind::SpoolUnavailable);
+    assert_eq!(ask().await.unwrap_err().code(), SPOOL_UNAVAILABLE);
     std::fs::create_dir(folder.path().join("not yet")).unwrap();
     assert_eq!(ask().await.unwrap(), "twelve bytes", "without a restart");
 }
@@ -213,10 +216,7 @@ async fn a_body_that_trickles_is_given_up() {
         }
         assert!(began.elapsed().as_secs() < 100);
     }
-    assert_eq!(
-        answer.await.unwrap().unwrap_err().kind(),
-        ErrorKind::BodyStalled
-    );
+    assert_eq!(answer.await.unwrap().unwrap_err().code(), BODY_STALLED);
     assert!(began.elapsed().as_secs() >= 60);
 }
 
@@ -246,7 +246,7 @@ async fn a_limit_may_differ_by_request() {
         echo(layer.clone()).oneshot(http::Request::post(path).body(body).unwrap())
     };
     assert_eq!(ask("/upload").await.unwrap(), "five!");
-    assert_eq!(ask("/").await.unwrap_err().kind(), ErrorKind::BodyTooLarge);
+    assert_eq!(ask("/").await.unwrap_err().code(), BODY_TOO_LARGE);
 }
 
 /// A service whose readiness is a resource.
@@ -303,7 +303,7 @@ impl Service<Request> for Late {
         self.1.notify_one();
         match *self.0.borrow() {
             Some(true) => std::task::Poll::Ready(Ok(())),
-            Some(false) => std::task::Poll::Ready(Err(Error::new(ErrorKind::Closed))),
+            Some(false) => std::task::Poll::Ready(Err(Error::new(CLOSED))),
             None => {
                 cx.waker().wake_by_ref();
                 std::task::Poll::Pending

@@ -112,8 +112,8 @@ use crate::{BlobStore, StoreBook, WrongLength};
 /// # Errors
 ///
 /// The file system's, as `io::Error`. No room on the disk (`StorageFull`, `QuotaExceeded`) makes a
-/// transaction end with the kind [`StorageFull`](euryale_core::ErrorKind::StorageFull), and no
-/// descriptor with [`NoDescriptor`](euryale_core::ErrorKind::NoDescriptor).
+/// transaction end with the code [`STORAGE_FULL`](euryale_core::error::STORAGE_FULL), and no
+/// descriptor with [`NO_DESCRIPTOR`](euryale_core::error::NO_DESCRIPTOR).
 #[derive(Clone)]
 #[doc(alias = "FilesystemHelper")]
 pub struct FolderStore {

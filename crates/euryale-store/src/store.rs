@@ -89,8 +89,9 @@ pub trait BlobStore: Send + Sync + 'static {
     /// that waits for them lets all other writers of its database wait, too. A transaction that is
     /// run again gets another name.
     ///
-    /// # Errors The bytes cannot be kept. If there is no room, and a publisher returns the error,
-    /// it has the kind [`StorageFull`](euryale_core::ErrorKind::StorageFull).
+    /// # Errors
+    /// The bytes cannot be kept. If there is no room, and a publisher returns the error, it has the
+    /// code [`STORAGE_FULL`](euryale_core::error::STORAGE_FULL).
     fn keep<D: Database>(
         &self,
         body: SpooledBody,

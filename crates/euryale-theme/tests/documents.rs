@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use euryale_core::{Body, Error, ErrorKind, Internal, InternalRequest, Ledger, Response, Route};
+use euryale_core::error::{Class, Code};
+use euryale_core::{Body, Error, Internal, InternalRequest, Ledger, Response, Route};
 use euryale_test::{Log, assert_quiet};
 use euryale_theme::{DocumentBook, LiveTheme, Loader, ThemeTransform};
 use euryale_transform::TransformChainLayer;
@@ -62,6 +63,9 @@ fn status(status: StatusCode) -> Response {
     response
 }
 
+/// The error of a stack that has no place for the sub-request.
+const QUEUE_FULL: Code = Code::new(Class::Busy, "test.queue_full", "the queue is full");
+
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>;
 
 /// What is at each address; elsewhere the page.
@@ -72,7 +76,7 @@ fn answer(request: &Request<Body>) -> Answer {
             "/error" => status(StatusCode::INTERNAL_SERVER_ERROR),
             "/missing" => status(StatusCode::NOT_FOUND),
             "/moved" => status(StatusCode::FOUND),
-            "/full" => return Err(Error::new(ErrorKind::QueueFull)),
+            "/full" => return Err(Error::new(QUEUE_FULL)),
             "/panic" => std::panic::resume_unwind(Box::new("as scripted")),
             "/never" => std::future::pending().await,
             "/stalls" => html(Body::deferred(std::future::pending::<

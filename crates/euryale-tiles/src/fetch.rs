@@ -126,7 +126,7 @@ impl Asker {
             .map_err(|error| {
                 tracing::debug!(%address, error = &error as &dyn std::error::Error, "a tile has no \
                 answer");
-                TileErrorKind::Status(error.kind().status())
+                TileErrorKind::Status(error.class().status())
             })
     }
 

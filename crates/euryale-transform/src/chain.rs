@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use euryale_core::ledger::GaugeGuard;
-use euryale_core::{BlobHandle, Body, ErrorKind, PanicMessage, Response};
+use euryale_core::{BlobHandle, Body, PanicMessage, Response};
 use euryale_subrequest::text as html;
 use http::header::{CONTENT_ENCODING, CONTENT_RANGE};
 use http::{HeaderValue, Method, StatusCode, response};
@@ -17,7 +17,7 @@ use crate::run::Run;
 use crate::tag::{self, Known, Suffix};
 use crate::transform::{Kind, Transform};
 use crate::watch::Watch;
-use crate::{Page, TransformMeters, TransformsOff, framing};
+use crate::{Page, TRANSFORM_FAILED, TransformMeters, TransformsOff, framing};
 
 pub(crate) struct Chain {
     steps: Vec<Step>,
@@ -117,7 +117,7 @@ impl Chain {
 
     pub(crate) fn failed(&self, page: &Page) -> Response {
         let mut response = self.settings.failed(page);
-        response.extensions_mut().insert(ErrorKind::TransformFailed);
+        response.extensions_mut().insert(TRANSFORM_FAILED);
         response
     }
 

@@ -139,6 +139,7 @@
 mod book;
 mod chain;
 mod closures;
+mod codes;
 mod framing;
 mod future;
 mod handlers;
@@ -164,6 +165,7 @@ pub use lol_html::{Selector, html_content};
 
 pub use self::book::TransformBook;
 pub use self::closures::{OnElements, OnHeads, OnPages, TransformFn, head_fn, page_fn, rewrite_fn};
+pub use self::codes::TRANSFORM_FAILED;
 pub use self::future::TransformChainFuture;
 pub use self::handlers::{Element, Handlers};
 pub use self::layer::TransformChainLayer;

@@ -8,8 +8,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use euryale_core::error::{ELAPSED, NO_WORKER};
 use euryale_core::ledger::GaugeGuard;
-use euryale_core::{BlockingLane, Body, BoxError, Error, ErrorKind};
+use euryale_core::{BlockingLane, Body, BoxError, Error};
 use http_body::Frame;
 
 use crate::pass::Pass;
@@ -190,19 +191,13 @@ impl Rewriting {
             (Some((pass, Next::Fed)), _) => Ok(pass),
             (Some((mut pass, Next::Piece(piece))), done) => {
                 // No thread was free in time: without its handlers the page costs little.
-                pass.give_up(
-                    done.err()
-                        .unwrap_or_else(|| Error::new(ErrorKind::NoWorker))
-                        .into(),
-                );
+                pass.give_up(done.err().unwrap_or_else(|| Error::new(NO_WORKER)).into());
                 pass.feed(piece.as_deref());
                 Ok(pass)
             }
             // A thread has it, and may never return it.
             (None, done) => {
-                let error = done
-                    .err()
-                    .unwrap_or_else(|| Error::new(ErrorKind::NoWorker));
+                let error = done.err().unwrap_or_else(|| Error::new(NO_WORKER));
                 for watch in &self.watches {
                     watch.fail(&error);
                 }
@@ -235,7 +230,7 @@ impl Away {
         let done = async move {
             tokio::time::timeout(deadline, work)
                 .await
-                .unwrap_or_else(|_| Err(Error::new(ErrorKind::Elapsed)))
+                .unwrap_or_else(|_| Err(Error::new(ELAPSED)))
         };
         Self {
             slot: shared,

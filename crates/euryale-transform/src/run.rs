@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
+use euryale_core::error::ELAPSED;
 use euryale_core::ledger::GaugeGuard;
-use euryale_core::{Body, BoxError, Error, ErrorKind, Response};
+use euryale_core::{Body, BoxError, Error, Response};
 use euryale_subrequest::text as html;
 use http::header::{ETAG, IF_NONE_MATCH, LAST_MODIFIED};
 use http::response::Parts;
@@ -215,7 +216,7 @@ impl Run {
             deadline
                 .as_mut()
                 .poll(cx)
-                .map(|()| Err(Error::new(ErrorKind::Elapsed).into()))
+                .map(|()| Err(Error::new(ELAPSED).into()))
         });
         let done = done.await;
         watch.took(began.elapsed());

@@ -3,7 +3,8 @@
 
 use std::convert::Infallible;
 
-use euryale_core::{Body, BoxError, Error, ErrorKind, Response};
+use euryale_core::error::UNAVAILABLE;
+use euryale_core::{Body, BoxError, Error, Response};
 use euryale_test::Log;
 use euryale_transform::{Handlers, Page, Rewrite, Transform, TransformChainLayer};
 use http::HeaderValue;
@@ -25,7 +26,7 @@ impl Transform for Failing {
 impl Rewrite for Failing {
     fn rewrite(&self, _page: &Page, handlers: &mut Handlers) -> Result<(), BoxError> {
         handlers.element(&"p".parse()?, |_| {
-            Err(Error::with_source(ErrorKind::Unavailable, "the cause").into())
+            Err(Error::with_source(UNAVAILABLE, "the cause").into())
         });
         Ok(())
     }

@@ -14,15 +14,15 @@ use bytes::Bytes;
 use euryale_blob::{OffloadLayer, ServeBlobLayer};
 use euryale_connection::{ConnectionLimitLayer, Lane, Pool};
 use euryale_core::{
-    Abort, Access, Body, BoxError, Database, Error, ErrorKind, Internal, Ledger, Publisher,
-    Request, Response, Transaction,
+    Abort, Access, Body, BoxError, Database, Error, Internal, Ledger, Publisher, Request, Response,
+    Transaction,
 };
 use euryale_deferred::DeferredLayer;
 use euryale_promise::RepublishLayer;
 use euryale_publisher::{ConflictPolicy, Publish};
 use euryale_respond::RespondLayer;
 use euryale_spool::SpoolLayer;
-use euryale_transform::TransformChainLayer;
+use euryale_transform::{TRANSFORM_FAILED, TransformChainLayer};
 use tower::retry::RetryLayer;
 use tower::util::{BoxCloneSyncService, option_layer};
 use tower::{Service, ServiceExt};
@@ -312,7 +312,7 @@ where
     let internal = internal.with_room(move || free_connections(&counted));
     let service = match transforms {
         Some(layer) => {
-            let failed = Error::new(ErrorKind::TransformFailed);
+            let failed = Error::new(TRANSFORM_FAILED);
             let layer = layer.or_failed(move |page| respond.answer(&failed, page.request()));
             BoxCloneSyncService::new(layer.ledger(ledger.clone()).layer(service))
         }

@@ -1,5 +1,6 @@
 //! The rules: pure functions from text or metadata to findings, one idea a file.
 
+pub(crate) mod codes;
 pub(crate) mod dependencies;
 pub(crate) mod entries;
 pub(crate) mod examples;

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use crate::ci::{self, Action, Installed, steps};
 use crate::instructions;
-use crate::rules::{Finding, entries, examples, manifests, markdown, packages, roots, size, words};
+use crate::rules::{
+    Finding, codes, entries, examples, manifests, markdown, packages, roots, size, words,
+};
 use crate::source::{Source, has_word};
 use crate::workspace::{Dependency, Package, Workspace};
 
@@ -75,6 +77,17 @@ fn split(text: &str) -> (Vec<String>, Vec<String>) {
         .map(|line| line.comment.trim().to_owned())
         .collect();
     (code, comments)
+}
+
+#[test]
+fn names_of_codes_begin_with_their_crate_and_differ() {
+    let text = "pub const FULL: Code = Code::new(Class::Busy, \"spool.full\", \"no room\");\n\
+                pub const GONE: Code = Code::new(\n    Class::Failed,\n    \"gone\",\n    \
+                \"gone\",\n)\n.telling(\"It is gone.\");\n\
+                pub const BUSY: Code = Code::new(Class::Busy, \"spool.full\", \"busy\");\n";
+    let found = |path| lines(&codes::check(path, &Source::new(text)));
+    assert_eq!(found("crates/euryale-spool/src/codes.rs"), [4, 8]);
+    assert_eq!(found("crates/euryale-spool/src/tests.rs"), [0; 0]);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::rules::{
-    Finding, dependencies, entries, examples, manifests, markdown, packages, phrases, roots, size,
-    words,
+    Finding, codes, dependencies, entries, examples, manifests, markdown, packages, phrases, roots,
+    size, words,
 };
 use crate::source::Source;
 use crate::workspace::Workspace;
@@ -45,6 +45,7 @@ fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
                 findings.extend(phrases::check_comments(path, &source));
                 findings.extend(packages::check_code(path, &source));
                 findings.extend(examples::check(path, &source));
+                findings.extend(codes::check(path, &source));
                 if roots::is_crate_root(path) {
                     findings.extend(roots::check(
                         path,

@@ -4,9 +4,9 @@ use std::io::{self, Read};
 
 use euryale::blob::{BlobPath, coding_of_name};
 use euryale::respond::accepts_html;
-use euryale::spool::Upload;
+use euryale::spool::{SPOOL_UNAVAILABLE, Upload};
 use euryale::store::{BlobStore, FolderStore};
-use euryale::{Abort, Blob, Body, Error, ErrorKind, Request, Response, Transaction};
+use euryale::{Abort, Blob, Body, Error, Request, Response, Transaction};
 use euryale_sqlite::{Connection, Sqlite, rusqlite};
 use http::header::{
     CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION,
@@ -138,7 +138,7 @@ pub(crate) fn take(
     // the same people. This error, too, distinguishes a full disk.
     let kept = kept
         .collect::<io::Result<Vec<_>>>()
-        .map_err(|error| Error::with_source(ErrorKind::SpoolUnavailable, error))?;
+        .map_err(|error| Error::with_source(SPOOL_UNAVAILABLE, error))?;
     if !store::exists(transaction.connection()?, path)? {
         let path = pages.seen(path);
         let detail = format!("There is no page at {path} to put files in. Make that first.");

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use euryale::error::{APPLICATION, Code, UNAVAILABLE};
 use euryale::store::FolderStore;
-use euryale::{ErrorKind, Pool, Route};
+use euryale::{Pool, Route};
 use euryale_agent_check::{AgentCheck, Load, Resume, Standing};
 use euryale_server::{Checked, Readiness, Shutdown, StatusDetails};
 use euryale_sqlite::Sqlite;
@@ -57,14 +58,14 @@ impl Opened {
         });
         match looked.await {
             Ok(()) => Checked::Passed,
-            Err(error) if is_of_database_or_files(error.kind()) => Checked::Failed(error.into()),
+            Err(error) if is_of_database_or_files(error.code()) => Checked::Failed(error.into()),
             Err(_) => Checked::Unknown,
         }
     }
 }
 
-fn is_of_database_or_files(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Unavailable | ErrorKind::Application)
+fn is_of_database_or_files(code: Code) -> bool {
+    matches!(code, UNAVAILABLE | APPLICATION)
 }
 
 /// The state of this process.

@@ -1,11 +1,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
-use euryale_core::{Claim, ErrorKind, Ledger};
+use euryale_core::error::PANICKED;
+use euryale_core::{Claim, Ledger};
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually, run_readme};
 use tokio::net::TcpListener;
 
-use crate::threads::Threads;
+use crate::threads::{QUEUE_FULL, Threads};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_readme_is_true() {
@@ -39,7 +40,7 @@ async fn the_cap_holds_whatever_becomes_of_the_futures() {
     let started = [job(), job()];
     eventually("two run", || gate.waiting() == 2).await;
     let waiting: Vec<_> = std::iter::repeat_with(job).take(8).collect();
-    assert_eq!(job().await.unwrap_err().kind(), ErrorKind::QueueFull);
+    assert_eq!(job().await.unwrap_err().code(), QUEUE_FULL);
     drop(started);
     drop(waiting);
     assert_eq!(gate.waiting(), 2);
@@ -51,5 +52,5 @@ async fn the_cap_holds_whatever_becomes_of_the_futures() {
     assert_eq!(ran.load(SeqCst), 2, "who has gone is never run");
     let panics = threads.run(|_| std::panic::resume_unwind(Box::new("a job")));
     let error: Result<(), _> = panics.await;
-    assert_eq!(error.unwrap_err().kind(), ErrorKind::Panicked);
+    assert_eq!(error.unwrap_err().code(), PANICKED);
 }

@@ -9,12 +9,18 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use euryale_core::error::{CLOSED, Class, Code, PANICKED};
 use euryale_core::ledger::{Book, Counter, Figures};
-use euryale_core::{
-    BoxError, Claim, Database, DropReason, Error, ErrorKind, Lease, LeaseSource, Ledger,
-};
+use euryale_core::{BoxError, Claim, Database, DropReason, Error, Lease, LeaseSource, Ledger};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+
+/// Every thread is busy, and the queue is full (503). An error of this pool's own.
+pub(crate) const QUEUE_FULL: Code = Code::new(
+    Class::Busy,
+    "swap_pool.queue_full",
+    "the queue of the threads is full",
+);
 
 /// A handle; the threads end when the last one is gone.
 pub(crate) struct Threads<D: Database> {
@@ -90,17 +96,17 @@ impl<D: Database> Claim for Threads<D> {
             }
             let returned = catch_unwind(AssertUnwindSafe(|| job(lease))).map_err(|_| {
                 lease.discard(DropReason::Panicked);
-                Error::new(ErrorKind::Panicked)
+                Error::new(PANICKED)
             });
             let _ = result.send(returned);
         }));
         let refused = queued.map_err(|refused| match refused {
-            TrySendError::Full(_) => Error::new(ErrorKind::QueueFull),
-            TrySendError::Disconnected(_) => Error::new(ErrorKind::Closed),
+            TrySendError::Full(_) => Error::new(QUEUE_FULL),
+            TrySendError::Disconnected(_) => Error::new(CLOSED),
         });
         async move {
             refused?;
-            done.await.map_err(|_| Error::new(ErrorKind::Closed))?
+            done.await.map_err(|_| Error::new(CLOSED))?
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Clients that go away: in each phase, whatever would have come of it.
 
+use euryale::deferred::{DEFERRED_FAILED, DeferredBook};
 use std::future::pending;
 use std::io::{self, Write};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use euryale::connection::PoolBook;
-use euryale::deferred::DeferredBook;
 use euryale::{Body, Deferred, Error, Request, Response};
 use euryale_test::{Gate, RawClient, assert_quiet, eventually};
 use euryale_tests::Site;
@@ -66,7 +66,7 @@ struct Script {
 fn computed(script: Script, gates: &Gates) -> Result<Response, Error> {
     match script.compute {
         Outcome::Ok | Outcome::Slow => {}
-        Outcome::Error => return Err(Error::new(euryale::ErrorKind::DeferredFailed)),
+        Outcome::Error => return Err(Error::new(DEFERRED_FAILED)),
         Outcome::Panic => resume_unwind(Box::new("as scripted")),
     }
     let gate = gates.stream.clone();

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use euryale_core::{Database, Error, ErrorKind};
+use euryale_core::error::{CLOSED, WOULD_DEADLOCK};
+use euryale_core::{Database, Error};
 use tokio::time::Instant;
 
 use super::seats::About;
 use super::{Queued, Shared, Todo};
+use crate::QUEUE_FULL;
 use crate::job::{Cell, Job, Waiting, Withdraw, Withdrawal};
 use crate::queue::{LaneIndex, Rank, Refused, Then, Ticket};
 use crate::threads::is_worker_thread;
@@ -26,7 +28,7 @@ impl<D: Database> Shared<D> {
         Cell<F, T>: Job<D> + 'static,
     {
         if is_worker_thread() {
-            return Err(Error::new(ErrorKind::WouldDeadlock));
+            return Err(Error::new(WOULD_DEADLOCK));
         }
         let now = Instant::now();
         let cell = Arc::new(Cell::new(job, about.stop_when.client_gone));
@@ -55,9 +57,9 @@ impl<D: Database> Shared<D> {
             Ok(ticket) => Ok((Waiting::new(Arc::clone(self), cell, ticket, until), todo)),
             Err((_, Refused::Full)) => {
                 self.book.queue.full.add(1);
-                Err(Error::new(ErrorKind::QueueFull))
+                Err(Error::new(QUEUE_FULL))
             }
-            Err((_, Refused::Closed)) => Err(Error::new(ErrorKind::Closed)),
+            Err((_, Refused::Closed)) => Err(Error::new(CLOSED)),
         }
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Wake, Waker};
 
-use euryale_core::{Begin, BoxError, Claim, Database, ErrorKind, Fault};
+use euryale_core::error::NO_WORKER;
+use euryale_core::{Begin, BoxError, Claim, Database, Fault};
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 
 use crate::{Pool, PoolBook, PoolWorker};
@@ -234,10 +235,7 @@ fn a_system_without_threads() {
     let without_threads = runtime(1 << 60);
     without_threads.block_on(async {
         for _ in 0..3 {
-            assert_eq!(
-                pool.run(|_| ()).await.unwrap_err().kind(),
-                ErrorKind::NoWorker
-            );
+            assert_eq!(pool.run(|_| ()).await.unwrap_err().code(), NO_WORKER);
         }
     });
     assert_eq!((pool.status().running, pool.status().queued), (0, 0));

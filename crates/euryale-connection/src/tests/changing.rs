@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use euryale_core::DropReason;
-use euryale_core::{Claim, ErrorKind, Stage, Times};
+use euryale_core::{Claim, DropReason, Stage, Times};
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 use tokio::time::advance;
 
 use super::Held;
-use crate::Pool;
-use crate::PoolBook;
+use crate::{Pool, PoolBook, QUEUE_ELAPSED, QUEUE_FULL};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -21,26 +19,14 @@ async fn the_bounds_of_the_queue_change_and_what_waits_stays() {
         .build();
     let held = Held::new(pool.clone()).await;
     let mut waiting = vec![tokio::spawn(pool.run(|_| ()))];
-    assert_eq!(
-        pool.run(|_| ()).await.unwrap_err().kind(),
-        ErrorKind::QueueFull
-    );
+    assert_eq!(pool.run(|_| ()).await.unwrap_err().code(), QUEUE_FULL);
     pool.restrict(3, None);
     waiting.extend((0..2).map(|_| tokio::spawn(pool.run(|_| ()))));
-    assert_eq!(
-        pool.run(|_| ()).await.unwrap_err().kind(),
-        ErrorKind::QueueFull
-    );
+    assert_eq!(pool.run(|_| ()).await.unwrap_err().code(), QUEUE_FULL);
     pool.restrict(1, Duration::ZERO);
-    assert_eq!(
-        pool.run(|_| ()).await.unwrap_err().kind(),
-        ErrorKind::QueueFull
-    );
+    assert_eq!(pool.run(|_| ()).await.unwrap_err().code(), QUEUE_FULL);
     pool.restrict(9, Duration::ZERO);
-    assert_eq!(
-        pool.run(|_| ()).await.unwrap_err().kind(),
-        ErrorKind::QueueElapsed
-    );
+    assert_eq!(pool.run(|_| ()).await.unwrap_err().code(), QUEUE_ELAPSED);
     assert_eq!(pool.status().queued, 3);
     held.gate.open();
     for job in waiting {

@@ -6,7 +6,7 @@ use euryale_core::pool::{NoSuchLane, PoolControl};
 use euryale_test::{CountingDatabase, eventually};
 
 use super::{Held, pool};
-use crate::Pool;
+use crate::{Pool, QUEUE_FULL};
 
 fn control(pool: &Pool<CountingDatabase>) -> &dyn PoolControl {
     pool
@@ -42,7 +42,7 @@ async fn an_operator_changes_a_pool_without_knowing_its_database() {
     control.restrict(0, None);
     assert!(control.is_reachable());
     let refused = held.pool.run(|_| ()).await.unwrap_err();
-    assert_eq!(refused.kind(), euryale_core::ErrorKind::QueueFull);
+    assert_eq!(refused.code(), QUEUE_FULL);
     gate.open();
     for job in jobs {
         job.await.unwrap().unwrap();

@@ -1,7 +1,10 @@
 //! Every step of a transaction × every way it can go × every way the client can go: one assertion
 //! at the end, the ledger.
 
-use euryale_core::{ErrorKind, Fault};
+use euryale_core::Fault;
+use euryale_core::error::{
+    APPLICATION, CONFLICT, Code, IN_DOUBT, PANICKED, PUBLISH_ELAPSED, UNAVAILABLE,
+};
 use euryale_test::Behaviour::{Fail, Panic, Succeed, Wait};
 use euryale_test::{Behaviour, CountingDatabase, Gate, Step, TestError, assert_quiet, eventually};
 
@@ -39,26 +42,24 @@ async fn the_product_of_failures() {
 }
 
 /// What the one gets who waits for the answer.
-fn expected(step: Step, behaviour: &Behaviour, end: End) -> Option<ErrorKind> {
+fn expected(step: Step, behaviour: &Behaviour, end: End) -> Option<Code> {
     let by_itself = match end {
         End::Commit => None,
-        End::Error => Some(ErrorKind::Application),
-        End::Panic => Some(ErrorKind::Panicked),
+        End::Error => Some(APPLICATION),
+        End::Panic => Some(PANICKED),
     };
     match (step, behaviour) {
         (_, Succeed | Wait(_)) => by_itself,
         // These come before the job's own end.
-        (Step::Connect | Step::Begin, Panic) => Some(ErrorKind::Panicked),
-        (Step::Connect | Step::Begin, Fail(Fault::Conflict)) => Some(ErrorKind::Conflict),
-        (Step::Connect | Step::Begin, Fail(Fault::Elapsed)) => Some(ErrorKind::PublishElapsed),
-        (Step::Connect | Step::Begin, Fail(_)) => Some(ErrorKind::Unavailable),
+        (Step::Connect | Step::Begin, Panic) => Some(PANICKED),
+        (Step::Connect | Step::Begin, Fail(Fault::Conflict)) => Some(CONFLICT),
+        (Step::Connect | Step::Begin, Fail(Fault::Elapsed)) => Some(PUBLISH_ELAPSED),
+        (Step::Connect | Step::Begin, Fail(_)) => Some(UNAVAILABLE),
         (Step::Commit, _) if end != End::Commit => by_itself,
-        (Step::Commit, Fail(Fault::Conflict)) => Some(ErrorKind::Conflict),
-        (Step::Commit, Fail(Fault::Disconnected | Fault::InDoubt) | Panic) => {
-            Some(ErrorKind::InDoubt)
-        }
-        (Step::Commit, Fail(Fault::Elapsed)) => Some(ErrorKind::PublishElapsed),
-        (Step::Commit, Fail(_)) => Some(ErrorKind::Application),
+        (Step::Commit, Fail(Fault::Conflict)) => Some(CONFLICT),
+        (Step::Commit, Fail(Fault::Disconnected | Fault::InDoubt) | Panic) => Some(IN_DOUBT),
+        (Step::Commit, Fail(Fault::Elapsed)) => Some(PUBLISH_ELAPSED),
+        (Step::Commit, Fail(_)) => Some(APPLICATION),
         // What the publisher met counts, not what the abort met.
         (Step::Abort, _) => by_itself,
     }
@@ -104,8 +105,8 @@ async fn one(step: Step, behaviour: &fn(&Gate) -> Behaviour, end: End, abandoned
     } else {
         started.open();
         slow.open();
-        let kind = job.await.unwrap().err().map(|error| error.kind());
-        assert_eq!(kind, expected(step, &behaviour, end), "{case}");
+        let code = job.await.unwrap().err().map(|error| error.code());
+        assert_eq!(code, expected(step, &behaviour, end), "{case}");
     }
     // The next job is served, on a clean connection, and all is accounted for.
     eventually("it has ended", || pool.status().running == 0).await;

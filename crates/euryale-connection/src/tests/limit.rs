@@ -1,10 +1,10 @@
 //! The layer.
 
-use euryale_core::{Admit, Claim, Error, ErrorKind, History, Publication, Request};
+use euryale_core::{Admit, Claim, Error, History, Publication, Request};
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
-use crate::{ConnectionLimitLayer, Pool, PoolClaim};
+use crate::{ConnectionLimitLayer, Pool, PoolClaim, QUEUE_FULL};
 
 type Given = Publication<PoolClaim<CountingDatabase>>;
 
@@ -91,8 +91,8 @@ async fn a_request_that_comes_again_goes_ahead_and_is_not_refused() {
     eventually("one waits", || pool.status().queued == 1).await;
     let parts = request("/").into_parts().0;
     assert_eq!(
-        pool.check(&parts).unwrap_err().kind(),
-        ErrorKind::QueueFull,
+        pool.check(&parts).unwrap_err().code(),
+        QUEUE_FULL,
         "for who asks before a body is read"
     );
     assert_eq!(
@@ -100,8 +100,8 @@ async fn a_request_that_comes_again_goes_ahead_and_is_not_refused() {
             .await
             .unwrap()
             .unwrap_err()
-            .kind(),
-        ErrorKind::QueueFull
+            .code(),
+        QUEUE_FULL
     );
     let again = ask("/again", History::default().after_conflict(false));
     eventually("two wait", || pool.status().queued == 2).await;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
+use euryale_core::error::{CLOSED, Code, PUBLISH_ELAPSED};
 use euryale_core::{
-    Abort, Access, Attempt, Claim, DropReason, Error, ErrorKind, History, StopWhen, Transaction,
+    Abort, Access, Attempt, Claim, DropReason, Error, History, StopWhen, Transaction,
     TransactionOptions,
 };
 use euryale_test::Behaviour::Wait;
@@ -55,8 +56,8 @@ async fn goes_on_with_the_same_connection(pool: &Pool<CountingDatabase>) {
     assert_quiet(pool.ledger()).await;
 }
 
-fn kind(ended: Result<(), Error>) -> Option<ErrorKind> {
-    ended.err().map(|error| error.kind())
+fn code(ended: Result<(), Error>) -> Option<Code> {
+    ended.err().map(|error| error.code())
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,7 +67,7 @@ async fn a_statement_is_stopped_at_the_deadline() {
         let job = tokio::spawn(claim(&pool, Some(SECOND), client_gone).transaction(endless));
         begun(&pool, number).await;
         advance(2 * SECOND).await;
-        assert_eq!(kind(job.await.unwrap()), Some(ErrorKind::PublishElapsed));
+        assert_eq!(code(job.await.unwrap()), Some(PUBLISH_ELAPSED));
     }
     goes_on_with_the_same_connection(&pool).await;
     let transactions = &pool.ledger().transactions;
@@ -94,7 +95,7 @@ async fn the_deadline_counts_from_the_start_of_the_worker() {
     advance(10 * SECOND).await;
     gate.open();
     first.await.unwrap().unwrap();
-    assert_eq!(kind(second.await.unwrap()), None);
+    assert_eq!(code(second.await.unwrap()), None);
     assert_quiet(pool.ledger()).await;
 }
 
@@ -165,7 +166,7 @@ async fn a_drain_that_times_out_stops_what_runs() {
     begun(&pool, 1).await;
     let busy = pool.close(Duration::ZERO).await.unwrap_err();
     assert_eq!((busy.stopped, busy.running), (1, 0));
-    assert_eq!(kind(job.await.unwrap()), Some(ErrorKind::Closed));
+    assert_eq!(code(job.await.unwrap()), Some(CLOSED));
     assert_eq!(pool.ledger().transactions.stopped.drain.get(), 1);
     assert_eq!(pool.database().open(), 0);
     assert_quiet(pool.ledger()).await;
@@ -200,7 +201,7 @@ async fn a_commit_that_has_begun_is_finished_and_answered() {
     // The drain looks, too.
     assert_eq!(pool.close(Duration::ZERO).await.unwrap_err().stopped, 0);
     gate.open();
-    assert_eq!(kind(job.await.unwrap()), None, "its own answer");
+    assert_eq!(code(job.await.unwrap()), None, "its own answer");
     assert_eq!(pool.ledger().transactions.committed.get(), 1);
     assert_quiet(pool.ledger()).await;
 }
@@ -217,7 +218,7 @@ async fn an_error_that_was_ignored_does_not_commit() {
     );
     begun(&pool, 1).await;
     advance(2 * SECOND).await;
-    assert_eq!(kind(job.await.unwrap()), Some(ErrorKind::PublishElapsed));
+    assert_eq!(code(job.await.unwrap()), Some(PUBLISH_ELAPSED));
     goes_on_with_the_same_connection(&pool).await;
     assert_eq!(
         pool.database().story(),
@@ -241,7 +242,7 @@ async fn what_the_database_cannot_stop_is_answered_and_never_committed() {
     );
     eventually("it runs", || gate.waiting() == 1).await;
     advance(2 * SECOND).await;
-    assert_eq!(kind(job.await.unwrap()), Some(ErrorKind::PublishElapsed));
+    assert_eq!(code(job.await.unwrap()), Some(PUBLISH_ELAPSED));
     assert_eq!(pool.status().running, 1, "and keeps its permit");
     gate.open();
     goes_on_with_the_same_connection(&pool).await;
@@ -290,7 +291,7 @@ async fn a_log_that_panics_does_not_end_the_deadlines() {
         advance(2 * SECOND).await;
         eventually("a line was to be written", || lines.load(SeqCst) == number).await;
         advance(4 * SECOND).await;
-        assert_eq!(kind(job.await.unwrap()), Some(ErrorKind::PublishElapsed));
+        assert_eq!(code(job.await.unwrap()), Some(PUBLISH_ELAPSED));
     }
     goes_on_with_the_same_connection(&pool).await;
 }
@@ -310,7 +311,7 @@ async fn a_job_that_has_committed_is_stopped_and_speaks_for_itself() {
             transaction.connection()?;
             Ok(())
         });
-        let second = transact(endless).map(|_| ()).unwrap_err().kind();
+        let second = transact(endless).map(|_| ()).unwrap_err().code();
         at.wait();
         (first.is_ok(), second)
     }));
@@ -319,10 +320,7 @@ async fn a_job_that_has_committed_is_stopped_and_speaks_for_itself() {
     eventually("the second is stopped", || gate.waiting() == 1).await;
     assert!(!job.is_finished(), "it would say that nothing was done");
     gate.open();
-    assert_eq!(
-        job.await.unwrap().unwrap(),
-        (true, ErrorKind::PublishElapsed)
-    );
+    assert_eq!(job.await.unwrap().unwrap(), (true, PUBLISH_ELAPSED));
     goes_on_with_the_same_connection(&pool).await;
     assert_eq!(
         pool.database().story(),
@@ -361,7 +359,7 @@ async fn a_deadline_does_not_reach_the_next_job() {
         transaction.connection()?;
         Ok(())
     });
-    assert_eq!(kind(first.await), None);
+    assert_eq!(code(first.await), None);
     let gate = Gate::new();
     let at = gate.clone();
     let second = tokio::spawn(pool.transaction(move |transaction| {
@@ -372,7 +370,7 @@ async fn a_deadline_does_not_reach_the_next_job() {
     eventually("it runs", || gate.waiting() == 1).await;
     advance(10 * SECOND).await;
     gate.open();
-    assert_eq!(kind(second.await.unwrap()), None);
+    assert_eq!(code(second.await.unwrap()), None);
     assert_eq!(pool.ledger().transactions.committed.get(), 2);
     assert_quiet(pool.ledger()).await;
 }

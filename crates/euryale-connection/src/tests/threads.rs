@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use euryale_core::{ErrorKind, Ledger, Stopped};
+use euryale_core::error::{NO_WORKER, WOULD_DEADLOCK};
+use euryale_core::{Ledger, Stopped};
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 use tokio::task::JoinSet;
 
@@ -242,11 +243,11 @@ async fn a_job_that_waits_for_its_own_pool_is_refused_on_any_thread() {
         let mut waits = Box::pin(same.run(|_| ()));
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         match Future::poll(waits.as_mut(), &mut cx) {
-            std::task::Poll::Ready(result) => result.map_err(|error| error.kind()),
+            std::task::Poll::Ready(result) => result.map_err(|error| error.code()),
             std::task::Poll::Pending => Ok(()),
         }
     });
-    assert_eq!(inner.await.unwrap(), Err(ErrorKind::WouldDeadlock));
+    assert_eq!(inner.await.unwrap(), Err(WOULD_DEADLOCK));
     assert_quiet(pool.ledger()).await;
 }
 
@@ -266,7 +267,7 @@ async fn a_closed_pool_stops_what_runs_on_its_own_threads() {
     let busy = closing.await.unwrap_err();
     assert_eq!((busy.stopped, busy.running), (1, 1));
     let error = job.await.unwrap().unwrap_err();
-    assert_eq!(error.kind(), Stopped::Drain.kind());
+    assert_eq!(error.code(), Stopped::Drain.code());
     gate.open();
     no_worker(&pool).await;
     assert_quiet(pool.ledger()).await;
@@ -277,7 +278,7 @@ async fn jobs_are_refused_when_their_worker_is_dropped() {
     let pool = Pool::builder(CountingDatabase::new()).threads(drop::<PoolWorker>);
     let pool = pool.build();
     let error = pool.run(|_| ()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NoWorker);
+    assert_eq!(error.code(), NO_WORKER);
     assert_eq!(pool.status().running, 0);
     assert_quiet(pool.ledger()).await;
 }
@@ -288,7 +289,7 @@ async fn jobs_are_refused_when_starting_their_worker_panics() {
         .threads(|_worker| panic!("no thread for it"))
         .build();
     let error = pool.run(|_| ()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NoWorker);
+    assert_eq!(error.code(), NO_WORKER);
     assert_eq!(pool.status().running, 0);
     assert_quiet(pool.ledger()).await;
 }

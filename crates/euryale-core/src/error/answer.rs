@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 
-use super::{Error, ErrorChain, ErrorKind};
+use super::{Error, ErrorChain, Level};
 use crate::handle::TakeOnce;
 use crate::{Abort, Body, Response, abort};
 
@@ -32,7 +32,7 @@ impl Error {
         let Some(mut unlogged) = untold.0.take() else {
             return Ok(response);
         };
-        match unlogged.0.take_if(|error| error.kind().status() == status) {
+        match unlogged.0.take_if(|error| error.class().status() == status) {
             Some(error) => Err(error),
             // Somebody has made another answer of it. It is logged now.
             None => Ok(response),
@@ -44,14 +44,15 @@ impl From<Error> for Response {
     /// For a place where no `RespondLayer` answers: status, Retry-After and a problem in JSON (RFC
     /// 9457); or the response that the error carries. It says nothing about the inside.
     ///
-    /// The error itself is in the response's extensions, and its [`ErrorKind`] beside it. A layer
-    /// outside takes it by [`Error::raise`]; if none does, it is logged when the response has gone.
+    /// The error itself is in the response's extensions, and its [`Code`](super::Code) beside it. A
+    /// layer outside takes it by [`Error::raise`]; if none does, it is logged when the response has
+    /// gone.
     fn from(mut error: Error) -> Self {
         if let Some(response) = error.take_response() {
             return response;
         }
-        let kind = error.kind();
-        let status = error.kind().status();
+        let class = error.class();
+        let status = class.status();
         let title = status.canonical_reason().unwrap_or("Error");
         let problem = format!(
             "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{}}}\n",
@@ -67,10 +68,13 @@ impl From<Error> for Response {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         // The method is not known here, so nobody is invited to do again what may be done (RFC 9110
         // §9.2.2).
-        if let Some(after) = kind.retry_after().filter(|_| !error.is_after_transaction()) {
+        if let Some(after) = class
+            .retry_after()
+            .filter(|_| !error.is_after_transaction())
+        {
             headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
         }
-        response.extensions_mut().insert(kind);
+        response.extensions_mut().insert(error.code());
         response
             .extensions_mut()
             .insert(Untold(TakeOnce::new(Unlogged(Some(error)))));
@@ -99,24 +103,12 @@ impl Drop for Unlogged {
     fn drop(&mut self) {
         let Some(error) = self.0.take() else { return };
         let cause = ErrorChain::new(&error);
-        match error.kind() {
+        match error.code().level() {
             // Counted in the ledger, and many at once when there are any.
-            ErrorKind::QueueFull
-            | ErrorKind::QueueElapsed
-            | ErrorKind::SuspendedFull
-            | ErrorKind::SpoolBusy
-            | ErrorKind::NoDescriptor
-            | ErrorKind::LaneFull => tracing::debug!("overloaded: {cause}"),
-            ErrorKind::BodyTooLarge
-            | ErrorKind::BodyStalled
-            | ErrorKind::Malformed
-            | ErrorKind::ClientGone
-            | ErrorKind::Closed => {
-                tracing::info!("request failed: {cause}");
-            }
-            // The deadline did its work.
-            ErrorKind::PublishElapsed => tracing::warn!("request failed: {cause}"),
-            _ => tracing::error!("request failed: {cause}"),
+            Level::Overload => tracing::debug!("overloaded: {cause}"),
+            Level::Info => tracing::info!("request failed: {cause}"),
+            Level::Warn => tracing::warn!("request failed: {cause}"),
+            Level::Error => tracing::error!("request failed: {cause}"),
         }
     }
 }

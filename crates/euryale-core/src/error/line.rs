@@ -6,9 +6,10 @@ use std::fmt;
 /// Displays an error and its sources on one line, separated by colons. For logs, never for clients.
 ///
 /// ```
-/// use euryale_core::{Error, ErrorChain, ErrorKind};
+/// use euryale_core::error::APPLICATION;
+/// use euryale_core::{Error, ErrorChain};
 ///
-/// let error = Error::with_source(ErrorKind::Application, "no such table");
+/// let error = Error::with_source(APPLICATION, "no such table");
 /// assert_eq!(ErrorChain::new(&error).to_string(), format!("{error}: no such table"));
 /// ```
 #[derive(Clone, Copy, Debug)]

@@ -7,8 +7,9 @@ use euryale_test::{Gate, eventually};
 use tokio::runtime::{Builder, Handle};
 use tokio::task::JoinHandle;
 
+use crate::error::{LANE_FULL, NO_WORKER, PANICKED, WOULD_DEADLOCK};
 use crate::ledger::LaneMeter;
-use crate::{BlockingLane, Error, ErrorKind, Ledger};
+use crate::{BlockingLane, Error, Ledger};
 
 fn lane(threads: usize) -> (BlockingLane, Ledger, Arc<LaneMeter>) {
     let ledger = Ledger::new();
@@ -37,13 +38,10 @@ async fn so_many_run_so_many_wait_and_the_next_is_refused() {
     let gate = Gate::new();
     let held = [hold(&lane, &gate), hold(&lane, &gate)];
     eventually("both run", || gate.waiting() == 2).await;
-    assert_eq!(lane.try_enter().unwrap_err().kind(), ErrorKind::LaneFull);
+    assert_eq!(lane.try_enter().unwrap_err().code(), LANE_FULL);
     let waits = hold(&lane, &gate);
     eventually("one waits", || meter.waiting.get() == 1).await;
-    assert_eq!(
-        lane.run(|| ()).await.unwrap_err().kind(),
-        ErrorKind::LaneFull
-    );
+    assert_eq!(lane.run(|| ()).await.unwrap_err().code(), LANE_FULL);
     assert_eq!(ledger.unsettled(), ["lane test: 3"]);
     waits.abort();
     assert!(waits.await.unwrap_err().is_cancelled());
@@ -91,10 +89,7 @@ async fn a_panic_is_an_error_and_the_lane_goes_on() {
     let (lane, ledger, _) = lane(1);
     for _ in 0..3 {
         let panics = || std::panic::resume_unwind(Box::new("as scripted"));
-        assert_eq!(
-            lane.run::<()>(panics).await.unwrap_err().kind(),
-            ErrorKind::Panicked
-        );
+        assert_eq!(lane.run::<()>(panics).await.unwrap_err().code(), PANICKED);
     }
     assert_eq!(lane.run(|| 7).await.unwrap(), 7);
     assert_quiet(&ledger).await;
@@ -106,7 +101,7 @@ async fn handles_share_their_turns_whoever_counts_them() {
     let second = Ledger::new();
     let other = lane.clone().ledger(second.clone());
     let turn = lane.try_enter().unwrap();
-    assert_eq!(other.try_enter().unwrap_err().kind(), ErrorKind::LaneFull);
+    assert_eq!(other.try_enter().unwrap_err().code(), LANE_FULL);
     assert_eq!((first.unsettled().len(), second.unsettled().len()), (1, 0));
     assert!(other.resized(1).try_enter().is_ok(), "that is another lane");
     drop(turn);
@@ -121,10 +116,10 @@ async fn a_thread_of_a_lane_must_not_wait_for_it() {
     let runtime = Handle::current();
     #[expect(clippy::disallowed_methods, reason = "what must be refused")]
     let nested = lane.run(move || {
-        let same = runtime.block_on(same.run(|| ())).unwrap_err().kind();
+        let same = runtime.block_on(same.run(|| ())).unwrap_err().code();
         (same, runtime.block_on(other.run(|| 1)).unwrap())
     });
-    assert_eq!(nested.await.unwrap(), (ErrorKind::WouldDeadlock, 1));
+    assert_eq!(nested.await.unwrap(), (WOULD_DEADLOCK, 1));
     assert!(lane.run(|| ()).await.is_ok());
 }
 
@@ -174,10 +169,7 @@ fn when_the_system_refuses_a_thread_the_turn_is_free_and_the_work_dropped() {
                 let held = Arc::clone(&held);
                 move || drop(held)
             };
-            assert_eq!(
-                lane.run(work).await.unwrap_err().kind(),
-                ErrorKind::NoWorker
-            );
+            assert_eq!(lane.run(work).await.unwrap_err().code(), NO_WORKER);
             assert_eq!(Arc::strong_count(&held), 1);
         }
         assert_quiet(&ledger).await;
@@ -188,8 +180,8 @@ fn when_the_system_refuses_a_thread_the_turn_is_free_and_the_work_dropped() {
 fn outside_a_runtime_it_is_an_error() {
     let (lane, ledger, _) = lane(1);
     assert_eq!(
-        lane.try_enter().unwrap().start(|| ()).unwrap_err().kind(),
-        ErrorKind::NoWorker
+        lane.try_enter().unwrap().start(|| ()).unwrap_err().code(),
+        NO_WORKER
     );
     assert!(ledger.unsettled().is_empty());
 }
@@ -202,7 +194,7 @@ async fn a_place_is_not_refused_any_more() {
     assert_eq!((meter.running.get(), meter.waiting.get()), (1, 0));
     let second = lane.reserve().unwrap();
     assert_eq!((meter.running.get(), meter.waiting.get()), (1, 1));
-    assert_eq!(lane.reserve().unwrap_err().kind(), ErrorKind::LaneFull);
+    assert_eq!(lane.reserve().unwrap_err().code(), LANE_FULL);
     let second = second.try_enter().unwrap_err();
     let waits = tokio::spawn(second.run(|| 2));
     assert_eq!(first.run(|| 1).await.unwrap(), 1);

@@ -5,10 +5,14 @@ use std::io;
 use super::{After, AlreadyReading, Transaction, wait};
 use crate::abort::Reason;
 use crate::database::fault;
+use crate::error::{
+    APPLICATION, CLIENT_GONE, CONFLICT, Code, IN_DOUBT, NO_DESCRIPTOR, PANICKED, PUBLISH_ELAPSED,
+    STORAGE_FULL, SUSPENDED, UNAVAILABLE,
+};
 use crate::panic::{PanicMessage, drop_each_quietly};
 use crate::{
-    Abort, Access, Attempt, BoxError, Database, Descriptors, DropReason, Error, ErrorKind, Fault,
-    Lease, NoDescriptor, Participant, Phase, Response, SnapshotPin, Unavailable,
+    Abort, Access, Attempt, BoxError, Database, Descriptors, DropReason, Error, Fault, Lease,
+    NoDescriptor, Participant, Phase, Response, SnapshotPin, Unavailable,
 };
 
 /// How a transaction is run.
@@ -66,12 +70,10 @@ impl<D: Database> Transaction<'_, D> {
     /// that saw one is dropped.
     ///
     /// # Errors
-    /// By kind: [`Conflict`](ErrorKind::Conflict) (aborted, may be run again),
-    /// [`Unavailable`](ErrorKind::Unavailable), [`Suspended`](ErrorKind::Suspended),
-    /// [`Panicked`](ErrorKind::Panicked), [`InDoubt`](ErrorKind::InDoubt) (must not be run again),
-    /// [`PublishElapsed`](ErrorKind::PublishElapsed), [`ClientGone`](ErrorKind::ClientGone),
-    /// [`Closed`](ErrorKind::Closed) (stopped: nothing was committed),
-    /// [`StorageFull`](ErrorKind::StorageFull), [`Application`](ErrorKind::Application).
+    /// By code: [`CONFLICT`] (aborted, may be run again), [`UNAVAILABLE`], [`SUSPENDED`],
+    /// [`PANICKED`], [`IN_DOUBT`] (must not be run again), [`PUBLISH_ELAPSED`], [`CLIENT_GONE`],
+    /// [`CLOSED`](crate::error::CLOSED) (stopped: nothing was committed), [`STORAGE_FULL`],
+    /// [`APPLICATION`].
     pub fn run<T>(
         lease: &mut Lease<'_, D>,
         options: TransactionOptions,
@@ -125,7 +127,7 @@ impl<D: Database> Transaction<'_, D> {
             return Ok(Ready::Doomed);
         }
         if abort_if_gone && self.lease.client_is_gone() {
-            return Err(Abort::error(Error::new(ErrorKind::ClientGone)));
+            return Err(Abort::error(Error::new(CLIENT_GONE)));
         }
         // A publisher may have ignored the error with which its statement was stopped.
         self.lease.go_on().map_err(Abort::error)?;
@@ -141,7 +143,7 @@ impl<D: Database> Transaction<'_, D> {
     fn commit(mut self) -> Result<(), Error> {
         if let Err(why) = self.lease.disarm() {
             self.roll_back();
-            return Err(Error::with_source(why.kind(), why));
+            return Err(Error::with_source(why.code(), why));
         }
         self.lease.commits();
         // From here on nothing rolls back, whatever panics, unless the database says that it
@@ -208,8 +210,8 @@ impl<D: Database> Transaction<'_, D> {
                     self.leave_snapshot();
                     Error::suspended(pending).set_wrote(self.wrote)
                 } else {
-                    // Nothing is resolved for it any more; the kind follows below.
-                    Error::new(ErrorKind::Suspended)
+                    // Nothing is resolved for it any more; the code follows below.
+                    Error::new(SUSPENDED)
                 }
             }
             Reason::Error(error) => {
@@ -219,7 +221,7 @@ impl<D: Database> Transaction<'_, D> {
         };
         // Whatever error the publisher made of it.
         if let Some(why) = stopped {
-            error = error.with_kind(why.kind());
+            error = error.with_code(why.code());
         }
         self.roll_back();
         // An error of a nested call may carry the response of an abort there.
@@ -233,7 +235,7 @@ impl<D: Database> Transaction<'_, D> {
     fn fail(mut self, panic: PanicMessage) -> Error {
         self.roll_back();
         self.lease.discard(DropReason::Panicked);
-        Error::with_source(ErrorKind::Panicked, panic)
+        Error::with_source(PANICKED, panic)
     }
 
     fn roll_back(&mut self) {
@@ -269,7 +271,7 @@ impl<D: Database> Transaction<'_, D> {
         self.lease.ledger().transactions.in_doubt.add(1);
         self.lease.discard(DropReason::InDoubt);
         self.tell("in_doubt", Participant::in_doubt);
-        Error::with_source(ErrorKind::InDoubt, error)
+        Error::with_source(IN_DOUBT, error)
     }
 
     /// Tells every participant the end, and drops it.
@@ -303,44 +305,42 @@ impl<D: Database> Transaction<'_, D> {
         if fault == Fault::Disconnected {
             self.lease.discard(DropReason::Disconnected);
         }
-        let kind = match fault {
-            Fault::Conflict => Some(ErrorKind::Conflict),
-            Fault::Disconnected => Some(ErrorKind::Unavailable),
-            Fault::Elapsed => Some(ErrorKind::PublishElapsed),
-            Fault::Full => Some(ErrorKind::StorageFull),
+        let code = match fault {
+            Fault::Conflict => Some(CONFLICT),
+            Fault::Disconnected => Some(UNAVAILABLE),
+            Fault::Elapsed => Some(PUBLISH_ELAPSED),
+            Fault::Full => Some(STORAGE_FULL),
             // A source chain is application code, too.
             Fault::InDoubt | Fault::Other => {
-                PanicMessage::catch(|| kind_in_chain(&*error)).unwrap_or(None)
+                PanicMessage::catch(|| code_in_chain(&*error)).unwrap_or(None)
             }
         };
-        let error = match (error.downcast::<Error>(), kind) {
+        let error = match (error.downcast::<Error>(), code) {
             // From this crate already: a nested `pool.run`, or our own check.
             (Ok(own), None) => *own,
-            (Ok(own), Some(kind)) => Error::with_source(kind, own),
-            (Err(foreign), kind) => {
-                Error::with_source(kind.unwrap_or(ErrorKind::Application), foreign)
-            }
+            (Ok(own), Some(code)) => Error::with_source(code, own),
+            (Err(foreign), code) => Error::with_source(code.unwrap_or(APPLICATION), foreign),
         };
         // A reader that meets a conflict met it by writing.
-        let wrote = self.wrote || error.wrote() || error.kind() == ErrorKind::Conflict;
+        let wrote = self.wrote || error.wrote() || error.is(CONFLICT);
         error.set_wrote(wrote)
     }
 }
 
-/// The kind of the first error in a chain that says enough by itself: one of our own, a disk that
+/// The code of the first error in a chain that says enough by itself: one of our own, a disk that
 /// is full, or a process without a descriptor for another file.
-fn kind_in_chain(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
+fn code_in_chain(error: &(dyn std::error::Error + 'static)) -> Option<Code> {
     std::iter::successors(Some(error), |error| error.source()).find_map(|error| {
         if error.is::<AlreadyReading>() {
-            Some(ErrorKind::Conflict)
+            Some(CONFLICT)
         } else if error.is::<Unavailable>() {
-            Some(ErrorKind::Unavailable)
+            Some(UNAVAILABLE)
         } else if error.downcast_ref().is_some_and(is_full) {
-            Some(ErrorKind::StorageFull)
+            Some(STORAGE_FULL)
         } else if error.is::<NoDescriptor>()
             || error.downcast_ref().is_some_and(Descriptors::are_exhausted)
         {
-            Some(ErrorKind::NoDescriptor)
+            Some(NO_DESCRIPTOR)
         } else {
             None
         }

@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use tracing::{Instrument, Span};
 
+use crate::error::ELAPSED;
 use crate::ledger::GaugeGuard;
 use crate::panic::CatchPanic;
-use crate::{Error, ErrorKind, Ledger, Task};
+use crate::{Error, Ledger, Task};
 
 /// A future that a transaction runs after its commit. Made before, so that it keeps the span of the
 /// publisher.
@@ -60,7 +61,7 @@ pub(super) fn block_on<F: Future>(within: Duration, future: F) -> Result<F::Outp
         loop {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
-                return Err(Error::new(ErrorKind::Elapsed));
+                return Err(Error::new(ELAPSED));
             }
             if call.called.swap(false, Ordering::Acquire) {
                 break;

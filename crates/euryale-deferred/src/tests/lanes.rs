@@ -1,7 +1,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use euryale_core::{AnswerGate, Body, Deferred, Error, ErrorKind, Ledger, Response};
+use euryale_core::error::{CONFLICT, ELAPSED, LANE_FULL};
+use euryale_core::{AnswerGate, Body, Deferred, Error, Ledger, Response};
 use euryale_test::{Gate, assert_quiet, eventually};
 use http::Method;
 use tower::{Layer, ServiceExt, service_fn};
@@ -43,15 +44,15 @@ async fn who_finds_no_place_is_refused_at_once() {
         ledger.of::<DeferredBook>().running.get() == 4
     })
     .await;
-    let kind = async |answer: Response| {
+    let code = async |answer: Response| {
         let error = ask_with(layer.clone(), Method::GET, || answer)
             .await
             .err()?;
         assert!(error.is_after_transaction());
-        Some(error.kind())
+        Some(error.code())
     };
-    assert_eq!(kind(never()).await, Some(ErrorKind::LaneFull));
-    assert_eq!(kind(held(gate.clone())).await, Some(ErrorKind::LaneFull));
+    assert_eq!(code(never()).await, Some(LANE_FULL));
+    assert_eq!(code(held(gate.clone())).await, Some(LANE_FULL));
     let writer = || Response::new(Body::writer(|_| Ok(())));
     let writers = [
         ask_with(layer.clone(), Method::GET, writer),
@@ -61,13 +62,13 @@ async fn who_finds_no_place_is_refused_at_once() {
     let first = first.await.unwrap();
     let second = second.await.unwrap();
     assert_eq!(
-        kind(writer()).await,
-        Some(ErrorKind::LaneFull),
+        code(writer()).await,
+        Some(LANE_FULL),
         "before its head is sent"
     );
     drop(first);
     assert_eq!(
-        kind(writer()).await,
+        code(writer()).await,
         None,
         "one that is never read gives its place back"
     );
@@ -277,7 +278,7 @@ async fn a_full_lane_refuses_before_the_commit() {
         })
         .await;
         let error = answer().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::LaneFull);
+        assert_eq!(error.code(), LANE_FULL);
         assert!(!error.is_after_transaction(), "it may be sent again");
         assert_eq!(committed.load(Ordering::SeqCst), 2);
         gate.open();
@@ -298,7 +299,7 @@ async fn futures_are_bounded_before_the_commit() {
     let answer = || publish(layer.clone(), Arc::clone(&committed), never());
     let first = tokio::spawn(answer());
     eventually("it runs", || ledger.of::<DeferredBook>().running.get() == 1).await;
-    assert_eq!(answer().await.unwrap_err().kind(), ErrorKind::LaneFull);
+    assert_eq!(answer().await.unwrap_err().code(), LANE_FULL);
     assert_eq!(committed.load(Ordering::SeqCst), 1);
     first.abort();
     assert_quiet(&ledger).await;
@@ -378,7 +379,7 @@ async fn the_deadline_covers_the_wait_for_a_turn() {
     let writer = || Response::new(Body::writer(|_| Ok(())));
     let first = ask_with(layer.clone(), Method::POST, writer).await.unwrap();
     let error = ask_with(layer, Method::POST, writer).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Elapsed);
+    assert_eq!(error.code(), ELAPSED);
     assert!(error.is_after_transaction());
     drop(first);
     assert_quiet(&ledger).await;
@@ -398,7 +399,7 @@ async fn an_aborted_answer_gives_its_place_back() {
         let service = service_fn(move |request: http::Request<()>| {
             let mut response = answer();
             let admitted = AnswerGate::check(request.extensions(), &mut response);
-            async move { admitted.and(Err::<Response, _>(Error::new(ErrorKind::Conflict))) }
+            async move { admitted.and(Err::<Response, _>(Error::new(CONFLICT))) }
         });
         layer.layer(service).oneshot(http::Request::new(()))
     };
@@ -409,7 +410,7 @@ async fn an_aborted_answer_gives_its_place_back() {
             || Response::new(Body::writer(|_| Ok(()))),
         ] {
             let error = aborts(answer).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Conflict);
+            assert_eq!(error.code(), CONFLICT);
         }
     }
     assert_quiet(&ledger).await;

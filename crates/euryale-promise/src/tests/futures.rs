@@ -68,7 +68,7 @@ async fn submit_and_result() {
 async fn a_result_that_nobody_submitted_is_an_error() {
     assert_eq!(
         run(|request, _| say(request.promises().result(KEY)?)).await,
-        "Application"
+        "core.application"
     );
 }
 

@@ -40,7 +40,7 @@ async fn a_new_key_in_each_pass() {
     assert_eq!(site.text("/8").await, "8");
     assert_eq!(site.ledger().transactions.attempts.get(), 8);
     let error = site.ask("/9").await.unwrap_err();
-    assert_eq!(error.kind().status(), 508);
+    assert_eq!(error.class().status(), 508);
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(source, "asked for in the last pass: number(8)");
     assert_eq!(
@@ -70,8 +70,8 @@ async fn too_many_promises_run_none() {
         }
     });
     assert_eq!(site.text("/16").await, "16");
-    assert_eq!(site.text("/17").await, "PromiseLimit");
-    assert_eq!(site.text("/10000").await, "PromiseLimit");
+    assert_eq!(site.text("/17").await, "promise.promise_limit");
+    assert_eq!(site.text("/10000").await, "promise.promise_limit");
     assert_eq!(ran.load(SeqCst), 16);
     site.quiet().await;
 }
@@ -120,7 +120,7 @@ async fn requests_set_aside_are_bounded() {
         site.ledger().of::<PromiseBook>().suspended.get() == 1
     })
     .await;
-    assert_eq!(site.text("/1").await, "SuspendedFull");
+    assert_eq!(site.text("/1").await, "promise.suspended_full");
     request.abort();
     site.quiet().await;
 }

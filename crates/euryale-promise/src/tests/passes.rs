@@ -121,8 +121,8 @@ async fn errors_and_other_aborts_are_answers() {
         }
     });
     assert_eq!(site.ask("/missing").await.unwrap().status(), 404);
-    assert_eq!(site.text("/panic").await, "Panicked");
-    assert_eq!(site.text("/").await, "Application");
+    assert_eq!(site.text("/panic").await, "core.panicked");
+    assert_eq!(site.text("/").await, "core.application");
     assert_eq!(site.ledger().transactions.attempts.get(), 3);
     assert_eq!(site.ledger().of::<PromiseBook>().ok.get(), 0);
     site.quiet().await;

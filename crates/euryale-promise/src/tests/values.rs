@@ -6,7 +6,8 @@ use std::io;
 use std::panic::resume_unwind;
 use std::time::Duration;
 
-use euryale_core::{ErrorKind, Fault, Request};
+use euryale_core::error::APPLICATION;
+use euryale_core::{Fault, Request};
 use euryale_test::TestError;
 use tokio::time::Instant;
 
@@ -158,7 +159,7 @@ async fn a_failure_passed_on_is_an_error_of_the_application() {
         say(request.promises().ask("elsewhere", conflict).ready()??)
     });
     let error = site.ask("/").await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Application);
+    assert_eq!(error.code(), APPLICATION);
     assert_eq!(
         site.ledger().transactions.attempts.get(),
         2,
@@ -188,7 +189,7 @@ async fn the_deadline_of_the_request_cuts_those_of_its_promises() {
     assert_eq!(began.elapsed().as_secs(), 3);
     assert_eq!(
         site.text("/more").await,
-        "PassLimit",
+        "promise.pass_limit",
         "no time left for another round"
     );
     assert_eq!(began.elapsed().as_secs(), 6);
@@ -221,7 +222,7 @@ async fn joined_promises_of_which_one_has_failed_take_no_other_pass() {
         say(format!("{new} {failed}"))
     });
     let error = site.ask("/").await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Application);
+    assert_eq!(error.code(), APPLICATION);
     assert_eq!(site.ledger().transactions.attempts.get(), 2);
     site.quiet().await;
 }

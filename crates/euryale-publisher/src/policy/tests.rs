@@ -2,20 +2,25 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use euryale_core::{Error, ErrorKind, History, Ledger, Request};
+use euryale_connection::{QUEUE_ELAPSED, QUEUE_FULL};
+use euryale_core::error::{
+    APPLICATION, CLIENT_GONE, CONFLICT, Code, IN_DOUBT, PANICKED, PUBLISH_ELAPSED, SUSPENDED,
+    UNAVAILABLE,
+};
+use euryale_core::{Error, History, Ledger, Request};
 use tokio::time::Instant;
 use tower::retry::RetryLayer;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use super::ConflictPolicy;
-use crate::ConflictBook;
+use crate::{CONFLICTS_EXHAUSTED, ConflictBook};
 
-/// Sends a request through a retry layer to a service that fails `failures` times with `kind`;
+/// Sends a request through a retry layer to a service that fails `failures` times with `code`;
 /// gives the answer, and when and with which history the service was called.
 async fn ask(
     policy: ConflictPolicy,
     failures: usize,
-    kind: ErrorKind,
+    code: Code,
 ) -> (Result<(), Error>, Vec<(Duration, History)>) {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let began = Instant::now();
@@ -34,7 +39,7 @@ async fn ask(
                 std::future::ready(if calls.len() > failures {
                     Ok(())
                 } else {
-                    Err(Error::new(kind))
+                    Err(Error::new(code))
                 })
             }
         }));
@@ -48,12 +53,12 @@ async fn three_conflicts_are_resolved_and_four_are_not() {
     let ledger = Ledger::new();
     for failures in 0..=5 {
         let policy = ConflictPolicy::new().ledger(ledger.clone());
-        let (answer, calls) = ask(policy, failures, ErrorKind::Conflict).await;
+        let (answer, calls) = ask(policy, failures, CONFLICT).await;
         assert_eq!(calls.len(), (failures + 1).min(4));
-        let kind = answer.err().map(|error| error.kind());
+        let code = answer.err().map(|error| error.code());
         assert_eq!(
-            kind,
-            (failures > 3).then_some(ErrorKind::ConflictsExhausted),
+            code,
+            (failures > 3).then_some(CONFLICTS_EXHAUSTED),
             "after {failures}"
         );
         let conflicts: Vec<u32> = calls.iter().map(|(_, history)| history.conflicts).collect();
@@ -73,7 +78,7 @@ async fn the_pauses_grow_and_are_bounded() {
     let mut longest = [Duration::ZERO; 3];
     for _ in 0..50 {
         let policy = ConflictPolicy::new().base(Duration::from_secs(1));
-        let (_, calls) = ask(policy, 3, ErrorKind::Conflict).await;
+        let (_, calls) = ask(policy, 3, CONFLICT).await;
         for (n, pair) in calls.windows(2).enumerate() {
             longest[n] = longest[n].max(pair[1].0 - pair[0].0);
         }
@@ -94,28 +99,28 @@ async fn the_pauses_grow_and_are_bounded() {
 
 #[tokio::test]
 async fn nothing_but_a_conflict_is_retried() {
-    for kind in [
-        ErrorKind::InDoubt,
-        ErrorKind::Unavailable,
-        ErrorKind::QueueFull,
-        ErrorKind::QueueElapsed,
-        ErrorKind::Panicked,
-        ErrorKind::Application,
-        ErrorKind::PublishElapsed,
-        ErrorKind::Suspended,
-        ErrorKind::ClientGone,
+    for code in [
+        IN_DOUBT,
+        UNAVAILABLE,
+        QUEUE_FULL,
+        QUEUE_ELAPSED,
+        PANICKED,
+        APPLICATION,
+        PUBLISH_ELAPSED,
+        SUSPENDED,
+        CLIENT_GONE,
     ] {
-        let (answer, calls) = ask(ConflictPolicy::new(), 1, kind).await;
-        assert_eq!((answer.unwrap_err().kind(), calls.len()), (kind, 1));
+        let (answer, calls) = ask(ConflictPolicy::new(), 1, code).await;
+        assert_eq!((answer.unwrap_err().code(), calls.len()), (code, 1));
     }
 }
 
 #[tokio::test]
 async fn no_retries_means_none() {
-    let (answer, calls) = ask(ConflictPolicy::new().retries(0), 1, ErrorKind::Conflict).await;
+    let (answer, calls) = ask(ConflictPolicy::new().retries(0), 1, CONFLICT).await;
     assert_eq!(
-        (answer.unwrap_err().kind(), calls.len()),
-        (ErrorKind::ConflictsExhausted, 1)
+        (answer.unwrap_err().code(), calls.len()),
+        (CONFLICTS_EXHAUSTED, 1)
     );
 }
 
@@ -124,11 +129,7 @@ async fn no_retries_means_none() {
 #[tokio::test]
 async fn a_conflict_of_an_earlier_pass_is_resolved_by_the_one_that_answers() {
     let ledger = Ledger::new();
-    let answers = Arc::new(Mutex::new(vec![
-        Ok(()),
-        Err(ErrorKind::Suspended),
-        Err(ErrorKind::Conflict),
-    ]));
+    let answers = Arc::new(Mutex::new(vec![Ok(()), Err(SUSPENDED), Err(CONFLICT)]));
     let service = RetryLayer::new(ConflictPolicy::new().ledger(ledger.clone()));
     let service = ServiceBuilder::new().layer(service).service(service_fn({
         let answers = answers.clone();
@@ -148,8 +149,8 @@ async fn a_conflict_of_an_earlier_pass_is_resolved_by_the_one_that_answers() {
             .oneshot(Request::default())
             .await
             .unwrap_err()
-            .kind(),
-        ErrorKind::Suspended
+            .code(),
+        SUSPENDED
     );
     assert_eq!(
         ledger.of::<ConflictBook>().resolved.get(),
@@ -182,7 +183,7 @@ async fn conflicts_of_earlier_passes_are_kept_and_cost_no_retry() {
                     .lock()
                     .unwrap()
                     .push(*request.extensions().get::<History>().unwrap());
-                std::future::ready(Err::<(), _>(Error::new(ErrorKind::Conflict)))
+                std::future::ready(Err::<(), _>(Error::new(CONFLICT)))
             }
         }));
     let mut request = Request::default();
@@ -190,8 +191,8 @@ async fn conflicts_of_earlier_passes_are_kept_and_cost_no_retry() {
         .extensions_mut()
         .insert(History::default().after_conflict(true).after_suspension());
     assert_eq!(
-        service.oneshot(request).await.unwrap_err().kind(),
-        ErrorKind::ConflictsExhausted
+        service.oneshot(request).await.unwrap_err().code(),
+        CONFLICTS_EXHAUSTED
     );
     let histories = histories.lock().unwrap();
     assert_eq!(

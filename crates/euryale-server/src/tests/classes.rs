@@ -116,7 +116,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible
         Ok(_) if large => Response::new(Body::from(vec![b'x'; 64 << 20])),
         Ok(_) => Response::new(Body::from("hello")),
         Err(error) => Response::builder()
-            .status(Error::from(error).kind().status())
+            .status(Error::from(error).class().status())
             .body(Body::empty())
             .unwrap(),
     };

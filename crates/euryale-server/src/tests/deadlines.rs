@@ -15,7 +15,7 @@ async fn upload(request: Request<Incoming>) -> Result<Response<Body>, Infallible
     let read = request.into_body().collect().await;
     let status = match read {
         Ok(_) => http::StatusCode::OK,
-        Err(error) => Error::from(error).kind().status(),
+        Err(error) => Error::from(error).class().status(),
     };
     Ok(Response::builder()
         .status(status)

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use euryale_core::{Body, Descriptors, Error, ErrorKind, Ledger, Request, SpooledBody};
+use euryale_core::{Body, Descriptors, Error, Ledger, Request, SpooledBody};
 use euryale_test::{assert_quiet, eventually};
 use http_body::Frame;
 use http_body_util::channel::Sender;
@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use tokio::task::JoinHandle;
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
-use crate::{SpoolBook, SpoolBudget, SpoolLayer};
+use crate::{BODY_TOO_LARGE, SPOOL_BUSY, SpoolBook, SpoolBudget, SpoolLayer};
 
 const KIB: usize = 1 << 10;
 
@@ -72,7 +72,7 @@ async fn each_file_takes_a_descriptor_until_it_is_closed() {
     drop(first);
     assert_eq!(shared.descriptors.in_use.get(), 1);
     let refused = sent(&layer, 2 * KIB).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::SpoolBusy);
+    assert_eq!(refused.code(), SPOOL_BUSY);
     drop(sent(&layer, KIB).await.unwrap());
     drop(sending);
 
@@ -212,8 +212,8 @@ async fn bodies_beyond_the_memory_go_to_files_and_those_beyond_the_files_are_ref
     assert_eq!((spool.memory.get(), spool.files.get()), (20_480, 2));
     assert_eq!((spool.file_bytes.get(), spool.spilled.get()), (40_960, 2));
     let refused = sent(&layer, 20 * KIB).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::SpoolBusy);
-    assert!(refused.kind().retry_after().is_some());
+    assert_eq!(refused.code(), SPOOL_BUSY);
+    assert!(refused.class().retry_after().is_some());
     assert!(refused.told().unwrap().contains("send it again"));
     assert_eq!(spool.refused.get(), 1);
     held.pop();
@@ -229,16 +229,13 @@ async fn files_are_refused_when_all_together_are_too_long() {
     let first = sent(&layer, 40 * KIB).await.unwrap();
     // Announced: before it is read. Not announced: as it grows.
     let announced = sent(&layer.clone().memory(KIB), 20 * KIB).await;
-    assert_eq!(announced.unwrap_err().kind(), ErrorKind::SpoolBusy);
+    assert_eq!(announced.unwrap_err().code(), SPOOL_BUSY);
     let (mut sender, answer) = begun(&layer);
     for _ in 0..20 {
         send(&mut sender, KIB).await;
     }
     drop(sender);
-    assert_eq!(
-        answer.await.unwrap().unwrap_err().kind(),
-        ErrorKind::SpoolBusy
-    );
+    assert_eq!(answer.await.unwrap().unwrap_err().code(), SPOOL_BUSY);
     drop(first);
     assert!(is_in_file(&sent(&layer, 20 * KIB).await.unwrap()));
     assert_quiet(&ledger).await;
@@ -249,7 +246,7 @@ async fn a_body_longer_than_the_whole_budget_is_too_large_and_not_busy() {
     let budget = SpoolBudget::new().memory(20 * KIB).file_bytes(30_000);
     let (layer, _) = with(budget);
     let error = sent(&layer, 30_001).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
+    assert_eq!(error.code(), BODY_TOO_LARGE);
     assert!(error.told().unwrap().contains("30000"));
 }
 
@@ -274,7 +271,7 @@ async fn layers_with_one_budget_share_it() {
     let (other, other_ledger) = with(budget);
     let held = sent(&one, KIB).await.unwrap();
     let refused = sent(&other, KIB).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::SpoolBusy);
+    assert_eq!(refused.code(), SPOOL_BUSY);
     assert_eq!(
         (
             ledger.of::<SpoolBook>().files.get(),
@@ -380,7 +377,7 @@ async fn interleaved(steps: Vec<(usize, Step)>) {
             Ok(body) => assert!(body.to_bytes().unwrap().iter().all(|byte| *byte == b'a')),
             Err(error) => assert!(
                 // A single one may have outgrown the whole budget.
-                matches!(error.kind(), ErrorKind::SpoolBusy | ErrorKind::BodyTooLarge),
+                matches!(error.code(), SPOOL_BUSY | BODY_TOO_LARGE),
                 "{error:?}"
             ),
         }

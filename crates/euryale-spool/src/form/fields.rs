@@ -41,7 +41,7 @@ impl Fields {
     /// Adds `more` to a text, which will have at most `most` bytes.
     ///
     /// # Errors
-    /// `SpoolBusy`: the budget has no memory for it.
+    /// `SPOOL_BUSY`: the budget has no memory for it.
     pub(super) fn extend(&self, text: &mut Buffer, more: &[u8], most: usize) -> Result<(), Error> {
         let all = self.charge.bytes() + text.as_slice().len() + more.len();
         if text.extend(more, most, Share::of_fields(all)) {
@@ -54,7 +54,7 @@ impl Fields {
     /// The text is complete, and its charge is final.
     ///
     /// # Errors
-    /// `Malformed`: it is not UTF-8.
+    /// `MALFORMED`: it is not UTF-8.
     pub(super) fn end(&mut self, text: Buffer) -> Result<String, Error> {
         let (text, charge) = text.into_exact();
         self.charge.absorb(charge);
@@ -64,7 +64,7 @@ impl Fields {
     /// A field whose name and text are charged.
     ///
     /// # Errors
-    /// `BodyTooLarge`: the form has too many fields. `SpoolBusy`.
+    /// `BODY_TOO_LARGE`: the form has too many fields. `SPOOL_BUSY`.
     pub(super) fn push_text(&mut self, name: String, text: String) -> Result<(), Error> {
         if self.fields.len() == self.most {
             return Err(too_large(FIELDS, self.most));
@@ -77,7 +77,7 @@ impl Fields {
     /// A file whose name as a field is charged.
     ///
     /// # Errors
-    /// `SpoolBusy`.
+    /// `SPOOL_BUSY`.
     pub(super) fn push_file(&mut self, name: String, file: Upload) -> Result<(), Error> {
         self.charge(file.file_name().len() + FIELD + FILE)?;
         self.fields.push(Field::new_file(name, file));
@@ -87,7 +87,7 @@ impl Fields {
     /// Charges more for the form.
     ///
     /// # Errors
-    /// `SpoolBusy`: the budget has no memory for it.
+    /// `SPOOL_BUSY`: the budget has no memory for it.
     pub(super) fn charge(&mut self, bytes: usize) -> Result<(), Error> {
         let all = self.charge.bytes() + bytes;
         if self.charge.grow(all, Share::of_fields(all)) {

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use euryale_core::{Error, ErrorKind};
+use euryale_core::Error;
+
+use crate::{BODY_TOO_LARGE, MALFORMED};
 
 /// How large a form may be. A larger one is answered 413, with the limit that it exceeded.
 ///
@@ -69,10 +71,10 @@ pub(super) const NO_UTF8: &str = "The form is no UTF-8.";
 /// A form exceeds one of its limits.
 pub(super) fn too_large(what: impl fmt::Display, limit: impl fmt::Display) -> Error {
     let told = format!("{what}: {limit} is the limit.");
-    Error::with_source(ErrorKind::BodyTooLarge, told.clone()).telling(told)
+    Error::with_source(BODY_TOO_LARGE, told.clone()).telling(told)
 }
 
 /// The body is not a form.
 pub(super) fn malformed(what: &'static str) -> Error {
-    Error::with_source(ErrorKind::Malformed, what).telling(what)
+    Error::with_source(MALFORMED, what).telling(what)
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use euryale_core::{BoxError, Error, ErrorKind};
+use euryale_core::{BoxError, Error};
 use futures_core::Stream;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http_body::Body;
@@ -20,6 +20,7 @@ use multer::Multipart;
 use super::fields::Fields;
 use super::limits::{FIELDS, FILE, FILES, HEAD, TEXT, malformed, too_large};
 use super::{Form, FormLimits, Upload};
+use crate::MALFORMED;
 use crate::keep::Keeper;
 use crate::layer::Settings;
 use crate::read::Source;
@@ -268,7 +269,7 @@ where
         answer.map_err(|error| {
             tap.failed
                 .take()
-                .unwrap_or_else(|| Error::with_source(ErrorKind::Malformed, error))
+                .unwrap_or_else(|| Error::with_source(MALFORMED, error))
         })
     }
 

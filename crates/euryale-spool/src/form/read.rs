@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use euryale_core::{BoxError, Error, ErrorKind, SpooledBody};
+use euryale_core::{BoxError, Error, SpooledBody};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http_body::Body;
 
 use super::{Form, FormLimits, multipart, urlencoded};
+use crate::MALFORMED;
 use crate::layer::Settings;
 use crate::read::{Source, whole};
 
@@ -24,7 +25,7 @@ impl Encoding {
     /// None for a body that is not a form.
     ///
     /// # Errors
-    /// `Malformed` for a multipart form without a boundary.
+    /// `MALFORMED` for a multipart form without a boundary.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, Error> {
         let content_type = headers
             .get(CONTENT_TYPE)
@@ -38,11 +39,11 @@ impl Encoding {
             return Ok(None);
         }
         let boundary = multer::parse_boundary(content_type)
-            .map_err(|error| Error::with_source(ErrorKind::Malformed, error))?;
+            .map_err(|error| Error::with_source(MALFORMED, error))?;
         // RFC 2046 §5.1.1.
         if boundary.is_empty() || boundary.len() > 70 {
             let error = "the boundary of a multipart form has 1 to 70 characters";
-            return Err(Error::with_source(ErrorKind::Malformed, error));
+            return Err(Error::with_source(MALFORMED, error));
         }
         Ok(Some(Self::Multipart(boundary)))
     }

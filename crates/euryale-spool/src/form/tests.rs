@@ -1,14 +1,14 @@
 use std::io;
 
 use bytes::Bytes;
-use euryale_core::{Error, ErrorKind, Ledger, Request, SpooledBody};
+use euryale_core::{Error, Ledger, Request, SpooledBody};
 use euryale_test::assert_quiet;
 use http_body_util::Channel;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use proptest::prelude::*;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
-use crate::{Form, FormLimits, SpoolBook, SpoolLayer};
+use crate::{BODY_TOO_LARGE, Form, FormLimits, MALFORMED, SPOOL_BUSY, SpoolBook, SpoolLayer};
 
 const URLENCODED: &str = "application/x-www-form-urlencoded";
 const MULTIPART: &str = "multipart/form-data; boundary=X-X";
@@ -114,8 +114,8 @@ async fn a_form_of_nothing_has_no_fields_and_a_multipart_one_is_malformed() {
             .is_empty()
     );
     assert_eq!(
-        sent(layer(), MULTIPART, []).await.unwrap_err().kind(),
-        ErrorKind::Malformed
+        sent(layer(), MULTIPART, []).await.unwrap_err().code(),
+        MALFORMED
     );
 }
 
@@ -194,13 +194,10 @@ async fn what_is_no_form_is_malformed() {
     ];
     for (content_type, body) in cases {
         let error = form(content_type, body).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Malformed, "{content_type}: {body}");
+        assert_eq!(error.code(), MALFORMED, "{content_type}: {body}");
     }
     let long = format!("multipart/form-data; boundary={}", "x".repeat(71));
-    assert_eq!(
-        form(&long, "").await.unwrap_err().kind(),
-        ErrorKind::Malformed
-    );
+    assert_eq!(form(&long, "").await.unwrap_err().code(), MALFORMED);
     let named = multipart(&[part("name=\"a\"; filename=\"caf\u{1}.txt\"", "x")]).into_bytes();
     let named: Vec<u8> = named
         .into_iter()
@@ -209,11 +206,7 @@ async fn what_is_no_form_is_malformed() {
     let error = sent(layer(), MULTIPART, [named.as_slice()])
         .await
         .unwrap_err();
-    assert_eq!(
-        error.kind(),
-        ErrorKind::Malformed,
-        "a file is not taken for a text"
-    );
+    assert_eq!(error.code(), MALFORMED, "a file is not taken for a text");
     let no_text = multipart(&[part("name=\"a\"", "\u{1}")])
         .replace('\u{1}', "\u{0}")
         .into_bytes();
@@ -224,7 +217,7 @@ async fn what_is_no_form_is_malformed() {
     let error = sent(layer(), MULTIPART, [broken.as_slice()])
         .await
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Malformed);
+    assert_eq!(error.code(), MALFORMED);
 }
 
 #[tokio::test]
@@ -240,7 +233,7 @@ async fn file_whose_name_cannot_be_read_is_refused_with_the_reason() {
     ] {
         let body = multipart(&[part(&format!("name=\"f\"; {head}"), "x")]);
         let error = form(MULTIPART, &body).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Malformed, "{head}");
+        assert_eq!(error.code(), MALFORMED, "{head}");
         assert!(
             error.told().unwrap().contains(says),
             "{head}: {:?}",
@@ -314,7 +307,7 @@ async fn each_limit_is_met_exactly() {
         let error = sent(layer, content_type, [over.as_bytes()])
             .await
             .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::BodyTooLarge, "{limits:?} {over}");
+        assert_eq!(error.code(), BODY_TOO_LARGE, "{limits:?} {over}");
         let sentence = error.told().unwrap();
         assert!(
             sentence.contains(told) && sentence.ends_with("is the limit."),
@@ -333,7 +326,7 @@ async fn a_body_over_its_limit_is_refused_in_a_form_as_well() {
         let error = sent(layer, content_type, body.as_bytes().chunks(1000))
             .await
             .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
+        assert_eq!(error.code(), BODY_TOO_LARGE);
     }
 }
 
@@ -348,7 +341,7 @@ async fn an_endless_head_is_refused_before_it_is_gathered() {
         let pieces = std::iter::once(begin.as_bytes())
             .chain(std::iter::repeat_n([b'x'; 4096].as_slice(), 1000));
         let error = sent(layer, MULTIPART, pieces).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::BodyTooLarge, "{begin}");
+        assert_eq!(error.code(), BODY_TOO_LARGE, "{begin}");
         assert_quiet(&ledger).await;
     }
 }
@@ -470,7 +463,7 @@ async fn a_form_that_finds_no_memory_for_its_fields_is_refused_and_a_small_one_i
     for (content_type, body) in bodies {
         let refused = sent(layer.clone(), content_type, [body.as_bytes()]).await;
         let refused = refused.unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::SpoolBusy, "{content_type}");
+        assert_eq!(refused.code(), SPOOL_BUSY, "{content_type}");
         let small = body.replace(&large, "small");
         let taken = sent(layer.clone(), content_type, [small.as_bytes()]).await;
         assert_eq!(taken.unwrap().0.unwrap().text("a"), Some("small"));
@@ -487,7 +480,7 @@ async fn a_text_that_no_budget_holds_is_too_large_and_not_busy() {
     let error = sent(layer, URLENCODED, [text.as_bytes()])
         .await
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
+    assert_eq!(error.code(), BODY_TOO_LARGE);
 }
 
 #[tokio::test]
@@ -500,7 +493,7 @@ async fn a_form_that_breaks_off_leaves_nothing() {
         .ledger(ledger.clone());
     let part = part("name=\"f\"; filename=\"1\"", &"x".repeat(300_000));
     let error = sent(layer, MULTIPART, [part.as_bytes()]).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Malformed);
+    assert_eq!(error.code(), MALFORMED);
     assert_quiet(&ledger).await;
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
@@ -541,7 +534,7 @@ proptest! {
                 let form = form.unwrap();
                 prop_assert_eq!(form.text("x"), Some(&*expected));
             }
-            Err(_) => prop_assert_eq!(form.unwrap_err().kind(), ErrorKind::Malformed),
+            Err(_) => prop_assert_eq!(form.unwrap_err().code(), MALFORMED),
         }
     }
 

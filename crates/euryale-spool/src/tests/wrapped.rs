@@ -1,6 +1,7 @@
 //! Errors of bodies that a `Router` has wrapped on their way to the spool.
 
 use axum::Router;
+use euryale_core::error::BODY_STALLED;
 use euryale_respond::RespondLayer;
 use http::StatusCode;
 
@@ -20,7 +21,7 @@ async fn answer_to_stalled(content_type: &str, first: &'static str) -> StatusCod
         }));
     let (mut sender, body) = Channel::<Bytes, Error>::new(1);
     sender.send_data(Bytes::from(first)).await.unwrap();
-    sender.abort(Error::new(ErrorKind::BodyStalled));
+    sender.abort(Error::new(BODY_STALLED));
     let request = http::Request::post("/")
         .header("content-type", content_type)
         .body(body)

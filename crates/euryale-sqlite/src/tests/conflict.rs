@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Instant;
 
-use euryale_core::ErrorKind;
+use euryale_core::error::CONFLICT;
 use rusqlite::ffi;
 
 use super::*;
@@ -21,7 +21,7 @@ fn a_stale_snapshot_is_a_conflict() {
         Err::<(), _>(error.into())
     });
     let error = result.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.code(), CONFLICT);
     assert!(error.wrote(), "the next attempt begins as a writer");
     assert!(
         worker.source.discarded.is_empty(),
@@ -52,7 +52,7 @@ fn an_upgrade_while_another_writes_is_a_conflict_at_once() {
         Err::<(), _>(error.into())
     });
     let error = result.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.code(), CONFLICT);
     assert!(error.wrote());
     sqlite.abort(&mut other).unwrap();
 }
@@ -72,7 +72,7 @@ fn a_second_writer_waits_for_the_busy_timeout_and_is_a_conflict() {
     });
     assert!(start.elapsed() >= timeout);
     let error = result.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.code(), CONFLICT);
     assert!(error.wrote());
     assert!(
         worker.source.discarded.is_empty(),
@@ -111,7 +111,7 @@ fn an_applications_own_error_does_not_hide_a_conflict() {
         increment(transaction.connection()?).map_err(SaveFailed)?;
         Ok(())
     });
-    assert_eq!(result.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(result.unwrap_err().code(), CONFLICT);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_commit_that_is_busy_is_a_conflict_and_is_rolled_back() {
         Ok(connection.execute("INSERT INTO second.log VALUES ('incremented')", [])?)
     };
     let error = worker.run(Access::Write, attempt).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.code(), CONFLICT);
     assert!(error.wrote());
     assert_eq!(value(worker.connection.as_ref().unwrap()), 0);
 

@@ -1,6 +1,7 @@
 //! Statements that are stopped.
 
-use euryale_core::{ErrorKind, Stopped};
+use euryale_core::Stopped;
+use euryale_core::error::{CLIENT_GONE, PUBLISH_ELAPSED};
 
 use super::*;
 
@@ -44,7 +45,7 @@ fn a_query_that_never_ends_is_stopped_and_the_connection_is_kept() {
             assert_eq!(sqlite.classify(&error), Fault::Elapsed);
             Err::<(), _>(error.into())
         });
-        assert_eq!(ended.unwrap_err().kind(), ErrorKind::PublishElapsed);
+        assert_eq!(ended.unwrap_err().code(), PUBLISH_ELAPSED);
 
         next_job(&mut worker);
         let next = worker.run(Access::Write, |transaction| {
@@ -82,7 +83,7 @@ fn a_write_that_was_stopped_and_ignored_does_not_commit() {
         let _ = increment(connection);
         Ok(())
     });
-    assert_eq!(ended.unwrap_err().kind(), ErrorKind::PublishElapsed);
+    assert_eq!(ended.unwrap_err().code(), PUBLISH_ELAPSED);
     next_job(&mut worker);
     let seen = worker.run(Access::Read, |transaction| {
         Ok(value(transaction.connection()?))
@@ -137,7 +138,7 @@ fn a_writer_that_waits_for_its_turn_is_stopped() {
             Ok(())
         })
     });
-    assert_eq!(ended.unwrap_err().kind(), ErrorKind::ClientGone);
+    assert_eq!(ended.unwrap_err().code(), CLIENT_GONE);
     patient.abort(&mut other).unwrap();
 }
 
@@ -156,7 +157,7 @@ fn a_writer_waits_no_longer_than_its_deadline() {
             transaction.connection()?;
             Ok(())
         });
-        assert_eq!(ended.unwrap_err().kind(), ErrorKind::PublishElapsed);
+        assert_eq!(ended.unwrap_err().code(), PUBLISH_ELAPSED);
         other.abort(&mut first).unwrap();
 
         worker.source.deadline = None;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 
-use euryale_core::ErrorKind;
+use euryale_core::error::UNAVAILABLE;
 
 use super::*;
 use crate::sqlite::PATIENCE;
@@ -90,7 +90,7 @@ fn a_file_that_went_away_is_noticed_and_found_again() {
         "was the file moved or removed?",
     ] {
         let error = worker.run(Access::Write, publish).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert_eq!(error.code(), UNAVAILABLE);
         let cause = error.source().and_then(StdError::source).unwrap();
         assert!(cause.to_string().contains(expected), "{cause}");
         assert!(worker.connection.is_none());

@@ -1,8 +1,8 @@
 //! Several transactions that see one state, and what happens when they cannot.
 
+use euryale_core::error::SUSPENDED;
 use euryale_core::{
-    Abort, Access, Attempt, BoxError, Database, ErrorKind, History, Pending, SnapshotPin,
-    TransactionOptions,
+    Abort, Access, Attempt, BoxError, Database, History, Pending, SnapshotPin, TransactionOptions,
 };
 
 use super::{Worker, counter, increment_and_commit, value};
@@ -19,7 +19,7 @@ fn suspended(worker: &mut Worker, pin: &SnapshotPin) -> i64 {
         seen = value(transaction.connection()?);
         Err(Pending::new(()).into())
     });
-    assert_eq!(result.unwrap_err().kind(), ErrorKind::Suspended);
+    assert_eq!(result.unwrap_err().code(), SUSPENDED);
     seen
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use euryale_core::ErrorKind;
+use euryale_core::error::{APPLICATION, STORAGE_FULL};
 use rusqlite::ffi;
 use rusqlite::hooks::{AuthContext, Authorization};
 
@@ -61,7 +61,7 @@ fn a_refused_commit_is_aborted_and_its_connection_serves_on() {
         Ok(())
     });
     let error = result.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Application);
+    assert_eq!(error.code(), APPLICATION);
     let refusal = error.source().unwrap();
     assert_eq!(extended_code(refusal), ffi::SQLITE_CONSTRAINT_FOREIGNKEY);
 
@@ -149,7 +149,7 @@ fn an_ignored_error_after_which_sqlite_rolls_back_is_noticed() {
 }
 
 fn assert_ended_early(error: &Error) {
-    assert_eq!(error.kind(), ErrorKind::Application);
+    assert_eq!(error.code(), APPLICATION);
     assert!(error.source().unwrap().is::<TransactionEnded>());
 }
 
@@ -246,7 +246,7 @@ fn a_full_database_writes_again_when_there_is_room() {
     );
     limit(&mut worker, 10);
     let error = worker.run(Access::Write, grow).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StorageFull);
+    assert_eq!(error.code(), STORAGE_FULL);
     assert_eq!(extended_code(error.source().unwrap()), ffi::SQLITE_FULL);
 
     limit(&mut worker, 10_000);

@@ -1,6 +1,6 @@
 //! Hooks that see what a transaction writes, and may abort it.
 
-use euryale_core::ErrorKind;
+use euryale_core::error::CONFLICT;
 
 use super::*;
 use crate::Rows;
@@ -71,7 +71,7 @@ fn an_attempt_after_a_conflict_has_declared_nothing() {
         increment_and_commit(&sqlite, &mut other);
         write(transaction)
     });
-    assert_eq!(conflict.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(conflict.unwrap_err().code(), CONFLICT);
     let options = TransactionOptions::new(
         Attempt::new(History::default().after_conflict(true)),
         Access::Write,

@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use euryale_core::{Blob, Descriptors, ErrorKind, Ledger, SpooledBody};
+use euryale_core::error::NO_DESCRIPTOR;
+use euryale_core::{Blob, Descriptors, Ledger, SpooledBody};
 
 use super::{BlobStore, Folder};
 
@@ -20,8 +21,11 @@ async fn a_blob_beyond_the_budget_rolls_the_transaction_back_and_is_answered_503
         Ok(store.blob(&asked)?)
     });
     let error = refused.await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NoDescriptor);
-    assert_eq!(error.kind().status(), http::StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(error.code(), NO_DESCRIPTOR);
+    assert_eq!(
+        error.class().status(),
+        http::StatusCode::SERVICE_UNAVAILABLE
+    );
     assert_eq!(folder.names(), before, "nothing of it is left");
     assert_eq!(ledger.descriptors.refused.get(), 1);
     // What is not there needs none.

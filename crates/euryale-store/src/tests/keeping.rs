@@ -6,7 +6,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use euryale_core::{Abort, BoxError, ErrorKind, Fault, Participant, SpooledBody};
+use euryale_core::error::{CONFLICT, IN_DOUBT, REFUSED};
+use euryale_core::{Abort, BoxError, Fault, Participant, SpooledBody};
 use euryale_test::{Behaviour, Step};
 
 use super::{BlobStore, Folder, FolderStore};
@@ -52,7 +53,7 @@ async fn what_is_kept_is_gone_after_an_abort() {
             Err(Abort::status(http::StatusCode::CONFLICT))
         })
         .await;
-    assert_eq!(aborted.unwrap_err().kind(), ErrorKind::Refused);
+    assert_eq!(aborted.unwrap_err().code(), REFUSED);
     assert_eq!(folder.names(), before);
     // After the votes.
     for fault in [Fault::Conflict, Fault::Other] {
@@ -84,7 +85,7 @@ async fn a_spooled_file_that_was_taken_back_is_kept_by_the_next_attempt() {
         ],
     );
     for _ in 0..2 {
-        assert_eq!(keep().await.unwrap_err().kind(), ErrorKind::Conflict);
+        assert_eq!(keep().await.unwrap_err().code(), CONFLICT);
         assert_eq!(
             folder.names().len(),
             3,
@@ -131,7 +132,7 @@ async fn a_spooled_file_that_was_taken_back_goes_with_its_body() {
             store.keep(copied, transaction)?,
         ])
     });
-    assert_eq!(conflict.await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(conflict.await.unwrap_err().code(), CONFLICT);
     assert_eq!(
         folder.names().len(),
         before.len() + 3,
@@ -283,7 +284,7 @@ async fn in_doubt_everything_is_kept() {
         store.remove(&removed, transaction);
         Ok(())
     });
-    assert_eq!(doubt.await.unwrap_err().kind(), ErrorKind::InDoubt);
+    assert_eq!(doubt.await.unwrap_err().code(), IN_DOUBT);
     let after = folder.names();
     let new: Vec<_> = after.difference(&before).collect();
     assert_eq!((new.len(), folder.text(new[0])), (1, "new".to_owned()));

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use euryale_connection::Pool;
+use euryale_core::error::IN_DOUBT;
 use euryale_core::{
-    Abort, Blob, BoxError, Database, Error, ErrorKind, Fault, Participant, SpooledBody,
-    Transaction, UnnamedFile,
+    Abort, Blob, BoxError, Database, Error, Fault, Participant, SpooledBody, Transaction,
+    UnnamedFile,
 };
 use euryale_test::{Behaviour, CountingDatabase, Step, assert_quiet};
 
@@ -191,8 +192,8 @@ async fn obeys(store: impl BlobStore + Clone) {
         .database
         .script(Step::Commit, [Behaviour::Fail(Fault::InDoubt)]);
     assert_eq!(
-        work(Some(first.clone())).await.unwrap_err().kind(),
-        ErrorKind::InDoubt
+        work(Some(first.clone())).await.unwrap_err().code(),
+        IN_DOUBT
     );
     assert!(
         trial.is_there(&first) && trial.is_there(&last()),

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use euryale_core::{Body, Error, ErrorKind, Response};
+use euryale_core::error::LANE_FULL;
+use euryale_core::{Body, Error, Response};
 use http::{Request, StatusCode};
 
 use super::{Site, bare, html, never, tiles};
@@ -20,9 +21,7 @@ fn broken() -> Site {
     };
     Site::new("")
         .tile("/good", "good")
-        .view("/error", |_| async {
-            Err(Error::new(ErrorKind::QueueFull))
-        })
+        .view("/error", |_| async { Err(Error::new(LANE_FULL)) })
         .view("/panic", |_| async {
             std::panic::resume_unwind(Box::new("as scripted"))
         })

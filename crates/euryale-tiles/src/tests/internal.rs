@@ -1,6 +1,7 @@
 //! Views for the application only.
 
-use euryale_core::{Abort, Body, Error, ErrorKind, InternalRequest};
+use euryale_core::error::APPLICATION;
+use euryale_core::{Abort, Body, Error, InternalRequest};
 use http::Request;
 
 use super::{Site, html, tiles};
@@ -15,7 +16,7 @@ fn site() -> Site {
         // As a publisher's abort, whose response says 404.
         fragment(&request)
             .map(html)
-            .map_err(|_| Error::new(ErrorKind::Application))
+            .map_err(|_| Error::new(APPLICATION))
     };
     Site::new("<b data-tile=/in></b> <b data-tile=/outer></b>")
         .view("/in", view)

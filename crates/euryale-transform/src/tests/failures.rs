@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use euryale_core::ErrorKind;
 use euryale_test::{Gate, eventually};
 use http::StatusCode;
 
 use super::*;
-use crate::TransformBook;
+use crate::{TRANSFORM_FAILED, TransformBook};
 
 const SOURCE: &str = "<p>hello</p><p>again</p>";
 
@@ -135,10 +134,7 @@ async fn a_page_is_not_sent_without_a_critical_one() {
                 "{place} {fault:?}"
             );
             assert_eq!(response.headers()["cache-control"], "no-store");
-            assert_eq!(
-                response.extensions().get(),
-                Some(&ErrorKind::TransformFailed)
-            );
+            assert_eq!(response.extensions().get(), Some(&TRANSFORM_FAILED));
             assert!(!text(response).await.contains("hello"));
             let own = layer.failed(|page| with(page.request().uri.to_string(), &[]));
             assert_eq!(text(get(own, || page(SOURCE)).await).await, "/");

@@ -6,10 +6,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use euryale::ErrorKind;
 use euryale::blob::ServeBlobLayer;
 use euryale::connection::ConnectionLimitLayer;
 use euryale::deferred::DeferredLayer;
+use euryale::error::APPLICATION;
 use euryale::forwarded::{ForwardedLayer, TrustedProxies, VirtualHostLayer};
 use euryale::promise::RepublishLayer;
 use euryale::publisher::{ConflictPolicy, Publish};
@@ -101,7 +101,7 @@ pub(crate) fn rewritten() -> Onion {
         let text = body
             .collect()
             .await
-            .map_err(|error| Error::with_source(ErrorKind::Application, error))?;
+            .map_err(|error| Error::with_source(APPLICATION, error))?;
         Ok::<_, Error>(Response::from_parts(head, Body::from(text.to_bytes())))
     };
     boxed(chain().layer(page).and_then(read))

@@ -1,5 +1,6 @@
 mod transforms;
 
+use euryale_core::error::CLOSED;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -109,7 +110,7 @@ async fn its_layers_can_be_set() {
             SpoolLayer::new()
                 .limit(3)
                 .admit(|parts: &http::request::Parts| match parts.uri.path() {
-                    "/closed" => Err(crate::Error::new(crate::ErrorKind::Closed)),
+                    "/closed" => Err(crate::Error::new(CLOSED)),
                     _ => Ok(()),
                 }),
         )
@@ -281,7 +282,7 @@ async fn a_layer_of_ones_own() {
             let inner = inner.clone();
             async move {
                 if request.headers().contains_key("x-refuse") {
-                    return Err(crate::Error::new(crate::ErrorKind::Closed));
+                    return Err(crate::Error::new(CLOSED));
                 }
                 Ok(inner
                     .oneshot(request)

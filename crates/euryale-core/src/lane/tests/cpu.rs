@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use euryale_test::{Gate, eventually};
 
 use super::assert_quiet;
-use crate::{BlockingLane, ErrorKind, Ledger};
+use crate::error::LANE_FULL;
+use crate::{BlockingLane, Ledger};
 
 #[tokio::test]
 async fn so_many_run_so_many_wait_and_the_next_is_refused() {
@@ -23,10 +24,7 @@ async fn so_many_run_so_many_wait_and_the_next_is_refused() {
     eventually("both run", || gate.waiting() == 2).await;
     let waits = hold();
     eventually("one waits", || format!("{lane:?}").contains("waiting: 1")).await;
-    assert_eq!(
-        lane.run(|| ()).await.unwrap_err().kind(),
-        ErrorKind::LaneFull
-    );
+    assert_eq!(lane.run(|| ()).await.unwrap_err().code(), LANE_FULL);
     waits.abort();
     assert!(waits.await.unwrap_err().is_cancelled());
     let ran = Arc::new(AtomicBool::new(false));
@@ -61,7 +59,7 @@ async fn work_with_a_place_is_not_refused() {
         .max_waiting(1)
         .ledger(ledger.clone());
     let places = [lane.reserve().unwrap(), lane.reserve().unwrap()];
-    assert_eq!(lane.reserve().unwrap_err().kind(), ErrorKind::LaneFull);
+    assert_eq!(lane.reserve().unwrap_err().code(), LANE_FULL);
     for place in places {
         place.run(|| ()).await.unwrap();
     }

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use euryale_core::{BoxError, ErrorKind};
+use euryale_core::BoxError;
 use euryale_test::{Gate, eventually};
-use euryale_transform::{Page, Transform, TransformChainLayer, TransformPage, order};
+use euryale_transform::{
+    Page, TRANSFORM_FAILED, Transform, TransformChainLayer, TransformPage, order,
+};
 use http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 
 use super::*;
@@ -160,7 +162,7 @@ async fn a_critical_failure_is_answered_with_the_stacks_own_page() {
         critical: true,
         frame: Always(Err("no")),
     });
-    let respond = || RespondLayer::new().page(|problem| html(format!("{:?}", problem.kind)));
+    let respond = || RespondLayer::new().page(|problem| html(problem.code.name()));
     let stack = |chain| {
         Stack::new(pool.clone())
             .respond(respond())
@@ -168,7 +170,7 @@ async fn a_critical_failure_is_answered_with_the_stacks_own_page() {
             .publish(|_, _| Ok(html("page")))
     };
     for (chain, body) in [
-        (chain.clone(), "TransformFailed"),
+        (chain.clone(), "transform.failed"),
         (
             chain.failed(|page| html(page.request().uri.to_string())),
             "/",
@@ -179,10 +181,7 @@ async fn a_critical_failure_is_answered_with_the_stacks_own_page() {
             .body(String::new())
             .unwrap();
         let response = stack(chain).oneshot(request).await.unwrap();
-        assert_eq!(
-            response.extensions().get(),
-            Some(&ErrorKind::TransformFailed)
-        );
+        assert_eq!(response.extensions().get(), Some(&TRANSFORM_FAILED));
         assert_eq!(
             response.into_body().collect().await.unwrap().to_bytes(),
             body

@@ -1,0 +1,114 @@
+//! The codes of core: of the life of a transaction, and of what several layers raise.
+
+use super::{Class, Code, Level};
+
+/// The pool is closed: the server is going down (503).
+pub const CLOSED: Code =
+    Code::new(Class::Unavailable, "core.closed", "the pool is closed").logged_at(Level::Info);
+
+/// There is no thread to run the job on: the system refuses one, or the runtime is gone (503).
+pub const NO_WORKER: Code = Code::new(
+    Class::Unavailable,
+    "core.no_worker",
+    "no thread to run the job on",
+);
+
+/// The database could not be reached (503).
+pub const UNAVAILABLE: Code = Code::new(
+    Class::Unavailable,
+    "core.unavailable",
+    "the database is unavailable",
+);
+
+/// A conflict with another transaction; published again by `ConflictPolicy`, and otherwise 503.
+///
+/// The database decides what a conflict is ([`Fault::Conflict`](crate::Fault::Conflict)), and no
+/// transaction ends in one after its commit.
+pub const CONFLICT: Code = Code::new(
+    Class::Busy,
+    "core.conflict",
+    "conflict with another transaction",
+)
+.logged_at(Level::Error);
+
+/// The publication took longer than its deadline, or the database stopped a statement that took too
+/// long (504). Nothing was committed, and nothing will be. If the database cannot stop a statement,
+/// the publisher may still run, and keep its permit.
+pub const PUBLISH_ELAPSED: Code = Code::new(
+    Class::Elapsed,
+    "core.publish_elapsed",
+    "publishing took too long",
+)
+// It will not commit any more. Others that are answered 504 may have been over.
+.telling("The server took too long to answer. Nothing of it was done.")
+.logged_at(Level::Warn);
+
+/// Application code panicked (500).
+pub const PANICKED: Code = Code::new(Class::Failed, "core.panicked", "application code panicked");
+
+/// A commit was sent, and nobody knows whether it took place (500).
+pub const IN_DOUBT: Code = Code::new(Class::Failed, "core.in_doubt", "a commit is in doubt");
+
+/// The client went away before the commit, and the publication only read, or its route aborts then
+/// (500, which nobody reads).
+pub const CLIENT_GONE: Code = Code::new(
+    Class::Failed,
+    "core.client_gone",
+    "the client went away before the commit",
+)
+.logged_at(Level::Info);
+
+/// The publisher suspended for a promise. Handled by `Republish`, and otherwise 500.
+pub const SUSPENDED: Code = Code::new(
+    Class::Failed,
+    "core.suspended",
+    "suspended for a promise, but no Republish layer stands above Publish",
+);
+
+/// Application code aborted with a response of its own, where only a value could be returned. The
+/// response is sent.
+pub const REFUSED: Code = Code::new(
+    Class::Failed,
+    "core.refused",
+    "the transaction was aborted with a response",
+);
+
+/// A job waits for a permit on a thread that holds one: it would wait for itself (500).
+pub const WOULD_DEADLOCK: Code = Code::new(
+    Class::Failed,
+    "core.would_deadlock",
+    "waiting for a connection in a worker that holds one would never end",
+);
+
+/// The request's body stopped coming (408).
+pub const BODY_STALLED: Code = Code::new(
+    Class::Stalled,
+    "core.body_stalled",
+    "the request body stopped coming",
+);
+
+/// Work that an answer needs took longer than its deadline (504).
+pub const ELAPSED: Code = Code::new(
+    Class::Elapsed,
+    "core.elapsed",
+    "work that the answer needs took too long",
+);
+
+/// All threads, or all places, for work after the transaction are taken (503).
+pub const LANE_FULL: Code = Code::new(
+    Class::Busy,
+    "core.lane_full",
+    "too much work of this kind is being done already",
+);
+
+/// There is no room left for what the publisher writes, into the database or beside it (507).
+pub const STORAGE_FULL: Code =
+    Code::new(Class::NoRoom, "core.storage_full", "no room left to write");
+
+/// No descriptor is left for a file that the request needs: requests have as many open as they may,
+/// or the process has (503).
+pub const NO_DESCRIPTOR: Code =
+    Code::new(Class::Busy, "core.no_descriptor", "no descriptor is left");
+
+/// Any other error of the application's (500).
+pub const APPLICATION: Code = Code::new(Class::Failed, "core.application", "the publisher failed");
