@@ -100,7 +100,8 @@ impl Pending {
 
     /// The requested response.
     ///
-    /// # Errors The value itself, if it has another type.
+    /// # Errors
+    /// The value itself, if it has another type.
     pub fn downcast<T: Any>(self) -> Result<T, Self> {
         self.asked
             .downcast()
@@ -157,7 +158,8 @@ impl<T, E: Into<BoxError>> OrAbort<T> for Result<T, E> {
 pub trait OrStatus<T> {
     /// Returns the value, or an [`Abort`] with an empty response of this status.
     ///
-    /// # Errors There is no value.
+    /// # Errors
+    /// There is no value.
     fn or_status(self, status: http::StatusCode) -> Result<T, Abort>;
 }
 

@@ -162,7 +162,8 @@ impl fmt::Debug for Attempt {
 pub trait CommitGate: Send + Sync + 'static {
     /// Checks whether this attempt may be committed.
     ///
-    /// # Errors The [`Abort`] that replaces the publisher's response.
+    /// # Errors
+    /// The [`Abort`] that replaces the publisher's response.
     fn check(&self, attempt: &Attempt) -> Result<(), Abort>;
 }
 

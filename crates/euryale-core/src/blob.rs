@@ -55,7 +55,8 @@ const PRELOADED: usize = 64 << 10;
 impl Blob {
     /// The whole of an open file, with its current length and time of change.
     ///
-    /// # Errors `fstat` fails, or `file` is not a regular file.
+    /// # Errors
+    /// `fstat` fails, or `file` is not a regular file.
     pub fn new(file: File) -> io::Result<Self> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
@@ -82,10 +83,11 @@ impl Blob {
     /// `FolderStore` of `euryale-store` and [`UnnamedFile`] make such blobs without a promise from
     /// you: from files in a folder of the program's own, and from unnamed files.
     ///
-    /// # Safety A server maps the file, and the chunks of the blob's body are [`Bytes`] that lie in
-    /// the map. Bytes that change while Rust reads them are undefined behaviour, and reading a page
-    /// beyond the end of a truncated file kills the process (SIGBUS). So one of these must hold for
-    /// as long as there is a clone, a part or a body of the blob:
+    /// # Safety
+    /// A server maps the file, and the chunks of the blob's body are [`Bytes`] that lie in the map.
+    /// Bytes that change while Rust reads them are undefined behaviour, and reading a page beyond
+    /// the end of a truncated file kills the process (SIGBUS). So one of these must hold for as
+    /// long as there is a clone, a part or a body of the blob:
     ///
     /// * **Nobody changes the file in place.** Neither this process nor another writes to it or
     ///   truncates it. It may be renamed, deleted, or replaced by a rename.
@@ -109,8 +111,9 @@ impl Blob {
     /// Declares the blob stable, without any check. For a blob that was made in another way, such
     /// as from a `tokio::fs::File`.
     ///
-    /// # Safety As for [`stable`](Self::stable): nobody changes the file in place, or nobody reads
-    /// the bytes.
+    /// # Safety
+    /// As for [`stable`](Self::stable): nobody changes the file in place, or nobody reads the
+    /// bytes.
     #[expect(
         unsafe_code,
         reason = "only the caller knows who changes or reads the file"
@@ -307,8 +310,8 @@ pub trait BlobChunks: Send + 'static {
     /// Returns the next chunk, of at least one byte. Not called again after the last one, nor after
     /// an error.
     ///
-    /// # Errors It cannot be read, or ends too early: the peer must not mistake a part for the
-    /// whole.
+    /// # Errors
+    /// It cannot be read, or ends too early: the peer must not mistake a part for the whole.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>>;
 }
 

@@ -139,7 +139,8 @@ pub trait Database: Send + Sync + 'static {
     /// Returns a name for the state that the open transaction sees, which has only read. Default:
     /// the store has no such names.
     ///
-    /// # Errors The store's own error; it is logged, and later passes see the current state.
+    /// # Errors
+    /// The store's own error; it is logged, and later passes see the current state.
     fn snapshot(&self, connection: &mut Self::Connection) -> Result<Option<Snapshot>, BoxError> {
         let _ = connection;
         Ok(None)

@@ -24,8 +24,9 @@ use crate::{Body, BoxError, Done, Response, RunBlocking, Work};
 /// (feature `axum`), or a `Response` made from it (`From`): both have a handle in their extensions,
 /// because axum's own body hides it from the layer.
 ///
-/// # Errors What the future or the function returns, or a [`PanicMessage`](crate::PanicMessage);
-/// and for [`blocking`](Deferred::blocking) an [`Error`](crate::Error) if there is no thread.
+/// # Errors
+/// What the future or the function returns, or a [`PanicMessage`](crate::PanicMessage); and for
+/// [`blocking`](Deferred::blocking) an [`Error`](crate::Error) if there is no thread.
 #[doc(alias = "AsyncWorkerStreamIterator")]
 pub struct Deferred {
     way: Way,

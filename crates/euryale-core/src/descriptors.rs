@@ -78,7 +78,8 @@ impl Descriptors {
 
     /// Takes `count` descriptors, all or none.
     ///
-    /// # Errors Fewer than that are left.
+    /// # Errors
+    /// Fewer than that are left.
     pub fn take(&self, count: usize) -> Result<Descriptor, NoDescriptor> {
         let shared = &self.shared;
         let most = shared.most.load(Relaxed);

@@ -60,7 +60,8 @@ impl InternalRequest {
 
     /// For a publisher that only the application itself may call.
     ///
-    /// # Errors 404 for a request from outside, which does not even learn that the view exists.
+    /// # Errors
+    /// 404 for a request from outside, which does not even learn that the view exists.
     pub fn require<B>(request: &http::Request<B>) -> Result<Self, Abort> {
         Self::of(request.extensions()).ok_or_else(|| Abort::status(http::StatusCode::NOT_FOUND))
     }

@@ -264,7 +264,8 @@ impl Switch {
 
     /// The transaction uses this connection from now on.
     ///
-    /// # Errors It was stopped before.
+    /// # Errors
+    /// It was stopped before.
     pub(crate) fn watch(&self, interrupt: &Interrupt) -> Result<(), Stopped> {
         self.go_on()?;
         *self.lock() = Some(Armed {
@@ -291,7 +292,8 @@ impl Switch {
 
     /// From here on the transaction cannot be stopped any more.
     ///
-    /// # Errors It was stopped, and must not commit.
+    /// # Errors
+    /// It was stopped, and must not commit.
     pub(crate) fn disarm(&self) -> Result<(), Fired> {
         let _ = self
             .state

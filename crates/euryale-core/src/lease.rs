@@ -175,7 +175,8 @@ impl<'a, D: Database> Lease<'a, D> {
 
     /// It is about to begin in the database.
     ///
-    /// # Errors It was stopped before.
+    /// # Errors
+    /// It was stopped before.
     pub(crate) fn watch(&self) -> Result<(), Stopped> {
         let connection = self.connection.as_ref();
         let interrupt = connection.and_then(|connection| self.database().interrupt(connection));
@@ -185,7 +186,8 @@ impl<'a, D: Database> Lease<'a, D> {
         }
     }
 
-    /// # Errors The transaction was stopped.
+    /// # Errors
+    /// The transaction was stopped.
     pub(crate) fn go_on(&self) -> Result<(), Stopped> {
         let stopped = self.source.switch().and_then(Switch::stopped);
         stopped.map_or(Ok(()), Err)
@@ -201,7 +203,8 @@ impl<'a, D: Database> Lease<'a, D> {
     /// The transaction ends: from now on nothing stops it. A connection that a late call may still
     /// reach is dropped.
     ///
-    /// # Errors It was stopped before, and must not commit.
+    /// # Errors
+    /// It was stopped before, and must not commit.
     pub(crate) fn disarm(&mut self) -> Result<(), Stopped> {
         let Some(switch) = self.source.switch() else {
             return Ok(());

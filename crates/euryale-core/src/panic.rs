@@ -19,7 +19,8 @@ impl PanicMessage {
     ///
     /// Every caller drops or rolls back what `f` may have left half done.
     ///
-    /// # Errors The panic's message.
+    /// # Errors
+    /// The panic's message.
     pub fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Self> {
         catch_unwind(AssertUnwindSafe(f)).map_err(Self::new)
     }

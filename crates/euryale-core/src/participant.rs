@@ -15,13 +15,14 @@ use crate::BoxError;
 pub trait Participant: Send + 'static {
     /// Makes the work durable, but revocable.
     ///
-    /// # Errors A no: the whole transaction is aborted, including participants that voted yes.
+    /// # Errors
+    /// A no: the whole transaction is aborted, including participants that voted yes.
     fn vote(&mut self) -> Result<(), BoxError>;
 
     /// The database has committed.
     ///
-    /// # Errors It should not fail. An error cannot undo anything any more: it is logged and
-    /// counted.
+    /// # Errors
+    /// It should not fail. An error cannot undo anything any more: it is logged and counted.
     fn finish(&mut self) -> Result<(), BoxError>;
 
     /// The transaction was aborted. Called whether or not `vote` was.

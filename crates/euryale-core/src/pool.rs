@@ -37,7 +37,8 @@ pub trait PoolControl: Send + Sync {
 
     /// Changes the share of the lane with this name at once; 0 is taken as 1.
     ///
-    /// # Errors There is no such lane.
+    /// # Errors
+    /// There is no such lane.
     fn share(&self, lane: &str, share: usize) -> Result<(), NoSuchLane>;
 
     /// Changes the maximum number of jobs that may wait, and the maximum time that each may wait

@@ -62,7 +62,8 @@ impl SpooledBody {
     /// A body that is the whole of `file`. The file must not be written to any more, so a store may
     /// keep it unchanged.
     ///
-    /// # Errors `fstat` fails, or `file` is not a regular file.
+    /// # Errors
+    /// `fstat` fails, or `file` is not a regular file.
     pub fn file(file: File) -> io::Result<Self> {
         Ok(Self {
             content: Content::File(Blob::new(file)?),
@@ -206,7 +207,8 @@ impl SpooledBody {
 
     /// All of it in memory, without a copy if it is there already.
     ///
-    /// # Errors The file cannot be read.
+    /// # Errors
+    /// The file cannot be read.
     pub fn to_bytes(&self) -> io::Result<Bytes> {
         match &self.content {
             Content::Memory(bytes) => Ok(bytes.clone()),

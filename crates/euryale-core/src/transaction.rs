@@ -169,9 +169,10 @@ impl<'a, D: Database> Transaction<'a, D> {
     /// Declares that this transaction will write, whatever the request's method: it begins as a
     /// writer, and so do later attempts.
     ///
-    /// # Errors [`AlreadyReading`], if the connection was used before. Passed on with `?` it is not
-    /// a failure: the request is published again, as a writer, if a `Retry` with `ConflictPolicy`
-    /// is outside.
+    /// # Errors
+    /// [`AlreadyReading`], if the connection was used before. Passed on with `?` it is not a
+    /// failure: the request is published again, as a writer, if a `Retry` with `ConflictPolicy` is
+    /// outside.
     pub fn writable(&mut self) -> Result<(), AlreadyReading> {
         self.wrote = true;
         self.declared_writable = true;

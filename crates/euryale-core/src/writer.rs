@@ -28,11 +28,12 @@ use crate::{BoxError, RunBlocking, Work};
 /// to do. Small writes are collected while the client is slower. Put a
 /// [`BufWriter`](std::io::BufWriter) around it to write a few bytes at a time.
 ///
-/// # Backpressure At most a window of bytes waits to be sent (default: 64 KiB). Beyond it, writes
-/// block.
+/// # Backpressure
+/// At most a window of bytes waits to be sent (default: 64 KiB). Beyond it, writes block.
 ///
-/// # Errors [`BrokenPipe`](io::ErrorKind::BrokenPipe) from a write or a flush when the client has
-/// gone. [`TimedOut`](io::ErrorKind::TimedOut) when it has read nothing for a minute; the body then
+/// # Errors
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe) from a write or a flush when the client has gone.
+/// [`TimedOut`](io::ErrorKind::TimedOut) when it has read nothing for a minute; the body then
 /// breaks off, whatever the writer does next.
 #[doc(alias = "IUnboundStreamIterator")]
 pub struct BodyWriter {

@@ -11,8 +11,9 @@ use crate::{Client, PublicUrl};
 
 /// An argument of a handler.
 ///
-/// # Errors 500, and a line in the log, if there is no [`ForwardedLayer`](crate::ForwardedLayer)
-/// around the handler; use an `Option` where that is possible.
+/// # Errors
+/// 500, and a line in the log, if there is no [`ForwardedLayer`](crate::ForwardedLayer) around the
+/// handler; use an `Option` where that is possible.
 impl<S: Sync> FromRequestParts<S> for Client {
     type Rejection = Error;
 
@@ -35,8 +36,9 @@ impl<S: Sync> OptionalFromRequestParts<S> for Client {
 
 /// An argument of a handler.
 ///
-/// # Errors 500, and a line in the log, if there is no [`ForwardedLayer`](crate::ForwardedLayer)
-/// around the handler; use an `Option` where that is possible.
+/// # Errors
+/// 500, and a line in the log, if there is no [`ForwardedLayer`](crate::ForwardedLayer) around the
+/// handler; use an `Option` where that is possible.
 impl<S: Sync> FromRequestParts<S> for PublicUrl {
     type Rejection = Error;
 

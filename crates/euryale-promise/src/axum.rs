@@ -49,8 +49,8 @@ use crate::{Promises, PromisesExt};
 /// # }
 /// ```
 ///
-/// # Errors 500 if there is no `RepublishLayer` around the handler; use an `Option` where that is
-/// possible.
+/// # Errors
+/// 500 if there is no `RepublishLayer` around the handler; use an `Option` where that is possible.
 #[derive(Clone)]
 pub struct HandlerPromises {
     attempt: Attempt,

@@ -17,7 +17,8 @@ impl Promises<'_> {
     /// Asks for `key` in the next pass. A second promise for the same key in one pass replaces the
     /// first.
     ///
-    /// # Errors The key is resolved already.
+    /// # Errors
+    /// The key is resolved already.
     pub fn submit<T, E, F>(
         &self,
         key: impl Into<Key<T>>,
@@ -39,7 +40,8 @@ impl Promises<'_> {
 
     /// The result of `key` from an earlier pass.
     ///
-    /// # Errors The key was never asked for, was asked for in this pass, or resolved to a failure.
+    /// # Errors
+    /// The key was never asked for, was asked for in this pass, or resolved to a failure.
     pub fn result<T: Send + Sync + 'static>(
         &self,
         key: impl Into<Key<T>>,
@@ -57,8 +59,9 @@ impl Promises<'_> {
     /// The result of `key` from an earlier pass. If it was not asked for yet, it is now, and the
     /// result is `placeholder`.
     ///
-    /// # Errors The key was asked for in this pass already, and there is no second placeholder; or
-    /// it resolved to a failure.
+    /// # Errors
+    /// The key was asked for in this pass already, and there is no second placeholder; or it
+    /// resolved to a failure.
     #[doc(alias = "resultOrSubmit")]
     pub fn result_or_submit<T, E, F>(
         &self,

@@ -131,7 +131,8 @@ impl FolderStore {
     ///
     /// Each opened store is a writer of its own; clones are the same writer.
     ///
-    /// # Errors The folder does not exist and cannot be created.
+    /// # Errors
+    /// The folder does not exist and cannot be created.
     pub fn open(folder: impl Into<PathBuf>) -> io::Result<Self> {
         let folder = folder.into();
         make(&folder)?;
@@ -161,7 +162,8 @@ impl FolderStore {
     /// there. A program whose database remembers that it has adopted a folder tells them apart: it
     /// refuses to start when the mark is missing, and never adopts a second folder.
     ///
-    /// # Errors The folder cannot be read. A missing folder has no mark.
+    /// # Errors
+    /// The folder cannot be read. A missing folder has no mark.
     pub fn mark(&self) -> io::Result<Option<String>> {
         mark::read(&self.folder)
     }
@@ -197,8 +199,9 @@ impl FolderStore {
     /// A store checks this itself before it creates its first file. A store that was never adopted
     /// accepts any folder.
     ///
-    /// # Errors `NotFound`, with a sentence that names the folder and what to do. Any other error
-    /// if the folder cannot be read.
+    /// # Errors
+    /// `NotFound`, with a sentence that names the folder and what to do. Any other error if the
+    /// folder cannot be read.
     pub fn check(&self) -> io::Result<()> {
         let Some(expected) = self.mark.get() else {
             return Ok(());
@@ -236,7 +239,8 @@ impl FolderStore {
     /// [`FolderStore::sync`]. From then on nobody may write to the file, which is sent from where
     /// it is. Keep the store until then, or other processes take the file for a leftover.
     ///
-    /// # Errors The file cannot be created.
+    /// # Errors
+    /// The file cannot be created.
     pub fn create(&self) -> io::Result<(String, File)> {
         let name = self.new_name()?;
         let file = File::create_new(self.folder.join(&name))?;
@@ -270,8 +274,9 @@ impl FolderStore {
     /// in every table that may have one. Its answers must not be older than the call. It blocks, so
     /// call it at the start, before anything is served, or in a worker.
     ///
-    /// # Errors Those of `named` and of the file system. The sweep ends with the first one;
-    /// everything removed until then was right to remove.
+    /// # Errors
+    /// Those of `named` and of the file system. The sweep ends with the first one; everything
+    /// removed until then was right to remove.
     pub fn sweep(
         &self,
         named: impl FnMut(&[String]) -> Result<HashSet<String>, BoxError>,

@@ -60,9 +60,10 @@ use euryale_core::{Blob, Database, SpooledBody, Transaction};
 pub trait BlobStore: Send + Sync + 'static {
     /// Opens the blob called `name`. It can be read to its end, even if it is removed in between.
     ///
-    /// # Errors `NotFound` if there is none. A reader whose snapshot is older than a removal sees
-    /// this, too: it still has the row, and another attempt sees that it is gone. Otherwise the
-    /// error that kept the store from opening it.
+    /// # Errors
+    /// `NotFound` if there is none. A reader whose snapshot is older than a removal sees this, too:
+    /// it still has the row, and another attempt sees that it is gone. Otherwise the error that
+    /// kept the store from opening it.
     fn blob(&self, name: &str) -> io::Result<Blob>;
 
     /// Opens the blob called `name`, if it has the `len` bytes that its row says.

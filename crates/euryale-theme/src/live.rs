@@ -90,7 +90,8 @@ impl LiveTheme {
     /// Checks the files at this interval, from a thread of its own that ends with the last clone. A
     /// second is short enough for a theme's author, and costs one `stat` per file.
     ///
-    /// # Errors The system cannot start a thread.
+    /// # Errors
+    /// The system cannot start a thread.
     pub fn watch(self, every: Duration) -> std::io::Result<Self> {
         let (sender, ended) = channel::<()>();
         let weak = Arc::downgrade(&self.shared);

@@ -47,7 +47,8 @@ impl UnnamedFile {
     /// The blob is stable on Linux with `/proc`. Elsewhere the file cannot be reopened read-only,
     /// and the blob is like one from [`Blob::new`]: its bytes are read when they are sent.
     ///
-    /// # Errors `fstat` fails.
+    /// # Errors
+    /// `fstat` fails.
     pub fn into_blob(self) -> io::Result<Blob> {
         match read_only(&self.file) {
             Ok(file) => {

@@ -20,8 +20,9 @@ impl SpooledBody {
     /// write to. Nobody may change the file in place, because the body and its blobs may be sent
     /// from it: replace it by a rename.
     ///
-    /// # Errors The file system's. `AlreadyExists` if `path` exists; that file is not changed.
-    /// After an error nothing of this body is at `path`.
+    /// # Errors
+    /// The file system's. `AlreadyExists` if `path` exists; that file is not changed. After an
+    /// error nothing of this body is at `path`.
     ///
     /// ```
     /// use euryale_core::SpooledBody;
@@ -50,7 +51,8 @@ impl SpooledBody {
     /// remove it sooner. For any other body, and if there is a spare name already, the name is
     /// removed now. Blocks.
     ///
-    /// # Errors It cannot be removed.
+    /// # Errors
+    /// It cannot be removed.
     ///
     /// ```
     /// # use std::io::Write;
