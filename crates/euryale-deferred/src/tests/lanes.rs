@@ -18,16 +18,21 @@ impl Drop for Dropped {
     }
 }
 
+/// Returns a layer with `threads` places for blocking responses and as many for writers, and with
+/// room for `waiting` of each to wait.
+fn lanes(threads: usize, waiting: usize, ledger: &Ledger) -> DeferredLayer {
+    DeferredLayer::new()
+        .blocking(threads)
+        .writers(threads)
+        .max_waiting(waiting)
+        .writers_waiting(waiting)
+        .ledger(ledger.clone())
+}
+
 #[tokio::test]
 async fn who_finds_no_place_is_refused_at_once() {
     let ledger = Ledger::new();
-    let layer = DeferredLayer::new()
-        .futures(2)
-        .blocking(2)
-        .writers(2)
-        .max_waiting(0)
-        .writers_waiting(0)
-        .ledger(ledger.clone());
+    let layer = lanes(2, 0, &ledger).futures(2);
     let gate = Gate::new();
     let never = || Deferred::new(std::future::pending::<Result<Response, Error>>()).into();
     let held = |gate: Gate| {
@@ -227,11 +232,7 @@ async fn publish(
 async fn whatever_is_committed_waits_for_its_turn() {
     for make in [held, written] {
         let ledger = Ledger::new();
-        let layer = DeferredLayer::new()
-            .blocking(2)
-            .writers(2)
-            .writers_waiting(98)
-            .ledger(ledger.clone());
+        let layer = lanes(2, 98, &ledger);
         let gate = Gate::new();
         let committed = Arc::new(AtomicUsize::new(0));
         let answers: Vec<_> = (0..100)
@@ -262,12 +263,7 @@ async fn whatever_is_committed_waits_for_its_turn() {
 async fn a_full_lane_refuses_before_the_commit() {
     for make in [held, written] {
         let ledger = Ledger::new();
-        let layer = DeferredLayer::new()
-            .blocking(1)
-            .writers(1)
-            .max_waiting(1)
-            .writers_waiting(1)
-            .ledger(ledger.clone());
+        let layer = lanes(1, 1, &ledger);
         let gate = Gate::new();
         let committed = Arc::new(AtomicUsize::new(0));
         let answer = || publish(layer.clone(), Arc::clone(&committed), make(&gate));
@@ -309,12 +305,7 @@ async fn futures_are_bounded_before_the_commit() {
 async fn a_response_whose_client_goes_while_it_waits_never_begins() {
     for make in [held, written] {
         let ledger = Ledger::new();
-        let layer = DeferredLayer::new()
-            .blocking(1)
-            .writers(1)
-            .max_waiting(1)
-            .writers_waiting(1)
-            .ledger(ledger.clone());
+        let layer = lanes(1, 1, &ledger);
         let gate = Gate::new();
         let committed = Arc::new(AtomicUsize::new(0));
         let answer = || {
@@ -341,12 +332,7 @@ async fn a_response_whose_client_goes_while_it_waits_never_begins() {
 #[tokio::test]
 async fn a_response_that_defers_again_is_not_refused() {
     let ledger = Ledger::new();
-    let layer = DeferredLayer::new()
-        .blocking(1)
-        .writers(1)
-        .max_waiting(0)
-        .writers_waiting(0)
-        .ledger(ledger.clone());
+    let layer = lanes(1, 0, &ledger);
     let gate = Gate::new();
     let holds = tokio::spawn(ask_with(layer.clone(), Method::POST, {
         let gate = gate.clone();
@@ -388,13 +374,7 @@ async fn the_deadline_covers_the_wait_for_a_turn() {
 #[tokio::test]
 async fn an_aborted_answer_gives_its_place_back() {
     let ledger = Ledger::new();
-    let layer = DeferredLayer::new()
-        .blocking(1)
-        .futures(1)
-        .writers(1)
-        .max_waiting(0)
-        .writers_waiting(0)
-        .ledger(ledger.clone());
+    let layer = lanes(1, 0, &ledger).futures(1);
     let aborts = |answer: fn() -> Response| {
         let service = service_fn(move |request: http::Request<()>| {
             let mut response = answer();
