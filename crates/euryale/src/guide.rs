@@ -4,6 +4,7 @@
 //! |---|---|
 //! | come from Zope, Plone or WSGI | [`from_zope`] |
 //! | have an axum application with diesel, rusqlite, `deadpool` and `spawn_blocking` | [`from_diesel`] |
+//! | want to see what programs look like | [`five_programs`] |
 //! | want to choose the number of connections | [`choosing_the_cap`] |
 //! | ask what happens when a client leaves, a transaction conflicts, or the server ends | [`what_happens_when`] |
 //! | want to connect another database | [`writing_a_database`] |
@@ -20,6 +21,9 @@ pub mod choosing_the_cap {}
 
 #[doc = include_str!("guide/deploying.md")]
 pub mod deploying {}
+
+#[doc = include_str!("guide/five_programs.md")]
+pub mod five_programs {}
 
 #[doc = include_str!("guide/from_diesel.md")]
 pub mod from_diesel {}

@@ -23,9 +23,10 @@ macro_rules! page {
 }
 
 /// In the order in which the folder lists them. A page precedes those below it.
-const PAGES: [(&str, &str, &str); 18] = [
+const PAGES: [(&str, &str, &str); 19] = [
     page!("from_zope", "Coming from Zope or WSGI"),
     page!("from_diesel", "Coming from diesel or deadpool in axum"),
+    page!("five_programs", "Five programs"),
     page!("choosing_the_cap", "Choosing the cap"),
     page!("what_happens_when", "What happens when"),
     page!("writing_a_database", "Writing a database"),
