@@ -15,11 +15,9 @@ use std::time::Duration;
 
 use axum::Router;
 use euryale::{Abort, Blob, Body, Publisher, Request, Response, Transaction};
-use euryale_test::{CountingDatabase, eventually};
+use euryale_test::{CountingDatabase, Head, RawClient, eventually};
 use euryale_tests::Site;
 use http::StatusCode;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
@@ -131,12 +129,12 @@ impl Sent {
     }
 }
 
-/// A client that reads as slowly as it is told to.
-struct Peer(BufReader<TcpStream>);
+/// A client that asks for a file, and reads as slowly as it is told to.
+struct Peer(RawClient);
 
 impl Peer {
     async fn connect(to: SocketAddr) -> Self {
-        Self(BufReader::new(TcpStream::connect(to).await.unwrap()))
+        Self(RawClient::connect(to).await.unwrap())
     }
 
     /// Asks for `/file`, with these lines in the head.
@@ -146,71 +144,21 @@ impl Peer {
 
     async fn ask_for(&mut self, name: &str, lines: &str) {
         let request = format!("GET /{name} HTTP/1.1\r\nhost: test\r\n{lines}\r\n");
-        self.0.write_all(request.as_bytes()).await.unwrap();
+        self.0.send(request).await.unwrap();
     }
 
     async fn head(&mut self) -> Head {
-        let mut text = String::new();
-        while !text.ends_with("\r\n\r\n") {
-            assert_ne!(self.0.read_line(&mut text).await.unwrap(), 0, "{text:?}");
-        }
-        Head(text)
+        self.0.read_head().await.unwrap()
     }
 
     async fn bytes(&mut self, len: usize) -> Vec<u8> {
-        let mut bytes = vec![0; len];
-        self.0.read_exact(&mut bytes).await.unwrap();
-        bytes
-    }
-
-    /// What comes until the socket is closed, in whichever way.
-    async fn rest(&mut self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let _ = self.0.read_to_end(&mut bytes).await;
-        bytes
+        self.0.read_exactly(len).await.unwrap()
     }
 
     /// A response whose length is in its head.
     async fn answer(&mut self) -> (Head, Vec<u8>) {
         let head = self.head().await;
-        let len = head
-            .field("content-length")
-            .expect("a length")
-            .parse()
-            .unwrap();
+        let len = head.content_length().expect("a length");
         (head, self.bytes(len).await)
-    }
-
-    /// The body of a response in chunks.
-    async fn chunked(&mut self) -> Vec<u8> {
-        let mut body = Vec::new();
-        loop {
-            let mut line = String::new();
-            self.0.read_line(&mut line).await.unwrap();
-            let len = usize::from_str_radix(line.trim_end(), 16).unwrap();
-            let chunk = self.bytes(len + 2).await;
-            if len == 0 {
-                return body;
-            }
-            body.extend_from_slice(&chunk[..len]);
-        }
-    }
-}
-
-/// The head of a response as it came.
-#[derive(Debug)]
-struct Head(String);
-
-impl Head {
-    fn status(&self) -> u16 {
-        self.0.split(' ').nth(1).unwrap().parse().unwrap()
-    }
-
-    fn field(&self, name: &str) -> Option<&str> {
-        let fields = self.0.lines().filter_map(|line| line.split_once(": "));
-        fields
-            .filter(|(found, _)| found.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
-            .next()
     }
 }

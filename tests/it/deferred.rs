@@ -12,8 +12,6 @@ use euryale::{Body, Deferred, Error, Ledger, Pool, Request, Response, Transactio
 use euryale_test::{CountingDatabase, Gate, RawClient, eventually};
 use euryale_tests::Site;
 use http::StatusCode;
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 
 type Tx<'a, 'b> = &'a mut Transaction<'b, CountingDatabase>;
 
@@ -119,43 +117,28 @@ async fn failures_before_the_first_byte_are_pages() {
 }
 
 /// A client that reads what comes, as it comes.
-struct Reader {
-    stream: TcpStream,
-    received: Vec<u8>,
-}
+struct Reader(RawClient);
 
 impl Reader {
     async fn get(site: &Site, path: &str) -> Self {
-        let mut stream = TcpStream::connect(site.address).await.unwrap();
+        let mut client = RawClient::connect(site.address).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
-        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes())
-            .await
-            .unwrap();
-        Self {
-            stream,
-            received: Vec::new(),
-        }
+        client.send(request).await.unwrap();
+        Self(client)
     }
 
     async fn until(&mut self, text: &str) {
-        while !String::from_utf8_lossy(&self.received).contains(text) {
-            assert!(
-                self.stream.read_buf(&mut self.received).await.unwrap() > 0,
-                "ended before {text}"
-            );
-        }
+        self.0.read_until(text.as_bytes()).await.unwrap();
     }
 
-    /// All that comes.
-    async fn received_all(mut self) -> String {
-        // A body that is broken off may end in a reset.
-        let _ = self.stream.read_to_end(&mut self.received).await;
-        String::from_utf8_lossy(&self.received).into_owned()
+    /// All that still comes. A body that is broken off may end in a reset.
+    async fn rest(mut self) -> String {
+        String::from_utf8_lossy(&self.0.read_rest().await).into_owned()
     }
 
     /// Does what comes end as a whole response does?
     async fn ends_cleanly(self) -> bool {
-        self.received_all().await.ends_with("\r\n0\r\n\r\n")
+        self.rest().await.ends_with("\r\n0\r\n\r\n")
     }
 }
 
@@ -243,7 +226,7 @@ async fn a_length_that_is_announced_is_kept_or_the_connection_breaks_off() {
     })
     .await;
     for (path, is_whole) in [("/exact", true), ("/short", false), ("/long", false)] {
-        let answer = Reader::get(&site, path).await.received_all().await;
+        let answer = Reader::get(&site, path).await.rest().await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         // What breaks off before the head has left is cut with it.
         assert!(

@@ -37,6 +37,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use euryale_core::{BoxError, Ledger};
+use euryale_test::RawClient;
 use http::{Request, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -118,19 +119,28 @@ async fn bind() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// A raw client.
+/// A client each of whose steps must end in time.
 struct Peer {
-    stream: TcpStream,
+    client: RawClient,
 }
 
 impl Peer {
     async fn new(address: SocketAddr) -> Self {
-        let stream = within(TcpStream::connect(address)).await.unwrap();
-        Self { stream }
+        let client = within(RawClient::connect(address)).await.unwrap();
+        Self { client }
+    }
+
+    /// The socket. Bytes that came with a head are not in it any more.
+    fn stream(&mut self) -> &mut TcpStream {
+        self.client.stream()
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.client.local_addr().unwrap()
     }
 
     async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        within(self.stream.write_all(bytes.as_ref())).await.unwrap();
+        within(self.client.send(bytes)).await.unwrap();
     }
 
     async fn get(&mut self, path: &str) -> (String, String) {
@@ -140,36 +150,32 @@ impl Peer {
     }
 
     async fn head(&mut self) -> String {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(within(self.stream.read_u8()).await.unwrap());
-        }
-        String::from_utf8(head).unwrap()
+        within(self.client.read_head()).await.unwrap().text
+    }
+
+    async fn bytes(&mut self, length: usize) -> Vec<u8> {
+        within(self.client.read_exactly(length)).await.unwrap()
     }
 
     /// Head and body of one response, which must have a `Content-Length`.
     async fn response(&mut self) -> (String, String) {
         let head = self.head().await;
         let length = content_length(&head).expect("a length");
-        let mut body = vec![0; length];
-        within(self.stream.read_exact(&mut body)).await.unwrap();
+        let body = self.bytes(length).await;
         (head, String::from_utf8(body).unwrap())
     }
 
     /// Until an event of this name has come.
     async fn event(&mut self, name: &str) {
-        let mut seen = Vec::new();
         let line = format!("event: {name}\n");
-        while !seen.ends_with(line.as_bytes()) {
-            seen.push(within(self.stream.read_u8()).await.unwrap());
-        }
+        within(self.client.read_until(line.as_bytes()))
+            .await
+            .unwrap();
     }
 
     /// Everything until the server closes; a reset is an end, too.
     async fn rest(&mut self) -> Vec<u8> {
-        let mut rest = Vec::new();
-        let _ = within(self.stream.read_to_end(&mut rest)).await;
-        rest
+        within(self.client.read_rest()).await
     }
 }
 

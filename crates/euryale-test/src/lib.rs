@@ -39,7 +39,7 @@ mod quiet;
 mod readme;
 mod skip;
 
-pub use self::client::{Answer, H2Client, RawClient};
+pub use self::client::{Answer, BlockingClient, H2Client, Head, RawClient};
 pub use self::database::{Behaviour, Connection, CountingDatabase, Step, TestError};
 pub use self::gate::Gate;
 pub use self::lender::Lender;

@@ -121,7 +121,7 @@ impl Trial {
         let mut peer = Peer::connect(self.site.address).await;
         let lines = format!("connection: close\r\n{lines}");
         peer.ask_for(target, &lines).await;
-        assert!(peer.rest().await.starts_with(b"HTTP/1.1 "));
+        assert!(peer.0.read_rest().await.starts_with(b"HTTP/1.1 "));
     }
 
     fn maps(&self) -> Vec<FileMap> {

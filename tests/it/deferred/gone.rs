@@ -193,7 +193,7 @@ async fn case(kind: Kind, phase: Phase, outcome: Outcome) {
     }
     gates.stream.open();
     if let Some(client) = client {
-        let answer = client.received_all().await;
+        let answer = client.rest().await;
         let status = ["200 OK", "502 Bad Gateway", "500 Internal Server Error"][outcome as usize];
         assert!(
             answer.starts_with(&format!("HTTP/1.1 {status}\r\n")),

@@ -160,7 +160,7 @@ async fn over_plain_sockets() {
         for class in classes {
             let site = Site::start(hasty(), tower::service_fn(answer)).await;
             let began = Instant::now();
-            let stream = site.peer().await.stream;
+            let stream = site.peer().await.client.into_stream();
             stays(site, stream, began, &class, over).await;
         }
     }
@@ -184,7 +184,7 @@ async fn over_tls() {
     ] {
         let (site, address, _) = listening(hasty(), &certificate, tower::service_fn(answer)).await;
         let began = Instant::now();
-        let stream = Peer::new(address).await.stream;
+        let stream = Peer::new(address).await.client.into_stream();
         stays(
             site,
             stream,

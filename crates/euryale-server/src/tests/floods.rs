@@ -109,7 +109,7 @@ async fn told(
     begin: Vec<u8>,
     more: impl Fn(u32) -> Vec<u8> + Send + 'static,
 ) -> Option<u32> {
-    let (mut from, to) = site.peer().await.stream.into_split();
+    let (mut from, to) = site.peer().await.client.into_stream().into_split();
     let sending = tokio::spawn(sends(to, begin, more));
     let mut code = None;
     while let Some((kind, _, payload)) = frame_from(&mut from).await {
@@ -287,7 +287,7 @@ async fn without_a_window_files_and_pages_end() {
         let mut heads = 0;
         let mut resets = 0;
         let mut goaway = false;
-        while let Some((kind, ..)) = frame_from(&mut peer.stream).await {
+        while let Some((kind, ..)) = frame_from(peer.stream()).await {
             assert_ne!(kind, DATA);
             heads += u32::from(kind == HEADERS);
             resets += u32::from(kind == RST_STREAM);

@@ -82,7 +82,7 @@ async fn requests_know_their_peer() {
     });
     let site = Site::start(Server::new(), app).await;
     let mut peer = site.peer().await;
-    let own = peer.stream.local_addr().unwrap().to_string();
+    let own = peer.address().to_string();
     assert_eq!(peer.get("/").await.1, own);
     site.end().await;
 }
@@ -101,7 +101,7 @@ async fn heads_beyond_the_limits_are_refused() {
     for request in [large, many] {
         let mut peer = site.peer().await;
         // The server may answer and close before it has read all of it.
-        let _ = peer.stream.write_all(request.as_bytes()).await;
+        let _ = peer.stream().write_all(request.as_bytes()).await;
         let head = peer.head().await;
         assert!(head.starts_with("HTTP/1.1 431 "), "{head}");
     }

@@ -170,7 +170,7 @@ async fn head_sends_no_data() {
 
 /// Type, flags and payload of the next frame (RFC 9113 §4.1); None at the end.
 pub(super) async fn next_frame(peer: &mut Peer) -> Option<(u8, u8, Vec<u8>)> {
-    frame_from(&mut peer.stream).await
+    frame_from(peer.stream()).await
 }
 
 pub(super) async fn frame_from(stream: &mut (impl AsyncRead + Unpin)) -> Option<(u8, u8, Vec<u8>)> {

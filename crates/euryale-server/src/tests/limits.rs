@@ -110,7 +110,7 @@ async fn half_closed_means_gone_unless_it_is_allowed() {
         let site = Site::start(Server::new().half_close(allowed), app).await;
         let mut peer = site.peer().await;
         peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
-        peer.stream.shutdown().await.unwrap();
+        peer.stream().shutdown().await.unwrap();
         gate.arrived().await;
         if allowed {
             gate.open();

@@ -94,7 +94,7 @@ async fn a_balancer_says_whom_it_speaks_for() {
         (local, ""),
     ] {
         let mut peer = Peer::new(address).await;
-        let own = peer.stream.local_addr().unwrap();
+        let own = peer.address();
         peer.send([header, REQUEST.as_bytes()].concat()).await;
         let answer = String::from_utf8(peer.rest().await).unwrap();
         let expected = if source.is_empty() {
@@ -147,7 +147,7 @@ async fn nobody_else_may_say_it() {
         );
     }
     let mut plain = Peer::new(address).await;
-    let own = plain.stream.local_addr().unwrap();
+    let own = plain.address();
     plain.send(REQUEST).await;
     assert!(
         String::from_utf8(plain.rest().await)
@@ -196,7 +196,7 @@ fn whatever_a_stranger_says_first_it_is_nobody_else() {
             let mut peer = Peer::new(address).await;
             peer.send([&header, REQUEST.as_bytes()].concat()).await;
             // A head that seems to go on has an end all the same.
-            let _ = peer.stream.shutdown().await;
+            let _ = peer.stream().shutdown().await;
             String::from_utf8(peer.rest().await).unwrap()
         });
         prop_assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{}", answer);

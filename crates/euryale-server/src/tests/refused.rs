@@ -28,11 +28,8 @@ async fn a_refused_upload_is_told_why() {
         peer.send(vec![b'x'; length]).await;
         let (head, _) = peer.response().await;
         assert!(head.starts_with("HTTP/1.1 413 "), "{head}");
-        assert_eq!(
-            within(peer.stream.read(&mut [0])).await.unwrap(),
-            0,
-            "an end, not a reset"
-        );
+        let rest = within(peer.client.read_to_end()).await;
+        assert_eq!(rest.unwrap(), b"", "an end, not a reset");
     }
     site.all_closed().await;
     assert_eq!(site.closed(), "finished 20");
@@ -47,7 +44,7 @@ async fn who_never_stops_sending_is_left() {
         .await;
     let chunk = [b"10000\r\n", vec![b'x'; 1 << 16].as_slice(), b"\r\n"].concat();
     let mut sent = 0;
-    while within(peer.stream.write_all(&chunk)).await.is_ok() {
+    while within(peer.stream().write_all(&chunk)).await.is_ok() {
         sent += chunk.len();
     }
     assert!(sent < 128 << 20, "{sent}");
@@ -134,7 +131,7 @@ async fn target_that_is_too_long_is_answered_414() {
             }
             // The server may answer before it has read all of it.
             let head = format!("GET /{target} HTTP/1.1\r\nhost: a\r\n\r\n");
-            let _ = within(peer.stream.write_all(head.as_bytes())).await;
+            let _ = within(peer.stream().write_all(head.as_bytes())).await;
             let answer = String::from_utf8(peer.rest().await).unwrap();
             assert!(answer.starts_with("HTTP/1.1 414 "), "{length}: {answer}");
             assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{length}: {answer}");
@@ -163,7 +160,7 @@ async fn rest_of_a_refused_body_is_not_taken_for_a_long_target() {
     peer.send(&half).await;
     let (head, _) = peer.response().await;
     assert!(head.starts_with("HTTP/1.1 413 "), "{head}");
-    let _ = within(peer.stream.write_all(&half)).await;
+    let _ = within(peer.stream().write_all(&half)).await;
     let rest = String::from_utf8(peer.rest().await).unwrap();
     assert!(!rest.contains("HTTP/1.1 "), "{rest}");
     site.all_closed().await;

@@ -111,9 +111,7 @@ impl Site {
 impl Peer {
     async fn body(&mut self) -> Vec<u8> {
         let length = content_length(&self.head().await).expect("a length");
-        let mut body = vec![0; length];
-        within(self.stream.read_exact(&mut body)).await.unwrap();
-        body
+        self.bytes(length).await
     }
 }
 
@@ -302,9 +300,7 @@ async fn a_file_that_is_deleted_or_replaced_is_sent_to_its_end() {
     let other = folder.path().join("other");
     fs::write(&other, "another").unwrap();
     fs::rename(other, &path).unwrap();
-    let mut body = vec![0; length];
-    within(peer.stream.read_exact(&mut body)).await.unwrap();
-    assert!(body == bytes);
+    assert!(peer.bytes(length).await == bytes);
     site.end_quiet(&shelf).await;
 }
 

@@ -51,7 +51,7 @@ async fn trickling_does_not_extend_the_time() {
         loop {
             tokio::select! {
                 head = peer.head() => return head,
-                _ = ticks.tick() => peer.stream.write_all(b"x").await.unwrap(),
+                _ = ticks.tick() => peer.stream().write_all(b"x").await.unwrap(),
             }
         }
     })

@@ -31,11 +31,13 @@ fn window(stream: u32, bytes: u32) -> Vec<u8> {
 /// Type and stream of the next frame.
 async fn next(peer: &mut Peer) -> (u8, u32) {
     let mut head = [0; 9];
-    within(peer.stream.read_exact(&mut head)).await.unwrap();
+    within(peer.stream().read_exact(&mut head)).await.unwrap();
     let [_, _, _, kind, _, stream @ ..] = head;
     let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
     let mut payload = vec![0; length as usize];
-    within(peer.stream.read_exact(&mut payload)).await.unwrap();
+    within(peer.stream().read_exact(&mut payload))
+        .await
+        .unwrap();
     (kind, u32::from_be_bytes(stream))
 }
 

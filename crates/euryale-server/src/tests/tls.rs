@@ -277,7 +277,10 @@ async fn who_was_accepted_before_the_drain_may_shake_hands_and_ask() {
     let raw = Peer::new(address).await;
     eventually(|| site.ledger.of::<ServerBook>().sockets.open.get() == 1).await;
     site.shutdown.drain();
-    let mut peer = certificate.shake(raw.stream, &[]).await.unwrap();
+    let mut peer = certificate
+        .shake(raw.client.into_stream(), &[])
+        .await
+        .unwrap();
     peer.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
         .await
         .unwrap();

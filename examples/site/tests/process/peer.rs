@@ -1,14 +1,14 @@
 //! A client that asks again on the same socket, and stops sending half-way.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io;
+use std::net::SocketAddr;
+
+use euryale_test::BlockingClient;
 
 use super::{PATIENCE, Running};
 
 /// One socket to the site.
-pub(crate) struct Peer {
-    stream: BufReader<TcpStream>,
-}
+pub(crate) struct Peer(BlockingClient);
 
 /// A response, whole.
 #[derive(Debug)]
@@ -32,16 +32,11 @@ impl Answer {
 
 impl Peer {
     pub(crate) fn connect(to: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(to)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self {
-            stream: BufReader::new(stream),
-        })
+        Ok(Self(BlockingClient::connect(to, PATIENCE)?))
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        self.stream.get_mut().write_all(bytes.as_ref())
+        self.0.send(bytes)
     }
 
     pub(crate) fn get(&mut self, path: &str) -> io::Result<Answer> {
@@ -60,30 +55,14 @@ impl Peer {
         self.answer()
     }
 
-    /// Reads the next response. Its length is that of its head, or all that comes.
+    /// Reads the next response.
     pub(crate) fn answer(&mut self) -> io::Result<Answer> {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if self.stream.read_line(&mut head)? == 0 {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, head));
-            }
-        }
-        head.make_ascii_lowercase();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "));
-        let mut body = Vec::new();
-        match length {
-            _ if status == 204 => 0,
-            Some(length) => self
-                .stream
-                .by_ref()
-                .take(length.parse().unwrap())
-                .read_to_end(&mut body)?,
-            None => self.stream.read_to_end(&mut body)?,
-        };
-        Ok(Answer { status, head, body })
+        let answer = self.0.read_answer(false)?;
+        Ok(Answer {
+            status: answer.status.as_u16(),
+            head: answer.head.to_ascii_lowercase(),
+            body: answer.body,
+        })
     }
 }
 

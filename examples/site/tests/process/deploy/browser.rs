@@ -43,6 +43,20 @@ impl Answer {
     }
 }
 
+impl From<euryale_test::Answer> for Answer {
+    fn from(answer: euryale_test::Answer) -> Self {
+        let headers = answer.headers.iter().map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.to_string(), value)
+        });
+        Self {
+            status: answer.status.as_u16(),
+            headers: headers.collect(),
+            body: answer.body,
+        }
+    }
+}
+
 impl Browser {
     pub(super) fn new(proxy: &Proxy) -> Self {
         Self::at(proxy.address)
@@ -125,53 +139,11 @@ impl Browser {
                 Ok(())
             }
         })?;
-        parse(&bytes, method == "HEAD").ok_or_else(|| {
-            let text = String::from_utf8_lossy(&bytes[..bytes.len().min(500)]).into_owned();
-            io::Error::new(io::ErrorKind::InvalidData, text)
-        })
-    }
-}
-
-/// None: it is not whole.
-fn parse(bytes: &[u8], is_head: bool) -> Option<Answer> {
-    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(&bytes[..end]).ok()?;
-    let mut lines = head.split("\r\n");
-    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let headers = lines.filter_map(|line| line.split_once(':'));
-    let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
-    let mut answer = Answer {
-        status,
-        headers: headers.collect(),
-        body: bytes[end + 4..].to_vec(),
-    };
-    if status == 100 {
-        return parse(&answer.body, is_head);
-    }
-    if answer
-        .header("transfer-encoding")
-        .is_some_and(|coding| coding == "chunked")
-    {
-        answer.body = unchunked(&answer.body)?;
-    }
-    let length = answer
-        .header("content-length")
-        .and_then(|length| length.parse().ok());
-    let is_whole = is_head || length.is_none_or(|length: usize| length == answer.body.len());
-    is_whole.then_some(answer)
-}
-
-fn unchunked(mut bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        let end = bytes.windows(2).position(|window| window == b"\r\n")?;
-        let size = usize::from_str_radix(std::str::from_utf8(&bytes[..end]).ok()?, 16).ok()?;
-        bytes = &bytes[end + 2..];
-        if size == 0 {
-            return Some(body);
-        }
-        body.extend(bytes.get(..size)?);
-        bytes = bytes.get(size + 2..)?;
+        let answer = euryale_test::Answer::parse(&bytes, method == "HEAD").map_err(|error| {
+            let start = String::from_utf8_lossy(&bytes[..bytes.len().min(500)]);
+            io::Error::new(io::ErrorKind::InvalidData, format!("{error}: {start}"))
+        })?;
+        Ok(Answer::from(answer))
     }
 }
 
