@@ -5,8 +5,9 @@ use std::task::Context;
 use std::time::Duration;
 
 use euryale::{Ledger, Pool, Reserve};
+use euryale_admin::{Admin, Held, StatusDetails};
 use euryale_agent_check::{AgentCheck, Load, Standing};
-use euryale_server::{Admin, Held, Listener, Readiness, Server, Shutdown, StatusDetails};
+use euryale_server::{Listener, Readiness, Server, Shutdown};
 use tokio::net::TcpListener;
 
 use crate::workers::AtWork;

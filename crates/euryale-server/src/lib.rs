@@ -22,9 +22,9 @@
 //! * A drain with a deadline that is always met ([`Server::serve`], [`Shutdown`]); requests that it
 //!   cuts are named in the log.
 //! * Socket activation and notifications for systemd (feature `systemd`).
-//! * Health, metrics and a live status page on a listener of their own, which answers while every
-//!   worker is stuck ([`Admin`]), and while every descriptor but its own is in use
-//!   ([`DescriptorLimit`]).
+//! * A listener of their own for operators ([`Server::admin`]), which answers during the drain, and
+//!   while every descriptor but its own is in use ([`DescriptorLimit`]). `euryale-admin` has the
+//!   pages for it.
 //!
 //! The guide has [a complete program](https://docs.rs/euryale/latest/euryale/guide/deploying/) and
 //! says which settings belong together.
@@ -137,7 +137,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod accept;
-mod admin;
 mod book;
 mod calendar;
 mod clock;
@@ -152,6 +151,7 @@ mod framing;
 mod heap;
 mod incoming;
 mod listener;
+mod operators;
 mod outgoing;
 mod per_peer;
 mod proxy_protocol;
@@ -174,7 +174,6 @@ mod tls;
 mod transport;
 mod welcome;
 
-pub use self::admin::{Admin, Held, StatusDetails};
 pub use self::book::{ServerBook, Sockets};
 #[cfg(unix)]
 pub use self::descriptors::{DescriptorLimit, DescriptorShares};
@@ -186,7 +185,7 @@ pub use self::readiness::{Checked, Readiness};
 pub use self::running::Drained;
 pub use self::server::Server;
 pub use self::shutdown::Shutdown;
-pub use self::slowest::Slowest;
+pub use self::slowest::{SlowRequest, Slowest};
 pub use self::terms::Changes;
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]

@@ -1,5 +1,8 @@
 //! Tells balancers whether to send requests here.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -18,7 +21,7 @@ use crate::shutdown::Shutdown;
 /// Clones are handles to the same answer.
 #[derive(Clone)]
 pub struct Readiness {
-    pub(crate) shutdown: Shutdown,
+    shutdown: Shutdown,
     probe: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
     check: Option<Arc<Check>>,
 }
@@ -94,6 +97,12 @@ impl Readiness {
             state: Mutex::default(),
         }));
         self
+    }
+
+    /// What tells the program to drain.
+    #[must_use]
+    pub fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
     }
 
     /// The answer now.

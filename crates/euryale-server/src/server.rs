@@ -10,9 +10,9 @@ use euryale_core::{BoxError, Ledger};
 use http::{Request, Response};
 use tower_service::Service;
 
-use crate::admin::Admin;
 use crate::incoming::Incoming;
 use crate::listener::Listener;
+use crate::operators::Operators;
 use crate::running::{Drained, Running};
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
@@ -26,7 +26,7 @@ use crate::terms::Changes;
 #[must_use = "a server does nothing until `serve`"]
 pub struct Server {
     listeners: Vec<Listener>,
-    admin: Option<(Listener, Admin)>,
+    operators: Option<Operators>,
     ledger: Ledger,
     pub(crate) settings: Settings,
     changes: Changes,
@@ -39,13 +39,13 @@ pub struct Server {
 
 impl Server {
     /// The time for operators' sockets, after everything else has ended. Their answers never wait.
-    const ADMIN_DEADLINE: Duration = Duration::from_millis(250);
+    const OPERATORS_DEADLINE: Duration = Duration::from_millis(250);
 
     /// A server with the defaults, and no listener yet.
     pub fn new() -> Self {
         Self {
             listeners: Vec::new(),
-            admin: None,
+            operators: None,
             ledger: Ledger::new(),
             settings: Settings::default(),
             changes: Changes::default(),
@@ -72,8 +72,20 @@ impl Server {
     /// longest, between two requests or before the first, is closed for a new one, so that neither
     /// monitors that keep their sockets nor silent peers keep anybody out. An open status page is
     /// not idle.
-    pub fn admin(mut self, listener: impl Into<Listener>, admin: Admin) -> Self {
-        self.admin = Some((listener.into(), admin));
+    ///
+    /// `service` is the `Admin` of `euryale-admin`, a router around it, or any other service that
+    /// never fails.
+    pub fn admin<S, B>(mut self, listener: impl Into<Listener>, service: S) -> Self
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        self.operators = Some(Operators::new(listener.into(), service));
         self
     }
 
@@ -93,7 +105,7 @@ impl Server {
         self
     }
 
-    /// Keeps the slowest requests in this list, for [`Admin::slowest`]. Default: none are kept.
+    /// Keeps the slowest requests in this list, for the status page. Default: none are kept.
     pub fn slowest(mut self, slowest: &Slowest) -> Self {
         self.slowest = Some(slowest.clone());
         self
@@ -304,20 +316,8 @@ impl Server {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let admin = self.admin.map(|(listener, admin)| {
-            let mut settings = self.settings.clone();
-            if let Some(places) = listener.places() {
-                settings.max_sockets = settings.max_sockets.min(places);
-            }
-            let unchanged = Changes::of_operators();
-            Running::start(
-                settings,
-                &unchanged,
-                (Ledger::new(), None),
-                vec![listener],
-                admin,
-            )
-        });
+        let settings = self.settings.clone();
+        let operators = self.operators.map(|operators| operators.start(settings));
         let counts = (self.ledger, self.slowest);
         let running = Running::start(
             self.settings,
@@ -333,8 +333,10 @@ impl Server {
         if self.log_drain {
             tracing::info!(drained.finished, drained.cut, "drained");
         }
-        if let Some(admin) = admin {
-            admin.drain(Self::ADMIN_DEADLINE, &Shutdown::new()).await;
+        if let Some(operators) = operators {
+            operators
+                .drain(Self::OPERATORS_DEADLINE, &Shutdown::new())
+                .await;
         }
         drained
     }

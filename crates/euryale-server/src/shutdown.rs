@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 
 /// How long a drain waits at most for its line in the log.
 const SAYING: Duration = Duration::from_millis(100);
@@ -102,11 +102,6 @@ impl Shutdown {
     /// Resolves when the drain begins.
     pub async fn draining(&self) {
         self.drain.cancelled().await;
-    }
-
-    /// The same as an owned future.
-    pub(crate) fn draining_owned(&self) -> WaitForCancellationFutureOwned {
-        self.drain.clone().cancelled_owned()
     }
 
     /// Resolves when everything must end at once.

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use euryale_core::{Route, Stage, Times};
 use http::{Method, StatusCode};
 
-/// Keeps the slowest requests of the last minutes, for the status page: give it to
-/// [`Server::slowest`](crate::Server::slowest) and to [`Admin::slowest`](crate::Admin::slowest).
+/// Keeps the slowest requests of the last minutes. Give it to
+/// [`Server::slowest`](crate::Server::slowest), and to whatever shows it: the status page of
+/// `euryale-admin` does.
 /// Clones are handles to the same list.
 ///
 /// A request is slow if it waits long for the head of its answer, or leaves without one. The time
@@ -42,29 +43,35 @@ struct Inner {
     floor: AtomicU64,
     /// When this step ends: nanoseconds after `born`.
     until: AtomicU64,
-    steps: Mutex<VecDeque<Vec<Ended>>>,
+    steps: Mutex<VecDeque<Vec<SlowRequest>>>,
 }
 
-/// A request that has ended.
+/// A request that has ended, and where its time went.
 #[derive(Clone, Debug)]
-pub(crate) struct Ended {
-    pub(crate) method: Method,
-    pub(crate) route: Option<Route>,
+#[non_exhaustive]
+pub struct SlowRequest {
+    /// Its method.
+    pub method: Method,
+    /// Its route, if a layer or the program named one.
+    pub route: Option<Route>,
     /// None if its client left, or was cut, before there was an answer.
-    pub(crate) status: Option<StatusCode>,
-    /// Until the head of the answer.
-    pub(crate) took: Duration,
-    /// From there to its end.
-    pub(crate) sending: Duration,
-    /// Time in each stage, as far as layers have recorded it.
-    pub(crate) stages: [Duration; Stage::ALL.len()],
-    pub(crate) publications: u32,
-    pub(crate) at: Instant,
+    pub status: Option<StatusCode>,
+    /// The time until the head of the answer.
+    pub took: Duration,
+    /// The time from there to its end.
+    pub sending: Duration,
+    /// The time in each stage, in the order of [`Stage::ALL`], as far as layers have recorded it.
+    pub stages: [Duration; Stage::ALL.len()],
+    /// How often it was published.
+    pub publications: u32,
+    /// When it ended.
+    pub at: Instant,
 }
 
-impl Ended {
-    /// The time outside all stages.
-    pub(crate) fn elsewhere(&self) -> Duration {
+impl SlowRequest {
+    /// The time outside all stages, until the head.
+    #[must_use]
+    pub fn elsewhere(&self) -> Duration {
         self.took.saturating_sub(self.stages.iter().sum())
     }
 }
@@ -83,7 +90,7 @@ impl Slowest {
     }
 
     /// Records a request that has ended, and its duration.
-    pub(crate) fn record(&self, took: Duration, now: Instant, ended: impl FnOnce() -> Ended) {
+    pub(crate) fn record(&self, took: Duration, now: Instant, ended: impl FnOnce() -> SlowRequest) {
         let Inner {
             born,
             floor,
@@ -115,11 +122,17 @@ impl Slowest {
         }
     }
 
-    /// The slowest first.
-    pub(crate) fn list(&self, now: Instant) -> Vec<Ended> {
+    /// The requests in the list, the slowest first.
+    #[must_use]
+    pub fn list(&self) -> Vec<SlowRequest> {
+        self.list_at(Instant::now())
+    }
+
+    fn list_at(&self, now: Instant) -> Vec<SlowRequest> {
         let steps = self.0.steps.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_recent = |ended: &&Ended| now.saturating_duration_since(ended.at) < SPAN;
-        let mut list: Vec<Ended> = steps.iter().flatten().filter(is_recent).cloned().collect();
+        let is_recent = |ended: &&SlowRequest| now.saturating_duration_since(ended.at) < SPAN;
+        let mut list: Vec<SlowRequest> =
+            steps.iter().flatten().filter(is_recent).cloned().collect();
         drop(steps);
         list.sort_by_key(|ended| std::cmp::Reverse(ended.took));
         list.truncate(KEPT);
@@ -173,7 +186,7 @@ impl Watched {
         let now = Instant::now();
         let all = now.saturating_duration_since(began);
         let took = self.answer.map_or(all, |(took, _)| took);
-        self.slowest.record(took, now, || Ended {
+        self.slowest.record(took, now, || SlowRequest {
             method: method.clone(),
             route: self.times.route().cloned(),
             status: self.answer.map(|(_, status)| status),

@@ -1,13 +1,10 @@
 //! Real sockets on loopback; what may take time is polled with a deadline, and gates hold handlers
 //! where a test wants them.
 
-mod admin;
 mod changes;
 #[cfg(feature = "tls")]
 mod classes;
 mod deadlines;
-#[cfg(target_os = "linux")]
-mod descriptors;
 mod drain;
 mod floods;
 mod head_seconds;
@@ -23,7 +20,6 @@ mod sendfile;
 mod silence;
 #[cfg(target_os = "linux")]
 mod stalled_files;
-mod status;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(all(feature = "tls", target_os = "linux"))]
@@ -163,14 +159,6 @@ impl Peer {
         let length = content_length(&head).expect("a length");
         let body = self.bytes(length).await;
         (head, String::from_utf8(body).unwrap())
-    }
-
-    /// Until an event of this name has come.
-    async fn event(&mut self, name: &str) {
-        let line = format!("event: {name}\n");
-        within(self.client.read_until(line.as_bytes()))
-            .await
-            .unwrap();
     }
 
     /// Everything until the server closes; a reset is an end, too.

@@ -11,7 +11,7 @@ use axum::Router;
 use euryale::connection::BlockingThreads;
 use euryale::{Ledger, Pool, Reserve};
 use euryale_server::{
-    Admin, DescriptorLimit, Drained, Listener, Readiness, Server, Shutdown, Slowest, systemd,
+    DescriptorLimit, Drained, Listener, Readiness, Server, Shutdown, Slowest, systemd,
 };
 use euryale_sqlite::Sqlite;
 use http::StatusCode;

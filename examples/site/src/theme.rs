@@ -15,7 +15,7 @@ use std::time::Duration;
 use axum::Router;
 use euryale::blob::{ServeBlobLayer, ServeFolder};
 use euryale::transform::TransformChainLayer;
-use euryale_server::StatusDetails;
+use euryale_admin::StatusDetails;
 use euryale_theme::{LiveTheme, LoadError, Loader, ThemeTransform};
 
 use self::address::BelowPrefix;

@@ -13,7 +13,8 @@ use euryale::{
     Abort, Blob, Body, Database, Deferred, Pool, Request, Response, Stack, StackService,
     Transaction,
 };
-use euryale_server::{Admin, Readiness, Server, Shutdown};
+use euryale_admin::Admin;
+use euryale_server::{Readiness, Server, Shutdown};
 use euryale_sqlite::Sqlite;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};

@@ -6,7 +6,7 @@ fn record(slowest: &Slowest, seconds: u32, now: Instant) -> bool {
     let mut was_asked = false;
     slowest.record(seconds * SECOND, now, || {
         was_asked = true;
-        Ended {
+        SlowRequest {
             method: Method::GET,
             route: None,
             status: None,
@@ -22,7 +22,7 @@ fn record(slowest: &Slowest, seconds: u32, now: Instant) -> bool {
 
 fn seconds(slowest: &Slowest, now: Instant) -> Vec<u64> {
     slowest
-        .list(now)
+        .list_at(now)
         .iter()
         .map(|ended| ended.took.as_secs())
         .collect()
@@ -69,6 +69,6 @@ fn what_is_in_no_stage_is_elsewhere() {
     let now = Instant::now();
     record(&slowest, 9, now);
     record(&slowest, 2, now);
-    assert_eq!(slowest.list(now)[0].elsewhere(), 5 * SECOND);
-    assert_eq!(slowest.list(now)[1].elsewhere(), Duration::ZERO);
+    assert_eq!(slowest.list_at(now)[0].elsewhere(), 5 * SECOND);
+    assert_eq!(slowest.list_at(now)[1].elsewhere(), Duration::ZERO);
 }

@@ -3,14 +3,13 @@ use std::time::Duration;
 use euryale_core::Ledger;
 use euryale_core::ledger::{Book, Counter, Figures, Gauge, Histogram, Kind};
 use euryale_sendfile::SendfileBook;
+use euryale_server::{Readiness, Shutdown};
 use http::HeaderMap;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, advance};
 
 use super::history::{Counts, History, Sample};
 use super::{Held, Status, StatusDetails, VIEWERS};
-use crate::admin::Readiness;
-use crate::shutdown::Shutdown;
 
 const SECOND: Duration = Duration::from_secs(1);
 

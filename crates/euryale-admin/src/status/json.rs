@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use euryale_core::{Route, Stage};
+use euryale_server::SlowRequest;
 use serde_json::{Map, Value as Json, json};
 
 use super::details::{Fact, Held};
 use super::figures::{Figures, Lane, QUANTILES, Section, Times, Transform, Value};
-use crate::slowest::Ended;
 
 pub(super) fn write(figures: &Figures) -> String {
     let Figures {
@@ -90,7 +90,7 @@ fn held(held: &Held) -> Json {
     })
 }
 
-fn ended(ended: &Ended) -> Json {
+fn ended(ended: &SlowRequest) -> Json {
     let stages = Stage::ALL.iter().map(|stage| stage.name());
     let stages = stages.zip(ended.stages.map(seconds));
     let stages = stages.chain([("elsewhere", seconds(ended.elsewhere()))]);

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use euryale_core::BoxError;
 use http_body::Frame;
 use tokio::time::{Interval, MissedTickBehavior, interval};
-use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::{Status, Viewer, page};
 
@@ -19,7 +18,7 @@ const EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Live {
     status: Status,
     ticks: Interval,
-    draining: Pin<Box<WaitForCancellationFutureOwned>>,
+    draining: Pin<Box<dyn Future<Output = ()> + Send>>,
     is_over: bool,
     _viewer: Viewer,
 }
@@ -29,7 +28,8 @@ impl Live {
     pub(super) fn new(status: Status, viewer: Viewer) -> Self {
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let draining = Box::pin(status.readiness.shutdown.draining_owned());
+        let shutdown = status.readiness.shutdown().clone();
+        let draining = Box::pin(async move { shutdown.draining().await });
         Self {
             status,
             ticks,

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use euryale_core::pool::PoolControl;
 use euryale_core::{Body, Ledger};
+use euryale_server::{Readiness, Slowest};
 use http::header::{
     ACCEPT, CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
@@ -25,8 +26,7 @@ use tokio::time::Instant;
 pub use self::details::{Held, StatusDetails};
 use self::figures::{Figures, Process};
 use self::history::{History, Sample};
-use super::Readiness;
-use crate::Slowest;
+use crate::response::page as plain_page;
 
 /// Nothing from elsewhere, and nothing inline.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -37,16 +37,16 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 /// The maximum number of simultaneous viewers. The page says to others that it is not live.
 const VIEWERS: usize = 32;
 
-/// The status page of one [`Admin`](super::Admin).
+/// The status page of one [`Admin`](crate::Admin).
 #[derive(Clone)]
-pub(super) struct Status {
+pub(crate) struct Status {
     ledger: Ledger,
-    pub(super) readiness: Readiness,
-    pub(super) pool: Option<Arc<dyn PoolControl>>,
-    pub(super) details: Arc<dyn Fn() -> StatusDetails + Send + Sync>,
+    pub(crate) readiness: Readiness,
+    pub(crate) pool: Option<Arc<dyn PoolControl>>,
+    pub(crate) details: Arc<dyn Fn() -> StatusDetails + Send + Sync>,
     shared: Arc<Shared>,
-    pub(super) program: Option<Arc<str>>,
-    pub(super) slowest: Option<Slowest>,
+    pub(crate) program: Option<Arc<str>>,
+    pub(crate) slowest: Option<Slowest>,
 }
 
 struct Shared {
@@ -56,7 +56,7 @@ struct Shared {
 }
 
 impl Status {
-    pub(super) fn new(
+    pub(crate) fn new(
         ledger: Ledger,
         readiness: Readiness,
         details: impl Fn() -> StatusDetails + Send + Sync + 'static,
@@ -77,7 +77,7 @@ impl Status {
         }
     }
 
-    pub(super) fn knows(path: &str) -> bool {
+    pub(crate) fn knows(path: &str) -> bool {
         matches!(
             path,
             "/status" | "/status.json" | "/status.css" | "/status.js" | "/status/events"
@@ -85,7 +85,7 @@ impl Status {
     }
 
     /// The answer to a GET or HEAD for one of the paths that it knows.
-    pub(super) fn answer(
+    pub(crate) fn answer(
         &self,
         path: &str,
         headers: &HeaderMap,
@@ -123,7 +123,7 @@ impl Status {
 
     /// Server-sent events: the page, again each second, until the drain begins.
     fn events(&self, wants_body: bool) -> Response<Body> {
-        if self.readiness.shutdown.is_draining() {
+        if self.readiness.shutdown().is_draining() {
             // Tells a browser not to come again (HTML, "server-sent events").
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NO_CONTENT;
@@ -148,7 +148,7 @@ impl Status {
 
     fn figures(&self) -> Figures {
         let state = match (
-            self.readiness.shutdown.is_draining(),
+            self.readiness.shutdown().is_draining(),
             self.readiness.is_ready(),
         ) {
             (true, _) => "draining",
@@ -160,10 +160,7 @@ impl Status {
         if let Some(pool) = &self.pool {
             details = details.pool(&**pool);
         }
-        let slowest = self
-            .slowest
-            .as_ref()
-            .map(|slowest| slowest.list(std::time::Instant::now()));
+        let slowest = self.slowest.as_ref().map(Slowest::list);
         let all = self.ledger.figures();
         let now = Sample::of(&all, Instant::now());
         let mut history = self
@@ -231,5 +228,5 @@ fn html(page: String) -> Response<Body> {
 }
 
 fn content(content_type: &'static str, body: impl Into<Body>) -> Response<Body> {
-    super::page(StatusCode::OK, HeaderValue::from_static(content_type), body)
+    plain_page(StatusCode::OK, HeaderValue::from_static(content_type), body)
 }

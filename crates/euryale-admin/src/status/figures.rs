@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use euryale_core::ledger;
+use euryale_server::SlowRequest;
 
 use super::details::StatusDetails;
 use super::history::{Counts, History, Sample};
 use super::trends::{Trend, trends};
-use crate::slowest::Ended;
 
 /// A number, with what it counts.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +71,7 @@ pub(super) struct Figures {
     pub(super) transforms: Vec<Transform>,
     pub(super) details: StatusDetails,
     /// None: nobody keeps them.
-    pub(super) slowest: Option<Vec<Ended>>,
+    pub(super) slowest: Option<Vec<SlowRequest>>,
 }
 
 /// The number of requests that are listed.
@@ -84,7 +84,7 @@ impl Figures {
         now: &Sample,
         process: Process,
         mut details: StatusDetails,
-        slowest: Option<Vec<Ended>>,
+        slowest: Option<Vec<SlowRequest>>,
     ) -> Self {
         details.held.sort_by_key(|held| std::cmp::Reverse(held.age));
         details.held.truncate(LISTED);

@@ -11,15 +11,17 @@ use axum::Router;
 use axum::routing::get;
 use euryale_blob::ServeFolder;
 use euryale_core::{Descriptors, Ledger};
+use euryale_server::{DescriptorLimit, DescriptorShares, Listener, Readiness, Server, Shutdown};
 use tokio::net::TcpListener;
 
-use super::http2::PREFACE;
-use crate::{Admin, DescriptorLimit, DescriptorShares, Listener, Readiness, Server, Shutdown};
+use crate::Admin;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long an operator waits at most on a machine that has time: five times what is promised.
 const AT_ONCE: Duration = Duration::from_millis(250);
 const LIMIT: usize = 128;
+/// RFC 9113 §3.4.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// What the process is to be: `unbounded`, or with `shares`.
 const ROLE: &str = "EURYALE_DESCRIPTORS_TEST";
 

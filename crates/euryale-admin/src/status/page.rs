@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use euryale_core::Route;
+use euryale_server::SlowRequest;
 use html_escape::encode_quoted_attribute as escaped;
 
 use super::details::Held;
 use super::figures::{Figures, QUANTILES, Section, Times, Value};
 use super::format::Seconds;
 use super::trends::{SPAN, Trend};
-use crate::slowest::Ended;
 
 pub(super) fn whole(figures: &Figures) -> String {
     let state = state(figures);
@@ -194,8 +194,8 @@ fn held(held: &[Held]) -> String {
     )
 }
 
-fn slowest(slowest: &[Ended]) -> String {
-    let row = |ended: &Ended| {
+fn slowest(slowest: &[SlowRequest]) -> String {
+    let row = |ended: &SlowRequest| {
         let seconds = |time: Duration| Seconds(time.as_secs_f64());
         let stages = ended
             .stages

@@ -1,7 +1,5 @@
 //! The pages for operators and their monitoring.
 
-mod status;
-
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Ready, ready};
@@ -10,15 +8,13 @@ use std::task::{Context, Poll};
 
 use euryale_core::pool::PoolControl;
 use euryale_core::{Body, Ledger};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use euryale_server::{Readiness, Shutdown, Slowest};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tower_service::Service;
 
-use self::status::Status;
-pub use self::status::{Held, StatusDetails};
-use crate::{Readiness, Shutdown, Slowest};
+use crate::response::{PLAIN, methods, page, to_status};
+use crate::status::{Status, StatusDetails};
 
-const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Prometheus text format, as [`Ledger::exposition`] writes it.
 const EXPOSITION: HeaderValue =
@@ -38,7 +34,7 @@ const EXPOSITION: HeaderValue =
 ///
 /// No answer needs a worker, a connection or the blocking pool. It says what is going on inside to
 /// whoever asks, so its listener belongs on loopback or a private network. Give it to
-/// [`Server::admin`](crate::Server::admin), or mount it in a router with pages of your own
+/// [`Server::admin`](euryale_server::Server::admin), or mount it in a router with pages of your own
 /// (`Router::fallback_service`) and serve that with a second `Server`.
 #[derive(Clone)]
 pub struct Admin {
@@ -56,8 +52,9 @@ impl Admin {
     /// [`readiness`](Self::readiness).
     ///
     /// ```
+    /// use euryale_admin::{Admin, StatusDetails};
     /// use euryale_connection::Pool;
-    /// use euryale_server::{Admin, Readiness, Shutdown, StatusDetails};
+    /// use euryale_server::{Readiness, Shutdown};
     ///
     /// let pool = Pool::new((), 4);
     /// let shutdown = Shutdown::new();
@@ -103,9 +100,10 @@ impl Admin {
     /// ```
     /// use std::sync::OnceLock;
     ///
+    /// use euryale_admin::{Admin, StatusDetails};
     /// use euryale_connection::Pool;
     /// use euryale_core::Ledger;
-    /// use euryale_server::{Admin, Readiness, Shutdown, StatusDetails};
+    /// use euryale_server::{Readiness, Shutdown};
     ///
     /// // A pool that is opened while the operators' pages are there already.
     /// static POOL: OnceLock<Pool<()>> = OnceLock::new();
@@ -130,7 +128,7 @@ impl Admin {
         self
     }
 
-    /// Shows these on the status page, too: those of the [`Server`](crate::Server) that has the
+    /// Shows these on the status page, too: those of the [`Server`](euryale_server::Server) that has the
     /// same list.
     #[must_use]
     pub fn slowest(mut self, slowest: &Slowest) -> Self {
@@ -197,40 +195,4 @@ impl<B> Service<Request<B>> for Admin {
     fn call(&mut self, request: Request<B>) -> Self::Future {
         ready(Ok(self.answer(&request)))
     }
-}
-
-/// The answer to all but GET and HEAD (RFC 9110 §9.3.7, §15.5.6).
-fn methods(method: &Method) -> Response<Body> {
-    let mut response = if method == Method::OPTIONS {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        response
-    } else {
-        page(
-            StatusCode::METHOD_NOT_ALLOWED,
-            PLAIN,
-            "method not allowed\n",
-        )
-    };
-    let known = HeaderValue::from_static("GET, HEAD, OPTIONS");
-    response.headers_mut().insert(ALLOW, known);
-    response
-}
-
-/// Relative, because a proxy may serve these pages below a prefix.
-fn to_status() -> Response<Body> {
-    let mut response = page(StatusCode::FOUND, PLAIN, "see /status\n");
-    response
-        .headers_mut()
-        .insert(LOCATION, HeaderValue::from_static("status"));
-    response
-}
-
-fn page(status: StatusCode, content_type: HeaderValue, text: impl Into<Body>) -> Response<Body> {
-    let mut response = Response::new(text.into());
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, content_type);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

@@ -1,0 +1,76 @@
+//! Health checks, metrics and a live status page for operators, as one tower service.
+//!
+//! It is outside of the stack, beside the server. It reads the ledger and asks the pool for its
+//! status. No answer needs a worker, a connection or a blocking thread, so all of them are there
+//! while every worker is stuck.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use euryale_admin::{Admin, StatusDetails};
+//! use euryale_connection::Pool;
+//! use euryale_server::{Readiness, Server, Shutdown, Slowest};
+//! use euryale_test::RawClient;
+//! use tokio::net::TcpListener;
+//!
+//! async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//!     let pool = Pool::new((), 4);
+//!     let shutdown = Shutdown::new();
+//!     let slowest = Slowest::new();
+//!     let admin = Admin::new(&pool)
+//!         .readiness(Readiness::new(&shutdown))
+//!         .slowest(&slowest)
+//!         .status(|| StatusDetails::new().fact("Theme", "Version", "3f2a"));
+//!
+//!     let operators = TcpListener::bind("127.0.0.1:0").await?;
+//!     let address = operators.local_addr()?;
+//!     let server = Server::new().slowest(&slowest).admin(operators, admin);
+//!     let serving = tokio::spawn(server.serve(axum::Router::new(), shutdown.clone()));
+//!
+//!     let answer = RawClient::connect(address).await?.get("/readyz").await?;
+//!     assert_eq!(answer.text(), "ready\n");
+//!     shutdown.drain();
+//!     assert!(serving.await?.is_complete());
+//!     Ok(())
+//! }
+//! let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+//! runtime.block_on(run()).unwrap();
+//! runtime.shutdown_timeout(Duration::from_secs(1));
+//! ```
+//!
+//! # Cancellation
+//!
+//! An answer is complete when the service returns, except for the events of the status page. These
+//! end with their socket, or when the drain begins.
+//!
+//! # Backpressure
+//!
+//! At most 32 viewers see the status page live. The numbers are computed when a viewer has taken
+//! the last ones, at most once a second. [`Server::admin`](euryale_server::Server::admin) limits
+//! the number of sockets.
+//!
+//! # Errors
+//!
+//! None: the service is infallible.
+//!
+//! # Panics
+//!
+//! A panic in a closure of the program's own, for [`Admin::status`] for example, closes the socket
+//! that asked, and nothing else.
+//!
+//! # Behind a proxy
+//!
+//! The pages have no login: bind their listener to loopback or a private network. Their links are
+//! relative, so a proxy may serve them below a prefix.
+//!
+//! In Zope: the Control Panel, `haufe.requestmonitoring`, `five.z2monitor` and
+//! `Products.ZNagios`.
+
+mod admin;
+mod response;
+mod status;
+#[cfg(test)]
+mod tests;
+
+pub use self::admin::Admin;
+pub use self::status::{Held, StatusDetails};

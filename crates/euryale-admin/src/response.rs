@@ -1,0 +1,47 @@
+//! What the answers have in common.
+
+use euryale_core::Body;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, Method, Response, StatusCode};
+
+pub(crate) const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// The answer to all but GET and HEAD (RFC 9110 §9.3.7, §15.5.6).
+pub(crate) fn methods(method: &Method) -> Response<Body> {
+    let mut response = if method == Method::OPTIONS {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        response
+    } else {
+        page(
+            StatusCode::METHOD_NOT_ALLOWED,
+            PLAIN,
+            "method not allowed\n",
+        )
+    };
+    let known = HeaderValue::from_static("GET, HEAD, OPTIONS");
+    response.headers_mut().insert(ALLOW, known);
+    response
+}
+
+/// Relative, because a proxy may serve these pages below a prefix.
+pub(crate) fn to_status() -> Response<Body> {
+    let mut response = page(StatusCode::FOUND, PLAIN, "see /status\n");
+    response
+        .headers_mut()
+        .insert(LOCATION, HeaderValue::from_static("status"));
+    response
+}
+
+pub(crate) fn page(
+    status: StatusCode,
+    content_type: HeaderValue,
+    text: impl Into<Body>,
+) -> Response<Body> {
+    let mut response = Response::new(text.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

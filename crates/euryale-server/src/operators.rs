@@ -1,0 +1,61 @@
+//! A listener for operators, with a service of its own.
+
+use std::convert::Infallible;
+use std::fmt;
+
+use bytes::Bytes;
+use euryale_core::{BoxError, Ledger};
+use http::{Request, Response};
+use tower_service::Service;
+
+use crate::incoming::Incoming;
+use crate::listener::Listener;
+use crate::running::Running;
+use crate::settings::Settings;
+use crate::terms::Changes;
+
+/// What answers operators, until the server starts.
+pub(crate) struct Operators {
+    listener: Listener,
+    /// Knows the type of the service, which the server need not have.
+    start: Box<dyn FnOnce(Settings, Listener) -> Running + Send>,
+}
+
+impl Operators {
+    pub(crate) fn new<S, B>(listener: Listener, service: S) -> Self
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let start = |settings, listener| {
+            let unchanged = Changes::of_operators();
+            let uncounted = (Ledger::new(), None);
+            Running::start(settings, &unchanged, uncounted, vec![listener], service)
+        };
+        Self {
+            listener,
+            start: Box::new(start),
+        }
+    }
+
+    /// Starts with the settings of the server, and with no more places than the reserve has.
+    pub(crate) fn start(self, mut settings: Settings) -> Running {
+        if let Some(places) = self.listener.places() {
+            settings.max_sockets = settings.max_sockets.min(places);
+        }
+        (self.start)(settings, self.listener)
+    }
+}
+
+impl fmt::Debug for Operators {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Operators")
+            .field("listener", &self.listener)
+            .finish_non_exhaustive()
+    }
+}
