@@ -26,6 +26,8 @@ fn has_scheme(reference: &str) -> bool {
 }
 
 /// A path without `.` and `..` (RFC 3986 §5.2.4).
+///
+/// `euryale-subrequest` has these lines as well: this crate imports no member.
 pub(crate) fn without_dots(path: &str) -> String {
     let (root, segments) = path
         .strip_prefix('/')

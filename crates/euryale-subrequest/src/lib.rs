@@ -1,10 +1,10 @@
 //! Requests to the site itself, on behalf of the client that asked for a page.
 //!
-//! A transform that composes a page from other documents of the site needs four things: where a
-//! [reference leads](resolve), the [request](sub_request) for it, the [HTML](read_html) of its
-//! answer, and what [caches may do](Caching) with a page that is made of several answers. The
-//! request is sent through [`Internal`](euryale_core::Internal), which enters the stack again. The
-//! page's worker and connection have been returned by then.
+//! A transform that composes a page from other documents of the site [fetches](Fetch) them. Its
+//! steps can be used alone: where a [reference leads](resolve), the [request](sub_request) for it,
+//! the [HTML](read_html) of its answer, and what [caches may do](Caching) with a page that is made
+//! of several answers. The request is sent through [`Internal`](euryale_core::Internal), which
+//! enters the stack again. The page's worker and connection have been returned by then.
 //!
 //! ```
 //! use euryale_core::{Body, Response};
@@ -35,7 +35,8 @@
 //! # Errors
 //!
 //! [`ReferenceError`] for an address outside of the site, [`SubResponseError`] for an answer
-//! without HTML.
+//! without HTML, and [`FetchError`] for these and all other reasons why there is no document. A page
+//! counts them by their kind in [`Parts`].
 //!
 //! # Panics
 //!
@@ -44,12 +45,16 @@
 #![forbid(unsafe_code)]
 
 mod caching;
+mod fetch;
+mod parts;
 mod reference;
 mod sub_request;
 mod sub_response;
 pub mod text;
 
 pub use self::caching::Caching;
-pub use self::reference::{ReferenceError, resolve, without_dots};
+pub use self::fetch::{Document, Fetch, FetchError, in_time};
+pub use self::parts::Parts;
+pub use self::reference::{ReferenceError, resolve};
 pub use self::sub_request::sub_request;
 pub use self::sub_response::{SubResponseError, read_html};

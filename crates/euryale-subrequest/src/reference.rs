@@ -96,8 +96,10 @@ fn has_scheme(reference: &str) -> bool {
 
 /// A path without `.` and `..` (RFC 3986 §5.2.4). A relative path stays relative; leading `..` are
 /// dropped, as they are at the root.
-#[must_use]
-pub fn without_dots(path: &str) -> String {
+///
+/// `euryale-diazo` has these lines as well. It imports no member, and this crate must not bring an
+/// engine of themes to a page of tiles.
+fn without_dots(path: &str) -> String {
     let (root, segments) = path
         .strip_prefix('/')
         .map_or(("", path), |segments| ("/", segments));

@@ -1,7 +1,7 @@
 //! The counters of a theme.
 
 use euryale_core::ledger::{Book, Figures};
-use euryale_transform::Parts;
+use euryale_subrequest::Parts;
 
 /// Counters of a [`ThemeTransform`](crate::ThemeTransform).
 #[derive(Debug, Default)]

@@ -1,8 +1,10 @@
 //! The theme as a transform.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
+use euryale_core::ledger::Book;
 use euryale_core::{BoxError, Ledger, Peer};
 use euryale_diazo::{Context, Parameter};
 use euryale_transform::{Page, Transform, TransformPage, order};
@@ -128,8 +130,8 @@ impl Transform for ThemeTransform {
         Some(theme.version().to_owned().into())
     }
 
-    fn counts_in(&self, ledger: &Ledger) {
-        let _zeros = ledger.of::<DocumentBook>();
+    fn book(&self, ledger: &Ledger) -> Option<Arc<dyn Book>> {
+        Some(ledger.of::<DocumentBook>())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The counters of tiles.
 
 use euryale_core::ledger::{Book, Figures};
-use euryale_transform::Parts;
+use euryale_subrequest::Parts;
 
 /// Counters of [`Tiles`](crate::Tiles).
 #[derive(Debug, Default)]

@@ -3,8 +3,7 @@
 use std::fmt;
 
 use euryale_core::ledger::Counter;
-use euryale_subrequest::{ReferenceError, SubResponseError};
-use euryale_transform::Parts;
+use euryale_subrequest::{FetchError, Parts, ReferenceError, SubResponseError};
 use http::StatusCode;
 
 /// Why a tile is not in the page. It is logged, and replaced by an error tile.
@@ -116,13 +115,28 @@ impl From<ReferenceError> for TileErrorKind {
     }
 }
 
-impl From<SubResponseError> for TileErrorKind {
-    fn from(error: SubResponseError) -> Self {
+impl From<&SubResponseError> for TileErrorKind {
+    fn from(error: &SubResponseError) -> Self {
         match error {
-            SubResponseError::Status(status) => Self::Status(status),
+            SubResponseError::Status(status) => Self::Status(*status),
             SubResponseError::NotHtml => Self::NotHtml,
             SubResponseError::NotText => Self::NotText,
             SubResponseError::TooLarge => Self::TooLarge,
+            _ => Self::Failed,
+        }
+    }
+}
+
+impl From<&FetchError> for TileErrorKind {
+    fn from(error: &FetchError) -> Self {
+        match error {
+            FetchError::NoStack => Self::NoStack,
+            FetchError::Address(error) => (*error).into(),
+            FetchError::NotAllowed => Self::NotAllowed,
+            FetchError::TooDeep(_) => Self::TooDeep,
+            FetchError::Unanswered { error, .. } => Self::Status(error.class().status()),
+            FetchError::NoHtml(error) => error.into(),
+            FetchError::Elapsed => Self::Elapsed,
             _ => Self::Failed,
         }
     }

@@ -100,8 +100,11 @@ impl Fetches {
     }
 
     fn address(&self, reference: &str, nesting: u32) -> Result<Uri, TileErrorKind> {
-        let address = resolve(&self.asker.page.uri, reference)?;
-        self.asker.check(&address, nesting)?;
+        let address = resolve(&self.asker.page().uri, reference)?;
+        self.asker
+            .fetch
+            .check(&address, nesting)
+            .map_err(|error| TileErrorKind::from(&error))?;
         Ok(address)
     }
 
@@ -143,7 +146,7 @@ impl Fetches {
     /// Starts as many fetches as there is room for, and at least one, which waits in the queue as
     /// any request does and holds nothing.
     fn start(&mut self) -> bool {
-        let room = self.asker.internal.room().unwrap_or(usize::MAX);
+        let room = self.asker.fetch.room().unwrap_or(usize::MAX);
         let room = room.max(usize::from(self.running.is_empty()));
         let most = self
             .asker

@@ -116,7 +116,7 @@ impl Placing {
             tiles.ok.add(self.written.found - found);
             for error in &self.written.errors[errors..] {
                 error.kind().counter(tiles).add(1);
-                tracing::warn!(page = self.asker.page.uri.path(), "{error}");
+                tracing::warn!(page = self.asker.page().uri.path(), "{error}");
             }
             match &mut self.heads {
                 Some(collected) => collected.extend(heads),
@@ -185,7 +185,7 @@ impl Placing {
                 if !in_head {
                     self.written
                         .text
-                        .push_str(&(self.asker.settings.error_tile)(&self.asker.page, &error));
+                        .push_str(&(self.asker.settings.error_tile)(self.asker.page(), &error));
                 }
                 self.written.errors.push(error);
                 Ok(())

@@ -16,7 +16,7 @@ type ErrorTile = dyn Fn(&request::Parts, &TileError) -> String + Send + Sync;
 
 pub(crate) struct Settings {
     pub(crate) pages: Box<Pages>,
-    pub(crate) allow: Option<Box<Allow>>,
+    pub(crate) allow: Option<Arc<Allow>>,
     pub(crate) error_tile: Box<ErrorTile>,
     pub(crate) parallel: usize,
     pub(crate) depth: u32,
@@ -71,7 +71,7 @@ impl Tiles {
     /// Fetches only the addresses for which `allow` is true; the others are errors. Layouts and the
     /// targets of redirects are checked as well. Default: all addresses of this site.
     pub fn allow(self, allow: impl Fn(&Uri) -> bool + Send + Sync + 'static) -> Self {
-        self.with(|settings| settings.allow = Some(Box::new(allow)))
+        self.with(|settings| settings.allow = Some(Arc::new(allow)))
     }
 
     /// Returns the HTML that replaces a missing tile, for the page's request; an empty string

@@ -3,8 +3,9 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use euryale_core::{Body, BoxError, Internal, Ledger};
-use euryale_subrequest::{Caching, resolve};
+use euryale_core::ledger::Book;
+use euryale_core::{Body, BoxError, Ledger};
+use euryale_subrequest::{Caching, Fetch, resolve};
 use euryale_transform::{ComposePage, Page, Transform, order};
 use http::{Response, response};
 use tokio::time::{Instant, timeout_at};
@@ -51,8 +52,26 @@ impl Transform for Tiles {
         (self.settings.pages)(page, response)
     }
 
-    fn counts_in(&self, ledger: &Ledger) {
-        let _zeros = ledger.of::<TileBook>();
+    fn book(&self, ledger: &Ledger) -> Option<Arc<dyn Book>> {
+        Some(ledger.of::<TileBook>())
+    }
+}
+
+impl Tiles {
+    fn fetch(&self, page: &Page) -> Result<Fetch, TileErrorKind> {
+        let settings = &*self.settings;
+        let head = Arc::new(page.request().clone());
+        let fetch =
+            Fetch::of(head, settings.route.clone()).map_err(|error| TileErrorKind::from(&error));
+        let fetch = fetch?
+            .max_depth(settings.depth)
+            .limit(settings.tile_limit)
+            .follow_redirects()
+            .no_content();
+        Ok(match &settings.allow {
+            Some(allow) => fetch.allow(Arc::clone(allow)),
+            None => fetch,
+        })
     }
 }
 
@@ -66,13 +85,11 @@ impl ComposePage for Tiles {
         if !text.contains("data-tile") && !text.contains("data-layout") {
             return Ok(Response::from_parts(head, text.into()));
         }
-        let internal = page.request().extensions.get::<Internal>();
         let asker = Asker {
-            internal: internal.ok_or(TileErrorKind::NoStack)?.clone(),
-            page: Arc::new(page.request().clone()),
+            fetch: self.fetch(page)?,
             settings: Arc::clone(&self.settings),
             cpu: page.cpu().clone(),
-            book: page.ledger().of(),
+            book: page.book(),
         };
         let until = Instant::now() + self.settings.page_deadline;
         let late = self
@@ -146,7 +163,7 @@ async fn laid_out(
         Err(kind) => {
             kind.counter(&asker.book.parts).add(1);
             tracing::warn!(
-                page = asker.page.uri.path(),
+                page = asker.page().uri.path(),
                 "layout: {}",
                 TileError::new(reference, kind)
             );
@@ -160,8 +177,11 @@ async fn fetched_layout(
     reference: &str,
     until: Instant,
 ) -> Result<Document<(String, Outline)>, TileErrorKind> {
-    let address = resolve(&asker.page.uri, reference)?;
-    asker.check(&address, 0)?;
+    let address = resolve(&asker.page().uri, reference)?;
+    asker
+        .fetch
+        .check(&address, 0)
+        .map_err(|error| TileErrorKind::from(&error))?;
     let fetched = asker.clone().fetch(address, 0, outlined);
     timeout_at(until, fetched)
         .await

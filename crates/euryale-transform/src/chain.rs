@@ -81,7 +81,11 @@ pub(crate) struct Plan {
 const PLACES: usize = 63;
 
 impl Chain {
-    pub(crate) fn new(transforms: Vec<Kind>, settings: Settings) -> Self {
+    pub(crate) fn new(transforms: Vec<Kind>, mut settings: Settings) -> Self {
+        let books = transforms.iter().map(Kind::transform);
+        settings.books = books
+            .filter_map(|transform| transform.book(&settings.ledger))
+            .collect();
         let mut steps: Vec<_> = transforms
             .into_iter()
             .map(|kind| Step::new(kind, &settings))
@@ -232,7 +236,6 @@ impl Step {
         let transform = kind.transform();
         let name = Arc::from(transform.name());
         let critical = transform.is_critical();
-        transform.counts_in(&settings.ledger);
         let meters = settings.book.by_name.of(transform.name());
         Self {
             kind,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use euryale_core::ledger::Book;
 use euryale_core::{BlockingLane, Body, Ledger, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode, request};
@@ -34,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) deadline: Duration,
     pub(crate) ledger: Ledger,
     pub(crate) book: Arc<TransformBook>,
+    /// The books of the transforms themselves, opened when the chain was built.
+    pub(crate) books: Vec<Arc<dyn Book>>,
 }
 
 impl TransformChainLayer {
@@ -50,6 +53,7 @@ impl TransformChainLayer {
             deadline: Duration::from_secs(10),
             ledger: Ledger::new(),
             book: Arc::default(),
+            books: Vec::new(),
         };
         Self {
             transforms: Vec::new(),

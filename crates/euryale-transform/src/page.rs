@@ -1,8 +1,10 @@
 //! The context of a page, for transforms.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+use euryale_core::ledger::Book;
 use euryale_core::{BlockingLane, Ledger};
 use http::request;
 
@@ -28,6 +30,17 @@ impl Page {
     /// Threads for long computations, as many as there are cores.
     pub fn cpu(&self) -> &BlockingLane {
         &self.settings.cpu
+    }
+
+    /// The book that a transform of this chain [opened](crate::Transform::book) when the chain was
+    /// built. A book of another type is looked up in the [ledger](Self::ledger).
+    #[must_use]
+    pub fn book<B: Book + Default>(&self) -> Arc<B> {
+        let opened = self.settings.books.iter().find_map(|book| {
+            let book: Arc<dyn Any + Send + Sync> = Arc::<dyn Book>::clone(book);
+            book.downcast().ok()
+        });
+        opened.unwrap_or_else(|| self.ledger().of())
     }
 
     /// Where the chain counts.

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use euryale_core::ledger::Book;
 use euryale_core::{Body, BoxError, Ledger, Response};
 use http::response;
 
@@ -84,10 +85,12 @@ pub trait Transform: Send + Sync + 'static {
         None
     }
 
-    /// Opens the transform's own book, if it has one: called when a chain is built, with the ledger
-    /// that the chain counts in, so that the zeros are there before the first page. For a page, get
-    /// the same book from [`Page::ledger`]. Default: no book.
-    fn counts_in(&self, _ledger: &Ledger) {}
+    /// Opens the transform's own book, if it has one, in the ledger that the chain counts in. It is
+    /// called when a chain is built, so that the zeros are there before the first page. For a page,
+    /// [`Page::book`] returns the same book. Default: no book.
+    fn book(&self, _ledger: &Ledger) -> Option<Arc<dyn Book>> {
+        None
+    }
 }
 
 /// Changes the head of a response, of any kind: pages, files, errors, 304.
@@ -193,8 +196,8 @@ impl<T: Transform> Transform for Composing<T> {
         self.0.version()
     }
 
-    fn counts_in(&self, ledger: &Ledger) {
-        self.0.counts_in(ledger);
+    fn book(&self, ledger: &Ledger) -> Option<Arc<dyn Book>> {
+        self.0.book(ledger)
     }
 }
 
