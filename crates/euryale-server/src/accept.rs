@@ -12,11 +12,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tower_service::Service;
 
+use crate::context::ServerContext;
 use crate::crowd::Crowd;
 use crate::edge::MakeEdge;
 use crate::incoming::Incoming;
 use crate::listener::Listener;
-use crate::running::Shared;
 use crate::welcome::welcome;
 
 /// As many as may wait in the kernel to be accepted: any further peers came after the stop.
@@ -24,7 +24,7 @@ const BACKLOG: usize = 1024;
 
 /// Accepts peers until it has to stop, and then closes the listener. Peers that the kernel has
 /// accepted by that time are still served: closing the listener would reset them.
-pub(crate) async fn accept<S, B>(listener: Listener, make: MakeEdge<S>, shared: Arc<Shared>)
+pub(crate) async fn accept<S, B>(listener: Listener, make: MakeEdge<S>, shared: Arc<ServerContext>)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
         + Clone
@@ -81,7 +81,7 @@ where
 }
 
 /// Waits for a place among all sockets. None when the loop must stop.
-async fn place(shared: &Shared, waits: &mut Waits) -> Option<OwnedSemaphorePermit> {
+async fn place(shared: &ServerContext, waits: &mut Waits) -> Option<OwnedSemaphorePermit> {
     if let Some(permit) = shared.admission.try_place() {
         if let Some(peers) = waits.found(Instant::now()) {
             tracing::info!(peers, "new peers no longer wait; so many did");

@@ -15,18 +15,16 @@ use euryale_core::BoxError;
 use euryale_core::ledger::GaugeGuard;
 use http::{Request, Response};
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, Sleep};
-use tokio_util::task::TaskTracker;
+use tokio::time::{Instant, Sleep, timeout, timeout_at};
 use tower_service::Service;
 
 use crate::clock::{Clock, Parting, REST};
+use crate::context::ServerContext;
 use crate::edge::{Edge, refused};
-use crate::farewell::part;
 use crate::incoming::Incoming;
-use crate::running::Shared;
 use crate::socket::{Ending, Phase, ServerIo, Socket, SocketCell};
-use crate::streams;
 use crate::terms::Terms;
 use crate::transport::Transport;
 
@@ -34,7 +32,7 @@ use crate::transport::Transport;
 /// new owner), when the peer takes too long for something, or when the drain cuts. Between requests
 /// that are far apart the socket rests, without hyper.
 pub(crate) async fn converse<S, B>(
-    shared: &Shared,
+    shared: &ServerContext,
     terms: &Terms,
     mut socket: Socket<Transport>,
     edge: Edge<S>,
@@ -107,7 +105,7 @@ enum Spoken {
 }
 
 async fn speak<S, B>(
-    shared: &Shared,
+    shared: &ServerContext,
     terms: &Terms,
     io: ServerIo<Transport>,
     edge: Edge<S>,
@@ -206,7 +204,7 @@ where
 
 /// Waits for the next request without reading any of it. None if something arrived.
 async fn rest(
-    shared: &Shared,
+    shared: &ServerContext,
     terms: &Terms,
     socket: &Socket<Transport>,
     cell: &SocketCell,
@@ -224,7 +222,7 @@ async fn rest(
 }
 
 /// Resolves when another peer needs the place, on listeners where it may have it.
-pub(crate) async fn is_to_go(shared: &Shared) {
+pub(crate) async fn is_to_go(shared: &ServerContext) {
     match &shared.admission.crowd {
         Some(crowd) => crowd.is_to_go().await,
         None => pending().await,
@@ -234,7 +232,7 @@ pub(crate) async fn is_to_go(shared: &Shared) {
 /// An upgraded socket belongs to its route until the drain cuts it; then it can read and write no
 /// more.
 async fn lend(
-    shared: &Shared,
+    shared: &ServerContext,
     mut given_back: oneshot::Receiver<Socket<Transport>>,
     cell: &SocketCell,
 ) -> Option<Socket<Transport>> {
@@ -318,18 +316,67 @@ fn said_by_http2(error: &hyper::Error) -> Option<Ending> {
     }
 }
 
-/// Runs the streams of HTTP/2 as tasks that the drain tracks, and that end when nobody reads them.
-#[derive(Clone, Debug)]
-pub(crate) struct Tracked {
-    pub(crate) tasks: TaskTracker,
-    pub(crate) stall: Duration,
+/// The silence after which a peer is taken to have read the answer.
+const SILENCE: Duration = Duration::from_secs(2);
+/// The maximum time for which its bytes are read,
+const LONGEST: Duration = Duration::from_secs(10);
+/// and no more than that.
+const MOST: usize = 64 << 20;
+
+const TIMEOUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+const URI_TOO_LONG: &[u8] =
+    b"HTTP/1.1 414 URI Too Long\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+/// GOAWAY with ENHANCE_YOUR_CALM (RFC 9113 §6.8, §7): nothing is said about which streams were
+/// worked on.
+const GOAWAY: &[u8] = &[
+    0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 11,
+];
+
+/// Writes what is still to be written, and closes in a way that lets the peer read it.
+///
+/// A socket that is closed while it holds unread bytes is reset, and the reset may overtake the
+/// answer: a peer that is refused while it sends would never see the reason (RFC 9112 §9.6). So
+/// arriving bytes are read and discarded, for a while.
+async fn part(mut socket: Socket<Transport>, ending: Ending, cell: &SocketCell) {
+    let word = match ending {
+        Ending::HeadElapsed if cell.awaits_rest_of_head() => Some(TIMEOUT),
+        Ending::Flood if cell.can_be_told() => Some(GOAWAY),
+        Ending::TargetTooLong if cell.has_long_target() => Some(URI_TOO_LONG),
+        _ => None,
+    };
+    let lingers = match ending {
+        Ending::Stalled => {
+            socket.io.forget();
+            false
+        }
+        Ending::Malformed | Ending::HeadTooLarge | Ending::TargetTooLong | Ending::Flood => true,
+        Ending::Cut | Ending::Silent | Ending::Idle => false,
+        _ => word.is_some() || cell.is_unread() || cell.is_upgraded_and_open(),
+    };
+    if !lingers {
+        return;
+    }
+    let until = Instant::now() + LONGEST;
+    let speak = async {
+        socket.io.write_all(word.unwrap_or_default()).await?;
+        socket.io.shutdown().await
+    };
+    if matches!(timeout(SILENCE, speak).await, Ok(Ok(()))) {
+        // The peer closed, fell silent or used up its time.
+        let _ = timeout_at(until, listen(&socket.io)).await;
+    }
 }
 
-impl<F> hyper::rt::Executor<F> for Tracked
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn execute(&self, stream: F) {
-        self.tasks.spawn(streams::watch(stream, self.stall));
+async fn listen(io: &Transport) {
+    let mut buffer = vec![0; 16 << 10];
+    let mut left = MOST;
+    while let Ok(Some(count)) = timeout(SILENCE, io.discard(&mut buffer)).await {
+        let Some(rest) = left.checked_sub(count) else {
+            return;
+        };
+        left = rest;
     }
 }

@@ -23,7 +23,7 @@ use crate::framing::{self, Refusal};
 use crate::incoming::{Incoming, Pace};
 use crate::outgoing::Outgoing;
 use crate::slowest::{Slowest, Watched};
-use crate::socket::{Ending, Running, SocketCell};
+use crate::socket::{Ending, RunningRequest, SocketCell};
 use crate::streams::{BlobStreams, Queued, Sending};
 use crate::terms::Terms;
 
@@ -172,7 +172,7 @@ pin_project! {
         #[pin]
         state: State<S, S::Future>,
         // None after the response was returned.
-        running: Option<Running>,
+        running: Option<RunningRequest>,
         parsed: Instant,
         framing: Framing,
         windows: Option<Windows>,
@@ -267,7 +267,7 @@ fn dated(mut response: Response<Body>) -> Response<Body> {
 
 /// To hyper.
 fn give(
-    running: &mut Option<Running>,
+    running: &mut Option<RunningRequest>,
     framing: Framing,
     parsed: Instant,
     response: Response<Body>,
@@ -309,7 +309,11 @@ fn last(mut response: Response<Body>) -> Response<Body> {
 }
 
 /// The bytes that follow on the socket cannot be trusted to be a request.
-fn refusal_of(refusal: Refusal, framing: Framing, running: Option<&Running>) -> Response<Body> {
+fn refusal_of(
+    refusal: Refusal,
+    framing: Framing,
+    running: Option<&RunningRequest>,
+) -> Response<Body> {
     let Refusal { status, why } = refusal;
     let mut response = Response::new(Body::from(format!("{status}: {why}\n")));
     *response.status_mut() = status;

@@ -137,15 +137,17 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod accept;
+mod admission;
 mod book;
 mod calendar;
+mod changes;
 mod clock;
+mod context;
 mod conversation;
 mod crowd;
 #[cfg(unix)]
 mod descriptors;
 mod edge;
-mod farewell;
 mod framing;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod heap;
@@ -158,7 +160,6 @@ mod proxy_protocol;
 mod readiness;
 mod running;
 mod server;
-mod settings;
 mod shutdown;
 mod slowest;
 mod socket;
@@ -175,6 +176,7 @@ mod transport;
 mod welcome;
 
 pub use self::book::{ServerBook, Sockets};
+pub use self::changes::Changes;
 #[cfg(unix)]
 pub use self::descriptors::{DescriptorLimit, DescriptorShares};
 pub use self::incoming::Incoming;
@@ -186,7 +188,6 @@ pub use self::running::Drained;
 pub use self::server::Server;
 pub use self::shutdown::Shutdown;
 pub use self::slowest::{SlowRequest, Slowest};
-pub use self::terms::Changes;
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
 pub use self::tls::Tls;

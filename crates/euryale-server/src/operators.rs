@@ -2,23 +2,24 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use euryale_core::{BoxError, Ledger};
 use http::{Request, Response};
 use tower_service::Service;
 
+use crate::admission::Admission;
 use crate::incoming::Incoming;
 use crate::listener::Listener;
-use crate::running::Running;
-use crate::settings::Settings;
-use crate::terms::Changes;
+use crate::running::RunningServer;
+use crate::terms::Settings;
 
 /// What answers operators, until the server starts.
 pub(crate) struct Operators {
     listener: Listener,
     /// Knows the type of the service, which the server need not have.
-    start: Box<dyn FnOnce(Settings, Listener) -> Running + Send>,
+    start: Box<dyn FnOnce(Settings, Listener) -> RunningServer + Send>,
 }
 
 impl Operators {
@@ -32,10 +33,10 @@ impl Operators {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let start = |settings, listener| {
-            let unchanged = Changes::of_operators();
+        let start = |settings: Settings, listener| {
+            let admission = Arc::new(Admission::of_operators(&settings));
             let uncounted = (Ledger::new(), None);
-            Running::start(settings, &unchanged, uncounted, vec![listener], service)
+            RunningServer::start(admission, uncounted, vec![listener], service)
         };
         Self {
             listener,
@@ -44,7 +45,7 @@ impl Operators {
     }
 
     /// Starts with the settings of the server, and with no more places than the reserve has.
-    pub(crate) fn start(self, mut settings: Settings) -> Running {
+    pub(crate) fn start(self, mut settings: Settings) -> RunningServer {
         if let Some(places) = self.listener.places() {
             settings.max_sockets = settings.max_sockets.min(places);
         }

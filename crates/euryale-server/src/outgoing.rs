@@ -7,19 +7,19 @@ use std::task::{Context, Poll, ready};
 use euryale_core::{Body, BoxError};
 use http_body::{Frame, SizeHint};
 
-use crate::socket::Running;
+use crate::socket::RunningRequest;
 use crate::streams::{Piece, Sending};
 
 /// The body for hyper: the request runs until hyper drops it.
 pub(crate) struct Outgoing {
     body: Body,
-    _running: Running,
+    _running: RunningRequest,
     /// HTTP/2 only.
     sending: Option<Arc<Sending>>,
 }
 
 impl Outgoing {
-    pub(crate) fn new(body: Body, running: Running, sending: Option<Arc<Sending>>) -> Self {
+    pub(crate) fn new(body: Body, running: RunningRequest, sending: Option<Arc<Sending>>) -> Self {
         Self {
             body,
             _running: running,

@@ -129,11 +129,11 @@ type Checking = Pin<Box<dyn Future<Output = Checked> + Send>>;
 struct Check {
     every: Duration,
     begin: Box<dyn Fn() -> Checking + Send + Sync>,
-    state: Mutex<State>,
+    state: Mutex<CheckState>,
 }
 
 #[derive(Default)]
-struct State {
+struct CheckState {
     has_failed: bool,
     is_running: bool,
     /// The running check has taken too long.
@@ -142,7 +142,7 @@ struct State {
     began: Option<Instant>,
 }
 
-impl State {
+impl CheckState {
     fn has_passed(&self) -> bool {
         !self.has_failed && !self.is_late
     }
@@ -196,7 +196,7 @@ impl Check {
     }
 
     /// The result of the last check, unless the running one has taken too long.
-    fn in_time(&self, mut state: MutexGuard<'_, State>) -> bool {
+    fn in_time(&self, mut state: MutexGuard<'_, CheckState>) -> bool {
         let had_passed = state.has_passed();
         let most = self.every.saturating_mul(10).max(Self::PATIENCE);
         let age = state.began.map(|began| began.elapsed());
@@ -211,7 +211,7 @@ impl Check {
         had_passed
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, CheckState> {
         // Nothing panics under this lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -13,15 +13,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
-use crate::ServerBook;
 use crate::accept::accept;
+use crate::admission::Admission;
+use crate::context::ServerContext;
 use crate::edge::MakeEdge;
 use crate::incoming::Incoming;
 use crate::listener::Listener;
-use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::slowest::Slowest;
-use crate::terms::{Admission, Changes};
 
 /// How a drain went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,41 +40,21 @@ impl Drained {
     }
 }
 
-/// The state that all tasks of a server share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) admission: Arc<Admission>,
-    pub(crate) ledger: Ledger,
-    pub(crate) book: Arc<ServerBook>,
-    pub(crate) sendfile: SendfileCounts,
-    /// A token for each open socket, upgraded ones included.
-    pub(crate) sockets: TaskTracker,
-    /// Conversations, and the streams of HTTP/2.
-    pub(crate) tasks: TaskTracker,
-    /// No new peers.
-    pub(crate) stop: CancellationToken,
-    /// Finish what is in flight.
-    pub(crate) drain: CancellationToken,
-    /// End at once.
-    pub(crate) cut: CancellationToken,
-}
-
 /// Accept loops and conversations. Cuts when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Running {
-    shared: Arc<Shared>,
+pub(crate) struct RunningServer {
+    shared: Arc<ServerContext>,
     accepting: TaskTracker,
     is_draining: Arc<AtomicBool>,
 }
 
-impl Running {
+impl RunningServer {
     /// The time for cut tasks to be dropped. They need longer only if user code blocks a runtime
     /// thread.
     const LAST_POLL: Duration = Duration::from_millis(500);
 
     pub(crate) fn start<S, B>(
-        settings: Settings,
-        changes: &Changes,
+        admission: Arc<Admission>,
         (ledger, slowest): (Ledger, Option<Slowest>),
         listeners: Vec<Listener>,
         service: S,
@@ -89,15 +68,14 @@ impl Running {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let tasks = TaskTracker::new();
         let cut = CancellationToken::new();
-        let shared = Arc::new(Shared {
-            admission: changes.begin(settings, &tasks),
+        let shared = Arc::new(ServerContext {
+            tasks: admission.tasks(),
+            admission,
             book: ledger.of(),
             sendfile: SendfileCounts::new(ledger.clone()),
             ledger,
             sockets: TaskTracker::new(),
-            tasks,
             stop: cut.child_token(),
             drain: CancellationToken::new(),
             cut,
@@ -166,7 +144,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningServer {
     fn drop(&mut self) {
         self.shared.cut.cancel();
     }

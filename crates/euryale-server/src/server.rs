@@ -10,14 +10,14 @@ use euryale_core::{BoxError, Ledger};
 use http::{Request, Response};
 use tower_service::Service;
 
+use crate::changes::Changes;
 use crate::incoming::Incoming;
 use crate::listener::Listener;
 use crate::operators::Operators;
-use crate::running::{Drained, Running};
-use crate::settings::Settings;
+use crate::running::{Drained, RunningServer};
 use crate::shutdown::Shutdown;
 use crate::slowest::Slowest;
-use crate::terms::Changes;
+use crate::terms::Settings;
 
 /// Serves HTTP/1.1 and, to peers that begin with its preface, HTTP/2 (RFC 9113 §3.3).
 ///
@@ -319,13 +319,8 @@ impl Server {
         let settings = self.settings.clone();
         let operators = self.operators.map(|operators| operators.start(settings));
         let counts = (self.ledger, self.slowest);
-        let running = Running::start(
-            self.settings,
-            &self.changes,
-            counts,
-            self.listeners,
-            service,
-        );
+        let admission = self.changes.begin(self.settings);
+        let running = RunningServer::start(admission, counts, self.listeners, service);
         #[cfg(all(target_os = "linux", target_env = "gnu"))]
         running.keep_heap_small(self.heap);
         shutdown.draining().await;

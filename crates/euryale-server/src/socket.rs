@@ -17,7 +17,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use self::cell::LongTarget;
-pub(crate) use self::cell::{Phase, Running, SocketCell, Unwritten};
+pub(crate) use self::cell::{Phase, RunningRequest, SocketCell, Unwritten};
 pub(crate) use self::ending::Ending;
 use self::frames::{Flood, Frames};
 use crate::per_peer::PeerPlace;

@@ -1,20 +1,116 @@
-//! The limits for peers, and how they change while the server runs.
+//! A server's limits for its peers: as they are set, and as a socket has them.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
-use crate::Server;
 use crate::clock::Limits;
-use crate::conversation::Tracked;
-use crate::crowd::Crowd;
 use crate::incoming::Pace;
-use crate::per_peer::PerPeer;
-use crate::settings::Settings;
+use crate::streams::Tracked;
+
+/// How much of a response's body h2 accepts per stream for a peer that has opened its window and
+/// reads nothing, in bytes: a frame. hyper's default is 400 KiB.
+const SEND_BUFFER: usize = 16 << 10;
+
+/// How much of request bodies an HTTP/2 peer may send before anybody reads it, in bytes: for all of
+/// its streams together, and for each. It is a bound on memory, and on the speed of an upload: at
+/// 20 ms from peer to peer, 12.5 MiB a second. hyper's own default is 1 MiB.
+const RECEIVE_WINDOW: u32 = 256 << 10;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) limits: Limits,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) pace: Pace,
+    pub(crate) half_close: bool,
+    pub(crate) max_sockets: usize,
+    pub(crate) max_sockets_per_peer: usize,
+    pub(crate) max_resets: u32,
+    pub(crate) max_control_frames: u32,
+    pub(crate) keep_alive: bool,
+    pub(crate) max_header_size: usize,
+    pub(crate) max_headers: usize,
+    pub(crate) max_concurrent_streams: u32,
+    pub(crate) max_pending_accept_reset_streams: usize,
+    pub(crate) ping_interval: Duration,
+    pub(crate) ping_timeout: Duration,
+}
+
+impl Settings {
+    /// hyper's own limit, for which it keeps its table of headers on the stack.
+    const HYPER_MAX_HEADERS: usize = 100;
+    /// hyper panics with less.
+    const HYPER_MIN_BUFFER: usize = 8 << 10;
+
+    /// The longest head of an HTTP/1 request, in bytes.
+    pub(crate) fn max_head(&self) -> usize {
+        self.max_header_size.max(Self::HYPER_MIN_BUFFER)
+    }
+
+    /// The longest target of a request, in bytes: half of a head, but at least what RFC 9110 §4.1
+    /// recommends.
+    pub(crate) fn max_target(&self) -> usize {
+        (self.max_header_size / 2).max(8000)
+    }
+
+    pub(crate) fn builder(&self, executor: Tracked) -> auto::Builder<Tracked> {
+        let mut builder = auto::Builder::new(executor);
+        let mut http1 = builder.http1();
+        http1
+            // Our own timer distinguishes a pause from a head.
+            .header_read_timeout(None)
+            .half_close(self.half_close)
+            .keep_alive(self.keep_alive)
+            .max_buf_size(self.max_head());
+        if self.max_headers != Self::HYPER_MAX_HEADERS {
+            http1.max_headers(self.max_headers);
+        }
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(self.max_concurrent_streams)
+            .max_send_buf_size(SEND_BUFFER)
+            .initial_connection_window_size(RECEIVE_WINDOW)
+            .initial_stream_window_size(RECEIVE_WINDOW)
+            .max_pending_accept_reset_streams(self.max_pending_accept_reset_streams)
+            .max_header_list_size(u32::try_from(self.max_header_size).unwrap_or(u32::MAX))
+            .keep_alive_interval((!self.ping_interval.is_zero()).then_some(self.ping_interval))
+            .keep_alive_timeout(self.ping_timeout);
+        builder
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            limits: Limits {
+                head: Duration::from_secs(10),
+                idle: Duration::from_secs(30),
+                write: Duration::from_secs(60),
+            },
+            handshake_timeout: Duration::from_secs(10),
+            pace: Pace {
+                stall: Duration::from_secs(30),
+                bytes: 15 << 10,
+                span: Duration::from_secs(60),
+            },
+            half_close: false,
+            max_sockets: 20_000,
+            max_sockets_per_peer: 0,
+            max_resets: 200,
+            max_control_frames: 10_000,
+            keep_alive: true,
+            max_header_size: 64 << 10,
+            max_headers: Self::HYPER_MAX_HEADERS,
+            max_concurrent_streams: 100,
+            max_pending_accept_reset_streams: 20,
+            ping_interval: Duration::from_secs(60),
+            ping_timeout: Duration::from_secs(20),
+        }
+    }
+}
 
 /// What a socket is allowed for as long as it is open.
 #[derive(Debug)]
@@ -30,7 +126,7 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    fn new(settings: &Settings, tasks: &TaskTracker) -> Self {
+    pub(crate) fn new(settings: &Settings, tasks: &TaskTracker) -> Self {
         Self {
             http: settings.builder(Tracked {
                 tasks: tasks.clone(),
@@ -44,162 +140,5 @@ impl Terms {
             max_target: settings.max_target(),
             pace: settings.pace,
         }
-    }
-}
-
-/// The terms of new sockets, and the places for them.
-#[derive(Debug)]
-pub(crate) struct Admission {
-    tasks: TaskTracker,
-    now: Mutex<(Arc<Terms>, usize)>,
-    /// One permit for each socket that may be open, and the number of surplus permits that have
-    /// still to be returned.
-    places: Arc<Semaphore>,
-    owed: AtomicUsize,
-    /// Of operators' sockets.
-    pub(crate) crowd: Option<Crowd>,
-    pub(crate) per_peer: PerPeer,
-}
-
-impl Admission {
-    pub(crate) fn new(settings: &Settings, tasks: &TaskTracker, crowd: Option<Crowd>) -> Self {
-        let terms = Arc::new(Terms::new(settings, tasks));
-        let most = most(settings);
-        Self {
-            tasks: tasks.clone(),
-            now: Mutex::new((terms, most)),
-            places: Arc::new(Semaphore::new(most)),
-            owed: AtomicUsize::new(0),
-            crowd,
-            per_peer: PerPeer::new(settings.max_sockets_per_peer),
-        }
-    }
-
-    /// The terms of a new socket.
-    pub(crate) fn terms(&self) -> Arc<Terms> {
-        Arc::clone(&self.now.lock().unwrap_or_else(PoisonError::into_inner).0)
-    }
-
-    /// Returns a place among all sockets, if there is one.
-    pub(crate) fn try_place(&self) -> Option<OwnedSemaphorePermit> {
-        loop {
-            let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
-            if let Some(permit) = self.unless_owed(permit) {
-                return Some(permit);
-            }
-        }
-    }
-
-    /// Waits for a place.
-    pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        loop {
-            // Nobody closes the semaphore.
-            let permit = Arc::clone(&self.places).acquire_owned().await.ok()?;
-            if let Some(permit) = self.unless_owed(permit) {
-                return Some(permit);
-            }
-        }
-    }
-
-    fn unless_owed(&self, permit: OwnedSemaphorePermit) -> Option<OwnedSemaphorePermit> {
-        let one_less = |owed: usize| owed.checked_sub(1);
-        match self
-            .owed
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
-        {
-            Ok(_) => {
-                permit.forget();
-                None
-            }
-            Err(_) => Some(permit),
-        }
-    }
-
-    fn change(&self, settings: &Settings) {
-        let most = most(settings);
-        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut now.1, most);
-        if let Some(fewer) = before.checked_sub(most) {
-            // The permits of open sockets are returned when they are closed.
-            let left = fewer - self.places.forget_permits(fewer);
-            self.owed.fetch_add(left, Ordering::Relaxed);
-        } else {
-            let more = most - before;
-            let rest = |owed: usize| Some(owed.saturating_sub(more));
-            let owed = self
-                .owed
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest)
-                .unwrap_or(0);
-            self.places.add_permits(more.saturating_sub(owed));
-        }
-        self.per_peer.allow(settings.max_sockets_per_peer);
-        now.0 = Arc::new(Terms::new(settings, &self.tasks));
-    }
-}
-
-fn most(settings: &Settings) -> usize {
-    // Far more than there are descriptors, and far fewer than a semaphore can have.
-    settings.max_sockets.clamp(1, 1 << 30)
-}
-
-/// Changes a server's limits for its peers while it runs. Made by [`Server::changes`]; clones are
-/// handles to the same server.
-#[derive(Clone, Debug, Default)]
-pub struct Changes(Arc<Mutex<Subject>>);
-
-/// The server that it changes: one that has not started yet, or a running one.
-#[derive(Debug, Default)]
-struct Subject {
-    next: Option<Settings>,
-    are_operators: bool,
-    at_work: Weak<Admission>,
-}
-
-impl Changes {
-    /// The terms of a server for operators, where an idle socket makes room for a new one.
-    pub(crate) fn of_operators() -> Self {
-        Self(Arc::new(Mutex::new(Subject {
-            are_operators: true,
-            ..Subject::default()
-        })))
-    }
-
-    /// Gives new sockets the limits and time-outs of `like`: everything that its methods set except
-    /// listeners, the admin, the ledger and the deadline of the drain. Open sockets keep theirs. If
-    /// more are open than the new limit allows, none is closed: new ones wait until enough have
-    /// ended.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// use euryale_server::Server;
-    ///
-    /// let settings = |seconds| {
-    ///     let idle = Duration::from_secs(seconds);
-    ///     Server::new().idle_timeout(idle).max_sockets(5_000)
-    /// };
-    /// let server = settings(30);
-    /// let changes = server.changes();
-    /// // `server.listen(..).serve(..)` runs; on a signal:
-    /// changes.apply(&settings(75));
-    /// ```
-    pub fn apply(&self, like: &Server) {
-        let mut subject = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match subject.at_work.upgrade() {
-            Some(admission) => admission.change(&like.settings),
-            None => subject.next = Some(like.settings.clone()),
-        }
-    }
-
-    /// A server starts, with the changes made before.
-    pub(crate) fn begin(&self, settings: Settings, tasks: &TaskTracker) -> Arc<Admission> {
-        let mut subject = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let admission = Arc::new(Admission::new(
-            &subject.next.take().unwrap_or(settings),
-            tasks,
-            subject.are_operators.then(Crowd::default),
-        ));
-        subject.at_work = Arc::downgrade(&admission);
-        admission
     }
 }

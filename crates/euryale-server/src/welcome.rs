@@ -12,13 +12,13 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
+use crate::context::ServerContext;
 use crate::conversation::{FIRST_WORD, converse, is_to_go};
 use crate::edge::MakeEdge;
 use crate::incoming::Incoming;
 use crate::listener::Before;
 use crate::per_peer::Refused;
 use crate::proxy_protocol;
-use crate::running::Shared;
 use crate::socket::{Ending, Open, Socket, SocketCell};
 use crate::terms::Terms;
 use crate::transport::{Raw, Transport};
@@ -30,7 +30,7 @@ pub(crate) async fn welcome<S, B>(
     before: Before,
     permit: OwnedSemaphorePermit,
     make: MakeEdge<S>,
-    shared: Arc<Shared>,
+    shared: Arc<ServerContext>,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
         + Clone
@@ -82,7 +82,7 @@ pub(crate) async fn welcome<S, B>(
 /// A drain waits for a handshake as long as for a first request.
 async fn in_time(
     greeting: impl Future<Output = Result<Greeted, Ending>>,
-    shared: &Shared,
+    shared: &ServerContext,
 ) -> Result<Greeted, Ending> {
     let drained = async {
         shared.drain.cancelled().await;
@@ -119,7 +119,7 @@ impl Before {
     }
 }
 
-fn transport(raw: Raw, peer: Peer, shared: &Shared) -> Greeted {
+fn transport(raw: Raw, peer: Peer, shared: &ServerContext) -> Greeted {
     match raw {
         Raw::Tcp(stream) => {
             let io = SendfileIo::new(stream, shared.sendfile.clone());
@@ -144,7 +144,7 @@ async fn greet(
     mut raw: Raw,
     address: PeerAddr,
     before: &Before,
-    shared: &Shared,
+    shared: &ServerContext,
     terms: &Terms,
 ) -> Result<Greeted, Ending> {
     let mut peer = Peer::new(address);

@@ -10,8 +10,8 @@ use axum::response::Response;
 use euryale::error::{APPLICATION, Code, UNAVAILABLE};
 use euryale::store::FolderStore;
 use euryale::{Pool, Route};
-use euryale_agent_check::{AgentCheck, Load, Resume, Standing};
 use euryale_admin::StatusDetails;
+use euryale_agent_check::{AgentCheck, Load, Resume, Standing};
 use euryale_server::{Checked, Readiness, Shutdown};
 use euryale_sqlite::Sqlite;
 

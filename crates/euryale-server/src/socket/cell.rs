@@ -1,4 +1,8 @@
 //! The state that the parts around one socket share.
+//!
+//! Most of it reconstructs what hyper knows: whether a request runs, whether its body was read, and
+//! whether the response was written. Time-outs in hyper's own server would make it unnecessary
+//! (<https://github.com/hyperium/hyper/issues/1628>).
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -168,14 +172,14 @@ impl SocketCell {
         method: Method,
         uri: Uri,
         watched: Option<Box<Watched>>,
-    ) -> Running {
+    ) -> RunningRequest {
         self.with_body.store(with_body, Relaxed);
         self.http2.store(is_http2, Relaxed);
         self.asked.fetch_add(1, Relaxed);
         self.running.fetch_add(1, Relaxed);
         self.fed.store(false, Relaxed);
         self.unread.store(false, Relaxed);
-        Running {
+        RunningRequest {
             cell: Arc::clone(self),
             is_answered: false,
             method,
@@ -383,7 +387,7 @@ impl SocketCell {
 
 /// A running request, until hyper has all of its response.
 #[derive(Debug)]
-pub(crate) struct Running {
+pub(crate) struct RunningRequest {
     cell: Arc<SocketCell>,
     is_answered: bool,
     method: Method,
@@ -392,7 +396,7 @@ pub(crate) struct Running {
     watched: Option<Box<Watched>>,
 }
 
-impl Running {
+impl RunningRequest {
     pub(crate) fn cell(&self) -> &Arc<SocketCell> {
         &self.cell
     }
@@ -436,7 +440,7 @@ impl Drop for Unwritten {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningRequest {
     fn drop(&mut self) {
         self.cell.running.fetch_sub(1, Relaxed);
         if let Some(watched) = &self.watched {

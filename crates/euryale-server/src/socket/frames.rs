@@ -1,4 +1,8 @@
 //! HTTP/2 frames that cost work without requesting anything.
+//!
+//! h2 has a budget for small DATA frames (<https://github.com/hyperium/h2/pull/935>). A budget of
+//! this kind for all frames that ask for nothing would make this file unnecessary. We know of no
+//! issue that asks for it.
 
 #[cfg(test)]
 mod tests;
@@ -16,7 +20,7 @@ use tokio::time::{Duration, Instant};
 /// changed. So each request and each KiB sent restores credit.
 #[derive(Debug)]
 pub(super) struct Frames {
-    state: State,
+    state: Reading,
     most: u32,
     credit: u32,
     /// When the credit was last full.
@@ -27,7 +31,7 @@ pub(super) struct Frames {
 
 /// Preface ⇒ Head ⇒ Payload ⇒ Head; Preface ⇒ Http1 for whoever begins otherwise.
 #[derive(Debug)]
-enum State {
+enum Reading {
     /// The number of its bytes that have arrived.
     Preface(usize),
     Head {
@@ -66,7 +70,7 @@ impl Frames {
     /// Allows `most` in ten seconds, beyond those that requests and answers explain.
     pub(super) fn new(most: u32) -> Self {
         Self {
-            state: State::Preface(0),
+            state: Reading::Preface(0),
             most,
             credit: most,
             full: Instant::now(),
@@ -78,29 +82,29 @@ impl Frames {
     pub(super) fn read(&mut self, mut bytes: &[u8]) -> Result<(), Flood> {
         while !bytes.is_empty() {
             match &mut self.state {
-                State::Http1 => return Ok(()),
-                State::Preface(came) => {
+                Reading::Http1 => return Ok(()),
+                Reading::Preface(came) => {
                     let expected = &PREFACE[*came..];
                     let next = bytes.len().min(expected.len());
                     if bytes[..next] != expected[..next] {
-                        self.state = State::Http1;
+                        self.state = Reading::Http1;
                         return Ok(());
                     }
                     *came += next;
                     bytes = &bytes[next..];
                     if *came == PREFACE.len() {
-                        self.state = State::head();
+                        self.state = Reading::head();
                     }
                 }
-                State::Payload(left) => {
+                Reading::Payload(left) => {
                     let next = bytes.len().min(*left);
                     *left -= next;
                     bytes = &bytes[next..];
                     if *left == 0 {
-                        self.state = State::head();
+                        self.state = Reading::head();
                     }
                 }
-                State::Head { bytes: head, came } => {
+                Reading::Head { bytes: head, came } => {
                     let next = bytes.len().min(HEAD - *came);
                     head[*came..*came + next].copy_from_slice(&bytes[..next]);
                     *came += next;
@@ -117,12 +121,12 @@ impl Frames {
 
     /// The complete preface of HTTP/2 has arrived.
     pub(super) fn are_http2(&self) -> bool {
-        matches!(self.state, State::Head { .. } | State::Payload(_))
+        matches!(self.state, Reading::Head { .. } | Reading::Payload(_))
     }
 
     /// Notes bytes that were written to the peer.
     pub(super) fn wrote(&mut self, count: usize) {
-        if matches!(self.state, State::Http1) {
+        if matches!(self.state, Reading::Http1) {
             return;
         }
         self.written += count;
@@ -135,9 +139,9 @@ impl Frames {
         let [high, middle, low, kind, flags, ..] = head;
         let length = u32::from_be_bytes([0, high, middle, low]) as usize;
         self.state = if length == 0 {
-            State::head()
+            Reading::head()
         } else {
-            State::Payload(length)
+            Reading::Payload(length)
         };
         match kind {
             HEADERS => self.give(REQUEST),
@@ -166,7 +170,7 @@ impl Frames {
     }
 }
 
-impl State {
+impl Reading {
     fn head() -> Self {
         Self::Head {
             bytes: [0; HEAD],

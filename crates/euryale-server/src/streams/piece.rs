@@ -1,4 +1,8 @@
 //! Bytes of a stream that hyper holds until they are written.
+//!
+//! h2 does not say when the data of a stream has been written to the socket. The trick, a buffer
+//! that notices when h2 drops it, is from <https://github.com/hyperium/h2/issues/448>, which asks
+//! for a signal. The signal would make this file unnecessary.
 
 use std::sync::Arc;
 

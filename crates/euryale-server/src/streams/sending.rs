@@ -1,4 +1,8 @@
 //! A stream whose peer does not read: it gets little, and is reset in the end.
+//!
+//! hyper has no time-out for a stream whose peer opens no window
+//! (<https://github.com/hyperium/hyper/issues/1628>). With one, and with the signal of
+//! <https://github.com/hyperium/h2/issues/448>, this file would be unnecessary.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,7 +14,7 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::blobs::Taken;
+use super::Taken;
 use crate::socket::{SocketCell, Unwritten};
 
 /// The number of unwritten bytes in hyper at which a body yields no more. hyper itself would hold
