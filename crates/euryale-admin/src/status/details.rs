@@ -12,7 +12,7 @@ use euryale_core::pool::{Holder, PoolControl};
 ///
 /// ```
 /// use std::time::Duration;
-/// use euryale_server::{Held, StatusDetails};
+/// use euryale_admin::{Held, StatusDetails};
 ///
 /// let details = StatusDetails::new()
 ///     .oldest_wait(Duration::from_millis(12))
