@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use euryale::connection::BlockingThreads;
 use euryale::{Ledger, Pool, Reserve};
+use euryale_admin::Admin;
 use euryale_server::{
     DescriptorLimit, Drained, Listener, Readiness, Server, Shutdown, Slowest, systemd,
 };
