@@ -128,8 +128,8 @@ impl Admin {
         self
     }
 
-    /// Shows these on the status page, too: those of the [`Server`](euryale_server::Server) that has the
-    /// same list.
+    /// Adds the slowest requests to the status page: those of the
+    /// [`Server`](euryale_server::Server) that has the same list.
     #[must_use]
     pub fn slowest(mut self, slowest: &Slowest) -> Self {
         self.status.slowest = Some(slowest.clone());

@@ -46,7 +46,7 @@ pub struct VirtualHostLayer {
     rules: HostRules,
 }
 
-/// Whose paths count, and what a host shows.
+/// The proxies whose paths count, and what a host shows.
 #[derive(Clone)]
 struct HostRules {
     proxies: Arc<TrustedProxies>,

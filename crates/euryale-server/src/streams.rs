@@ -1,5 +1,5 @@
-//! The streams of HTTP/2 share a socket: how many files are sent to one peer at a time, and the tasks
-//! in which streams run.
+//! The streams of HTTP/2 share a socket: how many files are sent to one peer at a time, and the
+//! tasks in which streams run.
 
 mod piece;
 mod sending;

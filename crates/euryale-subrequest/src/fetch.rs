@@ -13,15 +13,18 @@ use crate::{Caching, Parts, ReferenceError, SubResponseError, read_html, resolve
 
 type Allow = Arc<dyn Fn(&Uri) -> bool + Send + Sync>;
 
-/// Fetches documents on behalf of the client of one page, through the
-/// [`Internal`] in the extensions of its request.
+/// Fetches documents on behalf of the client of one page, through the [`Internal`] in the
+/// extensions of its request.
 ///
 /// ```
-/// # async fn compose(page: std::sync::Arc<http::request::Parts>) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+///
 /// use euryale_core::Route;
 /// use euryale_subrequest::{Fetch, in_time, resolve};
+/// use http::request::Parts;
 /// use tokio::time::{Duration, Instant};
 ///
+/// # async fn compose(page: Arc<Parts>) -> Result<(), Box<dyn std::error::Error>> {
 /// let fetch = Fetch::of(page.clone(), Route::new("menu"))?.limit(1 << 20);
 /// let menu = fetch.html(resolve(&page.uri, "/menu")?, 0);
 /// let menu = in_time(Instant::now() + Duration::from_secs(5), menu).await?;

@@ -35,8 +35,8 @@
 //! # Errors
 //!
 //! [`ReferenceError`] for an address outside of the site, [`SubResponseError`] for an answer
-//! without HTML, and [`FetchError`] for these and all other reasons why there is no document. A page
-//! counts them by their kind in [`Parts`].
+//! without HTML, and [`FetchError`] for these and all other reasons why there is no document.
+//! [`Parts`] counts them by their kind.
 //!
 //! # Panics
 //!
