@@ -68,14 +68,11 @@
 //! bounded number of values is cached. A request that finds its value in the cache needs no second
 //! pass.
 //!
-//! It replaces, from Zope: `collective.futures` and `experimental.promises`. The feature `futures`
-//! adds their calls beside [`ask`](Promises::ask): `submit`, `result`, `result_or_submit`,
-//! `cancel`, `clear` and `reset`.
+//! It replaces, from Zope: `collective.futures` and `experimental.promises`.
 //!
 //! # Features
 //!
-//! Both are off by default. `axum`: `HandlerPromises`, an extractor for asynchronous handlers.
-//! `futures`: the calls of `collective.futures`, for code that is moved from Zope.
+//! `axum`, off by default: `HandlerPromises`, an extractor for asynchronous handlers.
 //!
 //! # Cost
 //!
@@ -121,9 +118,6 @@ mod book;
 mod codes;
 mod error;
 mod future;
-#[cfg(feature = "futures")]
-#[cfg_attr(docsrs, doc(cfg(feature = "futures")))]
-mod futures;
 mod join;
 mod key;
 mod layer;
@@ -144,9 +138,6 @@ pub use self::book::PromiseBook;
 pub use self::codes::{PASS_LIMIT, PROMISE_LIMIT, SUSPENDED_FULL};
 pub use self::error::PromiseError;
 pub use self::future::RepublishFuture;
-#[cfg(feature = "futures")]
-#[cfg_attr(docsrs, doc(cfg(feature = "futures")))]
-pub use self::futures::{AlreadyResolved, NoResult};
 pub use self::join::Join;
 pub use self::key::Key;
 pub use self::layer::RepublishLayer;

@@ -1,5 +1,3 @@
-#[cfg(feature = "futures")]
-mod futures;
 mod limits;
 mod passes;
 mod phases;
