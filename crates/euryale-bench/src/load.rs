@@ -4,6 +4,7 @@
 //! measure. A client says what it saw as JSON on standard output; anything but good answers is its
 //! failure.
 
+mod beside;
 mod burst;
 mod cold;
 mod drain;
@@ -67,6 +68,14 @@ pub(crate) enum Load {
     Cold {
         downloads: u64,
         length: u64,
+        probes: usize,
+    },
+    /// Downloads of the blob of this length at 1 MB/s and uploads at 40 kB/s, and probes of `/page`
+    /// before and meanwhile.
+    Beside {
+        downloads: usize,
+        length: u64,
+        uploads: usize,
         probes: usize,
     },
     /// Uploads as fast as they go.
@@ -147,6 +156,16 @@ impl Load {
                     probes of a page \
                  before and meanwhile"
             ),
+            Self::Beside {
+                downloads,
+                length,
+                uploads,
+                probes,
+            } => format!(
+                "{downloads} downloads of {length} bytes at 1 MB/s and {uploads} uploads at 40 \
+                    kB/s; {probes} probes of a page, each on a socket of its own, before and \
+                    meanwhile"
+            ),
             Self::Upload { sockets, length } => {
                 format!("{sockets} uploads of {length} bytes at a time, as fast as they go")
             }
@@ -177,7 +196,9 @@ impl Load {
     /// The blobs it asks for, by their lengths.
     pub(crate) fn blobs(&self) -> Vec<u64> {
         match *self {
-            Self::Drain { length, .. } | Self::Stall { length, .. } => vec![length],
+            Self::Drain { length, .. }
+            | Self::Stall { length, .. }
+            | Self::Beside { length, .. } => vec![length],
             Self::Cold {
                 downloads, length, ..
             } => cold::lengths(downloads, length).collect(),
@@ -247,6 +268,19 @@ impl Load {
                     held.map(|seconds| ("publish_mean_ms".to_owned(), milliseconds(seconds))),
                 );
                 Ok(figures)
+            }
+            Self::Beside {
+                downloads,
+                length,
+                uploads,
+                probes,
+            } => {
+                let slow = beside::Slow {
+                    downloads: *downloads,
+                    length: *length,
+                    uploads: *uploads,
+                };
+                async_load()?.block_on(beside::run(target, slow, *probes))
             }
             Self::Upload { sockets, length } => upload::run(target, *sockets, *length),
             Self::Burst { sockets, rounds } => {

@@ -143,6 +143,17 @@ pub(crate) const ALL: &[Peer] = &[
         "Zope under waitress, threads as the cap; a view published in a transaction",
         &python::ZOPE,
     ),
+    Peer {
+        name: "plone",
+        about: "Plone under this project's Python package, threads as the cap",
+        ours: true,
+        how: How::Python(&python::PLONE),
+    },
+    python(
+        "plone-waitress",
+        "the same site under waitress, threads as the cap",
+        &python::PLONE_WAITRESS,
+    ),
     python(
         "twisted",
         "Twisted's own web server, one thread",

@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
-use crate::peers::{INSTALLED, VENVS, cache, which};
+use crate::peers::{INSTALLED, VENVS, Venv, cache, which};
 
 /// Programs, and the Debian packages that bring them.
 const DEBIAN: [(&str, &str); 6] = [
@@ -21,28 +21,10 @@ pub(crate) fn run() -> Result<ExitCode> {
     let mut good = debian()?;
     std::fs::create_dir_all(cache()).with_context(|| format!("making {}", cache().display()))?;
     for venv in VENVS {
-        let folder = venv.folder();
-        if venv.is_installed() {
-            println!("{}: there", folder.display());
-            continue;
-        }
-        println!(
-            "{}: pip install {}",
-            folder.display(),
-            venv.packages.join(" ")
-        );
-        let made = succeeds(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-        let pip = folder.join("bin").join("pip");
-        let installed = made
-            && succeeds(
-                Command::new(pip)
-                    .args(["install", "--quiet"])
-                    .args(venv.packages),
-            );
-        if installed {
-            std::fs::write(folder.join(INSTALLED), "")
-                .with_context(|| format!("writing {}", folder.display()))?;
-        } else {
+        let is_there = venv.is_installed() || install(venv)?;
+        // Its code may have changed since the last time.
+        let is_there = is_there && venv.local.is_none_or(|local| install_local(venv, local));
+        if !is_there {
             println!("{}: not installed; its peer will be left out", venv.name);
             good = false;
         }
@@ -52,6 +34,34 @@ pub(crate) fn run() -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Makes the environment.
+fn install(venv: &Venv) -> Result<bool> {
+    let folder = venv.folder();
+    println!(
+        "{}: pip install {}",
+        folder.display(),
+        venv.packages.join(" ")
+    );
+    let made = succeeds(Command::new("python3").args(["-m", "venv"]).arg(&folder));
+    let mut pip = Command::new(folder.join("bin").join("pip"));
+    pip.args(["install", "--quiet"]).args(venv.packages);
+    if !made || !succeeds(&mut pip) {
+        return Ok(false);
+    }
+    std::fs::write(folder.join(INSTALLED), "")
+        .with_context(|| format!("writing {}", folder.display()))?;
+    Ok(true)
+}
+
+/// Builds a package of this project in its release profile, and installs it.
+fn install_local(venv: &Venv, local: &str) -> bool {
+    let folder = venv.folder();
+    println!("{}: pip install {local}", folder.display());
+    let mut pip = Command::new(folder.join("bin").join("pip"));
+    pip.args(["install", "--quiet", "--force-reinstall", "--no-deps"]);
+    succeeds(pip.arg(local))
 }
 
 /// Debian's packages; as another user than root only the command that root would need.

@@ -3,6 +3,7 @@
 mod blob;
 mod broken;
 mod page;
+mod plone;
 mod scale;
 mod slow;
 mod sockets;
@@ -111,6 +112,7 @@ pub(crate) const ALL: &[Workload] = &[
         state: State::Waiting,
     },
     slow::PROMISE,
+    plone::PLONE,
     Workload {
         name: "theme",
         about: "A page of 60 KB through nine rules, beside diazo with lxml, in one thread each.",

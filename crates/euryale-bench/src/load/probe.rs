@@ -25,7 +25,7 @@ impl Latencies {
     }
 
     /// The least latency that this share of all is not above.
-    fn quantile(&mut self, share: f64) -> Option<f64> {
+    pub(super) fn quantile(&mut self, share: f64) -> Option<f64> {
         self.seconds.sort_by(f64::total_cmp);
         let rank = (self.seconds.len() as f64 * share).ceil() as usize;
         self.seconds.get(rank.max(1) - 1).copied()

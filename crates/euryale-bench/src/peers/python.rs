@@ -4,14 +4,15 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 
 use super::{other, output};
 use crate::scene::Scene;
 
 /// What is served, beside the server's own configuration.
-const APPS: [(&str, &str); 3] = [
+const APPS: [(&str, &str); 4] = [
     ("app.py", include_str!("../../peers/app.py")),
+    ("plone_app.py", include_str!("../../peers/plone_app.py")),
     ("zope_app.py", include_str!("../../peers/zope_app.py")),
     ("twisted_app.py", include_str!("../../peers/twisted_app.py")),
 ];
@@ -25,6 +26,10 @@ pub(crate) struct Venv {
     pub(crate) program: &'static str,
     /// `@PORT@` and `@CAP@` are filled in.
     arguments: &'static [&'static str],
+    /// What its Python runs before each start, in the scene's folder.
+    prepare: Option<&'static [&'static str]>,
+    /// A package of this project that `setup` builds and installs each time.
+    pub(crate) local: Option<&'static str>,
 }
 
 pub(super) const GRANIAN: Venv = Venv {
@@ -46,6 +51,8 @@ pub(super) const GRANIAN: Venv = Venv {
         "error",
         "app:app",
     ],
+    prepare: None,
+    local: None,
 };
 
 pub(super) const GUNICORN: Venv = Venv {
@@ -67,6 +74,8 @@ pub(super) const GUNICORN: Venv = Venv {
         "600",
         "app:app",
     ],
+    prepare: None,
+    local: None,
 };
 
 pub(super) const WAITRESS: Venv = Venv {
@@ -81,6 +90,8 @@ pub(super) const WAITRESS: Venv = Venv {
         "--max-request-body-size=68719476736",
         "app:app",
     ],
+    prepare: None,
+    local: None,
 };
 
 pub(super) const ZOPE: Venv = Venv {
@@ -95,6 +106,33 @@ pub(super) const ZOPE: Venv = Venv {
         "--call",
         "zope_app:made",
     ],
+    prepare: None,
+    local: None,
+};
+
+const PLONES: &[&str] = &[
+    "Products.CMFPlone",
+    "-r",
+    concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../euryale-python/tests/requirements-plone.txt"
+    ),
+];
+
+/// Plone under the Python package of this project.
+pub(super) const PLONE: Venv = Venv {
+    name: "plone",
+    packages: PLONES,
+    program: "python",
+    arguments: &["plone_app.py", "serve", "euryale", "@PORT@", "@CAP@"],
+    prepare: Some(&["plone_app.py", "make"]),
+    local: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../euryale-python")),
+};
+
+/// The same site under waitress.
+pub(super) const PLONE_WAITRESS: Venv = Venv {
+    arguments: &["plone_app.py", "serve", "waitress", "@PORT@", "@CAP@"],
+    ..PLONE
 };
 
 pub(super) const TWISTED: Venv = Venv {
@@ -102,6 +140,8 @@ pub(super) const TWISTED: Venv = Venv {
     packages: &["Twisted"],
     program: "python",
     arguments: &["twisted_app.py", "@PORT@"],
+    prepare: None,
+    local: None,
 };
 
 /// No server: themes pages for the workload `theme`.
@@ -110,13 +150,17 @@ pub(crate) const DIAZO: Venv = Venv {
     packages: &["diazo", "lxml"],
     program: "diazorun",
     arguments: &[],
+    prepare: None,
+    local: None,
 };
 
 /// A file that says that everything was installed.
 pub(crate) const INSTALLED: &str = "installed";
 
 /// What `setup` makes.
-pub(crate) const VENVS: [&Venv; 6] = [&GRANIAN, &GUNICORN, &WAITRESS, &ZOPE, &TWISTED, &DIAZO];
+pub(crate) const VENVS: [&Venv; 7] = [
+    &GRANIAN, &GUNICORN, &WAITRESS, &ZOPE, &PLONE, &TWISTED, &DIAZO,
+];
 
 impl Venv {
     pub(crate) fn folder(&self) -> PathBuf {
@@ -178,6 +222,9 @@ pub(super) fn command(venv: &Venv, scene: &Scene, port: u16) -> Result<Command> 
     for (name, text) in APPS {
         fs::write(scene.folder.join(name), text)?;
     }
+    if let Some(arguments) = venv.prepare {
+        prepare(venv, scene, arguments)?;
+    }
     let mut command = other(&program(venv, venv.program))?;
     let port = port.to_string();
     let cap = scene.cap.to_string();
@@ -189,4 +236,23 @@ pub(super) fn command(venv: &Venv, scene: &Scene, port: u16) -> Result<Command> 
         .env("BENCH_FOLDER", &scene.folder)
         .env("BENCH_VIEW", scene.view.name());
     Ok(command)
+}
+
+/// Makes what the server serves, if it is not there.
+fn prepare(venv: &Venv, scene: &Scene, arguments: &[&str]) -> Result<()> {
+    let mut command = other(&program(venv, "python"))?;
+    command
+        .args(arguments)
+        .current_dir(&scene.folder)
+        .env("PYTHONPATH", &scene.folder)
+        .env("BENCH_FOLDER", &scene.folder);
+    let output = command.output().context("preparing the server")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        bail!(
+            "preparing the server: {}",
+            said.lines().last().unwrap_or("without a word")
+        );
+    }
+    Ok(())
 }

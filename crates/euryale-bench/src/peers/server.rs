@@ -12,8 +12,8 @@ use super::{How, Peer, nginx, python};
 use crate::children::{Running, pause};
 use crate::scene::Scene;
 
-/// How long a server may take until it answers.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a server may take until it answers: Plone imports for several seconds.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A server in a child process, which ends with this handle.
 pub(crate) struct Server {
