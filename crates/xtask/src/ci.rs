@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::python::Outcome;
 use crate::workspace::Workspace;
 use crate::{instructions, python, tidy, workspace};
 
@@ -24,6 +25,7 @@ pub(crate) enum Action {
     Package,
     Instructions,
     Python,
+    WithoutPython,
     Skip(&'static str),
 }
 
@@ -53,8 +55,8 @@ pub(crate) fn run(with_tests: bool) -> Result<()> {
                 .action
                 .run()
                 .with_context(|| format!("ci: step `{}` failed", step.name));
-            summary.push(summarize(&step, start.elapsed(), outcome.is_ok()));
-            outcome
+            summary.push(summarize(&step, start.elapsed(), outcome.as_ref().ok()));
+            outcome.map(drop)
         });
     println!("== summary\n{}", summary.join("\n"));
     outcome
@@ -86,6 +88,10 @@ pub(crate) fn steps(with_tests: bool, installed: Installed) -> Vec<Step> {
             false => cargo("tests", "test --workspace --tests --locked"),
         });
         steps.push(cargo("doctests", "test --workspace --doc --locked"));
+        steps.push(Step {
+            name: "no python",
+            action: Action::WithoutPython,
+        });
         let name = "python";
         steps.push(match installed.python {
             true => Step {
@@ -137,7 +143,7 @@ pub(crate) fn steps(with_tests: bool, installed: Installed) -> Vec<Step> {
 }
 
 impl Action {
-    fn run(&self) -> Result<()> {
+    fn run(&self) -> Result<Outcome> {
         match self {
             Self::Cargo {
                 arguments,
@@ -148,10 +154,14 @@ impl Action {
             Self::Package => cargo(&package(&Workspace::load()?), None)?,
             Self::Tidy => tidy::run()?,
             Self::Instructions => instructions::run(false)?,
-            Self::Python => python::run(python::Suite::Frameworks)?,
-            Self::Skip(reason) => println!("skipped: {reason}"),
+            Self::WithoutPython => python::without::run()?,
+            Self::Python => return python::run(python::Suite::Frameworks),
+            Self::Skip(reason) => {
+                println!("skipped: {reason}");
+                return Ok(Outcome::Skipped((*reason).to_owned()));
+            }
         }
-        Ok(())
+        Ok(Outcome::Passed)
     }
 }
 
@@ -182,11 +192,12 @@ pub(crate) fn package(workspace: &Workspace) -> String {
     format!("package --no-verify --allow-dirty --locked --offline{names}")
 }
 
-fn summarize(step: &Step, elapsed: Duration, is_ok: bool) -> String {
-    let verdict = match step.action {
-        Action::Skip(_) => "skipped",
-        _ if is_ok => "ok",
-        _ => "FAILED",
+/// `outcome` is `None` for a step that failed.
+fn summarize(step: &Step, elapsed: Duration, outcome: Option<&Outcome>) -> String {
+    let verdict = match outcome {
+        Some(Outcome::Skipped(_)) => "skipped",
+        Some(Outcome::Passed) => "ok",
+        None => "FAILED",
     };
     format!(
         "{:12} {:7.1} s  {verdict}",

@@ -5,6 +5,7 @@
 //! * `cargo xtask tidy`: the rules that no compiler and no linter knows
 //! * `cargo xtask deps`: the crates by level, and how many others each brings along
 //! * `cargo xtask python [plone]`: the tests of the Python package, in a virtual environment
+//! * `cargo xtask without-python`: the workspace with a `PATH` that has no interpreter
 //! * `cargo xtask instructions [--accept]`: instruction counts of fixed inputs, against a table
 
 #![forbid(unsafe_code)]
@@ -22,7 +23,7 @@ mod workspace;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci [--no-tests] | tidy | deps | python [plone] | \
+const USAGE: &str = "usage: cargo xtask ci [--no-tests] | tidy | deps | python [plone] | without-python | \
                      instructions [--accept]";
 
 fn main() -> ExitCode {
@@ -33,8 +34,9 @@ fn main() -> ExitCode {
         ["ci", "--no-tests"] => ci::run(false),
         ["tidy"] => tidy::run(),
         ["deps"] => deps::run(),
-        ["python"] => python::run(python::Suite::Frameworks),
-        ["python", "plone"] => python::run(python::Suite::Plone),
+        ["python"] => python::run(python::Suite::Frameworks).map(drop),
+        ["python", "plone"] => python::run(python::Suite::Plone).map(drop),
+        ["without-python"] => python::without::run(),
         ["instructions"] => instructions::run(false),
         ["instructions", "--accept"] => instructions::run(true),
         _ => {

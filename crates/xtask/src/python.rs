@@ -1,15 +1,20 @@
 //! The Python package: a wheel, a virtual environment, and its tests in it.
 //!
 //! Everything is kept in `target/python`. An environment is made again only when its list of
-//! requirements has changed.
+//! requirements has changed. Only then the package index is needed, PyPI or the one that pip is
+//! configured for: if it does not answer, the suite is skipped, and the reason names what is
+//! missing.
 
-use std::ffi::OsStr;
+pub(crate) mod environment;
+pub(crate) mod without;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use self::environment::{Environment, IndexAnswer, pip};
 use crate::workspace::{self, Workspace};
 
 const CRATE: &str = "crates/euryale-python";
@@ -57,39 +62,19 @@ fn interpreter() -> String {
     std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned())
 }
 
-/// Checks that the extension module builds on a machine without Python, as `cargo test --workspace`
-/// needs it: with a `PATH` of links to all programs but interpreters.
-fn without_python() -> Result<()> {
-    let place = Workspace::load()?.root.join("target/python");
-    let programs = place.join("programs");
-    if programs.exists() {
-        fs::remove_dir_all(&programs)?;
-    }
-    fs::create_dir_all(&programs)?;
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    for folder in std::env::split_paths(&path) {
-        for program in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let name = program.file_name();
-            let is_interpreter = name.to_string_lossy().starts_with("py");
-            let link = programs.join(name);
-            // The first one of a name counts.
-            if !is_interpreter && link.symlink_metadata().is_err() {
-                std::os::unix::fs::symlink(program.path(), link)?;
-            }
-        }
-    }
-    let mut cargo = Command::new(workspace::cargo());
-    cargo
-        .args(["check", "-p", "euryale-python", "--all-targets", "--locked"])
-        .arg("--target-dir")
-        .arg(place.join("without"))
-        .env("PATH", &programs)
-        .env_remove("VIRTUAL_ENV");
-    call(&mut cargo)
+/// What became of a suite.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Passed,
+    /// Why, in one line that names what is missing.
+    Skipped(String),
 }
 
 /// Builds the wheel, installs it, and runs the suite.
-pub(crate) fn run(suite: Suite) -> Result<()> {
+///
+/// It is skipped only if packages are missing and the index cannot be reached: that is asked of pip,
+/// by a download of a small package. Where it can be reached every failure is an error.
+pub(crate) fn run(suite: Suite) -> Result<Outcome> {
     ensure!(
         is_possible(),
         "`{}` is not Python 3.10 or newer with venv: install it, or name another in PYTHON",
@@ -97,17 +82,31 @@ pub(crate) fn run(suite: Suite) -> Result<()> {
     );
     let root = Workspace::load()?.root;
     let place = root.join("target/python");
-    if suite == Suite::Frameworks {
-        without_python()?;
-    }
     fs::create_dir_all(&place).with_context(|| format!("making {}", place.display()))?;
-    let wheel = build(&root, &place)?;
     let requirements = root.join(CRATE).join("tests").join(suite.requirements());
-    let python = environment(&place, suite.name(), &fs::read_to_string(requirements)?)?;
+    let requirements = fs::read_to_string(requirements)?;
+    let maturin = Environment::new(&place, "maturin", MATURIN);
+    let packages = Environment::new(&place, suite.name(), &requirements);
+    let missing: Vec<String> = [&maturin, &packages]
+        .into_iter()
+        .filter(|environment| !environment.is_made())
+        .map(Environment::describe)
+        .collect();
+    if !missing.is_empty()
+        && let IndexAnswer::None(error) = environment::ask_index(&place)?
+    {
+        let missing = missing.join("; ");
+        let reason = format!("the package index cannot be reached ({error}); missing: {missing}");
+        println!("skipped: {reason}");
+        return Ok(Outcome::Skipped(reason));
+    }
+    let maturin = maturin.python()?;
+    let wheel = build(&root, &place, &maturin)?;
+    let python = packages.python()?;
     pip(&python, ["--force-reinstall", "--no-deps"], &wheel)?;
     let mut tests = Command::new(&python);
     tests
-        .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])
+        .args(["-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"])
         .args([
             "-m",
             if suite == Suite::Plone {
@@ -117,18 +116,19 @@ pub(crate) fn run(suite: Suite) -> Result<()> {
             },
         ])
         .arg("tests")
-        .current_dir(root.join(CRATE));
-    call(&mut tests)
+        .current_dir(root.join(CRATE))
+        .env("CARGO_TARGET_DIR", root.join("target"));
+    call(&mut tests)?;
+    Ok(Outcome::Passed)
 }
 
 /// The wheel, of the development profile: the tests ask whether it is right, not how fast it is.
-fn build(root: &Path, place: &Path) -> Result<PathBuf> {
-    let python = environment(place, "maturin", MATURIN)?;
+fn build(root: &Path, place: &Path, maturin: &Path) -> Result<PathBuf> {
     let wheels = place.join("wheels");
     if wheels.exists() {
         fs::remove_dir_all(&wheels)?;
     }
-    let mut maturin = Command::new(&python);
+    let mut maturin = Command::new(maturin);
     maturin
         .args(["-m", "maturin", "build", "--profile", "dev", "--locked"])
         .args(["--compatibility", "linux", "--out"])
@@ -144,39 +144,6 @@ fn build(root: &Path, place: &Path) -> Result<PathBuf> {
         [wheel] => Ok(wheel.clone()),
         _ => bail!("{} holds {} wheels, not one", wheels.display(), found.len()),
     }
-}
-
-/// The interpreter of an environment that has these requirements, one a line.
-fn environment(place: &Path, name: &str, requirements: &str) -> Result<PathBuf> {
-    let folder = place.join(name);
-    let python = folder.join("bin/python");
-    let stamp = folder.join("requirements.txt");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == requirements) {
-        return Ok(python);
-    }
-    if folder.exists() {
-        fs::remove_dir_all(&folder)?;
-    }
-    let mut venv = Command::new(interpreter());
-    call(venv.args(["-m", "venv"]).arg(&folder))?;
-    let wanted = folder.join("wanted.txt");
-    fs::write(&wanted, requirements)?;
-    pip(&python, ["--prefer-binary", "-r"], &wanted)?;
-    // Only now: an installation that was broken off is begun again.
-    fs::rename(wanted, stamp)?;
-    Ok(python)
-}
-
-fn pip(python: &Path, options: [&str; 2], what: impl AsRef<OsStr>) -> Result<()> {
-    let mut pip = Command::new(python);
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ]);
-    call(pip.args(options).arg(what))
 }
 
 fn call(command: &mut Command) -> Result<()> {

@@ -3,10 +3,13 @@
 mod phrases;
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 
 use crate::ci::{self, Action, Installed, steps};
 use crate::instructions;
+use crate::python::environment::Environment;
+use crate::python::without;
 use crate::rules::{
     Finding, codes, entries, examples, manifests, markdown, packages, roots, size, words,
 };
@@ -639,6 +642,7 @@ fn tests_run_once_and_can_be_left_out() {
         "clippy",
         "tests",
         "doctests",
+        "no python",
         "python",
         "snapshot",
         "docs",
@@ -697,6 +701,57 @@ fn missing_programs_are_replaced_or_skipped() {
         matches!(tests.action, Action::Cargo { arguments, .. } if arguments.starts_with("test "))
     );
     assert!(matches!(steps.last().unwrap().action, Action::Skip(_)));
+}
+
+#[test]
+fn no_interpreter_is_among_the_linked_programs() {
+    let place = std::env::temp_dir().join(format!("xtask-programs-{}", std::process::id()));
+    let (first, second) = (place.join("first"), place.join("second"));
+    for (folder, names) in [
+        (&first, &["cc", "python3"][..]),
+        (&second, &["cc", "git", "python3.13", "pypy3", "pyvenv"]),
+    ] {
+        fs::create_dir_all(folder).unwrap();
+        for name in names {
+            fs::write(folder.join(name), "").unwrap();
+        }
+    }
+    let path = std::env::join_paths([&first, &second, &place.join("missing")]).unwrap();
+    // The second time it is made anew.
+    for _ in 0..2 {
+        let programs = without::link_programs(&place, &path).unwrap();
+        let mut linked: Vec<_> = fs::read_dir(&programs)
+            .unwrap()
+            .map(|link| link.unwrap().file_name())
+            .collect();
+        linked.sort();
+        assert_eq!(linked, ["cc", "git"]);
+        let target = fs::read_link(programs.join("cc")).unwrap();
+        assert_eq!(target, first.join("cc"), "the first one of a name counts");
+    }
+    fs::remove_dir_all(&place).unwrap();
+}
+
+#[test]
+fn environment_is_made_once_its_list_of_requirements_is_in_it() {
+    let place = std::env::temp_dir().join(format!("xtask-environment-{}", std::process::id()));
+    let requirements: String = (0..10)
+        .map(|number| format!("package-{number}==1\n"))
+        .collect();
+    let environment = Environment::new(&place, "frameworks", &requirements);
+    assert!(!environment.is_made());
+    let said = environment.describe();
+    assert!(
+        said.starts_with("package-0==1, ") && said.contains(" and 2 more in "),
+        "{said}"
+    );
+    fs::create_dir_all(place.join("frameworks")).unwrap();
+    let stamp = place.join("frameworks/requirements.txt");
+    fs::write(&stamp, "package-0==2\n").unwrap();
+    assert!(!environment.is_made(), "another list");
+    fs::write(&stamp, &requirements).unwrap();
+    assert!(environment.is_made());
+    fs::remove_dir_all(&place).unwrap();
 }
 
 #[test]
