@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::environ::{Address, Environ};
+use crate::exit;
 use crate::file::Kinds;
 use crate::iterable::Returned;
 use crate::start::{Shared, StartResponse, raise};
@@ -76,6 +77,9 @@ impl Application {
                 return Err(Failed::Raised(error));
             }
         }
+        if let Some(wrong) = exchange.wrong_length() {
+            tracing::warn!("{} {}: {wrong}", request.method(), request.uri().path());
+        }
         exchange.finish().map_err(Failed::from)
     }
 
@@ -89,7 +93,8 @@ impl Application {
         is_client_gone: impl Fn() -> bool,
     ) -> PyResult<Option<PyErr>> {
         let start_response = Bound::new(py, StartResponse(shared))?;
-        let returned = self.callable.bind(py).call1((environ, start_response))?;
+        let returned = self.callable.bind(py).call1((environ, start_response));
+        let returned = exit::unless_child(py, returned)?;
         exchange
             .run(Returned::new(returned, &self.kinds), is_client_gone)
             .map_err(raise)

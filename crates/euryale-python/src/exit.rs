@@ -4,7 +4,20 @@
     reason = "nothing safe ends a process without its handlers"
 )]
 
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pyo3::exceptions::PySystemExit;
+use pyo3::intern;
 use pyo3::prelude::*;
+
+/// The status of a child that returned into Rust: EX_SOFTWARE of sysexits.h.
+const RETURNED: i32 = 70;
+
+/// Whether this process is a child that the application has forked. It has one thread, and the
+/// sockets of its parent.
+static IS_CHILD: AtomicBool = AtomicBool::new(false);
 
 /// Ends the process at once: no interpreter is finalized, no handler runs, nothing is flushed.
 pub(crate) fn now(status: i32) -> ! {
@@ -17,4 +30,40 @@ pub(crate) fn now(status: i32) -> ! {
 #[pyfunction]
 pub(crate) fn exit(status: i32) {
     now(status)
+}
+
+/// Notes that this is a forked child, for `os.register_at_fork`.
+#[pyfunction]
+pub(crate) fn note_fork() {
+    IS_CHILD.store(true, Ordering::Relaxed);
+}
+
+/// Passes on what a call of the application returned. In a forked child it ends the process: the
+/// parent has the request, and answers it.
+pub(crate) fn unless_child<T>(py: Python<'_>, returned: PyResult<T>) -> PyResult<T> {
+    if IS_CHILD.load(Ordering::Relaxed) {
+        end_child(py, returned.err());
+    }
+    returned
+}
+
+/// With the status of `sys.exit`, if the child called that.
+fn end_child(py: Python<'_>, raised: Option<PyErr>) -> ! {
+    let code = raised
+        .filter(|error| error.is_instance_of::<PySystemExit>(py))
+        .and_then(|error| error.value(py).getattr(intern!(py, "code")).ok());
+    if let Some(status) = code.and_then(|code| match code.is_none() {
+        true => Some(0),
+        false => code.extract().ok(),
+    }) {
+        now(status);
+    }
+    // Another thread may have held the lock of standard error, or Python's log, during the fork.
+    let line =
+        b"euryale: a forked child returned into the server and ends: call os._exit() in it\n";
+    if let Ok(mut stderr) = OpenOptions::new().append(true).open("/dev/stderr") {
+        // There is nowhere left to report that it failed.
+        let _ = stderr.write_all(line);
+    }
+    now(RETURNED);
 }

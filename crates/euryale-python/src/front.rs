@@ -156,15 +156,25 @@ pub(crate) struct Front {
     pub(crate) main: MainThread,
     pub(crate) at_work: AtWork,
     pub(crate) end: Arc<End>,
+    /// Whether signals are the server's, and it may end the process.
+    pub(crate) owns_process: bool,
 }
 
 impl Front {
-    /// Takes over the signals and begins to serve.
+    /// Takes over the signals, if the process is the server's, and begins to serve.
     ///
     /// # Errors
     /// The signal handlers could not be installed.
     pub(crate) fn start(self, runtime: &Handle) -> std::io::Result<()> {
         let _entered = runtime.enter();
+        if self.owns_process {
+            self.take_signals(runtime)?;
+        }
+        runtime.spawn(self.serve());
+        Ok(())
+    }
+
+    fn take_signals(&self, runtime: &Handle) -> std::io::Result<()> {
         let signals = Shutdown::signals()?;
         let mut hangups = signal(SignalKind::hangup())?;
         let shutdown = self.shutdown.clone();
@@ -180,7 +190,6 @@ impl Front {
                 main.order(RELOAD, 1);
             }
         });
-        runtime.spawn(self.serve());
         Ok(())
     }
 
@@ -198,6 +207,7 @@ impl Front {
             main,
             at_work,
             end,
+            owns_process,
         } = self;
         let stack = Stack::with_layers(pool.clone(), layers).publisher(application);
         let ident = settings
@@ -236,6 +246,9 @@ impl Front {
             tracing::error!("{thread} has not returned from {request} after {age:.1} s");
         }
         main.order(ENDED, 1);
+        if !owns_process {
+            return;
+        }
         // A main thread that cannot have the GIL, or joins a thread that never ends, is not waited
         // for.
         if tokio::time::timeout(JOIN, end.joined.notified())

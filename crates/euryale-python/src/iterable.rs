@@ -7,6 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyIterator};
 
+use crate::exit;
 use crate::file::{FileWrapper, Kinds};
 
 /// The iterable, in the worker that called the application.
@@ -47,9 +48,13 @@ impl<'py> Iterable for Returned<'py, '_> {
     fn next(&mut self) -> PyResult<Option<Block<'py>>> {
         let iterator = match &mut self.iterator {
             Some(iterator) => iterator,
-            None => self.iterator.insert(self.object.try_iter()?),
+            None => {
+                let iterator = exit::unless_child(self.object.py(), self.object.try_iter())?;
+                self.iterator.insert(iterator)
+            }
         };
-        let Some(block) = iterator.next().transpose()? else {
+        let block = iterator.next().transpose();
+        let Some(block) = exit::unless_child(self.object.py(), block)? else {
             return Ok(None);
         };
         match block.cast_into::<PyBytes>() {
@@ -65,7 +70,7 @@ impl<'py> Iterable for Returned<'py, '_> {
     fn close(&mut self) -> PyResult<()> {
         let name = intern!(self.object.py(), "close");
         match self.object.getattr_opt(name)? {
-            Some(close) => close.call0().map(drop),
+            Some(close) => exit::unless_child(self.object.py(), close.call0()).map(drop),
             None => Ok(()),
         }
     }

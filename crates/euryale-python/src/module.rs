@@ -22,5 +22,6 @@ fn _euryale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<server::Server>()?;
     module.add_class::<file::FileWrapper>()?;
     module.add_function(wrap_pyfunction!(settings, module)?)?;
-    module.add_function(wrap_pyfunction!(exit::exit, module)?)
+    module.add_function(wrap_pyfunction!(exit::exit, module)?)?;
+    module.add_function(wrap_pyfunction!(exit::note_fork, module)?)
 }

@@ -129,8 +129,10 @@ impl Server {
         self.main.wakeup_fd()
     }
 
-    /// Asks for the threads, takes over SIGTERM, SIGINT and SIGHUP, and begins to serve.
-    fn start(&self, py: Python<'_>, app: Py<PyAny>) -> PyResult<()> {
+    /// Asks for the threads, and begins to serve. With `owns_process` it takes over SIGTERM, SIGINT
+    /// and SIGHUP, and ends the process if the interpreter cannot.
+    #[pyo3(signature = (app, *, owns_process = true))]
+    fn start(&self, py: Python<'_>, app: Py<PyAny>, owns_process: bool) -> PyResult<()> {
         let again = || PyRuntimeError::new_err("the server was started before");
         let Unstarted {
             layers,
@@ -171,6 +173,7 @@ impl Server {
             main: self.main.clone(),
             at_work: at_work.clone(),
             end: Arc::clone(&self.end),
+            owns_process,
         };
         let runtime = self.handle()?;
         Ok(py.detach(|| front.start(&runtime))?)
@@ -233,6 +236,8 @@ impl Server {
     /// status: 0, or 3 when something had to be cut.
     fn join(&self, py: Python<'_>) -> i32 {
         self.end.join();
+        // A server that was never started closes its sockets here.
+        drop(take(&self.unstarted));
         if let Some(runtime) = take(&self.runtime) {
             py.detach(|| runtime.shutdown_timeout(LAST_GRACE));
         }
@@ -271,12 +276,20 @@ fn read(settings: &HashMap<String, String>) -> PyResult<Settings> {
     Settings::read(pairs).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
-/// No more sockets and files than there are descriptors for. Returns the number of files: one for
-/// each socket, since it may receive a body or send one.
+/// No more sockets and files than there are descriptors for. Returns the number of files.
+///
+/// Each socket may receive a body into a file or send one. Where there are not that many
+/// descriptors, one socket of eight may.
 fn fit(mut settings: Settings, limit: &DescriptorLimit) -> (Settings, usize) {
-    let wanted = DescriptorShares::new(settings.max_sockets)
-        .files(settings.max_sockets)
-        .connections(settings.threads);
+    let wanted = |files| {
+        DescriptorShares::new(settings.max_sockets)
+            .files(files)
+            .connections(settings.threads)
+    };
+    let all = wanted(settings.max_sockets);
+    let some = wanted(settings.max_sockets.div_ceil(8));
+    let fits = |wanted| limit.fit(wanted) == wanted;
+    let wanted = if fits(all) { all } else { some };
     let fitted = limit.fit(wanted);
     if fitted != wanted {
         tracing::warn!("{}", limit.shortage(wanted, fitted));

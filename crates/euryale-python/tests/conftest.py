@@ -50,6 +50,7 @@ class Served:
         )
         self.port = 0
         self.admin = 0
+        self.agent = 0
 
     @property
     def log(self) -> str:
@@ -81,6 +82,14 @@ class Served:
                 return Answer(response.status, response.reason, response.headers, response.read())
         except urllib.error.HTTPError as error:
             return Answer(error.code, error.reason, error.headers, error.read())
+
+    def agent_check(self) -> str:
+        """The answer to HAProxy's agent check."""
+        with socket.create_connection(("127.0.0.1", self.agent), timeout=PATIENCE) as peer:
+            answer = b""
+            while more := peer.recv(4096):
+                answer += more
+        return answer.decode().strip()
 
     def metric(self, name: str) -> float:
         """The value of a metric, with its labels if the name has some, or the sum of all."""
@@ -144,20 +153,33 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+@pytest.fixture(scope="session")
+def pypi(tmp_path_factory) -> None:
+    """Skip the test if the package index that pip is configured for does not answer."""
+    folder = tmp_path_factory.mktemp("index")
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"]
+    pip += ["--disable-pip-version-check", "--retries", "1", "--timeout", "10", "--dest", folder]
+    asked = subprocess.run([*pip, "iniconfig"], capture_output=True, text=True)
+    if asked.returncode:
+        pytest.skip(f"the package index cannot be reached: {asked.stderr.strip().splitlines()[-1]}")
+
+
 @pytest.fixture
 def euryale(tmp_path) -> Iterator[Callable[..., Served]]:
-    """Start the command ``euryale`` with these arguments; operators are answered, too."""
+    """Start the command ``euryale`` with these arguments; operators and agents are answered, too."""
     running: list[Served] = []
 
     def start(*arguments: str, ready: bool = True, **environment: str) -> Served:
         folder = tmp_path / f"server-{len(running)}"
         folder.mkdir()
-        admin = free_port()
-        command = [sys.executable, "-m", "euryale", *arguments, "--admin", f"127.0.0.1:{admin}"]
+        admin, agent = free_port(), free_port()
+        command = [sys.executable, "-m", "euryale", *arguments]
+        command += ["--admin", f"127.0.0.1:{admin}", "--agent", f"127.0.0.1:{agent}"]
         if not any(argument.startswith("--listen") for argument in arguments):
             command += ["--listen", "127.0.0.1:0"]
         server = Served(command, folder, environment)
         server.admin = admin
+        server.agent = agent
         running.append(server)
         return server.started() if ready else server
 

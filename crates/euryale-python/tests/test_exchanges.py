@@ -4,37 +4,7 @@ import json
 
 import pytest
 
-
-class Raw:
-    """An answer as its bytes came."""
-
-    def __init__(self, data: bytes, was_reset: bool):
-        head, _, rest = data.partition(b"\r\n\r\n")
-        self.status_line, *lines = head.decode("latin-1").split("\r\n")
-        pairs = [line.split(":", 1) for line in lines]
-        self.headers = {name.lower(): value.strip() for name, value in pairs}
-        self.complete = bool(head) and not was_reset
-        self.body = rest
-        if self.headers.get("transfer-encoding") == "chunked":
-            self.body, ended = unchunked(rest)
-            self.complete = self.complete and ended
-        elif "content-length" in self.headers and rest:
-            self.complete = len(rest) == int(self.headers["content-length"])
-
-    @property
-    def status(self) -> int:
-        return int(self.status_line.split(" ")[1])
-
-
-def unchunked(rest: bytes) -> tuple[bytes, bool]:
-    body = b""
-    while rest:
-        size, _, rest = rest.partition(b"\r\n")
-        if int(size, 16) == 0:
-            return body, True
-        body += rest[: int(size, 16)]
-        rest = rest[int(size, 16) + 2 :]
-    return body, False
+from raw import Raw
 
 
 @pytest.fixture(params=["exchanges:app", "exchanges:checked"])
@@ -144,6 +114,23 @@ def test_head_is_the_applications_own_answer(exchange):
     assert head.headers["content-length"] == "12345"
     assert head.body == b""
     assert exchange("/head").body == b"12345"
+
+
+def test_a_body_for_head_is_not_sent_into_the_next_answer(exchange):
+    """On one socket, which `Connection: close` would not be."""
+    if exchange.is_checked:
+        pytest.skip("wsgiref forbids it")
+    with exchange.server.connect() as peer:
+        peer.sendall(b"HEAD /write HTTP/1.1\r\nHost: h\r\n\r\n")
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += peer.recv(65536)
+        peer.sendall(b"GET /late HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        while more := peer.recv(65536):
+            data += more
+    head, _, rest = data.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK") and b"content-length: 7" in head.lower()
+    assert rest.startswith(b"HTTP/1.1 201 Created") and rest.endswith(b"late")
 
 
 def test_write_is_refused_after_the_call(exchange):

@@ -1,6 +1,8 @@
 """Threads, files, slow clients, settings, signals and the end."""
 
 import hashlib
+import http.client
+import itertools
 import json
 import re
 import signal
@@ -12,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import APPS, Served, until
+from apps import noting
+from conftest import APPS, PATIENCE, Served, until
 
 #: More than any socket's buffers hold.
 BIG = b"".join(hashlib.sha256(str(i).encode()).digest() for i in range(1_000_000))
@@ -334,8 +337,9 @@ def test_a_stuck_worker_is_named_and_does_not_keep_the_process(plain, path):
     peer = server.connect()
     peer.sendall(f"GET {path} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
     until(lambda: server.metric("euryale_publishers_running") == 1, "it is stuck")
-    for page in ["/livez", "/metrics", "/status"]:
+    for page in ["/livez", "/readyz", "/metrics", "/status"]:
         assert server.operators(page).status == 200
+    assert re.fullmatch(r"up ready \d+% maxconn:\d+", server.agent_check())
     if path == "/held":
         assert re.search(r"GET /held", server.operators("/status").text)
     server.send(signal.SIGTERM)
@@ -346,6 +350,97 @@ def test_a_stuck_worker_is_named_and_does_not_keep_the_process(plain, path):
     assert re.search(rf"euryale-[01] has not returned from GET {path}", server.log)
     if path == "/stuck":
         assert "ending without euryale-" in server.log
+
+
+def test_operators_are_answered_at_once_while_every_worker_holds_the_gil(plain):
+    """The first worker holds it, in C code; the others can only wait for it."""
+    server = plain("--threads", "3", "--drain", "1s")
+    peers = [server.connect() for _ in range(6)]
+    for peer in peers:
+        peer.sendall(b"GET /held HTTP/1.1\r\nHost: h\r\n\r\n")
+    until(lambda: server.metric("euryale_publishers_running") == 3, "all workers are taken")
+    until(lambda: server.metric("euryale_queue_depth") == 3, "the others wait")
+
+    def seconds(ask) -> float:
+        times = []
+        for _ in range(5):
+            began = time.monotonic()
+            ask()
+            times.append(time.monotonic() - began)
+        # The least: the machine may have other work, but a lock would delay all of them.
+        return min(times)
+
+    for page in ["/livez", "/readyz", "/metrics", "/status"]:
+        assert seconds(lambda page=page: server.operators(page)) < 0.05, page
+    assert seconds(server.agent_check) < 0.05
+    weight = re.match(r"up ready (\d+)%", server.agent_check()).group(1)
+    assert int(weight) < 100, "balancers send less to a server whose workers are taken"
+    server.send(signal.SIGTERM)
+    until(lambda: server.agent_check().startswith("drain"), "balancers learn of the drain")
+    assert server.wait() == 3
+
+
+def test_a_pid_file_is_there_while_the_process_serves(plain, tmp_path):
+    path = tmp_path / "euryale.pid"
+    path.write_text("1\n")
+    server = plain("--pid-file", str(path))
+    assert path.read_text() == f"{server.process.pid}\n"
+    assert server.ask("/fork").text == str(-signal.SIGTERM)
+    assert path.exists(), "a child does not remove it"
+    assert server.stop() == 0
+    assert not path.exists()
+    again = plain(EURYALE_PID_FILE=str(path), EURYALE_DRAIN="1s")
+    path.write_text("1\n")
+    assert again.stop() == 0
+    assert path.read_text() == "1\n", "the file of another process stays"
+
+
+def test_a_pid_file_is_removed_although_a_worker_is_stuck(plain, tmp_path):
+    path = tmp_path / "euryale.pid"
+    server = plain("--pid-file", str(path), "--drain", "1s")
+    peer = server.connect()
+    peer.sendall(b"GET /stuck HTTP/1.1\r\nHost: h\r\n\r\n")
+    until(lambda: server.metric("euryale_publishers_running") == 1, "it is stuck")
+    assert server.stop() == 3
+    assert not path.exists()
+
+
+def test_a_pid_file_that_cannot_be_written_is_one_line(euryale, tmp_path):
+    server = euryale("plain:app", "--pid-file", str(tmp_path / "no" / "file"), ready=False)
+    assert server.wait() == 1
+    assert server.log.startswith("euryale: pid_file: ") and server.log.count("\n") == 1
+
+
+def test_sigterm_under_load_loses_nothing_that_had_begun(euryale):
+    """Of each request that the application has seen, the client has the whole answer."""
+    server = euryale("noting:app", "--threads", "4", "--drain", "60s")
+    answered = set()
+
+    def keep_asking(client: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+        for number in itertools.count():
+            name = f"{client}-{number}"
+            try:
+                connection.request("POST", f"/{name}", body=b"x" * 20_000)
+                response = connection.getresponse()
+                body = response.read()
+            except (OSError, http.client.HTTPException):
+                # The socket was closed between two requests, or nobody listens any more.
+                return
+            assert response.status == 200
+            assert body == noting.answer(name)
+            answered.add(name)
+
+    with ThreadPoolExecutor(40) as clients:
+        asking = [clients.submit(keep_asking, client) for client in range(40)]
+        until(lambda: len(answered) > 400, "all clients are at it")
+        server.send(signal.SIGTERM)
+        for one in asking:
+            one.result()
+    assert server.wait() == 0
+    begun = set((server.log_path.parent / "begun").read_text().split())
+    assert len(begun) > 400
+    assert begun <= answered, f"{len(begun - answered)} of {len(begun)} were lost"
 
 
 def test_a_second_signal_ends_the_drain(plain):

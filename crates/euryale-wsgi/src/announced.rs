@@ -12,6 +12,7 @@ use http_body::{Frame, SizeHint};
 pub(crate) struct Announced {
     body: Body,
     left: Option<u64>,
+    has_paused: bool,
 }
 
 impl Announced {
@@ -20,6 +21,7 @@ impl Announced {
         Self {
             body,
             left: Some(length),
+            has_paused: false,
         }
     }
 
@@ -28,6 +30,7 @@ impl Announced {
         Self {
             body: Body::empty(),
             left: length,
+            has_paused: false,
         }
     }
 }
@@ -49,6 +52,12 @@ impl http_body::Body for Announced {
                 let len = frame.data_ref().map_or(0, |data| data.len() as u64);
                 self.left = Some(left.saturating_sub(len));
                 Poll::Ready(Some(Ok(frame)))
+            }
+            None if left > 0 && !self.has_paused => {
+                // A server sends what it has before it waits, and drops it at an error.
+                self.has_paused = true;
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
             None if left > 0 => {
                 self.left = Some(0);

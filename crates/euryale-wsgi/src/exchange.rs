@@ -11,7 +11,7 @@ use http::Method;
 use crate::announced::Announced;
 use crate::budget::AnswerBudget;
 use crate::collected::Collected;
-use crate::failure::{Failure, Incomplete};
+use crate::failure::{Failure, Incomplete, WrongLength};
 use crate::iterable::Iterable;
 use crate::start::{Refused, Start};
 use crate::unlock::{NoLock, Unlock};
@@ -57,6 +57,8 @@ pub struct Exchange<U = NoLock> {
 struct State {
     start: Start,
     collected: Collected,
+    /// A block went beyond the announced length.
+    is_cut: bool,
     /// The answer was given up. It stays so, whatever the application does with the exception.
     incomplete: Option<Incomplete>,
 }
@@ -254,6 +256,7 @@ impl<U: Unlock + Sync> Exchange<U> {
         let room = announced.unwrap_or(u64::MAX).saturating_sub(had);
         let wanted = &block[..block.len().min(usize::try_from(room).unwrap_or(usize::MAX))];
         let len = had + wanted.len() as u64;
+        state.is_cut |= wanted.len() < block.len();
         let Limits { memory, total } = self.limits;
         if len.max(announced.unwrap_or(0)) > total {
             return Err(Incomplete::TooLong(total).into());
@@ -296,6 +299,18 @@ impl<U: Unlock + Sync> Exchange<U> {
         self.lock().incomplete.clone()
     }
 
+    /// How the answer differs from the length that the application announced, for the log.
+    pub fn wrong_length(&self) -> Option<WrongLength> {
+        let state = self.lock();
+        let announced = state.start.head()?.length?;
+        let missing = announced.saturating_sub(state.collected.len());
+        match missing {
+            0 => state.is_cut.then_some(WrongLength::Long),
+            _ if self.is_head => None,
+            missing => Some(WrongLength::Short(missing)),
+        }
+    }
+
     /// Takes the answer, once the iterable has ended.
     ///
     /// A body that is shorter than `Content-Length` breaks off at its end, so that no client takes
@@ -309,6 +324,7 @@ impl<U: Unlock + Sync> Exchange<U> {
             start,
             collected,
             incomplete,
+            is_cut: _,
         } = std::mem::take(&mut *self.lock());
         if let Some(incomplete) = incomplete {
             return Err(incomplete.into());

@@ -106,3 +106,24 @@ impl fmt::Display for Incomplete {
 }
 
 impl std::error::Error for Incomplete {}
+
+/// An answer that does not have the length that its head announced. It is sent all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrongLength {
+    /// This many bytes are missing: the body breaks off where they would begin.
+    Short(u64),
+    /// There were more, which are cut off.
+    Long,
+}
+
+impl fmt::Display for WrongLength {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Short(missing) => write!(
+                f,
+                "Content-Length announced {missing} more bytes than the application sent"
+            ),
+            Self::Long => f.write_str("the application sent more bytes than Content-Length says"),
+        }
+    }
+}

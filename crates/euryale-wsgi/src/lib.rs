@@ -70,7 +70,7 @@ mod unlock;
 pub use self::book::WsgiBook;
 pub use self::budget::AnswerBudget;
 pub use self::exchange::{Exchange, Limits};
-pub use self::failure::{Failure, Incomplete};
+pub use self::failure::{Failure, Incomplete, WrongLength};
 pub use self::iterable::Iterable;
 pub use self::settings::{Listen, Setting, SettingError, Settings};
 pub use self::start::{Head, Refused};

@@ -9,9 +9,19 @@ in an ini file for PasteDeploy, or from Python::
     import euryale
 
     euryale.serve(app, listen="127.0.0.1:8080", threads=4)
+
+A test suite runs ``euryale.create_server(app)`` in a thread of its own.
 """
 
+from ._embedded import EmbeddedServer, create_server
 from ._euryale import FileWrapper, __version__
-from ._serve import serve
+from ._serve import SettingsError, serve
 
-__all__ = ["FileWrapper", "__version__", "serve"]
+__all__ = [
+    "EmbeddedServer",
+    "FileWrapper",
+    "SettingsError",
+    "__version__",
+    "create_server",
+    "serve",
+]

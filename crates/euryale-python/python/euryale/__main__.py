@@ -38,7 +38,8 @@ def main(arguments: list[str] | None = None) -> None:
         def read() -> dict[str, str]:
             return settings(options, configured())
 
-        status = run(read(), load, read, is_last=True)
+        pid_file = os.path.abspath(options.pid_file) if options.pid_file else None
+        status = run(read(), load, read, is_last=True, pid_file=pid_file)
     except SettingsError as error:
         sys.exit(f"euryale: {error}")
     sys.exit(status)
@@ -56,6 +57,12 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--factory", action="store_true", help="call it to get the application")
     parser.add_argument("--chdir", default=".", metavar="DIR", help="folder to go to first")
     parser.add_argument("--config", metavar="FILE", help="TOML file of settings; SIGHUP reads it")
+    parser.add_argument(
+        "--pid-file",
+        metavar="FILE",
+        default=os.environ.get(VARIABLE + "PID_FILE"),
+        help="has the process's number from the time it listens until it ends",
+    )
     parser.add_argument("--log-level", default="info", metavar="LEVEL", help="level of the log")
     parser.add_argument(
         "--access-log", action="store_true", help="log each request to euryale.access"

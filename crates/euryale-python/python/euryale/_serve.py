@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -9,7 +10,7 @@ import socket
 import sys
 import threading
 import time
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Iterator, Mapping
 
 from . import _euryale
 
@@ -21,6 +22,9 @@ JOIN = 0.5
 RUSTS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 log = logging.getLogger("euryale")
+
+# A child that the application forks ends when it returns into Rust.
+os.register_at_fork(after_in_child=_euryale.note_fork)
 
 #: Whether a server of this process has taken over the signals. Rust installs
 #: its handlers once per process, so they are not to be removed again.
@@ -61,32 +65,81 @@ def run(
     load: Callable[[], Callable[..., Any]],
     reload: Callable[[], dict[str, str]] | None = None,
     is_last: bool = False,
+    pid_file: str | None = None,
 ) -> int:
     """Bind, then load the application, then serve it to the end.
 
     Operators are answered while the application loads, and ``/readyz`` says
     503 until it is there. ``reload`` reads the settings again, for SIGHUP.
     ``is_last`` says that the process is to end afterwards: whatever the
-    application has left running cannot keep it.
+    application has left running cannot keep it. ``pid_file`` has the process's
+    number until then, unless Rust has to end the process.
     """
+    server = make_server(settings)
+    pid = _PidFile(pid_file)
+    with written_log(server):
+        try:
+            pid.write()
+            status = _Main(server, reload, pid).run(load)
+            if is_last:
+                _end_process(server)
+            return status
+        finally:
+            pid.remove()
+
+
+def make_server(settings: dict[str, str]) -> _euryale.Server:
+    """Bind; operators are answered from now on."""
     # Only for a logger that somebody has set a level for: otherwise the lines would be in the log
     # of every application whose root logger says INFO.
     requests = logging.getLogger("euryale.access")
     access = requests.level != logging.NOTSET and requests.isEnabledFor(logging.INFO)
     try:
-        server = _euryale.Server(settings, log_level=log.getEffectiveLevel(), access=access)
+        return _euryale.Server(settings, log_level=log.getEffectiveLevel(), access=access)
     except (OSError, ValueError) as error:
         raise SettingsError(str(error)) from None
+
+
+@contextlib.contextmanager
+def written_log(server: _euryale.Server) -> Iterator[None]:
+    """A thread that hands Rust's lines to the loggers."""
     writer = threading.Thread(target=_write_log, args=(server,), name="euryale-log", daemon=True)
     writer.start()
     try:
-        status = _Main(server, reload).run(load)
-        if is_last:
-            _end_process(server)
-        return status
+        yield
     finally:
         server.stop_log()
         writer.join(JOIN)
+
+
+class _PidFile:
+    """A file with the number of this process, if there is a path for it."""
+
+    def __init__(self, path: str | None):
+        self.path = path
+        self.text = f"{os.getpid()}\n"
+
+    def write(self) -> None:
+        if self.path is None:
+            return
+        try:
+            with open(self.path, "w", encoding="ascii") as file:
+                file.write(self.text)
+        except OSError as error:
+            raise SettingsError(f"pid_file: {error}") from None
+
+    def remove(self) -> None:
+        """Remove it, unless another process has replaced it, or this is a child."""
+        if self.path is None or self.text != f"{os.getpid()}\n":
+            return
+        try:
+            with open(self.path, encoding="ascii") as file:
+                is_own = file.read() == self.text
+            if is_own:
+                os.unlink(self.path)
+        except OSError:
+            # Somebody else has removed it, or the folder.
+            pass
 
 
 def _end_process(server: _euryale.Server) -> None:
@@ -133,11 +186,19 @@ def _write_log(server: _euryale.Server) -> None:
 
 
 class _Main:
-    """The loop of the main thread."""
+    """The loop of the main thread, or of another one if the process is not the server's."""
 
-    def __init__(self, server: _euryale.Server, reload: Callable[[], dict[str, str]] | None):
+    def __init__(
+        self,
+        server: _euryale.Server,
+        reload: Callable[[], dict[str, str]] | None,
+        pid_file: _PidFile,
+        owns_process: bool = True,
+    ):
         self.server = server
+        self.owns_process = owns_process
         self.reload = reload
+        self.pid_file = pid_file
         self.socket = socket.socket(fileno=server.fd)
         self.workers: dict[int, threading.Thread] = {}
         self.orders = bytearray()
@@ -149,11 +210,12 @@ class _Main:
             self.server.join()
             raise
         is_main = threading.current_thread() is threading.main_thread()
-        _take_signals()
+        if self.owns_process:
+            _take_signals()
         if is_main:
             woken = signal.set_wakeup_fd(self.server.wakeup_fd, warn_on_full_buffer=False)
         try:
-            self.server.start(app)
+            self.server.start(app, owns_process=self.owns_process)
             for address in self.server.addresses:
                 log.info("serving on %s", address)
             self.wait_to_the_end()
@@ -163,13 +225,21 @@ class _Main:
                 signal.set_wakeup_fd(woken)
             self.socket.close()
 
+    def abandon(self) -> None:
+        """Close the sockets of a server that was never run."""
+        self.server.join()
+        self.socket.close()
+
     def wait_to_the_end(self) -> None:
         """Wait; an exception of the application's signal handlers begins a drain."""
         while True:
             try:
                 return self.wait()
-            except BaseException:
-                log.exception("draining after an exception in the main thread")
+            except BaseException as error:
+                # Ctrl-C, if the signals are not the server's.
+                is_asked = isinstance(error, (KeyboardInterrupt, SystemExit))
+                if self.owns_process or not is_asked:
+                    log.exception("draining after an exception in the main thread")
                 self.server.drain()
 
     def wait(self) -> None:
@@ -217,7 +287,7 @@ class _Main:
         log.info("SIGHUP: threads, max_queue and max_wait are set%s", rest)
 
     def end(self) -> int:
-        """Join the workers. One that never returns ends the process."""
+        """Join the workers. One that never returns ends the process, if that is the server's."""
         self.server.dismiss()
         until = time.monotonic() + JOIN
         for thread in self.workers.values():
@@ -225,6 +295,8 @@ class _Main:
         left = [thread.name for thread in self.workers.values() if thread.is_alive()]
         if left:
             log.error("ending without %s", ", ".join(left))
+        if left and self.owns_process:
+            self.pid_file.remove()
             self.server.stop_log()
             _flush()
             _euryale.exit(3)

@@ -1,7 +1,9 @@
 """Applications of frameworks, each with a page, a form and a file."""
 
 import os
+import sqlite3
 import threading
+import time
 
 PLACE = os.path.abspath(__file__)
 
@@ -50,8 +52,9 @@ def django_app():
     import django
     from django.conf import settings
     from django.core.wsgi import get_wsgi_application
-    from django.db import connection
-    from django.http import FileResponse, HttpResponse
+    from django.db import OperationalError, connection, transaction
+    from django.db.backends.signals import connection_created
+    from django.http import FileResponse, HttpResponse, JsonResponse
     from django.urls import path
 
     settings.configure(
@@ -67,7 +70,16 @@ def django_app():
         },
     )
     django.setup()
-    opened = set()
+    # Not by Django: the main thread has no connection of its.
+    with sqlite3.connect("django.sqlite3") as table:
+        table.execute("create table if not exists counted (value integer)")
+        table.execute("insert into counted values (0)")
+    table.close()
+    opened = []
+    conflicts = []
+    connection_created.connect(
+        lambda **_: opened.append(threading.current_thread().name), weak=False
+    )
 
     def hello(request):
         return HttpResponse(f"hello from Django in {threading.current_thread().name}")
@@ -78,17 +90,33 @@ def django_app():
     def file(request):
         return FileResponse(open(PLACE, "rb"), content_type="text/x-python")
 
-    def database(request):
+    def count(request):
+        """Adds one to a number, slowly, so that two of them conflict: both read it first."""
+        for _ in range(100):
+            try:
+                with transaction.atomic(), connection.cursor() as cursor:
+                    cursor.execute("select value from counted")
+                    (value,) = cursor.fetchone()
+                    time.sleep(0.002)
+                    cursor.execute("update counted set value = %s", [value + 1])
+                return HttpResponse(str(value + 1))
+            except OperationalError as error:
+                conflicts.append(str(error))
+        return HttpResponse(status=503)
+
+    def state(request):
         with connection.cursor() as cursor:
-            cursor.execute("select 1")
-        opened.add(id(connection.connection))
-        return HttpResponse(str(len(opened)))
+            cursor.execute("select value from counted")
+            (value,) = cursor.fetchone()
+        found = {"opened": opened, "conflicts": len(conflicts), "value": value}
+        return JsonResponse(found)
 
     global urlpatterns
     urlpatterns = [
         path("", hello),
         path("form", form),
         path("file", file),
-        path("database", database),
+        path("count", count),
+        path("state", state),
     ]
     return get_wsgi_application()

@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use proptest::prelude::*;
 
 use super::{Exchange, Failure, Limits};
-use crate::{AnswerBudget, Incomplete, Iterable, Refused, Unlock};
+use crate::{AnswerBudget, Incomplete, Iterable, Refused, Unlock, WrongLength};
 
 /// What the application raised.
 #[derive(Debug, PartialEq)]
@@ -143,6 +143,7 @@ fn a_body_that_is_too_long_is_cut_and_not_asked_further() {
     let asked = Rc::clone(&fake.asked);
     exchange.run(fake, stays).unwrap();
     assert_eq!(asked.get(), 2);
+    assert_eq!(exchange.wrong_length(), Some(WrongLength::Long));
     assert_eq!(read(response(&exchange)), (b"abc".to_vec(), true));
 }
 
@@ -150,6 +151,7 @@ fn a_body_that_is_too_long_is_cut_and_not_asked_further() {
 fn a_body_that_is_too_short_breaks_off() {
     let exchange = started(&[("Content-Length", "10")]);
     exchange.run(Fake::new(&[b"abc"]), stays).unwrap();
+    assert_eq!(exchange.wrong_length(), Some(WrongLength::Short(7)));
     let response = response(&exchange);
     let announced = http_body::Body::size_hint(response.body()).exact();
     assert_eq!(announced, Some(10));
@@ -563,6 +565,7 @@ fn the_answer_to_head_keeps_its_length_and_no_bytes() {
         let headers = headers.iter().copied();
         exchange.start_response("200 OK", headers, false).unwrap();
         exchange.run(Fake::new(blocks), stays).unwrap();
+        assert_eq!(exchange.wrong_length(), None);
         let body = response(&exchange).into_body().head_only();
         assert_eq!(http_body::Body::size_hint(&body).exact(), length);
     }

@@ -1,0 +1,203 @@
+"""Servers inside another program: this one."""
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import euryale
+from conftest import PATIENCE, until
+
+TEXT = [("Content-Type", "text/plain")]
+
+
+def hello(environ, start_response):
+    start_response("200 OK", TEXT)
+    return [threading.current_thread().name.encode()]
+
+
+def ask(server, path="/") -> bytes:
+    url = f"http://127.0.0.1:{server.effective_port}{path}"
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+        return answer.read()
+
+
+def is_listening(server) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", server.effective_port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+class Run:
+    """A server that runs in a thread of its own."""
+
+    def __init__(self, app, **settings):
+        self.server = euryale.create_server(app, listen="127.0.0.1:0", **settings)
+        self.status = None
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        self.status = self.server.run()
+
+    def ended(self) -> int:
+        self.thread.join(PATIENCE)
+        assert not self.thread.is_alive()
+        return self.status
+
+
+def test_it_serves_in_any_thread_and_ends():
+    before = {number: signal.getsignal(number) for number in range(1, 16)}
+    run = Run(hello, threads=2)
+    assert ask(run.server).startswith(b"euryale-")
+    assert run.server.effective_host == "127.0.0.1"
+    assert run.server.effective_listen == [("127.0.0.1", run.server.effective_port)]
+    assert {number: signal.getsignal(number) for number in range(1, 16)} == before
+    run.server.close()
+    assert run.status == 0, "close() returns after run()"
+    run.thread.join()
+    assert not is_listening(run.server)
+    names = [thread.name for thread in threading.enumerate()]
+    assert not [name for name in names if name.startswith("euryale")], "all threads are joined"
+
+
+def test_several_servers_run_side_by_side_and_one_after_the_other():
+    for _ in range(3):
+        runs = [Run(hello, threads=1) for _ in range(3)]
+        ports = {run.server.effective_port for run in runs}
+        assert len(ports) == 3
+        with ThreadPoolExecutor(9) as clients:
+            answers = list(clients.map(ask, [run.server for run in runs] * 20))
+        assert set(answers) == {b"euryale-0"}
+        for run in runs:
+            run.server.close()
+            assert run.ended() == 0
+
+
+def test_close_finishes_what_has_begun():
+    begun, gate = threading.Event(), threading.Event()
+
+    def waiting(environ, start_response):
+        begun.set()
+        gate.wait(PATIENCE)
+        return hello(environ, start_response)
+
+    run = Run(waiting)
+    with ThreadPoolExecutor(2) as clients:
+        asked = clients.submit(ask, run.server)
+        assert begun.wait(PATIENCE)
+        closed = clients.submit(run.server.close)
+        until(lambda: not is_listening(run.server), "it takes no new requests")
+        assert not closed.done()
+        gate.set()
+        assert asked.result().startswith(b"euryale-")
+        closed.result(PATIENCE)
+    assert run.ended() == 0
+
+
+def test_close_may_come_before_run_twice_and_from_a_worker():
+    server = euryale.create_server(hello, listen="127.0.0.1:0")
+    assert is_listening(server)
+    server.close()
+    server.close()
+    assert not is_listening(server)
+    assert server.run() == 0
+
+    def closing(environ, start_response):
+        run.server.close()
+        return hello(environ, start_response)
+
+    run = Run(closing)
+    assert ask(run.server).startswith(b"euryale-")
+    assert run.ended() == 0
+    run.server.close()
+    with pytest.raises(RuntimeError):
+        again = Run(hello)
+        try:
+            ask(again.server)
+            again.server.run()
+        finally:
+            again.server.close()
+
+
+def test_a_worker_that_never_returns_does_not_end_the_process():
+    begun, gate = threading.Event(), threading.Event()
+
+    def stuck(environ, start_response):
+        begun.set()
+        gate.wait(PATIENCE)
+        return hello(environ, start_response)
+
+    run = Run(stuck, threads=1, drain="100ms")
+    with ThreadPoolExecutor(1) as clients:
+        asked = clients.submit(ask, run.server)
+        assert begun.wait(PATIENCE)
+        run.server.close()
+        assert run.ended() == 3
+        with pytest.raises((OSError, urllib.error.URLError)):
+            asked.result()
+    gate.set()
+    is_gone = lambda: "euryale-0" not in [thread.name for thread in threading.enumerate()]
+    until(is_gone, "the thread ends once the application returns")
+
+
+def test_a_wrong_setting_is_an_exception():
+    with pytest.raises(euryale.SettingsError, match="threads"):
+        euryale.create_server(hello, threads=0)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(euryale.SettingsError, match="cannot listen"):
+            euryale.create_server(hello, listen=f"127.0.0.1:{taken.getsockname()[1]}")
+
+
+def test_an_exception_of_the_application_stays_in_the_server(caplog):
+    def raising(environ, start_response):
+        raise LookupError("an application raised this")
+
+    run = Run(raising)
+    with pytest.raises(urllib.error.HTTPError) as error:
+        ask(run.server)
+    assert error.value.code == 500
+    run.server.close()
+    assert run.ended() == 0
+    assert "LookupError: an application raised this" in caplog.text
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_in_the_main_thread_signals_stay_the_programs(tmp_path, number):
+    """Ctrl-C ends `run`, and SIGTERM the process."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import euryale\n"
+        "def app(environ, start_response):\n"
+        "    start_response('200 OK', [])\n"
+        "    return [b'x']\n"
+        "server = euryale.create_server(app, listen='127.0.0.1:0')\n"
+        "print(server.effective_port, flush=True)\n"
+        "print('ended with', server.run(), flush=True)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        port = int(process.stdout.readline())
+        url = f"http://127.0.0.1:{port}/"
+        assert urllib.request.urlopen(url, timeout=PATIENCE).read() == b"x"
+        process.send_signal(number)
+        said, errors = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+        process.wait()
+    if number == signal.SIGINT:
+        assert (process.returncode, said, errors) == (0, "ended with 0\n", "")
+    else:
+        assert (process.returncode, said) == (-signal.SIGTERM, "")
