@@ -13,11 +13,14 @@ ALL = ["flask", "django", "pyramid"]
 SOURCE = (APPS / "frameworks.py").read_bytes()
 
 
-@pytest.fixture(params=ALL)
+@pytest.fixture(params=[*ALL, *(f"checked_{name}" for name in ALL)])
 def framework(request, euryale) -> Served:
+    """Each of them bare, and with ``wsgiref.validate`` around it."""
     server = euryale(f"frameworks:{request.param}_app", "--factory", "--threads", "2")
-    server.name = request.param.capitalize()
-    return server
+    server.name = request.param.removeprefix("checked_").capitalize()
+    server.is_checked = request.param.startswith("checked_")
+    yield server
+    assert "AssertionError" not in server.log, "wsgiref has no complaint"
 
 
 def test_a_page_is_made_in_a_named_thread(framework):
@@ -41,7 +44,11 @@ def test_a_file_is_sent_whole_and_in_ranges(framework):
     whole = framework.ask("/file")
     assert whole.body == SOURCE
     part = framework.ask("/file", headers={"Range": "bytes=10-19"})
-    assert (part.status, part.body) == (206, SOURCE[10:20])
+    if framework.is_checked and part.status == 200:
+        # Pyramid leaves ranges to the server, which the validator hides the file from.
+        assert part.body == SOURCE
+    else:
+        assert (part.status, part.body) == (206, SOURCE[10:20])
     assert framework.ask("/file", "HEAD").headers["Content-Length"] == str(len(SOURCE))
 
 

@@ -120,3 +120,15 @@ def django_app():
         path("state", state),
     ]
     return get_wsgi_application()
+
+
+def checked(make):
+    """The same application with ``wsgiref.validate`` around it."""
+    from wsgiref.validate import validator
+
+    return lambda: validator(make())
+
+
+checked_flask_app = checked(flask_app)
+checked_django_app = checked(django_app)
+checked_pyramid_app = checked(pyramid_app)
