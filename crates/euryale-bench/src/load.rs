@@ -70,8 +70,8 @@ pub(crate) enum Load {
         length: u64,
         probes: usize,
     },
-    /// Downloads of the blob of this length at 1 MB/s and uploads at 40 kB/s, and probes of `/page`
-    /// before and meanwhile.
+    /// Downloads of the blob of this length at 1 MB/s and uploads at 40 kB/s. `/page` is probed
+    /// before and beside them.
     Beside {
         downloads: usize,
         length: u64,

@@ -17,9 +17,9 @@ use crate::scene::blob_name;
 /// Later is never.
 const LATE: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_millis(100);
-/// Of a download, in each [`TICK`]: 1 MB/s.
+/// Bytes that a download reads in each [`TICK`]: 1 MB/s.
 const READ: usize = 100_000;
-/// Of an upload, in each [`TICK`]: 40 kB/s.
+/// Bytes that an upload sends in each [`TICK`]: 40 kB/s.
 const WRITTEN: usize = 4_000;
 /// Longer than the probes take.
 const UPLOAD: u64 = 100_000_000;
@@ -99,7 +99,7 @@ async fn page(
     Ok(latencies.quantile(0.5).map(milliseconds))
 }
 
-/// Never ends before the load does: an end is an error.
+/// Runs until the load ends: it is an error if it ends before.
 async fn download(target: Target, length: u64, begun: UnboundedSender<()>) -> Result<()> {
     let mut socket = target.open().await?;
     socket.ask(&format!("/{}", blob_name(length))).await?;
