@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import re
@@ -147,10 +148,13 @@ class Answer:
         return self.body.decode()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_ports(count: int) -> list[int]:
+    """As many ports, each another one, that nobody has now."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 @pytest.fixture(scope="session")
@@ -172,7 +176,7 @@ def euryale(tmp_path) -> Iterator[Callable[..., Served]]:
     def start(*arguments: str, ready: bool = True, **environment: str) -> Served:
         folder = tmp_path / f"server-{len(running)}"
         folder.mkdir()
-        admin, agent = free_port(), free_port()
+        admin, agent = free_ports(2)
         command = [sys.executable, "-m", "euryale", *arguments]
         command += ["--admin", f"127.0.0.1:{admin}", "--agent", f"127.0.0.1:{agent}"]
         if not any(argument.startswith("--listen") for argument in arguments):
