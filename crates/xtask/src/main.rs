@@ -23,8 +23,8 @@ mod workspace;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci [--no-tests] | tidy | deps | python [plone] | without-python | \
-                     instructions [--accept]";
+const USAGE: &str = "usage: cargo xtask ci [--no-tests] | tidy | deps | python [plone] | \
+                     without-python | instructions [--accept]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -72,8 +72,8 @@ pub(crate) enum Outcome {
 
 /// Builds the wheel, installs it, and runs the suite.
 ///
-/// It is skipped only if packages are missing and the index cannot be reached: that is asked of pip,
-/// by a download of a small package. Where it can be reached every failure is an error.
+/// It is skipped only if packages are missing and the index cannot be reached: pip is asked to
+/// download a small package. Where that succeeds, every failure is an error.
 pub(crate) fn run(suite: Suite) -> Result<Outcome> {
     ensure!(
         is_possible(),

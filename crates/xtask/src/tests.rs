@@ -717,7 +717,7 @@ fn no_interpreter_is_among_the_linked_programs() {
         }
     }
     let path = std::env::join_paths([&first, &second, &place.join("missing")]).unwrap();
-    // The second time it is made anew.
+    // The second time it replaces the first folder.
     for _ in 0..2 {
         let programs = without::link_programs(&place, &path).unwrap();
         let mut linked: Vec<_> = fs::read_dir(&programs)

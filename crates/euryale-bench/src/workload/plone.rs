@@ -10,8 +10,8 @@ use crate::scene::View;
 
 pub(super) const PLONE: Workload = Workload {
     name: "plone",
-    about: "ZServer's published benchmarks on Plone: 10 × 426,112,439 bytes with one thread, and 200 \
-        × 2,613,064 bytes, 20 at a time; then a page beside 20 downloads and 2 uploads.",
+    about: "ZServer's published benchmarks on Plone: 10 × 426,112,439 bytes with one thread, and \
+        200 × 2,613,064 bytes, 20 at a time; then a page beside 20 downloads and 2 uploads.",
     goal: "large: ≤ 0.6 × waitress's time, first byte ≤ 100 ms in the mean; small: ≤ waitress's \
         time; the page ≤ 3 × its time alone, less than 10 MiB more memory",
     state: State::Rounds(plone),
