@@ -45,7 +45,7 @@ pub struct Blob {
     coding: Option<&'static str>,
     media_type: Option<HeaderValue>,
     // Kept until the last clone of the blob is dropped, and dropped after its file.
-    _counted: Option<Arc<GaugeGuard>>,
+    counted: Option<Arc<GaugeGuard>>,
     kept: Option<Kept>,
 }
 
@@ -73,7 +73,7 @@ impl Blob {
             stable: false,
             coding: None,
             media_type: None,
-            _counted: None,
+            counted: None,
             kept: None,
         })
     }
@@ -268,8 +268,8 @@ impl Blob {
         self.kept.as_ref()?.0.downcast_ref()
     }
 
-    fn count(&mut self, guard: GaugeGuard) {
-        self._counted = Some(Arc::new(guard));
+    fn count(&mut self, guard: impl FnOnce() -> GaugeGuard) {
+        self.counted.get_or_insert_with(|| Arc::new(guard()));
     }
 }
 
@@ -398,8 +398,9 @@ impl BlobHandle {
         media_type
     }
 
+    /// Counts the blob, unless it is counted already.
     pub(crate) fn count(&self, guard: impl FnOnce() -> GaugeGuard) {
-        self.content.update(|content| content.blob.count(guard()));
+        self.content.update(|content| content.blob.count(guard));
     }
 }
 

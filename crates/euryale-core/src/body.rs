@@ -186,14 +186,14 @@ impl Body {
         match &response.body().kind {
             Kind::Blob(BlobBody::Untouched(handle)) => {
                 let handle = handle.clone();
+                if let Some(ledger) = ledger {
+                    handle.count(|| GaugeGuard::new(&ledger.blobs.open, 1));
+                }
                 if !response
                     .extensions()
                     .get::<BlobHandle>()
                     .is_some_and(|known| known.is_same(&handle))
                 {
-                    if let Some(ledger) = ledger {
-                        handle.count(|| GaugeGuard::new(&ledger.blobs.open, 1));
-                    }
                     if !response.headers().contains_key(CONTENT_TYPE)
                         && let Some(media_type) = handle.media_type()
                     {
@@ -400,7 +400,7 @@ impl From<Blob> for Body {
 
 impl From<Body> for Response {
     /// 200, with the body's handle in the extensions and the media type of its blob, for a service
-    /// that is not a publisher. The blob is not counted.
+    /// that is not a publisher. The blob is counted from [`Body::publish_handle`] on.
     fn from(body: Body) -> Self {
         let mut response = Self::new(body);
         Body::put_handle(&mut response, None);

@@ -81,6 +81,23 @@ fn a_response_has_the_media_type_of_its_blob_unless_it_has_one() {
 }
 
 #[test]
+fn a_blob_is_counted_once_however_it_became_a_response() {
+    let ledger = Ledger::new();
+    let blob = Blob::new(file(b"{}")).unwrap();
+    for mut response in [
+        Response::new(Body::from(blob.clone())),
+        Response::from(blob.clone()),
+    ] {
+        for _ in 0..2 {
+            Body::publish_handle(&mut response, &ledger);
+            assert_eq!(ledger.blobs.open.get(), 1);
+        }
+        drop(response);
+        assert_eq!(ledger.blobs.open.get(), 0);
+    }
+}
+
+#[test]
 fn a_folder_is_no_blob() {
     let folder = std::fs::File::open(std::env::temp_dir()).unwrap();
     assert!(
