@@ -50,6 +50,8 @@ pub(crate) struct Asks {
     pub(crate) asked: Vec<Ask>,
     /// Found among the shared values in this pass.
     pub(crate) found: Vec<(KeyId, Value)>,
+    /// Resolved in an earlier pass and not wanted any more.
+    pub(crate) cleared: Vec<KeyId>,
     /// More was asked for than is allowed.
     pub(crate) too_many: bool,
     is_gated: bool,

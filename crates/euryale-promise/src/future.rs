@@ -165,10 +165,16 @@ async fn settle(
     asks: Asks,
     until: Instant,
 ) -> Result<Passed, Error> {
-    let Asks { asked, found, .. } = asks;
+    let Asks {
+        asked,
+        found,
+        cleared,
+        ..
+    } = asks;
     let Passed {
         settled, timings, ..
     } = &mut passed;
+    settled.retain(|(key, _)| !cleared.contains(key));
     if engine.settings.server_timing {
         found.iter().for_each(|(key, _)| timings.found(key));
     }

@@ -68,11 +68,14 @@
 //! bounded number of values is cached. A request that finds its value in the cache needs no second
 //! pass.
 //!
-//! It replaces, from Zope: `collective.futures` and `experimental.promises`.
+//! It replaces, from Zope: `collective.futures` and `experimental.promises`. The feature `futures`
+//! adds their calls beside [`ask`](Promises::ask): `submit`, `result`, `result_or_submit`,
+//! `cancel`, `clear` and `reset`.
 //!
 //! # Features
 //!
-//! `axum`, off by default: `HandlerPromises`, an extractor for asynchronous handlers.
+//! Both are off by default. `axum`: `HandlerPromises`, an extractor for asynchronous handlers.
+//! `futures`: the calls of `collective.futures`, for code that is moved from Zope.
 //!
 //! # Cost
 //!
@@ -118,6 +121,9 @@ mod book;
 mod codes;
 mod error;
 mod future;
+#[cfg(feature = "futures")]
+#[cfg_attr(docsrs, doc(cfg(feature = "futures")))]
+mod futures;
 mod join;
 mod key;
 mod layer;
@@ -138,6 +144,9 @@ pub use self::book::PromiseBook;
 pub use self::codes::{PASS_LIMIT, PROMISE_LIMIT, SUSPENDED_FULL};
 pub use self::error::PromiseError;
 pub use self::future::RepublishFuture;
+#[cfg(feature = "futures")]
+#[cfg_attr(docsrs, doc(cfg(feature = "futures")))]
+pub use self::futures::{AlreadyResolved, NoResult};
 pub use self::join::Join;
 pub use self::key::Key;
 pub use self::layer::RepublishLayer;

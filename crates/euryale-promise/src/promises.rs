@@ -187,20 +187,27 @@ impl<'a> Promises<'a> {
         key: KeyId,
         job: impl FnOnce() -> Job,
     ) -> Promised<'a, T> {
-        let value = self.find(&key).or_else(|| self.submit_job(key, job));
+        let value = self.find(&key).or_else(|| self.submit_job(key, job, false));
         Promised::new(&self.attempt, value)
     }
 
     /// The value of `key` that this request has seen, or will see.
     pub(crate) fn find(&self, key: &KeyId) -> Option<Value> {
         let settled = self.scope.as_ref().and_then(|scope| scope.settled(key));
-        self.attempt
-            .with(|asks: &mut Asks| asks.find(key).or(settled).cloned())
+        self.attempt.with(|asks: &mut Asks| {
+            let settled = settled.filter(|_| !asks.cleared.contains(key));
+            asks.find(key).or(settled).cloned()
+        })
     }
 
     /// Adds `job` to the promises of this pass, unless it is there already or shared.
-    fn submit_job(&self, key: KeyId, job: impl FnOnce() -> Job) -> Option<Value> {
-        if self.attempt.with(|asks: &mut Asks| asks.is_asked(&key)) {
+    pub(crate) fn submit_job(
+        &self,
+        key: KeyId,
+        job: impl FnOnce() -> Job,
+        replace: bool,
+    ) -> Option<Value> {
+        if self.attempt.with(|asks: &mut Asks| asks.is_asked(&key)) && !replace {
             return None;
         }
         let job = job();
@@ -210,8 +217,11 @@ impl<'a> Promises<'a> {
         };
         let settled = self.scope.as_ref().map_or(0, Scope::settled_len);
         let limit = self.scope.as_ref().map_or(usize::MAX, Scope::limit);
-        self.attempt.with(|asks: &mut Asks| {
-            if settled + asks.found.len() + asks.asked.len() >= limit {
+        let replaced = self.attempt.with(|asks: &mut Asks| {
+            let at = asks.asked.iter().position(|ask| ask.key == key);
+            let replaced = at.map(|at| asks.asked.remove(at));
+            let kept = settled.saturating_sub(asks.cleared.len());
+            if kept + asks.found.len() + asks.asked.len() >= limit {
                 asks.too_many = true;
             } else if let Some(value) = value.clone() {
                 asks.found.push((key, value));
@@ -222,9 +232,21 @@ impl<'a> Promises<'a> {
                     terms: self.terms,
                 });
             }
+            replaced
         });
+        drop(replaced);
         gate(&self.attempt);
         value
+    }
+
+    #[cfg(feature = "futures")]
+    pub(crate) fn attempt(&self) -> &Attempt {
+        &self.attempt
+    }
+
+    #[cfg(feature = "futures")]
+    pub(crate) fn scope(&self) -> Option<&Scope> {
+        self.scope.as_ref()
     }
 }
 

@@ -1,3 +1,5 @@
+#[cfg(feature = "futures")]
+mod futures;
 mod limits;
 mod passes;
 mod phases;
