@@ -45,21 +45,16 @@ impl Files {
     }
 
     /// The whole, and then a part, over HTTP/1.1.
-    async fn arrive_over_http1(&self, mut peer: impl AsyncRead + AsyncWrite + Unpin) {
+    async fn arrive_over_http1(&self, peer: impl AsyncRead + AsyncWrite + Unpin) {
+        let mut client = RawClient::over(peer);
         for (range, expected) in [
             ("", &self.bytes[..]),
             ("range: bytes=70000-\r\n", &self.bytes[70_000..]),
         ] {
             let asked = format!("GET / HTTP/1.1\r\nhost: a\r\n{range}\r\n");
-            peer.write_all(asked.as_bytes()).await.unwrap();
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                head.push(within(peer.read_u8()).await.unwrap());
-            }
-            let length = content_length(&String::from_utf8(head).unwrap()).unwrap();
-            let mut body = vec![0; length];
-            within(peer.read_exact(&mut body)).await.unwrap();
-            assert!(body == expected, "{range}");
+            client.send(asked).await.unwrap();
+            let answer = within(client.read_answer(false)).await.unwrap();
+            assert!(answer.body == expected, "{range}");
         }
     }
 
