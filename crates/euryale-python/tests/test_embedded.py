@@ -128,6 +128,14 @@ def test_close_may_come_before_run_twice_and_from_a_worker():
             again.server.close()
 
 
+def test_close_may_come_at_any_time_of_the_start():
+    for _ in range(20):
+        run = Run(hello, threads=1)
+        run.server.close()
+        assert run.ended() == 0
+        assert not is_listening(run.server)
+
+
 def test_a_worker_that_never_returns_does_not_end_the_process():
     begun, gate = threading.Event(), threading.Event()
 

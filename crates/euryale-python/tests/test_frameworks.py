@@ -135,6 +135,22 @@ def test_zope_answers_a_webdav_method_and_head(zope):
     connection.close()
 
 
+def test_the_standards_validator_has_no_complaint_about_zope(zope):
+    """But for Zope's empty answers of 401 and 302, which have no Content-Type."""
+    server = zope(factory="counted:checked")
+    login = {"Authorization": "Basic YWRtaW46YWRtaW4="}
+    for status, method, path, body, headers in [
+        (200, "GET", "/", None, {}),
+        (200, "HEAD", "/", None, {}),
+        (200, "GET", "/manage_main", None, login),
+        (404, "GET", "/nothing", None, {}),
+        (200, "POST", "/@@count", b"", {}),
+    ]:
+        assert server.ask(path, method, body, headers).status == status, path
+    assert server.stop() == 0
+    assert "AssertionError" not in server.log
+
+
 def test_zodb_connections_are_as_many_as_threads(zope):
     """Under load, with conflicts, and with clients that disconnect."""
     server = zope(factory="counted:factory")

@@ -63,3 +63,10 @@ class Counted:
             return [str(root.__dict__.get("counted", 0)).encode()]
         finally:
             connection.close()
+
+
+def checked(global_conf, **settings):
+    """Zope with ``wsgiref.validate`` around it."""
+    from wsgiref.validate import validator
+
+    return validator(factory(global_conf, **settings).zope)

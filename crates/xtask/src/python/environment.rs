@@ -12,6 +12,9 @@ use super::{call, interpreter};
 /// A package of 8 KB without dependencies, which pytest needs as well.
 const SMALL: &str = "iniconfig";
 
+/// The number of characters of a reason.
+const LONGEST: usize = 300;
+
 /// An environment in the folder of this name, with these requirements, one a line.
 #[derive(Debug)]
 pub(crate) struct Environment {
@@ -23,7 +26,8 @@ pub(crate) struct Environment {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum IndexAnswer {
     Some,
-    /// The last line that pip wrote.
+    /// The first line that pip wrote, which has the reason. Its last one only says that it found
+    /// nothing.
     None(String),
 }
 
@@ -111,6 +115,7 @@ pub(crate) fn ask_index(place: &Path) -> Result<IndexAnswer> {
         return Ok(IndexAnswer::Some);
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let last = said.lines().rfind(|line| !line.trim().is_empty());
-    Ok(IndexAnswer::None(last.unwrap_or("pip failed").to_owned()))
+    let first = said.lines().find(|line| !line.trim().is_empty());
+    let reason = first.unwrap_or("pip failed").chars().take(LONGEST).collect();
+    Ok(IndexAnswer::None(reason))
 }
