@@ -116,6 +116,10 @@ pub(crate) fn ask_index(place: &Path) -> Result<IndexAnswer> {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let first = said.lines().find(|line| !line.trim().is_empty());
-    let reason = first.unwrap_or("pip failed").chars().take(LONGEST).collect();
+    let reason = first
+        .unwrap_or("pip failed")
+        .chars()
+        .take(LONGEST)
+        .collect();
     Ok(IndexAnswer::None(reason))
 }
