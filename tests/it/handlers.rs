@@ -62,7 +62,8 @@ async fn transact(State(app): State<App>) -> Result<String, Abort> {
     app.calls.fetch_add(1, SeqCst);
     Ok(app
         .pool
-        .transaction(|transaction| Ok(format!("by {}", transaction.connection()?.id())))
+        .claim()
+        .transaction_once(|transaction| Ok(format!("by {}", transaction.connection()?.id())))
         .await?)
 }
 

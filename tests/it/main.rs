@@ -6,6 +6,7 @@ mod blobs;
 mod cap;
 mod compile_fail;
 mod composition;
+mod conflicts;
 mod deferred;
 mod extractors;
 mod failures;

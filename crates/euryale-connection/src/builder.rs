@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use euryale_core::{Database, Ledger};
+use euryale_core::{ConflictRule, Database, Ledger};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
@@ -28,6 +28,7 @@ pub struct PoolBuilder<D> {
     idle_timeout: Option<Duration>,
     warn_after: Option<Duration>,
     lanes: Vec<(String, usize)>,
+    conflicts: ConflictRule,
     ledger: Ledger,
     threads: Option<Box<dyn StartWorker>>,
 }
@@ -43,6 +44,7 @@ impl<D: Database> PoolBuilder<D> {
             idle_timeout: None,
             warn_after: Some(Duration::from_secs(10)),
             lanes: Vec::new(),
+            conflicts: ConflictRule::new(),
             ledger: Ledger::new(),
             threads: None,
         }
@@ -110,6 +112,14 @@ impl<D: Database> PoolBuilder<D> {
         self
     }
 
+    /// How often [transactions](crate::Pool::transaction) are attempted again after a conflict, and
+    /// after which pauses. It counts in the pool's ledger. Default: 3 retries, with pauses of up to
+    /// 10, 20 and 40 ms. Requests that a `Stack` publishes have a policy of their own.
+    pub fn retry(mut self, rule: ConflictRule) -> Self {
+        self.conflicts = rule;
+        self
+    }
+
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
         self.ledger = ledger;
@@ -129,6 +139,7 @@ impl<D: Database> PoolBuilder<D> {
             idle_timeout,
             warn_after,
             lanes,
+            conflicts,
             ledger,
             threads,
         } = self;
@@ -149,6 +160,7 @@ impl<D: Database> PoolBuilder<D> {
         threads.resize(cap);
         Shared {
             database,
+            conflicts: conflicts.ledger(ledger.clone()),
             ledger,
             threads,
             resizing: Mutex::new(()),

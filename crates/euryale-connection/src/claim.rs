@@ -8,10 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use euryale_core::error::UNAVAILABLE;
-use euryale_core::{
-    Abort, Access, Attempt, Claim, Database, Error, History, Lease, Outcome, Route, StopWhen,
-    Times, Transaction, TransactionOptions,
-};
+use euryale_core::{Claim, Database, Error, History, Lease, Route, StopWhen, Times};
 
 use crate::queue::{LaneIndex, Rank};
 use crate::state::seats::About;
@@ -38,11 +35,11 @@ use crate::worker::carry_out;
 /// ```
 #[must_use]
 pub struct PoolClaim<D: Database> {
-    shared: Arc<Shared<D>>,
+    pub(crate) shared: Arc<Shared<D>>,
     lane: LaneIndex,
     rank: Rank,
     deadline: Option<Duration>,
-    about: About,
+    pub(crate) about: About,
 }
 
 impl<D: Database> PoolClaim<D> {
@@ -119,50 +116,15 @@ impl<D: Database> PoolClaim<D> {
         async move { done.await? }
     }
 
-    /// Runs `f` in a transaction that may write: committed when it returns `Ok`. Once: a conflict
-    /// is an error.
-    ///
-    /// # Errors
-    /// Those of [`Pool::transaction`](crate::Pool::transaction).
-    pub fn transaction<T, F>(self, f: F) -> impl Future<Output = Result<T, Error>> + Send + 'static
-    where
-        F: FnOnce(&mut Transaction<'_, D>) -> Result<T, Abort> + Send + 'static,
-        T: Send + 'static,
-    {
-        self.transact(Access::Write, f)
-    }
-
-    /// Runs `f` in a transaction that only reads; otherwise as
-    /// [`transaction`](PoolClaim::transaction).
-    ///
-    /// # Errors
-    /// Those of [`Pool::transaction`](crate::Pool::transaction).
-    pub fn read<T, F>(self, f: F) -> impl Future<Output = Result<T, Error>> + Send + 'static
-    where
-        F: FnOnce(&mut Transaction<'_, D>) -> Result<T, Abort> + Send + 'static,
-        T: Send + 'static,
-    {
-        self.transact(Access::Read, f)
-    }
-
-    fn transact<T, F>(
-        self,
-        access: Access,
-        f: F,
-    ) -> impl Future<Output = Result<T, Error>> + Send + 'static
-    where
-        F: FnOnce(&mut Transaction<'_, D>) -> Result<T, Abort> + Send + 'static,
-        T: Send + 'static,
-    {
-        let history = self.about.history;
-        let done = self.run(move |lease| {
-            let options = TransactionOptions::new(Attempt::new(history), access);
-            match Transaction::run(lease, options, f)? {
-                Outcome::Committed(value) | Outcome::Doomed(value) => Ok(value),
-                Outcome::Refused(response) => Err(Error::refused(response)),
-            }
-        });
-        async move { done.await? }
+    /// Another claim with the same settings.
+    pub(crate) fn same(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            lane: self.lane,
+            rank: self.rank,
+            deadline: self.deadline,
+            about: self.about.clone(),
+        }
     }
 }
 

@@ -157,6 +157,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod transaction;
 mod worker;
 
 pub use euryale_core::pool::{Holder, PoolControl, Status, StillBusy, Waiter};

@@ -88,23 +88,47 @@ impl<D: Database> Pool<D> {
         self.claim().on_connection(job)
     }
 
-    /// Runs `f` in a transaction that may write: committed when it returns `Ok`. Once: a conflict
-    /// is an error.
+    /// Runs `f` in a transaction that may write: committed when it returns `Ok`.
+    ///
+    /// After a conflict `f` is called again, in a new transaction: by default 3 times, with
+    /// jittered pauses that hold no worker ([`PoolBuilder::retry`]). Each of these attempts goes
+    /// ahead of new work. So `f` is an `Fn`: nothing of an aborted attempt is left in it. A closure
+    /// that gives away what it owns is for [`PoolClaim::transaction_once`].
+    ///
+    /// ```
+    /// use euryale_connection::Pool;
+    /// use euryale_core::Fault;
+    /// use euryale_test::{Behaviour, CountingDatabase, Step}; // stands for your database
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), euryale_core::Error> {
+    /// let database = CountingDatabase::new();
+    /// database.script(Step::Commit, [Behaviour::Fail(Fault::Conflict)]);
+    /// let pool = Pool::new(database, 2);
+    /// let attempt = pool.transaction(|transaction| {
+    ///     transaction.connection()?;
+    ///     Ok(transaction.attempt().number())
+    /// });
+    /// assert_eq!(attempt.await?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// As for [`run`](Pool::run), and [`CONFLICT`](euryale_core::error::CONFLICT) (nothing
-    /// happened; may be called again), [`IN_DOUBT`](euryale_core::error::IN_DOUBT) (must not be),
+    /// As for [`run`](Pool::run), and
+    /// [`CONFLICTS_EXHAUSTED`](euryale_core::error::CONFLICTS_EXHAUSTED) (nothing happened; may be
+    /// called again), [`IN_DOUBT`](euryale_core::error::IN_DOUBT) (must not be),
     /// [`REFUSED`](euryale_core::error::REFUSED) (an abort with a response, which the error
     /// carries), [`APPLICATION`](euryale_core::error::APPLICATION).
     ///
     /// # Cancellation
-    /// As for [`run`](Pool::run): a transaction that began is ended.
+    /// As for [`run`](Pool::run): a transaction that began is ended. No other attempt follows.
     pub fn transaction<T, F>(
         &self,
         f: F,
     ) -> impl Future<Output = Result<T, Error>> + Send + 'static + use<T, F, D>
     where
-        F: FnOnce(&mut Transaction<'_, D>) -> Result<T, Abort> + Send + 'static,
+        F: Fn(&mut Transaction<'_, D>) -> Result<T, Abort> + Send + 'static,
         T: Send + 'static,
     {
         self.claim().transaction(f)
@@ -119,7 +143,7 @@ impl<D: Database> Pool<D> {
         f: F,
     ) -> impl Future<Output = Result<T, Error>> + Send + 'static + use<T, F, D>
     where
-        F: FnOnce(&mut Transaction<'_, D>) -> Result<T, Abort> + Send + 'static,
+        F: Fn(&mut Transaction<'_, D>) -> Result<T, Abort> + Send + 'static,
         T: Send + 'static,
     {
         self.claim().read(f)

@@ -333,7 +333,7 @@ impl<M: ManageConnection> fmt::Debug for Connection<M> {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), BoxError> {
 /// let pool = Pool::new(R2d2::new(Manager).with_transactions(Undo), 1);
-/// let conflict = pool.transaction(|transaction| {
+/// let conflict = pool.claim().transaction_once(|transaction| {
 ///     transaction.connection()?.get()?.now += 1;
 ///     Err::<(), _>(io::Error::from(io::ErrorKind::ResourceBusy).into())
 /// });

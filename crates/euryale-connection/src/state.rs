@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use euryale_core::{Database, DropReason, Ledger, PanicMessage, Stopped};
+use euryale_core::{ConflictRule, Database, DropReason, Ledger, PanicMessage, Stopped};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -41,6 +41,7 @@ pub(crate) struct Shared<D: Database> {
     pub(crate) ledger: Ledger,
     pub(crate) book: Arc<PoolBook>,
     pub(crate) spins: bool,
+    pub(crate) conflicts: ConflictRule,
     pub(crate) threads: Box<dyn StartWorker>,
     /// Held while the cap and the threads change together.
     pub(crate) resizing: Mutex<()>,

@@ -1,5 +1,6 @@
 mod breakage;
 mod changing;
+mod conflicts;
 mod control;
 mod failures;
 mod holders;
@@ -542,7 +543,7 @@ async fn transactions_serve_plain_handlers() {
     pool.read(|transaction| Ok(transaction.connection()?.id()))
         .await
         .unwrap();
-    let conflict = pool.transaction(|transaction| {
+    let conflict = pool.claim().transaction_once(|transaction| {
         transaction.connection()?;
         Err::<(), _>(TestError(Fault::Conflict).into())
     });

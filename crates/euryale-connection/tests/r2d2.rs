@@ -429,7 +429,7 @@ async fn a_transaction_commits_or_aborts() {
 async fn a_conflict_is_classified_wherever_it_stands_in_the_chain() {
     let store = Store::new();
     let pool = transactional(&store);
-    let wrapped = pool.transaction(|transaction| {
+    let wrapped = pool.claim().transaction_once(|transaction| {
         transaction.connection()?;
         Err::<(), _>(StoreError::Within(Box::new(StoreError::Says(Fault::Conflict))).into())
     });
@@ -437,7 +437,8 @@ async fn a_conflict_is_classified_wherever_it_stands_in_the_chain() {
 
     store.lock().commit_fails = Some(Fault::Conflict);
     let at_commit = pool
-        .transaction(|transaction| Ok(transaction.connection()?.get()?.id))
+        .claim()
+        .transaction_once(|transaction| Ok(transaction.connection()?.get()?.id))
         .await
         .unwrap_err();
     assert_eq!(at_commit.code(), CONFLICT);

@@ -18,9 +18,11 @@
 
 mod book;
 mod books;
+mod conflicts;
 mod figures;
 mod lanes;
 mod meter;
+mod per_route;
 mod stops;
 #[cfg(test)]
 mod tests;
@@ -33,9 +35,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 pub use self::book::{Book, Unsettled};
 pub use self::books::{Blobs, Books, InUse, Snapshots, Tasks, Transactions};
+pub use self::conflicts::ConflictBook;
 pub use self::figures::{Family, Figures, Kind, Value};
 pub use self::lanes::{LaneMeter, Lanes};
 pub use self::meter::{Counter, Distribution, Gauge, GaugeGuard, Histogram};
+pub use self::per_route::PerRoute;
 pub use self::stops::Stops;
 pub use self::threads::{ThreadBound, Threads};
 

@@ -19,8 +19,12 @@
 //! let database = Sqlite::open(file)?;
 //! database.establish()?.batch_execute(create)?; // or diesel_migrations, on this connection
 //! let pool = Pool::new(database, 8);
-//! let insert = diesel::insert_into(post::table).values(post::text.eq("hello"));
-//! pool.transaction(move |transaction| Ok(insert.execute(transaction.connection()?)?)).await?;
+//! // Called again after a conflict.
+//! pool.transaction(|transaction| {
+//!     let insert = diesel::insert_into(post::table).values(post::text.eq("hello"));
+//!     Ok(insert.execute(transaction.connection()?)?)
+//! })
+//! .await?;
 //! let count = post::table.count();
 //! let posts = pool.read(move |transaction| Ok(count.first::<i64>(transaction.connection()?)?));
 //! assert_eq!(posts.await?, 1);

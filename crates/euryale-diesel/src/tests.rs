@@ -48,7 +48,8 @@ async fn eight_simultaneous_inserts_succeed() {
     let all_run = Arc::new(Barrier::new(WRITERS));
     let write = |_| {
         let all_run = Arc::clone(&all_run);
-        tokio::spawn(pool.transaction(move |transaction| {
+        // Once: not one of them may meet a conflict.
+        tokio::spawn(pool.claim().transaction_once(move |transaction| {
             all_run.wait();
             let connection = transaction.connection()?;
             let before: i64 = post::table.count().first(connection)?;
@@ -81,8 +82,10 @@ async fn a_writer_that_waited_in_vain_is_a_conflict() {
     let write = Begin::new(Access::Write);
     database.begin(&mut other, write).unwrap();
     let pool = Pool::new(database.clone(), 1);
-    let insert =
-        || pool.transaction(|transaction| Ok(insert(transaction.connection()?, "a post")?));
+    let insert = || {
+        pool.claim()
+            .transaction_once(|transaction| Ok(insert(transaction.connection()?, "a post")?))
+    };
     assert_eq!(insert().await.unwrap_err().code(), CONFLICT);
     let readers = pool.read(|transaction| {
         Ok(post::table

@@ -80,17 +80,14 @@
 
 #![forbid(unsafe_code)]
 
-mod book;
-mod codes;
 mod framing;
-mod per_route;
 mod policy;
 mod publish;
 #[cfg(test)]
 mod tests;
 
-pub use self::book::ConflictBook;
-pub use self::codes::CONFLICTS_EXHAUSTED;
-pub use self::per_route::PerRoute;
+pub use euryale_core::error::CONFLICTS_EXHAUSTED;
+pub use euryale_core::ledger::{ConflictBook, PerRoute};
+
 pub use self::policy::{Backoff, ConflictPolicy};
 pub use self::publish::{Publish, PublishFuture, UnsendableStatus};

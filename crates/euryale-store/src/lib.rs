@@ -25,7 +25,7 @@
 //! let kept = store.clone();
 //! let name = pool
 //!     .transaction(move |transaction| {
-//!         let name = kept.keep(upload, transaction)?;
+//!         let name = kept.keep(upload.clone(), transaction)?;
 //!         transaction.connection()?; // here, write the name into a row
 //!         Ok::<_, Abort>(name)
 //!     })

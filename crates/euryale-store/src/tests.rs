@@ -49,7 +49,7 @@ impl Folder {
         f: impl FnOnce(&FolderStore, &mut Tx<'_>) -> Result<T, Abort> + Send + 'static,
     ) -> Result<T, Error> {
         let store = self.store.clone();
-        let done = self.pool.transaction(move |transaction| {
+        let done = self.pool.claim().transaction_once(move |transaction| {
             transaction.connection()?;
             f(&store, transaction)
         });

@@ -278,13 +278,13 @@ pub use euryale_connection as connection;
 pub use euryale_connection::Pool;
 pub use euryale_core::{
     Abort, Access, Admit, AlreadyReading, AnswerGate, Attempt, Begin, Blob, BlobHandle,
-    BlockingLane, Body, BodyWriter, BoxError, Claim, CommitGate, Database, Deferred, Descriptor,
-    Descriptors, Done, DropReason, Error, Fault, History, Internal, InternalRequest, Interrupt,
-    IntoChunk, Lease, LeaseSource, Ledger, NoDescriptor, OrAbort, OrStatus, Outcome, Participant,
-    Peer, PeerAddr, Pending, Phase, Place, Publication, Publisher, PublisherFn, Request, Reserve,
-    Response, Route, Snapshot, SnapshotPin, SpooledBody, Stage, StaysInItsWorker, StopWhen,
-    Stopped, Switch, Task, Times, Transaction, TransactionOptions, Turn, Unavailable, UnnamedFile,
-    Work, error, ledger, publisher_fn,
+    BlockingLane, Body, BodyWriter, BoxError, Claim, CommitGate, ConflictRule, Database, Deferred,
+    Descriptor, Descriptors, Done, DropReason, Error, Fault, History, Internal, InternalRequest,
+    Interrupt, IntoChunk, Lease, LeaseSource, Ledger, NoDescriptor, OrAbort, OrStatus, Outcome,
+    Participant, Peer, PeerAddr, Pending, Phase, Place, Publication, Publisher, PublisherFn,
+    Request, Reserve, Response, Route, Snapshot, SnapshotPin, SpooledBody, Stage, StaysInItsWorker,
+    StopWhen, Stopped, Switch, Task, Times, Transaction, TransactionOptions, Turn, Unavailable,
+    UnnamedFile, Work, error, ledger, publisher_fn,
 };
 pub use euryale_deferred as deferred;
 pub use euryale_forwarded as forwarded;

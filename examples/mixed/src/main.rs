@@ -44,7 +44,7 @@ async fn add(State(app): State<App>, text: String) -> Result<StatusCode, Abort> 
     let kept = text.clone();
     let insert = "INSERT INTO note VALUES (?1)";
     app.pool
-        .transaction(move |transaction| Ok(transaction.connection()?.execute(insert, [kept])?))
+        .transaction(move |transaction| Ok(transaction.connection()?.execute(insert, [&kept])?))
         .await?;
     app.latest.send_replace(text);
     Ok(StatusCode::CREATED)

@@ -74,7 +74,7 @@ async fn one(step: Step, behaviour: &fn(&Gate) -> Behaviour, end: End, abandoned
     let case = format!("{step:?} {behaviour:?} {end:?} abandoned: {abandoned}");
     pool.database().script(step, [behaviour.clone()]);
 
-    let job = tokio::spawn(pool.transaction({
+    let job = tokio::spawn(pool.claim().transaction_once({
         let started = started.clone();
         move |transaction| {
             started.wait();
@@ -128,7 +128,7 @@ async fn a_pool_says_whether_its_database_can_be_reached() {
     let database = CountingDatabase::new();
     let pool = Pool::new(database.clone(), 1);
     let read = || {
-        pool.read(|transaction| {
+        pool.claim().read_once(|transaction| {
             transaction.connection()?;
             Ok(())
         })

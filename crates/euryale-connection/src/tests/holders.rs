@@ -179,7 +179,7 @@ async fn what_a_job_does_is_named_at_each_step() {
                 .script(step, [Behaviour::Wait(gate.clone())]);
         }
         let [publish_at, prepare_at, after_at] = [publish, prepare, after].map(Clone::clone);
-        let job = tokio::spawn(pool.transaction(move |transaction| {
+        let job = tokio::spawn(pool.claim().transaction_once(move |transaction| {
             transaction.connection()?;
             let told = after_at.clone();
             transaction.after_commit(move || after_at.wait());

@@ -205,15 +205,16 @@ async fn a_worker_has_the_runtime_of_its_pool_on_any_thread() {
     let threads = LongLived::new();
     let pool = builder(&threads, 1).build();
     let (told, hears) = tokio::sync::oneshot::channel();
-    pool.transaction(|transaction| {
-        transaction.connection()?;
-        transaction.spawn_after_commit(async move {
-            let _ = told.send(7);
-        });
-        Ok(())
-    })
-    .await
-    .unwrap();
+    pool.claim()
+        .transaction_once(|transaction| {
+            transaction.connection()?;
+            transaction.spawn_after_commit(async move {
+                let _ = told.send(7);
+            });
+            Ok(())
+        })
+        .await
+        .unwrap();
     assert_eq!(hears.await, Ok(7));
     assert_quiet(pool.ledger()).await;
 }

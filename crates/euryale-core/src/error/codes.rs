@@ -20,7 +20,8 @@ pub const UNAVAILABLE: Code = Code::new(
     "the database is unavailable",
 );
 
-/// A conflict with another transaction; published again by `ConflictPolicy`, and otherwise 503.
+/// A conflict with another transaction; attempted again by a [`ConflictRule`](crate::ConflictRule),
+/// and otherwise 503.
 ///
 /// The database decides what a conflict is ([`Fault::Conflict`](crate::Fault::Conflict)), and no
 /// transaction ends in one after its commit.
@@ -28,6 +29,15 @@ pub const CONFLICT: Code = Code::new(
     Class::Busy,
     "core.conflict",
     "conflict with another transaction",
+)
+.logged_at(Level::Error);
+
+/// The last attempt that a [`ConflictRule`](crate::ConflictRule) allows ended in a conflict, too
+/// (503).
+pub const CONFLICTS_EXHAUSTED: Code = Code::new(
+    Class::Busy,
+    "core.conflicts_exhausted",
+    "conflict with another transaction in every attempt",
 )
 .logged_at(Level::Error);
 

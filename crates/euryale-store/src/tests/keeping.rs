@@ -297,7 +297,7 @@ async fn a_writer_lives_until_its_last_transaction_has_ended() {
     let folder = Folder::new();
     let store = FolderStore::open(folder.root.path()).unwrap();
     let root = folder.root.path().to_owned();
-    let kept = folder.pool.transaction(move |transaction| {
+    let kept = folder.pool.claim().transaction_once(move |transaction| {
         transaction.connection()?;
         let name = store.keep(SpooledBody::from("one"), transaction)?;
         drop(store);

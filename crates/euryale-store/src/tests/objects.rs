@@ -129,7 +129,7 @@ impl<S: BlobStore + Clone> Trial<S> {
         f: impl FnOnce(&S, &mut Tx<'_>) -> Result<String, Abort> + Send + 'static,
     ) -> Result<String, Error> {
         let store = self.store.clone();
-        let done = self.pool.transaction(move |transaction| {
+        let done = self.pool.claim().transaction_once(move |transaction| {
             transaction.connection()?;
             f(&store, transaction)
         });

@@ -1,6 +1,5 @@
-use euryale_core::{Ledger, Route};
-
-use crate::{ConflictBook, PerRoute};
+use super::{ConflictBook, PerRoute};
+use crate::{Ledger, Route};
 
 #[test]
 fn conflicts_are_counted_by_route() {

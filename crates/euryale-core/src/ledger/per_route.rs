@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use euryale_core::Route;
-use euryale_core::ledger::Counter;
+use super::Counter;
+use crate::Route;
 
 /// The maximum number of routes that are counted by name.
 const ROUTES: usize = 256;

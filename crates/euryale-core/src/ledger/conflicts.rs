@@ -1,19 +1,18 @@
-//! The counters of the policy for conflicts.
+//! The counters of the rule for conflicts.
 
 #[cfg(test)]
 mod tests;
 
-use euryale_core::ledger::{Book, Figures, Kind};
+use super::{Book, Figures, Kind, PerRoute};
 
-use crate::PerRoute;
-
-/// Counters of a [`ConflictPolicy`](crate::ConflictPolicy).
+/// Counters of a [`ConflictRule`](crate::ConflictRule).
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct ConflictBook {
-    /// Requests that met a conflict and were answered after another attempt, by route.
+    /// Requests and transactions that met a conflict and were answered after another attempt, by
+    /// route.
     pub resolved: PerRoute,
-    /// Requests that met a conflict in every attempt, by route.
+    /// Requests and transactions that met a conflict in every attempt, by route.
     pub exhausted: PerRoute,
 }
 
