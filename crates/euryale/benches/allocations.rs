@@ -2,16 +2,15 @@
 //! what a page does that is rewritten; dhat counts, in all threads.
 //! `cargo bench -p euryale --bench allocations` prints the table.
 
+#[path = "onion/counted.rs"]
+mod counted;
 mod onion;
 
 use std::hint::black_box;
 
 use tower::ServiceExt;
 
-#[global_allocator]
-static COUNTED: dhat::Alloc = dhat::Alloc;
-
-const REQUESTS: u64 = 1000;
+use self::counted::counted;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -63,21 +62,4 @@ fn main() {
 
 async fn alone(service: onion::Onion) -> (f64, f64) {
     counted(|| async { drop(service.clone().oneshot(black_box(onion::request())).await) }).await
-}
-
-/// Blocks and bytes of one of many calls.
-async fn counted<F: Future>(call: impl Fn() -> F) -> (f64, f64) {
-    for _ in 0..REQUESTS {
-        call().await;
-    }
-    let before = dhat::HeapStats::get();
-    for _ in 0..REQUESTS {
-        call().await;
-    }
-    let after = dhat::HeapStats::get();
-    let each = |before: u64, after: u64| (after - before) as f64 / REQUESTS as f64;
-    (
-        each(before.total_blocks, after.total_blocks),
-        each(before.total_bytes, after.total_bytes),
-    )
 }
