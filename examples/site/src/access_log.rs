@@ -2,11 +2,11 @@
 
 mod combined;
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use axum::body::{Body, HttpBody};
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use euryale::forwarded::Client;
 use http::uri::{Authority, PathAndQuery};
@@ -44,25 +44,29 @@ impl AccessLog {
 /// until the head of the response was ready, and the client's address; `gone` stands for a client
 /// that left before that. In JSON method and address are fields of their own. A line of the file is
 /// described with [`Combined`].
-pub(crate) async fn log(State(log): State<AccessLog>, request: Request, next: Next) -> Response {
+pub(crate) fn log(
+    log: &AccessLog,
+    request: &Request,
+) -> ControlFlow<Response, impl FnOnce(Response) -> Response + use<>> {
     let line = match log {
         AccessLog::Log(format) => Line::Log(LogLine {
-            format,
+            format: *format,
             method: request.method().clone(),
             uri: request.uri().clone(),
             client: Client::of(request.extensions()),
             began: Instant::now(),
         }),
-        AccessLog::File(lines) => Line::File(Combined::new(&request, lines)),
+        AccessLog::File(lines) => Line::File(Combined::new(request, lines.clone())),
     };
     let mut line = Unanswered(Some(line));
-    let response = next.run(request).await;
-    match line.0.take() {
-        Some(Line::Log(line)) => line.answered(&response),
-        Some(Line::File(line)) => return in_file(line, response),
-        None => {}
-    }
-    response
+    ControlFlow::Continue(move |response| {
+        match line.0.take() {
+            Some(Line::Log(line)) => line.answered(&response),
+            Some(Line::File(line)) => return in_file(line, response),
+            None => {}
+        }
+        response
+    })
 }
 
 /// A size that is not known is counted, because programs that read the file add the sizes up and

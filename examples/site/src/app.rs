@@ -7,24 +7,26 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Extension, Router};
 use euryale::blob::{OffloadLayer, accept_identity, vary_by_coding};
 use euryale::forwarded::Client;
 use euryale::respond::RespondLayer;
 use euryale::store::FolderStore;
-use euryale::{Abort, Access, Body, Pool, Publisher, Request, Response, Stack, Transaction};
+use euryale::{Abort, Access, Pool, Publisher, Request, Response, Stack, Transaction};
 use euryale_agent_check::Resume;
 use euryale_sqlite::Sqlite;
+use http::Method;
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode, header};
+use tower::ServiceBuilder;
 use tower_http::csrf::CsrfLayer;
 
 use crate::documents::Item;
 use crate::feed::Feeds;
 use crate::lanes::Lanes;
-use crate::page::{Pages, Problem};
+use crate::methods::allow;
+use crate::page::Pages;
 use crate::permits::{Permits, Refused};
 use crate::query::{names, parameter};
 use crate::refusal::Refusal;
@@ -33,6 +35,7 @@ use crate::settings::Settings;
 use crate::storage::Storage;
 use crate::store::{Document, FileEntry};
 use crate::theme::Theme;
+use crate::watch::watch;
 use crate::{
     compress, conditions, counter, cross_site, deferred, documents, edit, export, files, form,
     options, promises, public, remove, route, scale, search, slow, standing, text, tiles, visitor,
@@ -141,26 +144,27 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
     }));
     // The chain is outside everything that answers with pages, so it needs its own way in.
     let internal = stack.internal().clone();
-    theme
+    let routes = theme
         .routes(&theme_files)
         .route("/@@visitor", get(visitor::answer))
-        .fallback_service(stack)
-        .layer(from_fn_with_state(resume, standing::record))
-        .layer(map_request(async |request| route::name(request)))
-        .layer(from_fn(options::answer))
-        .layer(CsrfLayer::new())
-        .layer(from_fn_with_state(pages, cross_site::explain))
-        .layer(theme.chain(&chain))
-        .layer(Extension(internal))
-        .layer(compress::layer())
+        .fallback_service(stack);
+    // One service without a box: every request that waits has the memory of all futures below.
+    let site = ServiceBuilder::new()
+        .layer(public::RememberLayer)
+        .map_request(|request: axum::extract::Request| accept_identity(request))
+        .map_response(vary_by_coding)
+        .map_response(IntoResponse::into_response)
         .layer(compress::brotli())
-        .layer(map_response(async |response: axum::response::Response| {
-            vary_by_coding(response)
-        }))
-        .layer(map_request(async |request: axum::extract::Request| {
-            accept_identity(request)
-        }))
-        .layer(from_fn(public::remember))
+        .layer(compress::layer())
+        .layer(Extension(internal))
+        .layer(theme.chain(&chain))
+        .layer(watch(move |request| cross_site::explain(&pages, request)))
+        .layer(CsrfLayer::new())
+        .layer(watch(options::answer))
+        .map_request(|request: axum::extract::Request| route::name(request))
+        .layer(watch(move |request| standing::record(&resume, request)))
+        .service(routes);
+    Router::new().fallback_service(site)
 }
 
 /// A form that is shown again instead of being accepted.
@@ -345,28 +349,4 @@ fn asked<T: FromStr>(
 ) -> Result<Option<T>, Abort> {
     parameter(request.uri(), name, wanted)
         .map_err(|detail| Refusal::bad(detail).abort(pages, request))
-}
-
-/// Refuses methods that a path does not support (RFC 9110 §15.5.6), and answers `OPTIONS` (§9.3.7).
-/// `HEAD` is published as `GET`.
-fn allow(pages: &Pages, request: &Request, methods: &[Method]) -> Result<(), Abort> {
-    if methods.contains(request.method()) {
-        return Ok(());
-    }
-    let mut names = vec!["HEAD", "OPTIONS"];
-    names.extend(methods.iter().map(Method::as_str));
-    names.sort_unstable();
-    let names = names.join(", ");
-    let mut response = if request.method() == Method::OPTIONS {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        response
-    } else {
-        let detail = format!("This address knows the methods {names}.");
-        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, &detail);
-        pages.problem(&problem, request.headers())
-    };
-    let allow = names.parse().unwrap_or(HeaderValue::from_static("GET"));
-    response.headers_mut().insert(header::ALLOW, allow);
-    Err(Abort::response(response))
 }

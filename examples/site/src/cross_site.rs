@@ -5,10 +5,10 @@
 //! the request's host), and requests without any mark, because no browser sent them. So a proxy in
 //! front has to pass on `Host` and `Origin` as they are.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use euryale::respond::accepts_html;
 use http::StatusCode;
@@ -21,18 +21,19 @@ pub(crate) const DETAIL: &str =
     "Another site sent this request. Open the page here, and send it from there.";
 
 /// Explains the refusal, as a page or as JSON. It is outside the layer, which has refused by then.
-pub(crate) async fn explain(
-    State(pages): State<Arc<Pages>>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(crate) fn explain(
+    pages: &Arc<Pages>,
+    request: &Request,
+) -> ControlFlow<Response, impl FnOnce(Response) -> Response + use<>> {
+    let pages = Arc::clone(pages);
     let wants_html = accepts_html(request.headers());
-    let response = next.run(request).await;
-    if response.extensions().get::<ProtectionError>().is_none() {
-        return response;
-    }
-    pages
-        .at(public::here())
-        .answer(&Problem::new(StatusCode::FORBIDDEN, DETAIL), wants_html)
-        .map(axum::body::Body::new)
+    ControlFlow::Continue(move |response: Response| {
+        if response.extensions().get::<ProtectionError>().is_none() {
+            return response;
+        }
+        pages
+            .at(public::here())
+            .answer(&Problem::new(StatusCode::FORBIDDEN, DETAIL), wants_html)
+            .map(axum::body::Body::new)
+    })
 }

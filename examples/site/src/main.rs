@@ -47,6 +47,7 @@ mod live;
 mod log;
 mod markdown;
 mod media;
+mod methods;
 mod missing;
 mod name;
 mod notice;
@@ -82,6 +83,7 @@ mod theme;
 mod tiles;
 mod variables;
 mod visitor;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -17,9 +17,7 @@
 use std::fmt;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::extract::Request;
 use clap::{ArgAction, Args};
 use euryale::Abort;
 use euryale::forwarded::AllowedHosts;
@@ -251,14 +249,10 @@ impl Refused {
 }
 
 /// Decides what a request may do. It is outside everything that removes the fields of proxies.
-pub(crate) async fn permit(
-    State(rules): State<Rules>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub(crate) fn permit(rules: Rules, mut request: Request) -> Request {
     let permits = rules.permits(names_a_proxy(request.headers()));
     request.extensions_mut().insert(permits);
-    next.run(request).await
+    request
 }
 
 /// Returns whether a proxy left its fields, trusted or not.
@@ -271,15 +265,15 @@ fn names_a_proxy(headers: &HeaderMap) -> bool {
 
 /// Sends refused requests to the page that says so. It is around all routes, inside the layers that
 /// change paths.
-pub(crate) async fn gate(request: Request, next: Next) -> Response {
+pub(crate) fn gate(request: Request) -> Request {
     let permits = Permits::of(request.extensions());
     let method = request.method();
     let uri = request.uri();
     let missing = permits.missing(method, uri).map(Reason::Off);
     let foreign = || is_foreign(method, uri, request.headers()).then_some(Reason::Foreign);
     match missing.or_else(foreign) {
-        Some(reason) => next.run(refused(request, reason)).await,
-        None => next.run(request).await,
+        Some(reason) => refused(request, reason),
+        None => request,
     }
 }
 

@@ -1,20 +1,29 @@
 //! The address at which the browser sees the site: below a prefix, or a part of it as the whole.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use axum::Router;
 use axum::extract::Request;
-use axum::middleware::{Next, from_fn, from_fn_with_state, map_request};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use euryale::forwarded::{
     CheckHostLayer, ForwardedLayer, HostTable, PublicUrl, TrustedProxies, VirtualHostLayer,
 };
 use http::Extensions;
 use http::uri::PathAndQuery;
+use pin_project_lite::pin_project;
+use tokio::task::futures::TaskLocalFuture;
+use tower::layer::util::{Identity, Stack};
+use tower::util::MapResponseLayer;
+use tower::{Service, ServiceBuilder};
 use tower_layer::Layer;
 
 use crate::access_log::{self, AccessLog};
 use crate::permits::{self, Rules};
-use crate::request_id::{self, RequestIds};
+use crate::request_id::RequestIdLayer;
 use crate::settings::Settings;
+use crate::watch::watch;
 
 tokio::task_local! {
     /// For pages that layers make, which have no data about the request except its failure.
@@ -51,44 +60,85 @@ fn hosts(settings: &Settings, rules: Rules) -> Option<CheckHostLayer> {
 /// A proxy's fields are evaluated before anything else sees a request, and its permissions are
 /// decided before it reaches `site` with all its routes.
 pub(crate) fn around(site: Router, settings: &Settings, rules: Rules, access: AccessLog) -> Router {
-    let site = Router::new()
-        .fallback_service(site)
-        .layer(from_fn(permits::gate));
-    let site = match hosts(settings, rules) {
-        Some(layer) => Router::new().fallback_service(layer.layer(site)),
-        None => site,
-    };
-    let site = match virtual_hosts(settings) {
-        // A layer that changes paths must be around the routes, not inside them.
-        Some(layer) => {
-            let own_names = Router::new()
-                .fallback_service(site)
-                .layer(map_request(own_names));
-            Router::new().fallback_service(layer.layer(own_names))
-        }
-        None => site,
-    };
-    // Around everything that refuses, and inside the layer that finds the client.
-    let site = Router::new()
-        .fallback_service(site)
-        .layer(from_fn_with_state(access, access_log::log));
-    let site = if settings.request_id {
-        let ids = RequestIds::default();
-        site.layer(from_fn_with_state(ids, request_id::identify))
-    } else {
-        site
-    };
-    Router::new()
-        .fallback_service(forwarded(settings).layer(site))
-        .layer(from_fn_with_state(rules, permits::permit))
+    let hosts = hosts(settings, rules).map(|layer| with_axum().layer(layer));
+    // A layer that changes paths must be around the routes, not inside them.
+    let virtual_hosts =
+        virtual_hosts(settings).map(|layer| with_axum().layer(layer).map_request(own_names));
+    let ids = settings.request_id.then(RequestIdLayer::default);
+    // One service without a box, as that of the routes. The log is around all that refuses, and
+    // inside of what knows the client.
+    let site = ServiceBuilder::new()
+        .map_request(move |request| permits::permit(rules, request))
+        .layer(with_axum().layer(forwarded(settings)))
+        .option_layer(ids)
+        .layer(watch(move |request| access_log::log(&access, request)))
+        .option_layer(virtual_hosts)
+        .option_layer(hosts)
+        .map_request(permits::gate)
+        .service(site);
+    Router::new().fallback_service(site)
 }
 
-/// Records the address at which the browser sees the site, for everything that answers this
-/// request.
-pub(crate) async fn remember(request: Request, next: Next) -> Response {
-    match elsewhere(request.extensions()) {
-        Some(url) => HERE.scope(url, next.run(request)).await,
-        None => next.run(request).await,
+/// For layers whose responses are the stack's: routes have axum's.
+fn with_axum() -> ServiceBuilder<Stack<MapResponseLayer<ToAxum>, Identity>> {
+    ServiceBuilder::new().map_response(euryale::Response::into_response as ToAxum)
+}
+
+type ToAxum = fn(euryale::Response) -> Response;
+
+/// Records the address at which the browser sees the site, for everything that answers a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RememberLayer;
+
+impl<S> Layer<S> for RememberLayer {
+    type Service = Remember<S>;
+
+    fn layer(&self, inner: S) -> Remember<S> {
+        Remember(inner)
+    }
+}
+
+/// Made by [`RememberLayer`].
+#[derive(Clone, Debug)]
+pub(crate) struct Remember<S>(S);
+
+impl<S: Service<Request>> Service<Request> for Remember<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = RememberFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        match elsewhere(request.extensions()) {
+            Some(url) => RememberFuture::Elsewhere {
+                inner: HERE.sync_scope(url.clone(), || HERE.scope(url, self.0.call(request))),
+            },
+            None => RememberFuture::Here {
+                inner: self.0.call(request),
+            },
+        }
+    }
+}
+
+pin_project! {
+    #[project = Places]
+    pub(crate) enum RememberFuture<F> {
+        Elsewhere { #[pin] inner: TaskLocalFuture<PublicUrl, F> },
+        Here { #[pin] inner: F },
+    }
+}
+
+impl<F: Future> Future for RememberFuture<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        match self.project() {
+            Places::Elsewhere { inner } => inner.poll(cx),
+            Places::Here { inner } => inner.poll(cx),
+        }
     }
 }
 
@@ -109,7 +159,7 @@ pub(crate) fn elsewhere(extensions: &Extensions) -> Option<PublicUrl> {
 
 /// Names with `@@` belong to the site, and are available to browsers that see only a part of it:
 /// like views in Zope, which a folder gets from its site.
-async fn own_names(mut request: Request) -> Request {
+fn own_names(mut request: Request) -> Request {
     let root = elsewhere(request.extensions())
         .map(|url| url.root().to_owned())
         .unwrap_or_default();

@@ -1,16 +1,22 @@
 //! An id for each request, by which its lines are found in the logs of proxy and site.
 
 use std::fmt;
+use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use euryale::forwarded::Client;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
+use pin_project_lite::pin_project;
+use tower::Service;
+use tower_layer::Layer;
 use tracing::Instrument;
+use tracing::instrument::Instrumented;
 
 /// As nginx, HAProxy and others call it.
 const FIELD: HeaderName = HeaderName::from_static("x-request-id");
@@ -74,21 +80,71 @@ impl RequestIds {
 /// request and of the response, and in the span of all that is logged for the request.
 ///
 /// It runs inside the layer that decides which proxies are trusted.
-pub(crate) async fn identify(
-    State(ids): State<RequestIds>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let is_proxied = Client::of(request.extensions()).is_some_and(|client| client.is_proxied());
-    let sent = RequestId::sent(request.headers()).filter(|_| is_proxied);
-    let id = sent.unwrap_or_else(|| ids.make());
-    request.headers_mut().insert(FIELD, id.0.clone());
-    request.extensions_mut().insert(id.clone());
-    // The highest level: a filter that lets through only errors keeps their ids.
-    let span = tracing::error_span!("request", %id);
-    let mut response = next.run(request).instrument(span).await;
-    response.headers_mut().insert(FIELD, id.0);
-    response
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RequestIdLayer {
+    ids: RequestIds,
+}
+
+impl<S> Layer<S> for RequestIdLayer {
+    type Service = Identified<S>;
+
+    fn layer(&self, inner: S) -> Identified<S> {
+        Identified {
+            inner,
+            ids: self.ids.clone(),
+        }
+    }
+}
+
+/// Made by [`RequestIdLayer`].
+#[derive(Clone)]
+pub(crate) struct Identified<S> {
+    inner: S,
+    ids: RequestIds,
+}
+
+impl<S: Service<Request, Response = Response>> Service<Request> for Identified<S> {
+    type Response = Response;
+    type Error = S::Error;
+    type Future = IdentifiedFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let is_proxied = Client::of(request.extensions()).is_some_and(|client| client.is_proxied());
+        let sent = RequestId::sent(request.headers()).filter(|_| is_proxied);
+        let id = sent.unwrap_or_else(|| self.ids.make());
+        request.headers_mut().insert(FIELD, id.0.clone());
+        request.extensions_mut().insert(id.clone());
+        // The highest level: a filter that lets through only errors keeps their ids.
+        let span = tracing::error_span!("request", %id);
+        let inner = span.in_scope(|| self.inner.call(request));
+        IdentifiedFuture {
+            inner: inner.instrument(span),
+            id,
+        }
+    }
+}
+
+pin_project! {
+    pub(crate) struct IdentifiedFuture<F> {
+        #[pin]
+        inner: Instrumented<F>,
+        id: RequestId,
+    }
+}
+
+impl<F: Future<Output = Result<Response, E>>, E> Future for IdentifiedFuture<F> {
+    type Output = Result<Response, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = ready!(this.inner.poll(cx))?;
+        response.headers_mut().insert(FIELD, this.id.0.clone());
+        Poll::Ready(Ok(response))
+    }
 }
 
 #[cfg(test)]

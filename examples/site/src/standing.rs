@@ -1,11 +1,11 @@
 //! The state of this process, for balancers.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use euryale::error::{APPLICATION, Code, UNAVAILABLE};
 use euryale::store::FolderStore;
@@ -179,12 +179,17 @@ impl Stands {
 }
 
 /// Records how long the head of each answer took, by route.
-pub(crate) async fn record(State(resume): State<Resume>, request: Request, next: Next) -> Response {
+pub(crate) fn record(
+    resume: &Resume,
+    request: &Request,
+) -> ControlFlow<Response, impl FnOnce(Response) -> Response + use<>> {
+    let resume = resume.clone();
     let route = request.extensions().get::<Route>().cloned();
     let began = Instant::now();
-    let response = next.run(request).await;
-    if let Some(route) = route {
-        resume.record(route.name(), began.elapsed());
-    }
-    response
+    ControlFlow::Continue(move |response| {
+        if let Some(route) = route {
+            resume.record(route.name(), began.elapsed());
+        }
+        response
+    })
 }
