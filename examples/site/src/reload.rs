@@ -16,7 +16,7 @@ use crate::settings::Settings;
 
 /// Settings that take effect at the next start, because their sockets and files are already open,
 /// or others rely on them.
-const NEXT_START: [&str; 13] = [
+const NEXT_START: [&str; 14] = [
     "access-log",
     "admin",
     "agent",
@@ -24,6 +24,7 @@ const NEXT_START: [&str; 13] = [
     "body-memory",
     "data",
     "drain",
+    "heap-arenas",
     "listen",
     "log-file",
     "log-format",

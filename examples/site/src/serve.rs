@@ -12,7 +12,8 @@ use euryale::connection::BlockingThreads;
 use euryale::{Ledger, Pool, Reserve};
 use euryale_admin::Admin;
 use euryale_server::{
-    DescriptorLimit, Drained, Listener, Readiness, Server, Shutdown, Slowest, systemd,
+    DescriptorLimit, Drained, Listener, Readiness, Server, Shutdown, Slowest, limit_heap_arenas,
+    systemd,
 };
 use euryale_sqlite::Sqlite;
 use http::StatusCode;
@@ -49,6 +50,8 @@ const LAST_GRACE: Duration = Duration::from_millis(250);
 /// The runtime is built by hand and ended with a time-out: dropping it would wait for a publisher
 /// that never returns.
 pub(crate) fn run(settings: &Settings, signals: UserSignals) -> Result<ExitCode, StartError> {
+    // Before the first thread.
+    let arenas = limit_heap_arenas(settings.heap_arenas);
     let limit = descriptors::raise()?;
     let (log, mut logs, writing) = Log::start(settings)?;
     let access = logs.open_access(settings)?;
@@ -56,6 +59,9 @@ pub(crate) fn run(settings: &Settings, signals: UserSignals) -> Result<ExitCode,
     signals.handle(logs.clone(), opened.clone())?;
     for warning in variables::unknown() {
         tracing::warn!("{warning}");
+    }
+    if let Err(error) = arenas {
+        tracing::warn!(%error, "the arenas of the heap are not limited");
     }
     let declared = Declared::new(&descriptors::fit(&limit, settings));
     let runtime = euryale::runtime(&declared.ledger).map_err(|error| {

@@ -155,6 +155,18 @@ pub(crate) struct Settings {
     #[serde(serialize_with = "as_size")]
     pub(crate) body_disk: u64,
 
+    /// Arenas of the heap, which threads share; 0 leaves their number to the C library. More of them
+    /// take more memory (glibc only)
+    #[arg(
+        long,
+        help_heading = help::WORKERS,
+        env = "EURYALE_HEAP_ARENAS",
+        value_name = "NUMBER",
+        default_value_t = 2
+    )]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(0..=1024))]
+    pub(crate) heap_arenas: usize,
+
     /// Time that requests have to finish after Ctrl-C or SIGTERM (ms, s, m, h); then they are cut
     #[arg(
         long,

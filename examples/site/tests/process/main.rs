@@ -8,6 +8,7 @@
 
 mod access_log;
 mod agent;
+mod arenas;
 mod attacks;
 mod browser;
 mod check;
