@@ -16,6 +16,7 @@ const ALWAYS: [&str; 30] = [
     "data",
     "demo",
     "drain",
+    "heap-arenas",
     "half-close",
     "head-timeout",
     "host",

@@ -196,7 +196,11 @@ async fn an_address_without_a_page_leads_on() {
         markup.contains("&amp;name=%3Cb%3E") && !markup.contains("<b>"),
         "{markup}"
     );
-    assert!(site.get("/nothing").await.text().starts_with("{\"detail\""));
+    let problem = site.get("/nothing").await.text();
+    assert!(
+        problem.starts_with("{\"") && problem.contains("\"detail\":"),
+        "{problem}"
+    );
     site.end().await;
     let reading = Site::start_with(2, &["--allow-writes=false"]).await;
     let page = reading

@@ -100,7 +100,7 @@ fn what_is_printed_can_be_given_again() {
         let optional: BTreeSet<&str> = optional.filter_map(|flag| flag.split('=').next()).collect();
         assert_eq!(
             printed.len(),
-            32 + optional.len(),
+            33 + optional.len(),
             "every setting is printed"
         );
         let again: Vec<String> = printed
