@@ -5,7 +5,7 @@ use clap::Parser;
 use super::*;
 
 /// Those that always have an effect, with the reason where that is not plain.
-const ALWAYS: [&str; 30] = [
+const ALWAYS: [&str; 31] = [
     "access-log",
     "admin",
     "agent",
@@ -16,9 +16,9 @@ const ALWAYS: [&str; 30] = [
     "data",
     "demo",
     "drain",
-    "heap-arenas",
     "half-close",
     "head-timeout",
+    "heap-arenas",
     "host",
     "idle-timeout",
     "log-file",
