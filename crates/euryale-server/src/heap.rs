@@ -41,8 +41,8 @@ pub(crate) fn lane() -> BlockingLane {
 ///
 /// Memory that one thread has freed in its arena is of no use to a thread with another arena, so a
 /// server that was flooded once keeps a multiple of what it needs. Threads rarely wait for each
-/// other: small blocks come from a cache of the thread. With two arenas the site kept 29 MiB instead
-/// of 41 after a minute of searches on two cores, and answered 1.7 times as many of them.
+/// other: small blocks come from a cache of the thread. With two arenas the site kept 29 MiB
+/// instead of 41 after a minute of searches on two cores, and answered 1.7 times as many of them.
 ///
 /// For the whole process: call it first of all, in `main`. With another C library or another
 /// allocator it does nothing.

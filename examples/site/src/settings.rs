@@ -155,8 +155,8 @@ pub(crate) struct Settings {
     #[serde(serialize_with = "as_size")]
     pub(crate) body_disk: u64,
 
-    /// Arenas of the heap, which threads share; 0 leaves their number to the C library. More of them
-    /// take more memory (glibc only)
+    /// Arenas of the heap, which threads share; 0 leaves their number to the C library. More of
+    /// them take more memory (glibc only)
     #[arg(
         long,
         help_heading = help::WORKERS,

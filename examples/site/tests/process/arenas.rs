@@ -4,8 +4,8 @@ use std::fs;
 
 use super::Running;
 
-/// What glibc reserves for an arena beside the first, in bytes and aligned to as many: `HEAP_MAX_SIZE`
-/// of a 64-bit system (malloc/arena.c).
+/// What glibc reserves for an arena beside the first, in bytes and aligned to as many:
+/// `HEAP_MAX_SIZE` of a 64-bit system (malloc/arena.c).
 const RESERVED: usize = 64 << 20;
 
 impl Running {
