@@ -5,12 +5,13 @@ mod block;
 mod content;
 mod draft;
 mod prefix;
+mod start;
 mod tag;
 mod template;
 
-pub(crate) use self::attributes::{Edit, Given, Start};
 pub(crate) use self::block::{Block, Op, Step, When};
 pub(crate) use self::content::{Content, Group, Target};
+pub(crate) use self::start::{Edit, Given, Start};
 pub(crate) use self::template::Template;
 
 use crate::error::LoadError;

@@ -120,15 +120,6 @@ impl<'s> Dom<'s> {
         }
     }
 
-    /// The name of an item as it is written; nothing for what has none.
-    pub(crate) fn name(&self, item: crate::xpath::Item) -> &'s str {
-        match item.as_attribute() {
-            Some(attribute) => self.attribute_name(attribute),
-            None if self.is_element(item.node) => self.written_name(item.node),
-            None => "",
-        }
-    }
-
     pub(crate) fn node(&self, id: Id) -> &Node {
         &self.nodes[id as usize]
     }

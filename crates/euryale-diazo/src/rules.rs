@@ -35,6 +35,13 @@ pub(crate) type TestId = u32;
 /// The index of a document in [`Rules::documents`].
 pub(crate) type DocumentId = u32;
 
+/// Includes that a cache in front understands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct EdgeIncludes {
+    pub(crate) ssi: bool,
+    pub(crate) esi: bool,
+}
+
 /// Where something is written.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {

@@ -6,7 +6,9 @@
 mod css;
 mod depends;
 mod eval;
+mod function;
 mod functions;
+mod item;
 mod lexer;
 mod location;
 mod parser;
@@ -21,10 +23,11 @@ mod world;
 pub(crate) use self::css::{Start as CssStart, parse as parse_css};
 pub(crate) use self::depends::Depends;
 pub(crate) use self::eval::{Budget, Scope};
-pub(crate) use self::functions::Function;
+pub(crate) use self::function::Function;
+pub(crate) use self::item::Item;
 pub(crate) use self::parser::{has_words, parse as parse_xpath};
 pub(crate) use self::print::css_as_xpath;
-pub(crate) use self::value::{Item, Value, number_of};
+pub(crate) use self::value::{Value, number_of};
 pub(crate) use self::world::{OneDocument, World};
 
 use crate::dom::Name;

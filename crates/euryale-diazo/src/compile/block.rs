@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::attributes::Start;
 use super::draft::Draft;
+use super::start::Start;
 use crate::dom::{Name, Traits};
 use crate::rules::{
     Binding, Computed, Global, Inline, Instruction, Pattern, Place, Source, Template, TestId, What,

@@ -1,9 +1,9 @@
 //! Start tags and texts of a theme, with what an inline theme computes in them.
 
 use super::Start;
-use super::attributes::GivenNow;
 use super::block::{Op, Part};
 use super::draft::Draft;
+use super::start::GivenNow;
 use super::template::{Compiler, Prepared};
 use crate::dom::{HTML, Id, Name, Traits, write_attribute};
 use crate::rules::{Action, ESI, MARK};

@@ -8,13 +8,6 @@ use crate::dom::{escape_text, write_attribute, write_comment};
 use crate::error::LoadError;
 use crate::xpath::css_as_xpath;
 
-/// Includes that a cache in front understands.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct EdgeIncludes {
-    pub(crate) ssi: bool,
-    pub(crate) esi: bool,
-}
-
 /// The namespace of `<esi:include>`.
 pub(crate) const ESI: &str = "http://www.edge-delivery.org/esi/1.0";
 

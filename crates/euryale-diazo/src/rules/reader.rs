@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use roxmltree::Node;
 
-use super::edge::EdgeIncludes;
 use super::files::Folders;
 use super::include::{Included, is_xinclude};
 use super::selector::Written;
 use super::version::Version;
 use super::{
-    ContentRule, DocumentId, Global, Inline, Place, Template, Test, TestId, ThemeFile, ThemeRule,
+    ContentRule, DocumentId, EdgeIncludes, Global, Inline, Place, Template, Test, TestId,
+    ThemeFile, ThemeRule,
 };
 use crate::error::LoadError;
 use crate::stamp::Stamp;

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 
+use super::item::Item;
 use super::steps::{filter, follow};
-use super::value::{Item, Value};
+use super::value::Value;
 use super::{Comparison, Expr, Operator, Path, Variable, World};
 use crate::dom::{Dom, ROOT};
 use crate::error::PageError;

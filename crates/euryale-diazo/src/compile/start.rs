@@ -1,0 +1,50 @@
+//! A start tag of the theme whose attributes depend on the page.
+
+use super::When;
+use crate::rules::{Names, Pattern};
+
+/// A start tag.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) name: String,
+    pub(crate) attributes: Vec<Given>,
+    /// All of them go when one of these holds.
+    pub(crate) drop_all: Vec<When>,
+    pub(crate) edits: Vec<(When, Edit)>,
+    /// What is inside may begin with attributes.
+    pub(crate) stays_open: bool,
+}
+
+/// An attribute of the theme.
+#[derive(Debug)]
+pub(crate) struct Given {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    /// What the value is instead, in an inline theme.
+    pub(crate) computed: Option<Pattern>,
+    pub(crate) bare: bool,
+    /// It goes when one of these holds.
+    pub(crate) drop: Vec<When>,
+}
+
+/// An attribute of the theme before rules are asked about it.
+pub(super) struct GivenNow {
+    pub(super) name: String,
+    pub(super) value: String,
+    pub(super) computed: Option<Pattern>,
+    pub(super) bare: bool,
+}
+
+#[derive(Debug)]
+pub(crate) enum Edit {
+    /// Those of the nodes of a source.
+    Copy { source: u32, names: Names },
+    /// The theme's, then those of the nodes of a source.
+    Merge {
+        source: u32,
+        names: Names,
+        separator: String,
+    },
+    /// A source that selects attributes.
+    Selected { source: u32 },
+}
