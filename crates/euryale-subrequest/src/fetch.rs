@@ -1,5 +1,8 @@
 //! Fetches documents of the site for a page.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 
