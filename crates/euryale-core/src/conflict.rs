@@ -44,10 +44,10 @@ pub struct ConflictRule {
     book: Arc<ConflictBook>,
 }
 
-/// What has just been attempted: for [`ConflictRule::after`].
+/// An attempt that has just ended, for [`ConflictRule::after`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Attempted<'a> {
-    /// What happened before this attempt.
+    /// Its history.
     pub history: History,
     /// The number of retries so far, without those of earlier passes.
     pub retries: u32,

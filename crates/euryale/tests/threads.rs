@@ -1,5 +1,5 @@
-//! A program whose runtime has too few blocking threads is told so in one line. In a program of its
-//! own: the subscriber is the process's.
+//! One line in the log says that a runtime has too few blocking threads. In a program of its own:
+//! the subscriber is the process's.
 
 use euryale::connection::BlockingThreads;
 use euryale::transform::TransformChainLayer;
@@ -91,7 +91,7 @@ fn too_few_threads_are_reported_once_with_their_number_and_the_remedy() {
         let runtime = build(&ledger).unwrap();
         publish(&runtime, &site);
         assert!(errors().is_empty());
-        // What grows later has no threads there.
+        // The runtime has no threads for connections that are added later.
         pool.resize(1001);
         publish(&runtime, &site);
         let said = errors().join("\n");

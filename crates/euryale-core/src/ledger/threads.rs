@@ -35,7 +35,7 @@ impl ThreadBound {
         self.0.threads.load(Ordering::Relaxed)
     }
 
-    /// Raises the bound to `threads`. A bound that is higher stays as it is.
+    /// Raises the bound to `threads`. Never lowers it.
     pub fn raise(&self, threads: usize) {
         self.0.threads.fetch_max(threads, Ordering::Relaxed);
     }
