@@ -1,4 +1,4 @@
-//! Other systems than Linux: files are read, and written as any other body.
+//! On systems other than Linux, files are read and written like other bodies.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

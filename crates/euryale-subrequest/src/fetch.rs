@@ -53,7 +53,7 @@ pub struct Fetch {
 pub struct Document {
     /// Its text.
     pub html: String,
-    /// What caches may do with a page that contains it: the strictest of its answer and of the
+    /// The caching rules for a page that contains it: the strictest of its answer and of the
     /// redirects that led to it.
     pub caching: Caching,
 }
@@ -242,7 +242,7 @@ pub enum FetchError {
     TooDeep(u32),
     /// The service failed without an answer.
     Unanswered {
-        /// What was asked for: where redirects led, if any.
+        /// The address of the request, after redirects.
         address: Uri,
         /// The failure.
         error: Error,
@@ -256,7 +256,7 @@ pub enum FetchError {
 }
 
 impl FetchError {
-    /// Where a document is counted that is missing for this reason.
+    /// The counter of documents that are missing for this reason.
     #[must_use]
     pub fn counter<'p>(&self, parts: &'p Parts) -> &'p Counter {
         match self {
