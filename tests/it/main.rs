@@ -16,6 +16,7 @@ mod handlers;
 mod lanes;
 mod overload;
 mod participants;
+mod postgres;
 mod promises;
 mod refusals;
 mod stopping;

@@ -100,7 +100,8 @@ pub enum Fault {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Database`",
     label = "this says not how to connect, begin, commit and abort",
-    note = "SQLite: `euryale_sqlite::Sqlite`; `()` for no database at all",
+    note = "SQLite: `euryale_sqlite::Sqlite`; PostgreSQL: `euryale_postgres::Postgres`; `()` for \
+        no database at all",
     note = "what r2d2 manages (diesel, postgres): `R2d2::new(manager)`, by the feature `r2d2` of \
         euryale-connection"
 )]

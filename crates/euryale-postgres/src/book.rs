@@ -1,0 +1,60 @@
+//! What a database of PostgreSQL counts.
+
+use euryale_core::ledger::{Book, Counter, Figures};
+
+/// What a [`Postgres`](crate::Postgres) counts, in the ledger that it was given.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct PostgresBook {
+    /// Connections that were opened.
+    pub opened: Counter,
+    /// Waits of a worker for the server's answer.
+    pub round_trips: Counter,
+    /// Statements that were prepared, because the connection did not have them.
+    pub prepared: Counter,
+    /// Statements that were cancelled on another connection.
+    pub cancelled: Counter,
+    /// Cancels that could not be sent.
+    pub not_cancelled: Counter,
+    /// Writers that found the server read-only, and with it all connections to that server.
+    pub demoted: Counter,
+}
+
+impl Book for PostgresBook {
+    fn figures(&self, figures: &mut Figures) {
+        for (name, help, counter) in [
+            (
+                "euryale_postgres_connections_opened_total",
+                "Connections to PostgreSQL that were opened.",
+                &self.opened,
+            ),
+            (
+                "euryale_postgres_round_trips_total",
+                "Waits of a worker for the server's answer.",
+                &self.round_trips,
+            ),
+            (
+                "euryale_postgres_statements_prepared_total",
+                "Statements that a connection did not have and prepared.",
+                &self.prepared,
+            ),
+            (
+                "euryale_postgres_cancels_total",
+                "Statements that were cancelled.",
+                &self.cancelled,
+            ),
+            (
+                "euryale_postgres_failed_cancels_total",
+                "Cancels that could not be sent to the server.",
+                &self.not_cancelled,
+            ),
+            (
+                "euryale_postgres_demotions_total",
+                "Writers that found their server read-only.",
+                &self.demoted,
+            ),
+        ] {
+            figures.counter(name, help, counter);
+        }
+    }
+}

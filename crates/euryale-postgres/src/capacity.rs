@@ -1,0 +1,68 @@
+//! Whether the server has room for the connections of all processes.
+
+use std::fmt;
+
+use crate::Postgres;
+use crate::connect::OpenError;
+use crate::error::Error;
+
+/// How many connections are wanted, and how many the server gives. Its text is one line for the log
+/// of a program that starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capacity {
+    /// The connections of one process: the caps of its pools, and what it opens beside them.
+    pub each: u64,
+    /// The number of processes.
+    pub processes: u64,
+    /// The server's `max_connections`, without those that it reserves for superusers.
+    pub available: u64,
+}
+
+impl Capacity {
+    /// All connections of all processes.
+    #[must_use]
+    pub fn wanted(&self) -> u64 {
+        self.each.saturating_mul(self.processes)
+    }
+
+    /// Returns whether the server gives that many.
+    #[must_use]
+    pub fn suffices(&self) -> bool {
+        self.wanted() <= self.available
+    }
+}
+
+impl fmt::Display for Capacity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "database connections: {} × {} of at most {}",
+            self.processes, self.each, self.available
+        )?;
+        if !self.suffices() {
+            f.write_str("; raise max_connections, or lower the caps or the number of processes")?;
+        }
+        Ok(())
+    }
+}
+
+impl Postgres {
+    /// Compares the connections of `processes` processes with the server's limit, where each opens
+    /// at most `each`. Blocks; for a program's start.
+    ///
+    /// # Errors
+    /// When the server cannot be asked.
+    pub fn capacity(&self, each: usize, processes: usize) -> Result<Capacity, OpenError> {
+        let mut connection = self.open_connection()?;
+        let sql = "SELECT current_setting('max_connections')::int8 \
+            - current_setting('superuser_reserved_connections')::int8";
+        let asked: Result<i64, Error> = connection.query_one(sql, &[]).map(|row| row.get(0));
+        let available = asked.map_err(|error| self.refused(error))?;
+        Ok(Capacity {
+            each: each as u64,
+            processes: processes as u64,
+            available: u64::try_from(available).unwrap_or(0),
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! What a pool does with a connection.
+
+use std::error::Error as StdError;
+
+use euryale_core::{Begin, BoxError, Database, Fault, Interrupt};
+
+use crate::error::{Error, fault_of};
+use crate::{Connection, Postgres};
+
+impl Database for Postgres {
+    type Connection = Connection;
+
+    /// Opens a connection. Fails with [`OpenError`](crate::OpenError).
+    fn connect(&self) -> Result<Connection, BoxError> {
+        Ok(self.open_connection()?)
+    }
+
+    /// Begins. A reader's `BEGIN` is sent with its first statement, so this cannot fail for one.
+    fn begin(&self, connection: &mut Connection, begin: Begin) -> Result<(), BoxError> {
+        Ok(connection.begin(begin)?)
+    }
+
+    /// Commits. Fails with [`TransactionEnded`](crate::TransactionEnded) or [`Error`]. The end of a
+    /// reader is sent and not awaited.
+    fn commit(&self, connection: &mut Connection) -> Result<(), BoxError> {
+        connection.commit()
+    }
+
+    /// Rolls back.
+    fn abort(&self, connection: &mut Connection) -> Result<(), BoxError> {
+        connection.abort()
+    }
+
+    fn classify(&self, error: &(dyn StdError + 'static)) -> Fault {
+        if let Some(error) = error.downcast_ref::<Error>() {
+            return error.fault();
+        }
+        error.downcast_ref().map_or(Fault::Other, fault_of)
+    }
+
+    /// A cancel on another connection, after which this one is dropped.
+    fn interrupt<'c>(&self, connection: &'c Connection) -> Option<&'c Interrupt> {
+        Some(connection.interrupt())
+    }
+
+    /// Whether no transaction is open, the server keeps the connection, and no writer has found the
+    /// server read-only since it was opened. Waits for nothing, unless the job ran statements
+    /// outside of a transaction.
+    fn is_reusable(&self, connection: &mut Connection) -> bool {
+        connection.is_reusable()
+    }
+
+    /// The number of prepared statements: their plans are what makes a connection worth keeping.
+    fn warmth(&self, connection: &Connection) -> u64 {
+        connection.prepared() as u64
+    }
+}

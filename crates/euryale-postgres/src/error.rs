@@ -1,0 +1,180 @@
+//! Failures of a connection, with what they mean for its transaction.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use euryale_core::Fault;
+use tokio_postgres::error::{DbError, Severity, SqlState};
+
+use crate::sqlstate::{self, Answer, Situation};
+use crate::wire::Failure;
+
+/// A statement failed, or its connection did.
+///
+/// Its fault depends on what the connection did at the time: the same SQLSTATE is a conflict in a
+/// reader and the loss of the server's role in a writer. tokio-postgres' own error is the source.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    fault: Fault,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Client(tokio_postgres::Error),
+    Unanswered,
+    NotSent,
+}
+
+impl Error {
+    pub(crate) fn new(failure: Failure, at: Situation) -> Self {
+        let lost = if at.committing {
+            Fault::InDoubt
+        } else {
+            Fault::Disconnected
+        };
+        match failure {
+            Failure::Unanswered => Self {
+                kind: Kind::Unanswered,
+                fault: lost,
+            },
+            Failure::Failed(error) => {
+                let fault = match error.as_db_error() {
+                    Some(answer) => sqlstate::fault(answer_of(answer), at),
+                    None if is_lost(&error) => lost,
+                    None => Fault::Other,
+                };
+                Self {
+                    kind: Kind::Client(error),
+                    fault,
+                }
+            }
+        }
+    }
+
+    /// The connection had ended before `COMMIT` was sent.
+    pub(crate) fn not_sent() -> Self {
+        Self {
+            kind: Kind::NotSent,
+            fault: Fault::Disconnected,
+        }
+    }
+
+    /// The server's code, if the server has answered.
+    pub fn code(&self) -> Option<&SqlState> {
+        self.as_db_error().map(DbError::code)
+    }
+
+    /// The server's answer: message, detail, table, column and constraint.
+    pub fn as_db_error(&self) -> Option<&DbError> {
+        match &self.kind {
+            Kind::Client(error) => error.as_db_error(),
+            Kind::Unanswered | Kind::NotSent => None,
+        }
+    }
+
+    pub(crate) fn fault(&self) -> Fault {
+        self.fault
+    }
+
+    pub(crate) fn answer(&self) -> Option<Answer<'_>> {
+        self.as_db_error().map(answer_of)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Client(error) => match error.as_db_error() {
+                // Its detail may show what is in a row.
+                Some(answer) => {
+                    write!(
+                        f,
+                        "PostgreSQL: {} ({})",
+                        answer.message(),
+                        answer.code().code()
+                    )
+                }
+                None => write!(f, "PostgreSQL: {error}"),
+            },
+            Kind::Unanswered => {
+                f.write_str("PostgreSQL: the server does not answer; the connection is dropped")
+            }
+            Kind::NotSent => f.write_str(
+                "PostgreSQL: the connection was lost before the commit was sent; nothing was \
+                    committed",
+            ),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.kind {
+            Kind::Client(error) => Some(error),
+            Kind::Unanswered | Kind::NotSent => None,
+        }
+    }
+}
+
+/// What an error of tokio-postgres means when nobody says in which transaction it happened.
+pub(crate) fn fault_of(error: &tokio_postgres::Error) -> Fault {
+    let at = Situation {
+        access: euryale_core::Access::Write,
+        committing: false,
+        bounds_locks: false,
+    };
+    match error.as_db_error() {
+        Some(answer) => sqlstate::fault(answer_of(answer), at),
+        None if is_lost(error) => Fault::Disconnected,
+        None => Fault::Other,
+    }
+}
+
+fn answer_of(error: &DbError) -> Answer<'_> {
+    Answer {
+        code: error.code().code(),
+        ends_session: matches!(
+            error.parsed_severity(),
+            Some(Severity::Fatal | Severity::Panic)
+        ),
+        table: error.table(),
+        routine: error.routine(),
+    }
+}
+
+/// Returns whether the socket has ended. (An error of ours, such as a parameter of another type, is
+/// none of the connection's.)
+fn is_lost(error: &tokio_postgres::Error) -> bool {
+    let source = error.source();
+    error.is_closed() || source.is_some_and(<dyn StdError>::is::<std::io::Error>)
+}
+
+/// The transaction was over before its commit. Nothing of the publication is in the database, except
+/// for what the publisher itself committed.
+///
+/// Either a statement failed and the publisher did not pass its error on, or the publisher ran
+/// `COMMIT` or `ROLLBACK` itself.
+#[derive(Debug)]
+pub struct TransactionEnded(pub(crate) Option<Error>);
+
+impl fmt::Display for TransactionEnded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Some(_) => {
+                "PostgreSQL: nothing was committed, because a statement failed and the publisher \
+                    ignored its error"
+            }
+            None => {
+                "PostgreSQL: the transaction ended before its commit; a publisher must not run \
+                    COMMIT or ROLLBACK"
+            }
+        })
+    }
+}
+
+impl StdError for TransactionEnded {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.as_ref().map(|error| error as _)
+    }
+}

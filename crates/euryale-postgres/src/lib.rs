@@ -1,0 +1,145 @@
+//! PostgreSQL as the database behind a publisher: a reader costs one round trip, conflicts are told
+//! apart from other errors, and a lost connection from an unknown outcome.
+//!
+//! [`Postgres`] is a `Database` for a pool. It is innermost in the onion: all of it blocks, and a
+//! pool calls it only in a worker. [`Postgres::open`], [`Postgres::migrate`] and
+//! [`Postgres::capacity`] block too; call them before the program starts to serve.
+//!
+//! # Example
+//!
+//! ```no_run
+//! use euryale_core::{Abort, Body, Request, Response, Transaction};
+//! use euryale_postgres::Postgres;
+//!
+//! fn notes(_: &Request, transaction: &mut Transaction<'_, Postgres>) -> Result<Response, Abort> {
+//!     let connection = transaction.connection()?;
+//!     let first = connection.query_one("SELECT text FROM note ORDER BY id LIMIT 1", &[])?;
+//!     let text: String = first.get("text");
+//!     Ok(Response::new(Body::from(text)))
+//! }
+//! # fn is_publisher<P: euryale_core::Publisher<Postgres>>(_: P) {}
+//!
+//! # fn main() -> Result<(), euryale_core::BoxError> {
+//! # is_publisher(notes);
+//! let postgres = Postgres::open("postgres://site@db1,db2/site?target_session_attrs=read-write")?;
+//! postgres.migrate(&["CREATE TABLE note (id bigserial PRIMARY KEY, text text NOT NULL)"])?;
+//!
+//! // 4 processes with a pool of 16, and one connection for this check.
+//! let capacity = postgres.capacity(16 + 1, 4)?;
+//! println!("{capacity}");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It replaces, from Zope: RelStorage on PostgreSQL. Rows replace pickles; conflicts and retries
+//! work as before.
+//!
+//! # What does a transaction cost?
+//!
+//! | `begin` | sends | waits for |
+//! |---|---|---|
+//! | `Access::Read` | `BEGIN … READ ONLY` together with the first statement | that statement; the end is sent and not awaited |
+//! | `Access::Write` | `BEGIN` | the server's answer, each statement, and the commit |
+//!
+//! A reader whose statement is prepared already waits once. A writer's first statement is not sent
+//! behind a `BEGIN` that may fail, because it would run without a transaction then. Statements are
+//! prepared at their first use, and kept by their text for as long as the connection lives.
+//!
+//! The worker itself drives the connection: a wait is one `poll(2)`, and no other thread wakes up.
+//!
+//! # Isolation
+//!
+//! Both kinds of transactions are `REPEATABLE READ` ([`Postgres::isolation`],
+//! [`Postgres::reader_isolation`]): all statements see one state, and a write to a row that was
+//! changed since is a conflict, after which the request is published again. With PostgreSQL's own
+//! default, `READ COMMITTED`, a publisher that reads a number and writes it back increased loses
+//! the increments of others.
+//!
+//! A reader that writes is refused by the server (`25006`) and published again as a writer.
+//!
+//! # Errors
+//!
+//! | SQLSTATE | fault | why |
+//! |---|---|---|
+//! | `40001`, `40P01` | conflict | another transaction came first, or two waited for each other |
+//! | `55P03` | conflict | only with [`Postgres::lock_timeout`]; otherwise the statement's own `NOWAIT` |
+//! | `25006` in a reader | conflict | published again as a writer |
+//! | `25006` in a writer | disconnected | the server is a primary no longer; every connection to it is replaced |
+//! | `57014` | elapsed | the deadline; answered 504, never retried |
+//! | `53100` | full | the connection is sound; once there is room again, it writes again |
+//! | `0A000` of a prepared plan, `26000` | conflict | a table was altered; the statement is prepared again |
+//! | class 08, severity `FATAL`, the socket's end | disconnected | answered 503; after `COMMIT` was sent, in doubt |
+//! | all others | other | an error in the application or its SQL |
+//!
+//! After a failed statement PostgreSQL answers `COMMIT` with a rollback. A publisher that ignored
+//! the error ends in [`TransactionEnded`]: nothing was committed, and it is an error.
+//!
+//! A connection is looked at, without waiting, before it is used again: one whose server has
+//! restarted or lost its role meanwhile is replaced, and no request notices.
+//!
+//! # Panics
+//!
+//! None of its own.
+//!
+//! # Cancellation
+//!
+//! A transaction's deadline is its `statement_timeout`, so the server ends the statement by itself.
+//! A pool that stops a transaction earlier sends a cancel, on another connection and from a thread
+//! of its own; since a cancel may arrive late, the connection is dropped afterwards. A commit is
+//! never stopped. A server that does not answer at all is given up two seconds after the deadline.
+//!
+//! A dropped connection says goodbye, for at most 100 ms.
+//!
+//! # Backpressure
+//!
+//! The queue is in the pool. The server's limit on connections is shared by all processes:
+//! [`Postgres::capacity`] compares the two when a program starts.
+//!
+//! # Connecting
+//!
+//! [`Postgres::open`] reads what libpq reads: a URL or pairs, several hosts with
+//! `target_session_attrs`, its environment variables, and the password file. Not supported are
+//! client certificates, Kerberos, services and `options`. `connect_timeout` is 5 s unless it is
+//! set, since a worker waits; keepalives find a dead peer within 25 s.
+//!
+//! With the feature `tls`, `sslmode` is as in libpq, up to `verify-full` with `sslrootcert`. The
+//! program chooses rustls' provider of cryptography: call `CryptoProvider::install_default`.
+//! Sockets of this machine are never encrypted.
+//!
+//! # A session has no state
+//!
+//! This crate sets nothing that outlives a transaction, and a publisher should not: the connection
+//! serves other publications. What a role needs belongs to the role (`ALTER ROLE … SET …`).
+
+#![forbid(unsafe_code)]
+
+mod book;
+mod cancel;
+mod capacity;
+mod connect;
+mod connection;
+mod database;
+mod error;
+mod marks;
+mod migrate;
+mod postgres;
+mod settings;
+mod socket;
+mod sqlstate;
+mod statements;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod transaction;
+mod wire;
+
+pub use tokio_postgres;
+
+pub use self::book::PostgresBook;
+pub use self::capacity::Capacity;
+pub use self::connect::OpenError;
+pub use self::connection::Connection;
+pub use self::error::{Error, TransactionEnded};
+pub use self::migrate::MigrateError;
+pub use self::postgres::{Isolation, Postgres};
+pub use self::settings::SettingsError;

@@ -1,0 +1,67 @@
+//! Marks of commits, by which a commit whose answer was lost is settled.
+//!
+//! A row with a key of its own is inserted in the message that commits. After a lost answer another
+//! connection inserts the same key. If the key is there, the transaction was committed. If not, it
+//! is now: should the commit still be on its way, it meets the key and fails. So the transaction was
+//! not committed, and never will be.
+//!
+//! `pg_xact_status()` is no substitute: after a crash the server gives the numbers of transactions
+//! that were lost to others, and then calls the lost ones committed.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::sqlstate::MARKS;
+
+/// Creates the table of marks.
+pub(crate) const CREATE: &str = "CREATE TABLE IF NOT EXISTS euryale_commit (\
+    id uuid PRIMARY KEY, \
+    settled boolean NOT NULL DEFAULT false, \
+    at timestamptz NOT NULL DEFAULT clock_timestamp())";
+
+/// Removes marks of commits that nobody asks for any more. Every process does it, so each leaves
+/// alone what another one is removing.
+pub(crate) const PRUNE: &str = "DELETE FROM euryale_commit WHERE id IN (\
+    SELECT id FROM euryale_commit WHERE at < now() - interval '1 hour' \
+    LIMIT 20000 FOR UPDATE SKIP LOCKED)";
+
+/// The key of one commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark(u64, u64);
+
+impl Mark {
+    /// A key that no other commit has, of this process or another one.
+    pub(crate) fn next() -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        static PROCESS: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+        // Its keys come from the system's source of random numbers.
+        let process = PROCESS.get_or_init(|| RandomState::new().build_hasher().finish());
+        Self(*process, COUNT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Commits with this mark. A transaction that has written nothing has no number and leaves no
+    /// mark.
+    pub(crate) fn commit(self) -> String {
+        format!(
+            "INSERT INTO {MARKS} (id) SELECT '{self}' \
+             WHERE pg_current_xact_id_if_assigned() IS NOT NULL; COMMIT"
+        )
+    }
+}
+
+impl fmt::Display for Mark {
+    /// As a `uuid` is written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(high, low) = self;
+        write!(
+            f,
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            high >> 32,
+            (high >> 16) & 0xffff,
+            high & 0xffff,
+            low >> 48,
+            low & 0xffff_ffff_ffff,
+        )
+    }
+}

@@ -1,0 +1,229 @@
+//! Schema versions: how many steps a database has behind it.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::connect::OpenError;
+use crate::error::Error;
+use crate::{Connection, Postgres, marks};
+
+/// The key of the lock that migrations take: `euryale` in ASCII.
+const LOCK: i64 = 0x0065_7572_7961_6c65;
+
+const CREATE: &str = "CREATE TABLE IF NOT EXISTS euryale_schema (version int NOT NULL)";
+
+impl Postgres {
+    /// Brings the schema up to date: runs those of `steps` that the database has not seen, in
+    /// order, and returns by how many it was behind. Blocks; for a program's start, before it
+    /// serves.
+    ///
+    /// The version is the number of steps behind it, in the table `euryale_schema` of the current
+    /// schema. So a step that was once released must never be changed, moved or removed; append
+    /// another one. A step is one or more statements, without `COMMIT`.
+    ///
+    /// Each step is one transaction, together with its new version, under an [advisory
+    /// lock](https://www.postgresql.org/docs/15/explicit-locking.html#ADVISORY-LOCKS): programs that
+    /// start at the same time wait for each other, and each step is done once. The table of
+    /// [marks](Self::create_marks) is made with them.
+    ///
+    /// # Errors
+    /// [`MigrateError::Newer`] and [`MigrateError::Foreign`], and nothing was changed. After
+    /// [`Step`](MigrateError::Step) the steps before the failing one are done.
+    pub fn migrate(&self, steps: &[&str]) -> Result<usize, MigrateError> {
+        let mut connection = self.open_connection()?;
+        let done = self.steps_done(&mut connection, steps)?;
+        while self.next_step(&mut connection, steps)? {}
+        self.state.marks_exist();
+        Ok(steps.len() - done)
+    }
+
+    /// Creates the table `euryale_commit`, by whose rows a commit is settled whose answer was lost.
+    /// For programs whose schema others migrate; [`migrate`](Self::migrate) does it, too.
+    ///
+    /// # Errors
+    /// When the role may not create tables.
+    pub fn create_marks(&self) -> Result<(), MigrateError> {
+        let mut connection = self.open_connection()?;
+        let created = self.locked(&mut connection, |connection| {
+            connection.batch_execute(marks::CREATE)
+        });
+        created.map_err(|source| self.failed(0, source))?;
+        self.state.marks_exist();
+        Ok(())
+    }
+
+    /// Does one step, and before the first one the tables; `false` when none was left.
+    fn next_step(&self, connection: &mut Connection, steps: &[&str]) -> Result<bool, MigrateError> {
+        let number = self.steps_done(connection, steps)?;
+        let has_tables = self.has_tables(connection)?;
+        if number == steps.len() && has_tables {
+            return Ok(false);
+        }
+        let step = if has_tables { number + 1 } else { 0 };
+        let ran = self.locked(connection, |connection| {
+            if step == 0 {
+                connection.batch_execute(CREATE)?;
+                return connection.batch_execute(marks::CREATE);
+            }
+            // Another program may have been first.
+            if version(connection)? != Some(i32::try_from(number).unwrap_or(i32::MAX)) {
+                return Ok(());
+            }
+            connection.batch_execute(steps[number])?;
+            let set =
+                format!("DELETE FROM euryale_schema; INSERT INTO euryale_schema VALUES ({step})");
+            connection.batch_execute(&set)
+        });
+        ran.map_err(|source| self.failed(step, source))?;
+        Ok(true)
+    }
+
+    /// Runs `f` in a transaction that waits for those of other programs.
+    fn locked(
+        &self,
+        connection: &mut Connection,
+        f: impl FnOnce(&mut Connection) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let begin = format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK})");
+        connection.batch_execute(&begin)?;
+        match f(connection) {
+            // Fails if a statement failed, where `COMMIT` alone would not.
+            Ok(()) => connection.batch_execute("SELECT 1; COMMIT"),
+            Err(error) => {
+                // The connection ends with its transaction if this fails, too.
+                let _ = connection.batch_execute("ROLLBACK");
+                Err(error)
+            }
+        }
+    }
+
+    fn has_tables(&self, connection: &mut Connection) -> Result<bool, MigrateError> {
+        let sql = "SELECT to_regclass('euryale_schema') IS NOT NULL \
+            AND to_regclass('euryale_commit') IS NOT NULL";
+        let row = connection
+            .query_one(sql, &[])
+            .map_err(|error| self.refused(error))?;
+        Ok(row.get(0))
+    }
+
+    fn steps_done(
+        &self,
+        connection: &mut Connection,
+        steps: &[&str],
+    ) -> Result<usize, MigrateError> {
+        let refused = |error| MigrateError::Open(self.refused(error));
+        let found = version(connection).map_err(refused)?;
+        let Some(found) = found else {
+            let others = others(connection).map_err(refused)?;
+            return match others {
+                0 => Ok(0),
+                _ => Err(MigrateError::Foreign { name: self.name() }),
+            };
+        };
+        match usize::try_from(found) {
+            Ok(done) if done <= steps.len() => Ok(done),
+            _ => Err(MigrateError::Newer {
+                name: self.name(),
+                found,
+                known: steps.len(),
+            }),
+        }
+    }
+
+    fn failed(&self, step: usize, source: Error) -> MigrateError {
+        MigrateError::Step {
+            name: self.name(),
+            step,
+            source,
+        }
+    }
+}
+
+/// The version; `None` in a database that has not seen a migration.
+fn version(connection: &mut Connection) -> Result<Option<i32>, Error> {
+    let exists = "SELECT to_regclass('euryale_schema') IS NOT NULL";
+    if !connection.query_one(exists, &[])?.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    let row = connection.query_opt("SELECT max(version) FROM euryale_schema", &[])?;
+    Ok(row.map(|row| row.get::<_, Option<i32>>(0).unwrap_or(0)))
+}
+
+/// The number of tables, views and sequences of others in the current schema.
+fn others(connection: &mut Connection) -> Result<i64, Error> {
+    let sql = "SELECT count(*) FROM pg_class \
+        WHERE relnamespace = current_schema()::regnamespace \
+        AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND relname <> 'euryale_commit'";
+    Ok(connection.query_one(sql, &[])?.get(0))
+}
+
+/// The schema could not be brought up to date. One line: which database, what is wrong, what to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum MigrateError {
+    /// The database cannot be opened, or its version cannot be read.
+    Open(OpenError),
+    /// The schema is of a later version than this program knows. Nothing was changed.
+    Newer {
+        /// The database.
+        name: String,
+        /// Its version.
+        found: i32,
+        /// The last version that this program knows.
+        known: usize,
+    },
+    /// The current schema has tables, and none of them says its version: another program made them.
+    /// Nothing was changed.
+    Foreign {
+        /// The database.
+        name: String,
+    },
+    /// A step failed; the steps before it are done, and nothing of it is.
+    Step {
+        /// The database.
+        name: String,
+        /// Which step, from 1; 0 is the creation of this crate's own tables.
+        step: usize,
+        /// Why.
+        source: Error,
+    },
+}
+
+impl fmt::Display for MigrateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open(error) => error.fmt(f),
+            Self::Newer { name, found, known } => write!(
+                f,
+                "database {name}: its schema version is {found}, this program knows {known}; \
+                 start a newer program or restore an older backup (nothing was changed)"
+            ),
+            Self::Foreign { name } => write!(
+                f,
+                "database {name}: it has the tables of another program; name an empty database, or \
+                 create a schema for this one (nothing was changed)"
+            ),
+            Self::Step { name, step, .. } => write!(
+                f,
+                "database {name}: schema step {step} failed; the schema is as the step before \
+                 left it"
+            ),
+        }
+    }
+}
+
+impl StdError for MigrateError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Open(error) => error.source(),
+            Self::Newer { .. } | Self::Foreign { .. } => None,
+            Self::Step { source, .. } => Some(source),
+        }
+    }
+}
+
+impl From<OpenError> for MigrateError {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
+    }
+}

@@ -1,0 +1,242 @@
+//! The database: where its servers are, and how transactions on it behave.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use euryale_core::Ledger;
+
+use crate::book::PostgresBook;
+use crate::cancel::Canceller;
+use crate::connect::OpenError;
+use crate::settings::{Settings, SettingsError, Surroundings};
+use crate::tls::Tls;
+
+/// How often marks of old commits are removed.
+const PRUNE_EVERY: Duration = Duration::from_secs(10);
+
+/// A database of PostgreSQL, as the database behind a pool.
+///
+/// Settings hold for connections opened after them. Clones are the same database.
+#[doc(alias = "RelStorage")]
+#[derive(Clone)]
+#[must_use]
+pub struct Postgres {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) tls: Tls,
+    pub(crate) options: Options,
+    pub(crate) state: Arc<State>,
+}
+
+/// How transactions are isolated from each other
+/// (<https://www.postgresql.org/docs/15/transaction-iso.html>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Each statement sees what was committed before it. A publisher that reads a value and writes
+    /// it back changed loses the changes of others in between.
+    ReadCommitted,
+    /// All statements see one state. A write to a row that was changed since is a conflict, and the
+    /// request is published again, as with ZODB.
+    RepeatableRead,
+    /// The transactions could have run one after the other. Even a reader may be a conflict.
+    Serializable,
+}
+
+impl Isolation {
+    pub(crate) fn sql(self) -> &'static str {
+        match self {
+            Self::ReadCommitted => "READ COMMITTED",
+            Self::RepeatableRead => "REPEATABLE READ",
+            Self::Serializable => "SERIALIZABLE",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    pub(crate) isolation: Isolation,
+    pub(crate) reader_isolation: Isolation,
+    pub(crate) lock_timeout: Option<Duration>,
+    pub(crate) statements: usize,
+    pub(crate) has_pooler: bool,
+}
+
+/// What connections share.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// Counts the times that a server was found to have lost its role.
+    epoch: AtomicU64,
+    has_marks: AtomicBool,
+    marks_are_wanted: bool,
+    /// When marks were last removed, in milliseconds since `start`.
+    pruned: AtomicU64,
+    start: Instant,
+    book: Arc<PostgresBook>,
+    canceller: Canceller,
+}
+
+impl State {
+    fn new(book: Arc<PostgresBook>, has_marks: bool, marks_are_wanted: bool) -> Self {
+        Self {
+            epoch: AtomicU64::new(0),
+            has_marks: AtomicBool::new(has_marks),
+            marks_are_wanted,
+            pruned: AtomicU64::new(0),
+            start: Instant::now(),
+            canceller: Canceller::new(Arc::clone(&book)),
+            book,
+        }
+    }
+
+    pub(crate) fn book(&self) -> &PostgresBook {
+        &self.book
+    }
+
+    pub(crate) fn canceller(&self) -> &Canceller {
+        &self.canceller
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// A writer on a connection of this epoch found the server read-only: every connection of the
+    /// epoch leads to it.
+    pub(crate) fn demoted(&self, epoch: u64) {
+        let next =
+            self.epoch
+                .compare_exchange(epoch, epoch + 1, Ordering::AcqRel, Ordering::Acquire);
+        if next.is_ok() {
+            self.book.demoted.add(1);
+            tracing::warn!("a writer found PostgreSQL read-only: all connections are replaced");
+        }
+    }
+
+    pub(crate) fn has_marks(&self) -> bool {
+        self.marks_are_wanted && self.has_marks.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn marks_exist(&self) {
+        self.has_marks.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns `true` to one caller in each period.
+    pub(crate) fn is_time_to_prune(&self) -> bool {
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let last = self.pruned.load(Ordering::Relaxed);
+        if now.saturating_sub(last) < PRUNE_EVERY.as_millis() as u64 {
+            return false;
+        }
+        let taken = self
+            .pruned
+            .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed);
+        taken.is_ok()
+    }
+}
+
+impl Postgres {
+    /// The database at `url`, which is what libpq accepts: `postgres://user@host/database?…`, or
+    /// `host=… dbname=…`. Its variables (`PGHOST`, `PGPASSWORD` …) and its password file fill in
+    /// what is missing.
+    ///
+    /// Connects once, so that a wrong password or name is reported before a program serves, and
+    /// changes nothing. Blocks.
+    ///
+    /// # Errors
+    /// One line that says what to do: a setting is wrong, no server can be reached, or it refuses.
+    pub fn open(url: &str) -> Result<Self, OpenError> {
+        let settings = Settings::read(url, &Surroundings::here())?;
+        let tls = Tls::new(&settings)?;
+        let options = Options {
+            isolation: Isolation::RepeatableRead,
+            reader_isolation: Isolation::RepeatableRead,
+            lock_timeout: None,
+            statements: 64,
+            has_pooler: settings.has_pooler,
+        };
+        let mut database = Self {
+            settings: Arc::new(settings),
+            tls,
+            options,
+            state: Arc::new(State::new(Arc::default(), false, true)),
+        };
+        let has_marks = database.look_for_marks()?;
+        database.state = Arc::new(State::new(Arc::default(), has_marks, true));
+        Ok(database)
+    }
+
+    fn look_for_marks(&self) -> Result<bool, OpenError> {
+        let mut connection = self.open_connection()?;
+        let row = connection
+            .query_one("SELECT to_regclass('euryale_commit') IS NOT NULL", &[])
+            .map_err(|error| self.refused(error))?;
+        Ok(row.get(0))
+    }
+
+    /// How writers are isolated. Default: [`Isolation::RepeatableRead`].
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.options.isolation = isolation;
+        self
+    }
+
+    /// How transactions that only read are isolated. Default: [`Isolation::RepeatableRead`]. The
+    /// end of one is awaited only with [`Isolation::Serializable`].
+    pub fn reader_isolation(mut self, isolation: Isolation) -> Self {
+        self.options.reader_isolation = isolation;
+        self
+    }
+
+    /// The maximum time that a writer waits for a lock before it is a conflict. Default: it waits
+    /// until its deadline. Counted in whole milliseconds.
+    pub fn lock_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options.lock_timeout = timeout.into();
+        self
+    }
+
+    /// The number of prepared statements that a connection keeps. Default: 64. The one that was
+    /// used longest ago makes room.
+    pub fn statement_cache(mut self, statements: usize) -> Self {
+        self.options.statements = statements;
+        self
+    }
+
+    /// Whether commits are marked, so that one whose answer was lost can be settled. Default: yes,
+    /// once [`migrate`](Self::migrate) or [`create_marks`](Self::create_marks) has made the table.
+    pub fn settle(mut self, settle: bool) -> Self {
+        let has_marks = self.state.has_marks.load(Ordering::Relaxed);
+        let book = Arc::clone(&self.state.book);
+        self.state = Arc::new(State::new(book, has_marks, settle));
+        self
+    }
+
+    /// Counts in this ledger: the [`PostgresBook`]. Give it the pool's, so that `/metrics` shows
+    /// it.
+    pub fn ledger(mut self, ledger: &Ledger) -> Self {
+        let has_marks = self.state.has_marks.load(Ordering::Relaxed);
+        let wanted = self.state.marks_are_wanted;
+        self.state = Arc::new(State::new(ledger.of(), has_marks, wanted));
+        self
+    }
+
+    /// The user, the servers and the database, without the password.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.settings.name()
+    }
+}
+
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres")
+            .field("name", &self.name())
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<SettingsError> for OpenError {
+    fn from(error: SettingsError) -> Self {
+        Self::settings(error)
+    }
+}

@@ -1,0 +1,240 @@
+//! A socket that never blocks a call, and can be waited for without a runtime.
+//!
+//! tokio-postgres speaks the protocol over any `AsyncRead + AsyncWrite`. This one belongs to one
+//! worker: instead of a waker it notes what the last poll found missing, and the worker waits for
+//! that with `poll(2)`. So a connection is one descriptor, and a wait is one system call.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::sockopt;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How a server is reached, once its name has been resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    Unix(PathBuf),
+    Tcp(SocketAddr),
+}
+
+/// When a peer that no longer answers is given up (`tcp(7)`).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keepalives {
+    pub(crate) idle: Duration,
+    pub(crate) interval: Duration,
+    pub(crate) count: u32,
+    /// For what was sent and not acknowledged; zero is the system's default.
+    pub(crate) user_timeout: Duration,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+}
+
+/// The half that tokio-postgres reads and writes.
+#[derive(Debug)]
+pub(crate) struct Socket(Arc<Shared>);
+
+/// The half that a worker waits on.
+#[derive(Clone, Debug)]
+pub(crate) struct Watch(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    stream: Stream,
+    /// Reading was worth a call when last looked at.
+    may_be_readable: AtomicBool,
+    wants_to_write: AtomicBool,
+    /// Bytes that the kernel has accepted.
+    accepted: AtomicU64,
+}
+
+impl Socket {
+    /// Connects, for at most `within`.
+    pub(crate) fn connect(
+        address: &Address,
+        within: Duration,
+        keepalives: Keepalives,
+    ) -> io::Result<(Self, Watch)> {
+        let stream = match address {
+            Address::Unix(path) => Stream::Unix(connect_unix(path)?),
+            Address::Tcp(address) => {
+                let stream = TcpStream::connect_timeout(address, within)?;
+                stream.set_nodelay(true)?;
+                set_keepalives(&stream, keepalives)?;
+                stream.set_nonblocking(true)?;
+                Stream::Tcp(stream)
+            }
+        };
+        let shared = Arc::new(Shared {
+            stream,
+            may_be_readable: AtomicBool::new(true),
+            wants_to_write: AtomicBool::new(false),
+            accepted: AtomicU64::new(0),
+        });
+        Ok((Self(Arc::clone(&shared)), Watch(shared)))
+    }
+}
+
+fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    // A local connect waits only while the server's backlog is full.
+    let stream = UnixStream::connect(path)?;
+    stream.set_nonblocking(true)?;
+    Ok(stream)
+}
+
+#[cfg(target_os = "linux")]
+fn set_keepalives(stream: &TcpStream, keepalives: Keepalives) -> io::Result<()> {
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, keepalives.idle)?;
+    sockopt::set_tcp_keepintvl(stream, keepalives.interval)?;
+    sockopt::set_tcp_keepcnt(stream, keepalives.count)?;
+    let millis = u32::try_from(keepalives.user_timeout.as_millis()).unwrap_or(u32::MAX);
+    Ok(sockopt::set_tcp_user_timeout(stream, millis)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_keepalives(stream: &TcpStream, _: Keepalives) -> io::Result<()> {
+    Ok(sockopt::set_socket_keepalive(stream, true)?)
+}
+
+impl Watch {
+    /// Waits until the socket has what the last poll found missing, or `until`. Returns `false`
+    /// when that has passed.
+    pub(crate) fn wait(&self, until: Option<Instant>) -> io::Result<bool> {
+        let mut wanted = PollFlags::IN;
+        if self.0.wants_to_write.swap(false, Ordering::Relaxed) {
+            wanted |= PollFlags::OUT;
+        }
+        loop {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+            let mut fds = [PollFd::from_borrowed_fd(self.0.stream(), wanted)];
+            match poll(&mut fds, timeout.as_ref()) {
+                Ok(0) => return Ok(false),
+                Ok(_) => {
+                    let found = fds[0].revents();
+                    // An error or the end is found by reading.
+                    if found != PollFlags::OUT {
+                        self.0.may_be_readable.store(true, Ordering::Relaxed);
+                    }
+                    return Ok(true);
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Returns whether there is something to read, the end included, without waiting.
+    pub(crate) fn is_readable(&self) -> bool {
+        // What cannot be asked is for the next read to find out.
+        self.wait(Some(Instant::now())).unwrap_or(true)
+    }
+
+    /// The number of bytes that the kernel has accepted so far.
+    pub(crate) fn accepted(&self) -> u64 {
+        self.0.accepted.load(Ordering::Relaxed)
+    }
+}
+
+impl Shared {
+    fn stream(&self) -> BorrowedFd<'_> {
+        match &self.stream {
+            Stream::Unix(stream) => stream.as_fd(),
+            Stream::Tcp(stream) => stream.as_fd(),
+        }
+    }
+
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &self.stream {
+            Stream::Unix(stream) => (&*stream).read(buffer),
+            Stream::Tcp(stream) => (&*stream).read(buffer),
+        }
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match &self.stream {
+            Stream::Unix(stream) => (&*stream).write(bytes),
+            Stream::Tcp(stream) => (&*stream).write(bytes),
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let shared = &*self.0;
+        if !shared.may_be_readable.load(Ordering::Relaxed) {
+            return Poll::Pending;
+        }
+        let room = buffer.initialize_unfilled();
+        let room_len = room.len();
+        match shared.read(room) {
+            Ok(read) => {
+                // The kernel had no more than that.
+                if read < room_len {
+                    shared.may_be_readable.store(false, Ordering::Relaxed);
+                }
+                buffer.advance(read);
+                Poll::Ready(Ok(()))
+            }
+            Err(error) if is_not_now(&error) => {
+                shared.may_be_readable.store(false, Ordering::Relaxed);
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let shared = &*self.0;
+        match shared.write(bytes) {
+            Ok(written) => {
+                shared.accepted.fetch_add(written as u64, Ordering::Relaxed);
+                Poll::Ready(Ok(written))
+            }
+            Err(error) if is_not_now(&error) => {
+                shared.wants_to_write.store(true, Ordering::Relaxed);
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let end = match &self.0.stream {
+            Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
+        };
+        Poll::Ready(end)
+    }
+}
+
+fn is_not_now(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}

@@ -1,0 +1,69 @@
+//! Prepared statements, kept from transaction to transaction by their text.
+
+use std::collections::HashMap;
+
+use tokio_postgres::Statement;
+use tokio_postgres::types::Type;
+
+/// What is kept of a statement that was prepared once.
+#[derive(Clone)]
+pub(crate) enum Prepared {
+    /// It has a name on the server.
+    Named(Statement),
+    /// Behind a pooler a name would be met by other clients: only the types of its parameters are
+    /// kept, and the statement is sent each time.
+    Typed(std::sync::Arc<[Type]>),
+}
+
+#[derive(Default)]
+pub(crate) struct Statements {
+    known: HashMap<Box<str>, Entry>,
+    room: usize,
+    clock: u64,
+}
+
+struct Entry {
+    prepared: Prepared,
+    used: u64,
+}
+
+impl Statements {
+    pub(crate) fn with_room(room: usize) -> Self {
+        Self {
+            known: HashMap::new(),
+            room,
+            clock: 0,
+        }
+    }
+
+    pub(crate) fn get(&mut self, sql: &str) -> Option<Prepared> {
+        self.clock += 1;
+        let entry = self.known.get_mut(sql)?;
+        entry.used = self.clock;
+        Some(entry.prepared.clone())
+    }
+
+    /// Keeps a statement; the one that was used longest ago makes room for it.
+    pub(crate) fn keep(&mut self, sql: &str, prepared: Prepared) {
+        if self.room == 0 {
+            return;
+        }
+        if self.known.len() >= self.room {
+            let oldest = self.known.iter().min_by_key(|(_, entry)| entry.used);
+            if let Some(oldest) = oldest.map(|(sql, _)| sql.clone()) {
+                self.known.remove(&oldest);
+            }
+        }
+        let used = self.clock;
+        self.known.insert(sql.into(), Entry { prepared, used });
+    }
+
+    /// The server has it no longer, or not as it was.
+    pub(crate) fn forget(&mut self, sql: &str) {
+        self.known.remove(sql);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+}

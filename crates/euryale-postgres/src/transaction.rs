@@ -1,0 +1,197 @@
+//! How transactions begin and end on a connection.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use euryale_core::{Access, Begin, BoxError};
+
+use crate::connection::{Connection, Phase};
+use crate::error::{Error, TransactionEnded};
+use crate::marks::{Mark, PRUNE};
+use crate::postgres::Isolation;
+use crate::wire::Failure;
+
+/// How long the server may take to roll back.
+const ROLL_BACK_WITHIN: Duration = Duration::from_secs(5);
+
+/// The server ends a transaction whose client has been silent for so long. Marks are kept twice as
+/// long, so a commit that arrives later than its mark is kept has no transaction to commit.
+const SILENCE: &str = "30min";
+
+/// The SQLSTATE of the warning that there is no transaction to end.
+const NO_TRANSACTION: &str = "25P01";
+
+impl Connection {
+    /// A reader's `BEGIN` is sent with its first statement. A writer's is awaited: a statement that
+    /// was sent behind a `BEGIN` that fails would run without it.
+    pub(crate) fn begin(&mut self, begin: Begin) -> Result<(), Error> {
+        self.access = begin.access;
+        self.until = begin.deadline;
+        self.mark = None;
+        self.begun += 1;
+        let sql = self.begin_sql(begin);
+        let client = self.client();
+        let request = async move { client.batch_execute(&sql).await };
+        match begin.access {
+            Access::Read => {
+                self.wire.precede(request);
+                self.phase = Phase::Due;
+            }
+            Access::Write => {
+                // Not an open transaction yet, but one that must not be used if this fails.
+                self.phase = Phase::Unknown;
+                self.run(None, request)?;
+                self.phase = Phase::Open;
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_sql(&self, begin: Begin) -> String {
+        let (isolation, mode) = match begin.access {
+            Access::Read => (self.options.reader_isolation, " READ ONLY"),
+            // A server that lost its role says so at the first write.
+            Access::Write => (self.options.isolation, ""),
+        };
+        let mut sql = format!("BEGIN ISOLATION LEVEL {}{mode}", isolation.sql());
+        if let Some(deadline) = begin.deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let millis = left.as_millis().clamp(1, i32::MAX as u128);
+            let _ = write!(sql, "; SET LOCAL statement_timeout = {millis}");
+        }
+        if begin.access == Access::Write {
+            let _ = write!(
+                sql,
+                "; SET LOCAL idle_in_transaction_session_timeout = '{SILENCE}'"
+            );
+            if let Some(lock_timeout) = self.options.lock_timeout {
+                let millis = lock_timeout.as_millis().clamp(1, i32::MAX as u128);
+                let _ = write!(sql, "; SET LOCAL lock_timeout = {millis}");
+            }
+        }
+        sql
+    }
+
+    pub(crate) fn commit(&mut self) -> Result<(), BoxError> {
+        match (self.phase, self.access) {
+            // Nothing was asked, so nothing was sent.
+            (Phase::Due, _) => {
+                self.wire.forget_preceding();
+                self.phase = Phase::Free;
+                Ok(())
+            }
+            (Phase::Open, Access::Read) => self.end_reading("COMMIT"),
+            (Phase::Open, Access::Write) => self.commit_writing(),
+            (Phase::Free | Phase::Unknown, _) => Err(TransactionEnded(None).into()),
+        }
+    }
+
+    /// A reader has nothing to lose, so nobody waits for its end, unless the end may be refused.
+    fn end_reading(&mut self, sql: &'static str) -> Result<(), BoxError> {
+        let client = self.client();
+        let may_fail = self.options.reader_isolation == Isolation::Serializable;
+        if may_fail || self.options.has_pooler {
+            self.until = None;
+            self.run(None, client.batch_execute(sql))?;
+        } else {
+            self.wire.send(client.batch_execute(sql));
+        }
+        self.phase = Phase::Free;
+        Ok(())
+    }
+
+    fn commit_writing(&mut self) -> Result<(), BoxError> {
+        if self.wire.has_ended() {
+            return Err(Error::not_sent().into());
+        }
+        let mark = self.state.has_marks().then(Mark::next);
+        // A time-out of a commit that waits for a standby would not stop it, only its wait. The
+        // statement also fails in a transaction that has failed, where `COMMIT` alone would be
+        // answered with a rollback and no error.
+        let mut sql = String::from("SET LOCAL statement_timeout = 0; ");
+        match mark {
+            Some(mark) => sql.push_str(&mark.commit()),
+            None => sql.push_str("COMMIT"),
+        }
+        let sent = self.wire.sent();
+        self.wire.take_warnings();
+        let client = self.client();
+        self.state.book().round_trips.add(1);
+        let committed = self.wire.run(None, client.batch_execute(&sql));
+        match committed {
+            Ok(()) => {
+                self.phase = Phase::Free;
+                let warnings = self.wire.take_warnings();
+                let has_ended = |code: &str| code == NO_TRANSACTION;
+                if warnings
+                    .iter()
+                    .any(|warning| has_ended(warning.code().code()))
+                {
+                    return Err(TransactionEnded(None).into());
+                }
+                if mark.is_some() && self.state.is_time_to_prune() {
+                    self.wire.send(client.batch_execute(PRUNE));
+                }
+                Ok(())
+            }
+            Err(failure) => {
+                let is_answer =
+                    matches!(&failure, Failure::Failed(error) if error.code().is_some());
+                let error = Error::new(failure, self.situation(true));
+                if !is_answer && self.wire.sent() == sent {
+                    return Err(Error::not_sent().into());
+                }
+                self.mark = mark;
+                if error.answer().is_some_and(|answer| answer.code == "25P02") {
+                    return Err(TransactionEnded(Some(error)).into());
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    pub(crate) fn abort(&mut self) -> Result<(), BoxError> {
+        if self.phase == Phase::Due {
+            self.wire.forget_preceding();
+            self.phase = Phase::Free;
+            return Ok(());
+        }
+        if self.phase == Phase::Free || self.wire.has_ended() {
+            return Ok(());
+        }
+        if self.access == Access::Read {
+            return self.end_reading("ROLLBACK");
+        }
+        self.until = Some(Instant::now() + ROLL_BACK_WITHIN);
+        let client = self.client();
+        self.run(None, client.batch_execute("ROLLBACK"))?;
+        self.phase = Phase::Free;
+        Ok(())
+    }
+
+    /// Returns whether the connection can serve another job.
+    pub(crate) fn is_reusable(&mut self) -> bool {
+        self.until = None;
+        if self.phase != Phase::Free || !self.is_current() {
+            return false;
+        }
+        // A job without a transaction of ours may have left one of its own open.
+        if std::mem::take(&mut self.ran_outside) && !self.is_outside_transaction() {
+            return false;
+        }
+        self.wire.is_open()
+    }
+
+    fn is_outside_transaction(&mut self) -> bool {
+        self.until = Some(Instant::now() + ROLL_BACK_WITHIN);
+        self.wire.take_warnings();
+        let client = self.client();
+        let rolled_back = self.wire.run(self.until, client.batch_execute("ROLLBACK"));
+        self.until = None;
+        let warnings = self.wire.take_warnings();
+        let was_outside = warnings
+            .iter()
+            .any(|warning| warning.code().code() == NO_TRANSACTION);
+        rolled_back.is_ok() && was_outside
+    }
+}
