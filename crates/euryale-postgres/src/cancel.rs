@@ -61,8 +61,8 @@ impl Cancel {
     }
 }
 
-/// The thread that cancels. Whoever stops a transaction must not wait, so cancels are handed over.
-/// It is started by the first cancel, and ends with the database and its connections.
+/// Hands cancels over to a thread, because the thread that stops a transaction must not wait. The
+/// thread is started by the first cancel, and ends with the database and its connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Canceller {
     sender: Arc<Mutex<Option<Sender<Cancel>>>>,

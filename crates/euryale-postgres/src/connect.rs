@@ -154,7 +154,7 @@ impl Postgres {
         Ok(connection)
     }
 
-    /// What to do about it.
+    /// Says what is wrong and what to do.
     fn advice(&self, reason: &Reason) -> String {
         match reason {
             Reason::Io(error) => match error.kind() {

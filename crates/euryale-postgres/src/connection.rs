@@ -25,12 +25,12 @@ type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 /// worker.
 ///
 /// Statements are prepared at their first use and kept by their text, for all transactions on this
-/// connection ([`Postgres::statement_cache`](crate::Postgres::statement_cache)): write parameters as
-/// `$1`, `$2` and not into the text.
+/// connection ([`Postgres::statement_cache`](crate::Postgres::statement_cache)). Write parameters
+/// as `$1`, `$2` and not into the text.
 ///
 /// **Inside a publication the transaction is not the publisher's to end.** Use
-/// [`savepoint`](Self::savepoint) to undo a part of it. A publisher that runs `COMMIT` or `ROLLBACK`
-/// ends in [`TransactionEnded`](crate::TransactionEnded).
+/// [`savepoint`](Self::savepoint) to undo a part of it. A publisher that runs `COMMIT` or
+/// `ROLLBACK` ends in [`TransactionEnded`](crate::TransactionEnded).
 ///
 /// After a statement has failed, PostgreSQL refuses every other one until the end of the
 /// transaction, or of the savepoint around it. Pass the error on with `?`: a publisher that ignores

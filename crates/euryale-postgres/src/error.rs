@@ -143,15 +143,15 @@ fn answer_of(error: &DbError) -> Answer<'_> {
     }
 }
 
-/// Returns whether the socket has ended. (An error of ours, such as a parameter of another type, is
-/// none of the connection's.)
+/// Returns whether the socket has ended. (A parameter of another type is an error without an answer,
+/// too, and leaves the connection alone.)
 fn is_lost(error: &tokio_postgres::Error) -> bool {
     let source = error.source();
     error.is_closed() || source.is_some_and(<dyn StdError>::is::<std::io::Error>)
 }
 
-/// The transaction was over before its commit. Nothing of the publication is in the database, except
-/// for what the publisher itself committed.
+/// The transaction was over before its commit. Nothing of the publication is in the database,
+/// except for changes that the publisher itself committed.
 ///
 /// Either a statement failed and the publisher did not pass its error on, or the publisher ran
 /// `COMMIT` or `ROLLBACK` itself.

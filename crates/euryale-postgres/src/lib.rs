@@ -1,5 +1,5 @@
-//! PostgreSQL as the database behind a publisher: a reader costs one round trip, conflicts are told
-//! apart from other errors, and a lost connection from an unknown outcome.
+//! PostgreSQL as the database behind a publisher: a reader costs one round trip, and each error of
+//! the server has its meaning.
 //!
 //! [`Postgres`] is a `Database` for a pool. It is innermost in the onion: all of it blocks, and a
 //! pool calls it only in a worker. [`Postgres::open`], [`Postgres::migrate`] and
@@ -74,8 +74,8 @@
 //! After a failed statement PostgreSQL answers `COMMIT` with a rollback. A publisher that ignored
 //! the error ends in [`TransactionEnded`]: nothing was committed, and it is an error.
 //!
-//! A connection is looked at, without waiting, before it is used again: one whose server has
-//! restarted or lost its role meanwhile is replaced, and no request notices.
+//! A connection is looked at, without waiting, before it is used again. It is replaced if its server
+//! has restarted or lost its role, and no request notices.
 //!
 //! # Panics
 //!

@@ -2,11 +2,11 @@
 //!
 //! A row with a key of its own is inserted in the message that commits. After a lost answer another
 //! connection inserts the same key. If the key is there, the transaction was committed. If not, it
-//! is now: should the commit still be on its way, it meets the key and fails. So the transaction was
-//! not committed, and never will be.
+//! is now: should the commit still be on its way, it meets the key and fails. So the transaction
+//! was not committed, and never will be.
 //!
-//! `pg_xact_status()` is no substitute: after a crash the server gives the numbers of transactions
-//! that were lost to others, and then calls the lost ones committed.
+//! `pg_xact_status()` would not do: after a crash the server gives the numbers of lost transactions
+//! to others, and then calls the lost ones committed.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};

@@ -21,8 +21,8 @@ impl Postgres {
     /// schema. So a step that was once released must never be changed, moved or removed; append
     /// another one. A step is one or more statements, without `COMMIT`.
     ///
-    /// Each step is one transaction, together with its new version, under an [advisory
-    /// lock](https://www.postgresql.org/docs/15/explicit-locking.html#ADVISORY-LOCKS): programs that
+    /// Each step is one transaction, together with its new version, under an advisory lock
+    /// (<https://www.postgresql.org/docs/15/explicit-locking.html#ADVISORY-LOCKS>): programs that
     /// start at the same time wait for each other, and each step is done once. The table of
     /// [marks](Self::create_marks) is made with them.
     ///

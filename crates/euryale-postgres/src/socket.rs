@@ -139,7 +139,7 @@ impl Watch {
 
     /// Returns whether there is something to read, the end included, without waiting.
     pub(crate) fn is_readable(&self) -> bool {
-        // What cannot be asked is for the next read to find out.
+        // If the question fails, the next read finds out why.
         self.wait(Some(Instant::now())).unwrap_or(true)
     }
 

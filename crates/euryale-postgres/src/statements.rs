@@ -58,7 +58,7 @@ impl Statements {
         self.known.insert(sql.into(), Entry { prepared, used });
     }
 
-    /// The server has it no longer, or not as it was.
+    /// Drops a statement that the server no longer has, or no longer has as it was prepared.
     pub(crate) fn forget(&mut self, sql: &str) {
         self.known.remove(sql);
     }

@@ -1,4 +1,5 @@
-//! What libpq finds around a program: variables, the user's name, files in the home folder.
+//! The surroundings of a program, as libpq uses them: variables, the user's name, files in the home
+//! folder.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ const VARIABLES: [(&str, &str); 13] = [
 /// Variables that would change what a session does, and are not supported.
 const REFUSED: [&str; 4] = ["PGOPTIONS", "PGSERVICE", "PGSSLCERT", "PGSSLKEY"];
 
-/// What surrounds the program.
+/// The surroundings of a program.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Surroundings {
     variables: BTreeMap<String, String>,
