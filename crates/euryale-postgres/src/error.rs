@@ -143,8 +143,8 @@ fn answer_of(error: &DbError) -> Answer<'_> {
     }
 }
 
-/// Returns whether the socket has ended. (A parameter of another type is an error without an answer,
-/// too, and leaves the connection alone.)
+/// Returns whether the socket has ended. (A parameter of another type is an error without an
+/// answer, too, and leaves the connection alone.)
 fn is_lost(error: &tokio_postgres::Error) -> bool {
     let source = error.source();
     error.is_closed() || source.is_some_and(<dyn StdError>::is::<std::io::Error>)

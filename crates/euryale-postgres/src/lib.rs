@@ -74,8 +74,8 @@
 //! After a failed statement PostgreSQL answers `COMMIT` with a rollback. A publisher that ignored
 //! the error ends in [`TransactionEnded`]: nothing was committed, and it is an error.
 //!
-//! A connection is looked at, without waiting, before it is used again. It is replaced if its server
-//! has restarted or lost its role, and no request notices.
+//! A connection is looked at, without waiting, before it is used again. It is replaced if its
+//! server has restarted or lost its role, and no request notices.
 //!
 //! # Panics
 //!

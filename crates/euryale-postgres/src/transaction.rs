@@ -14,8 +14,8 @@ use crate::wire::Failure;
 /// How long the server may take to roll back.
 const ROLL_BACK_WITHIN: Duration = Duration::from_secs(5);
 
-/// The server ends a transaction whose client is silent for this time. Marks are kept twice as long:
-/// a commit that arrives after its mark was removed finds no transaction.
+/// The server ends a transaction whose client is silent for this time. Marks are kept twice as
+/// long: a commit that arrives after its mark was removed finds no transaction.
 const SILENCE: &str = "30min";
 
 /// The SQLSTATE of the warning that there is no transaction to end.
