@@ -273,6 +273,11 @@ impl<D: Database> Shared<D> {
         self.state().idle.take_warmest()
     }
 
+    /// Whether a connection can serve another job; not one that the database panics over.
+    pub(crate) fn is_reusable(&self, connection: &mut D::Connection) -> bool {
+        PanicMessage::catch(|| self.database.is_reusable(connection)).unwrap_or(false)
+    }
+
     /// How warm a connection is; cold if the database panics.
     pub(crate) fn warmth(&self, connection: &D::Connection) -> u64 {
         PanicMessage::catch(|| self.database.warmth(connection)).unwrap_or(0)

@@ -254,8 +254,7 @@ impl<D: Database> Worker<D> {
         let Some(connection) = &mut self.connection else {
             return;
         };
-        let database = &self.shared.database;
-        let reusable = PanicMessage::catch(|| database.is_reusable(connection)).unwrap_or(false);
+        let reusable = self.shared.is_reusable(connection);
         let expired = self.shared.ages.is_lifetime_over(self.opened);
         let reason = match (reusable, expired) {
             (false, _) => DropReason::NotReusable,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::{BoxError, Interrupt, Snapshot};
+use crate::{BoxError, Doubt, Interrupt, Settled, Snapshot};
 
 /// How a transaction is going to use the database. A hint, not a ban.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,6 +77,8 @@ pub enum Fault {
     Disconnected,
     /// A commit was sent and its outcome is unknown. Never retried.
     InDoubt,
+    /// The connection was lost before the commit was sent: nothing was committed.
+    LostBeforeCommit,
     /// A statement took too long and was stopped, or waited for the transaction's deadline. Nothing
     /// was committed, the connection is sound, and another attempt would take as long: answered
     /// 504, never retried.
@@ -163,6 +165,28 @@ pub trait Database: Send + Sync + 'static {
         Ok(false)
     }
 
+    /// Names the commit that failed on this connection, which is in doubt or disconnected: asked
+    /// before the connection is dropped. Default: the store cannot tell what became of it, and the
+    /// transaction stays in doubt.
+    fn doubt(&self, connection: &mut Self::Connection) -> Option<Doubt> {
+        let _ = connection;
+        None
+    }
+
+    /// Finds out, on another connection, what became of a commit, or makes sure that it never
+    /// happens. Asked again, on a new connection, when it fails, for at most 5 s.
+    ///
+    /// # Errors
+    /// The store's own error.
+    fn settle(
+        &self,
+        connection: &mut Self::Connection,
+        doubt: &Doubt,
+    ) -> Result<Settled, BoxError> {
+        let _ = (connection, doubt);
+        Ok(Settled::Unknown)
+    }
+
     /// The handle by which other threads stop a statement of this connection. It is made when the
     /// connection is opened, and kept with it. Default: none. Then a stopped transaction continues
     /// until its publisher next asks for the connection, or returns; it is not committed.
@@ -173,7 +197,8 @@ pub trait Database: Send + Sync + 'static {
         None
     }
 
-    /// Called after each job, before the connection serves another one. `false` drops it.
+    /// Called after each job, and again before a connection that was idle serves a job: the server
+    /// may have ended it. `false` drops it.
     fn is_reusable(&self, connection: &mut Self::Connection) -> bool {
         let _ = connection;
         true
@@ -222,6 +247,18 @@ impl<D: Database> Database for Arc<D> {
         snapshot: &Snapshot,
     ) -> Result<bool, BoxError> {
         (**self).begin_at(connection, begin, snapshot)
+    }
+
+    fn doubt(&self, connection: &mut Self::Connection) -> Option<Doubt> {
+        (**self).doubt(connection)
+    }
+
+    fn settle(
+        &self,
+        connection: &mut Self::Connection,
+        doubt: &Doubt,
+    ) -> Result<Settled, BoxError> {
+        (**self).settle(connection, doubt)
     }
 
     fn interrupt<'c>(&self, connection: &'c Self::Connection) -> Option<&'c Interrupt> {

@@ -1,6 +1,7 @@
 //! One transaction, from the first use of its connection to its hooks.
 
 mod run;
+mod settle;
 mod wait;
 
 use std::fmt;

@@ -2,9 +2,10 @@
 
 use std::error::Error as StdError;
 
-use euryale_core::{Begin, BoxError, Database, Fault, Interrupt};
+use euryale_core::{Begin, BoxError, Database, Doubt, Fault, Interrupt, Settled};
 
 use crate::error::{Error, fault_of};
+use crate::marks::Mark;
 use crate::{Connection, Postgres};
 
 impl Database for Postgres {
@@ -36,6 +37,20 @@ impl Database for Postgres {
             return error.fault();
         }
         error.downcast_ref().map_or(Fault::Other, fault_of)
+    }
+
+    /// The mark of the commit that was sent. `None` without [marks](Postgres::create_marks).
+    fn doubt(&self, connection: &mut Connection) -> Option<Doubt> {
+        connection.mark.map(Doubt::new)
+    }
+
+    /// Sets the commit's mark if it is not set. If it was set by the commit, the transaction was
+    /// committed; if not, its commit can no longer succeed.
+    fn settle(&self, connection: &mut Connection, doubt: &Doubt) -> Result<Settled, BoxError> {
+        match doubt.downcast_ref::<Mark>() {
+            Some(mark) => connection.settle(*mark),
+            None => Ok(Settled::Unknown),
+        }
     }
 
     /// A cancel on another connection, after which this one is dropped.

@@ -56,7 +56,7 @@ impl Error {
     pub(crate) fn not_sent() -> Self {
         Self {
             kind: Kind::NotSent,
-            fault: Fault::Disconnected,
+            fault: Fault::LostBeforeCommit,
         }
     }
 

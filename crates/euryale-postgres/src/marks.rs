@@ -48,6 +48,18 @@ impl Mark {
              WHERE pg_current_xact_id_if_assigned() IS NOT NULL; COMMIT"
         )
     }
+
+    /// Sets the mark if it is not set, and answers whether it was set by this statement, now or in
+    /// an earlier try.
+    pub(crate) fn settle(self) -> String {
+        format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; \
+             SET LOCAL lock_timeout = '2s'; \
+             INSERT INTO {MARKS} (id, settled) VALUES ('{self}', true) ON CONFLICT DO NOTHING; \
+             SELECT settled::int FROM {MARKS} WHERE id = '{self}'; \
+             COMMIT"
+        )
+    }
 }
 
 impl fmt::Display for Mark {

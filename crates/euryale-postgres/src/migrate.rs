@@ -112,14 +112,10 @@ impl Postgres {
         steps: &[&str],
     ) -> Result<usize, MigrateError> {
         let refused = |error| MigrateError::Open(self.refused(error));
-        let found = version(connection).map_err(refused)?;
-        let Some(found) = found else {
-            let others = others(connection).map_err(refused)?;
-            return match others {
-                0 => Ok(0),
-                _ => Err(MigrateError::Foreign { name: self.name() }),
-            };
-        };
+        if is_foreign(connection).map_err(refused)? {
+            return Err(MigrateError::Foreign { name: self.name() });
+        }
+        let found = version(connection).map_err(refused)?.unwrap_or(0);
         match usize::try_from(found) {
             Ok(done) if done <= steps.len() => Ok(done),
             _ => Err(MigrateError::Newer {
@@ -149,11 +145,12 @@ fn version(connection: &mut Connection) -> Result<Option<i32>, Error> {
     Ok(row.map(|row| row.get::<_, Option<i32>>(0).unwrap_or(0)))
 }
 
-/// The number of tables, views and sequences of others in the current schema.
-fn others(connection: &mut Connection) -> Result<i64, Error> {
-    let sql = "SELECT count(*) FROM pg_class \
-        WHERE relnamespace = current_schema()::regnamespace \
-        AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND relname <> 'euryale_commit'";
+/// Returns whether the current schema has tables, views or sequences, and none of them says that it
+/// is ours. One statement, because another program may be migrating.
+fn is_foreign(connection: &mut Connection) -> Result<bool, Error> {
+    let sql = "SELECT to_regclass('euryale_schema') IS NULL AND EXISTS (\
+        SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace \
+        AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND relname <> 'euryale_commit')";
     Ok(connection.query_one(sql, &[])?.get(0))
 }
 

@@ -3,6 +3,7 @@ mod deadline;
 mod lost;
 mod open;
 mod schema;
+mod settle;
 mod transaction;
 
 use std::sync::Arc;

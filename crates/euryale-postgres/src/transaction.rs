@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use euryale_core::{Access, Begin, BoxError};
+use euryale_core::{Access, Begin, BoxError, Settled};
+
+use tokio_postgres::SimpleQueryMessage;
 
 use crate::connection::{Connection, Phase};
 use crate::error::{Error, TransactionEnded};
@@ -13,6 +15,9 @@ use crate::wire::Failure;
 
 /// How long the server may take to roll back.
 const ROLL_BACK_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long the server may take to answer what became of a commit. It is asked again after that.
+const SETTLE_WITHIN: Duration = Duration::from_secs(3);
 
 /// The server ends a transaction whose client is silent for this time. Marks are kept twice as
 /// long: a commit that arrives after its mark was removed finds no transaction.
@@ -113,6 +118,7 @@ impl Connection {
             Some(mark) => sql.push_str(&mark.commit()),
             None => sql.push_str("COMMIT"),
         }
+        self.mark = mark;
         let sent = self.wire.sent();
         self.wire.take_warnings();
         let client = self.client();
@@ -141,12 +147,31 @@ impl Connection {
                 if !is_answer && self.wire.sent() == sent {
                     return Err(Error::not_sent().into());
                 }
-                self.mark = mark;
                 if error.answer().is_some_and(|answer| answer.code == "25P02") {
                     return Err(TransactionEnded(Some(error)).into());
                 }
                 Err(error.into())
             }
+        }
+    }
+
+    /// Finds out what became of the commit with this mark, or makes sure that it never happens.
+    pub(crate) fn settle(&mut self, mark: Mark) -> Result<Settled, BoxError> {
+        let until = Instant::now() + SETTLE_WITHIN;
+        let client = self.client();
+        let messages = self
+            .wire
+            .run(Some(until), client.simple_query(&mark.settle()))
+            .map_err(|failure| Error::new(failure, self.situation(false)))?;
+        // The row says who set the mark: the commit itself, or one that asked, perhaps earlier.
+        let settled = messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        match settled {
+            Some("0") => Ok(Settled::Committed),
+            Some("1") => Ok(Settled::Aborted),
+            _ => Err("the mark of a commit is neither there nor can it be set".into()),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use euryale_core::{Access, Begin, BoxError, Database, Fault, Interrupt};
+use euryale_core::{Access, Begin, BoxError, Database, Doubt, Fault, Interrupt, Settled};
 
 use crate::Gate;
 use crate::gate::PATIENCE;
@@ -29,6 +29,9 @@ struct Shared {
     picky: AtomicBool,
     warmth: Mutex<HashMap<u64, u64>>,
     interrupts: Mutex<Option<Form>>,
+    settles: Mutex<Option<Settled>>,
+    failures_to_settle: AtomicU64,
+    spoiled: Mutex<Vec<u64>>,
 }
 
 #[derive(Clone, Debug)]
@@ -166,6 +169,21 @@ impl CountingDatabase {
         *lock(&self.shared.interrupts) = Some(Form::Call(gate.clone()));
     }
 
+    /// The next `times` questions for a commit fail.
+    pub fn fail_to_settle(&self, times: u64) {
+        self.shared.failures_to_settle.store(times, SeqCst);
+    }
+
+    /// Connection `id` can no longer be used, although nothing happened on it.
+    pub fn spoil(&self, id: u64) {
+        lock(&self.shared.spoiled).push(id);
+    }
+
+    /// From now on, commits whose answer was lost are found to have ended like this.
+    pub fn settle_as(&self, settled: Settled) {
+        *lock(&self.shared.settles) = Some(settled);
+    }
+
     /// Connection `id` is this warm.
     pub fn warm(&self, id: u64, warmth: u64) {
         lock(&self.shared.warmth).insert(id, warmth);
@@ -275,12 +293,29 @@ impl Database for CountingDatabase {
             .map_or(Fault::Other, |error| error.0)
     }
 
+    fn doubt(&self, connection: &mut Connection) -> Option<Doubt> {
+        let settled = (*lock(&self.shared.settles))?;
+        Some(Doubt::new((connection.id, settled)))
+    }
+
+    fn settle(&self, connection: &mut Connection, doubt: &Doubt) -> Result<Settled, BoxError> {
+        let (id, settled): &(u64, Settled) = doubt.downcast_ref().ok_or("another's doubt")?;
+        self.shared.record(format!("settle {id}"));
+        assert_ne!(connection.id, *id, "on the connection that was lost");
+        let failures = &self.shared.failures_to_settle;
+        let fails = failures.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+        match fails {
+            Ok(_) => Err(Box::new(TestError(Fault::Disconnected))),
+            Err(_) => Ok(*settled),
+        }
+    }
+
     fn interrupt<'c>(&self, connection: &'c Connection) -> Option<&'c Interrupt> {
         connection.interrupt.as_ref()
     }
 
     fn is_reusable(&self, connection: &mut Connection) -> bool {
-        !connection.in_transaction
+        !connection.in_transaction && !lock(&self.shared.spoiled).contains(&connection.id)
     }
 
     fn warmth(&self, connection: &Connection) -> u64 {

@@ -9,7 +9,7 @@ use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::advance;
 
-use super::Held;
+use super::{Held, with_three_idle};
 use crate::{Pool, PoolBook, PoolBuilder};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -490,5 +490,22 @@ async fn under_a_storm_the_cap_holds() {
     assert!(expired(&pool) > 50, "{}", expired(&pool));
     advance(MINUTE).await;
     eventually("all are closed", || slow.open.load(SeqCst) == 0).await;
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_ended_while_it_was_idle_serves_no_job() {
+    let pool = with_three_idle().await;
+    // The two warmest ones.
+    pool.database().spoil(2);
+    pool.database().spoil(1);
+    let id = pool.run(|connection| connection.id()).await.unwrap();
+    assert_eq!(id, 3);
+    let book = pool.ledger().of::<PoolBook>();
+    assert_eq!(book.connections.dropped.get(DropReason::NotReusable), 2);
+    eventually("it is idle again", || pool.status().idle == 1).await;
+    pool.database().spoil(3);
+    let id = pool.run(|connection| connection.id()).await.unwrap();
+    assert_eq!(id, 4, "none is left, so one is opened");
     assert_quiet(pool.ledger()).await;
 }

@@ -65,10 +65,16 @@ impl<D: Database> LeaseSource<D> for Source<'_, D> {
 
     fn checkout(&mut self) -> Result<D::Connection, BoxError> {
         let connections = &self.shared.book.connections;
-        while let Some(idle) = self.shared.take_warmest() {
+        while let Some(mut idle) = self.shared.take_warmest() {
             connections.idle.add(-1);
             if self.shared.ages.are_over(&idle, Instant::now()) {
                 connections.dropped.add(DropReason::Expired, 1);
+                drop_quietly(idle.connection);
+                continue;
+            }
+            // Its server may have ended it since.
+            if !self.shared.is_reusable(&mut idle.connection) {
+                connections.dropped.add(DropReason::NotReusable, 1);
                 drop_quietly(idle.connection);
                 continue;
             }

@@ -39,6 +39,11 @@ pub struct Transactions {
     pub aborted: Counter,
     /// Ended with an unknown outcome.
     pub in_doubt: Counter,
+    /// Commits whose answer was lost and that were found committed. They are among the committed
+    /// ones.
+    pub settled_committed: Counter,
+    /// Commits whose answer was lost and that will never happen. They are among the aborted ones.
+    pub settled_aborted: Counter,
     /// Stopped before their commit, whether they had begun or not. Those that had are among the
     /// aborted ones.
     pub stopped: Stops,
@@ -180,6 +185,16 @@ impl Transactions {
         ] {
             figures.counter(name, help, counter);
         }
+        let settled = [
+            ("committed", &self.settled_committed),
+            ("aborted", &self.settled_aborted),
+        ];
+        figures.counters(
+            "euryale_transactions_settled_total",
+            "Commits whose answer was lost, by what the database says of them.",
+            "outcome",
+            settled,
+        );
         let stopped = [
             ("deadline", &self.stopped.deadline),
             ("client_gone", &self.stopped.client_gone),

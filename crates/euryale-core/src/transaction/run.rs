@@ -12,7 +12,7 @@ use crate::error::{
 use crate::panic::{PanicMessage, drop_each_quietly};
 use crate::{
     Abort, Access, Attempt, BoxError, Database, Descriptors, DropReason, Error, Fault, Lease,
-    NoDescriptor, Participant, Phase, Response, SnapshotPin, Unavailable,
+    NoDescriptor, Participant, Phase, Response, Settled, SnapshotPin, Unavailable,
 };
 
 /// How a transaction is run.
@@ -153,8 +153,12 @@ impl<D: Database> Transaction<'_, D> {
             match PanicMessage::catch(|| self.database_commit()) {
                 Ok(Some(Ok(()))) => self.lease.ledger().transactions.committed.add(1),
                 Ok(Some(Err(refused))) => match self.fault(&*refused).unwrap_or(Fault::InDoubt) {
-                    Fault::InDoubt | Fault::Disconnected => return Err(self.doubt(refused)),
-                    fault @ (Fault::Conflict | Fault::Elapsed | Fault::Full | Fault::Other) => {
+                    Fault::InDoubt | Fault::Disconnected => self.after_doubt(refused)?,
+                    fault @ (Fault::Conflict
+                    | Fault::LostBeforeCommit
+                    | Fault::Elapsed
+                    | Fault::Full
+                    | Fault::Other) => {
                         self.begun = true;
                         let error = self.translate(refused, fault);
                         self.roll_back();
@@ -164,7 +168,7 @@ impl<D: Database> Transaction<'_, D> {
                 Ok(None) => {
                     return Err(self.doubt("the connection was lost before the commit".into()));
                 }
-                Err(panic) => return Err(self.doubt(Box::new(panic))),
+                Err(panic) => self.after_doubt(Box::new(panic))?,
             }
         }
         self.lease.enter(Phase::Finishing);
@@ -266,6 +270,26 @@ impl<D: Database> Transaction<'_, D> {
         }
     }
 
+    /// A commit was sent and its answer was lost: the database is asked what became of it.
+    ///
+    /// # Errors
+    /// When it was not committed, which is a conflict, and when nobody can tell.
+    fn after_doubt(&mut self, error: BoxError) -> Result<(), Error> {
+        match self.settle() {
+            Settled::Committed => {
+                self.lease.ledger().transactions.committed.add(1);
+                Ok(())
+            }
+            Settled::Aborted => {
+                // Another connection ended it: there is nothing to roll back on this one.
+                self.lease.ledger().transactions.aborted.add(1);
+                self.roll_back();
+                Err(Error::with_source(CONFLICT, error).set_wrote(true))
+            }
+            Settled::Unknown => Err(self.doubt(error)),
+        }
+    }
+
     /// A commit was sent and its outcome is unknown: nothing is undone, nothing is tried again.
     fn doubt(&mut self, error: BoxError) -> Error {
         self.lease.ledger().transactions.in_doubt.add(1);
@@ -302,12 +326,12 @@ impl<D: Database> Transaction<'_, D> {
         if fault == Fault::Elapsed && self.lease.go_on().is_ok() {
             self.lease.ledger().transactions.stopped.statement.add(1);
         }
-        if fault == Fault::Disconnected {
+        if matches!(fault, Fault::Disconnected | Fault::LostBeforeCommit) {
             self.lease.discard(DropReason::Disconnected);
         }
         let code = match fault {
             Fault::Conflict => Some(CONFLICT),
-            Fault::Disconnected => Some(UNAVAILABLE),
+            Fault::Disconnected | Fault::LostBeforeCommit => Some(UNAVAILABLE),
             Fault::Elapsed => Some(PUBLISH_ELAPSED),
             Fault::Full => Some(STORAGE_FULL),
             // A source chain is application code, too.

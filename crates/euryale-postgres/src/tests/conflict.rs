@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use euryale_core::{Abort, Access, Database, DropReason, ErrorKind, Fault};
+use euryale_core::error::{APPLICATION, CONFLICT, STORAGE_FULL, UNAVAILABLE};
+use euryale_core::{Abort, Access, Database, DropReason, Fault};
 use euryale_test::engines::Postgres as Server;
 
 use super::{SCHEMA, Worker, committed, counters, increment, value};
@@ -27,7 +28,7 @@ fn a_row_that_was_changed_since_is_a_conflict() {
             Ok(())
         })
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.code(), CONFLICT);
     assert!(first.is_reusable());
     assert_eq!(committed(&database, 1), 1);
 }
@@ -54,7 +55,7 @@ fn write_skew_is_a_conflict_at_the_commit_of_a_serializable_transaction() {
             Ok(())
         })
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.code(), CONFLICT);
     assert!(first.is_reusable());
     assert_eq!(committed(&database, 1), 0);
 }
@@ -76,14 +77,14 @@ fn one_of_two_that_wait_for_each_other_is_a_conflict() {
         })
     };
     let results = std::thread::scope(|scope| {
-        let other = scope.spawn(|| deadlock(2, 1).map_err(|error| error.kind()));
+        let other = scope.spawn(|| deadlock(2, 1).map_err(|error| error.code()));
         [
-            deadlock(1, 2).map_err(|error| error.kind()),
+            deadlock(1, 2).map_err(|error| error.code()),
             other.join().unwrap(),
         ]
     });
     let lost: Vec<_> = results.iter().filter_map(|result| result.err()).collect();
-    assert_eq!(lost, [ErrorKind::Conflict]);
+    assert_eq!(lost, [CONFLICT]);
     assert_eq!(committed(&database, 1), 1);
 }
 
@@ -100,7 +101,7 @@ fn a_lock_is_a_conflict_only_if_this_crate_bounds_the_wait() {
             let error = waiting
                 .run(Access::Write, |transaction| f(transaction.connection()?))
                 .unwrap_err();
-            Ok(error.kind())
+            Ok(error.code())
         })
     };
     let nowait = |connection: &mut crate::Connection| {
@@ -108,13 +109,13 @@ fn a_lock_is_a_conflict_only_if_this_crate_bounds_the_wait() {
         connection.query(sql, &[])?;
         Ok(())
     };
-    assert_eq!(wait(&database, &nowait), ErrorKind::Application);
+    assert_eq!(wait(&database, &nowait), APPLICATION);
     let bounded = database.lock_timeout(Duration::from_millis(10));
     let update = |connection: &mut crate::Connection| {
         increment(connection, 1)?;
         Ok(())
     };
-    assert_eq!(wait(&bounded, &update), ErrorKind::Conflict);
+    assert_eq!(wait(&bounded, &update), CONFLICT);
 }
 
 #[test]
@@ -140,7 +141,7 @@ fn a_writer_on_a_server_that_became_read_only_replaces_every_connection() {
             Ok(increment(transaction.connection()?, 1)?)
         })
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(error.code(), UNAVAILABLE);
     assert_eq!(worker.lender.dropped(DropReason::Disconnected), 1);
     assert_eq!(worker.book.demoted.get(), 1);
     standby.promote();
@@ -166,7 +167,7 @@ fn a_full_disk_is_a_fault_of_its_own() {
             Ok(connection.batch_execute(raise)?)
         })
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StorageFull);
+    assert_eq!(error.code(), STORAGE_FULL);
     assert!(worker.is_reusable());
     assert_eq!(committed(&database, 1), 0);
 }

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use euryale_core::{Access, DropReason, ErrorKind, Stopped};
+use euryale_core::error::{CLIENT_GONE, PUBLISH_ELAPSED};
+use euryale_core::{Access, DropReason, Stopped};
 
 use super::{Worker, committed, counters, increment, value};
 
@@ -36,7 +37,7 @@ fn the_server_ends_a_statement_at_the_deadline() {
                 Ok(())
             })
             .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::PublishElapsed);
+        assert_eq!(error.code(), PUBLISH_ELAPSED);
         assert!(begin.elapsed() < Duration::from_secs(2));
     }
     // The next job has its own deadline, or none.
@@ -69,7 +70,7 @@ fn a_cancel_ends_the_statement_and_the_connection() {
             Ok(())
         })
     });
-    assert_eq!(error.unwrap_err().kind(), ErrorKind::ClientGone);
+    assert_eq!(error.unwrap_err().code(), CLIENT_GONE);
     assert!(begin.elapsed() < Duration::from_secs(10));
     assert_eq!(worker.lender.dropped(DropReason::Interrupted), 1);
     assert!(!runs(&database));

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use euryale_core::{Access, Database, DropReason, ErrorKind};
+use euryale_core::error::UNAVAILABLE;
+use euryale_core::{Access, Database, DropReason};
 use euryale_test::engines::{Postgres as Server, Stop};
 
 use super::{Worker, committed, counters, counters_at, increment, value};
@@ -56,7 +57,7 @@ fn a_session_that_ends_in_a_statement_or_between_two_is_disconnected() {
                     Ok(value(connection, 1)?)
                 })
                 .unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+            assert_eq!(error.code(), UNAVAILABLE, "{error:?}");
         }
     }
     assert_eq!(worker.lender.dropped(DropReason::Disconnected), 4);
@@ -103,11 +104,11 @@ fn a_server_that_restarts_costs_at_most_its_open_transactions() {
                 Ok(increment(transaction.connection()?, 1)?)
             })
             .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert_eq!(error.code(), UNAVAILABLE);
         let down = worker.run(Access::Read, |transaction| {
             Ok(value(transaction.connection()?, 1)?)
         });
-        assert_eq!(down.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(down.unwrap_err().code(), UNAVAILABLE);
         server.launch();
         let found = worker.run_well(Access::Read, |transaction| {
             Ok(value(transaction.connection()?, 1)?)

@@ -1,6 +1,7 @@
 //! What begins, commits and rolls back, and what that costs.
 
-use euryale_core::{Access, Database, DropReason, ErrorKind};
+use euryale_core::error::{APPLICATION, CONFLICT, PANICKED};
+use euryale_core::{Access, Database, DropReason};
 
 use super::{INCREMENT, Worker, committed, counters, increment, value};
 use crate::TransactionEnded;
@@ -68,7 +69,7 @@ fn a_reader_sees_one_state_and_a_refused_publication_leaves_nothing() {
         increment(transaction.connection()?, 1)?;
         Err(std::io::Error::other("no").into())
     });
-    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Application);
+    assert_eq!(refused.unwrap_err().code(), APPLICATION);
     assert!(writer.is_reusable());
     assert_eq!(committed(&database, 1), 1);
 }
@@ -91,7 +92,7 @@ fn a_publisher_that_ignores_an_error_commits_nothing_and_is_told_so() {
             .unwrap_err();
         let source = std::error::Error::source(&error).unwrap();
         assert!(source.is::<TransactionEnded>(), "{source:?}");
-        assert_eq!(error.kind(), ErrorKind::Application);
+        assert_eq!(error.code(), APPLICATION);
         assert!(worker.is_reusable());
     }
     assert_eq!(committed(&database, 1), 0);
@@ -189,7 +190,7 @@ fn a_statement_whose_table_was_altered_is_prepared_again() {
     other
         .batch_execute("ALTER TABLE counter ADD note text")
         .unwrap();
-    assert_eq!(read().unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(read().unwrap_err().code(), CONFLICT);
     assert_eq!(read().unwrap(), 3);
 }
 
@@ -205,7 +206,7 @@ fn a_get_that_writes_is_a_conflict_a_hundred_times_and_keeps_its_connection() {
                 Ok(increment(transaction.connection()?, 1)?)
             })
             .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert_eq!(error.code(), CONFLICT);
         assert!(error.wrote(), "the next attempt begins as a writer");
         assert!(worker.is_reusable());
     }
@@ -224,7 +225,7 @@ fn a_panic_drops_the_connection_and_rolls_back() {
         increment(transaction.connection()?, 1)?;
         panic!("oh");
     });
-    assert_eq!(error.unwrap_err().kind(), ErrorKind::Panicked);
+    assert_eq!(error.unwrap_err().code(), PANICKED);
     assert_eq!(worker.lender.dropped(DropReason::Panicked), 1);
     assert_eq!(committed(&database, 1), 0);
 }

@@ -1,0 +1,74 @@
+//! Settling a commit whose answer was lost: another connection asks the store.
+
+use std::time::{Duration, Instant};
+
+use super::Transaction;
+use crate::panic::PanicMessage;
+use crate::{BoxError, Database, Doubt, DropReason, Settled};
+
+/// How long the store is asked. The worker and its place in the pool are held for this time, but
+/// only by a transaction that had sent its commit.
+const WITHIN: Duration = Duration::from_secs(5);
+
+/// The pauses between two tries: the first, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
+
+impl<D: Database> Transaction<'_, D> {
+    /// Finds out what became of the commit that was sent on the lease's connection, which is
+    /// dropped.
+    pub(super) fn settle(&mut self) -> Settled {
+        let doubt = PanicMessage::catch(|| self.lease.with(D::doubt));
+        self.lease.discard(DropReason::InDoubt);
+        let Ok(Some(Some(doubt))) = doubt else {
+            return Settled::Unknown;
+        };
+        let until = Instant::now() + WITHIN;
+        let mut pause = PAUSES.0;
+        loop {
+            let error = match PanicMessage::catch(|| self.ask(&doubt)) {
+                Ok(Ok(settled)) => {
+                    let counters = &self.lease.ledger().transactions;
+                    match settled {
+                        Settled::Committed => counters.settled_committed.add(1),
+                        Settled::Aborted => counters.settled_aborted.add(1),
+                        Settled::Unknown => {}
+                    }
+                    return settled;
+                }
+                Ok(Err(error)) => error,
+                Err(panic) => Box::new(panic),
+            };
+            self.lease.discard(DropReason::Disconnected);
+            let now = Instant::now();
+            if now >= until {
+                tracing::error!(
+                    error = &*error as &dyn std::error::Error,
+                    within = ?WITHIN,
+                    "the database could not be asked what became of a commit"
+                );
+                return Settled::Unknown;
+            }
+            wait_until(until.min(now + pause));
+            pause = PAUSES.1.min(pause * 2);
+        }
+    }
+
+    fn ask(&mut self, doubt: &Doubt) -> Result<Settled, BoxError> {
+        self.lease.connection()?;
+        let asked = self
+            .lease
+            .with(|database, connection| database.settle(connection, doubt));
+        asked.unwrap_or(Ok(Settled::Unknown))
+    }
+}
+
+/// A worker may wait; what unparks its thread may be meant for something else.
+fn wait_until(until: Instant) {
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        std::thread::park_timeout(left);
+    }
+}

@@ -1,0 +1,251 @@
+//! Commits whose answer was lost.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use euryale_core::Access;
+use euryale_core::error::{CONFLICT, IN_DOUBT, UNAVAILABLE};
+use euryale_test::engines::{Postgres as Server, Stop};
+use tempfile::TempDir;
+
+use super::{Worker, committed, counters, counters_at, increment};
+use crate::Postgres;
+
+/// A tenth of the full number of tries, which `EURYALE_TRIES=500` runs.
+fn tries() -> usize {
+    let tries = std::env::var("EURYALE_TRIES").ok();
+    tries.and_then(|tries| tries.parse().ok()).unwrap_or(50)
+}
+
+/// Where the next commit is cut.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Cut {
+    /// Its message never arrives.
+    Before,
+    /// Its message arrives, its answer does not.
+    After,
+    /// The last byte of its message arrives once it was settled.
+    Late,
+}
+
+/// Passes bytes on between clients and a server, and cuts the connection at a commit.
+struct Cutter {
+    folder: TempDir,
+    next: Arc<Mutex<Option<Cut>>>,
+    /// The server's sides of connections that were cut, with the byte that is still to be sent.
+    late: Receiver<(UnixStream, u8)>,
+}
+
+impl Cutter {
+    fn new(server: &Server) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(folder.path().join(".s.PGSQL.5432")).unwrap();
+        let target = server.folder().join(format!(".s.PGSQL.{}", server.port()));
+        let next = Arc::new(Mutex::new(None));
+        let (sender, late) = channel();
+        let cut = Arc::clone(&next);
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let client = client.unwrap();
+                let server = UnixStream::connect(&target).unwrap();
+                let answers = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                std::thread::spawn(move || pass_on(answers.0, answers.1));
+                let cut = Arc::clone(&cut);
+                let sender = sender.clone();
+                std::thread::spawn(move || forward(client, server, &cut, &sender));
+            }
+        });
+        Self { folder, next, late }
+    }
+
+    fn url(&self, server: &Server, database: &str) -> String {
+        let old = server.folder().display().to_string().replace('/', "%2F");
+        let new = self.folder.path().display().to_string().replace('/', "%2F");
+        server.url(database).replace(&old, &new)
+    }
+
+    fn cut_next(&self, cut: Cut) {
+        *self.next.lock().unwrap() = Some(cut);
+    }
+}
+
+fn pass_on(mut from: UnixStream, mut to: UnixStream) {
+    let _ = std::io::copy(&mut from, &mut to);
+    let _ = to.shutdown(std::net::Shutdown::Both);
+}
+
+fn forward(
+    mut client: UnixStream,
+    mut server: UnixStream,
+    cut: &Mutex<Option<Cut>>,
+    late: &Sender<(UnixStream, u8)>,
+) {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let length = match client.read(&mut buffer) {
+            Ok(0) | Err(_) => break,
+            Ok(length) => length,
+        };
+        let bytes = &buffer[..length];
+        let is_commit = contains(bytes, b"(id) SELECT") && contains(bytes, b"COMMIT");
+        let cut = is_commit.then(|| cut.lock().unwrap().take()).flatten();
+        let (&last, rest) = bytes.split_last().unwrap();
+        match cut {
+            None => {
+                if server.write_all(bytes).is_err() {
+                    break;
+                }
+            }
+            Some(Cut::Before) => break,
+            Some(Cut::After) => {
+                // The answer meets a client that is gone.
+                let _ = client.shutdown(std::net::Shutdown::Both);
+                server.write_all(bytes).unwrap();
+                // The server reads the message before it sees the end.
+                break;
+            }
+            Some(Cut::Late) => {
+                server.write_all(rest).unwrap();
+                let _ = client.shutdown(std::net::Shutdown::Both);
+                late.send((server, last)).unwrap();
+                return;
+            }
+        }
+    }
+    let _ = client.shutdown(std::net::Shutdown::Both);
+    let _ = server.shutdown(std::net::Shutdown::Write);
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[test]
+fn a_commit_that_is_cut_at_the_socket_is_settled_truthfully() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let name = server.create_database();
+    let direct = counters_at(&server.url(&name));
+    let cutter = Cutter::new(server);
+    let database = Postgres::open(&cutter.url(server, &name)).unwrap();
+    let mut worker = Worker::new(&database);
+    let mut expected = 0;
+    let mut settled = Vec::new();
+    for try_ in 0..tries() {
+        let cut = [Cut::Late, Cut::After, Cut::Late, Cut::Before][try_ % 4];
+        cutter.cut_next(cut);
+        let begin = Instant::now();
+        let result = worker.run(Access::Write, |transaction| {
+            Ok(increment(transaction.connection()?, 1)?)
+        });
+        settled.push(begin.elapsed());
+        match result {
+            Ok(_) => expected += 1,
+            Err(error) => assert_eq!(error.code(), CONFLICT, "{cut:?}: {error:?}"),
+        }
+        if cut == Cut::Late {
+            let (mut late, last) = cutter.late.recv_timeout(Duration::from_secs(10)).unwrap();
+            late.write_all(&[last]).unwrap();
+            late.shutdown(std::net::Shutdown::Write).unwrap();
+            // The server has refused it when it ends the session.
+            let mut answer = Vec::new();
+            let _ = late.read_to_end(&mut answer);
+        }
+        assert_eq!(committed(&direct, 1), expected, "{cut:?}, try {try_}");
+    }
+    let transactions = &worker.lender.ledger().transactions;
+    let found = transactions.settled_committed.get() + transactions.settled_aborted.get();
+    assert_eq!(found, tries() as u64, "every commit was cut");
+    assert_eq!(transactions.in_doubt.get(), 0);
+    settled.sort_unstable();
+    let p99 = settled[settled.len() * 99 / 100];
+    println!("settled: {found}, of which committed {expected}; p99 {p99:?}");
+    assert!(p99 < Duration::from_secs(1), "{p99:?}");
+}
+
+#[test]
+fn a_server_that_is_killed_around_a_commit_loses_none_and_invents_none() {
+    let Some(mut server) = Server::start() else {
+        return;
+    };
+    let name = server.create_database();
+    let database = counters_at(&server.url(&name));
+    let kills = tries().div_ceil(10);
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let committed_by_us = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut worker = Worker::new(&database);
+                    let mut count = 0;
+                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                        let result = worker.run(Access::Write, |transaction| {
+                            Ok(increment(transaction.connection()?, 1)?)
+                        });
+                        match result.map_err(|error| error.code()) {
+                            Ok(_) => count += 1,
+                            Err(CONFLICT | UNAVAILABLE) => {}
+                            Err(other) => panic!("{other:?}"),
+                        }
+                    }
+                    assert_eq!(worker.lender.ledger().transactions.in_doubt.get(), 0);
+                    count
+                })
+            })
+            .collect();
+        for _ in 0..kills {
+            std::thread::park_timeout(Duration::from_millis(fastrand::u64(20..200)));
+            server.restart(Stop::Kill);
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        let writers = writers.into_iter();
+        writers.map(|writer| writer.join().unwrap()).sum::<i32>()
+    });
+    assert_eq!(committed(&database, 1), committed_by_us);
+}
+
+#[test]
+fn without_marks_a_lost_answer_stays_in_doubt() {
+    let Some(database) = counters() else {
+        return;
+    };
+    let mut worker = Worker::new(&database.clone().settle(false));
+    // The trigger ends the session in the commit.
+    let mut other = database.open_connection().unwrap();
+    other
+        .batch_execute(
+            "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS \
+                $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+             CREATE CONSTRAINT TRIGGER dies AFTER UPDATE ON counter \
+                DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION die();",
+        )
+        .unwrap();
+    let run = |worker: &mut Worker| {
+        let result = worker.run(Access::Write, |transaction| {
+            Ok(increment(transaction.connection()?, 1)?)
+        });
+        result.unwrap_err().code()
+    };
+    assert_eq!(run(&mut worker), IN_DOUBT);
+    let mut worker = Worker::new(&database);
+    assert_eq!(run(&mut worker), CONFLICT);
+    assert_eq!(worker.lender.ledger().transactions.settled_aborted.get(), 1);
+    assert_eq!(committed(&database, 1), 0);
+}
+
+#[test]
+fn a_second_question_gets_the_first_answer() {
+    let Some(database) = counters() else {
+        return;
+    };
+    let mark = crate::marks::Mark::next();
+    for _ in 0..2 {
+        let mut connection = database.open_connection().unwrap();
+        let settled = connection.settle(mark).unwrap();
+        assert_eq!(settled, euryale_core::Settled::Aborted);
+    }
+}
