@@ -33,7 +33,7 @@ impl fmt::Debug for Doubt {
     }
 }
 
-/// What became of a commit whose answer was lost.
+/// The end of a commit whose answer was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Settled {
     /// It was committed.

@@ -10,9 +10,9 @@ use euryale_core::error::{
 };
 use euryale_core::{
     Abort, Access, Attempt, Begin, Body, BoxError, DropReason, Error, Fault, History, NoDescriptor,
-    OrAbort, Outcome, Participant, Pending, Response, Settled, Transaction, TransactionOptions,
+    OrAbort, Outcome, Participant, Pending, Response, Transaction, TransactionOptions,
 };
-use euryale_test::Behaviour::{Fail, Panic, Succeed};
+use euryale_test::Behaviour::{Fail, Panic};
 use euryale_test::{CountingDatabase, Lender, Step, TestError};
 
 type Tx<'a> = Transaction<'a, CountingDatabase>;
@@ -255,81 +255,6 @@ fn the_order_of_events() {
         assert_eq!(bench.database.story(), story, "{name}");
         assert_eq!(result.err().map(|error| error.code()), code, "{name}");
     }
-}
-
-#[test]
-fn a_commit_whose_answer_was_lost_is_settled_on_another_connection() {
-    let voted = "connect · begin write · publish";
-    for (fault, settled) in [
-        (Fail(Fault::InDoubt), Settled::Committed),
-        (Fail(Fault::Disconnected), Settled::Aborted),
-        (Panic, Settled::Committed),
-        (Fail(Fault::InDoubt), Settled::Unknown),
-    ] {
-        let mut bench = Bench::new();
-        bench.database.settle_as(settled);
-        bench.database.script(Step::Commit, [fault]);
-        // The server comes back after a while, and breaks off once more.
-        bench
-            .database
-            .script(Step::Connect, [Succeed, Fail(Fault::Other), Succeed]);
-        bench.database.fail_to_settle(1);
-        let result = bench.full(|_| Ok("done"));
-        let story = bench.database.story();
-        assert!(story.starts_with(voted), "{story}");
-        let asked = "commit · drop · connect · connect · settle 1 · drop · connect · settle 1";
-        let (_, after) = story.split_once(asked).expect(&story);
-        let transactions = &bench.lender.ledger().transactions;
-        let figures = [
-            transactions.committed.get(),
-            transactions.aborted.get(),
-            transactions.in_doubt.get(),
-            transactions.settled_committed.get(),
-            transactions.settled_aborted.get(),
-        ];
-        let code = result.err().map(|error| error.code());
-        match settled {
-            Settled::Committed => {
-                assert_eq!(code, None);
-                assert_eq!(figures, [1, 0, 0, 1, 0]);
-                assert!(
-                    after.contains("finish") && after.contains("after commit"),
-                    "{after}"
-                );
-            }
-            Settled::Aborted => {
-                assert_eq!(code, Some(CONFLICT));
-                assert_eq!(figures, [0, 1, 0, 0, 1]);
-                assert!(
-                    after.contains("undo") && after.contains("after abort"),
-                    "{after}"
-                );
-            }
-            Settled::Unknown => {
-                assert_eq!(code, Some(IN_DOUBT));
-                assert_eq!(figures, [0, 0, 1, 0, 0]);
-                assert!(after.contains("keep"), "{after}");
-            }
-        }
-        assert_eq!(bench.lender.ledger().unsettled(), [""; 0]);
-    }
-}
-
-#[test]
-fn a_connection_lost_before_its_commit_is_no_doubt() {
-    let mut bench = Bench::new();
-    bench.database.settle_as(Settled::Unknown);
-    let lost = [Fail(Fault::LostBeforeCommit)];
-    bench.database.script(Step::Commit, lost);
-    let error = bench.full(|_| Ok("done")).unwrap_err();
-    assert_eq!(error.code(), UNAVAILABLE);
-    let story = bench.database.story();
-    assert!(
-        story.ends_with("commit · drop · undo · after abort"),
-        "{story}"
-    );
-    assert_eq!(bench.lender.ledger().transactions.aborted.get(), 1);
-    assert_eq!(bench.lender.dropped(DropReason::Disconnected), 1);
 }
 
 #[test]

@@ -204,17 +204,31 @@ impl Connection {
         if let Some(prepared) = self.statements.get(sql) {
             return Ok(prepared);
         }
-        let client = self.client();
-        let statement = self.run(Some(sql), client.prepare(sql))?;
-        self.state.book().prepared.add(1);
         let prepared = if self.options.has_pooler {
-            // Its drop closes it, before anything else is sent on this connection.
-            Prepared::Typed(statement.params().into())
+            self.learn_types(sql)?
         } else {
-            Prepared::Named(statement)
+            let client = self.client();
+            Prepared::Named(self.run(Some(sql), client.prepare(sql))?)
         };
+        self.state.book().prepared.add(1);
         self.statements.keep(sql, prepared.clone());
         Ok(prepared)
+    }
+
+    /// Prepares a statement to learn the types of its parameters, and closes it in the same
+    /// transaction: between two, a pooler may change the session.
+    fn learn_types(&mut self, sql: &str) -> Result<Prepared, Error> {
+        let is_outside = self.phase == Phase::Free;
+        if is_outside {
+            self.batch_execute("BEGIN")?;
+        }
+        let client = self.client();
+        let statement = self.run(Some(sql), client.prepare(sql));
+        let types = statement.map(|statement| statement.params().into());
+        if is_outside {
+            self.batch_execute("ROLLBACK")?;
+        }
+        types.map(Prepared::Typed)
     }
 
     pub(crate) fn run<T>(

@@ -1,5 +1,5 @@
 //! PostgreSQL as the database behind a publisher: a reader costs one round trip, and each error of
-//! the server has its meaning.
+//! the server has its meaning, and a lost answer to a commit is settled.
 //!
 //! [`Postgres`] is a `Database` for a pool. It is innermost in the onion: all of it blocks, and a
 //! pool calls it only in a worker. [`Postgres::open`], [`Postgres::migrate`] and
@@ -77,6 +77,21 @@
 //! A connection is looked at, without waiting, before it is used again. It is replaced if its
 //! server has restarted or lost its role, and no request notices.
 //!
+//! # What happens when the answer to a commit is lost?
+//!
+//! A writer's commit leaves a mark: a row with a key of its own in the table `euryale_commit`,
+//! inserted in the message that commits, so it costs no round trip. If the connection breaks before
+//! the answer, the pool opens another one and inserts the same key. If the key is there, the
+//! transaction was committed, and the request goes on. If not, the key is there now and the commit
+//! can no longer succeed, even if it is still on its way: the transaction counts as a conflict and
+//! is published again. While no server can be reached, the question is repeated for 5 s; then the
+//! answer is a 500, and the ledger counts the transaction as in doubt.
+//!
+//! Marks are removed after an hour, a few at a time, by the processes that commit.
+//! [`Postgres::migrate`] makes the table, or [`Postgres::create_marks`] where others migrate the
+//! schema; [`Postgres::settle`] turns marks off. A failover to a standby that replicates
+//! asynchronously may lose commits that were answered; no client can find that out.
+//!
 //! # Panics
 //!
 //! None of its own.
@@ -101,6 +116,10 @@
 //! `target_session_attrs`, its environment variables, and the password file. Not supported are
 //! client certificates, Kerberos, services and `options`. `connect_timeout` is 5 s unless it is
 //! set, since a worker waits; keepalives find a dead peer within 25 s.
+//!
+//! Behind PgBouncer in transaction mode, add `pooler=transaction` to the URL: no statement keeps its
+//! name beyond its transaction, and the end of a reader is awaited. A statement is then planned
+//! each time. Types of your own (enums, domains, composites) are not supported there.
 //!
 //! With the feature `tls`, `sslmode` is as in libpq, up to `verify-full` with `sslrootcert`. The
 //! program chooses rustls' provider of cryptography: call `CryptoProvider::install_default`.

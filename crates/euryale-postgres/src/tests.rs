@@ -2,6 +2,7 @@ mod conflict;
 mod deadline;
 mod lost;
 mod open;
+mod pooler;
 mod schema;
 mod settle;
 mod transaction;
