@@ -176,36 +176,46 @@ fn a_server_that_is_killed_around_a_commit_loses_none_and_invents_none() {
     let database = counters_at(&server.url(&name));
     let kills = tries().div_ceil(10);
     let stop = std::sync::atomic::AtomicBool::new(false);
-    let committed_by_us = std::thread::scope(|scope| {
+    let mut longest = Duration::ZERO;
+    let (answered, in_doubt) = std::thread::scope(|scope| {
         let writers: Vec<_> = (0..3)
             .map(|_| {
                 scope.spawn(|| {
                     let mut worker = Worker::new(&database);
-                    let mut count = 0;
+                    let mut answered = 0;
                     while !stop.load(std::sync::atomic::Ordering::Relaxed) {
                         let result = worker.run(Access::Write, |transaction| {
                             Ok(increment(transaction.connection()?, 1)?)
                         });
                         match result.map_err(|error| error.code()) {
-                            Ok(_) => count += 1,
-                            Err(CONFLICT | UNAVAILABLE) => {}
+                            Ok(_) => answered += 1,
+                            Err(CONFLICT | UNAVAILABLE | IN_DOUBT) => {}
                             Err(other) => panic!("{other:?}"),
                         }
                     }
-                    assert_eq!(worker.lender.ledger().transactions.in_doubt.get(), 0);
-                    count
+                    let in_doubt = worker.lender.ledger().transactions.in_doubt.get();
+                    (answered, i32::try_from(in_doubt).unwrap())
                 })
             })
             .collect();
         for _ in 0..kills {
             std::thread::park_timeout(Duration::from_millis(fastrand::u64(20..200)));
+            let begin = Instant::now();
             server.restart(Stop::Kill);
+            longest = longest.max(begin.elapsed());
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        let writers = writers.into_iter();
-        writers.map(|writer| writer.join().unwrap()).sum::<i32>()
+        let ends = writers.into_iter().map(|writer| writer.join().unwrap());
+        ends.fold((0, 0), |sum, end| (sum.0 + end.0, sum.1 + end.1))
     });
-    assert_eq!(committed(&database, 1), committed_by_us);
+    let found = committed(&database, 1);
+    assert!(found >= answered && found <= answered + in_doubt);
+    // The server is asked for 5 s. A machine that is busy may need longer for a restart.
+    println!("longest restart {longest:?}, in doubt {in_doubt}");
+    assert!(
+        in_doubt == 0 || longest > Duration::from_secs(3),
+        "{longest:?}"
+    );
 }
 
 #[test]
