@@ -25,7 +25,7 @@ fn client(database: &Postgres, number: u64) -> i32 {
     let mut written = 0;
     for turn in 0..transactions() / CLIENTS {
         // Every second client has a deadline, whose setting the others must not see.
-        let has_deadline = number % 2 == 0;
+        let has_deadline = number.is_multiple_of(2);
         let deadline = has_deadline.then(|| Instant::now() + Duration::from_secs(60));
         worker.lender.next_job(deadline);
         if turn % 4 != 0 {
