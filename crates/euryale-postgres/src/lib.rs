@@ -117,8 +117,8 @@
 //! client certificates, Kerberos, services and `options`. `connect_timeout` is 5 s unless it is
 //! set, since a worker waits; keepalives find a dead peer within 25 s.
 //!
-//! Behind PgBouncer in transaction mode, add `pooler=transaction` to the URL: no statement keeps its
-//! name beyond its transaction, and the end of a reader is awaited. A statement is then planned
+//! Behind PgBouncer in transaction mode, add `pooler=transaction` to the URL: no statement keeps
+//! its name beyond its transaction, and the end of a reader is awaited. A statement is then planned
 //! each time. Types of your own (enums, domains, composites) are not supported there.
 //!
 //! With the feature `tls`, `sslmode` is as in libpq, up to `verify-full` with `sslrootcert`. The
