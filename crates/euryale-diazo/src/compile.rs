@@ -14,8 +14,12 @@ pub(crate) use self::content::{Content, Group, Target};
 pub(crate) use self::start::{Edit, Given, Start};
 pub(crate) use self::template::Template;
 
+use self::prefix::Own;
+use crate::context::{Context, Parameter};
+use crate::dom::{escape_text, write_attribute};
 use crate::error::LoadError;
 use crate::rules::{Global, Rules, Source, Test};
+use crate::xpath::Value;
 
 /// A compiled set of rules with its themes.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub(crate) struct Program {
     pub(crate) silent: Vec<bool>,
     pub(crate) globals: Vec<Global<Block>>,
     pub(crate) modes: usize,
+    /// Values of parameters that a page may not have.
+    pub(crate) parameters: Vec<(String, Parameter)>,
 }
 
 impl Program {
@@ -56,6 +62,20 @@ impl Program {
             .into_iter()
             .map(|global| builder.global(global))
             .collect();
+        let manifest = rules.manifest.take().unwrap_or_default();
+        let own = prefix
+            .filter(|_| !manifest.name.is_empty())
+            .map(|prefix| Own::new(&manifest.name, prefix));
+        let prefix = prefix.or(manifest.prefix.as_deref());
+        let mut styles = String::new();
+        for written in &manifest.styles {
+            let address = prefix::style(written, own.as_ref());
+            styles.push_str("<link rel=\"stylesheet\"");
+            let mut escaped = String::new();
+            escape_text(&mut escaped, &address, false);
+            write_attribute(&mut styles, "href", &escaped, false);
+            styles.push('>');
+        }
         let mut choices = Vec::new();
         let mut inline_parts = Vec::new();
         let mut used = vec![false; prepared.len()];
@@ -75,7 +95,10 @@ impl Program {
                         &template::Around {
                             sources: &builder.sources,
                             prefix,
+                            own: own.clone(),
                             uses_esi: rules.uses_esi,
+                            doctype: manifest.doctype.as_deref(),
+                            styles: styles.clone(),
                         },
                         &mut used,
                     )?;
@@ -163,8 +186,18 @@ impl Program {
                 silent,
                 globals,
                 modes,
+                parameters: Vec::new(),
             },
             warnings,
         ))
+    }
+
+    /// The value of a parameter: that of the page, or else that of the program.
+    pub(crate) fn value<'a>(&'a self, context: &'a Context<'_>, name: &str) -> Option<Value<'a>> {
+        context.value(name).or_else(|| {
+            let mut all = self.parameters.iter().rev();
+            all.find(|known| known.0 == name)
+                .map(|known| known.1.value())
+        })
     }
 }

@@ -65,9 +65,7 @@ impl<'a> Context<'a> {
     pub(crate) fn value(&self, name: &str) -> Option<Value<'_>> {
         let set = self.parameters.iter().rev().find(|known| known.0 == name);
         Some(match set {
-            Some((_, Parameter::Text(text))) => Value::Text(Cow::Borrowed(text)),
-            Some((_, Parameter::Truth(truth))) => Value::Truth(*truth),
-            Some((_, Parameter::Number(number))) => Value::Number(*number),
+            Some((_, parameter)) => parameter.value(),
             None if name == "path" => Value::Text(Cow::Borrowed(&self.path)),
             None => return None,
         })
@@ -84,6 +82,16 @@ pub enum Parameter {
     Truth(bool),
     /// A number.
     Number(f64),
+}
+
+impl Parameter {
+    pub(crate) fn value(&self) -> Value<'_> {
+        match self {
+            Self::Text(text) => Value::Text(Cow::Borrowed(text)),
+            Self::Truth(truth) => Value::Truth(*truth),
+            Self::Number(number) => Value::Number(*number),
+        }
+    }
 }
 
 impl From<&str> for Parameter {

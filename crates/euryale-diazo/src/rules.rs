@@ -8,6 +8,7 @@ mod files;
 mod include;
 mod inline;
 mod instruction;
+mod manifest;
 mod reader;
 mod rule;
 mod selector;

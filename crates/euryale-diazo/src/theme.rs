@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::apply;
 use crate::compile::Program;
-use crate::context::Context;
+use crate::context::{Context, Parameter};
 use crate::dom::{Dom, ROOT};
 use crate::error::{LoadError, Message, PageError};
 use crate::rules;
@@ -99,7 +99,7 @@ impl Theme {
                     };
                     let world = OneDocument {
                         dom: &dom,
-                        parameters: |name: &str| context.value(name),
+                        parameters: |name: &str| self.program.value(context, name),
                     };
                     let budget = Budget::new(1_000_000);
                     Scope::new(&world, &budget, Item::new(0, ROOT))
@@ -135,14 +135,31 @@ pub struct Loader {
     rules: PathBuf,
     settings: rules::Settings,
     prefix: Option<String>,
+    parameters: Vec<(String, Parameter)>,
 }
 
 impl Loader {
+    /// From a folder with a theme as Plone has them. If it has a `manifest.cfg`, that says which
+    /// file has the rules, and may give a `prefix`, a `doctype` in place of the theme's, and
+    /// `production-css`, to which the head of themed pages gets links. Otherwise, the rules are in
+    /// `rules.xml`.
+    ///
+    /// The folder has the address `++theme++NAME/` in the rules, and with a
+    /// [`prefix`](Self::prefix) also in `href`s of the theme's HTML: its files are found below that
+    /// prefix. A parameter of the manifest that plone.app.theming does not compute for every page
+    /// needs a value ([`parameter`](Self::parameter)), because its TALES expression needs Plone.
+    pub fn from_folder(folder: impl AsRef<Path>) -> Self {
+        let mut loader = Self::new(folder.as_ref().join("rules.xml"));
+        loader.settings.has_manifest = true;
+        loader
+    }
+
     /// From this rules file.
     pub fn new(rules: impl Into<PathBuf>) -> Self {
         Self {
             rules: rules.into(),
             settings: rules::Settings::default(),
+            parameters: Vec::new(),
             prefix: None,
         }
     }
@@ -173,6 +190,12 @@ impl Loader {
     /// served from anywhere. A `prefix` of `<theme>` is relative to it.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Gives `$name` a value in all pages that set none themselves.
+    pub fn parameter(mut self, name: impl Into<String>, value: impl Into<Parameter>) -> Self {
+        self.parameters.push((name.into(), value.into()));
         self
     }
 
@@ -221,20 +244,28 @@ impl Loader {
         if let Some(folder) = self.settings.theme.as_deref().and_then(Path::parent) {
             folders.allowed.push(folder.to_owned());
         }
-        let mut rules = match rules::read(&self.rules, settings) {
+        let names = self.parameters.iter().map(|(name, _)| name.clone());
+        settings.parameters = names.collect();
+        let mut rules = match rules::read(&self.rules, &settings) {
             Ok(rules) => rules,
             Err((error, stamps)) => return (Err(error), stamps),
         };
         let stamps = std::mem::take(&mut rules.files);
         let mut version = std::mem::take(&mut rules.version);
         version.add(self.prefix.as_deref().unwrap_or_default());
+        for (name, value) in &self.parameters {
+            version.add(&format!("{name}={value:?}"));
+        }
         version.add(env!("CARGO_PKG_VERSION"));
         let compiled = Program::new(rules, self.prefix.as_deref());
-        let theme = compiled.map(|(program, warnings)| Theme {
-            program,
-            files: stamps.iter().map(|stamp| stamp.file().to_owned()).collect(),
-            version: version.to_string(),
-            warnings,
+        let theme = compiled.map(|(mut program, warnings)| {
+            program.parameters.clone_from(&self.parameters);
+            Theme {
+                program,
+                files: stamps.iter().map(|stamp| stamp.file().to_owned()).collect(),
+                version: version.to_string(),
+                warnings,
+            }
         });
         (theme, stamps)
     }

@@ -106,7 +106,7 @@ impl<'a> World<'a> for Page<'a> {
     }
 
     fn parameter(&'a self, name: &str) -> Option<Value<'a>> {
-        self.context.value(name)
+        self.program.value(self.context, name)
     }
 
     fn global(&'a self, index: u32) -> Result<Value<'a>, PageError> {
@@ -120,7 +120,7 @@ impl<'a> World<'a> for Page<'a> {
         let global = &self.program.globals[index as usize];
         let given = global
             .is_parameter
-            .then(|| self.context.value(&global.name))
+            .then(|| self.program.value(self.context, &global.name))
             .flatten();
         let value = match given {
             Some(value) => value,

@@ -6,26 +6,64 @@ use crate::dom::{Dom, Id, Kind, Name};
 
 /// The base of relative addresses. Empty: they stay.
 #[derive(Debug)]
-pub(super) struct Prefix(String);
+pub(super) struct Prefix {
+    base: String,
+    own: Option<Own>,
+}
+
+/// A theme that has an address in Plone, and another one in this program.
+#[derive(Clone, Debug)]
+pub(crate) struct Own {
+    /// `++theme++NAME/`.
+    name: String,
+    prefix: String,
+}
+
+impl Own {
+    pub(super) fn new(name: &str, prefix: &str) -> Self {
+        Self {
+            name: format!("++theme++{name}/"),
+            prefix: prefix.trim_end_matches('/').to_owned(),
+        }
+    }
+
+    /// The address of a file of the theme, if it is one.
+    fn address(&self, url: &str) -> Option<String> {
+        let path = url.strip_prefix('/').unwrap_or(url);
+        let rest = path.strip_prefix(&self.name)?;
+        Some(format!("{}/{rest}", self.prefix))
+    }
+}
+
+/// The address of a style sheet that a manifest names: its path begins at the site.
+pub(super) fn style(written: &str, own: Option<&Own>) -> String {
+    let address = own.and_then(|own| own.address(written));
+    address.unwrap_or_else(|| join("/", written))
+}
 
 const STYLE: Name = Name::of(b"style");
 
 impl Prefix {
     /// From the program's prefix and the theme's own, which is relative to it.
-    pub(super) fn new(base: Option<&str>, own: Option<&str>) -> Self {
-        let mut prefix = match (base, own) {
-            (Some(base), Some(own)) => join(base, own),
+    pub(super) fn new(base: Option<&str>, theme: Option<&str>, own: Option<Own>) -> Self {
+        let mut prefix = match (base, theme) {
+            (Some(base), Some(theme)) => join(base, theme),
             (Some(one), None) | (None, Some(one)) => one.to_owned(),
             (None, None) => String::new(),
         };
         if !prefix.is_empty() && !prefix.ends_with('/') {
             prefix.push('/');
         }
-        Self(prefix)
+        Self { base: prefix, own }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.base.is_empty()
+    }
+
+    fn resolve(&self, url: &str) -> String {
+        let own = self.own.as_ref().and_then(|own| own.address(url));
+        own.unwrap_or_else(|| join(&self.base, url))
     }
 
     /// The value of an attribute.
@@ -34,14 +72,14 @@ impl Prefix {
             return value.to_owned();
         }
         match name.to_ascii_lowercase().as_str() {
-            "src" => join(&self.0, value),
-            "href" | "xlink:href" if !value.starts_with('#') => join(&self.0, value),
+            "src" => self.resolve(value),
+            "href" | "xlink:href" if !value.starts_with('#') => self.resolve(value),
             "srcset" => {
                 let one = |candidate: &str| {
                     let candidate = candidate.trim();
                     match candidate.split_once(char::is_whitespace) {
-                        Some((url, size)) => format!("{} {}", join(&self.0, url), size.trim()),
-                        None => join(&self.0, candidate),
+                        Some((url, size)) => format!("{} {}", self.resolve(url), size.trim()),
+                        None => self.resolve(candidate),
                     }
                 };
                 value.split(',').map(one).collect::<Vec<_>>().join(", ")
@@ -89,7 +127,7 @@ impl Prefix {
                 .find(['"', '\'', ')', ';', ' ', '\n'])
                 .unwrap_or(address.len());
             out.push_str(&after[..after.len() - address.len()]);
-            out.push_str(&join(&self.0, &address[..end]));
+            out.push_str(&self.resolve(&address[..end]));
             rest = &address[end..];
         }
         out.push_str(rest);
@@ -119,7 +157,7 @@ impl Prefix {
             out.push_str(&if address.starts_with('#') {
                 address.to_owned()
             } else {
-                join(&self.0, address)
+                self.resolve(address)
             });
             rest = more;
         }
@@ -197,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_style_sheet_and_an_old_comment_are_rewritten() {
-        let prefix = Prefix::new(Some("/t"), None);
+        let prefix = Prefix::new(Some("/t"), None, None);
         assert_eq!(
             prefix.imports("@import \"a.css\";@import url(b.css);"),
             "@import \"/t/a.css\";@import url(/t/b.css);"

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 
 use super::block::{Builder, Op, Part};
 use super::draft::Draft;
-use super::{Block, When, prefix};
-use crate::dom::{Dom, Excess, Id, Kind, ROOT, Traits};
+use super::prefix::{self, Own};
+use super::{Block, When};
+use crate::dom::{Dom, Excess, HEAD, Id, Kind, ROOT, Traits};
 use crate::error::LoadError;
 use crate::error::PageError;
 use crate::rules::{Action, Names, Place, Source, ThemeHtml, ThemeRule};
@@ -29,7 +30,11 @@ pub(crate) struct Template {
 pub(super) struct Around<'a> {
     pub(super) sources: &'a [Source],
     pub(super) prefix: Option<&'a str>,
+    pub(super) own: Option<Own>,
     pub(super) uses_esi: bool,
+    pub(super) doctype: Option<&'a str>,
+    /// Goes to the end of the head.
+    pub(super) styles: String,
 }
 
 /// A rule about the theme whose sources are in the table.
@@ -133,8 +138,11 @@ pub(super) fn compile(
         }
     }
     let prefix = match html.is_inline {
-        true => prefix::Prefix::new(None, None),
-        false => prefix::Prefix::new(around.prefix, html.prefix.as_deref()),
+        true => prefix::Prefix::new(None, None, None),
+        false => {
+            let own = around.own.clone();
+            prefix::Prefix::new(around.prefix, html.prefix.as_deref(), own)
+        }
     };
     let compiler = Compiler {
         dom: &dom,
@@ -142,18 +150,25 @@ pub(super) fn compile(
         prefix,
         sources: around.sources,
         uses_esi: around.uses_esi,
+        styles: &around.styles,
         computed,
     };
     let mut draft = Draft::default();
-    if !dom
+    let has_own = dom
         .children(ROOT)
-        .any(|id| dom.node(id).kind == Kind::Doctype)
-    {
-        draft.html("<!DOCTYPE html>\n");
+        .any(|id| dom.node(id).kind == Kind::Doctype);
+    match around.doctype {
+        Some(doctype) => draft.html(&format!("{doctype}\n")),
+        None if !has_own => draft.html("<!DOCTYPE html>\n"),
+        None => {}
     }
     for id in dom.children(ROOT) {
+        let is_doctype = dom.node(id).kind == Kind::Doctype;
+        if is_doctype && around.doctype.is_some() {
+            continue;
+        }
         compiler.node(id, &mut draft)?;
-        if dom.node(id).kind == Kind::Doctype {
+        if is_doctype {
             draft.html("\n");
         }
     }
@@ -170,6 +185,7 @@ pub(super) struct Compiler<'a> {
     pub(super) prefix: prefix::Prefix,
     sources: &'a [Source],
     pub(super) uses_esi: bool,
+    styles: &'a str,
     /// Parts of an inline theme that depend on the page.
     pub(super) computed: &'a [Part],
 }
@@ -269,6 +285,9 @@ impl Compiler<'_> {
         }
         let raw = Traits::of(node.name).has(Traits::RAW | Traits::RCDATA);
         let mut end = String::new();
+        if node.name == HEAD {
+            end.push_str(self.styles);
+        }
         self.dom.write_end(&mut end, id);
         if rules.is_empty() && !raw && self.computed.is_empty() {
             self.start(id, rules, false, out);

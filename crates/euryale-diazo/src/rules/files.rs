@@ -24,7 +24,7 @@ pub(crate) struct Folders {
 }
 
 impl Folders {
-    fn mounted(&self, name: &str) -> Option<&Path> {
+    pub(super) fn mounted(&self, name: &str) -> Option<&Path> {
         let found = self.mounted.iter().find(|(known, _)| known == name);
         found.map(|(_, folder)| folder.as_path())
     }
@@ -135,7 +135,7 @@ impl Reader {
 }
 
 /// Without `.` and `..`, as far as the path itself tells.
-fn normal(path: &Path) -> PathBuf {
+pub(super) fn normal(path: &Path) -> PathBuf {
     use std::path::Component;
     let mut parts = PathBuf::new();
     for part in path.components() {

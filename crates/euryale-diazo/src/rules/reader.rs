@@ -6,6 +6,7 @@ use roxmltree::Node;
 
 use super::files::Folders;
 use super::include::{Included, is_xinclude};
+use super::manifest::Manifest;
 use super::selector::Written;
 use super::version::Version;
 use super::{
@@ -68,6 +69,7 @@ pub(crate) struct Rules {
     pub(crate) computed: Vec<DocumentId>,
     /// A rule writes `<esi:include>`.
     pub(crate) uses_esi: bool,
+    pub(crate) manifest: Option<Manifest>,
     /// Everything that was read, as it was before.
     pub(crate) files: Vec<Stamp>,
     pub(crate) warnings: Vec<LoadError>,
@@ -82,18 +84,22 @@ pub(crate) struct Settings {
     pub(crate) theme: Option<PathBuf>,
     pub(crate) folders: Folders,
     pub(crate) edge: EdgeIncludes,
+    /// A `manifest.cfg` beside the rules may name others.
+    pub(crate) has_manifest: bool,
+    /// Names of parameters that have a value.
+    pub(crate) parameters: Vec<String>,
 }
 
 /// Reads a rules file. The error comes with the files that were read up to it: one of them is to be
 /// mended.
-pub(crate) fn read(path: &Path, settings: Settings) -> Result<Rules, (LoadError, Vec<Stamp>)> {
+pub(crate) fn read(path: &Path, settings: &Settings) -> Result<Rules, (LoadError, Vec<Stamp>)> {
     let mut reader = Reader {
         rules: Rules {
             modes: vec!["raw".to_owned()],
             ..Rules::default()
         },
         file: PathBuf::new(),
-        folders: settings.folders,
+        folders: settings.folders.clone(),
         edge: settings.edge,
         including: Vec::new(),
         reads: 0,
@@ -106,7 +112,8 @@ pub(crate) fn read(path: &Path, settings: Settings) -> Result<Rules, (LoadError,
         computed: Vec::new(),
     };
     let read = reader
-        .rules_file(path)
+        .rules_beside_manifest(path, &settings)
+        .and_then(|path| reader.rules_file(&path))
         .and_then(|()| {
             let theme = settings.theme.as_deref();
             theme.map_or(Ok(()), |theme| reader.added_theme(theme))
@@ -184,7 +191,22 @@ impl Reader {
         LoadError::new(&self.file, Some(self.place(node).line), what)
     }
 
-    /// The file that the program names.
+    /// The rules file: the one that the program names, unless a manifest names another.
+    fn rules_beside_manifest(
+        &mut self,
+        path: &Path,
+        settings: &Settings,
+    ) -> Result<PathBuf, LoadError> {
+        let folder = path.parent().filter(|_| settings.has_manifest);
+        if let Some(folder) = folder {
+            self.rules.manifest = self.manifest(folder, &settings.parameters)?;
+        }
+        let named = self.rules.manifest.as_ref();
+        let named = named.and_then(|manifest| manifest.rules.clone());
+        Ok(named.unwrap_or_else(|| path.to_owned()))
+    }
+
+    /// The file with the rules.
     fn rules_file(&mut self, path: &Path) -> Result<(), LoadError> {
         self.parsed(path, None, |reader, root| {
             if !is_rules(root) {

@@ -8,4 +8,5 @@ mod limits;
 mod normal;
 mod own;
 mod parts;
+mod plone;
 mod python;
