@@ -2,6 +2,7 @@
 
 mod copy;
 mod elements;
+mod explain;
 mod instructions;
 mod marks;
 mod out;
@@ -13,11 +14,13 @@ mod world;
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
 
+pub use self::explain::Explanation;
+use self::explain::Trace;
 use self::marks::Marks;
 use self::out::Out;
 use self::stack::Stack;
 use self::world::{Arena, Fragments, Known};
-use crate::compile::{Block, Op, Program, When};
+use crate::compile::{Block, Op, Program, Template, When};
 use crate::context::Context;
 use crate::dom::{Dom, Excess, ROOT};
 use crate::error::{Message, PageError};
@@ -47,6 +50,35 @@ pub(crate) fn apply<'c>(
     if without_page {
         return Ok(Cow::Borrowed(content));
     }
+    with_page(program, content, context, None, |page| {
+        let themed = page.run(content);
+        for (place, text) in page.messages.borrow().iter() {
+            log(Message { place, text });
+        }
+        themed
+    })
+}
+
+/// Says what the rules do to one page.
+pub(crate) fn explain(
+    program: &Program,
+    content: &str,
+    context: &Context<'_>,
+) -> Result<Vec<Explanation>, PageError> {
+    let trace = Some(RefCell::default());
+    with_page(program, content, context, trace, |page| {
+        page.run(content)?;
+        page.explained()
+    })
+}
+
+fn with_page<T>(
+    program: &Program,
+    content: &str,
+    context: &Context<'_>,
+    trace: Option<RefCell<Trace>>,
+    run: impl for<'p> FnOnce(&'p Page<'p>) -> Result<T, PageError>,
+) -> Result<T, PageError> {
     let mut documents = Vec::with_capacity(1 + program.documents.len());
     documents.push(Some(Parsed::new(content, program.modes)?));
     for (href, _) in &program.documents {
@@ -72,12 +104,9 @@ pub(crate) fn apply<'c>(
         locals: RefCell::new(Vec::new()),
         frame: Cell::new(0),
         messages: RefCell::new(Vec::new()),
+        trace,
     };
-    let themed = page.run(content);
-    for (place, text) in page.messages.borrow().iter() {
-        log(Message { place, text });
-    }
-    themed
+    run(&page)
 }
 
 /// A document of a page: its content, or one that a rule names.
@@ -144,18 +173,13 @@ struct Page<'a> {
     locals: RefCell<Vec<Option<Value<'a>>>>,
     frame: Cell<usize>,
     messages: RefCell<Vec<(&'a Place, String)>>,
+    /// What instructions did, if somebody asks.
+    trace: Option<RefCell<Trace>>,
 }
 
 impl<'a> Page<'a> {
     fn run<'c>(&'a self, content: &'c str) -> Result<Cow<'c, str>, PageError> {
-        let mut chosen = None;
-        for (when, template) in &self.program.choices {
-            if self.all(when, TOP)? {
-                chosen = template.as_ref();
-                break;
-            }
-        }
-        let Some(template) = chosen else {
+        let Some(template) = self.chosen()? else {
             if self.is_silent(DEFAULT_MODE) {
                 return Ok(Cow::Borrowed(content));
             }
@@ -169,6 +193,16 @@ impl<'a> Page<'a> {
             size => self.framed(size, &mut || self.block(&mut out, &template.block, TOP))?,
         }
         Ok(Cow::Owned(out.finish()))
+    }
+
+    /// The theme of the page, if it has one.
+    fn chosen(&'a self) -> Result<Option<&'a Template>, PageError> {
+        for (when, template, _) in &self.program.choices {
+            if self.all(when, TOP)? {
+                return Ok(template.as_ref());
+            }
+        }
+        Ok(None)
     }
 
     fn dom(&self, document: u32) -> &'a Dom<'a> {

@@ -4,6 +4,7 @@ mod attributes;
 mod block;
 mod content;
 mod draft;
+mod outline;
 mod prefix;
 mod start;
 mod tag;
@@ -11,6 +12,7 @@ mod template;
 
 pub(crate) use self::block::{Block, Op, Step, When};
 pub(crate) use self::content::{Content, Group, Target};
+pub(crate) use self::outline::{AboutContent, Applied, shown};
 pub(crate) use self::start::{Edit, Given, Start};
 pub(crate) use self::template::Template;
 
@@ -18,7 +20,7 @@ use self::prefix::Own;
 use crate::context::{Context, Parameter};
 use crate::dom::{escape_text, write_attribute};
 use crate::error::LoadError;
-use crate::rules::{Global, Rules, Source, Test};
+use crate::rules::{Global, Place, Rules, Source, Test};
 use crate::xpath::Value;
 
 /// A compiled set of rules with its themes.
@@ -29,12 +31,13 @@ pub(crate) struct Program {
     /// Documents, each with the conditions that one of its uses has.
     pub(crate) documents: Vec<(String, Vec<When>)>,
     /// `notheme` and themes in the order in which they are asked: what has no condition comes last.
-    pub(crate) choices: Vec<(When, Option<Template>)>,
+    pub(crate) choices: Vec<(When, Option<Template>, Place)>,
     pub(crate) content: Content,
     /// Modes about which nothing is said, by their number.
     pub(crate) silent: Vec<bool>,
     pub(crate) globals: Vec<Global<Block>>,
     pub(crate) modes: usize,
+    pub(crate) about_content: Vec<AboutContent>,
     /// Values of parameters that a page may not have.
     pub(crate) parameters: Vec<(String, Parameter)>,
 }
@@ -52,6 +55,7 @@ impl Program {
             .map(|rule| template::Prepared::new(rule, &mut builder))
             .collect();
         let modes = rules.modes.len() + 1;
+        let about_content = rules.content_rules.iter().map(AboutContent::new).collect();
         let content = Content::new(
             std::mem::take(&mut rules.content_rules),
             std::mem::take(&mut rules.templates),
@@ -90,6 +94,7 @@ impl Program {
                         .collect();
                     let compiled = template::compile(
                         html,
+                        &theme.place,
                         &computed,
                         &prepared,
                         &template::Around {
@@ -174,7 +179,7 @@ impl Program {
             .collect();
         let choices = choices
             .into_iter()
-            .map(|(theme, template)| (theme.when, template))
+            .map(|(theme, template)| (theme.when, template, theme.place))
             .collect();
         Ok((
             Self {
@@ -186,6 +191,7 @@ impl Program {
                 silent,
                 globals,
                 modes,
+                about_content,
                 parameters: Vec::new(),
             },
             warnings,

@@ -64,6 +64,7 @@ mod stamp;
 mod theme;
 mod xpath;
 
+pub use self::apply::Explanation;
 pub use self::context::{Context, Parameter};
 pub use self::error::{LoadError, Message, PageError};
 pub use self::stamp::Stamp;

@@ -44,7 +44,7 @@ pub(crate) struct EdgeIncludes {
 }
 
 /// Where something is written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) file: PathBuf,
     pub(crate) line: u32,

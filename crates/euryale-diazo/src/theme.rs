@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use crate::apply;
+use crate::apply::{self, Explanation};
 use crate::compile::Program;
 use crate::context::{Context, Parameter};
 use crate::dom::{Dom, ROOT};
@@ -75,6 +75,20 @@ impl Theme {
         log: &mut dyn FnMut(Message<'_>),
     ) -> Result<Cow<'c, str>, PageError> {
         apply::apply(&self.program, content, context, log)
+    }
+
+    /// Says what each rule does to a page: which nodes it puts where, or why it does nothing, and
+    /// how often each instruction runs. In the order of the files and their lines; for people who
+    /// write rules.
+    ///
+    /// # Errors
+    /// As for [`apply`](Self::apply).
+    pub fn explain(
+        &self,
+        content: &str,
+        context: &Context<'_>,
+    ) -> Result<Vec<Explanation>, PageError> {
+        apply::explain(&self.program, content, context)
     }
 
     /// The `href`s of documents that rules may take content from for such a page: fetch them, and

@@ -57,7 +57,7 @@ mod documents;
 mod live;
 mod transform;
 
-pub use euryale_diazo::{LoadError, Loader, Parameter, Theme};
+pub use euryale_diazo::{Context, LoadError, Loader, Parameter, Theme};
 
 pub use self::book::DocumentBook;
 pub use self::live::{LiveTheme, ThemeState};

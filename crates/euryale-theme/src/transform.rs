@@ -1,6 +1,7 @@
 //! The theme as a transform.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,8 +51,10 @@ impl ThemeParameters {
 ///
 /// Rules see `$path` (decoded), and `$host`, `$scheme`, `$base` and `$url` (as it is written,
 /// without its query) of the request as it came: `https` if its socket is one of TLS. Behind a
-/// proxy the client may see another address: a publisher that has it, for example from the
-/// `PublicUrl` of `euryale-forwarded`, sets these names in [`ThemeParameters`].
+/// proxy the client may see another address: a rule by request ([`parameters`](Self::parameters))
+/// sets these names, for example from the `PublicUrl` of `euryale-forwarded`. `$portal_url` is the
+/// same as `$base`, and `$ajax_load` is the value of `ajax_load` in the query. Plone's default
+/// theme asks for both.
 ///
 /// Documents that rules take content from are fetched first, through
 /// [`Internal`](euryale_core::Internal), eight at a time, for the client of the page; their route
@@ -66,12 +69,24 @@ impl ThemeParameters {
 /// A response with the header `X-Theme-Disabled`, as Plone sets it, is not themed.
 ///
 /// [`Caching`]: euryale_subrequest::Caching
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ThemeTransform {
     theme: LiveTheme,
     name: Cow<'static, str>,
     has_version: bool,
     document_deadline: Duration,
+    parameters: Option<ByRequest>,
+}
+
+type ByRequest = Arc<dyn Fn(&request::Parts) -> ThemeParameters + Send + Sync>;
+
+impl fmt::Debug for ThemeTransform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThemeTransform")
+            .field("theme", &self.theme)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ThemeTransform {
@@ -83,6 +98,7 @@ impl ThemeTransform {
             name: Cow::Borrowed("theme"),
             has_version: false,
             document_deadline,
+            parameters: None,
         }
     }
 
@@ -99,6 +115,16 @@ impl ThemeTransform {
     #[must_use]
     pub fn document_deadline(mut self, within: Duration) -> Self {
         self.document_deadline = within;
+        self
+    }
+
+    /// Sets parameters by request. Those in a response override them. Default: none.
+    #[must_use]
+    pub fn parameters(
+        mut self,
+        rule: impl Fn(&request::Parts) -> ThemeParameters + Send + Sync + 'static,
+    ) -> Self {
+        self.parameters = Some(Arc::new(rule));
         self
     }
 
@@ -146,6 +172,10 @@ impl TransformPage for ThemeTransform {
         };
         let (mut head, content) = response.into_parts();
         let mut context = context(page.request());
+        let by_request = self.parameters.as_ref().map(|rule| rule(page.request()));
+        for (name, value) in by_request.into_iter().flat_map(|parameters| parameters.0) {
+            context = context.parameter(name, value);
+        }
         if let Some(ThemeParameters(set)) = head.extensions.get() {
             for (name, value) in set {
                 context = context.parameter(name.clone(), value.clone());
@@ -199,10 +229,26 @@ fn context(request: &request::Parts) -> Context<'static> {
         .uri
         .scheme_str()
         .unwrap_or(if is_tls { "https" } else { "http" });
+    let scheme = scheme.to_ascii_lowercase();
     let base = format!("{scheme}://{host}");
     Context::new(path)
-        .parameter("host", host)
+        .parameter("host", host.to_ascii_lowercase())
         .parameter("scheme", scheme)
         .parameter("url", format!("{base}{written}"))
+        .parameter("portal_url", base.clone())
         .parameter("base", base)
+        .parameter("ajax_load", of_query(request, "ajax_load"))
+}
+
+/// The first value of a name in the query, or an empty string.
+fn of_query(request: &request::Parts, name: &str) -> String {
+    let query = request.uri.query().unwrap_or_default();
+    let mut pairs = query.split('&').filter_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (key == name).then_some(value)
+    });
+    let written = pairs.next().unwrap_or_default().replace('+', " ");
+    percent_decode_str(&written)
+        .decode_utf8_lossy()
+        .into_owned()
 }

@@ -132,5 +132,6 @@ fn run(settings: &Settings, signals: UserSignals) -> Result<ExitCode, StartError
         None => serve::run(settings, signals),
         Some(Task::Healthcheck { admin }) => healthcheck::run(admin.unwrap_or(settings.admin)),
         Some(Task::Import { folder }) => import::run(settings, folder, signals),
+        Some(Task::Theme { task }) => theme::run(&settings.theme, task),
     }
 }

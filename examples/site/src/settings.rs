@@ -16,7 +16,7 @@ use crate::feed::FeedHost;
 use crate::listen::{self, Listen};
 use crate::log::Format;
 use crate::permits::Permissions;
-use crate::theme::Choice;
+use crate::theme::ThemeSettings;
 use crate::{duration, help, size};
 
 /// Serves a small content site from SQLite through Euryale's stack.
@@ -282,16 +282,9 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) news: Option<String>,
 
-    /// Theme of the pages: euryale, gazette, none, or a folder with a rules.xml as in Diazo
-    #[arg(
-        long,
-        help_heading = help::CONTENT,
-        env = "EURYALE_THEME",
-        value_name = "NAME|FOLDER",
-        default_value = "euryale"
-    )]
-    #[serde(serialize_with = "as_display")]
-    pub(crate) theme: Choice,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) theme: ThemeSettings,
 
     /// Filter of the log: levels, also by module, for example info,site::access_log=off
     ///
@@ -420,6 +413,37 @@ pub(crate) enum Task {
         #[arg(value_name = "FOLDER")]
         folder: PathBuf,
     },
+    /// Check a theme, or apply it to a page
+    Theme {
+        #[command(subcommand)]
+        task: ThemeTask,
+    },
+}
+
+/// What authors do with a theme.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub(crate) enum ThemeTask {
+    /// Read a theme and show its mistakes: exit code 0, or 1 if it cannot be used
+    Check {
+        /// Folder with a manifest.cfg or a rules.xml
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
+    /// Apply a theme to a page and write the result to standard output
+    Apply {
+        /// Folder with a manifest.cfg or a rules.xml
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+        /// File with the HTML of the page; - is standard input
+        #[arg(value_name = "PAGE.html")]
+        page: PathBuf,
+        /// Address of the page, for rules that ask for it
+        #[arg(long, value_name = "URL", default_value = "http://localhost:8080/")]
+        url: String,
+        /// Write which rule put which nodes where, instead of the page
+        #[arg(long)]
+        explain: bool,
+    },
 }
 
 impl Settings {
@@ -452,7 +476,10 @@ fn offload_path(text: &str) -> Result<String, &'static str> {
     }
 }
 
-fn as_display<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_display<T: Display, S: Serializer>(
+    value: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
 

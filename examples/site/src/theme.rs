@@ -4,7 +4,9 @@
 //! it can be missing. Any other one is a folder, and is read again when its files change.
 
 mod address;
+mod author;
 mod embedded;
+mod settings;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,17 +18,20 @@ use axum::Router;
 use euryale::blob::{ServeBlobLayer, ServeFolder};
 use euryale::transform::TransformChainLayer;
 use euryale_admin::StatusDetails;
-use euryale_theme::{LiveTheme, LoadError, Loader, ThemeTransform};
+use euryale_theme::{LiveTheme, ThemeTransform};
 
 use self::address::BelowPrefix;
+pub(crate) use self::author::run;
 use self::embedded::Embedded;
+pub(crate) use self::settings::ThemeSettings;
 use crate::error::StartError;
 use crate::tiles;
 
 /// Where the files of a theme are.
 const PATH: &str = "/@@theme";
 
-const RULES: &str = "rules.xml";
+/// A folder with one of these is a theme.
+const BEGINS_WITH: [&str; 2] = ["manifest.cfg", "rules.xml"];
 
 /// How often the files of a theme are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -60,42 +65,20 @@ impl FromStr for Choice {
 
 impl Choice {
     /// Is there such a theme? Nothing is read of it.
-    pub(crate) fn check(&self) -> Result<(), StartError> {
-        match self {
-            Self::Folder(folder) if !folder.join(RULES).is_file() => {
-                let remedy = format!("name a folder with a {RULES}, or {}", embedded::names());
-                Err(StartError::new(
-                    "there is no such theme",
-                    folder.display(),
-                    remedy,
-                ))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Choice {
-    /// Reads and compiles it; the warnings, one a line.
-    ///
-    /// # Errors
-    /// It is missing, or wrong.
-    pub(crate) fn try_out(&self) -> Result<Vec<StartError>, StartError> {
-        self.check()?;
+    fn check(&self) -> Result<(), StartError> {
         let Self::Folder(folder) = self else {
-            // They are compiled by the tests.
-            return Ok(Vec::new());
+            return Ok(());
         };
-        let see = "see the guide of themes";
-        let loaded = Loader::new(folder.join(RULES)).prefix(PATH).load();
-        let theme = loaded.map_err(|error| {
-            let what = format!("the theme is wrong: {error}");
-            StartError::new(what, folder.display(), "pages would be served without it")
-        })?;
-        let warning = |warning: &LoadError| {
-            StartError::new("most likely a mistake in the theme", warning, see)
-        };
-        Ok(theme.warnings().iter().map(warning).collect())
+        if BEGINS_WITH.iter().any(|name| folder.join(name).is_file()) {
+            return Ok(());
+        }
+        let names = embedded::names();
+        let remedy = format!("name a folder with a rules.xml or a manifest.cfg, or {names}");
+        Err(StartError::new(
+            "there is no such theme",
+            folder.display(),
+            remedy,
+        ))
     }
 }
 
@@ -118,15 +101,17 @@ pub(crate) fn threads() -> usize {
 #[derive(Clone, Debug)]
 pub(crate) struct Theme {
     choice: Choice,
+    /// Names and folders of other themes that this one is made of.
+    mounts: Vec<(String, PathBuf)>,
     live: Option<LiveTheme>,
 }
 
 impl Theme {
     /// Reads it. A theme with errors does not keep the site from starting: pages are served
     /// unthemed, and the log says why, until its files are corrected.
-    pub(crate) fn open(choice: &Choice) -> Result<Self, StartError> {
-        choice.check()?;
-        let live = match choice {
+    pub(crate) fn open(settings: &ThemeSettings) -> Result<Self, StartError> {
+        settings.check()?;
+        let live = match &settings.theme {
             Choice::None => None,
             Choice::Embedded(theme) => Some(theme.open(PATH).map_err(|error| {
                 let what = format!("cannot unpack the theme: {error}");
@@ -137,7 +122,7 @@ impl Theme {
                 )
             })?),
             Choice::Folder(folder) => {
-                let live = LiveTheme::new(Loader::new(folder.join(RULES)).prefix(PATH)).watch(LOOK);
+                let live = LiveTheme::new(settings.loader(folder)).watch(LOOK);
                 Some(live.map_err(|error| {
                     let what = format!("cannot start threads: {error}");
                     StartError::new(what, "this process", "see the system's limits")
@@ -145,7 +130,8 @@ impl Theme {
             }
         };
         Ok(Self {
-            choice: choice.clone(),
+            choice: settings.theme.clone(),
+            mounts: settings.mounts(),
             live,
         })
     }
@@ -164,7 +150,7 @@ impl Theme {
     /// Rules of the program's own themes look at nothing but the page, so what has a tag keeps one.
     /// Those in a folder may take content from other documents, which no tag knows of.
     fn transform(&self, live: &LiveTheme) -> ThemeTransform {
-        let transform = ThemeTransform::new(live.clone());
+        let transform = ThemeTransform::new(live.clone()).parameters(settings::of_request);
         match self.choice {
             Choice::Embedded(_) => transform.keep_tags(),
             Choice::None | Choice::Folder(_) => transform,
@@ -199,7 +185,14 @@ impl Theme {
             Choice::None => Router::new(),
             Choice::Embedded(theme) => theme.routes(PATH),
             Choice::Folder(folder) => {
-                Router::new().nest_service(PATH, ServeFolder::new(folder).blobs(blobs))
+                let files = |folder: &PathBuf| ServeFolder::new(folder).blobs(blobs);
+                let own = Router::new().nest_service(PATH, files(folder));
+                self.mounts.iter().fold(own, |router, (name, folder)| {
+                    let address = format!("/++theme++{name}");
+                    router
+                        .nest_service(&format!("{PATH}{address}"), files(folder))
+                        .nest_service(&address, files(folder))
+                })
             }
         }
     }

@@ -23,6 +23,17 @@ impl<'a> Page<'a> {
     ) -> Result<(), PageError> {
         self.budget.spend(1)?;
         out.check()?;
+        let Some(trace) = &self.trace else {
+            return self.run_step(out, step, here);
+        };
+        let before = out.len();
+        let result = self.run_step(out, step, here);
+        let written = out.len().saturating_sub(before);
+        trace.borrow_mut().add(step, written);
+        result
+    }
+
+    fn run_step(&'a self, out: &mut Out, step: &'a Step, here: Here) -> Result<(), PageError> {
         match &step.instruction {
             Instruction::ValueOf { select, raw } => self.value_of(out, select, *raw, here),
             Instruction::CopyOf(select) => self.copy_of(out, select, here),

@@ -39,9 +39,14 @@ impl Out {
         }
     }
 
+    /// Bytes that were written.
+    pub(super) fn len(&self) -> usize {
+        self.html.len() + self.pending
+    }
+
     /// Refuses a page that is too long.
     pub(super) fn check(&self) -> Result<(), PageError> {
-        if self.html.len() + self.pending > MAX_OUT {
+        if self.len() > MAX_OUT {
             return Err(PageError::TooLong);
         }
         Ok(())

@@ -111,6 +111,7 @@ impl Content {
             written,
             select,
             rank,
+            ..
         } in rules
         {
             let mut in_mode = DEFAULT_MODE;

@@ -2,9 +2,11 @@
 //! what goes inside · after.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use super::block::{Builder, Op, Part};
 use super::draft::Draft;
+use super::outline::{Applied, shown};
 use super::prefix::{self, Own};
 use super::{Block, When};
 use crate::dom::{Dom, Excess, HEAD, Id, Kind, ROOT, Traits};
@@ -24,6 +26,10 @@ pub(crate) struct Template {
     pub(crate) size: usize,
     /// Places that variables of an inline theme need.
     pub(crate) frame: u32,
+    /// The `<theme>`, its file, and the rules about it, for explanations.
+    pub(crate) place: Place,
+    pub(crate) file: PathBuf,
+    pub(crate) applied: Vec<Applied>,
 }
 
 /// What is the same for all themes.
@@ -99,6 +105,7 @@ impl Prepared {
 /// Compiles a theme; notes which rules it uses.
 pub(super) fn compile(
     html: &ThemeHtml,
+    place: &Place,
     computed: &[Part],
     rules: &[Prepared],
     around: &Around<'_>,
@@ -115,6 +122,7 @@ pub(super) fn compile(
         Excess::Nodes => fail("more than two million nodes"),
     })?;
     let mut matching: HashMap<Id, Vec<&Prepared>> = HashMap::new();
+    let mut applied = Vec::new();
     let world = OneDocument {
         dom: &dom,
         parameters: |_: &str| None,
@@ -130,11 +138,16 @@ pub(super) fn compile(
                     "the theme's selector looks at too many nodes",
                 )
             })?;
+        let mut targets = Vec::new();
         for item in nodes.iter().filter(|item| item.as_attribute().is_none()) {
             if matches!(dom.node(item.node).kind, Kind::Element | Kind::Comment) {
                 matching.entry(item.node).or_default().push(rule);
+                targets.push((item.node, shown(&dom, *item)));
                 *used = true;
             }
+        }
+        if !targets.is_empty() {
+            applied.push(Applied::new(rule, targets));
         }
     }
     let prefix = match html.is_inline {
@@ -176,6 +189,9 @@ pub(super) fn compile(
         block: draft.finish(),
         size: html.source.len(),
         frame: html.frame,
+        place: place.clone(),
+        file: html.file.clone(),
+        applied,
     })
 }
 

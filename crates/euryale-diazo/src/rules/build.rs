@@ -275,6 +275,7 @@ impl Reader {
         }
         let (select, rank) = pattern(select);
         self.rules.content_rules.push(ContentRule {
+            place: self.place(node),
             target,
             when,
             written: written.key(),

@@ -217,6 +217,26 @@ impl<B> Instruction<B> {
         }
     }
 
+    /// The name of its element.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::ValueOf { .. } => "xsl:value-of",
+            Self::CopyOf(_) => "xsl:copy-of",
+            Self::Copy(_) => "xsl:copy",
+            Self::Apply { .. } => "xsl:apply-templates",
+            Self::Call { .. } => "xsl:call-template",
+            Self::ForEach { .. } => "xsl:for-each",
+            Self::Choose { .. } => "xsl:choose",
+            Self::Attribute { .. } => "xsl:attribute",
+            Self::Element { .. } => "xsl:element",
+            Self::Comment(_) => "xsl:comment",
+            Self::Message { .. } => "xsl:message",
+            Self::Set { .. } => "xsl:variable",
+            Self::Default { .. } => "xsl:param",
+            Self::Frame { .. } => "rule",
+        }
+    }
+
     /// Calls `change` with each body that is written where the instruction is.
     pub(crate) fn each_body(&mut self, change: &mut dyn FnMut(&mut B)) {
         for body in self.bodies_mut() {

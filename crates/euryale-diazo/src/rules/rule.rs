@@ -80,6 +80,7 @@ impl Names {
 /// A rule about the content, wherever it is copied to.
 #[derive(Debug)]
 pub(crate) struct ContentRule {
+    pub(crate) place: Place,
     pub(crate) target: ContentTarget,
     pub(crate) when: Vec<TestId>,
     /// The selector as it is written: rules with one selector act together.

@@ -166,6 +166,7 @@ impl Reader {
         let kind = whole_kind(&select).filter(|_| priority.is_none());
         let (select, rank) = pattern(select);
         self.rules.content_rules.push(ContentRule {
+            place: self.place(node),
             target: ContentTarget::Template {
                 template,
                 mode,

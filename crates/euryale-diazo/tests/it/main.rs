@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict")]
 
 mod cases;
+mod explain;
 mod faults;
 mod limits;
 mod normal;

@@ -4,12 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use clap::Parser;
 use euryale::connection::PoolBook;
 use euryale::tiles::TileBook;
 use euryale::transform::TransformBook;
 use euryale_test::Answer;
 
 use super::{Site, header};
+use crate::settings::Settings;
 use crate::theme::Theme;
 
 /// Text that only the built-in themes have.
@@ -280,7 +282,9 @@ async fn a_broken_theme_serves_pages_as_they_are() {
 #[test]
 fn a_theme_that_is_not_there_is_named_in_one_line() {
     for name in ["gazete", "/nowhere", "."] {
-        let error = Theme::open(&name.parse().unwrap()).unwrap_err().to_string();
+        let flags = ["site", &format!("--theme={name}")];
+        let settings = Settings::try_parse_from(flags).unwrap();
+        let error = Theme::open(&settings.theme).unwrap_err().to_string();
         assert!(error.starts_with("there is no such theme - "), "{error}");
         assert!(
             error.contains(name) && error.contains("euryale, gazette, none"),

@@ -1,0 +1,278 @@
+//! Which rule put which nodes where, for one page.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::{Here, Page, TOP};
+use crate::compile::{AboutContent, Applied, Step, Template, shown};
+use crate::dom::Id;
+use crate::error::PageError;
+use crate::rules::{Action, Place};
+use crate::xpath::Item;
+
+/// The number of nodes that one line names.
+const NAMED: usize = 5;
+
+/// What a rule does to a page, in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    place: Place,
+    what: String,
+}
+
+impl Explanation {
+    /// The rules file.
+    pub fn file(&self) -> &Path {
+        &self.place.file
+    }
+
+    /// The line in that file, from 1.
+    pub fn line(&self) -> u32 {
+        self.place.line
+    }
+
+    /// The rule and what it does: `<replace> puts p.lead in place of div#main`.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+}
+
+impl std::fmt::Display for Explanation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Place { file, line } = &self.place;
+        write!(f, "{}:{line}: {}", file.display(), self.what)
+    }
+}
+
+/// How often instructions ran, and the bytes that they wrote.
+#[derive(Debug, Default)]
+pub(super) struct Trace(HashMap<usize, Ran>);
+
+#[derive(Debug)]
+struct Ran {
+    place: Place,
+    name: &'static str,
+    times: usize,
+    bytes: usize,
+}
+
+impl Trace {
+    pub(super) fn add(&mut self, step: &Step, bytes: usize) {
+        let key = std::ptr::from_ref(step).addr();
+        let ran = self.0.entry(key).or_insert_with(|| Ran {
+            place: (*step.place).clone(),
+            name: step.instruction.name(),
+            times: 0,
+            bytes: 0,
+        });
+        ran.times += 1;
+        ran.bytes += bytes;
+    }
+}
+
+/// What decides about a node of the theme.
+#[derive(Default)]
+struct Fate<'a> {
+    dropped: Option<&'a Place>,
+    replaced: Option<&'a Place>,
+    filled: Option<&'a Place>,
+}
+
+impl<'a> Page<'a> {
+    /// Explains all rules of the theme that the page has, and those about its content.
+    pub(super) fn explained(&'a self) -> Result<Vec<Explanation>, PageError> {
+        let mut all = Vec::new();
+        match self.chosen()? {
+            Some(template) => self.explain_theme(template, &mut all)?,
+            None if self.program.choices.is_empty() => {}
+            None => {
+                let places = self.program.choices.iter();
+                let first = places.map(|(_, _, place)| place.clone()).next();
+                all.extend(first.map(|place| Explanation {
+                    place,
+                    what: "no theme is chosen: the content stays without one".to_owned(),
+                }));
+            }
+        }
+        for rule in &self.program.about_content {
+            all.push(self.explain_content(rule)?);
+        }
+        for ran in self
+            .trace
+            .iter()
+            .flat_map(|trace| trace.take().0.into_values())
+        {
+            let times = ran.times;
+            let times = if times == 1 {
+                "once".to_owned()
+            } else {
+                format!("{times} times")
+            };
+            let what = format!("<{}> runs {times} and writes {} bytes", ran.name, ran.bytes);
+            all.push(Explanation {
+                place: ran.place,
+                what,
+            });
+        }
+        all.sort_by(|a, b| (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line)));
+        Ok(all)
+    }
+
+    fn explain_theme(
+        &'a self,
+        template: &'a Template,
+        all: &mut Vec<Explanation>,
+    ) -> Result<(), PageError> {
+        all.push(Explanation {
+            place: template.place.clone(),
+            what: format!("the theme is {}", template.file.display()),
+        });
+        let mut fates: HashMap<Id, Fate<'_>> = HashMap::new();
+        // A rule with a condition comes before the one without.
+        let (always, conditional): (Vec<_>, Vec<_>) = template
+            .applied
+            .iter()
+            .partition(|rule| rule.when.is_empty());
+        for rule in conditional.into_iter().chain(always) {
+            if !self.all(&rule.when, TOP)? {
+                continue;
+            }
+            for (id, _) in &rule.targets {
+                let fate = fates.entry(*id).or_default();
+                let place = match rule.action {
+                    Action::Drop => &mut fate.dropped,
+                    Action::Replace => &mut fate.replaced,
+                    Action::Copy => &mut fate.filled,
+                    _ => continue,
+                };
+                place.get_or_insert(&rule.place);
+            }
+        }
+        for rule in &template.applied {
+            let what = self.effect(rule, &fates)?;
+            all.push(Explanation {
+                place: rule.place.clone(),
+                what: format!("<{}> {what}", name(rule.action)),
+            });
+        }
+        Ok(())
+    }
+
+    fn effect(
+        &'a self,
+        rule: &'a Applied,
+        fates: &HashMap<Id, Fate<'_>>,
+    ) -> Result<String, PageError> {
+        if !self.all(&rule.when, TOP)? {
+            return Ok("does nothing: a condition does not hold".to_owned());
+        }
+        let mut targets = Vec::new();
+        let mut because = String::new();
+        for (id, shown) in &rule.targets {
+            match fates.get(id).and_then(|fate| fate.overrules(rule)) {
+                None => targets.push(shown.clone()),
+                Some((what, place)) => {
+                    because = format!(": line {} {what} {shown}", place.line);
+                }
+            }
+        }
+        if targets.is_empty() {
+            return Ok(format!("does nothing{because}"));
+        }
+        let place = list(&targets);
+        let mut content = Vec::new();
+        for (source, when) in &rule.sources {
+            if self.all(when, TOP)? {
+                for item in self.select(*source, TOP)? {
+                    content.push(shown(self.dom(item.document), item));
+                }
+            }
+        }
+        let content = match (rule.sources.is_empty(), content.is_empty()) {
+            (true, _) => "HTML of its own".to_owned(),
+            (false, true) => "nothing of the content".to_owned(),
+            (false, false) => list(&content),
+        };
+        Ok(match rule.action {
+            Action::Drop => format!("removes {place}"),
+            Action::Strip => format!("removes the tags of {place}"),
+            Action::DropAttributes => format!("removes attributes of {place}"),
+            Action::CopyAttributes => format!("gives {place} attributes of {content}"),
+            Action::MergeAttributes => format!("adds attributes of {content} to those of {place}"),
+            Action::Before => format!("puts {content} before {place}"),
+            Action::After => format!("puts {content} after {place}"),
+            Action::Replace => format!("puts {content} in place of {place}"),
+            Action::Prepend => format!("puts {content} at the start of {place}"),
+            Action::Append => format!("puts {content} at the end of {place}"),
+            Action::Copy => format!("puts {content} into {place}, in place of its children"),
+        })
+    }
+
+    fn explain_content(&'a self, rule: &'a AboutContent) -> Result<Explanation, PageError> {
+        let mut found = Vec::new();
+        let mut refused = 0;
+        for item in self.scope(TOP).nodes(&rule.select)? {
+            if self.all(&rule.when, Here::at(Item::new(item.document, item.node)))? {
+                found.push(shown(self.dom(item.document), item));
+            } else {
+                refused += 1;
+            }
+        }
+        let what = match (found.is_empty(), refused) {
+            (true, 0) => "is about nothing in the content".to_owned(),
+            (true, _) => "does nothing: its condition holds for no node".to_owned(),
+            (false, _) => format!("is about {} of the content", list(&found)),
+        };
+        Ok(Explanation {
+            place: rule.place.clone(),
+            what: format!("<{}> {what}", rule.name),
+        })
+    }
+}
+
+impl<'a> Fate<'a> {
+    /// What another rule does, if this one has no effect because of that.
+    fn overrules(&self, rule: &Applied) -> Option<(&'static str, &'a Place)> {
+        let is_other = |place: &&'a Place| **place != rule.place;
+        let dropped = self
+            .dropped
+            .filter(is_other)
+            .map(|place| ("removes", place));
+        let replaced = self
+            .replaced
+            .filter(is_other)
+            .map(|place| ("replaces", place));
+        let filled = self.filled.filter(is_other).map(|place| ("fills", place));
+        match rule.action {
+            Action::Before | Action::After => None,
+            Action::Drop => None,
+            Action::Copy => dropped.or(replaced).or(filled),
+            _ => dropped.or(replaced),
+        }
+    }
+}
+
+fn name(action: Action) -> &'static str {
+    match action {
+        Action::Before | Action::Prepend => "before",
+        Action::After | Action::Append => "after",
+        Action::Replace | Action::Copy => "replace",
+        Action::Drop => "drop",
+        Action::Strip => "strip",
+        Action::CopyAttributes => "copy attributes",
+        Action::MergeAttributes => "merge attributes",
+        Action::DropAttributes => "drop attributes",
+    }
+}
+
+fn list(all: &[String]) -> String {
+    let named = all.iter().take(NAMED).map(String::as_str);
+    let named: Vec<&str> = named.collect();
+    let more = all.len() - named.len();
+    let named = named.join(", ");
+    if more == 0 {
+        named
+    } else {
+        format!("{named} and {more} more")
+    }
+}

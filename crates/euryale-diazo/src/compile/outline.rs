@@ -1,0 +1,105 @@
+//! What rules are about, kept for explanations. Pages do not need it.
+
+use super::When;
+use super::template::Prepared;
+use crate::dom::{Dom, Id, Kind};
+use crate::rules::{Action, ContentRule, ContentTarget, Place};
+use crate::xpath::{Expr, Item};
+
+/// The number of characters of a name, an id or a text that are shown.
+const SHOWN: usize = 40;
+
+/// A rule about a theme, with the nodes that it found there.
+#[derive(Debug)]
+pub(crate) struct Applied {
+    pub(crate) place: Place,
+    pub(crate) action: Action,
+    pub(crate) when: When,
+    pub(crate) targets: Vec<(Id, String)>,
+    /// Sources of its content, each with its conditions.
+    pub(crate) sources: Vec<(u32, When)>,
+}
+
+impl Applied {
+    pub(super) fn new(rule: &Prepared, targets: Vec<(Id, String)>) -> Self {
+        let mut sources = Vec::new();
+        rule.block.each_source(&rule.when, &mut |source, when| {
+            sources.push((source, when.clone()));
+        });
+        Self {
+            place: rule.place.clone(),
+            action: rule.action,
+            when: rule.when.clone(),
+            targets,
+            sources,
+        }
+    }
+}
+
+/// A rule about the content, or a template.
+#[derive(Debug)]
+pub(crate) struct AboutContent {
+    pub(crate) place: Place,
+    pub(crate) name: &'static str,
+    pub(crate) select: Expr,
+    pub(crate) when: When,
+}
+
+impl AboutContent {
+    pub(super) fn new(rule: &ContentRule) -> Self {
+        let name = match rule.target {
+            ContentTarget::Drop => "drop",
+            ContentTarget::DropAttributes(_) => "drop attributes",
+            ContentTarget::Strip => "strip",
+            ContentTarget::Before { .. } => "before",
+            ContentTarget::After { .. } => "after",
+            ContentTarget::Replace { .. } => "replace",
+            ContentTarget::Template { .. } => "xsl:template",
+        };
+        Self {
+            place: rule.place.clone(),
+            name,
+            select: rule.select.clone(),
+            when: rule.when.clone(),
+        }
+    }
+}
+
+/// A node as people recognize it: `div#main.wide`, `@href` or a piece of its text.
+pub(crate) fn shown(dom: &Dom<'_>, item: Item) -> String {
+    let short = |text: &str| {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let words = words.join(" ");
+        let mut chars = words.chars();
+        let mut shown: String = chars.by_ref().take(SHOWN).collect();
+        if chars.next().is_some() {
+            shown.push('…');
+        }
+        shown
+    };
+    if let Some(attribute) = item.as_attribute() {
+        return format!("@{}", short(dom.attribute_name(attribute)));
+    }
+    let node = dom.node(item.node);
+    match node.kind {
+        Kind::Root => "the document".to_owned(),
+        Kind::Text => format!("\"{}\"", short(dom.slice(node.start, node.end))),
+        Kind::Comment => format!("<!--{}-->", short(dom.comment(item.node))),
+        Kind::Doctype => "the doctype".to_owned(),
+        Kind::Element => {
+            let mut name = short(dom.written_name(item.node));
+            let of = |name| Some(short(dom.attribute_value(dom.attribute(item.node, name)?)));
+            if let Some(id) = of("id") {
+                name.push('#');
+                name.push_str(&id);
+            }
+            for class in of("class").unwrap_or_default().split(' ') {
+                if !class.is_empty() {
+                    name.push('.');
+                    name.push_str(class);
+                }
+            }
+            name
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! `site theme`: what authors of a theme try out without a running site.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use euryale_theme::Context;
+use http::Uri;
+
+use super::{Choice, ThemeSettings};
+use crate::error::StartError;
+use crate::say::say;
+use crate::settings::ThemeTask;
+
+/// Runs one of the tasks, with the parameters and folders of `settings`.
+pub(crate) fn run(settings: &ThemeSettings, task: &ThemeTask) -> Result<ExitCode, StartError> {
+    match task {
+        ThemeTask::Check { folder } => {
+            warn(&with_folder(settings, folder))?;
+            say("The theme can be used.\n");
+        }
+        ThemeTask::Apply {
+            folder,
+            page,
+            url,
+            explain,
+        } => apply(&with_folder(settings, folder), folder, page, url, *explain)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn with_folder(settings: &ThemeSettings, folder: &Path) -> ThemeSettings {
+    ThemeSettings {
+        theme: Choice::Folder(folder.to_owned()),
+        ..settings.clone()
+    }
+}
+
+fn warn(settings: &ThemeSettings) -> Result<(), StartError> {
+    for warning in settings.try_out()? {
+        eprintln!("warning: {warning}");
+    }
+    Ok(())
+}
+
+fn apply(
+    settings: &ThemeSettings,
+    folder: &Path,
+    page: &Path,
+    url: &str,
+    explain: bool,
+) -> Result<(), StartError> {
+    warn(settings)?;
+    let loaded = settings.loader(folder).load();
+    let theme = loaded.map_err(|error| StartError::new("the theme is wrong", error, "mend it"))?;
+    let html = read(page)?;
+    let context = context(url)?;
+    for href in theme.documents(&context) {
+        let what = "nothing is taken from this document";
+        let warning = StartError::new(what, href, "only a running site has it");
+        eprintln!("warning: {warning}");
+    }
+    let mut messages = Vec::new();
+    let themed = if explain {
+        let explained = theme.explain(&html, &context);
+        explained.map(|all| all.iter().map(|one| format!("{one}\n")).collect())
+    } else {
+        let themed = theme.apply_logged(&html, &context, &mut |message| {
+            let file = message.file().display();
+            messages.push(format!("{file}:{}: {}", message.line(), message.text()));
+        });
+        themed.map(std::borrow::Cow::into_owned)
+    };
+    for message in messages {
+        eprintln!("{message}");
+    }
+    let themed: String = themed.map_err(|error| {
+        let what = format!("the page stays unthemed: {error}");
+        StartError::new(what, page.display(), "simplify the rules, or the page")
+    })?;
+    say(&themed);
+    Ok(())
+}
+
+fn read(page: &Path) -> Result<String, StartError> {
+    let read = if page == Path::new("-") {
+        let mut html = String::new();
+        std::io::stdin().read_to_string(&mut html).map(|_| html)
+    } else {
+        std::fs::read_to_string(page)
+    };
+    read.map_err(|error| {
+        let what = format!("the page cannot be read: {error}");
+        StartError::new(what, page.display(), "name a file with HTML in UTF-8")
+    })
+}
+
+/// The parameters of an address, as a running site computes them.
+fn context(url: &str) -> Result<Context<'static>, StartError> {
+    let wrong = || StartError::new("the address has no host", url, "write http://HOST/PATH");
+    let uri: Uri = url.parse().map_err(|_| wrong())?;
+    let scheme = uri.scheme_str().ok_or_else(wrong)?.to_owned();
+    let host = uri.authority().ok_or_else(wrong)?.as_str();
+    let host = host.to_ascii_lowercase();
+    let base = format!("{scheme}://{host}");
+    let written = uri.path();
+    let path = percent_encoding::percent_decode_str(written).decode_utf8_lossy();
+    let mut query = uri.query().unwrap_or_default().split('&');
+    let ajax_load = query.find_map(|pair| pair.strip_prefix("ajax_load="));
+    Ok(Context::new(path.into_owned())
+        .parameter("host", host)
+        .parameter("scheme", scheme)
+        .parameter("url", format!("{base}{written}"))
+        .parameter("portal_url", base.clone())
+        .parameter("base", base)
+        .parameter("ajax_load", ajax_load.unwrap_or_default()))
+}
