@@ -112,7 +112,7 @@ pub(crate) fn read(path: &Path, settings: &Settings) -> Result<Rules, (LoadError
         computed: Vec::new(),
     };
     let read = reader
-        .rules_beside_manifest(path, &settings)
+        .rules_beside_manifest(path, settings)
         .and_then(|path| reader.rules_file(&path))
         .and_then(|()| {
             let theme = settings.theme.as_deref();

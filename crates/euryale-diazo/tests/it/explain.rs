@@ -7,7 +7,9 @@ use crate::faults::theme;
 fn explained(inner: &str, page: &str) -> Vec<String> {
     let theme = theme(inner);
     let all = theme.explain(page, &Context::new("/a")).unwrap();
-    let lines = all.iter().map(|one| format!("{}: {}", one.line(), one.what()));
+    let lines = all
+        .iter()
+        .map(|one| format!("{}: {}", one.line(), one.what()));
     lines.collect()
 }
 
