@@ -16,7 +16,7 @@ use crate::feed::FeedHost;
 use crate::listen::{self, Listen};
 use crate::log::Format;
 use crate::permits::Permissions;
-use crate::theme::ThemeSettings;
+use crate::theme::{ThemeSettings, ThemeTask};
 use crate::{duration, help, size};
 
 /// Serves a small content site from SQLite through Euryale's stack.
@@ -417,32 +417,6 @@ pub(crate) enum Task {
     Theme {
         #[command(subcommand)]
         task: ThemeTask,
-    },
-}
-
-/// What authors do with a theme.
-#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
-pub(crate) enum ThemeTask {
-    /// Read a theme and show its mistakes: exit code 0, or 1 if it cannot be used
-    Check {
-        /// Folder with a manifest.cfg or a rules.xml
-        #[arg(value_name = "FOLDER")]
-        folder: PathBuf,
-    },
-    /// Apply a theme to a page and write the result to standard output
-    Apply {
-        /// Folder with a manifest.cfg or a rules.xml
-        #[arg(value_name = "FOLDER")]
-        folder: PathBuf,
-        /// File with the HTML of the page; - is standard input
-        #[arg(value_name = "PAGE.html")]
-        page: PathBuf,
-        /// Address of the page, for rules that ask for it
-        #[arg(long, value_name = "URL", default_value = "http://localhost:8080/")]
-        url: String,
-        /// Write which rule put which nodes where, instead of the page
-        #[arg(long)]
-        explain: bool,
     },
 }
 

@@ -21,7 +21,7 @@ use euryale_admin::StatusDetails;
 use euryale_theme::{LiveTheme, ThemeTransform};
 
 use self::address::BelowPrefix;
-pub(crate) use self::author::run;
+pub(crate) use self::author::{ThemeTask, run};
 use self::embedded::Embedded;
 pub(crate) use self::settings::ThemeSettings;
 use crate::error::StartError;

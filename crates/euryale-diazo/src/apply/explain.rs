@@ -70,7 +70,7 @@ impl Trace {
     }
 }
 
-/// What decides about a node of the theme.
+/// The rules that decide about a node of the theme.
 #[derive(Default)]
 struct Fate<'a> {
     dropped: Option<&'a Place>,

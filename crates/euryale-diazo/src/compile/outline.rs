@@ -1,4 +1,4 @@
-//! What rules are about, kept for explanations. Pages do not need it.
+//! The nodes that rules are about, kept for explanations. Pages do not need them.
 
 use super::When;
 use super::template::Prepared;

@@ -11,7 +11,7 @@ use euryale::transform::TransformBook;
 use euryale_test::Answer;
 
 use super::{Site, header};
-use crate::settings::Settings;
+use crate::settings::{Settings, Task};
 use crate::theme::Theme;
 
 /// Text that only the built-in themes have.
@@ -277,6 +277,86 @@ async fn a_broken_theme_serves_pages_as_they_are() {
     assert!(page.text().starts_with("<!doctype html>") && page.text().contains("<h1>Guides</h1>"));
     assert!(!page.text().contains("<p>first</p>"), "{}", page.text());
     site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_theme_of_plone_is_served_with_the_theme_that_it_is_made_of() {
+    let base = folder("base");
+    let own = tempfile::tempdir().unwrap();
+    let manifest = "[theme]\nrules = /++theme++own/own.xml\nprefix = /++theme++own\n\
+        production-css = ++theme++own/own.css\n[theme:parameters]\ncolor = python:1\n\
+        portal_url = x\n";
+    write(own.path(), "manifest.cfg", manifest);
+    write(own.path(), "own.css", "p { margin: 1px }");
+    let include = "<xi:include xmlns:xi=\"http://www.w3.org/2001/XInclude\" \
+        href=\"++theme++base/rules.xml\"/><notheme if=\"$ajax_load\"/>\
+        <after css:theme=\"p\"><i title=\"{$color} {$portal_url} {$host}\"/></after></rules>";
+    let rules = RULES
+        .replace("</rules>", include)
+        .replace("<theme href=\"theme.html\"/>", "");
+    write(own.path(), "own.xml", &rules);
+    let mount = format!("--theme-mount=base={}", base.path().display());
+    let flags = [
+        &format!("--theme={}", own.path().display()),
+        &mount,
+        "--theme-parameter=color=red",
+    ];
+    let site = Site::start_with(2, &flags).await;
+    let page = site.browse("GET", "/guides").await.text();
+    for part in [
+        "<p>base</p>",
+        "href=\"/@@theme/own.css\"",
+        "title=\"red http://",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let part = site.browse("GET", "/guides?ajax_load=1").await.text();
+    assert!(!part.contains("<p>base</p>"), "{part}");
+    for file in [
+        "/@@theme/own.css",
+        "/++theme++base/style.css",
+        "/@@theme/++theme++base/style.css",
+    ] {
+        assert_eq!(site.get(file).await.status, 200, "{file}");
+    }
+    site.end().await;
+
+    let settings = Settings::try_parse_from(["site", flags[0]]).unwrap();
+    let error = settings.theme.try_out().unwrap_err().to_string();
+    assert!(error.contains("no theme base is mounted"), "{error}");
+}
+
+#[test]
+fn authors_try_a_theme_without_a_site() {
+    let folder = folder("tried");
+    let page = folder.path().join("page.html");
+    write(folder.path(), "page.html", "<main><p>x</p></main>");
+    let run = |rest: &[&str]| {
+        let path = folder.path().display().to_string();
+        let flags = ["site", "theme"].into_iter().chain(rest.iter().copied());
+        let flags: Vec<&str> = flags
+            .map(|flag| if flag == "FOLDER" { &path } else { flag })
+            .collect();
+        let settings = Settings::try_parse_from(flags).unwrap();
+        let Some(Task::Theme { task }) = &settings.task else {
+            panic!("another task");
+        };
+        crate::theme::run(&settings.theme, task).map_err(|error| error.to_string())
+    };
+    let page = page.to_str().unwrap();
+    assert!(run(&["check", "FOLDER"]).is_ok());
+    assert!(run(&["apply", "FOLDER", page]).is_ok());
+    assert!(run(&["apply", "--explain", "FOLDER", page, "--url=http://a/b"]).is_ok());
+    let error = run(&["apply", "FOLDER", "missing.html"]).unwrap_err();
+    assert!(error.starts_with("the page cannot be read: "), "{error}");
+    let error = run(&["apply", "FOLDER", page, "--url=/b"]).unwrap_err();
+    assert!(error.starts_with("the address has no host - /b"), "{error}");
+    write(folder.path(), "rules.xml", "<rules\n");
+    let error = run(&["check", "FOLDER"]).unwrap_err();
+    assert!(
+        error.contains("rules.xml:2: not well-formed XML"),
+        "{error}"
+    );
 }
 
 #[test]

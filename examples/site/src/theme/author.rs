@@ -1,16 +1,42 @@
 //! `site theme`: what authors of a theme try out without a running site.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::Subcommand;
 use euryale_theme::Context;
 use http::Uri;
 
 use super::{Choice, ThemeSettings};
 use crate::error::StartError;
 use crate::say::say;
-use crate::settings::ThemeTask;
+
+/// What authors do with a theme.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub(crate) enum ThemeTask {
+    /// Read a theme and show its mistakes: exit code 0, or 1 if it cannot be used
+    Check {
+        /// Folder with a manifest.cfg or a rules.xml
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
+    /// Apply a theme to a page and write the result to standard output
+    Apply {
+        /// Folder with a manifest.cfg or a rules.xml
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+        /// File with the HTML of the page; - is standard input
+        #[arg(value_name = "PAGE.html")]
+        page: PathBuf,
+        /// Address of the page, for rules that ask for it
+        #[arg(long, value_name = "URL", default_value = "http://localhost:8080/")]
+        url: String,
+        /// Write which rule put which nodes where, instead of the page
+        #[arg(long)]
+        explain: bool,
+    },
+}
 
 /// Runs one of the tasks, with the parameters and folders of `settings`.
 pub(crate) fn run(settings: &ThemeSettings, task: &ThemeTask) -> Result<ExitCode, StartError> {
