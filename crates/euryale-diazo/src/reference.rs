@@ -17,11 +17,27 @@
 //! | `<copy attributes>`, `<merge attributes separator>` | `theme` | |
 //! | `<prepend>`, `<append>`, `<copy>` of older rules | `theme` | |
 //! | HTML in a rule, with `<include>` in it | yes | yes |
+//! | `<include content>` in HTML | yes | yes |
 //! | `<rules>` in `<rules>`, with conditions | yes | yes |
 //! | `<xi:include href>` of rules, or of a part of a rule; `parse="text"`, fallback | yes | yes |
 //!
 //! Selectors are XPath, or CSS in attributes of the namespace
 //! `http://namespaces.plone.org/diazo/css`.
+//!
+//! | attribute | |
+//! |---|---|
+//! | `theme`, `theme-children` | supported |
+//! | `content`, `content-children` | supported |
+//! | `attributes`, `separator` | supported |
+//! | `href`, `prefix` of `<theme>` | supported |
+//! | `href` of a rule | different: of this site |
+//! | `method="document"`, `"transform"`, `"raw"` | supported |
+//! | `method="ssi"`, `"ssiwait"`, `"esi"` | an error, unless the program declares such a cache |
+//! | `mode` | supported |
+//! | `if`, `if-not`, `if-content`, `if-not-content` | supported |
+//! | `if-path`, `if-not-path` | supported; in CSS an error |
+//! | `css:` in front of a selector, `css:prefix` | supported |
+//! | all others | a warning |
 //!
 //! Conditions are `if-content`, `if-not-content` (empty: the rule's own content), `if-path`,
 //! `if-not-path`, `if` and `if-not`, on rules, themes, `<rules>` and `<include>`. All that stand
@@ -55,20 +71,25 @@
 //!
 //! | instruction | |
 //! |---|---|
-//! | `value-of`, `text` | with `disable-output-escaping` |
-//! | `copy-of` | ignores all rules about the content |
-//! | `copy` | without `use-attribute-sets` |
-//! | `apply-templates` | obeys rules about the content; with `mode` those of it: `raw` has none |
-//! | `for-each`, `sort` | `data-type`, `order`; texts are compared by code points |
-//! | `if`, `choose` | |
-//! | `attribute`, `element`, `comment` | an attribute that comes after content is left out |
-//! | `variable` | in a rule, which ends it (Diazo's goes on), and under the root `<rules>` |
-//! | `param`, `with-param` | in templates, and under the root `<rules>`: a page's parameter is first |
-//! | `call-template` | |
-//! | `template` | `match`, `name`, `priority`, `mode`; elsewhere than under the root a warning |
-//! | `message` | is logged; with `terminate="yes"` the page is unthemed |
-//! | `output`, `strip-space`, `preserve-space` | a warning: they change nothing |
-//! | `key`, `number`, `import`, all others | an error: file, line, what to write instead |
+//! | `value-of`, `text` | supported, with `disable-output-escaping` |
+//! | `copy-of` | supported: it ignores all rules about the content |
+//! | `copy` | supported, without `use-attribute-sets` |
+//! | `apply-templates` | supported: it obeys rules about the content; with `mode` those of it |
+//! | `for-each`, `sort` | supported; texts are compared by code points, `lang` is ignored |
+//! | `if`, `choose`, `when`, `otherwise` | supported |
+//! | `attribute`, `element`, `comment` | supported; an attribute after content is left out |
+//! | `variable` | different: a variable of a rule ends with the rule, where Diazo's goes on |
+//! | `param`, `with-param` | supported; under the root `<rules>`, a page's parameter is first |
+//! | `call-template` | supported |
+//! | `template` | supported under the root `<rules>`; elsewhere a warning |
+//! | `message` | supported: it is logged; with `terminate="yes"` the page is unthemed |
+//! | `fallback` | supported: it is never needed |
+//! | `output`, `strip-space`, `preserve-space` | different: a warning, they change nothing |
+//! | `apply-imports`, `attribute-set`, `decimal-format`, `import`, `include` | an error |
+//! | `key`, `namespace-alias`, `number`, `processing-instruction` | an error |
+//! | `stylesheet`, `transform` | an error |
+//!
+//! An error names file and line, and says what to write instead.
 //!
 //! Attributes of HTML in rules are attribute value templates: `class="n{position()}"`; a brace that
 //! is meant is written twice. A template with `match` is a rule about the content. Among all that

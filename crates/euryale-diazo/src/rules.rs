@@ -8,6 +8,8 @@ mod files;
 mod include;
 mod inline;
 mod instruction;
+#[cfg(test)]
+mod listed;
 mod manifest;
 mod reader;
 mod rule;

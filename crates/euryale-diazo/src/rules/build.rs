@@ -14,7 +14,13 @@ use crate::address;
 use crate::error::LoadError;
 use crate::xpath::{Expr, has_words};
 
-const KNOWN: [&str; 9] = [
+/// Rules, by the names of their elements.
+pub(super) const RULES: [&str; 9] = [
+    "replace", "before", "after", "drop", "strip", "merge", "copy", "prepend", "append",
+];
+
+/// Attributes of rules, besides conditions.
+pub(super) const KNOWN: [&str; 9] = [
     "theme",
     "theme-children",
     "content",
@@ -28,9 +34,6 @@ const KNOWN: [&str; 9] = [
 
 impl Reader {
     pub(super) fn rule(&mut self, node: Node<'_, '_>) -> Result<(), LoadError> {
-        const RULES: [&str; 9] = [
-            "replace", "before", "after", "drop", "strip", "merge", "copy", "prepend", "append",
-        ];
         let name = node.tag_name().name();
         if !RULES.contains(&name) {
             return Err(self.error(

@@ -29,7 +29,7 @@ const OLD_CSS: [&str; 2] = [
     "http://namespaces.plone.org/diazo+css",
 ];
 
-const CONDITIONS: [&str; 6] = [
+pub(super) const CONDITIONS: [&str; 6] = [
     "if",
     "if-not",
     "if-content",

@@ -29,6 +29,11 @@ functions! {
 }
 
 impl Function {
+    #[cfg(test)]
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        FUNCTIONS.iter().map(|(name, ..)| *name)
+    }
+
     pub(super) fn named(name: &str, arguments: usize) -> Result<Self, String> {
         let Some((_, function, least, most)) = FUNCTIONS.iter().find(|known| known.0 == name)
         else {

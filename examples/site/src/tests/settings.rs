@@ -18,7 +18,7 @@ fn parse(flags: &[&str]) -> Result<Settings, String> {
 }
 
 /// Settings that are not printed when they were not made.
-const OPTIONAL: [&str; 15] = [
+const OPTIONAL: [&str; 18] = [
     "--access-log",
     "--allow-writes",
     "--demo",
@@ -29,6 +29,9 @@ const OPTIONAL: [&str; 15] = [
     "--proxy-protocol",
     "--private-feed",
     "--news",
+    "--theme-parameter",
+    "--theme-mount",
+    "--edge-includes",
     "--trusted-proxy",
     "--virtual-host-proxy",
     "--virtual-host",
@@ -38,7 +41,7 @@ const OPTIONAL: [&str; 15] = [
 
 #[test]
 fn what_is_printed_can_be_given_again() {
-    let cases: [&[&str]; 11] = [
+    let cases: [&[&str]; 12] = [
         &["--allow-writes=false", "--demo"],
         &[
             "--host=example.org,*.example.org:8443,[::1]",
@@ -48,6 +51,12 @@ fn what_is_printed_can_be_given_again() {
             "--unix-owner=:www-data",
         ],
         &["--theme=gazette"],
+        &[
+            "--theme=./mine",
+            "--theme-parameter=a=b=c,d=",
+            "--theme-mount=base=/a/b",
+            "--edge-includes=ssi,esi",
+        ],
         &[
             "--trusted-proxy=10.0.0.0/8,::1",
             "--trusted-proxy=unix",
