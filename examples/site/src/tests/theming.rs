@@ -288,13 +288,11 @@ async fn a_theme_of_plone_is_served_with_the_theme_that_it_is_made_of() {
         portal_url = x\n";
     write(own.path(), "manifest.cfg", manifest);
     write(own.path(), "own.css", "p { margin: 1px }");
-    let include = "<xi:include xmlns:xi=\"http://www.w3.org/2001/XInclude\" \
-        href=\"++theme++base/rules.xml\"/><notheme if=\"$ajax_load\"/>\
-        <after css:theme=\"p\"><i title=\"{$color} {$portal_url} {$host}\"/></after></rules>";
-    let rules = RULES
-        .replace("</rules>", include)
-        .replace("<theme href=\"theme.html\"/>", "");
-    write(own.path(), "own.xml", &rules);
+    let rules = "<rules xmlns=\"http://namespaces.plone.org/diazo\" \
+        xmlns:xi=\"http://www.w3.org/2001/XInclude\">\
+        <xi:include href=\"++theme++base/rules.xml\"/><notheme if=\"$ajax_load\"/>\
+        <after theme=\"//p\"><i title=\"{$color} {$portal_url} {$host}\"/></after></rules>";
+    write(own.path(), "own.xml", rules);
     let mount = format!("--theme-mount=base={}", base.path().display());
     let flags = [
         &format!("--theme={}", own.path().display()),
@@ -321,8 +319,17 @@ async fn a_theme_of_plone_is_served_with_the_theme_that_it_is_made_of() {
     }
     site.end().await;
 
-    let settings = Settings::try_parse_from(["site", flags[0]]).unwrap();
-    let error = settings.theme.try_out().unwrap_err().to_string();
+    let refused = |flags: &[&str]| {
+        let flags = ["site"].iter().chain(flags);
+        let settings = Settings::try_parse_from(flags).unwrap();
+        settings.theme.try_out().unwrap_err().to_string()
+    };
+    let error = refused(&[flags[0]]);
+    assert!(
+        error.contains("with --theme-parameter color=VALUE"),
+        "{error}"
+    );
+    let error = refused(&[flags[0], flags[2]]);
     assert!(error.contains("no theme base is mounted"), "{error}");
 }
 
@@ -354,7 +361,7 @@ fn authors_try_a_theme_without_a_site() {
     write(folder.path(), "rules.xml", "<rules\n");
     let error = run(&["check", "FOLDER"]).unwrap_err();
     assert!(
-        error.contains("rules.xml:2: not well-formed XML"),
+        error.contains("rules.xml:1: not well-formed XML"),
         "{error}"
     );
 }
