@@ -15,6 +15,7 @@ use crate::feed;
 use crate::listen::{Balancers, Listen};
 use crate::permits::{Permits, Rules};
 use crate::settings::Settings;
+use crate::theme::Choice;
 
 /// The kinds of sockets that are listened on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,11 +106,12 @@ const UNIX: &str = "it needs a unix: address of --listen";
 const PROXY: &str = "it needs --trusted-proxy";
 const WRITES: &str = "it needs --allow-writes: the site is read-only";
 const FEEDS: &str = "it needs --demo, for /@@feed, or --news";
+const THEME: &str = "it needs a folder as --theme";
 const UNIX_PEERS: &str = "its unix needs a unix: address of --listen";
 const IP_PEERS: &str = "its networks need a TCP address of --listen, or --proxy-protocol";
 
 /// All combinations. A setting may have several rows.
-const NEEDS: [Need; 22] = [
+const NEEDS: [Need; 25] = [
     need("tls-cert", Error, |facts| !facts.ways.tls, TLS),
     need("tls-key", Error, |facts| !facts.ways.tls, TLS),
     need(
@@ -203,6 +205,9 @@ const NEEDS: [Need; 22] = [
         },
         "its host must be one of --feed-host or --private-feed-host",
     ),
+    need("theme-parameter", Warning, no_theme_of_its_own, THEME),
+    need("theme-mount", Warning, no_theme_of_its_own, THEME),
+    need("edge-includes", Warning, no_theme_of_its_own, THEME),
 ];
 
 fn no_unix_of_its_own(facts: &Facts<'_>) -> bool {
@@ -215,6 +220,10 @@ fn no_proxy(facts: &Facts<'_>) -> bool {
 
 fn no_writes(facts: &Facts<'_>) -> bool {
     !facts.permits.writes
+}
+
+fn no_theme_of_its_own(facts: &Facts<'_>) -> bool {
+    !matches!(facts.settings.theme.theme, Choice::Folder(_))
 }
 
 fn no_feeds(facts: &Facts<'_>) -> bool {

@@ -148,6 +148,9 @@ fn address(target: &str) -> Option<String> {
     if let Some(page) = target.strip_prefix("crate::guide::") {
         return Some(format!("{FOLDER}/{}", page.replace("::", "/")));
     }
+    if target == "crate" {
+        return layer("stack");
+    }
     if let Some(item) = target.strip_prefix("crate::") {
         return layer(item.split("::").next()?);
     }

@@ -35,10 +35,11 @@ const NEXT_START: [&str; 14] = [
 
 /// Settings of the site itself, with its routes and layers: it is rebuilt. Some of them are limits
 /// of sockets as well, and `proxy-protocol` decides both who must send a header and what is local.
-const SITE: [&str; 19] = [
+const SITE: [&str; 22] = [
     "allow-writes",
     "body-timeout",
     "demo",
+    "edge-includes",
     "feed-host",
     "forwarded-field",
     "host",
@@ -51,6 +52,8 @@ const SITE: [&str; 19] = [
     "publish-deadline",
     "request-id",
     "theme",
+    "theme-mount",
+    "theme-parameter",
     "trusted-proxy",
     "virtual-host",
     "virtual-host-proxy",

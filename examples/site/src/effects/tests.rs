@@ -86,7 +86,7 @@ fn setting_without_effect_is_found_and_one_with_effect_is_not() {
         is_inherited: true,
         ..Ways::default()
     };
-    let cases: [(&str, &[&str], &[&str]); 20] = [
+    let cases: [(&str, &[&str], &[&str]); 23] = [
         (
             "unix-mode",
             &["--unix-mode=600"],
@@ -190,6 +190,21 @@ fn setting_without_effect_is_found_and_one_with_effect_is_not() {
             "news",
             &["--news=https://a.test/feed"],
             &["--news=https://a.test/feed", "--private-feed-host=a.test"],
+        ),
+        (
+            "theme-parameter",
+            &["--theme-parameter=a=b"],
+            &["--theme-parameter=a=b", "--theme=./folder"],
+        ),
+        (
+            "theme-mount",
+            &["--theme-mount=a=b"],
+            &["--theme-mount=a=b", "--theme=./folder"],
+        ),
+        (
+            "edge-includes",
+            &["--edge-includes=esi"],
+            &["--edge-includes=esi", "--theme=./folder"],
         ),
     ];
     for (setting, without, with) in cases {

@@ -247,8 +247,8 @@ fn a_theme_that_is_not_there_is_one_line() {
     ]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    let line = "error: there is no such theme - gazete - name a folder with a rules.xml, or \
-        euryale, gazette, none\n";
+    let line = "error: there is no such theme - gazete - name a folder with a rules.xml or a \
+        manifest.cfg, or euryale, gazette, none\n";
     assert_eq!(said, line);
     assert!(!data.exists());
 }
