@@ -143,9 +143,7 @@ impl<F: Future> Future for RememberFuture<F> {
 }
 
 /// The address at which the browser sees the site, if it is a different one, for the current
-/// request, if it was [remembered].
-///
-/// [remembered]: remember
+/// request, inside [`RememberLayer`].
 pub(crate) fn here() -> Option<PublicUrl> {
     HERE.try_with(Clone::clone).ok()
 }
