@@ -61,4 +61,4 @@ pub use euryale_diazo::{Context, LoadError, Loader, Parameter, Theme};
 
 pub use self::book::DocumentBook;
 pub use self::live::{LiveTheme, ThemeState};
-pub use self::transform::{ThemeParameters, ThemeTransform};
+pub use self::transform::{ThemeParameters, ThemeTransform, request_context};

@@ -171,7 +171,7 @@ impl TransformPage for ThemeTransform {
             return Ok(response);
         };
         let (mut head, content) = response.into_parts();
-        let mut context = context(page.request());
+        let mut context = request_context(page.request());
         let by_request = self.parameters.as_ref().map(|rule| rule(page.request()));
         for (name, value) in by_request.into_iter().flat_map(|parameters| parameters.0) {
             context = context.parameter(name, value);
@@ -210,8 +210,12 @@ impl TransformPage for ThemeTransform {
     }
 }
 
+/// The context of the page that this request asks for: its path, and the parameters that rules can
+/// use. [`ThemeTransform`] begins with it; tools that apply a theme without a server can, too.
+///
 /// HTTP/1.1 requests to an origin have no scheme (RFC 9112 §3.2.1): then it is that of the socket.
-fn context(request: &request::Parts) -> Context<'static> {
+#[must_use]
+pub fn request_context(request: &request::Parts) -> Context<'static> {
     let written = request.uri.path();
     let path = percent_decode_str(written).decode_utf8_lossy().into_owned();
     let named = request

@@ -331,6 +331,8 @@ async fn a_theme_of_plone_is_served_with_the_theme_that_it_is_made_of() {
     );
     let error = refused(&[flags[0], flags[2]]);
     assert!(error.contains("no theme base is mounted"), "{error}");
+    let twice = refused(&[flags[0], "--theme-mount=a=/x", "--theme-mount=a=/y"]);
+    assert!(twice.contains("two folders have the same name"), "{twice}");
 }
 
 #[test]
@@ -473,6 +475,23 @@ async fn a_tag_outlives_a_restart() {
 
 /// The links of a page, as a browser would follow them through a proxy that writes virtual hosts
 /// into paths.
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_have_the_address_that_the_browser_sees() {
+    let own = folder("own");
+    let rules = "<rules xmlns=\"http://namespaces.plone.org/diazo\"><theme href=\"theme.html\"/>\
+        <after theme=\"//p\"><i title=\"{$url} {$host}\"/></after></rules>";
+    write(own.path(), "rules.xml", rules);
+    let theme = format!("--theme={}", own.path().display());
+    let site = Site::start_with(1, &["--virtual-host-proxy=127.0.0.1", &theme]).await;
+    let visible = "/VirtualHostBase/https/Example.org:443/guides/VirtualHostRoot/cap";
+    let page = site.browse("GET", visible).await.text();
+    assert!(
+        page.contains("title=\"https://example.org/cap example.org\""),
+        "{page}"
+    );
+    site.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_a_virtual_host_files_and_tiles_are_there() {
     for theme in ["euryale", "gazette"] {

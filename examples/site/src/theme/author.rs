@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use euryale_theme::Context;
+use euryale_theme::{Context, Theme};
 use http::Uri;
 
+use super::settings::warnings;
 use super::{Choice, ThemeSettings};
 use crate::error::StartError;
 use crate::say::say;
@@ -42,7 +43,7 @@ pub(crate) enum ThemeTask {
 pub(crate) fn run(settings: &ThemeSettings, task: &ThemeTask) -> Result<ExitCode, StartError> {
     match task {
         ThemeTask::Check { folder } => {
-            warn(&with_folder(settings, folder))?;
+            load(&with_folder(settings, folder), folder)?;
             say("The theme can be used.\n");
         }
         ThemeTask::Apply {
@@ -62,11 +63,14 @@ fn with_folder(settings: &ThemeSettings, folder: &Path) -> ThemeSettings {
     }
 }
 
-fn warn(settings: &ThemeSettings) -> Result<(), StartError> {
-    for warning in settings.try_out()? {
+/// Loads the theme in `folder`, and prints the warnings.
+fn load(settings: &ThemeSettings, folder: &Path) -> Result<Theme, StartError> {
+    settings.check()?;
+    let theme = settings.load(folder)?;
+    for warning in warnings(&theme) {
         eprintln!("warning: {warning}");
     }
-    Ok(())
+    Ok(theme)
 }
 
 fn apply(
@@ -76,9 +80,7 @@ fn apply(
     url: &str,
     explain: bool,
 ) -> Result<(), StartError> {
-    warn(settings)?;
-    let loaded = settings.loader(folder).load();
-    let theme = loaded.map_err(|error| StartError::new("the theme is wrong", error, "mend it"))?;
+    let theme = load(settings, folder)?;
     let html = read(page)?;
     let context = context(url)?;
     for href in theme.documents(&context) {
@@ -125,19 +127,10 @@ fn read(page: &Path) -> Result<String, StartError> {
 fn context(url: &str) -> Result<Context<'static>, StartError> {
     let wrong = || StartError::new("the address has no host", url, "write http://HOST/PATH");
     let uri: Uri = url.parse().map_err(|_| wrong())?;
-    let scheme = uri.scheme_str().ok_or_else(wrong)?.to_owned();
-    let host = uri.authority().ok_or_else(wrong)?.as_str();
-    let host = host.to_ascii_lowercase();
-    let base = format!("{scheme}://{host}");
-    let written = uri.path();
-    let path = percent_encoding::percent_decode_str(written).decode_utf8_lossy();
-    let mut query = uri.query().unwrap_or_default().split('&');
-    let ajax_load = query.find_map(|pair| pair.strip_prefix("ajax_load="));
-    Ok(Context::new(path.into_owned())
-        .parameter("host", host)
-        .parameter("scheme", scheme)
-        .parameter("url", format!("{base}{written}"))
-        .parameter("portal_url", base.clone())
-        .parameter("base", base)
-        .parameter("ajax_load", ajax_load.unwrap_or_default()))
+    if uri.scheme().is_none() || uri.authority().is_none() {
+        return Err(wrong());
+    }
+    let (mut request, ()) = http::Request::new(()).into_parts();
+    request.uri = uri;
+    Ok(euryale_theme::request_context(&request))
 }

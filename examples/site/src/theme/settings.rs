@@ -1,12 +1,13 @@
 //! Settings of the theme, and what each request says to it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use euryale::forwarded::PublicUrl;
-use euryale_theme::{LoadError, Loader, ThemeParameters};
+use euryale_theme::{LoadError, Loader, Theme, ThemeParameters};
 use http::request;
 use serde::{Serialize, Serializer};
 
@@ -30,7 +31,7 @@ pub(crate) struct ThemeSettings {
     #[serde(serialize_with = "as_display")]
     pub(crate) theme: Choice,
 
-    /// Value of a parameter of the theme's rules; may be given several times
+    /// Value of a parameter of the theme's rules, without a comma; may be given several times
     #[arg(long, env = "EURYALE_THEME_PARAMETER", value_name = "NAME=VALUE")]
     #[arg(value_delimiter = ',', global = true)]
     #[serde(
@@ -98,8 +99,21 @@ fn all_as_display<S: Serializer>(all: &[Named], serializer: S) -> Result<S::Ok, 
 }
 
 impl ThemeSettings {
-    /// Is there such a theme? Nothing is read of it.
+    /// Checks that there is such a theme, and that each name of a mount is given once. Nothing of
+    /// the theme is read.
     pub(crate) fn check(&self) -> Result<(), StartError> {
+        let mut names = BTreeSet::new();
+        let twice = self
+            .theme_mount
+            .iter()
+            .find(|mount| !names.insert(&mount.name));
+        if let Some(mount) = twice {
+            return Err(StartError::new(
+                "two folders have the same name",
+                mount,
+                "give each name of --theme-mount once",
+            ));
+        }
         self.theme.check()
     }
 
@@ -128,27 +142,35 @@ impl ThemeSettings {
             .collect()
     }
 
+    /// Reads and compiles the theme in `folder`.
+    pub(super) fn load(&self, folder: &Path) -> Result<Theme, StartError> {
+        self.loader(folder).load().map_err(|error| {
+            let what = format!("the theme is wrong: {error}");
+            StartError::new(what, folder.display(), "pages would be served without it")
+        })
+    }
+
     /// Reads and compiles it; the warnings, one a line.
     ///
     /// # Errors
     /// It is missing, or wrong.
     pub(crate) fn try_out(&self) -> Result<Vec<StartError>, StartError> {
         self.check()?;
-        let Choice::Folder(folder) = &self.theme else {
+        match &self.theme {
+            Choice::Folder(folder) => Ok(warnings(&self.load(folder)?)),
             // They are compiled by the tests.
-            return Ok(Vec::new());
-        };
-        let see = "see the guide of themes";
-        let loaded = self.loader(folder).load();
-        let theme = loaded.map_err(|error| {
-            let what = format!("the theme is wrong: {error}");
-            StartError::new(what, folder.display(), "pages would be served without it")
-        })?;
-        let warning = |warning: &LoadError| {
-            StartError::new("most likely a mistake in the theme", warning, see)
-        };
-        Ok(theme.warnings().iter().map(warning).collect())
+            Choice::None | Choice::Embedded(_) => Ok(Vec::new()),
+        }
     }
+}
+
+/// What is most likely a mistake in the theme, one a line.
+pub(super) fn warnings(theme: &Theme) -> Vec<StartError> {
+    let warning = |warning: &LoadError| {
+        let see = "see the guide of themes";
+        StartError::new("most likely a mistake in the theme", warning, see)
+    };
+    theme.warnings().iter().map(warning).collect()
 }
 
 /// The address as the browser sees it, by the names that plone.app.theming gives its parts.
@@ -158,10 +180,13 @@ pub(super) fn of_request(request: &request::Parts) -> ThemeParameters {
         Some((url, origin)) => {
             let base = format!("{origin}{}", url.prefix());
             let host = origin.split_once("://").map_or("", |(_, host)| host);
+            let path = request.uri.path();
+            // The site's own names are visible even where they are outside the visible part.
+            let seen = url.url(path).unwrap_or_else(|| format!("{base}{path}"));
             ThemeParameters::new()
                 .set("scheme", url.scheme())
-                .set("host", host.to_ascii_lowercase())
-                .set("url", format!("{base}{}", request.uri.path()))
+                .set("host", host)
+                .set("url", seen)
                 .set("portal_url", base.clone())
                 .set("base", base)
         }
