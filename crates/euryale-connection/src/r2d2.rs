@@ -37,7 +37,8 @@
 //!
 //! # When is r2d2 called?
 //!
-//! | r2d2's | is called | at the cost of | |---|---|---|
+//! | r2d2's | is called | at the cost of |
+//! |---|---|---|
 //! | `connect`, and then [`on_connect`](R2d2::on_connect) | for a new connection, or one in place of an invalid one | a connection, within the request |
 //! | `has_broken` | after each job: `true` drops the connection | nothing, by r2d2's rule not to block |
 //! | `is_valid` | before the first use in a job, if the connection was idle | a round trip, within the request |

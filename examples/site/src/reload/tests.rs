@@ -1,6 +1,9 @@
+use std::collections::BTreeSet;
+
 use clap::CommandFactory;
 
 use super::*;
+use crate::content;
 
 /// Settings that count at once, with nothing rebuilt.
 const AT_ONCE: [&str; 17] = [
@@ -39,4 +42,15 @@ fn each_setting_is_of_one_kind() {
     names.sort_unstable();
     known.sort_unstable();
     assert_eq!(known, names);
+}
+
+#[test]
+fn the_settings_page_names_those_of_the_next_start() {
+    let page = content::samples()
+        .find(|sample| sample.path == "/operate/settings")
+        .unwrap();
+    let (_, after) = page.body.split_once("SIGHUP reads file").unwrap();
+    let (paragraph, _) = after.split_once("take effect").unwrap();
+    let named: BTreeSet<&str> = paragraph.split('`').skip(1).step_by(2).collect();
+    assert_eq!(named, BTreeSet::from(NEXT_START));
 }
