@@ -20,8 +20,7 @@ pub(crate) fn raise() -> Result<DescriptorLimit, StartError> {
 
 /// The same settings, with no more sockets, files and connections than there are descriptors for.
 pub(crate) fn fit(limit: &DescriptorLimit, settings: &Settings) -> Settings {
-    let wanted = wanted(settings);
-    let shares = yielding(wanted, limit.fit(wanted));
+    let (_, shares) = shares(limit, settings);
     let mut fitted = settings.clone();
     fitted.edge.max_sockets = shares.sockets;
     fitted.edge.max_files = shares.files;
@@ -32,8 +31,7 @@ pub(crate) fn fit(limit: &DescriptorLimit, settings: &Settings) -> Settings {
 /// Logs one line if there are fewer descriptors than the settings ask for: a warning, unless only
 /// defaults are lowered.
 pub(crate) fn log_shortage(limit: &DescriptorLimit, settings: &Settings) {
-    let wanted = wanted(settings);
-    let shares = yielding(wanted, limit.fit(wanted));
+    let (wanted, shares) = shares(limit, settings);
     let sockets_are_short = shares.sockets < wanted.sockets;
     let files_are_short = shares.files < wanted.files;
     let is_warning = shares.connections < wanted.connections
@@ -48,6 +46,12 @@ pub(crate) fn log_shortage(limit: &DescriptorLimit, settings: &Settings) {
             "the defaults are lowered to what fits below the limit of open files"
         );
     }
+}
+
+/// The descriptors that the settings ask for, and those that they get.
+fn shares(limit: &DescriptorLimit, settings: &Settings) -> (DescriptorShares, DescriptorShares) {
+    let wanted = wanted(settings);
+    (wanted, yielding(wanted, limit.fit(wanted)))
 }
 
 fn wanted(settings: &Settings) -> DescriptorShares {

@@ -20,7 +20,7 @@ pub(crate) fn allow(pages: &Pages, request: &Request, methods: &[Method]) -> Res
         *response.status_mut() = StatusCode::NO_CONTENT;
         response
     } else {
-        let detail = format!("This address knows the methods {names}.");
+        let detail = format!("This address supports the methods {names}.");
         let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, &detail);
         pages.problem(&problem, request.headers())
     };

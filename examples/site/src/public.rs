@@ -65,8 +65,8 @@ pub(crate) fn around(site: Router, settings: &Settings, rules: Rules, access: Ac
     let virtual_hosts =
         virtual_hosts(settings).map(|layer| with_axum().layer(layer).map_request(own_names));
     let ids = settings.request_id.then(RequestIdLayer::default);
-    // One service without a box, as that of the routes. The log is around all that refuses, and
-    // inside of what knows the client.
+    // One service without a box, like that of the routes. The access log is outside every layer
+    // that refuses requests, and inside the one that finds the client.
     let site = ServiceBuilder::new()
         .map_request(move |request| permits::permit(rules, request))
         .layer(with_axum().layer(forwarded(settings)))

@@ -8,7 +8,7 @@ use std::task::Context;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use euryale::connection::BlockingThreads;
+use euryale::connection::{BlockingThreads, PoolBook};
 use euryale::{Ledger, Pool, Reserve};
 use euryale_admin::Admin;
 use euryale_server::{
@@ -63,12 +63,20 @@ pub(crate) fn run(settings: &Settings, signals: UserSignals) -> Result<ExitCode,
     if let Err(error) = arenas {
         tracing::warn!(%error, "the arenas of the heap are not limited");
     }
-    let declared = Declared::new(&descriptors::fit(&limit, settings));
+    let fitted = descriptors::fit(&limit, settings);
+    let declared = Declared::new(&fitted);
     let runtime = euryale::runtime(&declared.ledger).map_err(|error| {
         let what = format!("cannot start threads: {error}");
         StartError::new(what, "this process", "see the system's limits")
     })?;
-    let ended = start(&runtime, declared, settings, limit, (log, logs), opened);
+    let ended = start(
+        &runtime,
+        declared,
+        (&fitted, settings),
+        limit,
+        (log, logs),
+        opened,
+    );
     runtime.shutdown_timeout(LAST_GRACE);
     drop((access, writing));
     ended.map(|complete| {
@@ -91,6 +99,8 @@ struct Declared {
 impl Declared {
     fn new(settings: &Settings) -> Self {
         let ledger = Ledger::new();
+        // Its series exist while the site opens; the pool comes later.
+        let _ = ledger.of::<PoolBook>();
         Self {
             lanes: Lanes::new(&ledger),
             publishers: BlockingThreads::new(MOST_CONNECTIONS, &ledger),
@@ -100,16 +110,17 @@ impl Declared {
     }
 }
 
+/// Serves with `settings`, which are `asked` with as many descriptors as there are.
+///
 /// Binds first: a site that cannot serve has changed nothing, and early clients wait.
 fn start(
     runtime: &Runtime,
     declared: Declared,
-    asked: &Settings,
+    (settings, asked): (&Settings, &Settings),
     limit: DescriptorLimit,
     (log, logs): (Log, Logs),
     opened: Opened,
 ) -> Result<bool, StartError> {
-    let settings = &descriptors::fit(&limit, asked);
     let Declared {
         ledger,
         lanes,

@@ -91,7 +91,7 @@ fn whoever_comes_while_it_opens_is_answered_when_it_is_open() {
     assert!(
         get(opening.admin, "/metrics")
             .unwrap()
-            .contains("\neuryale_transactions_committed_total 0\n")
+            .contains("\neuryale_publishers_running 0\n")
     );
     let early = send(opening.public, "/history").unwrap();
     signal(&opening.child, "-HUP");
