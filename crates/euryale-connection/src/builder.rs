@@ -78,7 +78,7 @@ impl<D: Database> PoolBuilder<D> {
     /// A connection that was idle for this long is dropped: set it below the time after which the
     /// database, or anything in between, hangs up. Default: none.
     ///
-    /// It is closed in time even without traffic, by a worker, which holds a permit meanwhile. A
+    /// It is closed in time even without traffic, by a worker, which holds a permit until then. A
     /// job that arrives then waits for at most one such close, and only if no other permit is free.
     pub fn idle_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.idle_timeout = time.into();

@@ -99,7 +99,7 @@ pub(crate) struct Ticket {
     generation: u32,
 }
 
-/// What to do for the waiting jobs.
+/// The next action for the waiting jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Then {
     /// Nothing: all workers are busy, or one is about to check the queue.

@@ -68,7 +68,7 @@ impl Store {
         state.invalid = state.opened;
     }
 
-    /// What happened since the last call.
+    /// The events since the last call.
     fn story(&self) -> String {
         std::mem::take(&mut self.lock().story).join(" · ")
     }

@@ -108,7 +108,7 @@ impl Window {
         }
     }
 
-    /// The next piece. Pending if there is none, even if there will never be one.
+    /// The next piece. Pending without one, even if there will never be one.
     pub(crate) fn poll_piece(&self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         let mut state = self.lock();
         let piece = match state.pieces.pop_front() {

@@ -281,7 +281,7 @@ fn a_database_that_cannot_be_reached() {
         (Step::Connect, Fail(Fault::Other), UNAVAILABLE, false),
         (Step::Begin, Fail(Fault::Other), UNAVAILABLE, false),
         (Step::Begin, Fail(Fault::Disconnected), UNAVAILABLE, false),
-        // A busy database is no fault of the connection's.
+        // A busy database does not make the connection faulty.
         (Step::Begin, Fail(Fault::Conflict), CONFLICT, true),
         (Step::Connect, Panic, PANICKED, false),
         (Step::Begin, Panic, PANICKED, false),

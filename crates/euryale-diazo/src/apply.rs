@@ -173,7 +173,7 @@ struct Page<'a> {
     locals: RefCell<Vec<Option<Value<'a>>>>,
     frame: Cell<usize>,
     messages: RefCell<Vec<(&'a Place, String)>>,
-    /// What instructions did, if somebody asks.
+    /// The record of instructions, for explanations.
     trace: Option<RefCell<Trace>>,
 }
 

@@ -99,7 +99,7 @@ impl Readiness {
         self
     }
 
-    /// What tells the program to drain.
+    /// The handle that tells the program to drain.
     #[must_use]
     pub fn shutdown(&self) -> &Shutdown {
         &self.shutdown

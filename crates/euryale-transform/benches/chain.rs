@@ -21,7 +21,7 @@ use tower_layer::Layer;
 /// Appends a mark to each heading.
 struct Mark(&'static str, Selector);
 
-/// Gives the page back as it is.
+/// Returns the page unchanged.
 struct Same;
 
 impl Transform for Mark {

@@ -706,7 +706,8 @@ fn missing_programs_are_replaced_or_skipped() {
 #[test]
 fn no_interpreter_is_among_the_linked_programs() {
     let place = std::env::temp_dir().join(format!("xtask-programs-{}", std::process::id()));
-    let (first, second) = (place.join("first"), place.join("second"));
+    let first = place.join("first");
+    let second = place.join("second");
     for (folder, names) in [
         (&first, &["cc", "python3"][..]),
         (&second, &["cc", "git", "python3.13", "pypy3", "pyvenv"]),

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::coding::Coding;
 use super::name::{Name, with_ending};
 
-/// What was found under a name.
+/// The result of looking up a name.
 #[derive(Debug)]
 pub(super) enum Found {
     File {

@@ -138,7 +138,7 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// What Diazo does in its own modes, and XSLT in others (XSLT 1.0 §5.8).
+    /// The built-in templates: Diazo's in its own modes, and XSLT's in others (XSLT 1.0 §5.8).
     fn copy_unmarked(
         &'a self,
         out: &mut Out,

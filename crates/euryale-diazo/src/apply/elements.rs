@@ -92,7 +92,7 @@ impl<'a> Page<'a> {
     ) -> Result<(), PageError> {
         let name = self.pattern(name, here)?;
         if !is_name(&name) {
-            // What is no element leaves its content (XSLT 1.0 §7.1.2).
+            // An invalid element name leaves the content alone (XSLT 1.0 §7.1.2).
             return self.block(out, body, here);
         }
         out.open(&name);

@@ -121,7 +121,7 @@ impl Content {
                     mode,
                     kind,
                 } => {
-                    // Diazo's own templates copy; in other modes there are none of these.
+                    // Diazo's own templates copy; other modes have none of them.
                     let copies = mode <= RAW_MODE
                         && is_identity(&content.templates[template as usize], mode);
                     if let Some(kind) = kind {

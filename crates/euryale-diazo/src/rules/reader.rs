@@ -73,7 +73,7 @@ pub(crate) struct Rules {
     /// Everything that was read, as it was before.
     pub(crate) files: Vec<Stamp>,
     pub(crate) warnings: Vec<LoadError>,
-    /// What was read, in its order.
+    /// The files that were read, in order.
     pub(crate) version: Version,
 }
 

@@ -139,7 +139,7 @@ fn pages_of_random_rules_are_the_same() {
             let page = page.map(std::borrow::Cow::into_owned);
             page.map_err(|error| error.to_string())
         });
-        // What Diazo refuses is only run here: it must not panic.
+        // Cases that Diazo refuses are only run here: they must not panic.
         if let Some(theirs) = case["html"].as_str() {
             let seed = format!("seed {}", case["seed"]);
             let found = differ(&seed, ours, theirs);

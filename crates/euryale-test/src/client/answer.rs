@@ -90,7 +90,7 @@ pub struct Answer {
     pub status: StatusCode,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its head as it came.
+    /// Its original head.
     pub head: String,
     /// Its body.
     pub body: Vec<u8>,
