@@ -60,6 +60,14 @@ impl Error {
         }
     }
 
+    /// A reader has written nothing, so a lost answer to its `COMMIT` leaves nothing in doubt.
+    pub(crate) fn of_reader(mut self) -> Self {
+        if self.fault == Fault::Disconnected {
+            self.fault = Fault::LostBeforeCommit;
+        }
+        self
+    }
+
     /// The server's code, if the server has answered.
     pub fn code(&self) -> Option<&SqlState> {
         self.as_db_error().map(DbError::code)

@@ -13,7 +13,7 @@ use crate::marks::{Mark, PRUNE};
 use crate::postgres::Isolation;
 use crate::wire::Failure;
 
-/// How long the server may take to roll back.
+/// How long the server may take to roll back, or to end a reader.
 const ROLL_BACK_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long the server may take to answer what became of a commit. It is asked again after that.
@@ -96,8 +96,9 @@ impl Connection {
         let client = self.client();
         let may_fail = self.options.reader_isolation == Isolation::Serializable;
         if may_fail || self.options.has_pooler {
-            self.until = None;
-            self.run(None, client.batch_execute(sql))?;
+            self.until = Some(Instant::now() + ROLL_BACK_WITHIN);
+            self.run(None, client.batch_execute(sql))
+                .map_err(Error::of_reader)?;
         } else {
             self.wire.send(client.batch_execute(sql));
         }

@@ -6,19 +6,22 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use euryale_core::Access;
 use euryale_core::error::{CONFLICT, IN_DOUBT, UNAVAILABLE};
+use euryale_core::{Access, DropReason};
 use euryale_test::engines::{Postgres as Server, Stop};
 use tempfile::TempDir;
 
-use super::{Worker, committed, counters, counters_at, increment};
-use crate::Postgres;
+use super::{Worker, committed, counters, counters_at, increment, value};
+use crate::{Isolation, Postgres};
 
 /// A tenth of the full number of tries, which `EURYALE_TRIES=500` runs.
 fn tries() -> usize {
     let tries = std::env::var("EURYALE_TRIES").ok();
     tries.and_then(|tries| tries.parse().ok()).unwrap_or(50)
 }
+
+/// The whole message with which a reader commits.
+const READERS_COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
 
 /// Where the next commit is cut.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -90,7 +93,8 @@ fn forward(
             Ok(length) => length,
         };
         let bytes = &buffer[..length];
-        let is_commit = contains(bytes, b"(id) SELECT") && contains(bytes, b"COMMIT");
+        let is_of_writer = contains(bytes, b"(id) SELECT") && contains(bytes, b"COMMIT");
+        let is_commit = is_of_writer || bytes == READERS_COMMIT;
         let cut = is_commit.then(|| cut.lock().unwrap().take()).flatten();
         let (&last, rest) = bytes.split_last().unwrap();
         match cut {
@@ -165,6 +169,27 @@ fn a_commit_that_is_cut_at_the_socket_is_settled_truthfully() {
     let p99 = settled[settled.len() * 99 / 100];
     println!("settled: {found}, of which committed {expected}; p99 {p99:?}");
     assert!(p99 < Duration::from_secs(1), "{p99:?}");
+}
+
+#[test]
+fn a_reader_whose_end_is_cut_at_the_socket_is_never_in_doubt() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let name = server.create_database();
+    drop(counters_at(&server.url(&name)));
+    let cutter = Cutter::new(server);
+    let database = Postgres::open(&cutter.url(server, &name)).unwrap();
+    let mut worker = Worker::new(&database.reader_isolation(Isolation::Serializable));
+    for cut in [Cut::Before, Cut::After] {
+        cutter.cut_next(cut);
+        let result = worker.run(Access::Read, |transaction| {
+            Ok(value(transaction.connection()?, 1)?)
+        });
+        assert_eq!(result.unwrap_err().code(), UNAVAILABLE, "{cut:?}");
+    }
+    assert_eq!(worker.lender.dropped(DropReason::Disconnected), 2);
+    assert_eq!(worker.lender.ledger().transactions.in_doubt.get(), 0);
 }
 
 #[test]
