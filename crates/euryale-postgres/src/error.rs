@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 
 use euryale_core::Fault;
 use tokio_postgres::error::{DbError, Severity, SqlState};
@@ -38,10 +39,11 @@ impl Error {
                 kind: Kind::Unanswered,
                 fault: lost,
             },
-            Failure::Failed(error) => {
+            Failure::Failed { error, has_ended } => {
                 let fault = match error.as_db_error() {
                     Some(answer) => sqlstate::fault(answer_of(answer), at),
-                    None if is_lost(&error) => lost,
+                    // Without an answer, nobody knows what the server did with a commit.
+                    None if has_ended || at.committing => lost,
                     None => Fault::Other,
                 };
                 Self {
@@ -151,11 +153,13 @@ fn answer_of(error: &DbError) -> Answer<'_> {
     }
 }
 
-/// Returns whether the socket has ended. (A parameter of another type is an error without an
-/// answer, too, and leaves the connection alone.)
+/// Returns whether the socket has ended. A parameter of another type is an error without an answer,
+/// too, and leaves the connection alone. So does a text with a NUL byte, whose source is an
+/// `io::Error` of the kind `InvalidInput`.
 fn is_lost(error: &tokio_postgres::Error) -> bool {
     let source = error.source();
-    error.is_closed() || source.is_some_and(<dyn StdError>::is::<std::io::Error>)
+    let io = source.and_then(|source| source.downcast_ref::<io::Error>());
+    error.is_closed() || io.is_some_and(|io| io.kind() != io::ErrorKind::InvalidInput)
 }
 
 /// The transaction was over before its commit. Nothing of the publication is in the database,

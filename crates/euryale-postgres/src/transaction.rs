@@ -143,7 +143,7 @@ impl Connection {
             }
             Err(failure) => {
                 let is_answer =
-                    matches!(&failure, Failure::Failed(error) if error.code().is_some());
+                    matches!(&failure, Failure::Failed { error, .. } if error.code().is_some());
                 let error = Error::new(failure, self.situation(true));
                 if !is_answer && self.wire.sent() == sent {
                     return Err(Error::not_sent().into());

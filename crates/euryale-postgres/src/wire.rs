@@ -28,8 +28,13 @@ type Before = Pin<Box<dyn Future<Output = Result<(), PgError>> + Send>>;
 /// Why a request has no result.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The server's answer, an error of the protocol, or of the socket.
-    Failed(PgError),
+    /// The server's answer, an error of the protocol or of the socket, or of a request that could
+    /// not be made.
+    Failed {
+        error: PgError,
+        /// The connection has ended.
+        has_ended: bool,
+    },
     /// No answer came in time.
     Unanswered,
 }
@@ -131,7 +136,7 @@ impl Wire {
             if self.has_ended {
                 // Nothing will wake the request any more.
                 let end = self.end.take();
-                return Err(end.map_or(Failure::Unanswered, Failure::Failed));
+                return Err(end.map_or(Failure::Unanswered, |error| self.failed(error)));
             }
             if !patience.lasts(&self.interrupt) {
                 self.has_ended = true;
@@ -239,9 +244,14 @@ impl Wire {
     fn fail(&mut self, error: PgError) -> Failure {
         let is_end = error.is_closed();
         self.has_ended |= is_end;
-        match self.end.take_if(|_| is_end) {
-            Some(end) => Failure::Failed(end),
-            None => Failure::Failed(error),
+        let end = self.end.take_if(|_| is_end);
+        self.failed(end.unwrap_or(error))
+    }
+
+    fn failed(&self, error: PgError) -> Failure {
+        Failure::Failed {
+            error,
+            has_ended: self.has_ended,
         }
     }
 }

@@ -190,4 +190,18 @@ fn an_error_of_the_application_keeps_its_code_and_hides_its_rows() {
     let wrong = connection.query("SELECT $1::int", &[&"text"]).unwrap_err();
     assert_eq!(database.classify(&wrong), Fault::Other);
     assert!(database.is_reusable(&mut connection));
+    // A text that cannot be sent, with its connection in the middle of a transaction.
+    let mut worker = Worker::new(&database);
+    let error = worker.run(Access::Write, |transaction| {
+        let connection = transaction.connection()?;
+        let error = connection.query("SELECT '\0'", &[]).unwrap_err();
+        assert_eq!(database.classify(&error), Fault::Other);
+        let source = std::error::Error::source(&error).unwrap();
+        assert_eq!(database.classify(source), Fault::Other);
+        connection.query("SELECT '\0'", &[])?;
+        Ok(())
+    });
+    assert_eq!(error.unwrap_err().code(), APPLICATION);
+    assert!(worker.is_reusable());
+    assert_eq!(worker.lender.dropped(DropReason::Disconnected), 0);
 }
