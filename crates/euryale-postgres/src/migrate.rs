@@ -99,7 +99,8 @@ impl Postgres {
 
     fn has_tables(&self, connection: &mut Connection) -> Result<bool, MigrateError> {
         let sql = "SELECT to_regclass('euryale_schema') IS NOT NULL \
-            AND to_regclass('euryale_commit') IS NOT NULL";
+            AND to_regclass('euryale_commit') IS NOT NULL \
+            AND to_regclass('euryale_commit_at') IS NOT NULL";
         let row = connection
             .query_one(sql, &[])
             .map_err(|error| self.refused(error))?;

@@ -95,3 +95,16 @@ fn a_database_that_others_migrate_gets_its_marks_when_asked() {
     let mut connection = again.connect().unwrap();
     assert!(again.is_reusable(&mut connection));
 }
+
+#[test]
+fn marks_that_were_made_without_their_index_get_it() {
+    let Some((database, name)) = empty() else {
+        return;
+    };
+    let server = Server::shared().unwrap();
+    database.migrate(&[FIRST]).unwrap();
+    server.sql(&name, "DROP INDEX euryale_commit_at");
+    assert_eq!(database.migrate(&[FIRST]).unwrap(), 0);
+    let index = "SELECT to_regclass('euryale_commit_at')";
+    assert_eq!(server.sql(&name, index), "euryale_commit_at");
+}

@@ -12,7 +12,8 @@ use euryale_test::engines::{Postgres as Server, Stop};
 use tempfile::TempDir;
 
 use super::{Worker, committed, counters, counters_at, increment, value};
-use crate::{Isolation, Postgres};
+use crate::marks::PRUNE;
+use crate::{Connection, Isolation, Postgres};
 
 /// A tenth of the full number of tries, which `EURYALE_TRIES=500` runs.
 fn tries() -> usize {
@@ -270,6 +271,44 @@ fn without_marks_a_lost_answer_stays_in_doubt() {
     assert_eq!(run(&mut worker), CONFLICT);
     assert_eq!(worker.lender.ledger().transactions.settled_aborted.get(), 1);
     assert_eq!(committed(&database, 1), 0);
+}
+
+#[test]
+fn old_marks_are_removed_by_their_index_within_a_second() {
+    let Some(database) = counters() else {
+        return;
+    };
+    let mut connection = database.open_connection().unwrap();
+    let insert = "INSERT INTO euryale_commit SELECT gen_random_uuid(), false, now() - $1 * \
+        interval '1 minute' FROM generate_series(1, 3)";
+    for minutes in [61.0, 59.0] {
+        connection.execute(insert, &[&minutes]).unwrap();
+    }
+    let count = |connection: &mut Connection| -> i64 {
+        let row = connection.query_one("SELECT count(*) FROM euryale_commit", &[]);
+        row.unwrap().get(0)
+    };
+    // While another one holds the table, it is given up, and leaves no transaction behind.
+    let mut other = database.open_connection().unwrap();
+    other
+        .batch_execute("BEGIN; LOCK euryale_commit IN EXCLUSIVE MODE")
+        .unwrap();
+    let error = connection.batch_execute(PRUNE).unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "57014");
+    let timeout = connection.query_one("SHOW statement_timeout", &[]).unwrap();
+    assert_eq!(timeout.get::<_, &str>(0), "0");
+    other.batch_execute("ROLLBACK").unwrap();
+    assert_eq!(count(&mut connection), 6);
+    connection.batch_execute(PRUNE).unwrap();
+    assert_eq!(count(&mut connection), 3);
+
+    let (_, delete) = PRUNE.split_once("; ").unwrap();
+    connection
+        .batch_execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
+        .unwrap();
+    let plan = connection.query(&format!("EXPLAIN {delete}"), &[]).unwrap();
+    let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
+    assert!(plan.join("\n").contains("euryale_commit_at"), "{plan:#?}");
 }
 
 #[test]
