@@ -16,7 +16,7 @@ use crate::socket::{Address, Socket};
 use crate::tls::Tls;
 use crate::wire::block_on;
 
-/// How long a cancel may take. The statement has its own time-out, too.
+/// How long a cancel may take. The worker gives up its connection after the same time.
 const WITHIN: Duration = Duration::from_secs(2);
 
 /// What it takes to cancel on one connection.
@@ -103,7 +103,10 @@ impl Canceller {
                         book.cancelled.add(1);
                     } else {
                         book.not_cancelled.add(1);
-                        tracing::warn!("a statement could not be cancelled; its time-out ends it");
+                        tracing::warn!(
+                            "a statement could not be cancelled; its connection is dropped, and \
+                                the server may go on with it until its statement_timeout"
+                        );
                     }
                 }
             });

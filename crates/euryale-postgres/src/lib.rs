@@ -99,10 +99,12 @@
 //!
 //! # Cancellation
 //!
-//! A transaction's deadline is its `statement_timeout`, so the server ends the statement by itself.
-//! A pool that stops a transaction earlier sends a cancel, on another connection and from a thread
-//! of its own; since a cancel may arrive late, the connection is dropped afterwards. A commit is
-//! never stopped. A server that does not answer at all is given up two seconds after the deadline.
+//! The time that is left at a transaction's begin is its `statement_timeout`. PostgreSQL applies it
+//! to each statement afresh, so by itself the server ends the first statement at the deadline, and
+//! later ones may go on beyond it. A pool that stops a transaction, at its deadline or earlier,
+//! sends a cancel, on another connection and from a thread of its own; since a cancel may arrive
+//! late, the connection is dropped afterwards. A commit is never stopped. A server that does not
+//! answer at all is given up two seconds after the deadline, or after the stop.
 //!
 //! A dropped connection says goodbye, for at most 100 ms.
 //!
