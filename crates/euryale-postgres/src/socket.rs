@@ -231,7 +231,11 @@ impl AsyncWrite for Socket {
             Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
         };
-        Poll::Ready(end)
+        Poll::Ready(match end {
+            // The peer has closed it first, as a server does after a cancel.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            end => end,
+        })
     }
 }
 
