@@ -3,7 +3,7 @@
 //! A cancel names a session and not a statement, so one that arrives late ends another statement.
 //! The pool drops a connection for which a cancel was sent.
 
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,9 @@ use crate::wire::block_on;
 
 /// How long a cancel may take. The worker gives up its connection after the same time.
 const WITHIN: Duration = Duration::from_secs(2);
+
+/// The maximum number of cancels that wait for the thread. One behind 64 others would be too late.
+const WAITING: usize = 64;
 
 /// What it takes to cancel on one connection.
 #[derive(Clone)]
@@ -62,10 +65,11 @@ impl Cancel {
 }
 
 /// Hands cancels over to a thread, because the thread that stops a transaction must not wait. The
-/// thread is started by the first cancel, and ends with the database and its connections.
+/// thread is started by the first cancel, and ends with the database and its connections. It is not
+/// one of the runtime's blocking threads, so it is not declared as a `ThreadBound`.
 #[derive(Clone, Debug)]
 pub(crate) struct Canceller {
-    sender: Arc<Mutex<Option<Sender<Cancel>>>>,
+    sender: Arc<Mutex<Option<SyncSender<Cancel>>>>,
     book: Arc<PostgresBook>,
 }
 
@@ -80,20 +84,20 @@ impl Canceller {
     pub(crate) fn send(&self, cancel: Cancel) {
         let mut sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = match &*sender {
-            Some(sender) => sender.send(cancel).is_ok(),
+            Some(sender) => sender.try_send(cancel).is_ok(),
             None => match self.start() {
-                Some(started) => sender.insert(started).send(cancel).is_ok(),
+                Some(started) => sender.insert(started).try_send(cancel).is_ok(),
                 None => false,
             },
         };
         drop(sender);
         if !sent {
-            self.book.not_cancelled.add(1);
+            not_cancelled(&self.book);
         }
     }
 
-    fn start(&self) -> Option<Sender<Cancel>> {
-        let (sender, cancels) = channel::<Cancel>();
+    fn start(&self) -> Option<SyncSender<Cancel>> {
+        let (sender, cancels) = sync_channel::<Cancel>(WAITING);
         let book = Arc::clone(&self.book);
         let thread = std::thread::Builder::new()
             .name("postgres-cancel".into())
@@ -102,14 +106,45 @@ impl Canceller {
                     if cancel.carry_out() {
                         book.cancelled.add(1);
                     } else {
-                        book.not_cancelled.add(1);
-                        tracing::warn!(
-                            "a statement could not be cancelled; its connection is dropped, and \
-                                the server may go on with it until its statement_timeout"
-                        );
+                        not_cancelled(&book);
                     }
                 }
             });
         thread.map(|_| sender).ok()
+    }
+}
+
+fn not_cancelled(book: &PostgresBook) {
+    book.not_cancelled.add(1);
+    tracing::warn!(
+        "a statement could not be cancelled; its connection is dropped, and the server may go on \
+            with it until its statement_timeout"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancel_beyond_the_queue_is_counted_and_not_waited_for() {
+        let Some(server) = euryale_test::engines::Postgres::shared() else {
+            return;
+        };
+        let database = Postgres::open(&server.url("postgres")).unwrap();
+        let connection = database.open_connection().unwrap();
+        let host = database.settings.hosts[0].clone();
+        let address = Address::Unix("/nowhere".into());
+        let token = connection.client().cancel_token();
+        let cancel = Cancel::new(token, address, host, &database);
+        // As if the thread did not get on with the first one.
+        let canceller = Canceller::new(Arc::default());
+        let (sender, cancels) = sync_channel(WAITING);
+        *canceller.sender.lock().unwrap() = Some(sender);
+        for _ in 0..=WAITING {
+            canceller.send(cancel.clone());
+        }
+        assert_eq!(canceller.book.not_cancelled.get(), 1);
+        assert_eq!(cancels.try_iter().count(), WAITING);
     }
 }
