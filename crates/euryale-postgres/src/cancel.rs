@@ -30,6 +30,7 @@ pub(crate) struct Cancel {
     host: Host,
     tls: Tls,
     settings: Arc<Settings>,
+    book: Arc<PostgresBook>,
 }
 
 impl Cancel {
@@ -45,6 +46,7 @@ impl Cancel {
             host,
             tls: database.tls.clone(),
             settings: Arc::clone(&database.settings),
+            book: Arc::clone(&database.book),
         }
     }
 
@@ -67,51 +69,43 @@ impl Cancel {
 /// Hands cancels over to a thread, because the thread that stops a transaction must not wait. The
 /// thread is started by the first cancel, and ends with the database and its connections. It is not
 /// one of the runtime's blocking threads, so it is not declared as a `ThreadBound`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Canceller {
     sender: Arc<Mutex<Option<SyncSender<Cancel>>>>,
-    book: Arc<PostgresBook>,
 }
 
 impl Canceller {
-    pub(crate) fn new(book: Arc<PostgresBook>) -> Self {
-        Self {
-            sender: Arc::default(),
-            book,
-        }
-    }
-
     pub(crate) fn send(&self, cancel: Cancel) {
+        let book = Arc::clone(&cancel.book);
         let mut sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = match &*sender {
             Some(sender) => sender.try_send(cancel).is_ok(),
-            None => match self.start() {
+            None => match start() {
                 Some(started) => sender.insert(started).try_send(cancel).is_ok(),
                 None => false,
             },
         };
         drop(sender);
         if !sent {
-            not_cancelled(&self.book);
+            not_cancelled(&book);
         }
     }
+}
 
-    fn start(&self) -> Option<SyncSender<Cancel>> {
-        let (sender, cancels) = sync_channel::<Cancel>(WAITING);
-        let book = Arc::clone(&self.book);
-        let thread = std::thread::Builder::new()
-            .name("postgres-cancel".into())
-            .spawn(move || {
-                for cancel in cancels {
-                    if cancel.carry_out() {
-                        book.cancelled.add(1);
-                    } else {
-                        not_cancelled(&book);
-                    }
+fn start() -> Option<SyncSender<Cancel>> {
+    let (sender, cancels) = sync_channel::<Cancel>(WAITING);
+    let thread = std::thread::Builder::new()
+        .name("postgres-cancel".into())
+        .spawn(move || {
+            for cancel in cancels {
+                if cancel.carry_out() {
+                    cancel.book.cancelled.add(1);
+                } else {
+                    not_cancelled(&cancel.book);
                 }
-            });
-        thread.map(|_| sender).ok()
-    }
+            }
+        });
+    thread.map(|_| sender).ok()
 }
 
 fn not_cancelled(book: &PostgresBook) {
@@ -138,13 +132,13 @@ mod tests {
         let token = connection.client().cancel_token();
         let cancel = Cancel::new(token, address, host, &database);
         // As if the thread did not get on with the first one.
-        let canceller = Canceller::new(Arc::default());
+        let canceller = Canceller::default();
         let (sender, cancels) = sync_channel(WAITING);
         *canceller.sender.lock().unwrap() = Some(sender);
         for _ in 0..=WAITING {
             canceller.send(cancel.clone());
         }
-        assert_eq!(canceller.book.not_cancelled.get(), 1);
+        assert_eq!(database.book.not_cancelled.get(), 1);
         assert_eq!(cancels.try_iter().count(), WAITING);
     }
 }

@@ -147,9 +147,8 @@ impl Postgres {
         let canceller = self.state.canceller().clone();
         let interrupt = Interrupt::call(move || canceller.send(cancel.clone()));
         let wire = Wire::new(connection, watch, interrupt.clone());
-        let state = std::sync::Arc::clone(&self.state);
-        let mut connection = Connection::new(client, wire, self.options, state, interrupt);
-        self.state.book().opened.add(1);
+        let mut connection = Connection::new(client, wire, self, interrupt);
+        self.book.opened.add(1);
         check_role(&mut connection, target)?;
         Ok(connection)
     }

@@ -9,6 +9,8 @@ use euryale_core::{Access, Interrupt};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
+use crate::Postgres;
+use crate::book::PostgresBook;
 use crate::error::Error;
 use crate::marks::Mark;
 use crate::postgres::{Options, State};
@@ -44,6 +46,7 @@ pub struct Connection {
     pub(crate) wire: Wire,
     statements: Statements,
     pub(crate) options: Options,
+    pub(crate) book: Arc<PostgresBook>,
     pub(crate) state: Arc<State>,
     pub(crate) phase: Phase,
     pub(crate) access: Access,
@@ -72,17 +75,17 @@ impl Connection {
     pub(crate) fn new(
         client: Client,
         wire: Wire,
-        options: Options,
-        state: Arc<State>,
+        database: &Postgres,
         interrupt: Interrupt,
     ) -> Self {
         Self {
             client: Some(Arc::new(client)),
             wire,
-            statements: Statements::with_room(options.statements),
-            options,
-            epoch: state.epoch(),
-            state,
+            statements: Statements::with_room(database.options.statements),
+            options: database.options,
+            epoch: database.state.epoch(),
+            book: Arc::clone(&database.book),
+            state: Arc::clone(&database.state),
             phase: Phase::Free,
             access: Access::Read,
             until: None,
@@ -210,7 +213,7 @@ impl Connection {
             let client = self.client();
             Prepared::Named(self.run(Some(sql), client.prepare(sql))?)
         };
-        self.state.book().prepared.add(1);
+        self.book.prepared.add(1);
         self.statements.keep(sql, prepared.clone());
         Ok(prepared)
     }
@@ -240,7 +243,7 @@ impl Connection {
         if self.phase == Phase::Free {
             self.ran_outside = true;
         }
-        self.state.book().round_trips.add(1);
+        self.book.round_trips.add(1);
         let result = self.wire.run(self.until, request);
         if was_due {
             self.phase = Phase::Open;
@@ -259,8 +262,10 @@ impl Connection {
         {
             self.statements.forget(sql);
         }
-        if answer.code == "25006" && self.access == Access::Write {
-            self.state.demoted(self.epoch);
+        let is_demotion = answer.code == "25006" && self.access == Access::Write;
+        if is_demotion && self.state.demoted(self.epoch) {
+            self.book.demoted.add(1);
+            tracing::warn!("a writer found PostgreSQL read-only: all connections are replaced");
         }
         error
     }

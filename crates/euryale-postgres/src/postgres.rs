@@ -18,7 +18,8 @@ const PRUNE_EVERY: Duration = Duration::from_secs(10);
 
 /// A database of PostgreSQL, as the database behind a pool.
 ///
-/// Settings hold for connections opened after them. Clones are the same database.
+/// Settings hold for connections opened after them. Clones are the same database, whatever their
+/// settings: what one of them finds out about the server holds for all.
 #[doc(alias = "RelStorage")]
 #[derive(Clone)]
 #[must_use]
@@ -26,6 +27,7 @@ pub struct Postgres {
     pub(crate) settings: Arc<Settings>,
     pub(crate) tls: Tls,
     pub(crate) options: Options,
+    pub(crate) book: Arc<PostgresBook>,
     pub(crate) state: Arc<State>,
 }
 
@@ -59,38 +61,32 @@ pub(crate) struct Options {
     pub(crate) reader_isolation: Isolation,
     pub(crate) lock_timeout: Option<Duration>,
     pub(crate) statements: usize,
+    /// Commits are marked if there is a table of marks.
+    pub(crate) settle: bool,
     pub(crate) has_pooler: bool,
 }
 
-/// What connections share.
+/// What connections share, and clones with other settings, too.
 #[derive(Debug)]
 pub(crate) struct State {
     /// Counts the times that a server was found to have lost its role.
     epoch: AtomicU64,
     has_marks: AtomicBool,
-    marks_are_wanted: bool,
     /// When marks were last removed, in milliseconds since `start`.
     pruned: AtomicU64,
     start: Instant,
-    book: Arc<PostgresBook>,
     canceller: Canceller,
 }
 
 impl State {
-    fn new(book: Arc<PostgresBook>, has_marks: bool, marks_are_wanted: bool) -> Self {
+    fn new() -> Self {
         Self {
             epoch: AtomicU64::new(0),
-            has_marks: AtomicBool::new(has_marks),
-            marks_are_wanted,
+            has_marks: AtomicBool::new(false),
             pruned: AtomicU64::new(0),
             start: Instant::now(),
-            canceller: Canceller::new(Arc::clone(&book)),
-            book,
+            canceller: Canceller::default(),
         }
-    }
-
-    pub(crate) fn book(&self) -> &PostgresBook {
-        &self.book
     }
 
     pub(crate) fn canceller(&self) -> &Canceller {
@@ -102,19 +98,16 @@ impl State {
     }
 
     /// A writer on a connection of this epoch found the server read-only: every connection of the
-    /// epoch leads to it.
-    pub(crate) fn demoted(&self, epoch: u64) {
+    /// epoch leads to it. Returns `true` to the first one.
+    pub(crate) fn demoted(&self, epoch: u64) -> bool {
         let next =
             self.epoch
                 .compare_exchange(epoch, epoch + 1, Ordering::AcqRel, Ordering::Acquire);
-        if next.is_ok() {
-            self.book.demoted.add(1);
-            tracing::warn!("a writer found PostgreSQL read-only: all connections are replaced");
-        }
+        next.is_ok()
     }
 
     pub(crate) fn has_marks(&self) -> bool {
-        self.marks_are_wanted && self.has_marks.load(Ordering::Relaxed)
+        self.has_marks.load(Ordering::Relaxed)
     }
 
     pub(crate) fn marks_exist(&self) {
@@ -153,16 +146,19 @@ impl Postgres {
             reader_isolation: Isolation::RepeatableRead,
             lock_timeout: None,
             statements: 64,
+            settle: true,
             has_pooler: settings.has_pooler,
         };
-        let mut database = Self {
+        let database = Self {
             settings: Arc::new(settings),
             tls,
             options,
-            state: Arc::new(State::new(Arc::default(), false, true)),
+            book: Arc::default(),
+            state: Arc::new(State::new()),
         };
-        let has_marks = database.look_for_marks()?;
-        database.state = Arc::new(State::new(Arc::default(), has_marks, true));
+        if database.look_for_marks()? {
+            database.state.marks_exist();
+        }
         Ok(database)
     }
 
@@ -204,18 +200,14 @@ impl Postgres {
     /// Whether commits are marked, so that one whose answer was lost can be settled. Default: yes,
     /// once [`migrate`](Self::migrate) or [`create_marks`](Self::create_marks) has made the table.
     pub fn settle(mut self, settle: bool) -> Self {
-        let has_marks = self.state.has_marks.load(Ordering::Relaxed);
-        let book = Arc::clone(&self.state.book);
-        self.state = Arc::new(State::new(book, has_marks, settle));
+        self.options.settle = settle;
         self
     }
 
     /// Counts in this ledger: the [`PostgresBook`]. Give it the pool's, so that `/metrics` shows
     /// it.
     pub fn ledger(mut self, ledger: &Ledger) -> Self {
-        let has_marks = self.state.has_marks.load(Ordering::Relaxed);
-        let wanted = self.state.marks_are_wanted;
-        self.state = Arc::new(State::new(ledger.of(), has_marks, wanted));
+        self.book = ledger.of();
         self
     }
 

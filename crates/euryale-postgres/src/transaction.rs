@@ -110,7 +110,8 @@ impl Connection {
         if self.wire.has_ended() {
             return Err(Error::not_sent().into());
         }
-        let mark = self.state.has_marks().then(Mark::next);
+        let is_marked = self.options.settle && self.state.has_marks();
+        let mark = is_marked.then(Mark::next);
         // A time-out of a commit that waits for a standby would not stop it, only its wait. The
         // statement also fails in a transaction that has failed, where `COMMIT` alone would be
         // answered with a rollback and no error.
@@ -123,7 +124,7 @@ impl Connection {
         let sent = self.wire.sent();
         self.wire.take_warnings();
         let client = self.client();
-        self.state.book().round_trips.add(1);
+        self.book.round_trips.add(1);
         let committed = self.wire.run(None, client.batch_execute(&sql));
         match committed {
             Ok(()) => {

@@ -1,9 +1,11 @@
 //! Migrations.
 
-use euryale_core::Database;
+use std::sync::Arc;
+
+use euryale_core::{Access, Database, Ledger};
 use euryale_test::engines::Postgres as Server;
 
-use crate::{MigrateError, Postgres};
+use crate::{MigrateError, Postgres, PostgresBook};
 
 fn empty() -> Option<(Postgres, String)> {
     let server = Server::shared()?;
@@ -94,6 +96,31 @@ fn a_database_that_others_migrate_gets_its_marks_when_asked() {
     assert!(again.state.has_marks());
     let mut connection = again.connect().unwrap();
     assert!(again.is_reusable(&mut connection));
+}
+
+#[test]
+fn a_clone_with_a_ledger_of_its_own_is_the_same_database() {
+    let Some((database, _)) = empty() else {
+        return;
+    };
+    let ledger = Ledger::new();
+    let clone = database.clone().settle(false).ledger(&ledger);
+    database.create_marks().unwrap();
+    assert!(clone.state.has_marks());
+    let mut connection = database.connect().unwrap();
+    assert!(database.is_reusable(&mut connection));
+    // A writer of the clone finds the server read-only.
+    let mut writer = clone.connect().unwrap();
+    clone.begin(&mut writer, Access::Write.into()).unwrap();
+    writer
+        .batch_execute("SET LOCAL transaction_read_only = on")
+        .unwrap();
+    writer
+        .execute("CREATE TABLE note (text text)", &[])
+        .unwrap_err();
+    assert!(!database.is_reusable(&mut connection));
+    let book: Arc<PostgresBook> = ledger.of();
+    assert_eq!((book.opened.get(), book.demoted.get()), (1, 1));
 }
 
 #[test]
