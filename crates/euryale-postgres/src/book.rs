@@ -8,7 +8,10 @@ use euryale_core::ledger::{Book, Counter, Figures};
 pub struct PostgresBook {
     /// Connections that were opened.
     pub opened: Counter,
-    /// Waits of a worker for the server's answer.
+    /// Requests whose answer a worker waited for: to prepare a statement or to run one, and to
+    /// begin, commit or roll back a transaction. Connecting, settling a commit, and the check of a
+    /// connection after statements outside of a transaction are not counted; nor is what is sent
+    /// and not awaited.
     pub round_trips: Counter,
     /// Statements that were prepared, because the connection did not have them.
     pub prepared: Counter,
@@ -30,7 +33,7 @@ impl Book for PostgresBook {
             ),
             (
                 "euryale_postgres_round_trips_total",
-                "Waits of a worker for the server's answer.",
+                "Requests to PostgreSQL whose answer a worker waited for.",
                 &self.round_trips,
             ),
             (

@@ -29,28 +29,15 @@ enum Kind {
 
 impl Error {
     pub(crate) fn new(failure: Failure, at: Situation) -> Self {
-        let lost = if at.committing {
-            Fault::InDoubt
-        } else {
-            Fault::Disconnected
-        };
         match failure {
             Failure::Unanswered => Self {
                 kind: Kind::Unanswered,
-                fault: lost,
+                fault: at.lost(),
             },
-            Failure::Failed { error, has_ended } => {
-                let fault = match error.as_db_error() {
-                    Some(answer) => sqlstate::fault(answer_of(answer), at),
-                    // Without an answer, nobody knows what the server did with a commit.
-                    None if has_ended || at.committing => lost,
-                    None => Fault::Other,
-                };
-                Self {
-                    kind: Kind::Client(error),
-                    fault,
-                }
-            }
+            Failure::Failed { error, has_ended } => Self {
+                fault: fault_at(&error, has_ended, at),
+                kind: Kind::Client(error),
+            },
         }
     }
 
@@ -134,9 +121,14 @@ pub(crate) fn fault_of(error: &tokio_postgres::Error) -> Fault {
         committing: false,
         bounds_locks: false,
     };
+    fault_at(error, is_lost(error), at)
+}
+
+fn fault_at(error: &tokio_postgres::Error, has_ended: bool, at: Situation) -> Fault {
     match error.as_db_error() {
         Some(answer) => sqlstate::fault(answer_of(answer), at),
-        None if is_lost(error) => Fault::Disconnected,
+        // Without an answer, nobody knows what the server did with a commit.
+        None if has_ended || at.committing => at.lost(),
         None => Fault::Other,
     }
 }

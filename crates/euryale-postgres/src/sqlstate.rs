@@ -28,6 +28,17 @@ pub(crate) struct Situation {
     pub(crate) bounds_locks: bool,
 }
 
+impl Situation {
+    /// The connection has ended without an answer.
+    pub(crate) fn lost(self) -> Fault {
+        if self.committing {
+            Fault::InDoubt
+        } else {
+            Fault::Disconnected
+        }
+    }
+}
+
 /// The table of marks, see [`marks`](crate::marks).
 pub(crate) const MARKS: &str = "euryale_commit";
 
@@ -52,8 +63,8 @@ pub(crate) fn fault(answer: Answer<'_>, at: Situation) -> Fault {
         "53100" => Fault::Full,
         // The key was settled before this commit arrived.
         "23505" if answer.table == Some(MARKS) => Fault::Conflict,
-        "26000" => Fault::Conflict,
-        "0A000" if answer.routine == Some(REVALIDATES_PLANS) => Fault::Conflict,
+        // It is prepared again.
+        _ if is_stale_statement(answer) => Fault::Conflict,
         _ if answer.ends_session || answer.code.starts_with("08") => Fault::Disconnected,
         _ => Fault::Other,
     }
