@@ -1,5 +1,6 @@
 //! Commits whose answer was lost.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -20,6 +21,12 @@ fn tries() -> usize {
     let tries = std::env::var("EURYALE_TRIES").ok();
     tries.and_then(|tries| tries.parse().ok()).unwrap_or(50)
 }
+
+/// The writers whose server is killed.
+const WRITERS: usize = 3;
+
+/// A restart that may take longer than a commit is settled: that is tried for 5 s.
+const SLOW: Duration = Duration::from_millis(4800);
 
 /// The whole message with which a reader commits.
 const READERS_COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
@@ -193,6 +200,19 @@ fn a_reader_whose_end_is_cut_at_the_socket_is_never_in_doubt() {
     assert_eq!(worker.lender.ledger().transactions.in_doubt.get(), 0);
 }
 
+/// Waits until each writer has ended a transaction from now on.
+fn each_ends(ends: &Receiver<usize>) -> bool {
+    let mut left: BTreeSet<usize> = (0..WRITERS).collect();
+    for _ in ends.try_iter() {}
+    while !left.is_empty() {
+        match ends.recv_timeout(Duration::from_secs(60)) {
+            Ok(number) => left.remove(&number),
+            Err(_) => return false,
+        };
+    }
+    true
+}
+
 #[test]
 fn a_server_that_is_killed_around_a_commit_loses_none_and_invents_none() {
     let Some(mut server) = Server::start() else {
@@ -202,12 +222,16 @@ fn a_server_that_is_killed_around_a_commit_loses_none_and_invents_none() {
     let database = counters_at(&server.url(&name));
     let kills = tries().div_ceil(10);
     let stop = std::sync::atomic::AtomicBool::new(false);
-    let mut longest = Duration::ZERO;
-    let (answered, in_doubt) = std::thread::scope(|scope| {
-        let writers: Vec<_> = (0..3)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut worker = Worker::new(&database);
+    let mut restarts = Vec::new();
+    let (answered, in_doubt, settled) = std::thread::scope(|scope| {
+        let (ended, ends) = channel();
+        let database = &database;
+        let stop = &stop;
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|number| {
+                let ended = ended.clone();
+                scope.spawn(move || {
+                    let mut worker = Worker::new(database);
                     let mut answered = 0;
                     while !stop.load(std::sync::atomic::Ordering::Relaxed) {
                         let result = worker.run(Access::Write, |transaction| {
@@ -218,9 +242,12 @@ fn a_server_that_is_killed_around_a_commit_loses_none_and_invents_none() {
                             Err(CONFLICT | UNAVAILABLE | IN_DOUBT) => {}
                             Err(other) => panic!("{other:?}"),
                         }
+                        let _ = ended.send(number);
                     }
-                    let in_doubt = worker.lender.ledger().transactions.in_doubt.get();
-                    (answered, i32::try_from(in_doubt).unwrap())
+                    let counters = &worker.lender.ledger().transactions;
+                    let in_doubt = i32::try_from(counters.in_doubt.get()).unwrap();
+                    let settled = counters.settled_committed.get() + counters.settled_aborted.get();
+                    (answered, in_doubt, settled)
                 })
             })
             .collect();
@@ -228,20 +255,33 @@ fn a_server_that_is_killed_around_a_commit_loses_none_and_invents_none() {
             std::thread::park_timeout(Duration::from_millis(fastrand::u64(20..200)));
             let begin = Instant::now();
             server.restart(Stop::Kill);
-            longest = longest.max(begin.elapsed());
+            restarts.push(begin.elapsed());
+            // Whatever was killed is settled before the next kill: two would be one long one.
+            if !each_ends(&ends) {
+                break;
+            }
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         let ends = writers.into_iter().map(|writer| writer.join().unwrap());
-        ends.fold((0, 0), |sum, end| (sum.0 + end.0, sum.1 + end.1))
+        ends.fold((0, 0, 0), |sum, end| {
+            (sum.0 + end.0, sum.1 + end.1, sum.2 + end.2)
+        })
     });
+    assert_eq!(restarts.len(), kills, "a writer hangs");
     let found = committed(&database, 1);
     assert!(found >= answered && found <= answered + in_doubt);
-    // The server is asked for 5 s. A machine that is busy may need longer for a restart.
-    println!("longest restart {longest:?}, in doubt {in_doubt}");
+    // The server is asked for 5 s. A machine that is busy may need longer for a restart, which
+    // leaves at most one commit of each writer in doubt.
+    let slow = restarts.iter().filter(|restart| **restart > SLOW).count();
+    let longest = restarts.iter().max();
+    println!("settled {settled}, in doubt {in_doubt}, slow restarts {slow}, longest {longest:?}");
+    let in_doubt = usize::try_from(in_doubt).unwrap();
     assert!(
-        in_doubt == 0 || longest > Duration::from_secs(3),
-        "{longest:?}"
+        in_doubt <= WRITERS * slow,
+        "{in_doubt} in doubt, {longest:?}"
     );
+    // Few kills may all miss the short time between a commit and its answer.
+    assert!(settled > 0 || tries() < 500, "nothing was settled");
 }
 
 #[test]
