@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt;
+#[cfg(target_os = "linux")]
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How a server is reached, once its name has been resolved.
@@ -68,7 +70,7 @@ impl Socket {
         keepalives: Keepalives,
     ) -> io::Result<(Self, Watch)> {
         let stream = match address {
-            Address::Unix(path) => Stream::Unix(connect_unix(path)?),
+            Address::Unix(path) => Stream::Unix(connect_unix(path, within)?),
             Address::Tcp(address) => {
                 let stream = TcpStream::connect_timeout(address, within)?;
                 stream.set_nodelay(true)?;
@@ -87,8 +89,27 @@ impl Socket {
     }
 }
 
-fn connect_unix(path: &Path) -> io::Result<UnixStream> {
-    // A local connect waits only while the server's backlog is full.
+/// A local connect waits only while the server's backlog is full, for as long as a send may take
+/// (`socket(7)`).
+#[cfg(target_os = "linux")]
+fn connect_unix(path: &Path, within: Duration) -> io::Result<UnixStream> {
+    let family = AddressFamily::UNIX;
+    let kind = SocketType::STREAM;
+    let socket = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(within))?;
+    let address = SocketAddrUnix::new(path)?;
+    match rustix::io::retry_on_intr(|| rustix::net::connect(&socket, &address)) {
+        Err(rustix::io::Errno::AGAIN) => return Err(io::ErrorKind::TimedOut.into()),
+        connected => connected?,
+    }
+    let stream = UnixStream::from(socket);
+    stream.set_nonblocking(true)?;
+    Ok(stream)
+}
+
+/// Other systems refuse a local connect while the server's backlog is full, so it never waits.
+#[cfg(not(target_os = "linux"))]
+fn connect_unix(path: &Path, _: Duration) -> io::Result<UnixStream> {
     let stream = UnixStream::connect(path)?;
     stream.set_nonblocking(true)?;
     Ok(stream)

@@ -1,6 +1,8 @@
 //! Databases that cannot be opened, and what is said about it.
 
 use std::os::unix::fs::PermissionsExt;
+#[cfg(target_os = "linux")]
+use std::os::unix::net::{UnixListener, UnixStream};
 
 use euryale_core::Database;
 use euryale_test::engines::{Postgres as Server, Setup};
@@ -32,6 +34,20 @@ fn what_is_wrong_is_said_in_one_line_with_what_to_do() {
     assert!(line.contains("no server listens there"), "{line}");
     let line = refusal("postgres://u@no-such-host.invalid/x");
     assert!(line.contains("correct the host"), "{line}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_that_accepts_nobody_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(".s.PGSQL.5432");
+    let listener = UnixListener::bind(&path).unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    // It has the only place in the backlog.
+    let _first = UnixStream::connect(&path).unwrap();
+    let folder = folder.path().display().to_string().replace('/', "%2F");
+    let line = refusal(&format!("postgres://u@{folder}/x?connect_timeout=2"));
+    assert!(line.contains("does not answer within 2 s"), "{line}");
 }
 
 #[test]
