@@ -5,6 +5,7 @@ mod elements;
 mod explain;
 mod instructions;
 mod marks;
+mod order;
 mod out;
 mod sort;
 mod stack;
@@ -265,29 +266,31 @@ impl<'a> Page<'a> {
     }
 
     fn block(&'a self, out: &mut Out, block: &'a Block, here: Here) -> Result<(), PageError> {
-        for op in &block.0 {
-            match op {
-                Op::Html(html) => {
-                    // A loop may write it many times.
-                    self.budget.spend(html.len() / 16)?;
-                    out.push_str(html);
-                }
-                Op::Include { source, raw } => self.include(out, *source, *raw, here)?,
-                Op::Choose { arms, otherwise } => {
-                    let mut chosen = otherwise;
-                    for (any, block) in arms {
-                        if self.any(any, here)? {
-                            chosen = block;
-                            break;
-                        }
-                    }
-                    self.block(out, chosen, here)?;
-                }
-                Op::Start(start) => self.start(out, start, here)?,
-                Op::Do(step) => self.step(out, step, here)?,
+        block.0.iter().try_for_each(|op| self.op(out, op, here))
+    }
+
+    fn op(&'a self, out: &mut Out, op: &'a Op, here: Here) -> Result<(), PageError> {
+        match op {
+            Op::Html(html) => {
+                // A loop may write it many times.
+                self.budget.spend(html.len() / 16)?;
+                out.push_str(html);
+                Ok(())
             }
+            Op::Include { source, raw } => self.include(out, *source, *raw, here),
+            Op::Choose { arms, otherwise } => {
+                let mut chosen = otherwise;
+                for (any, block) in arms {
+                    if self.any(any, here)? {
+                        chosen = block;
+                        break;
+                    }
+                }
+                self.block(out, chosen, here)
+            }
+            Op::Start(start) => self.start(out, start, here),
+            Op::Do(step) => self.step(out, step, here),
         }
-        Ok(())
     }
 
     /// The nodes of a source.

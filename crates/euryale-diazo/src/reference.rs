@@ -123,8 +123,10 @@
 //! * **`method="ssi"`, `"ssiwait"` and `"esi"`** are errors unless the program declares that a
 //!   cache in front understands them ([`Loader::ssi`](crate::Loader::ssi),
 //!   [`Loader::esi`](crate::Loader::esi)). Their content is selected in XPath, or in CSS without
-//!   pseudo-classes. An `<esi:include/>` has no end tag. `xsl:comment` cannot turn a page's text
-//!   into an include.
+//!   pseudo-classes. An `<esi:include/>` has no end tag. An `xsl:comment` that a cache obeys is
+//!   begun by text of the rules. Computed text in it is inside a quoted value, or between the tags
+//!   of ESI, and has none of the characters `"`, `'`, `` ` ``, `\`, `<`, `>` and `$`; otherwise
+//!   the comment begins with a space, and nobody obeys it.
 //! * **In an inline theme**, rules find what is written in the HTML, and not what is inside an
 //!   instruction. Its addresses get no prefix, as in Diazo.
 //! * **`xpointer`** of `<xi:include>` is an error: whole files are included.

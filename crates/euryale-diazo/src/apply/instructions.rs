@@ -1,6 +1,7 @@
 //! Instructions of XSLT on a page.
 
 use super::copy::Arguments;
+use super::order::{is_by_rules, is_order, pieces};
 use super::out::Out;
 use super::{Here, Page};
 use crate::compile::{Block, Op, Step};
@@ -204,12 +205,18 @@ impl<'a> Page<'a> {
     }
 
     fn comment(&'a self, out: &mut Out, body: &'a Block, here: Here) -> Result<(), PageError> {
-        let mut text = written_text(&self.fragment(body, here)?);
-        let by_rules = match body.0.first() {
-            Some(Op::Html(html)) => is_order(html),
-            _ => false,
-        };
-        if is_order(&text) && !by_rules {
+        let mut inside = Out::default();
+        let mut ends = Vec::with_capacity(body.0.len());
+        self.enter(&inside)?;
+        for op in &body.0 {
+            self.op(&mut inside, op, here)?;
+            ends.push((matches!(op, Op::Html(_)), inside.html().len()));
+        }
+        self.leave();
+        let html = inside.finish();
+        self.budget.spend(html.len() / 16)?;
+        let mut text = written_text(&html);
+        if is_order(&text) && !is_by_rules(&text, &pieces(&html, &ends)) {
             text.insert(0, ' ');
         }
         write_comment(out.html(), &text);
@@ -316,10 +323,4 @@ impl<'a> Page<'a> {
         self.budget.spend(html.len() / 16)?;
         Ok(html)
     }
-}
-
-/// Returns whether a cache in front obeys a comment with this text: a server-side include, or HTML
-/// that is hidden from what does not understand ESI. Only rules may write such a one.
-fn is_order(text: &str) -> bool {
-    text.starts_with('#') || text.starts_with("esi")
 }

@@ -115,6 +115,73 @@ fn a_page_gives_no_orders_to_a_cache() {
 }
 
 #[test]
+fn a_page_adds_only_text_to_an_order() {
+    let value = "<xsl:value-of select=\"//title\"/>";
+    let raw = "<xsl:value-of select=\"//title\" disable-output-escaping=\"yes\"/>";
+    let cases = [
+        // Text inside a quoted value, or between tags.
+        (
+            format!("#include virtual=\"/{value}\" wait=\"yes\""),
+            "a-b",
+            "<!--#include virtual=\"/a-b\" wait=\"yes\"-->",
+        ),
+        (
+            format!("esi &lt;b title='{value}'&gt;{value}&lt;/b&gt;"),
+            "Tea (it is 5 o)",
+            "<!--esi <b title='Tea (it is 5 o)'>Tea (it is 5 o)</b>-->",
+        ),
+        // Everything else.
+        (
+            format!("#include virtual=\"/{value}\""),
+            "x&quot; virtual=&quot;/secret",
+            "<!-- #include virtual=\"/x\" virtual=\"/secret\"-->",
+        ),
+        (
+            format!("#include virtual=\"/{value}\""),
+            "$http_cookie",
+            "<!-- #include virtual=\"/$http_cookie\"-->",
+        ),
+        (
+            format!("#{value}"),
+            "exec cmd=&quot;x&quot;",
+            "<!-- #exec cmd=\"x\"-->",
+        ),
+        (format!("#{value}"), "printenv ", "<!-- #printenv -->"),
+        (
+            format!("#include virtual=\"/a\" {value}"),
+            "file=/secret",
+            "<!-- #include virtual=\"/a\" file=/secret-->",
+        ),
+        (
+            format!("#include virtual=\"/{raw}\" wait=\"yes\""),
+            "x&quot; virtual=&quot;/secret&quot; &lt;!--",
+            "<!-- #include virtual=\"/x\" virtual=\"/secret\" -->",
+        ),
+        (
+            format!("es{value}"),
+            "i &lt;esi:include src=/secret /&gt;",
+            "<!-- esi <esi:include src=/secret />-->",
+        ),
+        (
+            format!("esi{value}"),
+            " &lt;esi:include src=/secret /&gt;",
+            "<!-- esi <esi:include src=/secret />-->",
+        ),
+        (
+            format!("esi &lt;esi:include {value}/&gt;"),
+            "src=/secret ",
+            "<!-- esi <esi:include src=/secret />-->",
+        ),
+    ];
+    for (comment, title, expected) in cases {
+        let rule = format!("<after css:theme=\"p\"><xsl:comment>{comment}</xsl:comment></after>");
+        let theme = inline("<html><body><p/></body></html>", &rule);
+        let themed = apply(&theme, &format!("<title>{title}</title>"));
+        assert!(themed.contains(expected), "{comment}: {themed}");
+    }
+}
+
+#[test]
 fn parts_of_rules_are_included() {
     let inner = "<xi:include href=\"variable.xml\"/><xi:include href=\"rule.xml\"/>\
         <xi:include href=\"none.xml\"><xi:fallback><drop css:theme=\"title\"/></xi:fallback>\
