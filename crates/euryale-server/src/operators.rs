@@ -19,7 +19,7 @@ use crate::terms::Settings;
 pub(crate) struct Operators {
     listener: Listener,
     /// Knows the type of the service, which the server need not have.
-    start: Box<dyn FnOnce(Settings, Listener) -> RunningServer + Send>,
+    start: Box<dyn FnOnce(Settings, Listener) -> RunningServer + Send + Sync>,
 }
 
 impl Operators {
@@ -28,6 +28,7 @@ impl Operators {
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
             + Clone
             + Send
+            + Sync
             + 'static,
         S::Future: Send + 'static,
         B: http_body::Body<Data = Bytes> + Send + 'static,

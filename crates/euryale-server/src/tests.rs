@@ -227,6 +227,12 @@ async fn eventually(condition: impl Fn() -> bool) {
     .await;
 }
 
+/// A program may share a server that has not started yet.
+const _: () = {
+    const fn is_shared<T: Send + Sync>() {}
+    is_shared::<Server>();
+};
+
 #[test]
 fn that_peers_wait_is_said_when_it_begins_and_when_it_is_over() {
     let mut waits = crate::accept::Waits::default();
