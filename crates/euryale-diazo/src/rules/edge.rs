@@ -64,6 +64,8 @@ impl Reader {
                 "ssiwait" => " wait=\"yes\"",
                 _ => "",
             };
+            // Two hyphens may end a comment.
+            let address = address.replace("--", "-%2D");
             write_comment(&mut html, &format!("#include  virtual=\"{address}\"{wait}"));
         }
         Ok(Some(html))

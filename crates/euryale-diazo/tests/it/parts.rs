@@ -263,7 +263,8 @@ fn includes_of_a_cache_are_written_for_a_cache_that_was_declared() {
     let inner = "<replace css:theme=\"#a\"><b><include href=\"/a?b\" content=\"//p[@id='x']\" \
         method=\"ssi\" if-path=\"/\"/></b></replace>\
         <after css:theme=\"#a\" css:content-children=\"#x > a\" href=\"/&quot;--&gt;\" \
-        method=\"esi\"/>";
+        method=\"esi\"/>\
+        <before css:theme=\"#a\" href=\"/a---b/--\" method=\"ssi\"/>";
     let folder = folder(&[("rules.xml", &rules(inner))]);
     let loader = Loader::new(folder.path().join("rules.xml"));
     assert!(loader.load().is_err());
@@ -273,6 +274,7 @@ fn includes_of_a_cache_are_written_for_a_cache_that_was_declared() {
     for expected in [
         "<b><!--#include  virtual=\"/a?b;filter_xpath=//p[@id='x']\"--></b>",
         "<esi:include src=\"/%22-->?;filter_xpath=//*[@id%20=%20'x']/a/node()\"/>",
+        "<!--#include  virtual=\"/a-%2D-b/-%2D\"-->",
         "<html xmlns:esi=\"http://www.edge-delivery.org/esi/1.0\">",
     ] {
         assert!(themed.contains(expected), "{themed}");
