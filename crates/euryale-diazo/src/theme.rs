@@ -129,8 +129,10 @@ impl Theme {
         &self.files
     }
 
-    /// Changes with whatever it was made of: the texts of its files, the prefix, the release of
-    /// this crate. It is the same in each process and each build, wherever the files are.
+    /// Changes with whatever it was made of: the texts of its files, the prefix, the parameters,
+    /// the theme's name in `++theme++NAME`, the release of this crate. It is the same in each
+    /// process and each build, wherever the files are; but a theme whose manifest has no address
+    /// with its name has that of its folder.
     pub fn version(&self) -> &str {
         &self.version
     }

@@ -80,8 +80,11 @@ impl Reader {
             Some(rest.split('/').next().unwrap_or(rest).to_owned())
         });
         let name = name.or_else(|| Some(folder.file_name()?.to_string_lossy().into_owned()));
+        let name = name.unwrap_or_default();
+        // It may be the folder's, and addresses depend on it.
+        self.rules.version.add(&name);
         let mut manifest = Manifest {
-            name: name.unwrap_or_default(),
+            name,
             prefix: find("prefix").map(|entry| entry.value.clone()),
             ..Manifest::default()
         };

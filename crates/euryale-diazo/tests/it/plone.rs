@@ -74,6 +74,30 @@ fn the_programs_prefix_is_in_the_place_of_the_themes_address() {
     assert!(themed.contains("href=\"/other.css\""), "{themed}");
 }
 
+/// A manifest without addresses: the theme has the name of its folder.
+#[test]
+fn the_version_changes_with_the_name_of_the_folder() {
+    let outer = tempfile::tempdir().unwrap();
+    let load = |name: &str| {
+        let folder = outer.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        let write = |file: &str, text: &str| std::fs::write(folder.join(file), text).unwrap();
+        write("manifest.cfg", "[theme]\ntitle = Mine\n");
+        write("rules.xml", &rules(""));
+        write("theme.html", "<link href=\"++theme++a/c.css\">");
+        let loader = Loader::from_folder(&folder).prefix("/static");
+        let theme = loader.load().unwrap();
+        let page = theme.apply("<p>x", &Context::new("/")).unwrap();
+        let page = page.into_owned();
+        (theme.version().to_owned(), page)
+    };
+    let (a, page_of_a) = load("a");
+    let (b, page_of_b) = load("b");
+    assert!(page_of_a.contains("\"/static/c.css\""), "{page_of_a}");
+    assert_ne!(page_of_a, page_of_b);
+    assert_ne!(a, b);
+}
+
 #[test]
 fn a_page_may_set_what_the_program_has_set() {
     let folder = folder(MANIFEST);
