@@ -135,7 +135,8 @@ impl Fetch {
     /// # Errors
     /// It is too deep, or not allowed.
     pub fn check(&self, address: &Uri, nesting: u32) -> Result<(), FetchError> {
-        if InternalRequest::below(&self.above(nesting)).depth() > self.max_depth {
+        let page = InternalRequest::of(&self.page.extensions).map_or(0, |mark| mark.depth());
+        if page.saturating_add(nesting) >= self.max_depth {
             return Err(FetchError::TooDeep(self.max_depth));
         }
         if self.allow.as_ref().is_some_and(|allow| !allow(address)) {
