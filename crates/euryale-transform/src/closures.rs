@@ -114,13 +114,6 @@ impl<W> TransformFn<W> {
         }
     }
 
-    /// A text that changes whenever the closure would make something else of the same page: see
-    /// [`Transform::version`]. Default: none, and the page loses its `ETag`.
-    pub fn version(mut self, version: impl Into<Cow<'static, str>>) -> Self {
-        self.version = Some(version.into());
-        self
-    }
-
     /// Allows no page to be sent without it: see [`Transform::is_critical`]. Default: a page is
     /// sent without it if it fails.
     pub fn critical(mut self) -> Self {
@@ -159,6 +152,24 @@ impl<W: Send + Sync + 'static> Transform for TransformFn<W> {
 
     fn version(&self) -> Option<Cow<'_, str>> {
         self.version.as_deref().map(Cow::Borrowed)
+    }
+}
+
+impl<F> TransformFn<OnElements<F>> {
+    /// A text that changes whenever the closure would make something else of the same page: see
+    /// [`Transform::version`]. Default: none, and the page loses its `ETag`.
+    pub fn version(mut self, version: impl Into<Cow<'static, str>>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+}
+
+impl<F> TransformFn<OnPages<F>> {
+    /// A text that changes whenever the closure would make something else of the same text: see
+    /// [`Transform::version`]. Default: none, and the page loses its `ETag`.
+    pub fn version(mut self, version: impl Into<Cow<'static, str>>) -> Self {
+        self.version = Some(version.into());
+        self
     }
 }
 
