@@ -1,16 +1,21 @@
 //! A compiled theme.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::path::{Path, PathBuf};
 
 use crate::apply::{self, Explanation};
-use crate::compile::Program;
+use crate::compile::{Program, When};
 use crate::context::{Context, Parameter};
 use crate::dom::{Dom, ROOT};
 use crate::error::{LoadError, Message, PageError};
 use crate::rules;
 use crate::stamp::Stamp;
 use crate::xpath::{Budget, Item, OneDocument, Scope};
+
+/// Steps of all conditions that decide which documents a page needs. They are evaluated before the
+/// page is known, on the caller's thread.
+const DOCUMENTS_BUDGET: u64 = 1_000_000;
 
 /// Rules and themes, compiled: what a page is put through. Cheap to share, never changed.
 ///
@@ -95,32 +100,40 @@ impl Theme {
     /// give them to the [`Context`]. Rules whose conditions on path and parameters do not hold ask
     /// for none; what the page itself says is not known yet.
     pub fn documents<'t>(&'t self, context: &'t Context<'_>) -> impl Iterator<Item = &'t str> {
+        let no_page = LazyCell::new(|| Dom::parse("").ok());
+        let budget = Budget::new(DOCUMENTS_BUDGET);
         let documents = self.program.documents.iter();
-        let needed =
-            documents.filter(|(_, uses)| uses.iter().any(|when| self.may_hold(when, context)));
+        let needed = documents.filter(move |(_, uses)| {
+            let may_hold = |when: &When| self.may_hold(when, context, no_page.as_ref(), &budget);
+            uses.iter().any(may_hold)
+        });
         needed.map(|(href, _)| href.as_str())
     }
 
-    fn may_hold(&self, when: &[rules::TestId], context: &Context<'_>) -> bool {
+    /// Returns whether all of these may hold for the page: those about it may, and those that cost
+    /// more than the budget.
+    fn may_hold(
+        &self,
+        when: &When,
+        context: &Context<'_>,
+        no_page: Option<&Dom<'_>>,
+        budget: &Budget,
+    ) -> bool {
         when.iter().all(|id| {
             let test = &self.program.tests[*id as usize];
-            match test.expr() {
-                None => test.of_path(context.path()).unwrap_or(true),
-                Some(expr) if expr.needs_page() => true,
-                Some(expr) => {
-                    let Ok(dom) = Dom::parse("") else {
-                        return true;
-                    };
-                    let world = OneDocument {
-                        dom: &dom,
-                        parameters: |name: &str| self.program.value(context, name),
-                    };
-                    let budget = Budget::new(1_000_000);
-                    Scope::new(&world, &budget, Item::new(0, ROOT))
-                        .is_true(expr)
-                        .map_or(true, |is| is == test.wanted)
-                }
-            }
+            let Some(expr) = test.expr() else {
+                return test.of_path(context.path()).unwrap_or(true);
+            };
+            let Some(dom) = no_page.filter(|_| !expr.needs_page()) else {
+                return true;
+            };
+            let world = OneDocument {
+                dom,
+                parameters: |name: &str| self.program.value(context, name),
+            };
+            Scope::new(&world, budget, Item::new(0, ROOT))
+                .is_true(expr)
+                .map_or(true, |is| is == test.wanted)
         })
     }
 
