@@ -38,8 +38,6 @@ const EXPOSITION: HeaderValue =
 /// (`Router::fallback_service`) and serve that with a second `Server`.
 #[derive(Clone)]
 pub struct Admin {
-    ledger: Ledger,
-    readiness: Readiness,
     reports: Vec<(&'static str, Arc<Report>)>,
     status: Status,
 }
@@ -76,20 +74,16 @@ impl Admin {
     /// several. It adds what they do by [`status`](Self::status).
     #[must_use]
     pub fn for_ledger(ledger: Ledger, readiness: Readiness) -> Self {
-        let status = Status::new(ledger.clone(), readiness.clone(), StatusDetails::new);
         Self {
-            ledger,
-            readiness,
             reports: Vec::new(),
-            status,
+            status: Status::new(ledger, readiness, StatusDetails::new),
         }
     }
 
     /// Answers `/readyz` by `readiness`.
     #[must_use]
     pub fn readiness(mut self, readiness: Readiness) -> Self {
-        self.status.readiness = readiness.clone();
-        self.readiness = readiness;
+        self.status.readiness = readiness;
         self
     }
 
@@ -163,9 +157,9 @@ impl Admin {
         match path {
             "/" => to_status(),
             "/livez" => page(StatusCode::OK, PLAIN, "live\n"),
-            "/readyz" if self.readiness.is_ready() => page(StatusCode::OK, PLAIN, "ready\n"),
+            "/readyz" if self.status.readiness.is_ready() => page(StatusCode::OK, PLAIN, "ready\n"),
             "/readyz" => page(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "not ready\n"),
-            "/metrics" => page(StatusCode::OK, EXPOSITION, self.ledger.exposition()),
+            "/metrics" => page(StatusCode::OK, EXPOSITION, self.status.ledger.exposition()),
             _ if Status::knows(path) => {
                 self.status
                     .answer(path, request.headers(), method == Method::GET)
@@ -178,7 +172,7 @@ impl Admin {
 impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Admin")
-            .field("readiness", &self.readiness)
+            .field("readiness", &self.status.readiness)
             .finish_non_exhaustive()
     }
 }

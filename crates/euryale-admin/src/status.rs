@@ -40,7 +40,7 @@ const VIEWERS: usize = 32;
 /// The status page of one [`Admin`](crate::Admin).
 #[derive(Clone)]
 pub(crate) struct Status {
-    ledger: Ledger,
+    pub(crate) ledger: Ledger,
     pub(crate) readiness: Readiness,
     pub(crate) pool: Option<Arc<dyn PoolControl>>,
     pub(crate) details: Arc<dyn Fn() -> StatusDetails + Send + Sync>,
