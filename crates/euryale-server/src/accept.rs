@@ -55,7 +55,7 @@ where
                 let Some(permit) = place(&shared, &mut waits).await else {
                     return;
                 };
-                shared.tasks.spawn(welcome(
+                shared.admission.tasks().spawn(welcome(
                     raw,
                     peer,
                     listener.before.clone(),

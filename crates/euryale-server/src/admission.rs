@@ -48,8 +48,8 @@ impl Admission {
     }
 
     /// Conversations, and the streams of HTTP/2.
-    pub(crate) fn tasks(&self) -> TaskTracker {
-        self.tasks.clone()
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.tasks
     }
 
     /// The terms of a new socket.

@@ -19,8 +19,6 @@ pub(crate) struct ServerContext {
     pub(crate) sendfile: SendfileCounts,
     /// A token for each open socket, upgraded ones included.
     pub(crate) sockets: TaskTracker,
-    /// Conversations, and the streams of HTTP/2.
-    pub(crate) tasks: TaskTracker,
     /// No new peers.
     pub(crate) stop: CancellationToken,
     /// Finish what is in flight.

@@ -70,7 +70,6 @@ impl RunningServer {
     {
         let cut = CancellationToken::new();
         let shared = Arc::new(ServerContext {
-            tasks: admission.tasks(),
             admission,
             book: ledger.of(),
             sendfile: SendfileCounts::new(ledger.clone()),
@@ -110,8 +109,9 @@ impl RunningServer {
             accepting,
             is_draining,
         } = &self;
+        let tasks = shared.admission.tasks();
         is_draining.store(true, Ordering::Relaxed);
-        for tracker in [accepting, &shared.sockets, &shared.tasks] {
+        for tracker in [accepting, &shared.sockets, tasks] {
             tracker.close();
         }
         shared.stop.cancel();
@@ -121,7 +121,7 @@ impl RunningServer {
             open = shared.sockets.len();
             shared.drain.cancel();
             shared.sockets.wait().await;
-            shared.tasks.wait().await;
+            tasks.wait().await;
         };
         tokio::select! {
             biased;
@@ -131,11 +131,11 @@ impl RunningServer {
         }
         let cut = shared.sockets.len();
         shared.cut.cancel();
-        if tokio::time::timeout(Self::LAST_POLL, shared.tasks.wait())
+        if tokio::time::timeout(Self::LAST_POLL, tasks.wait())
             .await
             .is_err()
         {
-            tracing::warn!(tasks = shared.tasks.len(), "tasks that were cut still run");
+            tracing::warn!(tasks = tasks.len(), "tasks that were cut still run");
         }
         Drained {
             finished: open.saturating_sub(cut),
