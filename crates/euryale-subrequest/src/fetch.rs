@@ -279,7 +279,6 @@ impl fmt::Display for FetchError {
             Self::NotAllowed => f.write_str("its address is not allowed"),
             Self::TooDeep(most) => write!(f, "documents ask for documents, {most} deep"),
             Self::Unanswered { error, .. } => error.fmt(f),
-            Self::NoHtml(SubResponseError::Failed(error)) => write!(f, "it broke off: {error}"),
             Self::NoHtml(error) => error.fmt(f),
             Self::Elapsed => f.write_str("not in time"),
             Self::Panicked(panic) => panic.fmt(f),
@@ -287,7 +286,18 @@ impl fmt::Display for FetchError {
     }
 }
 
-impl std::error::Error for FetchError {}
+impl std::error::Error for FetchError {
+    /// What is behind the text of this error, which has that of the one inside it.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Address(error) => error.source(),
+            Self::Unanswered { error, .. } => error.source(),
+            Self::NoHtml(error) => error.source(),
+            Self::Panicked(panic) => panic.source(),
+            Self::NoStack | Self::NotAllowed | Self::TooDeep(_) | Self::Elapsed => None,
+        }
+    }
+}
 
 impl From<ReferenceError> for FetchError {
     fn from(error: ReferenceError) -> Self {

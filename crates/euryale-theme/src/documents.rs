@@ -12,10 +12,6 @@ use tracing::Instrument;
 
 use crate::DocumentBook;
 
-/// Bytes of one document.
-const MAX_DOCUMENT: usize = 4 << 20;
-/// Sub-requests of sub-requests that still take content from documents.
-const MAX_DEPTH: u32 = 10;
 /// Documents of one page that are fetched at a time.
 const AT_A_TIME: usize = 8;
 
@@ -35,9 +31,7 @@ impl Documents {
         let until = Instant::now() + within;
         let book = page.book::<DocumentBook>();
         let head = Arc::new(page.request().clone());
-        let fetch = Fetch::of(head, Route::new("theme"))
-            .map(|fetch| fetch.limit(MAX_DOCUMENT).max_depth(MAX_DEPTH))
-            .ok();
+        let fetch = Fetch::of(head, Route::new("theme")).ok();
         let mut documents = Self::default();
         let mut fetches = JoinSet::new();
         let mut hrefs = hrefs.into_iter();
@@ -64,7 +58,8 @@ impl Documents {
                 Err(missing) => {
                     missing.counter(&book.parts).add(1);
                     documents.caching.and(&Caching::never());
-                    tracing::warn!(href, error = %missing, "nothing is taken from this document");
+                    let error = &missing as &dyn std::error::Error;
+                    tracing::warn!(href, error, "nothing is taken from this document");
                 }
             }
         }

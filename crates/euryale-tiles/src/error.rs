@@ -115,18 +115,6 @@ impl From<ReferenceError> for TileErrorKind {
     }
 }
 
-impl From<&SubResponseError> for TileErrorKind {
-    fn from(error: &SubResponseError) -> Self {
-        match error {
-            SubResponseError::Status(status) => Self::Status(*status),
-            SubResponseError::NotHtml => Self::NotHtml,
-            SubResponseError::NotText => Self::NotText,
-            SubResponseError::TooLarge => Self::TooLarge,
-            _ => Self::Failed,
-        }
-    }
-}
-
 impl From<&FetchError> for TileErrorKind {
     fn from(error: &FetchError) -> Self {
         match error {
@@ -135,7 +123,10 @@ impl From<&FetchError> for TileErrorKind {
             FetchError::NotAllowed => Self::NotAllowed,
             FetchError::TooDeep(_) => Self::TooDeep,
             FetchError::Unanswered { error, .. } => Self::Status(error.class().status()),
-            FetchError::NoHtml(error) => error.into(),
+            FetchError::NoHtml(SubResponseError::Status(status)) => Self::Status(*status),
+            FetchError::NoHtml(SubResponseError::NotHtml) => Self::NotHtml,
+            FetchError::NoHtml(SubResponseError::NotText) => Self::NotText,
+            FetchError::NoHtml(SubResponseError::TooLarge) => Self::TooLarge,
             FetchError::Elapsed => Self::Elapsed,
             _ => Self::Failed,
         }

@@ -81,6 +81,20 @@ async fn no_content_is_an_empty_document_where_that_is_wanted() {
     assert_eq!(empty.html, "");
 }
 
+#[test]
+fn the_reason_of_a_failure_is_its_source() {
+    let broken = FetchError::from(SubResponseError::Failed("reset".into()));
+    let unanswered = FetchError::Unanswered {
+        address: uri("/b"),
+        error: Error::from(euryale_core::BoxError::from("reset")),
+    };
+    for error in [broken, unanswered] {
+        let source = std::error::Error::source(&error).unwrap();
+        assert_eq!(source.to_string(), "reset");
+        assert!(!error.to_string().contains("reset"), "{error}: said twice");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_document_that_is_late_or_panics_is_missing_and_counted() {
     let parts = Parts::default();
