@@ -188,7 +188,7 @@ impl<'a> Page<'a> {
             self.copy(&mut out, TOP, DEFAULT_MODE, &Vec::new(), false)?;
             return Ok(Cow::Owned(out.finish()));
         };
-        let mut out = Out::with_capacity(content.len() + template.size + 1024);
+        let mut out = Out::with_capacity(content.len() + template.size() + 1024);
         match template.frame {
             0 => self.block(&mut out, &template.block, TOP)?,
             size => self.framed(size, &mut || self.block(&mut out, &template.block, TOP))?,

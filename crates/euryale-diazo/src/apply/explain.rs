@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{Here, Page, TOP};
 use crate::compile::{AboutContent, Applied, Step, Template, shown};
-use crate::dom::Id;
+use crate::dom::{Dom, Id};
 use crate::error::PageError;
 use crate::rules::{Action, Place};
 use crate::xpath::Item;
@@ -137,7 +137,7 @@ impl<'a> Page<'a> {
             if !self.all(&rule.when, TOP)? {
                 continue;
             }
-            for (id, _) in &rule.targets {
+            for id in &rule.targets {
                 let fate = fates.entry(*id).or_default();
                 let place = match rule.action {
                     Action::Drop => &mut fate.dropped,
@@ -148,8 +148,9 @@ impl<'a> Page<'a> {
                 place.get_or_insert(&rule.place);
             }
         }
+        let dom = template.dom()?;
         for rule in &template.applied {
-            let what = self.effect(rule, &fates)?;
+            let what = self.effect(rule, &dom, &fates)?;
             all.push(Explanation {
                 place: rule.place.clone(),
                 what: format!("<{}> {what}", name(rule.action)),
@@ -161,6 +162,7 @@ impl<'a> Page<'a> {
     fn effect(
         &'a self,
         rule: &'a Applied,
+        theme: &Dom<'_>,
         fates: &HashMap<Id, Fate<'_>>,
     ) -> Result<String, PageError> {
         if !self.all(&rule.when, TOP)? {
@@ -168,9 +170,10 @@ impl<'a> Page<'a> {
         }
         let mut targets = Vec::new();
         let mut because = String::new();
-        for (id, shown) in &rule.targets {
+        for id in &rule.targets {
+            let shown = shown(theme, Item::new(0, *id));
             match fates.get(id).and_then(|fate| fate.overrules(rule)) {
-                None => targets.push(shown.clone()),
+                None => targets.push(shown),
                 Some((what, place)) => {
                     because = format!(": line {} {what} {shown}", place.line);
                 }

@@ -15,13 +15,13 @@ pub(crate) struct Applied {
     pub(crate) place: Place,
     pub(crate) action: Action,
     pub(crate) when: When,
-    pub(crate) targets: Vec<(Id, String)>,
+    pub(crate) targets: Vec<Id>,
     /// Sources of its content, each with its conditions.
     pub(crate) sources: Vec<(u32, When)>,
 }
 
 impl Applied {
-    pub(super) fn new(rule: &Prepared, targets: Vec<(Id, String)>) -> Self {
+    pub(super) fn new(rule: &Prepared, targets: Vec<Id>) -> Self {
         let mut sources = Vec::new();
         rule.block.each_source(&rule.when, &mut |source, when| {
             sources.push((source, when.clone()));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::block::{Builder, Op, Part};
 use super::draft::Draft;
-use super::outline::{Applied, shown};
+use super::outline::Applied;
 use super::prefix::{self, Own};
 use super::{Block, When};
 use crate::dom::{Dom, Excess, HEAD, Id, Kind, ROOT, Traits};
@@ -22,14 +22,35 @@ const BUDGET: u64 = 20_000_000;
 #[derive(Debug)]
 pub(crate) struct Template {
     pub(crate) block: Block,
-    /// Bytes that it has without any content.
-    pub(crate) size: usize,
     /// Places that variables of an inline theme need.
     pub(crate) frame: u32,
+    /// The theme's HTML.
+    source: String,
+    is_fragment: bool,
     /// The `<theme>`, its file, and the rules about it, for explanations.
     pub(crate) place: Place,
     pub(crate) file: PathBuf,
     pub(crate) applied: Vec<Applied>,
+}
+
+impl Template {
+    /// The number of bytes that it has without any content.
+    pub(crate) fn size(&self) -> usize {
+        self.source.len()
+    }
+
+    /// The tree in which the rules have found their nodes.
+    pub(crate) fn dom(&self) -> Result<Dom<'_>, Excess> {
+        parsed(&self.source, self.is_fragment)
+    }
+}
+
+fn parsed(source: &str, is_fragment: bool) -> Result<Dom<'_>, Excess> {
+    if is_fragment {
+        Dom::parse_fragment(source)
+    } else {
+        Dom::parse_theme(source)
+    }
 }
 
 /// What is the same for all themes.
@@ -112,12 +133,7 @@ pub(super) fn compile(
     used: &mut [bool],
 ) -> Result<Template, LoadError> {
     let fail = |what: &str| LoadError::new(&html.file, None, what);
-    let parsed = if html.is_fragment {
-        Dom::parse_fragment(&html.source)
-    } else {
-        Dom::parse_theme(&html.source)
-    };
-    let dom = parsed.map_err(|excess| match excess {
+    let dom = parsed(&html.source, html.is_fragment).map_err(|excess| match excess {
         Excess::Depth => fail("more than 512 elements stand in each other"),
         Excess::Nodes => fail("more than two million nodes"),
     })?;
@@ -142,7 +158,7 @@ pub(super) fn compile(
         for item in nodes.iter().filter(|item| item.as_attribute().is_none()) {
             if matches!(dom.node(item.node).kind, Kind::Element | Kind::Comment) {
                 matching.entry(item.node).or_default().push(rule);
-                targets.push((item.node, shown(&dom, *item)));
+                targets.push(item.node);
                 *used = true;
             }
         }
@@ -187,10 +203,11 @@ pub(super) fn compile(
     }
     Ok(Template {
         block: draft.finish(),
-        size: html.source.len(),
         frame: html.frame,
         place: place.clone(),
         file: html.file.clone(),
+        source: html.source.clone(),
+        is_fragment: html.is_fragment,
         applied,
     })
 }
