@@ -152,7 +152,7 @@ mod tests {
         first.preload().unwrap();
         last.preload().unwrap();
         if !is_warm(&first) {
-            return eprintln!("skipped: this file system does not tell what is in memory");
+            return euryale_test::skip("this file system does not tell what is in memory");
         }
         assert!(is_warm(&last) && !is_warm(&blob));
         blob.preload().unwrap();
