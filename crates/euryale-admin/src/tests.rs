@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use euryale_core::Ledger;
 use euryale_server::{Drained, Server, ServerBook, Shutdown};
-use euryale_test::{Answer, RawClient};
+use euryale_test::{Answer, AsyncGate, RawClient};
 use http::HeaderMap;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -119,35 +119,6 @@ impl Peer {
     /// Everything until the server closes.
     async fn rest(&mut self) -> Vec<u8> {
         within(self.0.read_to_end()).await.unwrap()
-    }
-}
-
-/// Holds handlers until the test opens it, and tells the test that they are there.
-#[derive(Clone)]
-struct Gate {
-    arrived: Arc<Semaphore>,
-    open: Arc<Semaphore>,
-}
-
-impl Gate {
-    fn new() -> Self {
-        Self {
-            arrived: Arc::new(Semaphore::new(0)),
-            open: Arc::new(Semaphore::new(0)),
-        }
-    }
-
-    async fn pass(&self) {
-        self.arrived.add_permits(1);
-        self.open.acquire().await.unwrap().forget();
-    }
-
-    async fn arrived(&self) {
-        within(self.arrived.acquire()).await.unwrap().forget();
-    }
-
-    fn open(&self) {
-        self.open.add_permits(1);
     }
 }
 

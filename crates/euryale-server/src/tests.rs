@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use euryale_core::{BoxError, Ledger};
-use euryale_test::RawClient;
+use euryale_test::{AsyncGate, RawClient};
 use http::{Request, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -171,35 +171,6 @@ fn content_length(head: &str) -> Option<usize> {
     head.lines()
         .find_map(|line| line.strip_prefix("content-length: "))
         .map(|length| length.parse().unwrap())
-}
-
-/// Holds handlers until the test opens it, and tells the test that they are there.
-#[derive(Clone)]
-struct Gate {
-    arrived: Arc<Semaphore>,
-    open: Arc<Semaphore>,
-}
-
-impl Gate {
-    fn new() -> Self {
-        Self {
-            arrived: Arc::new(Semaphore::new(0)),
-            open: Arc::new(Semaphore::new(0)),
-        }
-    }
-
-    async fn pass(&self) {
-        self.arrived.add_permits(1);
-        self.open.acquire().await.unwrap().forget();
-    }
-
-    async fn arrived(&self) {
-        within(self.arrived.acquire()).await.unwrap().forget();
-    }
-
-    fn open(&self) {
-        self.open.add_permits(1);
-    }
 }
 
 /// Tells when it is dropped.

@@ -1,11 +1,11 @@
 //! A test kit that makes concurrent tests deterministic.
 //!
-//! A [`Gate`] holds a worker at a known point, [`CountingDatabase`] counts, records and fails on
-//! demand, [`eventually`] polls with a deadline instead of sleeping, and [`assert_quiet`] ends
-//! every test by checking that nothing is held any more. [`skip`] reports that a test cannot run
-//! here. [`run_readme`] runs the commands of a README and compares their output. [`maps_of`] shows
-//! whether a process reads the files that it sends. [`bench_main!`] is the `main` of benches.
-//! [`engines`] starts real servers of databases.
+//! A [`Gate`] holds a worker at a known point, and an [`AsyncGate`] holds a task.
+//! [`CountingDatabase`] counts, records and fails on demand, [`eventually`] polls with a deadline
+//! instead of sleeping, and [`assert_quiet`] ends every test by checking that nothing is held any
+//! more. [`skip`] reports that a test cannot run here. [`run_readme`] runs the commands of a README
+//! and compares their output. [`maps_of`] shows whether a process reads the files that it sends.
+//! [`bench_main!`] is the `main` of benches. [`engines`] starts real servers of databases.
 //!
 //! ```
 //! use euryale_core::Ledger;
@@ -24,6 +24,7 @@
 
 #![forbid(unsafe_code)]
 
+mod async_gate;
 mod bench;
 mod client;
 mod database;
@@ -39,6 +40,7 @@ mod quiet;
 mod readme;
 mod skip;
 
+pub use self::async_gate::AsyncGate;
 pub use self::client::{Answer, BlockingClient, H2Client, Head, RawClient};
 pub use self::database::{Behaviour, Connection, CountingDatabase, Step, TestError};
 pub use self::gate::Gate;

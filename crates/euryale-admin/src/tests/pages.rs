@@ -78,7 +78,7 @@ async fn every_question_has_its_answer() {
 
 #[tokio::test]
 async fn it_stays_up_during_the_drain_and_ends_last() {
-    let gate = Gate::new();
+    let gate = AsyncGate::new();
     let held = gate.clone();
     let app = Router::new().route("/", get(move || async move { held.pass().await }));
     let (site, _) = start(app).await;
@@ -89,7 +89,7 @@ async fn it_stays_up_during_the_drain_and_ends_last() {
     let mut peer = site.operator().await;
     assert_eq!(peer.get("/livez").await.status, 200);
     assert_eq!(peer.get("/readyz").await.status, 503);
-    gate.open();
+    gate.let_through(1);
     assert_eq!(busy.answer().await.status, 200);
     let admin = site.admin;
     assert!(site.end().await.is_complete());

@@ -68,7 +68,7 @@ async fn it_is_a_page_that_loads_nothing_from_elsewhere() {
 
 #[tokio::test]
 async fn its_events_end_when_the_drain_begins_and_not_with_it() {
-    let gate = Gate::new();
+    let gate = AsyncGate::new();
     let held = gate.clone();
     let app = Router::new().route("/", get(move || async move { held.pass().await }));
     let site = start(app).await;
@@ -90,7 +90,7 @@ async fn its_events_end_when_the_drain_begins_and_not_with_it() {
     assert!(events.ends_with("\r\n0\r\n\r\n"), "whole: {events}");
     let page = site.operator().await.get("/status").await.text();
     assert!(page.contains(">draining</p>"), "{page}");
-    gate.open();
+    gate.let_through(1);
     assert_eq!(busy.answer().await.status, 200);
     assert!(site.end().await.is_complete());
 }
@@ -109,7 +109,7 @@ async fn a_viewer_that_does_not_read_is_cut() {
 /// The times from the layers are beside those from the server.
 #[tokio::test]
 async fn the_slowest_are_listed_with_their_stages() {
-    let gate = Gate::new();
+    let gate = AsyncGate::new();
     let held = gate.clone();
     let app = Router::new()
         .route("/gone", get(move || async move { held.pass().await }))

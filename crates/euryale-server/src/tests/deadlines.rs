@@ -75,8 +75,8 @@ async fn a_body_that_trickles_is_given_up() {
 
 #[tokio::test]
 async fn nothing_is_timed_while_nobody_reads() {
-    let gate = Gate::new();
-    let held = Gate::new();
+    let gate = AsyncGate::new();
+    let held = AsyncGate::new();
     let arrived = gate.clone();
     let go = held.clone();
     let service = tower::service_fn(move |request: Request<Incoming>| {
@@ -97,11 +97,11 @@ async fn nothing_is_timed_while_nobody_reads() {
     peer.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n")
         .await;
     gate.arrived().await;
-    gate.open();
+    gate.let_through(1);
     held.arrived().await;
     // A silent one that comes now is closed when the time of the first is over as well.
     site.peer().await.rest().await;
-    held.open();
+    held.let_through(1);
     peer.send("body").await;
     assert!(peer.response().await.0.starts_with("HTTP/1.1 200 "));
     site.end().await;
@@ -208,12 +208,12 @@ fn get_on(stream: u8) -> [u8; 15] {
 
 #[tokio::test]
 async fn a_stream_without_window_is_reset() {
-    let gate = Gate::new();
+    let gate = AsyncGate::new();
     let dropped = Arc::new(Semaphore::new(0));
     let arrived = gate.clone();
     let guard = dropped.clone();
     let service = tower::service_fn(move |_| {
-        arrived.arrived.add_permits(1);
+        arrived.arrive();
         let body = super::http2::Endless {
             _guard: Dropped(guard.clone()),
         };

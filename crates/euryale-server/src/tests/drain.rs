@@ -7,7 +7,7 @@ use crate::ServerBook;
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
-fn held(gate: &Gate, dropped: &Arc<Semaphore>) -> Router {
+fn held(gate: &AsyncGate, dropped: &Arc<Semaphore>) -> Router {
     let gate = gate.clone();
     let dropped = dropped.clone();
     let handler = move || async move {
@@ -20,8 +20,8 @@ fn held(gate: &Gate, dropped: &Arc<Semaphore>) -> Router {
         .route("/now", get(|| async { "now" }))
 }
 
-fn setup() -> (Gate, Arc<Semaphore>, Router) {
-    let gate = Gate::new();
+fn setup() -> (AsyncGate, Arc<Semaphore>, Router) {
+    let gate = AsyncGate::new();
     let dropped = Arc::new(Semaphore::new(0));
     let app = held(&gate, &dropped);
     (gate, dropped, app)
@@ -43,7 +43,7 @@ async fn a_response_in_flight_is_finished_and_new_peers_are_refused() {
     assert_eq!(idle.rest().await, b"");
     assert_eq!(fresh.rest().await, b"");
     assert!(TcpStream::connect(site.address).await.is_err());
-    gate.open();
+    gate.let_through(1);
     let (head, body) = busy.response().await;
     assert!(head.contains("connection: close\r\n"), "{head}");
     assert_eq!(body, "done");
@@ -74,7 +74,7 @@ async fn streams_in_flight_are_finished() {
         {}
     };
     within(until_refused).await;
-    gate.open();
+    gate.let_through(1);
     assert_eq!(within(pending).await.unwrap().unwrap().status(), 200);
     let drained = site.end().await;
     assert_eq!((drained.finished, drained.cut), (1, 0));
@@ -109,7 +109,7 @@ async fn who_reads_nothing_and_asks_nothing_does_not_hold_up_the_drain() {
     let site = Site::start(Server::new().drain_deadline(Duration::MAX), app).await;
     let mut asked = reads_nothing(&site, true, super::http2::SETTINGS).await;
     gate.arrived().await;
-    gate.open();
+    gate.let_through(1);
     frame(&mut asked, DATA).await;
     // Its preface was read, and it has asked for nothing.
     let mut fresh = reads_nothing(&site, false, super::http2::SETTINGS).await;
@@ -141,7 +141,7 @@ async fn who_asks_and_confirms_nothing_has_its_answer_in_a_drain() {
         tokio::time::resume();
     };
     seconds_pass().await;
-    gate.open();
+    gate.let_through(1);
     assert_eq!(frame(&mut peer, DATA).await, b"d");
     seconds_pass().await;
     // WINDOW_UPDATE of 100 bytes for the stream.
@@ -281,7 +281,7 @@ async fn an_upgraded_socket_is_waited_for() {
         (true, "reads:1", soon),
         (true, "writes:1", soon),
     ] {
-        let ends = Gate::new();
+        let ends = AsyncGate::new();
         let dropped = Arc::new(Semaphore::new(0));
         let gate = ends.clone();
         let guard = dropped.clone();
@@ -324,7 +324,7 @@ async fn an_upgraded_socket_is_waited_for() {
         site.shutdown.drain();
         let is_patient = deadline == Duration::MAX;
         if is_patient {
-            ends.open();
+            ends.let_through(1);
         }
         let ledger = site.ledger.clone();
         let drained = within(site.serving).await.unwrap();
@@ -333,7 +333,7 @@ async fn an_upgraded_socket_is_waited_for() {
             (is_patient, usize::from(!is_patient))
         );
         if path.contains("waits") {
-            ends.open();
+            ends.let_through(1);
         }
         // A route that reads or writes has heard of it.
         let _ = within(dropped.acquire()).await.unwrap();
@@ -351,15 +351,15 @@ async fn an_upgraded_socket_is_waited_for() {
 }
 
 /// A route that takes no notice of a drain.
-async fn upgraded(mut request: Request<Incoming>, gate: Gate, _guard: Dropped) {
+async fn upgraded(mut request: Request<Incoming>, gate: AsyncGate, _guard: Dropped) {
     let asked = request.uri().to_string();
     let socket = hyper::upgrade::on(&mut request).await.unwrap();
     let mut socket = hyper_util::rt::TokioIo::new(socket);
-    gate.arrived.add_permits(1);
+    gate.arrive();
     match asked.trim_start_matches('/').trim_end_matches(":1") {
         "reads" => drop(socket.read(&mut [0]).await.unwrap_err()),
         "writes" => while socket.write_all(&[0; 1 << 16]).await.is_ok() {},
-        _ => gate.open.acquire().await.unwrap().forget(),
+        _ => gate.wait().await,
     }
 }
 

@@ -88,7 +88,7 @@ async fn a_hundred_continue_is_no_response() {
 
 #[tokio::test]
 async fn a_response_that_is_never_written_does_not_count() {
-    let gate = Gate::new();
+    let gate = AsyncGate::new();
     let held = gate.clone();
     let app = Router::new().route("/", get(move || async move { held.pass().await }));
     let site = Site::start(Server::new(), app).await;

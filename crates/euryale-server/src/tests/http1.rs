@@ -40,7 +40,7 @@ async fn without_keep_alive_the_socket_closes() {
 
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
-    let gate = Gate::new();
+    let gate = AsyncGate::new();
     let held = gate.clone();
     let app = echo().route(
         "/held",
@@ -56,7 +56,7 @@ async fn pipelined_requests_are_answered_in_order() {
         .concat();
     peer.send(requests).await;
     gate.arrived().await;
-    gate.open();
+    gate.let_through(1);
     for word in ["held", "two", "three"] {
         assert_eq!(peer.response().await.1, word);
     }
@@ -150,7 +150,7 @@ async fn a_panic_ends_its_own_socket_only() {
 
 #[tokio::test]
 async fn a_peer_that_goes_away_drops_the_handler() {
-    let gate = Gate::new();
+    let gate = AsyncGate::new();
     let dropped = Arc::new(Semaphore::new(0));
     let held = gate.clone();
     let guard = dropped.clone();

@@ -201,7 +201,7 @@ impl http_body::Body for Endless {
 
 #[tokio::test]
 async fn a_reset_drops_the_handler_and_leaves_the_socket() {
-    let gate = Gate::new();
+    let gate = AsyncGate::new();
     let dropped = Arc::new(Semaphore::new(0));
     let held = gate.clone();
     let guard = dropped.clone();

@@ -55,7 +55,7 @@ async fn one_peer_has_so_many_sockets() {
 /// Each request is worked on when it is taken back, so h2's own limit does not count it.
 #[tokio::test]
 async fn paced_resets_end_the_socket() {
-    let gate = Gate::new();
+    let gate = AsyncGate::new();
     let dropped = Arc::new(Semaphore::new(0));
     let held = gate.clone();
     let guard = dropped.clone();
@@ -97,7 +97,7 @@ async fn paced_resets_end_the_socket() {
 #[tokio::test]
 async fn half_closed_means_gone_unless_it_is_allowed() {
     for allowed in [false, true] {
-        let gate = Gate::new();
+        let gate = AsyncGate::new();
         let dropped = Arc::new(Semaphore::new(0));
         let held = gate.clone();
         let guard = dropped.clone();
@@ -113,7 +113,7 @@ async fn half_closed_means_gone_unless_it_is_allowed() {
         peer.stream().shutdown().await.unwrap();
         gate.arrived().await;
         if allowed {
-            gate.open();
+            gate.let_through(1);
             assert_eq!(peer.response().await.1, "answered");
         } else {
             assert_eq!(peer.rest().await, b"");

@@ -113,7 +113,7 @@ async fn half_a_head_does_not_rest() {
 /// taken for a request.
 #[tokio::test]
 async fn some_of_a_head_that_came_early_is_kept() {
-    let gate = Gate::new();
+    let gate = AsyncGate::new();
     let idle = Duration::from_secs(30);
     let held = gate.clone();
     let app = Router::new()
@@ -146,7 +146,7 @@ async fn some_of_a_head_that_came_early_is_kept() {
             peer.send(early).await;
             // The earlier bytes have been read when this request is answered.
             other.get("/").await;
-            gate.open();
+            gate.let_through(1);
         }
         peer.response().await;
         // When one that was answered later rests, this one had the time for it.

@@ -115,7 +115,7 @@ async fn a_socket_that_is_used_is_not_idle() {
 
 #[tokio::test]
 async fn a_slow_handler_meets_no_deadline_for_heads() {
-    let gate = Gate::new();
+    let gate = AsyncGate::new();
     let held = gate.clone();
     let handler = move || async move {
         held.pass().await;
@@ -129,7 +129,7 @@ async fn a_slow_handler_meets_no_deadline_for_heads() {
     // When a socket that came later was closed for its silence, the deadline of this one has passed
     // as well.
     site.peer().await.rest().await;
-    gate.open();
+    gate.let_through(1);
     assert_eq!(slow.response().await.1, "late");
     site.end().await;
 }
