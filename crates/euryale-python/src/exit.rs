@@ -15,8 +15,8 @@ use pyo3::prelude::*;
 /// The status of a child that returned into Rust: EX_SOFTWARE of sysexits.h.
 const RETURNED: i32 = 70;
 
-/// Whether this process is a child that the application has forked. It has one thread, and the
-/// sockets of its parent.
+/// Whether this process is a child that was forked, and has no server of its own. It has one
+/// thread, and the sockets of its parent.
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
 
 /// Ends the process at once: no interpreter is finalized, no handler runs, nothing is flushed.
@@ -36,6 +36,11 @@ pub(crate) fn exit(status: i32) {
 #[pyfunction]
 pub(crate) fn note_fork() {
     IS_CHILD.store(true, Ordering::Relaxed);
+}
+
+/// Notes that this process has a server of its own. Its children are noted when they are forked.
+pub(crate) fn is_server() {
+    IS_CHILD.store(false, Ordering::Relaxed);
 }
 
 /// Passes on what a call of the application returned. In a forked child it ends the process: the

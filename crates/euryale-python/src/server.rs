@@ -15,6 +15,7 @@ use tokio::runtime::{Handle, Runtime};
 
 use crate::application::Application;
 use crate::environ::Address;
+use crate::exit;
 use crate::front::{self, End, Front};
 use crate::listeners::Listeners;
 use crate::log;
@@ -66,6 +67,7 @@ impl Server {
     #[pyo3(signature = (settings, *, log_level = 20, access = false))]
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 makes it of a dict")]
     fn new(settings: HashMap<String, String>, log_level: u8, access: bool) -> PyResult<Self> {
+        exit::is_server();
         log::start(log_level);
         let limit = DescriptorLimit::raise()?;
         let (settings, files) = fit(read(&settings)?, &limit);

@@ -209,3 +209,31 @@ def test_in_the_main_thread_signals_stay_the_programs(tmp_path, number):
         assert (process.returncode, said, errors) == (0, "ended with 0\n", "")
     else:
         assert (process.returncode, said) == (-signal.SIGTERM, "")
+
+
+def test_a_forked_process_serves_with_a_server_of_its_own(tmp_path):
+    """Its own children do not: one that returns into the server ends."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, sys, threading, urllib.request\n"
+        "import euryale\n"
+        "if child := os.fork():\n"
+        "    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+        "def app(environ, start_response):\n"
+        "    grandchild = os.fork()\n"
+        "    start_response('200 OK', [])\n"
+        "    if not grandchild:\n"
+        "        return [b'from the grandchild']\n"
+        "    status = os.waitstatus_to_exitcode(os.waitpid(grandchild, 0)[1])\n"
+        "    return [f'the grandchild ended with {status}'.encode()]\n"
+        "server = euryale.create_server(app, listen='127.0.0.1:0')\n"
+        "thread = threading.Thread(target=server.run)\n"
+        "thread.start()\n"
+        "url = f'http://127.0.0.1:{server.effective_port}/'\n"
+        f"print(urllib.request.urlopen(url, timeout={PATIENCE}).read().decode(), flush=True)\n"
+        "server.close()\n"
+        "thread.join()\n"
+    )
+    command = [sys.executable, program]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=2 * PATIENCE)
+    assert (ended.returncode, ended.stdout) == (0, "the grandchild ended with 70\n"), ended.stderr
