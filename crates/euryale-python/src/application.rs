@@ -128,7 +128,10 @@ impl Publisher<()> for Application {
             .at_work
             .begin(|| format!("{} {}", request.method(), request.uri().path()));
         Python::attach(|py| {
-            let answer = self.answer(py, request, || transaction.client_is_gone());
+            // A request that may change something is not cut in its work.
+            let reads = Access::of(request.method()) == Access::Read;
+            let is_client_gone = || reads && transaction.client_is_gone();
+            let answer = self.answer(py, request, is_client_gone);
             answer.map_err(|failed| Abort::response(self.failed(py, request, &failed)))
         })
     }

@@ -85,6 +85,19 @@ def test_an_iterable_without_end_ends_with_its_client(euryale, path):
     assert server.stop() == 0
 
 
+def test_an_iterable_that_may_change_something_outlives_its_client(euryale):
+    server = euryale("plain:app", "--threads", "1", "--max-response-body-size", "1M")
+    peer = server.connect()
+    peer.sendall(b"POST /gated?left HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n")
+    until(lambda: server.metric("euryale_publishers_running") == 1, "it is at work")
+    peer.close()
+    until(lambda: server.metric("euryale_sockets_open") == 0, "the server has seen it")
+    server.open("left")
+    until(lambda: server.metric("euryale_publishers_running") == 0, "the worker is free")
+    assert "gated ended" in server.ask("/seen").text
+    assert server.metric("euryale_wsgi_abandoned_total") == 0
+
+
 def test_writing_an_answer_to_disk_does_not_hold_the_gil(euryale):
     server = euryale("plain:app", "--threads", "1")
     end = server.ask("/turns").body[-20:].decode()

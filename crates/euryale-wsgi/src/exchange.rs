@@ -42,8 +42,8 @@ impl Default for Limits {
 ///
 /// The answer is taken to its end before any of it is sent, so the speed of a client does not
 /// matter to the worker, and an exception at any time is a clean error page. An iterable without
-/// end is closed when its client disconnects, and at the latest when its answer reaches
-/// [`Limits::total`].
+/// end is closed when its client disconnects, if the request only reads, and at the latest when its
+/// answer reaches [`Limits::total`].
 #[derive(Debug)]
 pub struct Exchange<U = NoLock> {
     state: Mutex<State>,
@@ -143,7 +143,8 @@ impl<U: Unlock + Sync> Exchange<U> {
     /// Takes what the application returned to its end, and closes it.
     ///
     /// It stops early when as many bytes have come as `Content-Length` announced, and when
-    /// `is_client_gone` says so after a block: nobody would read the others. A
+    /// `is_client_gone` returns true as a block follows another one: nobody would read them. Pass
+    /// `|| false` for a request that may change something, as it is not to be cut in its work. A
     /// [file](Iterable::file) is not iterated: it leaves as a blob, unless something was written
     /// before.
     ///
@@ -172,13 +173,16 @@ impl<U: Unlock + Sync> Exchange<U> {
         {
             return Ok(self.take_file(blob)?);
         }
+        let mut is_first = true;
         while let Some(block) = iterable.next().map_err(Failure::Application)? {
-            if self.take(block.as_ref())? == Flow::Enough {
-                break;
-            }
-            if is_client_gone() {
+            // Not after the last block: the application has done all its work by then.
+            if !is_first && is_client_gone() {
                 self.budget.book().abandoned.add(1);
                 return Err(self.give_up(Incomplete::ClientGone).into());
+            }
+            is_first = false;
+            if self.take(block.as_ref())? == Flow::Enough {
+                break;
             }
         }
         Ok(())

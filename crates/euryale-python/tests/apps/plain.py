@@ -178,6 +178,16 @@ def page_events(environ, start_response):
     return Endless(b"data: tick\n\n", 0.01)
 
 
+def page_gated(environ, start_response):
+    """Yields a block, and others once there is a file of the query's name."""
+    start_response("200 OK", TEXT)
+    yield b"first"
+    while not os.path.exists(environ["QUERY_STRING"]):
+        time.sleep(0.01)
+    yield from [b"second", b"third"]
+    seen.append("gated ended")
+
+
 def page_swallows(environ, start_response):
     """Writes without end, and hides that it cannot."""
     write = start_response("200 OK", TEXT)

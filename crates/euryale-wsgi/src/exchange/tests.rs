@@ -342,6 +342,15 @@ fn an_iterable_without_end_is_closed_when_its_client_leaves() {
 }
 
 #[test]
+fn answer_whose_last_block_has_come_is_complete_although_its_client_left() {
+    for blocks in [&[&b"one"[..]][..], &[]] {
+        let exchange = started(&[]);
+        exchange.run(Fake::new(blocks), || true).unwrap();
+        assert_eq!(read(response(&exchange)), (blocks.concat(), true));
+    }
+}
+
+#[test]
 fn answers_without_end_share_one_budget_and_give_it_back() {
     let ledger = Ledger::new();
     let folder = tempfile::tempdir().unwrap();
