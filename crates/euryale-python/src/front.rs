@@ -49,6 +49,11 @@ impl End {
         }
     }
 
+    /// Something was cut: the status is [`CUT`].
+    pub(crate) fn cut(&self) {
+        self.was_cut.store(true, Ordering::Release);
+    }
+
     /// The main thread has taken over: the interpreter ends by itself.
     pub(crate) fn join(&self) {
         self.joined.notify_one();
@@ -239,7 +244,7 @@ impl Front {
             () = shutdown.cutting() => pool.close(Duration::ZERO).await,
         };
         if closed.is_err() || !drained.is_complete() {
-            end.was_cut.store(true, Ordering::Release);
+            end.cut();
         }
         for (thread, request, age) in at_work.list() {
             let age = age.as_secs_f64();

@@ -191,15 +191,10 @@ impl Server {
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 makes it of a dict")]
     fn reload(&self, py: Python<'_>, settings: HashMap<String, String>) -> PyResult<bool> {
         let new = read(&settings)?;
-        let runtime = self.handle()?;
-        if let Some(pool) = self.loaded.pool() {
-            py.detach(|| {
-                // Workers are called for on it.
-                let _entered = runtime.enter();
-                pool.resize(new.threads);
-                pool.restrict(new.max_queue, new.max_wait);
-            });
-        }
+        self.change(py, |pool| {
+            pool.resize(new.threads);
+            pool.restrict(new.max_queue, new.max_wait);
+        })?;
         let mut rest = new;
         rest.threads = self.settings.threads;
         rest.max_queue = self.settings.max_queue;
@@ -218,9 +213,20 @@ impl Server {
         self.senders.dismiss();
     }
 
-    /// Notes that a thread that was asked for could not be started.
-    fn lose_thread(&self) {
-        self.senders.lose_thread();
+    /// Notes that a thread that was asked for could not be started: the pool has no more workers
+    /// than there are threads. Without any thread the server ends, with status 3.
+    fn lose_thread(&self, py: Python<'_>) -> PyResult<()> {
+        match self.senders.lose_thread() {
+            None => {}
+            Some(0) => {
+                tracing::error!("draining: there is no thread for any worker");
+                self.end.cut();
+                self.shutdown.drain();
+                py.detach(|| self.threads.refuse());
+            }
+            Some(left) => self.change(py, |pool| pool.resize(left))?,
+        }
+        Ok(())
     }
 
     /// Waits for the next line of the log: its level, its logger, and its text. None when the log
@@ -254,6 +260,19 @@ impl Server {
 }
 
 impl Server {
+    /// Changes the pool, if there is one.
+    fn change(&self, py: Python<'_>, change: impl FnOnce(&Pool<()>) + Send) -> PyResult<()> {
+        let runtime = self.handle()?;
+        if let Some(pool) = self.loaded.pool() {
+            py.detach(|| {
+                // Workers are called for on it.
+                let _entered = runtime.enter();
+                change(pool);
+            });
+        }
+        Ok(())
+    }
+
     fn handle(&self) -> PyResult<Handle> {
         let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
         let ended = || PyRuntimeError::new_err("the server has ended");

@@ -72,6 +72,12 @@ impl Threads {
         orders.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// There will be no thread: drops the workers that wait for one, and all that come later. The
+    /// pool refuses their jobs.
+    pub(crate) fn refuse(&self) {
+        *self.orders.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     pub(crate) fn at_work(&self) -> &AtWork {
         &self.at_work
     }
@@ -85,12 +91,14 @@ impl Senders {
         }
     }
 
-    /// Notes that there is one thread fewer than was asked for.
-    pub(crate) fn lose_thread(&self) {
+    /// Notes that there is one thread fewer than was asked for. Returns how many are left, or
+    /// `None` if none was wanted any more.
+    pub(crate) fn lose_thread(&self) -> Option<usize> {
         let fewer = |wanted: usize| wanted.checked_sub(1);
-        let _ = self
+        let had = self
             .wanted
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, fewer);
+        had.ok().map(|had| had - 1)
     }
 }
 

@@ -499,11 +499,18 @@ def test_a_thread_that_could_not_be_started_is_not_dismissed(euryale, tmp_path):
     config.write_text("threads = 3\n")
     server = euryale("fewer:app", "--config", str(config))
     until(lambda: "no thread for a worker" in server.log, "the third fails")
+    until(lambda: server.metric("euryale_connections_cap") == 2, "there is none for a third job")
     config.write_text("threads = 1\n")
     server.send(signal.SIGHUP)
     until(lambda: server.metric("euryale_connections_cap") == 1, "the file is read again")
     until(lambda: server.ask("/").text == "1", "one of two is left", patience=20)
     assert server.stop() == 0
+
+
+def test_a_server_without_any_thread_ends(euryale):
+    server = euryale("fewer:app", "--threads", "2", ready=False, FAILS="euryale-0 euryale-1")
+    assert server.wait() == 3
+    assert "draining: there is no thread for any worker" in server.log
 
 
 def test_an_exception_in_a_signal_handler_begins_a_drain(euryale):
