@@ -1,11 +1,9 @@
 //! The end of a process whose interpreter cannot end it.
 #![expect(
     unsafe_code,
-    reason = "nothing safe ends a process without its handlers"
+    reason = "nothing safe ends a process without its handlers, or writes without a lock"
 )]
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::exceptions::PySystemExit;
@@ -66,9 +64,9 @@ fn end_child(py: Python<'_>, raised: Option<PyErr>) -> ! {
     // Another thread may have held the lock of standard error, or Python's log, during the fork.
     let line =
         b"euryale: a forked child returned into the server and ends: call os._exit() in it\n";
-    if let Ok(mut stderr) = OpenOptions::new().append(true).open("/dev/stderr") {
-        // There is nowhere left to report that it failed.
-        let _ = stderr.write_all(line);
-    }
+    // Not through `/dev/stderr`, which cannot be opened if it is a socket, as the journal's is.
+    // SAFETY: the pointer and the length are those of `line`, which `write` only reads. A
+    // descriptor that is closed is an error, and there is nowhere left to report it.
+    unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
     now(RETURNED);
 }

@@ -211,6 +211,33 @@ def test_in_the_main_thread_signals_stay_the_programs(tmp_path, number):
         assert (process.returncode, said) == (-signal.SIGTERM, "")
 
 
+def test_a_child_that_returns_into_the_server_says_so_to_a_socket(tmp_path):
+    """As where standard error is the journal's."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, threading, urllib.request\n"
+        "import euryale\n"
+        "def app(environ, start_response):\n"
+        "    start_response('200 OK', [])\n"
+        "    if child := os.fork():\n"
+        "        os.waitpid(child, 0)\n"
+        "    return [b'x']\n"
+        "server = euryale.create_server(app, listen='127.0.0.1:0')\n"
+        "thread = threading.Thread(target=server.run)\n"
+        "thread.start()\n"
+        "url = f'http://127.0.0.1:{server.effective_port}/'\n"
+        f"urllib.request.urlopen(url, timeout={PATIENCE}).read()\n"
+        "server.close()\n"
+        "thread.join()\n"
+    )
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(PATIENCE)
+        subprocess.run([sys.executable, program], stderr=theirs, timeout=2 * PATIENCE, check=True)
+        said = ours.recv(4096).decode()
+    assert "a forked child returned into the server" in said
+
+
 def test_a_forked_process_serves_with_a_server_of_its_own(tmp_path):
     """Its own children do not: one that returns into the server ends."""
     program = tmp_path / "program.py"
