@@ -58,8 +58,9 @@ impl Application {
         py: Python<'_>,
         request: &Request,
         is_client_gone: impl Fn() -> bool,
-    ) -> Result<Response, Failed> {
-        let environ = self.environ.of(py, request)?;
+    ) -> Result<Response, Failure<PyErr>> {
+        let environ = self.environ.of(py, request);
+        let environ = environ.map_err(Failure::Application)?;
         let exchange = Exchange::new(request.method(), self.limits, &self.budget);
         let exchange = Arc::new(exchange.with_unlock(Gil));
         let shared = Shared::new(&exchange);
@@ -67,20 +68,20 @@ impl Application {
         shared.end();
         if let Some(incomplete) = exchange.incomplete() {
             // Whatever the application made of the exception that it saw.
-            return Err(Failed::Incomplete(incomplete));
+            return Err(incomplete.into());
         }
         match ended {
             Ok(None) => {}
             Ok(Some(error)) => self.log(py, request, "close() of its iterable failed", &error),
             Err(error) => {
                 exchange.discard();
-                return Err(Failed::Raised(error));
+                return Err(error);
             }
         }
         if let Some(wrong) = exchange.wrong_length() {
             tracing::warn!("{} {}: {wrong}", request.method(), request.uri().path());
         }
-        exchange.finish().map_err(Failed::from)
+        exchange.finish()
     }
 
     /// Calls the application, and returns what `close()` raised.
@@ -91,13 +92,13 @@ impl Application {
         exchange: &Exchange<Gil>,
         shared: Shared,
         is_client_gone: impl Fn() -> bool,
-    ) -> PyResult<Option<PyErr>> {
-        let start_response = Bound::new(py, StartResponse(shared))?;
-        let returned = self.callable.bind(py).call1((environ, start_response));
-        let returned = exit::unless_child(py, returned)?;
-        exchange
-            .run(Returned::new(returned, &self.kinds), is_client_gone)
-            .map_err(raise)
+    ) -> Result<Option<PyErr>, Failure<PyErr>> {
+        let returned = Bound::new(py, StartResponse(shared)).and_then(|start_response| {
+            let returned = self.callable.bind(py).call1((environ, start_response));
+            exit::unless_child(py, returned)
+        });
+        let returned = returned.map_err(Failure::Application)?;
+        exchange.run(Returned::new(returned, &self.kinds), is_client_gone)
     }
 
     /// One entry of the log, with the traceback.
@@ -132,7 +133,7 @@ impl Publisher<()> for Application {
             let reads = Access::of(request.method()) == Access::Read;
             let is_client_gone = || reads && transaction.client_is_gone();
             let answer = self.answer(py, request, is_client_gone);
-            answer.map_err(|failed| Abort::response(self.failed(py, request, &failed)))
+            answer.map_err(|failure| Abort::response(self.failed(py, request, failure)))
         })
     }
 
@@ -143,13 +144,14 @@ impl Publisher<()> for Application {
 
 impl Application {
     /// Logs why there is no answer. The client learns nothing of an exception.
-    fn failed(&self, py: Python<'_>, request: &Request, failed: &Failed) -> Response {
-        let incomplete = match failed {
-            Failed::Raised(error) => {
-                self.log(py, request, "the application failed", error);
+    fn failed(&self, py: Python<'_>, request: &Request, failure: Failure<PyErr>) -> Response {
+        let incomplete = match failure {
+            Failure::Incomplete(incomplete) => incomplete,
+            other => {
+                let error = raise(other);
+                self.log(py, request, "the application failed", &error);
                 return internal_error();
             }
-            Failed::Incomplete(incomplete) => incomplete,
         };
         let path = request.uri().path();
         match incomplete {
@@ -165,28 +167,6 @@ impl Application {
                     internal_error()
                 }
             }
-        }
-    }
-}
-
-/// Why there is no answer.
-enum Failed {
-    /// The application raised this, or broke a rule.
-    Raised(PyErr),
-    Incomplete(Incomplete),
-}
-
-impl From<PyErr> for Failed {
-    fn from(error: PyErr) -> Self {
-        Self::Raised(error)
-    }
-}
-
-impl From<Failure<PyErr>> for Failed {
-    fn from(failure: Failure<PyErr>) -> Self {
-        match failure {
-            Failure::Incomplete(incomplete) => Self::Incomplete(incomplete),
-            other => Self::Raised(raise(other)),
         }
     }
 }
