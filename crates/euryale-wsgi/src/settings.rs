@@ -57,8 +57,8 @@ pub struct Settings {
     /// The proxies that are trusted in forwarded fields: addresses and networks, `unix`, or `*`.
     /// Default: none.
     pub trusted_proxy: Option<String>,
-    /// The number of trusted proxies between a client and this server, 1 to 32. Default: as many as
-    /// `trusted_proxy` names; 1 if that is `*`.
+    /// The maximum number of trusted proxies between a client and this server, 1 to 32. Default: 1
+    /// if `trusted_proxy` is `*`; otherwise there is no limit.
     pub trusted_proxy_count: Option<usize>,
     /// The fields that trusted proxies set, with waitress's names or their own. Default: all
     /// `X-Forwarded-*`.

@@ -176,7 +176,8 @@ pub(crate) const KEYS: &[Setting] = &[
         None,
         Meaning::ResponseDisk,
         "disk space (in TMPDIR) of all answers together that clients have not read yet and that \
-            are not files; beyond it they are answered 503",
+            are not files; beyond it they are answered 503, or 500 if the request may have changed \
+            something",
     ),
     setting(
         "max_request_header_size",
@@ -206,7 +207,8 @@ pub(crate) const KEYS: &[Setting] = &[
         "trusted_proxy_count",
         None,
         Meaning::TrustedProxyCount,
-        "trusted proxies that a request passes, at most; 1 if trusted_proxy is *",
+        "trusted proxies that a request passes, at most: 1 to 32; no limit if not set, or 1 if \
+            trusted_proxy is *",
     ),
     setting(
         "trusted_proxy_headers",
