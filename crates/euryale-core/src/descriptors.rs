@@ -121,7 +121,7 @@ impl Shared {
             tracing::warn!(
                 most,
                 "requests have as many files open as they may: those that need one more are \
-                 answered 503"
+                 answered 503; raise the process's limit of open files"
             );
         }
     }

@@ -157,8 +157,8 @@ impl Application {
         match incomplete {
             // Nobody reads the answer, and the log of accesses has a line.
             Incomplete::ClientGone => internal_error(),
-            // The budget logs that there is no room.
-            Incomplete::NoRoom => no_room(request),
+            // The budgets log that there is no room, and that there is no descriptor.
+            Incomplete::NoRoom | Incomplete::NoDescriptor => no_room(request),
             other => {
                 tracing::error!("{} {path}: {other}", request.method());
                 if other.is_temporary() {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use euryale_core::{Descriptor, Descriptors, Ledger};
+use euryale_core::{Descriptor, Descriptors, Ledger, NoDescriptor};
 
 pub(crate) use self::charge::{FileCharge, MemoryCharge};
 use crate::WsgiBook;
@@ -25,7 +25,8 @@ use crate::WsgiBook;
 ///
 /// * An answer that finds no memory goes to a file, however small it is.
 /// * An answer that finds no room for its file is given up
-///   ([`Incomplete::NoRoom`](crate::Incomplete::NoRoom)).
+///   ([`Incomplete::NoRoom`](crate::Incomplete::NoRoom)), and so is one that finds no descriptor
+///   ([`Incomplete::NoDescriptor`](crate::Incomplete::NoDescriptor)).
 ///
 /// Large answers cannot lock out small ones: answers above 16 KiB may use half of the memory.
 ///
@@ -146,16 +147,13 @@ impl AnswerBudget {
     }
 
     /// A descriptor for one file, if they are counted.
-    pub(crate) fn descriptor(&self) -> Result<Option<Descriptor>, NoRoom> {
+    pub(crate) fn descriptor(&self) -> Result<Option<Descriptor>, NoDescriptor> {
         let Some(descriptors) = &self.shared.settings.descriptors else {
             return Ok(None);
         };
         // They log their own refusals.
         let taken = descriptors.take(1).map(Some);
-        taken.map_err(|_| {
-            self.book().refused.add(1);
-            NoRoom
-        })
+        taken.inspect_err(|_| self.book().refused.add(1))
     }
 
     /// Refuses an answer that announces more than there is room for now.

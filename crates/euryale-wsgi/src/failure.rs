@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use euryale_core::Descriptors;
+use euryale_core::{Descriptors, NoDescriptor};
 
 use crate::budget::NoRoom;
 use crate::start::Refused;
@@ -53,6 +53,8 @@ pub enum Incomplete {
     TooLong(u64),
     /// All answers together fill their [budget](crate::AnswerBudget).
     NoRoom,
+    /// No [descriptor](crate::AnswerBudget::descriptors) is left for its file.
+    NoDescriptor,
     /// Its file could not be written or read.
     Io(Arc<io::Error>),
     /// Its client has disconnected.
@@ -65,7 +67,7 @@ impl Incomplete {
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::NoRoom => true,
+            Self::NoRoom | Self::NoDescriptor => true,
             Self::Io(error) => {
                 let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
                 full.contains(&error.kind()) || Descriptors::are_exhausted(error)
@@ -78,6 +80,12 @@ impl Incomplete {
 impl From<NoRoom> for Incomplete {
     fn from(_: NoRoom) -> Self {
         Self::NoRoom
+    }
+}
+
+impl From<NoDescriptor> for Incomplete {
+    fn from(_: NoDescriptor) -> Self {
+        Self::NoDescriptor
     }
 }
 
@@ -98,6 +106,10 @@ impl fmt::Display for Incomplete {
             Self::NoRoom => f.write_str(
                 "there is no room for the answer: raise response_disk, or answer with a file \
                     through wsgi.file_wrapper",
+            ),
+            Self::NoDescriptor => f.write_str(
+                "there is no descriptor for the answer's file: raise the process's limit of open \
+                    files, or max_sockets if that is lower",
             ),
             Self::Io(error) => write!(f, "cannot keep the answer in a temporary file: {error}"),
             Self::ClientGone => f.write_str("the client has disconnected"),

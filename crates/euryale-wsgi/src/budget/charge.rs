@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use euryale_core::Descriptor;
+use euryale_core::{Descriptor, NoDescriptor};
 
 use super::{AnswerBudget, NoRoom, SMALL};
 
@@ -74,7 +74,7 @@ pub(crate) struct FileCharge {
 
 impl FileCharge {
     /// One file, of no bytes yet.
-    pub(crate) fn open(budget: &AnswerBudget) -> Result<Self, NoRoom> {
+    pub(crate) fn open(budget: &AnswerBudget) -> Result<Self, NoDescriptor> {
         let descriptor = budget.descriptor()?;
         budget.book().files.add(1);
         Ok(Self {

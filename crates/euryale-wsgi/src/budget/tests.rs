@@ -1,4 +1,4 @@
-use euryale_core::{Descriptors, Ledger};
+use euryale_core::{Descriptors, Ledger, NoDescriptor};
 
 use super::{AnswerBudget, FileCharge, MemoryCharge, NoRoom};
 
@@ -67,7 +67,7 @@ fn each_file_takes_a_descriptor() {
     let descriptors = Descriptors::new(1, &ledger);
     let budget = budget(&ledger).descriptors(&descriptors);
     let first = FileCharge::open(&budget).unwrap();
-    assert_eq!(FileCharge::open(&budget).err(), Some(NoRoom));
+    assert_eq!(FileCharge::open(&budget).err(), Some(NoDescriptor));
     drop(first);
     assert!(FileCharge::open(&budget).is_ok());
     assert_eq!(ledger.unsettled(), [""; 0]);

@@ -412,7 +412,7 @@ fn a_file_of_the_application_takes_a_descriptor_until_it_is_sent() {
     let unread = answer().unwrap();
     assert!(matches!(
         answer(),
-        Err(Failure::Incomplete(Incomplete::NoRoom))
+        Err(Failure::Incomplete(Incomplete::NoDescriptor))
     ));
     assert_eq!(read(unread).0, b"abcdef");
     assert!(answer().is_ok());
