@@ -12,6 +12,7 @@ use std::time::Duration;
 pub use self::listen::Listen;
 use self::table::Meaning;
 pub use self::table::Setting;
+use crate::Limits;
 
 /// The settings of a server, each with its default.
 ///
@@ -39,7 +40,7 @@ pub struct Settings {
     /// The size of a request's body, in bytes. Default: 1 GiB.
     pub max_request_body_size: u64,
     /// The size of an answer that is not a file, in bytes. Default: half of `response_disk`, so
-    /// that an answer without end leaves room for others.
+    /// that an answer without end leaves room for others, but at least 1 MiB, which fits in memory.
     pub max_response_body_size: Option<u64>,
     /// The memory of all answers together that clients have not read yet, in bytes. Default: 64
     /// MiB.
@@ -109,8 +110,9 @@ impl Settings {
     /// The size of an answer that is not a file, in bytes.
     #[must_use]
     pub fn longest_response_body(&self) -> u64 {
+        let in_memory = Limits::default().memory as u64;
         self.max_response_body_size
-            .unwrap_or(self.response_disk / 2)
+            .unwrap_or((self.response_disk / 2).max(in_memory))
     }
 
     /// Reads settings from pairs of name and text. `-` and `_` are the same in a name.

@@ -162,7 +162,7 @@ pub(crate) const KEYS: &[Setting] = &[
         None,
         Meaning::MaxResponseBodySize,
         "how large an answer may be that is not a file, in bytes, or with K, M, G or T; half of \
-            response_disk if not set",
+            response_disk if not set, but at least 1M",
     ),
     setting(
         "response_memory",

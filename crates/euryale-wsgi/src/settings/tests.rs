@@ -111,6 +111,14 @@ fn an_answer_may_be_half_of_all_files_unless_the_settings_say_otherwise() {
     let settings = read(&[("response_disk", "100M"), ("response_memory", "1M")]).unwrap();
     assert_eq!(settings.longest_response_body(), 50 << 20);
     assert_eq!(settings.response_memory, 1 << 20);
+    for disk in ["1", "1M"] {
+        let settings = read(&[("response_disk", disk)]).unwrap();
+        assert_eq!(
+            settings.longest_response_body(),
+            1 << 20,
+            "it fits in memory"
+        );
+    }
     let settings = read(&[("max_response_body_size", "1G")]).unwrap();
     assert_eq!(settings.longest_response_body(), 1 << 30);
 }
