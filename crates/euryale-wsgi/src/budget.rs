@@ -63,6 +63,7 @@ struct Shared {
     settings: Settings,
     memory: AtomicU64,
     file_bytes: AtomicU64,
+    descriptors: Descriptors,
     /// When a refusal was logged last.
     told: Mutex<Option<Instant>>,
 }
@@ -74,11 +75,15 @@ pub(crate) struct NoRoom;
 /// Answers of up to this many bytes may use all of the memory.
 const SMALL: usize = 16 << 10;
 
+/// The number of files, unless a program counts descriptors.
+const FILES: usize = 1024;
+
 /// A refusal is logged if none was logged for this long: a server at its limit refuses many.
 const QUIET: Duration = Duration::from_secs(10);
 
 impl AnswerBudget {
-    /// 64 MiB of memory, and 8 GiB of files in the system's folder for temporary files.
+    /// 64 MiB of memory, and 1,024 files of 8 GiB together in the system's folder for temporary
+    /// files.
     pub fn new() -> Self {
         Self::of(Settings {
             memory: 64 << 20,
@@ -90,11 +95,14 @@ impl AnswerBudget {
     }
 
     fn of(settings: Settings) -> Self {
+        let own = || Descriptors::new(FILES, &Ledger::new());
+        let descriptors = settings.descriptors.clone().unwrap_or_else(own);
         Self {
             shared: Arc::new(Shared {
                 settings,
                 memory: AtomicU64::new(0),
                 file_bytes: AtomicU64::new(0),
+                descriptors,
                 told: Mutex::default(),
             }),
         }
@@ -127,7 +135,7 @@ impl AnswerBudget {
 
     /// Takes a descriptor of this budget for each file, the application's own ones included, and
     /// gives up an answer that finds none; a new budget, which shares nothing with this one.
-    /// Default: nothing bounds their number.
+    /// Default: 1,024 of its own.
     pub fn descriptors(self, descriptors: &Descriptors) -> Self {
         self.with(|settings| settings.descriptors = Some(descriptors.clone()))
     }
@@ -146,13 +154,9 @@ impl AnswerBudget {
         &self.shared.settings.book
     }
 
-    /// A descriptor for one file, if they are counted.
-    pub(crate) fn descriptor(&self) -> Result<Option<Descriptor>, NoDescriptor> {
-        let Some(descriptors) = &self.shared.settings.descriptors else {
-            return Ok(None);
-        };
-        // They log their own refusals.
-        let taken = descriptors.take(1).map(Some);
+    /// A descriptor for one file. A refusal is logged already.
+    pub(crate) fn descriptor(&self) -> Result<Descriptor, NoDescriptor> {
+        let taken = self.shared.descriptors.take(1);
         taken.inspect_err(|_| self.book().refused.add(1))
     }
 

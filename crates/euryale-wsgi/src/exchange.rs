@@ -200,11 +200,7 @@ impl<U: Unlock + Sync> Exchange<U> {
     fn take_file(&self, blob: Blob) -> Result<(), Incomplete> {
         let descriptor = self.budget.descriptor();
         let descriptor = descriptor.map_err(|none| self.give_up(none.into()))?;
-        let blob = match descriptor {
-            Some(descriptor) => blob.counted(descriptor),
-            None => blob,
-        };
-        self.lock().collected = Collected::Blob(blob);
+        self.lock().collected = Collected::Blob(blob.counted(descriptor));
         Ok(())
     }
 

@@ -80,7 +80,7 @@ impl FileCharge {
         Ok(Self {
             budget: budget.clone(),
             bytes: 0,
-            descriptor,
+            descriptor: Some(descriptor),
         })
     }
 

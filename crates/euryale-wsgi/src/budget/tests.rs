@@ -62,6 +62,19 @@ fn an_announced_length_is_refused_only_where_there_is_no_room() {
 }
 
 #[test]
+fn files_are_bounded_by_default_and_no_two_budgets_share_the_bound() {
+    let first = AnswerBudget::new();
+    let second = first.clone().memory(1);
+    let files: Vec<FileCharge> = (0..1024)
+        .map(|_| FileCharge::open(&first).unwrap())
+        .collect();
+    assert_eq!(FileCharge::open(&first).err(), Some(NoDescriptor));
+    assert!(FileCharge::open(&second).is_ok());
+    drop(files);
+    assert!(FileCharge::open(&first).is_ok());
+}
+
+#[test]
 fn each_file_takes_a_descriptor() {
     let ledger = Ledger::new();
     let descriptors = Descriptors::new(1, &ledger);
