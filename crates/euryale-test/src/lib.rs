@@ -3,9 +3,10 @@
 //! A [`Gate`] holds a worker at a known point, and an [`AsyncGate`] holds a task.
 //! [`CountingDatabase`] counts, records and fails on demand, [`eventually`] polls with a deadline
 //! instead of sleeping, and [`assert_quiet`] ends every test by checking that nothing is held any
-//! more. [`skip`] reports that a test cannot run here. [`run_readme`] runs the commands of a README
-//! and compares their output. [`maps_of`] shows whether a process reads the files that it sends.
-//! [`bench_main!`] is the `main` of benches. [`engines`] starts real servers of databases.
+//! more. [`skip`] reports that a test cannot run here, and [`python_with`] finds the Python that has
+//! a module. [`run_readme`] runs the commands of a README and compares their output. [`maps_of`]
+//! shows whether a process reads the files that it sends. [`bench_main!`] is the `main` of benches.
+//! [`engines`] starts real servers of databases.
 //!
 //! ```
 //! use euryale_core::Ledger;
@@ -36,6 +37,7 @@ mod log;
 #[cfg(target_os = "linux")]
 mod maps;
 mod publisher;
+mod python;
 mod quiet;
 mod readme;
 mod skip;
@@ -49,6 +51,7 @@ pub use self::log::Log;
 #[cfg(target_os = "linux")]
 pub use self::maps::{FileMap, maps_of};
 pub use self::publisher::ScriptedPublisher;
+pub use self::python::python_with;
 pub use self::quiet::{assert_quiet, eventually};
 pub use self::readme::run_readme;
 pub use self::skip::skip;

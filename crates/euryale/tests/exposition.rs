@@ -57,26 +57,16 @@ print("families", len(names))
 print("series", len(series))
 "#;
 
-/// Debian's packages are for Debian's Python, which need not be the first.
-fn python() -> Option<&'static str> {
-    ["python3", "/usr/bin/python3"].into_iter().find(|python| {
-        let found = Command::new(python)
-            .args(["-c", "import prometheus_client"])
-            .output();
-        found.is_ok_and(|output| output.status.success())
-    })
-}
-
 #[test]
 fn prometheus_can_read_it() {
     const NASTY: &str = "a \\ \"b\"\nc {é}, d=\"e\"} 1";
-    let Some(python) = python() else {
+    let Some(python) = euryale_test::python_with("prometheus_client") else {
         return euryale_test::skip("prometheus_client is not installed");
     };
     let ledger = Ledger::new();
     open_all(&ledger);
     for text in [ledger.exposition(), filled(&ledger, NASTY)] {
-        let mut reader = Command::new(python)
+        let mut reader = Command::new(&python)
             .args(["-c", READ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

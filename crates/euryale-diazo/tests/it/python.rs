@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use euryale_test::python_with;
+
 /// A Python that has Diazo: that of the measurements, or the system's.
 pub(crate) fn python() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME")
@@ -16,7 +18,6 @@ pub(crate) fn python() -> Option<PathBuf> {
             .output();
         output.is_ok_and(|output| output.status.success())
     };
-    venv.into_iter()
-        .chain([PathBuf::from("python3")])
-        .find(has_diazo)
+    venv.filter(has_diazo)
+        .or_else(|| python_with("diazo.compiler"))
 }

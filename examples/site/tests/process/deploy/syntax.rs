@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::configuration;
 use super::program::of_debian;
+use crate::clients::printed;
 
 #[test]
 fn traefiks_files_can_be_read() {
@@ -128,18 +129,12 @@ fn containers_are_told_what_the_site_knows() {
 fn yaml(text: &str) -> Option<Vec<Value>> {
     const READ: &str = "import json, sys, yaml; \
         json.dump(list(yaml.safe_load_all(sys.argv[1])), sys.stdout)";
-    let output = Command::new("/usr/bin/python3")
-        .args(["-c", READ, text])
-        .output();
-    match output {
-        Ok(output) if output.status.success() => {
-            Some(serde_json::from_slice(&output.stdout).unwrap())
-        }
-        _ => {
-            euryale_test::skip("python3-yaml is not installed");
-            None
-        }
-    }
+    let Some(python) = euryale_test::python_with("yaml") else {
+        euryale_test::skip("python3-yaml is not installed");
+        return None;
+    };
+    let read = Command::new(python).args(["-c", READ, text]).output();
+    Some(serde_json::from_str(&printed(read.unwrap())).unwrap())
 }
 
 /// The network that may say who a client is has many pods. The policy lets only the ingress
