@@ -734,6 +734,18 @@ fn no_interpreter_is_among_the_linked_programs() {
 }
 
 #[test]
+fn each_test_that_needs_python_says_that_it_is_skipped() {
+    let line = "SKIPPED: python3 is not installed\n";
+    let of = |count: usize| format!("     Running tests/process\n{}", line.repeat(count));
+    without::all_skipped(&of(5)).unwrap();
+    for count in [0, 4, 6] {
+        let error = without::all_skipped(&of(count)).unwrap_err().to_string();
+        let said = format!("{count} of 5 tests were skipped without Python: ");
+        assert!(error.starts_with(&said), "{error}");
+    }
+}
+
+#[test]
 fn environment_is_made_once_its_list_of_requirements_is_in_it() {
     let place = std::env::temp_dir().join(format!("xtask-environment-{}", std::process::id()));
     let requirements: String = (0..10)
