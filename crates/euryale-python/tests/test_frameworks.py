@@ -44,9 +44,9 @@ def test_a_file_is_sent_whole_and_in_ranges(framework):
     whole = framework.ask("/file")
     assert whole.body == SOURCE
     part = framework.ask("/file", headers={"Range": "bytes=10-19"})
-    if framework.is_checked and part.status == 200:
-        # Pyramid leaves ranges to the server, which the validator hides the file from.
-        assert part.body == SOURCE
+    if framework.is_checked and framework.name == "Django":
+        # It leaves ranges to the server, which the validator hides the file from.
+        assert (part.status, part.body) == (200, SOURCE)
     else:
         assert (part.status, part.body) == (206, SOURCE[10:20])
     assert framework.ask("/file", "HEAD").headers["Content-Length"] == str(len(SOURCE))
