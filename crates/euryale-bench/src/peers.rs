@@ -6,10 +6,14 @@ mod server;
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 pub(crate) use self::python::{DIAZO, INSTALLED, VENVS, Venv, cache, diazo};
 pub(crate) use self::server::{Server, other, own};
 use crate::machine;
+
+/// How long a server may take until it takes connections.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server that can be started for a scene.
 pub(crate) struct Peer {

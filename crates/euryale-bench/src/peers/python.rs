@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::{other, output};
+use super::{PATIENCE, other, output};
 use crate::scene::Scene;
 
 /// What is served, beside the server's own configuration.
@@ -30,6 +31,8 @@ pub(crate) struct Venv {
     prepare: Option<&'static [&'static str]>,
     /// A package of this project that `setup` builds and installs each time.
     pub(crate) local: Option<&'static str>,
+    /// How long it may take until it takes connections.
+    pub(super) patience: Duration,
 }
 
 pub(super) const GRANIAN: Venv = Venv {
@@ -53,6 +56,7 @@ pub(super) const GRANIAN: Venv = Venv {
     ],
     prepare: None,
     local: None,
+    patience: PATIENCE,
 };
 
 pub(super) const GUNICORN: Venv = Venv {
@@ -76,6 +80,7 @@ pub(super) const GUNICORN: Venv = Venv {
     ],
     prepare: None,
     local: None,
+    patience: PATIENCE,
 };
 
 pub(super) const WAITRESS: Venv = Venv {
@@ -92,6 +97,7 @@ pub(super) const WAITRESS: Venv = Venv {
     ],
     prepare: None,
     local: None,
+    patience: PATIENCE,
 };
 
 pub(super) const ZOPE: Venv = Venv {
@@ -108,6 +114,7 @@ pub(super) const ZOPE: Venv = Venv {
     ],
     prepare: None,
     local: None,
+    patience: PATIENCE,
 };
 
 const PLONES: &[&str] = &[
@@ -127,6 +134,8 @@ pub(super) const PLONE: Venv = Venv {
     arguments: &["plone_app.py", "serve", "euryale", "@PORT@", "@CAP@"],
     prepare: Some(&["plone_app.py", "make"]),
     local: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../euryale-python")),
+    // It imports for several seconds, and much longer beside other work.
+    patience: Duration::from_secs(90),
 };
 
 /// The same site under waitress.
@@ -142,6 +151,7 @@ pub(super) const TWISTED: Venv = Venv {
     arguments: &["twisted_app.py", "@PORT@"],
     prepare: None,
     local: None,
+    patience: PATIENCE,
 };
 
 /// No server: themes pages for the workload `theme`.
@@ -152,6 +162,7 @@ pub(crate) const DIAZO: Venv = Venv {
     arguments: &[],
     prepare: None,
     local: None,
+    patience: PATIENCE,
 };
 
 /// A file that says that everything was installed.

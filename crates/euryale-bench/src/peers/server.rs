@@ -8,12 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{How, Peer, nginx, python};
+use super::{How, PATIENCE, Peer, nginx, python};
 use crate::children::{Running, pause};
 use crate::scene::Scene;
-
-/// How long a server may take until it answers: Plone imports for several seconds.
-const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A server in a child process, which ends with this handle.
 pub(crate) struct Server {
@@ -30,12 +27,12 @@ impl Server {
         }
         match &peer.how {
             How::BuiltIn(_) => Self::start_built_in(peer.name, scene, congestion),
-            How::Nginx { sendfile } => {
-                Self::start_other(scene, |port| nginx::command(scene, port, *sendfile))
-            }
-            How::Python(venv) => {
-                Self::start_other(scene, |port| python::command(venv, scene, port))
-            }
+            How::Nginx { sendfile } => Self::start_other(scene, PATIENCE, |port| {
+                nginx::command(scene, port, *sendfile)
+            }),
+            How::Python(venv) => Self::start_other(scene, venv.patience, |port| {
+                python::command(venv, scene, port)
+            }),
             How::Nowhere => bail!("{} cannot be started", peer.name),
         }
     }
@@ -76,7 +73,11 @@ impl Server {
     }
 
     /// A program that is given a port, and takes connections when it is ready.
-    fn start_other(scene: &Scene, command: impl FnOnce(u16) -> Result<Command>) -> Result<Self> {
+    fn start_other(
+        scene: &Scene,
+        patience: Duration,
+        command: impl FnOnce(u16) -> Result<Command>,
+    ) -> Result<Self> {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = free.local_addr()?;
         drop(free);
@@ -87,7 +88,7 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(File::create(&log)?);
         let mut running = Running::start(&mut command)?;
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience;
         while TcpStream::connect(address).is_err() {
             if let Ok(status) = running.wait(Duration::ZERO) {
                 let log = fs::read_to_string(&log).unwrap_or_default();
@@ -96,7 +97,7 @@ impl Server {
             }
             ensure!(
                 Instant::now() < until,
-                "the server does not listen after {PATIENCE:?}"
+                "the server does not listen after {patience:?}"
             );
             pause();
         }
