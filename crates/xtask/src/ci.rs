@@ -196,6 +196,7 @@ pub(crate) fn package(workspace: &Workspace) -> String {
 fn summarize(step: &Step, elapsed: Duration, outcome: Option<&Outcome>) -> String {
     let verdict = match outcome {
         Some(Outcome::Skipped(_)) => "skipped",
+        Some(Outcome::Partly(_)) => "ok, partly skipped",
         Some(Outcome::Passed) => "ok",
         None => "FAILED",
     };

@@ -1,9 +1,9 @@
 //! The Python package: a wheel, a virtual environment, and its tests in it.
 //!
 //! Everything is kept in `target/python`. An environment is made again only when its list of
-//! requirements has changed. Only then the package index is needed, PyPI or the one that pip is
-//! configured for: if it does not answer, the suite is skipped, and the reason names what is
-//! missing.
+//! requirements has changed. Only then, and for the few tests that install packages themselves, the
+//! package index is needed, PyPI or the one that pip is configured for. If it does not answer, the
+//! suite or these tests are skipped, and the reason names what is missing.
 
 pub(crate) mod environment;
 pub(crate) mod without;
@@ -62,10 +62,15 @@ fn interpreter() -> String {
     std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned())
 }
 
+/// Why the package index cannot be reached, for the tests that need it. Not set if it answers.
+const INDEX_ERROR: &str = "PACKAGE_INDEX_ERROR";
+
 /// What became of a suite.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Passed,
+    /// Some tests were skipped, and the others have passed. Why, in one line.
+    Partly(String),
     /// Why, in one line that names what is missing.
     Skipped(String),
 }
@@ -73,7 +78,8 @@ pub(crate) enum Outcome {
 /// Builds the wheel, installs it, and runs the suite.
 ///
 /// It is skipped only if packages are missing and the index cannot be reached: pip is asked to
-/// download a small package. Where that succeeds, every failure is an error.
+/// download a small package. Where that succeeds, every failure is an error. The tests have the
+/// answer in `PACKAGE_INDEX_ERROR`.
 pub(crate) fn run(suite: Suite) -> Result<Outcome> {
     ensure!(
         is_possible(),
@@ -92,8 +98,14 @@ pub(crate) fn run(suite: Suite) -> Result<Outcome> {
         .filter(|environment| !environment.is_made())
         .map(Environment::describe)
         .collect();
-    if !missing.is_empty()
-        && let IndexAnswer::None(error) = environment::ask_index(&place)?
+    // Plone's tests install nothing.
+    let needs_index = suite == Suite::Frameworks || !missing.is_empty();
+    let answer = match needs_index {
+        true => environment::ask_index(&place)?,
+        false => IndexAnswer::Some,
+    };
+    if let IndexAnswer::None(error) = &answer
+        && !missing.is_empty()
     {
         let missing = missing.join("; ");
         let reason = format!("the package index cannot be reached ({error}); missing: {missing}");
@@ -117,9 +129,20 @@ pub(crate) fn run(suite: Suite) -> Result<Outcome> {
         ])
         .arg("tests")
         .current_dir(root.join(CRATE))
-        .env("CARGO_TARGET_DIR", root.join("target"));
+        .env("CARGO_TARGET_DIR", root.join("target"))
+        .env_remove(INDEX_ERROR);
+    if let IndexAnswer::None(error) = &answer {
+        tests.env(INDEX_ERROR, error);
+    }
     call(&mut tests)?;
-    Ok(Outcome::Passed)
+    Ok(match answer {
+        IndexAnswer::Some => Outcome::Passed,
+        IndexAnswer::None(error) => {
+            let reason = format!("the package index cannot be reached ({error})");
+            println!("skipped: the tests that install packages: {reason}");
+            Outcome::Partly(reason)
+        }
+    })
 }
 
 /// The wheel, of the development profile: the tests ask whether it is right, not how fast it is.
