@@ -6,12 +6,12 @@ mod tests;
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 pub use self::reserve::Reserve;
-use crate::Ledger;
+use crate::{Ledger, Seldom};
 
 /// A budget of descriptors for the files that all requests of a program have open at a time.
 ///
@@ -46,12 +46,8 @@ struct Shared {
     most: AtomicUsize,
     used: AtomicUsize,
     ledger: Ledger,
-    /// When a refusal was logged last.
-    told: Mutex<Option<Instant>>,
+    refusals: Seldom,
 }
-
-/// A refusal is logged if none was logged for this long: a program at its limit refuses many.
-const QUIET: Duration = Duration::from_secs(10);
 
 impl Descriptors {
     /// A budget of `most` descriptors, counted in `ledger.descriptors`.
@@ -61,7 +57,7 @@ impl Descriptors {
             most: AtomicUsize::new(most),
             used: AtomicUsize::new(0),
             ledger: ledger.clone(),
-            told: Mutex::default(),
+            refusals: Seldom::new(),
         };
         shared.show(most);
         Self {
@@ -117,23 +113,13 @@ impl Shared {
     }
 
     fn tell(&self, most: usize) {
-        if self.is_worth_a_line(Instant::now()) {
+        if self.refusals.is_due(Instant::now()) {
             tracing::warn!(
                 most,
                 "requests have as many files open as they may: those that need one more are \
                  answered 503; raise the process's limit of open files"
             );
         }
-    }
-
-    /// Returns whether the last line is old enough for another one.
-    fn is_worth_a_line(&self, now: Instant) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = told.is_none_or(|told| now.saturating_duration_since(told) >= QUIET);
-        if is_due {
-            *told = Some(now);
-        }
-        is_due
     }
 }
 

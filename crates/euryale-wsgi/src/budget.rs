@@ -6,11 +6,11 @@ mod tests;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use euryale_core::{Descriptor, Descriptors, Ledger, NoDescriptor};
+use euryale_core::{Descriptor, Descriptors, Ledger, NoDescriptor, Seldom};
 
 pub(crate) use self::charge::{FileCharge, MemoryCharge};
 use crate::WsgiBook;
@@ -64,8 +64,7 @@ struct Shared {
     memory: AtomicU64,
     file_bytes: AtomicU64,
     descriptors: Descriptors,
-    /// When a refusal was logged last.
-    told: Mutex<Option<Instant>>,
+    refusals: Seldom,
 }
 
 /// There is no room for an answer.
@@ -77,9 +76,6 @@ const SMALL: usize = 16 << 10;
 
 /// The number of files, unless a program counts descriptors.
 const FILES: usize = 1024;
-
-/// A refusal is logged if none was logged for this long: a server at its limit refuses many.
-const QUIET: Duration = Duration::from_secs(10);
 
 impl AnswerBudget {
     /// 64 MiB of memory, and 1,024 files of 8 GiB together in the system's folder for temporary
@@ -103,7 +99,7 @@ impl AnswerBudget {
                 memory: AtomicU64::new(0),
                 file_bytes: AtomicU64::new(0),
                 descriptors,
-                told: Mutex::default(),
+                refusals: Seldom::new(),
             }),
         }
     }
@@ -174,7 +170,7 @@ impl AnswerBudget {
     /// There is no room for an answer.
     fn refuse(&self) -> NoRoom {
         self.book().refused.add(1);
-        if self.is_worth_a_line(Instant::now()) {
+        if self.shared.refusals.is_due(Instant::now()) {
             tracing::warn!(
                 most = self.shared.settings.file_bytes,
                 folder = %self.folder().display(),
@@ -183,17 +179,6 @@ impl AnswerBudget {
             );
         }
         NoRoom
-    }
-
-    /// Is the last line old enough? Then there is one now.
-    fn is_worth_a_line(&self, now: Instant) -> bool {
-        let told = self.shared.told.lock();
-        let mut told = told.unwrap_or_else(PoisonError::into_inner);
-        let is_due = told.is_none_or(|told| now.saturating_duration_since(told) >= QUIET);
-        if is_due {
-            *told = Some(now);
-        }
-        is_due
     }
 }
 

@@ -28,7 +28,7 @@ fn an_overload_that_lasts_is_told_of_again_and_again() {
     let began = Instant::now();
     let told = (0..60).filter(|second| {
         let now = began + Duration::from_secs(*second);
-        descriptors.shared.is_worth_a_line(now)
+        descriptors.shared.refusals.is_due(now)
     });
     assert_eq!(told.collect::<Vec<_>>(), [0, 10, 20, 30, 40, 50]);
 }
