@@ -3,10 +3,10 @@
 //! A [`Gate`] holds a worker at a known point, and an [`AsyncGate`] holds a task.
 //! [`CountingDatabase`] counts, records and fails on demand, [`eventually`] polls with a deadline
 //! instead of sleeping, and [`assert_quiet`] ends every test by checking that nothing is held any
-//! more. [`skip`] reports that a test cannot run here, and [`python_with`] finds the Python that has
-//! a module. [`run_readme`] runs the commands of a README and compares their output. [`maps_of`]
-//! shows whether a process reads the files that it sends. [`bench_main!`] is the `main` of benches.
-//! [`engines`] starts real servers of databases.
+//! more. [`skip`] reports that a test cannot run here, and [`python_with`] finds the Python that
+//! has a module. [`run_readme`] runs the commands of a README and compares their output.
+//! [`maps_of`] shows whether a process reads the files that it sends. [`bench_main!`] is the `main`
+//! of benches. [`engines`] starts real servers of databases.
 //!
 //! ```
 //! use euryale_core::Ledger;
