@@ -2,7 +2,8 @@
 //! frees it.
 
 use euryale::publisher::Publish;
-use euryale::{Abort, Body, Publication, Request, Response, Transaction};
+use euryale::transaction::Publication;
+use euryale::{Abort, Body, Request, Response, Transaction};
 use euryale_test::CountingDatabase;
 use tower::Service;
 

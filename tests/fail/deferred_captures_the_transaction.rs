@@ -1,6 +1,7 @@
 //! A response that is computed with the transaction: it is computed after its end.
 
-use euryale::{Abort, Body, Deferred, Request, Response, Transaction, Unavailable};
+use euryale::transaction::Unavailable;
+use euryale::{Abort, Body, Deferred, Request, Response, Transaction};
 use euryale_test::CountingDatabase;
 
 fn page(

@@ -192,7 +192,7 @@ async fn connection_limit_alone() {
         .layer(RespondLayer::new())
         .layer(SpoolLayer::new())
         .layer(ConnectionLimitLayer::new(pool.clone()))
-        .map_request(|given: euryale::Publication<_>| unspooled(given.request));
+        .map_request(|given: euryale::transaction::Publication<_>| unspooled(given.request));
     assert_eq!(post(inside().layer(layers)).await, through());
     assert_quiet(pool.ledger()).await;
 }

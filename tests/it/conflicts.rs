@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use euryale::ledger::ConflictBook;
-use euryale::{Abort, ConflictRule, Database, Pool, Transaction};
+use euryale::transaction::ConflictRule;
+use euryale::{Abort, Database, Pool, Transaction};
 use euryale_sqlite::Sqlite;
 use euryale_test::{assert_quiet, eventually};
 
@@ -57,7 +58,7 @@ async fn writers_meet_a_lock_until_it_is_released_and_none_is_lost() {
     let (_folder, sqlite, pool) = counter();
     let mut other = sqlite.connect().unwrap();
     sqlite
-        .begin(&mut other, euryale::Access::Write.into())
+        .begin(&mut other, euryale::transaction::Access::Write.into())
         .unwrap();
     let attempts = Arc::new(AtomicUsize::new(0));
     let write = |_| {

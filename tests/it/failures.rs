@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use euryale::Pool;
 use euryale::connection::PoolBook;
-use euryale::{Fault, Pool};
+use euryale::transaction::Fault;
 use euryale_test::Behaviour::{Fail, Panic};
 use euryale_test::{
     Behaviour, CountingDatabase, H2Client, RawClient, ScriptedPublisher, Step, eventually,

@@ -18,7 +18,8 @@ use euryale::promise::{HandlerPromises, PromisesExt, RepublishLayer};
 use euryale::publisher::ConflictPolicy;
 use euryale::respond::RespondLayer;
 use euryale::spool::SpoolLayer;
-use euryale::{Abort, Blob, Body, Deferred, Error, Fault, Pool, Request, Response};
+use euryale::transaction::Fault;
+use euryale::{Abort, Blob, Body, Deferred, Error, Pool, Request, Response};
 use euryale_test::{Behaviour, CountingDatabase, Step, assert_quiet};
 use http::StatusCode;
 use http_body_util::BodyExt;
@@ -252,7 +253,7 @@ async fn a_handler_that_asks_where_nobody_answers() {
     );
     // A suspension that nobody takes is an error like any other.
     let suspended =
-        get(async || -> Result<String, Abort> { Err(euryale::Pending::new(()).into()) });
+        get(async || -> Result<String, Abort> { Err(euryale::error::Pending::new(()).into()) });
     assert_eq!(
         ask(Router::new().route("/", suspended), "*/*").await.0,
         StatusCode::INTERNAL_SERVER_ERROR

@@ -1,7 +1,8 @@
 //! What commits together with the database, from the socket to the ledger.
 
 use euryale::connection::PoolBook;
-use euryale::{Body, BoxError, Participant, Request, Response, Transaction};
+use euryale::transaction::Participant;
+use euryale::{Body, BoxError, Request, Response, Transaction};
 use euryale_test::{CountingDatabase, RawClient};
 use euryale_tests::Site;
 

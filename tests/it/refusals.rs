@@ -14,8 +14,9 @@ use euryale::publisher::{CONFLICTS_EXHAUSTED, ConflictPolicy};
 use euryale::spool::{
     BODY_TOO_LARGE, MALFORMED, SPOOL_BUSY, SPOOL_FULL, SPOOL_UNAVAILABLE, SpoolLayer,
 };
+use euryale::transaction::Fault;
 use euryale::transform::TRANSFORM_FAILED;
-use euryale::{Abort, Body, Error, Fault, Pool, Response, Stack};
+use euryale::{Abort, Body, Error, Pool, Response, Stack};
 use euryale_test::{Behaviour, CountingDatabase, Step, assert_quiet};
 use http_body_util::BodyExt;
 use tower::ServiceExt;

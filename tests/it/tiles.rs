@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use euryale::connection::PoolBook;
+use euryale::request::InternalRequest;
 use euryale::tiles::{HasTiles, Tiles};
 use euryale::transform::{TransformBook, TransformChainLayer};
-use euryale::{Abort, Body, InternalRequest, Pool, Publisher, Request, Response, Transaction};
+use euryale::{Abort, Body, Pool, Publisher, Request, Response, Transaction};
 use euryale_test::{CountingDatabase, Gate, RawClient, eventually};
 use euryale_tests::Site;
 use http::header::CONTENT_TYPE;

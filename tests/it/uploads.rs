@@ -6,10 +6,12 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use euryale::body::SpooledBody;
 use euryale::connection::PoolBook;
 use euryale::publisher::ConflictBook;
 use euryale::spool::{SpoolBook, SpoolLayer};
-use euryale::{Body, Fault, Pool, Request, Response, SpooledBody, Transaction};
+use euryale::transaction::Fault;
+use euryale::{Body, Pool, Request, Response, Transaction};
 use euryale_test::{CountingDatabase, RawClient, ScriptedPublisher, TestError, eventually};
 use euryale_tests::Site;
 use tempfile::TempDir;

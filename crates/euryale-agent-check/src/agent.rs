@@ -111,7 +111,7 @@ impl AgentCheck {
 
     /// The same, for the peers that `accept` returns, which is polled like
     /// [`TcpListener::poll_accept`]: for a listener with descriptors of its own, such as
-    /// `euryale_core::Reserve` has.
+    /// `euryale_core::body::Reserve` has.
     pub async fn serve_from(
         self,
         mut accept: impl FnMut(&mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>>,

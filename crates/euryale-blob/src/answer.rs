@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use euryale_core::{Blob, BlobHandle, BlobParts, BlockingLane, Body, Ledger, ReadBlob, Response};
+use euryale_core::body::{BlobHandle, BlobParts, ReadBlob};
+use euryale_core::threads::BlockingLane;
+use euryale_core::{Blob, Body, Ledger, Response};
 use http::header::{
     ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE,
     CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, EXPIRES, LAST_MODIFIED,

@@ -7,7 +7,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use euryale_core::{Blob, BlobChunks, BoxError};
+use euryale_core::body::BlobChunks;
+use euryale_core::{Blob, BoxError};
 use http::HeaderValue;
 use http_body::{Body, Frame, SizeHint};
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use euryale_core::{Blob, BlobChunks, BlockingLane, Ledger, ReadBlob, Stint};
+use euryale_core::body::{BlobChunks, ReadBlob};
+use euryale_core::threads::{BlockingLane, Stint};
+use euryale_core::{Blob, Ledger};
 use rustix::io::Errno;
 
 use crate::BlobBook;

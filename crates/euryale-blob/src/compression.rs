@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use euryale_core::{BlobHandle, BlobParts};
+use euryale_core::body::{BlobHandle, BlobParts};
 use http::header::{ACCEPT_ENCODING, ETAG, VARY};
 use http::{Extensions, HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 

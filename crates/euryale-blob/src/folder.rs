@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use self::service::{FolderFuture, NotFound};
-use euryale_core::Descriptors;
+use euryale_core::body::Descriptors;
 
 use crate::ServeBlobLayer;
 use crate::answer::Serving;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use euryale_core::{BlockingLane, Ledger};
+use euryale_core::Ledger;
+use euryale_core::threads::BlockingLane;
 use tower_layer::Layer;
 
 use crate::ServeBlob;

@@ -32,10 +32,10 @@
 //!
 //! # What does it answer?
 //!
-//! It finds a blob by the [`BlobHandle`](euryale_core::BlobHandle) in a response's extensions, so
-//! there may be other middleware in between. It trusts the handle only in a 200 without
-//! `Content-Encoding` and `Content-Range` whose body has exactly the blob's size. In any other
-//! response it changes nothing, and its threads only read the file.
+//! It finds a blob by the [`BlobHandle`](euryale_core::body::BlobHandle) in a response's
+//! extensions, so there may be other middleware in between. It trusts the handle only in a 200
+//! without `Content-Encoding` and `Content-Range` whose body has exactly the blob's size. In any
+//! other response it changes nothing, and its threads only read the file.
 //!
 //! | request | answer | RFC 9110 |
 //! |---|---|---|

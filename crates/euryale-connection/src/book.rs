@@ -1,7 +1,7 @@
 //! The counters of a pool.
 
-use euryale_core::DropReason;
 use euryale_core::ledger::{Book, Counter, Figures, Gauge, Histogram, Kind, Unsettled};
+use euryale_core::transaction::DropReason;
 
 /// Counters of a [`Pool`](crate::Pool): its connections, its workers, and its queue.
 #[derive(Debug, Default)]

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use euryale_core::{ConflictRule, Database, Ledger};
+use euryale_core::transaction::ConflictRule;
+use euryale_core::{Database, Ledger};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
@@ -86,11 +87,11 @@ impl<D: Database> PoolBuilder<D> {
     }
 
     /// A job that has run for this long is logged, once, at WARN and while it still runs: its
-    /// route, its lane, what it does ([`Phase`](euryale_core::Phase)), its age, and for how long it
-    /// had been queued. So is a job that has waited for this long and still waits, with the phase
-    /// `queued`; at most ten a second are named, and the rest are counted. Default: 10 s, where the
-    /// last bucket of `euryale_publish_seconds` ends, and well before waiting jobs are refused
-    /// (`max_wait`). `None` logs nothing. Needs tokio's timer, as waiting does.
+    /// route, its lane, what it does ([`Phase`](euryale_core::transaction::Phase)), its age, and
+    /// for how long it had been queued. So is a job that has waited for this long and still waits,
+    /// with the phase `queued`; at most ten a second are named, and the rest are counted. Default:
+    /// 10 s, where the last bucket of `euryale_publish_seconds` ends, and well before waiting jobs
+    /// are refused (`max_wait`). `None` logs nothing. Needs tokio's timer, as waiting does.
     ///
     /// [`Status::holders`](crate::Status::holders) lists the running jobs at any time.
     pub fn warn_after(mut self, age: impl Into<Option<Duration>>) -> Self {

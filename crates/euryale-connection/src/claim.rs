@@ -8,7 +8,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use euryale_core::error::UNAVAILABLE;
-use euryale_core::{Claim, Database, Error, History, Lease, Route, StopWhen, Times};
+use euryale_core::request::{Route, Times};
+use euryale_core::transaction::{Claim, History, Lease, StopWhen};
+use euryale_core::{Database, Error};
 
 use crate::queue::{LaneIndex, Rank};
 use crate::state::seats::About;
@@ -19,7 +21,7 @@ use crate::worker::carry_out;
 ///
 /// ```
 /// use euryale_connection::Pool;
-/// use euryale_core::Route;
+/// use euryale_core::request::Route;
 /// use euryale_test::CountingDatabase; // stands for your database
 ///
 /// # #[tokio::main(flavor = "current_thread")]

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use euryale_core::PanicMessage;
+use euryale_core::error::PanicMessage;
 
 use crate::threads;
 

@@ -13,7 +13,9 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use euryale_core::{Database, PanicMessage, Stopped};
+use euryale_core::Database;
+use euryale_core::error::PanicMessage;
+use euryale_core::transaction::Stopped;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use euryale_core::error::{PANICKED, WOULD_DEADLOCK};
-use euryale_core::{Database, Error, Lease, PanicMessage, Stopped, Switch};
+use euryale_core::error::{PANICKED, PanicMessage, WOULD_DEADLOCK};
+use euryale_core::transaction::{Lease, Stopped, Switch};
+use euryale_core::{Database, Error};
 use tokio::time::{Instant, Sleep};
 
 use crate::QUEUE_ELAPSED;

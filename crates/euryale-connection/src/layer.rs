@@ -10,12 +10,12 @@ use crate::{ConnectionLimit, Lane, Pool};
 
 /// Gives each request a claim on a pool's connections.
 ///
-/// The claim includes two of the request's extensions: its [`History`](euryale_core::History), so
-/// that a request that was admitted before goes ahead, and its [`Route`](euryale_core::Route),
-/// which shows what holds a connection.
+/// The claim includes two of the request's extensions: its
+/// [`History`](euryale_core::transaction::History), so that a request that was admitted before goes
+/// ahead, and its [`Route`](euryale_core::request::Route), which shows what holds a connection.
 ///
-/// The service inside takes a [`Publication`](euryale_core::Publication); usually it is `Publish`.
-/// See the [crate's documentation](crate).
+/// The service inside takes a [`Publication`](euryale_core::transaction::Publication); usually it
+/// is `Publish`. See the [crate's documentation](crate).
 #[doc(alias = "semaphore")]
 #[doc(alias = "ConcurrencyLimit")]
 #[must_use]

@@ -72,7 +72,7 @@
 //!
 //! [`Pool::status`] lists the running jobs, the longest first, with route, lane, phase, attempt and
 //! age. A job that has run for 10 s is logged while it still runs ([`PoolBuilder::warn_after`]).
-//! The route is the [`Route`](euryale_core::Route) that your router put into the request's
+//! The route is the [`Route`](euryale_core::request::Route) that your router put into the request's
 //! extensions.
 //!
 //! Expired connections (`idle_timeout`, `max_lifetime`) are closed in a worker, even when there is
@@ -91,13 +91,13 @@
 //!
 //! Dropping a future removes its waiting job from the queue in constant time, and the job never
 //! runs. A running job runs to its end, with its permit and its connection, unless its claim says
-//! otherwise ([`Claim::stop_when`](euryale_core::Claim::stop_when)): the transaction of a
-//! publication that only reads is stopped. A transaction is also stopped when its deadline passes,
-//! and when [`Pool::close`] times out. A stopped transaction is never committed. Its caller is
-//! answered at once, and the worker is free as soon as the database gives up the statement
-//! ([`Interrupt`](euryale_core::Interrupt)) or the publisher returns. If a job has already
-//! committed one transaction, it is stopped in the next one and returns its own answer. A commit
-//! that has begun is finished. Jobs without a transaction ([`Pool::run`]) are never stopped.
+//! otherwise ([`Claim::stop_when`](euryale_core::transaction::Claim::stop_when)): the transaction
+//! of a publication that only reads is stopped. A transaction is also stopped when its deadline
+//! passes, and when [`Pool::close`] times out. A stopped transaction is never committed. Its caller
+//! is answered at once, and the worker is free as soon as the database gives up the statement
+//! ([`Interrupt`](euryale_core::transaction::Interrupt)) or the publisher returns. If a job has
+//! already committed one transaction, it is stopped in the next one and returns its own answer. A
+//! commit that has begun is finished. Jobs without a transaction ([`Pool::run`]) are never stopped.
 //!
 //! The housekeeping task checks deadlines, so a job with a deadline needs no timer. On a runtime
 //! without a timer (which is logged), a deadline is checked only when the transaction is about to

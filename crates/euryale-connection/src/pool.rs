@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use euryale_core::error::CLOSED;
 use euryale_core::pool::{Status, StillBusy, Waiter};
-use euryale_core::{Abort, Admit, Database, Error, Ledger, Transaction};
+use euryale_core::request::Admit;
+use euryale_core::{Abort, Database, Error, Ledger, Transaction};
 
 use crate::builder::PoolBuilder;
 use crate::claim::PoolClaim;
@@ -97,7 +98,7 @@ impl<D: Database> Pool<D> {
     ///
     /// ```
     /// use euryale_connection::Pool;
-    /// use euryale_core::Fault;
+    /// use euryale_core::transaction::Fault;
     /// use euryale_test::{Behaviour, CountingDatabase, Step}; // stands for your database
     ///
     /// # #[tokio::main(flavor = "current_thread")]
@@ -229,10 +230,10 @@ impl<D: Database> Pool<D> {
     ///
     /// It counts as unreachable if a connection could not be opened, if a transaction could not
     /// begin for another reason than a conflict, or if the database called an error
-    /// [`Disconnected`](euryale_core::Fault::Disconnected). Reads a flag and never waits, so it may
-    /// be asked on a runtime thread with every worker stuck. Only another job changes the answer,
-    /// so a program that gets no requests while its database is away must query the database itself
-    /// now and then, by a small [`read`](Self::read).
+    /// [`Disconnected`](euryale_core::transaction::Fault::Disconnected). Reads a flag and never
+    /// waits, so it may be asked on a runtime thread with every worker stuck. Only another job
+    /// changes the answer, so a program that gets no requests while its database is away must query
+    /// the database itself now and then, by a small [`read`](Self::read).
     #[must_use]
     pub fn is_reachable(&self) -> bool {
         !self.shared.reach.is_lost()
@@ -266,7 +267,7 @@ impl<D: Database> Pool<D> {
     /// `deadline`. Then the connections are dropped, in a worker, and `close` waits for the tasks
     /// that transactions spawned after their commit. After the deadline queued jobs are refused,
     /// and transactions that have not begun to commit are stopped
-    /// ([`Stopped::Drain`](euryale_core::Stopped)); they have 100 ms to end.
+    /// ([`Stopped::Drain`](euryale_core::transaction::Stopped)); they have 100 ms to end.
     ///
     /// # Errors
     /// [`StillBusy`] if jobs or tasks were still running at the deadline. Jobs of

@@ -82,7 +82,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use euryale_core::{Begin, BoxError, Database, Fault};
+use euryale_core::transaction::{Begin, Fault};
+use euryale_core::{BoxError, Database};
 use r2d2::ManageConnection;
 
 use crate::closing::drop_quietly;
@@ -298,8 +299,9 @@ impl<M: ManageConnection> fmt::Debug for Connection<M> {
 /// ```
 /// # use std::io;
 /// use euryale_connection::{Pool, r2d2::{R2d2, TransactionControl}};
+/// use euryale_core::BoxError;
 /// use euryale_core::error::CONFLICT;
-/// use euryale_core::{Begin, BoxError, Fault};
+/// use euryale_core::transaction::{Begin, Fault};
 /// # struct Manager;
 /// # impl r2d2::ManageConnection for Manager {
 /// #     type Connection = Counter;

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use euryale_core::{Database, History, Publication, Request, Route, Times};
+use euryale_core::request::{Route, Times};
+use euryale_core::transaction::{History, Publication};
+use euryale_core::{Database, Request};
 use tower_service::Service;
 
 use crate::layer::Predicate;

@@ -13,7 +13,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use euryale_core::{ConflictRule, Database, DropReason, Ledger, PanicMessage, Stopped};
+use euryale_core::error::PanicMessage;
+use euryale_core::transaction::{ConflictRule, DropReason, Stopped};
+use euryale_core::{Database, Ledger};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;

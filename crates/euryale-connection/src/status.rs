@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use euryale_core::Database;
 use euryale_core::pool::{Holder, Status, Waiter};
-use euryale_core::{Database, Phase};
+use euryale_core::transaction::Phase;
 use tokio::time::Instant;
 
 use crate::queue::{LaneIndex, Late};

@@ -17,7 +17,7 @@ use std::time::Duration;
 use euryale_core::error::{
     CLOSED, CONFLICT, Code, ELAPSED, NO_WORKER, PANICKED, REFUSED, UNAVAILABLE, WOULD_DEADLOCK,
 };
-use euryale_core::{Claim, DropReason, Fault};
+use euryale_core::transaction::{Claim, DropReason, Fault};
 use euryale_test::Behaviour::Fail;
 use euryale_test::{CountingDatabase, Gate, Step, TestError, assert_quiet, eventually};
 
@@ -574,7 +574,7 @@ async fn a_transaction_left_open_costs_the_connection() {
             euryale_core::Database::begin(
                 &database,
                 lease.connection().unwrap(),
-                euryale_core::Access::Write.into(),
+                euryale_core::transaction::Access::Write.into(),
             )
             .unwrap();
         })

@@ -4,8 +4,9 @@ use std::cell::Cell;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use euryale_core::Ledger;
+use euryale_core::error::PanicMessage;
 use euryale_core::ledger::ThreadBound;
-use euryale_core::{Ledger, PanicMessage};
 use tokio::runtime::Handle;
 
 use crate::closing::log_panic;

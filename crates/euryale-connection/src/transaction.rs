@@ -3,11 +3,11 @@
 use std::future::Future;
 use std::time::Duration;
 
-use euryale_core::error::CONFLICT;
-use euryale_core::{
-    Abort, Access, Attempt, Attempted, Claim, Database, Error, History, Outcome, PanicMessage,
-    Transaction, TransactionOptions,
+use euryale_core::error::{CONFLICT, PanicMessage};
+use euryale_core::transaction::{
+    Access, Attempt, Attempted, Claim, History, Outcome, TransactionOptions,
 };
+use euryale_core::{Abort, Database, Error, Transaction};
 
 use crate::claim::PoolClaim;
 

@@ -15,8 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use euryale_core::error::NO_WORKER;
-use euryale_core::{Database, DropReason, Error, Lease, PanicMessage};
+use euryale_core::error::{NO_WORKER, PanicMessage};
+use euryale_core::transaction::{DropReason, Lease};
+use euryale_core::{Database, Error};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 

@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use euryale_connection::Pool;
-use euryale_core::{Claim, Route};
+use euryale_core::request::Route;
+use euryale_core::transaction::Claim;
 use euryale_test::{CountingDatabase, Gate, Log, assert_quiet, eventually};
 use tokio::time::advance;
 
@@ -54,7 +55,7 @@ async fn one_that_takes_long_is_logged_once_and_while_it_runs(log: &Log) {
     let gate = Gate::new();
     let wait = || {
         let gate = gate.clone();
-        move |_: &mut euryale_core::Lease<'_, CountingDatabase>| gate.wait()
+        move |_: &mut euryale_core::transaction::Lease<'_, CountingDatabase>| gate.wait()
     };
     let claim = pool
         .claim()

@@ -12,7 +12,8 @@ use std::time::Duration;
 use euryale_connection::r2d2::{NoTransactions, R2d2, TransactionControl};
 use euryale_connection::{Pool, PoolBook};
 use euryale_core::error::{APPLICATION, CONFLICT, IN_DOUBT, PANICKED, UNAVAILABLE};
-use euryale_core::{Begin, BoxError, DropReason, Error, Fault};
+use euryale_core::transaction::{Begin, DropReason, Fault};
+use euryale_core::{BoxError, Error};
 use euryale_test::{assert_quiet, eventually};
 use r2d2::ManageConnection;
 

@@ -4,7 +4,8 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use euryale_connection::Pool;
-use euryale_core::{Claim, Route};
+use euryale_core::request::Route;
+use euryale_core::transaction::Claim;
 use euryale_test::{CountingDatabase, Gate, Log, assert_quiet, eventually};
 
 #[test]

@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use criterion::Criterion;
-use euryale_core::{Access, Attempt, History, Transaction, TransactionOptions};
+use euryale_core::Transaction;
+use euryale_core::transaction::{Access, Attempt, History, TransactionOptions};
 use euryale_test::{Lender, bench_main};
 
 fn options() -> TransactionOptions {

@@ -2,7 +2,9 @@
 
 use axum_core::response::{IntoResponse, Response as AxumResponse};
 
-use crate::{Abort, Blob, Body, Deferred, Error, Response, SpooledBody};
+use crate::body::{Blob, Body, Deferred, SpooledBody};
+use crate::error::{Abort, Error};
+use crate::request::Response;
 
 /// 200 with this body. Its handle is in the extensions, for outer layers.
 impl IntoResponse for Body {

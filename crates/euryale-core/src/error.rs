@@ -1,4 +1,6 @@
-//! Errors of services: what happened, and what the client may do about it.
+//! Failures: of publishers, of services, and of code that panics.
+//!
+//! A publisher returns an [`Abort`]. A service returns an [`Error`].
 //!
 //! An [`Error`] has a [`Code`], which says what happened. The crate that raises the error declares
 //! it. Its [`Class`] says what a client may do, and decides the status.
@@ -7,18 +9,22 @@
 //! them. Every other crate exports its codes at its root, such as `QUEUE_FULL` of
 //! `euryale-connection`.
 
+pub(crate) mod abort;
 mod answer;
 mod chain;
 mod class;
 mod code;
 mod codes;
 mod line;
+mod panic;
+mod seldom;
 
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+pub use self::abort::{Abort, OrAbort, OrStatus, Pending};
 pub use self::class::Class;
 pub use self::code::{Code, Level};
 pub use self::codes::{
@@ -27,8 +33,10 @@ pub use self::codes::{
     STORAGE_FULL, SUSPENDED, UNAVAILABLE, WOULD_DEADLOCK,
 };
 pub use self::line::ErrorChain;
-use crate::Response;
-use crate::abort::Pending;
+pub use self::panic::{CatchPanic, PanicMessage};
+pub(crate) use self::panic::{drop_each_quietly, drop_quietly};
+pub use self::seldom::Seldom;
+use crate::request::Response;
 
 /// Any error, as the tower family boxes it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;

@@ -4,19 +4,26 @@
 //! This crate is not a layer: it holds no worker and no connection. Layer crates depend on it and
 //! on no other layer; applications usually see it through the facade crate `euryale`.
 //!
+//! The root has what the author of a publisher writes; everything else is in a module.
+//!
 //! | for | type |
 //! |---|---|
 //! | synchronous application code | [`Publisher`], given a [`Request`] and a [`Transaction`] |
 //! | the database | [`Database`] |
 //! | "do not commit" | [`Abort`], [`OrAbort`], [`OrStatus`] |
-//! | a place in a pool's queue | [`Claim`], which lends a [`Lease`] in a worker |
-//! | several transactions that read one state | [`Snapshot`], [`SnapshotPin`] |
-//! | the response | [`Body`], [`Blob`], [`Deferred`], [`BodyWriter`] |
+//! | the response | [`Body`], [`Blob`], [`Deferred`], [`BodyWriter`](body::BodyWriter) |
 //! | a failure | [`Error`], [`Code`](error::Code) |
-//! | the route's name, for people and metrics | [`Route`] |
-//! | the sender of a request | [`Peer`], [`PeerAddr`] |
-//! | the budget of files that requests may have open | [`Descriptors`] |
 //! | the accounts that show whether everything was returned | [`Ledger`] |
+//!
+//! | module | contents |
+//! |---|---|
+//! | [`body`] | bodies of requests and responses, open files, and the budget for them |
+//! | [`error`] | aborts, errors and their codes, panics as values |
+//! | [`ledger`] | counters, gauges and histograms, declared by each crate |
+//! | [`pool`] | a pool's status and bounds, for operators |
+//! | [`request`] | publishers, the sender of a request, its route and its times |
+//! | [`threads`] | bounded numbers of threads for work that blocks |
+//! | [`transaction`] | the life of a transaction, databases, claims, leases, conflicts, snapshots |
 //!
 //! # Example
 //!
@@ -55,7 +62,7 @@
 //!
 //! # Backpressure
 //!
-//! None in this crate. The queue is in the pool that implements [`Claim`].
+//! None in this crate. The queue is in the pool that implements [`Claim`](transaction::Claim).
 //!
 //! # Errors
 //!
@@ -70,81 +77,19 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod abort;
-mod admit;
-mod answer;
-mod attempt;
 #[cfg(feature = "axum")]
 mod axum;
-mod blob;
-mod blocking;
-mod body;
-mod claim;
-mod conflict;
-mod database;
-mod deferred;
-mod descriptors;
-mod doubt;
+pub mod body;
 pub mod error;
-mod framing;
-mod handle;
 mod inner;
-mod internal;
-mod interrupt;
-mod lane;
-mod lease;
 pub mod ledger;
-mod panic;
-mod participant;
-mod peer;
-mod phase;
 pub mod pool;
-mod publisher;
-mod route;
-mod seldom;
-mod snapshot;
-mod spooled;
-mod stint;
-mod times;
-mod transaction;
-mod window;
-mod work;
-mod writer;
+pub mod request;
+pub mod threads;
+pub mod transaction;
 
-pub use self::abort::{Abort, OrAbort, OrStatus, Pending};
-pub use self::admit::Admit;
-pub use self::answer::AnswerGate;
-pub use self::attempt::{Attempt, CommitGate, History};
-#[cfg(feature = "fs")]
-#[cfg_attr(docsrs, doc(cfg(feature = "fs")))]
-pub use self::blob::UnnamedFile;
-pub use self::blob::{Blob, BlobChunks, BlobHandle, BlobParts, ReadBlob};
-pub use self::blocking::close_elsewhere;
-pub use self::body::Body;
-pub use self::claim::{Claim, Publication, StopWhen};
-pub use self::conflict::{AttemptAgain, Attempted, ConflictRule};
-pub use self::database::{Access, Begin, Database, Fault};
-pub use self::deferred::{Deferred, DeferredHandle};
-pub use self::descriptors::{Descriptor, Descriptors, NoDescriptor, Reserve};
-pub use self::doubt::{Doubt, Settled};
-pub use self::error::{BoxError, Error, ErrorChain};
-pub use self::framing::own_framing;
-pub use self::internal::{Internal, InternalRequest};
-pub use self::interrupt::{Interrupt, Stopped, Switch};
-pub use self::lane::{BlockingLane, Place, Turn};
-pub use self::lease::{DropReason, Lease, LeaseSource, StaysInItsWorker, Task, Unavailable};
+pub use self::body::{Blob, Body, Deferred};
+pub use self::error::{Abort, BoxError, Error, OrAbort, OrStatus};
 pub use self::ledger::Ledger;
-pub use self::panic::{CatchPanic, PanicMessage};
-pub use self::participant::Participant;
-pub use self::peer::{Peer, PeerAddr};
-pub use self::phase::Phase;
-pub use self::publisher::{Publisher, PublisherFn, Request, Response, publisher_fn};
-pub use self::route::Route;
-pub use self::seldom::Seldom;
-pub use self::snapshot::{Snapshot, SnapshotPin};
-pub use self::spooled::SpooledBody;
-pub use self::stint::Stint;
-pub use self::times::{Stage, Times};
-pub use self::transaction::{AlreadyReading, Outcome, Transaction, TransactionOptions};
-pub use self::work::{Done, RunBlocking, Work};
-pub use self::writer::{BodyWriter, IntoChunk, WriterHandle};
+pub use self::request::{Publisher, Request, Response, publisher_fn};
+pub use self::transaction::{Database, Transaction};

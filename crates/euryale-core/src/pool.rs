@@ -9,7 +9,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Ledger, Phase, Route};
+use crate::ledger::Ledger;
+use crate::request::Route;
+use crate::transaction::Phase;
 
 /// Shows the state of a pool, and changes its bounds while it runs.
 ///

@@ -1,21 +1,46 @@
-//! One transaction, from the first use of its connection to its hooks.
+//! Transactions: their life, the store that they belong to, and the pool's side of them.
+//!
+//! | for | type |
+//! |---|---|
+//! | a publisher | [`Transaction`], [`Attempt`], [`Participant`] |
+//! | a store | [`Database`], [`Fault`], [`Interrupt`], [`Snapshot`], [`Doubt`] |
+//! | a pool | [`Claim`], [`Publication`], [`Lease`], [`LeaseSource`], [`Switch`], [`Phase`] |
+//! | a retry | [`History`], [`ConflictRule`] |
+//! | a layer that can refuse a commit | [`AnswerGate`], [`CommitGate`] |
 
+mod answer;
+mod attempt;
+mod claim;
+mod conflict;
+mod database;
+mod doubt;
+mod interrupt;
+mod lease;
+mod participant;
+mod phase;
 mod run;
 mod settle;
+mod snapshot;
 mod wait;
 
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
+pub use self::answer::AnswerGate;
+pub use self::attempt::{Attempt, CommitGate, History};
+pub use self::claim::{Claim, Publication, StopWhen};
+pub use self::conflict::{AttemptAgain, Attempted, ConflictRule};
+use self::database::fault;
+pub use self::database::{Access, Begin, Database, Fault};
+pub use self::doubt::{Doubt, Settled};
+pub use self::interrupt::{Interrupt, Stopped, Switch};
+pub use self::lease::{DropReason, Lease, LeaseSource, StaysInItsWorker, Task, Unavailable};
+pub use self::participant::Participant;
+pub use self::phase::Phase;
 pub use self::run::{Outcome, TransactionOptions};
-use crate::database::fault;
-use crate::lease::Task;
-use crate::panic::PanicMessage;
-use crate::{
-    Abort, Access, Attempt, Begin, BoxError, Database, DropReason, Error, Fault, Lease,
-    Participant, Phase, SnapshotPin, Unavailable,
-};
+pub use self::snapshot::{Snapshot, SnapshotPin};
+use crate::error::{Abort, BoxError, Error, PanicMessage};
 
 /// One transaction, lent to a publisher for one publication.
 ///
@@ -76,7 +101,7 @@ impl<'a, D: Database> Transaction<'a, D> {
     /// # Errors
     /// [`Unavailable`], when it cannot be opened or begun. A publisher passes it on with `?`: 503,
     /// or another attempt when the database calls it a conflict. Also when the transaction was
-    /// stopped ([`Stopped`](crate::Stopped)): it can no longer commit.
+    /// stopped ([`Stopped`]): it can no longer commit.
     pub fn connection(&mut self) -> Result<&mut D::Connection, Unavailable> {
         if self.begun {
             self.lease.go_on().map_err(Unavailable::begin)?;

@@ -4,7 +4,9 @@ use std::future::{Ready, ready};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use euryale_core::{Attempt, Body, Error, History, Internal, Response, SnapshotPin};
+use euryale_core::request::Internal;
+use euryale_core::transaction::{Attempt, History, SnapshotPin};
+use euryale_core::{Body, Error, Response};
 use http::Extensions;
 use tower_service::Service;
 

@@ -1,10 +1,10 @@
 //! Commits whose answer was lost: another connection asks what became of them.
 
 use euryale_core::error::{CONFLICT, IN_DOUBT, UNAVAILABLE};
-use euryale_core::{
-    Access, Attempt, BoxError, DropReason, Error, Fault, History, Participant, Settled,
-    Transaction, TransactionOptions,
+use euryale_core::transaction::{
+    Access, Attempt, DropReason, Fault, History, Participant, Settled, TransactionOptions,
 };
+use euryale_core::{BoxError, Error, Transaction};
 use euryale_test::Behaviour::{Fail, Panic, Succeed};
 use euryale_test::{CountingDatabase, Lender, Step};
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use euryale_core::error::{CLIENT_GONE, CLOSED, Code, PUBLISH_ELAPSED};
-use euryale_core::{
-    Abort, Access, Attempt, BoxError, DropReason, Error, Fault, History, Outcome, Participant,
-    Pending, Stopped, Switch, Transaction, TransactionOptions,
+use euryale_core::error::{CLIENT_GONE, CLOSED, Code, PUBLISH_ELAPSED, Pending};
+use euryale_core::transaction::{
+    Access, Attempt, DropReason, Fault, History, Outcome, Participant, Stopped, Switch,
+    TransactionOptions,
 };
+use euryale_core::{Abort, BoxError, Error, Transaction};
 use euryale_test::{CountingDatabase, Gate, Lender, TestError};
 
 type Tx<'a> = Transaction<'a, CountingDatabase>;

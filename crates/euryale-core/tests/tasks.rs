@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use euryale_core::{Abort, Access, Attempt, History, Outcome, Transaction, TransactionOptions};
+use euryale_core::transaction::{Access, Attempt, History, Outcome, TransactionOptions};
+use euryale_core::{Abort, Transaction};
 use euryale_test::{CountingDatabase, Lender, assert_quiet};
 
 /// Runs `f` in a transaction; true when it committed.

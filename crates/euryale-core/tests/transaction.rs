@@ -4,14 +4,15 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
+use euryale_core::body::NoDescriptor;
 use euryale_core::error::{
-    APPLICATION, CLIENT_GONE, CONFLICT, Class, Code, IN_DOUBT, NO_DESCRIPTOR, PANICKED,
+    APPLICATION, CLIENT_GONE, CONFLICT, Class, Code, IN_DOUBT, NO_DESCRIPTOR, PANICKED, Pending,
     STORAGE_FULL, SUSPENDED, UNAVAILABLE,
 };
-use euryale_core::{
-    Abort, Access, Attempt, Begin, Body, BoxError, DropReason, Error, Fault, History, NoDescriptor,
-    OrAbort, Outcome, Participant, Pending, Response, Transaction, TransactionOptions,
+use euryale_core::transaction::{
+    Access, Attempt, Begin, DropReason, Fault, History, Outcome, Participant, TransactionOptions,
 };
+use euryale_core::{Abort, Body, BoxError, Error, OrAbort, Response, Transaction};
 use euryale_test::Behaviour::{Fail, Panic};
 use euryale_test::{CountingDatabase, Lender, Step, TestError};
 

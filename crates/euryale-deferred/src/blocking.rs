@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use euryale_core::body::{DeferredHandle, WriterHandle};
 use euryale_core::error::LANE_FULL;
 use euryale_core::ledger::{Gauge, GaugeGuard};
-use euryale_core::{
-    BlockingLane, Body, DeferredHandle, Error, Place, Response, RunBlocking, Turn, Work,
-    WriterHandle,
-};
+use euryale_core::threads::{BlockingLane, Place, RunBlocking, Turn, Work};
+use euryale_core::{Body, Error, Response};
 use http::header::CONTENT_ENCODING;
 use tokio::sync::OwnedSemaphorePermit;
 

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use euryale_core::{BlockingLane, Ledger};
+use euryale_core::Ledger;
+use euryale_core::threads::BlockingLane;
 use tokio::sync::Semaphore;
 use tower_layer::Layer;
 

@@ -37,7 +37,7 @@
 //! | [`Body::writer`], [`Body::iter`] | in a blocking thread, beside the client that reads | [`writers`]: 64 |
 //!
 //! Long computations should run on no more threads than there are cores: see
-//! [`BlockingLane::cpu`](euryale_core::BlockingLane::cpu).
+//! [`BlockingLane::cpu`](euryale_core::threads::BlockingLane::cpu).
 //!
 //! # Which headers are sent?
 //!
@@ -90,8 +90,8 @@
 //! its lane is full. Work that a deferred response hands to a [`BlockingLane`] also needs a place
 //! before the commit: see [`BlockingLane::reserve`].
 //!
-//! [`BlockingLane`]: euryale_core::BlockingLane
-//! [`BlockingLane::reserve`]: euryale_core::BlockingLane::reserve
+//! [`BlockingLane`]: euryale_core::threads::BlockingLane
+//! [`BlockingLane::reserve`]: euryale_core::threads::BlockingLane::reserve
 //!
 //! Writers and iterators get their turn before the head is sent, and block when their window is
 //! full. They give up on a client that reads nothing for a minute.
@@ -114,7 +114,7 @@
 //! [`Deferred`]: euryale_core::Deferred
 //! [`Deferred::new`]: euryale_core::Deferred::new
 //! [`Deferred::blocking`]: euryale_core::Deferred::blocking
-//! [`AnswerGate`]: euryale_core::AnswerGate
+//! [`AnswerGate`]: euryale_core::transaction::AnswerGate
 //! [`blocking`]: DeferredLayer::blocking
 //! [`deadline`]: DeferredLayer::deadline
 //! [`max_waiting`]: DeferredLayer::max_waiting

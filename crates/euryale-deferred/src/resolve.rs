@@ -5,12 +5,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use euryale_core::error::{ELAPSED, LANE_FULL, PANICKED};
+use euryale_core::body::{DeferredHandle, WriterHandle, own_framing};
+use euryale_core::error::{ELAPSED, LANE_FULL, PANICKED, PanicMessage};
 use euryale_core::ledger::GaugeGuard;
-use euryale_core::{
-    Body, BoxError, Deferred, DeferredHandle, Error, PanicMessage, Place, Response, Turn,
-    WriterHandle, own_framing,
-};
+use euryale_core::threads::{Place, Turn};
+use euryale_core::{Body, BoxError, Deferred, Error, Response};
 use http::header::SET_COOKIE;
 use http::response::Parts;
 

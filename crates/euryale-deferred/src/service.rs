@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use euryale_core::{AnswerGate, BoxError, Error, Response};
+use euryale_core::transaction::AnswerGate;
+use euryale_core::{BoxError, Error, Response};
 use http::Method;
 use tower_service::Service;
 

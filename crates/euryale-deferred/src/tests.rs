@@ -4,10 +4,9 @@ use std::io::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
+use euryale_core::body::{BlobHandle, WriterHandle};
 use euryale_core::error::{APPLICATION, ELAPSED, LANE_FULL, PANICKED, UNAVAILABLE};
-use euryale_core::{
-    Blob, BlobHandle, Body, BoxError, Deferred, Error, Ledger, Response, WriterHandle,
-};
+use euryale_core::{Blob, Body, BoxError, Deferred, Error, Ledger, Response};
 use euryale_test::assert_quiet;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE};
 use http::{HeaderValue, Method, StatusCode};

@@ -3,8 +3,9 @@
 
 use std::io;
 
-use euryale_core::{Access, Attempt, History, TransactionOptions};
-use euryale_core::{BlockingLane, Body, Deferred, Error, Response, Transaction};
+use euryale_core::threads::BlockingLane;
+use euryale_core::transaction::{Access, Attempt, History, TransactionOptions};
+use euryale_core::{Body, Deferred, Error, Response, Transaction};
 use euryale_deferred::DeferredLayer;
 use euryale_test::{CountingDatabase, Lender, Log, assert_quiet};
 use http_body_util::BodyExt;

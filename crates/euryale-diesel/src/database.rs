@@ -6,7 +6,8 @@ use std::time::Instant;
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel::{QueryResult, SqliteConnection};
-use euryale_core::{Access, Begin, BoxError, Database, Fault};
+use euryale_core::transaction::{Access, Begin, Fault};
+use euryale_core::{BoxError, Database};
 
 use crate::sqlite::wait;
 use crate::{DeadlinePassed, Sqlite, TransactionLeftOpen};

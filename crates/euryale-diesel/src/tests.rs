@@ -5,7 +5,8 @@ use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionMa
 use diesel::prelude::*;
 use euryale_connection::Pool;
 use euryale_core::error::{APPLICATION, CONFLICT, STORAGE_FULL, UNAVAILABLE};
-use euryale_core::{Access, Begin, Database, Fault, Ledger};
+use euryale_core::transaction::{Access, Begin, Fault};
+use euryale_core::{Database, Ledger};
 use euryale_test::assert_quiet;
 use libsqlite3_sys as _;
 use tempfile::TempDir;

@@ -1,6 +1,6 @@
 //! From what a trusted proxy says to what a request is.
 
-use euryale_core::PeerAddr;
+use euryale_core::request::PeerAddr;
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::{Authority, Scheme};

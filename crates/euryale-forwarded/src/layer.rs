@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use euryale_core::PeerAddr;
+use euryale_core::request::PeerAddr;
 use http::Extensions;
 use tower_layer::Layer;
 
@@ -58,8 +58,8 @@ impl ForwardedLayer {
         self
     }
 
-    /// Where to look for the peer of a request. Default: [`Peer`](euryale_core::Peer), which
-    /// `euryale-server` puts there.
+    /// Where to look for the peer of a request. Default: [`Peer`](euryale_core::request::Peer),
+    /// which `euryale-server` puts there.
     ///
     /// With `axum::serve` it is axum's `ConnectInfo`, which is there when the router is served with
     /// it:

@@ -6,7 +6,8 @@
 //! no header that reaches the application identifies a client.
 //!
 //! ```
-//! use euryale_core::{Body, Peer, PeerAddr, Response};
+//! use euryale_core::request::{Peer, PeerAddr};
+//! use euryale_core::{Body, Response};
 //! use euryale_forwarded::{Client, ForwardedLayer, PublicUrl};
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
 //!
@@ -42,7 +43,7 @@
 //! * **Trusted proxies** are a list of networks, and `unix` for every process that may connect to a
 //!   Unix socket ([`TrustedProxies`]). The list is empty by default.
 //! * **The peer's address** is set by the server. `euryale-server`, and `SendfileListener` for
-//!   `axum::serve`, put a [`Peer`](euryale_core::Peer) into each request. Under plain
+//!   `axum::serve`, put a [`Peer`](euryale_core::request::Peer) into each request. Under plain
 //!   `axum::serve`, [`ForwardedLayer::peer`] says where to find it; without that nobody is trusted,
 //!   and the log says so once.
 //! * **The accepted fields** are a list ([`ForwardedLayer::fields`]). A trusted proxy must set or

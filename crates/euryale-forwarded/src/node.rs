@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-use euryale_core::PeerAddr;
+use euryale_core::request::PeerAddr;
 
 use crate::TrustedProxies;
 use crate::refusal::Malformed;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Once};
 
-use euryale_core::{Peer, PeerAddr};
+use euryale_core::request::{Peer, PeerAddr};
 use http::Extensions;
 
 use crate::TrustedProxies;

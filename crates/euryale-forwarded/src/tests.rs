@@ -7,7 +7,8 @@ mod tables;
 
 use std::convert::Infallible;
 
-use euryale_core::{Body, Peer, PeerAddr, Response};
+use euryale_core::request::{Peer, PeerAddr};
+use euryale_core::{Body, Response};
 use http::{Request, StatusCode, Uri, Version};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use euryale_core::PeerAddr;
+use euryale_core::request::PeerAddr;
 use ipnet::IpNet;
 
 /// A proxy, or a network of them: `192.0.2.1`, `10.0.0.0/8`, `2001:db8::/32`, or `unix` for whoever
@@ -98,7 +98,7 @@ impl std::error::Error for InvalidProxy {}
 ///
 /// let proxies: TrustedProxies = "127.0.0.1, 10.0.0.0/8, unix".parse()?;
 /// assert!(proxies.contain(std::net::SocketAddr::from(([10, 1, 2, 3], 4)).into()));
-/// assert!(!TrustedProxies::none().contain(euryale_core::PeerAddr::Unix));
+/// assert!(!TrustedProxies::none().contain(euryale_core::request::PeerAddr::Unix));
 /// # Ok::<(), euryale_forwarded::InvalidProxy>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

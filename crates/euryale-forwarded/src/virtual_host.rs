@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use euryale_core::{BoxError, PeerAddr, Response};
+use euryale_core::request::PeerAddr;
+use euryale_core::{BoxError, Response};
 use http::request::Parts;
 use http::{Extensions, Request};
 use tower_layer::Layer;

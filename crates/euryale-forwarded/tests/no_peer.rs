@@ -3,7 +3,8 @@
 
 use std::convert::Infallible;
 
-use euryale_core::{Body, Peer, PeerAddr, Response};
+use euryale_core::request::{Peer, PeerAddr};
+use euryale_core::{Body, Response};
 use euryale_forwarded::{Client, ForwardedLayer, TrustedProxies};
 use euryale_test::Log;
 use http::Request;

@@ -6,7 +6,8 @@ use std::io;
 use std::net::ToSocketAddrs;
 use std::time::{Duration, Instant};
 
-use euryale_core::{BoxError, Interrupt};
+use euryale_core::BoxError;
+use euryale_core::transaction::Interrupt;
 use tokio_postgres::Config;
 use tokio_postgres::error::SqlState;
 

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use euryale_core::{Access, Interrupt};
+use euryale_core::transaction::{Access, Interrupt};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 

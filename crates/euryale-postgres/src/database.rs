@@ -2,7 +2,8 @@
 
 use std::error::Error as StdError;
 
-use euryale_core::{Begin, BoxError, Database, Doubt, Fault, Interrupt, Settled};
+use euryale_core::transaction::{Begin, Doubt, Fault, Interrupt, Settled};
+use euryale_core::{BoxError, Database};
 
 use crate::error::{Error, fault_of};
 use crate::marks::Mark;

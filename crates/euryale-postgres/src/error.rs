@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
-use euryale_core::Fault;
+use euryale_core::transaction::Fault;
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
 use crate::sqlstate::{self, Answer, Situation};
@@ -117,7 +117,7 @@ impl StdError for Error {
 /// What an error of tokio-postgres means when nobody says in which transaction it happened.
 pub(crate) fn fault_of(error: &tokio_postgres::Error) -> Fault {
     let at = Situation {
-        access: euryale_core::Access::Write,
+        access: euryale_core::transaction::Access::Write,
         committing: false,
         bounds_locks: false,
     };

@@ -2,7 +2,7 @@
 //!
 //! <https://www.postgresql.org/docs/15/errcodes-appendix.html>
 
-use euryale_core::{Access, Fault};
+use euryale_core::transaction::{Access, Fault};
 
 /// What a server said, as far as it decides what to do.
 #[derive(Clone, Copy, Debug)]

@@ -9,9 +9,8 @@ mod transaction;
 
 use std::sync::Arc;
 
-use euryale_core::{
-    Abort, Access, Attempt, Database, Error, History, Outcome, Transaction, TransactionOptions,
-};
+use euryale_core::transaction::{Access, Attempt, History, Outcome, TransactionOptions};
+use euryale_core::{Abort, Database, Error, Transaction};
 use euryale_test::Lender;
 use euryale_test::engines::Postgres as Server;
 

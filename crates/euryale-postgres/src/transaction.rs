@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use euryale_core::{Access, Begin, BoxError, Settled};
+use euryale_core::BoxError;
+use euryale_core::transaction::{Access, Begin, Settled};
 
 use tokio_postgres::SimpleQueryMessage;
 

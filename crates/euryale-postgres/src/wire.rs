@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use euryale_core::Interrupt;
+use euryale_core::transaction::Interrupt;
 use tokio_postgres::error::DbError;
 use tokio_postgres::{AsyncMessage, Connection};
 

@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use euryale_core::{Attempt, Pending};
+use euryale_core::error::Pending;
+use euryale_core::transaction::Attempt;
 
 use crate::PromiseError;
 use crate::key::KeyId;

@@ -4,8 +4,9 @@ use std::convert::Infallible;
 use std::fmt;
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use euryale_core::Error;
 use euryale_core::error::APPLICATION;
-use euryale_core::{Attempt, Error, History};
+use euryale_core::transaction::{Attempt, History};
 use http::request::Parts;
 
 use crate::scope::Scope;
@@ -23,7 +24,8 @@ use crate::{Promises, PromisesExt};
 /// use std::convert::Infallible;
 ///
 /// use axum::{Router, routing::get};
-/// use euryale_core::{Abort, Error, Request, SpooledBody};
+/// use euryale_core::body::SpooledBody;
+/// use euryale_core::{Abort, Error, Request};
 /// use euryale_promise::{HandlerPromises, PromisesExt, RepublishLayer};
 /// use euryale_respond::RespondLayer;
 /// use tower::{ServiceBuilder, ServiceExt};

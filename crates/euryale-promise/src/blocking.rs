@@ -1,7 +1,8 @@
 //! Promises that block, on a fixed number of threads.
 
+use euryale_core::error::PanicMessage;
 use euryale_core::ledger::GaugeGuard;
-use euryale_core::{BlockingLane, PanicMessage};
+use euryale_core::threads::BlockingLane;
 
 use crate::asks::Value;
 use crate::{PromiseBook, PromiseError};

@@ -4,7 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
-use euryale_core::{BoxError, ErrorChain, PanicMessage};
+use euryale_core::BoxError;
+use euryale_core::error::{ErrorChain, PanicMessage};
 
 /// Why a promise has no value: a value itself, which the next pass sees.
 ///

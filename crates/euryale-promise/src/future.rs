@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::{fmt, mem};
 
+use euryale_core::Error;
 use euryale_core::error::Code;
 use euryale_core::ledger::GaugeGuard;
-use euryale_core::{Error, History, SnapshotPin, Stage, Times};
+use euryale_core::request::{Stage, Times};
+use euryale_core::transaction::{History, SnapshotPin};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower_service::Service;

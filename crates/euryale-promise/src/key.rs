@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use euryale_core::PanicMessage;
+use euryale_core::error::PanicMessage;
 
 use crate::asks::Value;
 

@@ -4,7 +4,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use euryale_core::{Attempt, Pending};
+use euryale_core::error::Pending;
+use euryale_core::transaction::Attempt;
 
 use crate::PromiseError;
 use crate::asks::{Value, pending};

@@ -6,7 +6,9 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use euryale_core::{Attempt, BoxError, Pending};
+use euryale_core::BoxError;
+use euryale_core::error::Pending;
+use euryale_core::transaction::Attempt;
 
 use crate::asks::{Ask, Asks, Job, Sharing, Terms, Value, gate};
 use crate::key::KeyId;

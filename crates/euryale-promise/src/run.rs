@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use euryale_core::error::{CatchPanic, PanicMessage};
 use euryale_core::ledger::GaugeGuard;
-use euryale_core::{CatchPanic, PanicMessage};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;

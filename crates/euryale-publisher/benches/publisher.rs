@@ -6,9 +6,9 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use criterion::{BatchSize, Criterion};
-use euryale_core::{
-    Body, Claim, Error, Lease, Publication, Request, Response, SpooledBody, publisher_fn,
-};
+use euryale_core::body::SpooledBody;
+use euryale_core::transaction::{Claim, Lease, Publication};
+use euryale_core::{Body, Error, Request, Response, publisher_fn};
 use euryale_publisher::Publish;
 use euryale_test::{Lender, bench_main};
 use tower::Service;

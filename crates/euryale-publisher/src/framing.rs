@@ -1,6 +1,7 @@
 //! How a request is published, and what that means for its answer.
 
-use euryale_core::{Body, Ledger, Response, own_framing};
+use euryale_core::body::own_framing;
+use euryale_core::{Body, Ledger, Response};
 use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode};
 use http_body::Body as _;

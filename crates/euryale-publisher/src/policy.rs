@@ -9,7 +9,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use euryale_core::{Attempted, ConflictRule, Error, History, Ledger, Route};
+use euryale_core::request::Route;
+use euryale_core::transaction::{Attempted, ConflictRule, History};
+use euryale_core::{Error, Ledger};
 use tokio::time::Sleep;
 use tower::retry::Policy;
 

@@ -9,10 +9,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use euryale_core::error::APPLICATION;
-use euryale_core::{
-    Access, AnswerGate, Attempt, Claim, Error, History, Lease, Outcome, Publication, Publisher,
-    Request, Response, SnapshotPin, StopWhen, Transaction, TransactionOptions,
+use euryale_core::transaction::{
+    Access, AnswerGate, Attempt, Claim, History, Lease, Outcome, Publication, SnapshotPin,
+    StopWhen, TransactionOptions,
 };
+use euryale_core::{Error, Publisher, Request, Response, Transaction};
 use http::StatusCode;
 use tower_service::Service;
 

@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use euryale_connection::{ConnectionLimitLayer, Pool};
+use euryale_core::body::{BlobHandle, DeferredHandle, SpooledBody};
 use euryale_core::error::{APPLICATION, IN_DOUBT, PUBLISH_ELAPSED};
+use euryale_core::transaction::{Access, Attempt, Fault};
 use euryale_core::{
-    Abort, Access, Attempt, Blob, BlobHandle, Body, DeferredHandle, Error, Fault, Publisher,
-    Request, Response, SpooledBody, Transaction, publisher_fn,
+    Abort, Blob, Body, Error, Publisher, Request, Response, Transaction, publisher_fn,
 };
 use euryale_test::Behaviour::Fail;
 use euryale_test::{CountingDatabase, Gate, Step, TestError, assert_quiet, eventually};

@@ -2,7 +2,8 @@
 //! process's.
 
 use euryale_core::error::{APPLICATION, CONFLICT, Code};
-use euryale_core::{Error, Ledger, Request, Route};
+use euryale_core::request::Route;
+use euryale_core::{Error, Ledger, Request};
 use euryale_publisher::{ConflictBook, ConflictPolicy, PerRoute};
 use euryale_test::Log;
 use tower::retry::RetryLayer;

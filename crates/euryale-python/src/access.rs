@@ -7,8 +7,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use euryale::Response;
 use euryale::forwarded::Client;
-use euryale::{Peer, Response};
+use euryale::request::Peer;
 use http::header::{HeaderName, REFERER, USER_AGENT};
 use http::{HeaderMap, Request};
 use tower_service::Service;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use euryale::{Abort, Access, Body, Publisher, Request, Response, Transaction};
+use euryale::transaction::Access;
+use euryale::{Abort, Body, Publisher, Request, Response, Transaction};
 use euryale_wsgi::{AnswerBudget, Exchange, Failure, Incomplete, Limits, Unlock};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};

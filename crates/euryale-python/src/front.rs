@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use euryale::body::Descriptors;
 use euryale::forwarded::{ForwardedLayer, TrustedProxies, TrustedProxy};
 use euryale::spool::{SpoolBudget, SpoolLayer};
-use euryale::{Descriptors, Ledger, Pool, Stack, StackLayers};
+use euryale::{Ledger, Pool, Stack, StackLayers};
 use euryale_server::{Listener, Server, Shutdown};
 use euryale_wsgi::Settings;
 use http::HeaderValue;

@@ -4,7 +4,8 @@ use std::sync::{Arc, OnceLock};
 use std::task::Context;
 use std::time::Duration;
 
-use euryale::{Ledger, Pool, Reserve};
+use euryale::body::Reserve;
+use euryale::{Ledger, Pool};
 use euryale_admin::{Admin, Held, StatusDetails};
 use euryale_agent_check::{AgentCheck, Load, Standing};
 use euryale_server::{Listener, Readiness, Server, Shutdown};

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
+use euryale::body::Descriptors;
 use euryale::forwarded::ForwardedLayer;
-use euryale::{Descriptors, Ledger, Pool, StackLayers};
+use euryale::{Ledger, Pool, StackLayers};
 use euryale_server::{DescriptorLimit, DescriptorShares, Listener, Shutdown};
 use euryale_wsgi::{AnswerBudget, Limits, Settings};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};

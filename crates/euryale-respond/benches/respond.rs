@@ -6,7 +6,8 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use criterion::{BatchSize, Criterion};
-use euryale_core::{Body, Error, Request, Response, SpooledBody};
+use euryale_core::body::SpooledBody;
+use euryale_core::{Body, Error, Request, Response};
 use euryale_respond::RespondLayer;
 use euryale_test::bench_main;
 use tower::{Service, service_fn};

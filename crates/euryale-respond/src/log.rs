@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
-use euryale_core::error::Level;
-use euryale_core::{Error, ErrorChain};
+use euryale_core::Error;
+use euryale_core::error::{ErrorChain, Level};
 
 use crate::page::Asked;
 

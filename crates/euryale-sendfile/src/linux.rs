@@ -10,7 +10,8 @@ mod windows;
 
 use std::sync::Arc;
 
-use euryale_core::{Blob, BlobHandle};
+use euryale_core::Blob;
+use euryale_core::body::BlobHandle;
 use http::header::CONTENT_ENCODING;
 use http::{HeaderValue, Response};
 use http_body::Body;

@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use euryale_core::Reserve;
+use euryale_core::body::Reserve;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The descriptors that this process may have open: raised to the most that the system allows, with
@@ -146,7 +146,7 @@ impl DescriptorLimit {
 pub struct DescriptorShares {
     /// For [`Server::max_sockets`](crate::Server::max_sockets).
     pub sockets: usize,
-    /// For [`Descriptors`](euryale_core::Descriptors): files that requests have open.
+    /// For [`Descriptors`](euryale_core::body::Descriptors): files that requests have open.
     pub files: usize,
     /// Connections to the database, of three descriptors each.
     pub connections: usize,

@@ -10,7 +10,8 @@ use std::task::{Context, Poll, ready};
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
-use euryale_core::{Body, BoxError, Peer};
+use euryale_core::request::Peer;
+use euryale_core::{Body, BoxError};
 use euryale_sendfile::{Windows, arm};
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};

@@ -21,7 +21,8 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
-use euryale_core::{BlockingLane, Ledger};
+use euryale_core::Ledger;
+use euryale_core::threads::BlockingLane;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// How often the heap is checked. A check takes a millisecond or less.

@@ -130,9 +130,9 @@
 //!
 //! # Behind a proxy
 //!
-//! [`Peer`](euryale_core::Peer) is the proxy, or the address that it reports through the PROXY
-//! protocol. Forwarded headers are ignored here. Keep [`Server::idle_timeout`] longer than the
-//! proxy's own idle time-out.
+//! [`Peer`](euryale_core::request::Peer) is the proxy, or the address that it reports through the
+//! PROXY protocol. Forwarded headers are ignored here. Keep [`Server::idle_timeout`] longer than
+//! the proxy's own idle time-out.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -10,7 +10,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Poll;
 
-use euryale_core::{PeerAddr, Reserve};
+use euryale_core::body::Reserve;
+use euryale_core::request::PeerAddr;
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
@@ -81,7 +82,7 @@ impl Listener {
     /// a header is refused, because it is not HTTP, so no peer can choose whether it is trusted.
     ///
     /// The header precedes TLS. A balancer that ended TLS itself can say so with version 2
-    /// ([`Peer::is_tls`](euryale_core::Peer::is_tls)).
+    /// ([`Peer::is_tls`](euryale_core::request::Peer::is_tls)).
     #[must_use]
     pub fn proxy_protocol(
         mut self,

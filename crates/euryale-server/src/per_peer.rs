@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use euryale_core::PeerAddr;
+use euryale_core::request::PeerAddr;
 
 /// The sockets of each address, as far as they are limited.
 #[derive(Clone, Debug)]

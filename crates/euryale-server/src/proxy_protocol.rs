@@ -7,7 +7,7 @@ mod tests;
 mod v1;
 mod v2;
 
-use euryale_core::PeerAddr;
+use euryale_core::request::PeerAddr;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The contents of a header.

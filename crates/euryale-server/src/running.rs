@@ -95,7 +95,7 @@ impl RunningServer {
     /// Returns freed memory to the system until everything is cut. It is the memory of the process,
     /// so one of its servers is enough.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    pub(crate) fn keep_heap_small(&self, lane: euryale_core::BlockingLane) {
+    pub(crate) fn keep_heap_small(&self, lane: euryale_core::threads::BlockingLane) {
         let cut = self.shared.cut.clone();
         let keep_small = crate::heap::keep_small(lane, self.shared.ledger.clone());
         tokio::spawn(cut.run_until_cancelled_owned(keep_small));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-use euryale_core::BlockingLane;
+use euryale_core::threads::BlockingLane;
 use euryale_core::{BoxError, Ledger};
 use http::{Request, Response};
 use tower_service::Service;
@@ -298,7 +298,7 @@ impl Server {
     ///
     /// `service` is an axum `Router`, or any clonable service that takes [`Incoming`] bodies and
     /// never fails. It is cloned for every socket and for every request. In the extensions of each
-    /// request it finds [`Peer`](euryale_core::Peer).
+    /// request it finds [`Peer`](euryale_core::request::Peer).
     ///
     /// The drain closes the listeners first. Idle sockets close at once; others finish the response
     /// in flight (HTTP/1: with `Connection: close` if its head is still to come; HTTP/2: GOAWAY,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use euryale_core::{Route, Stage, Times};
+use euryale_core::request::{Route, Stage, Times};
 use http::{Method, StatusCode};
 
 /// Keeps the slowest requests of the last minutes. Give it to

@@ -12,7 +12,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use euryale_core::{BlobHandle, BlobParts, Body, BoxError};
+use euryale_core::body::{BlobHandle, BlobParts};
+use euryale_core::{Body, BoxError};
 use http::Response;
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};

@@ -5,7 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use euryale_core::{BoxError, Peer, PeerAddr};
+use euryale_core::BoxError;
+use euryale_core::request::{Peer, PeerAddr};
 use euryale_sendfile::{SendfileIo, Windows};
 use http::{Request, Response};
 use tokio::sync::OwnedSemaphorePermit;

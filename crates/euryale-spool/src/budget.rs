@@ -7,7 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use euryale_core::{Descriptor, Descriptors, Error};
+use euryale_core::Error;
+use euryale_core::body::{Descriptor, Descriptors};
 
 use crate::SPOOL_BUSY;
 use crate::layer::Settings;

@@ -10,7 +10,7 @@ mod urlencoded;
 
 use std::sync::Arc;
 
-use euryale_core::SpooledBody;
+use euryale_core::body::SpooledBody;
 use http::HeaderValue;
 
 use crate::budget::MemoryCharge;

@@ -4,8 +4,9 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use euryale_core::Error;
+use euryale_core::body::SpooledBody;
 use euryale_core::ledger::GaugeGuard;
-use euryale_core::{Error, SpooledBody};
 
 use crate::budget::{Buffer, MemoryCharge, Share};
 use crate::layer::Settings;

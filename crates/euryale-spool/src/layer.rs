@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use euryale_core::{Admit, BlockingLane, Ledger};
+use euryale_core::Ledger;
+use euryale_core::request::Admit;
+use euryale_core::threads::BlockingLane;
 use http::request::Parts;
 use tower_layer::Layer;
 

@@ -49,17 +49,18 @@
 //!
 //! Bodies are kept in memory up to 512 KiB ([`SpoolLayer::memory`]), and beyond that in an unnamed
 //! file. A few blocking threads write these files, and a file disappears when it is closed, even by
-//! a crash. [`Admit`](euryale_core::Admit) is asked before the first byte is read, and so before
-//! `100 Continue` is sent: a body that would be thrown away is not read.
+//! a crash. [`Admit`](euryale_core::request::Admit) is asked before the first byte is read, and so
+//! before `100 Continue` is sent: a body that would be thrown away is not read.
 //!
 //! All bodies together hold no more than their [`SpoolBudget`] allows until their last clones are
 //! dropped, including those of queued and suspended requests. A body for which the budget has no
 //! memory left goes to a file, however small it is.
 //!
-//! A body in a file can be kept without a copy: [`persist`](euryale_core::SpooledBody::persist)
-//! links it into place. With the feature `forms`, [`SpoolLayer::forms`] parses forms while they
-//! arrive, and each file in a form can be kept in the same way. A body that has been spooled
-//! already, and is passed on as a [`Body`](euryale_core::Body), is not spooled again.
+//! A body in a file can be kept without a copy:
+//! [`persist`](euryale_core::body::SpooledBody::persist) links it into place. With the feature
+//! `forms`, [`SpoolLayer::forms`] parses forms while they arrive, and each file in a form can be
+//! kept in the same way. A body that has been spooled already, and is passed on as a
+//! [`Body`](euryale_core::Body), is not spooled again.
 //!
 //! It replaces, from Zope: Medusa's `zhttp_collector`, waitress's input buffers, and `FileUpload`.
 //!

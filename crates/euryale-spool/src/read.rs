@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::{Buf, Bytes};
+use euryale_core::body::SpooledBody;
 use euryale_core::error::BODY_STALLED;
-use euryale_core::{BoxError, Error, SpooledBody};
+use euryale_core::{BoxError, Error};
 use http_body::{Body, Frame};
 use tokio::time::Instant;
 

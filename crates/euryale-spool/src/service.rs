@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use euryale_core::{Admit, Body, BoxError, Error, Request, Stage, Times};
+use euryale_core::request::{Admit, Stage, Times};
+use euryale_core::{Body, BoxError, Error, Request};
 use tokio::time::Instant;
 use tower_service::Service;
 

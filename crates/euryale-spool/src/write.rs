@@ -4,7 +4,9 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use euryale_core::{Blob, BlockingLane, Done, UnnamedFile, close_elsewhere};
+use euryale_core::Blob;
+use euryale_core::body::UnnamedFile;
+use euryale_core::threads::{BlockingLane, Done, close_elsewhere};
 
 use crate::budget::{Buffer, FileCharge, MemoryCharge, Share};
 use crate::layer::Settings;

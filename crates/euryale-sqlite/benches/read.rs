@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use criterion::Criterion;
-use euryale_core::{Access, BoxError, Database};
+use euryale_core::transaction::Access;
+use euryale_core::{BoxError, Database};
 use euryale_sqlite::{Connection, Sqlite};
 use euryale_test::bench_main;
 use tempfile::TempDir;

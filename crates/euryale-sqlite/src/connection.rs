@@ -4,7 +4,8 @@ use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use euryale_core::{Access, Begin, BoxError, Interrupt};
+use euryale_core::BoxError;
+use euryale_core::transaction::{Access, Begin, Interrupt};
 use rusqlite::{ErrorCode, ffi};
 
 use crate::error::{FileReplaced, TransactionEnded};

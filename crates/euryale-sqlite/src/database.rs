@@ -3,8 +3,9 @@
 use std::error::Error;
 
 #[cfg(feature = "snapshot")]
-use euryale_core::Snapshot;
-use euryale_core::{Begin, BoxError, Database, Fault, Interrupt};
+use euryale_core::transaction::Snapshot;
+use euryale_core::transaction::{Begin, Fault, Interrupt};
+use euryale_core::{BoxError, Database};
 use rusqlite::ffi::{self, ErrorCode};
 
 use crate::{Connection, FileReplaced, Sqlite};

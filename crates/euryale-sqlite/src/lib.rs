@@ -8,7 +8,8 @@
 //! # Example
 //!
 //! ```
-//! use euryale_core::{Abort, Access, Body, Database, Request, Response, Transaction};
+//! use euryale_core::transaction::Access;
+//! use euryale_core::{Abort, Body, Database, Request, Response, Transaction};
 //! use euryale_sqlite::Sqlite;
 //!
 //! fn notes(_: &Request, transaction: &mut Transaction<'_, Sqlite>) -> Result<Response, Abort> {

@@ -4,7 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 
-use euryale_core::{Access, BoxError};
+use euryale_core::BoxError;
+use euryale_core::transaction::Access;
 
 use crate::sqlite::PATIENCE;
 use crate::{Connection, OpenError, Sqlite};

@@ -10,10 +10,11 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use euryale_core::{
-    Abort, Access, Attempt, BoxError, Database, DropReason, Error, Fault, History, Lease,
-    LeaseSource, Ledger, Outcome, Switch, Transaction, TransactionOptions,
+use euryale_core::transaction::{
+    Access, Attempt, DropReason, Fault, History, Lease, LeaseSource, Outcome, Switch,
+    TransactionOptions,
 };
+use euryale_core::{Abort, BoxError, Database, Error, Ledger, Transaction};
 use tempfile::TempDir;
 
 use crate::{Connection, Sqlite};

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use euryale_core::Interrupt;
+use euryale_core::transaction::Interrupt;
 
 /// How often a waiting writer checks whether it was stopped.
 const LOOK: Duration = Duration::from_millis(20);

@@ -7,7 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use euryale_core::{Blob, BoxError, Database, Descriptors, Ledger, SpooledBody, Transaction};
+use euryale_core::body::{Descriptors, SpooledBody};
+use euryale_core::{Blob, BoxError, Database, Ledger, Transaction};
 
 use crate::mark;
 use crate::participants::{Keep, Remove};

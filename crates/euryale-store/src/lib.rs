@@ -12,7 +12,8 @@
 //!
 //! ```
 //! use euryale_connection::Pool;
-//! use euryale_core::{Abort, SpooledBody};
+//! use euryale_core::Abort;
+//! use euryale_core::body::SpooledBody;
 //! use euryale_store::{BlobStore, FolderStore};
 //! use euryale_test::CountingDatabase; // stands for your database
 //!

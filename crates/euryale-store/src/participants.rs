@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use euryale_core::{BoxError, Participant, SpooledBody};
+use euryale_core::BoxError;
+use euryale_core::body::SpooledBody;
+use euryale_core::transaction::Participant;
 
 use crate::FolderStore;
 use crate::folder::gone;

@@ -7,7 +7,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use euryale_core::{Blob, Database, SpooledBody, Transaction};
+use euryale_core::body::SpooledBody;
+use euryale_core::{Blob, Database, Transaction};
 
 /// Keeps blobs under names, together with the transactions of a database that knows the names.
 ///
@@ -16,7 +17,8 @@ use euryale_core::{Blob, Database, SpooledBody, Transaction};
 ///
 /// ```
 /// use euryale_store::BlobStore;
-/// use euryale_core::{Abort, Database, Request, SpooledBody, Transaction};
+/// use euryale_core::body::SpooledBody;
+/// use euryale_core::{Abort, Database, Request, Transaction};
 ///
 /// /// Keeps the body of a request; the caller writes the name into a row, in the same transaction.
 /// fn upload<D: Database>(
@@ -40,8 +42,8 @@ use euryale_core::{Blob, Database, SpooledBody, Transaction};
 ///
 /// # What an implementation does
 ///
-/// It joins transactions with [`Participant`](euryale_core::Participant)s, which learn how they
-/// end:
+/// It joins transactions with [`Participant`](euryale_core::transaction::Participant)s, which learn
+/// how they end:
 ///
 /// | | keep | remove |
 /// |---|---|---|

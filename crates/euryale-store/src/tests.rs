@@ -8,7 +8,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use euryale_connection::Pool;
-use euryale_core::{Abort, Error, Ledger, SpooledBody, Transaction};
+use euryale_core::body::SpooledBody;
+use euryale_core::{Abort, Error, Ledger, Transaction};
 use euryale_test::{CountingDatabase, assert_quiet};
 use tempfile::TempDir;
 

@@ -6,8 +6,10 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
+use euryale_core::error::{CatchPanic, PanicMessage};
 use euryale_core::ledger::Counter;
-use euryale_core::{CatchPanic, Error, Internal, InternalRequest, PanicMessage, Response, Route};
+use euryale_core::request::{Internal, InternalRequest, Route};
+use euryale_core::{Error, Response};
 use http::header::LOCATION;
 use http::{Extensions, StatusCode, Uri, request};
 use tokio::time::{Instant, timeout_at};
@@ -22,7 +24,7 @@ type Allow = Arc<dyn Fn(&Uri) -> bool + Send + Sync>;
 /// ```
 /// use std::sync::Arc;
 ///
-/// use euryale_core::Route;
+/// use euryale_core::request::Route;
 /// use euryale_subrequest::{Fetch, in_time, resolve};
 /// use http::request::Parts;
 /// use tokio::time::{Duration, Instant};

@@ -40,9 +40,9 @@ const OWN: [HeaderName; 28] = [
 ];
 
 /// A GET request for `uri` on behalf of the page that `page` asked for, to be sent through
-/// [`Internal`](euryale_core::Internal): with the same cookies, language, credentials and client,
-/// and with the page request's extensions. Conditions, ranges, codings, and fields about the page's
-/// own body and socket are left out. It accepts HTML.
+/// [`Internal`](euryale_core::request::Internal): with the same cookies, language, credentials and
+/// client, and with the page request's extensions. Conditions, ranges, codings, and fields about
+/// the page's own body and socket are left out. It accepts HTML.
 ///
 /// Its route is the page's; set another one in its extensions if needed.
 pub fn sub_request(page: &request::Parts, uri: Uri) -> http::Request<Body> {

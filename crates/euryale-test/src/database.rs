@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use euryale_core::{Access, Begin, BoxError, Database, Doubt, Fault, Interrupt, Settled};
+use euryale_core::transaction::{Access, Begin, Doubt, Fault, Interrupt, Settled};
+use euryale_core::{BoxError, Database};
 
 use crate::Gate;
 use crate::gate::PATIENCE;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use euryale_core::{BoxError, Database, DropReason, Lease, LeaseSource, Ledger, Switch};
+use euryale_core::transaction::{DropReason, Lease, LeaseSource, Switch};
+use euryale_core::{BoxError, Database, Ledger};
 
 /// A pool of one, in the caller's thread: for tests of what happens to a lease.
 #[derive(Debug)]

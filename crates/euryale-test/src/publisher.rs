@@ -2,7 +2,8 @@
 
 use std::panic::resume_unwind;
 
-use euryale_core::{Abort, Body, Fault, Publisher, Request, Response, Transaction};
+use euryale_core::transaction::Fault;
+use euryale_core::{Abort, Body, Publisher, Request, Response, Transaction};
 use http::StatusCode;
 
 use crate::{CountingDatabase, Gate, TestError};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use euryale_core::Route;
+use euryale_core::request::Route;
 use euryale_subrequest::{Caching, Document, Fetch, FetchError, in_time, resolve};
 use euryale_transform::Page;
 use tokio::task::JoinSet;

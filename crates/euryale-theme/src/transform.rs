@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use euryale_core::ledger::Book;
-use euryale_core::{BoxError, Ledger, Peer};
+use euryale_core::request::Peer;
+use euryale_core::{BoxError, Ledger};
 use euryale_diazo::{Context, Parameter};
 use euryale_transform::{Page, Transform, TransformPage, order};
 use http::header::HOST;
@@ -57,11 +58,11 @@ impl ThemeParameters {
 /// theme asks for both.
 ///
 /// Documents that rules take content from are fetched first, through
-/// [`Internal`](euryale_core::Internal), eight at a time, for the client of the page; their route
-/// is `theme`. A relative `href` is resolved against the page. A document that is not answered with
-/// 200 and HTML, or not in time, counts as empty; it is logged, and counted by the chain's ledger
-/// (`euryale_theme_documents_total`). Documents are not themed: a page that takes content from
-/// itself takes it from its unthemed form.
+/// [`Internal`](euryale_core::request::Internal), eight at a time, for the client of the page;
+/// their route is `theme`. A relative `href` is resolved against the page. A document that is not
+/// answered with 200 and HTML, or not in time, counts as empty; it is logged, and counted by the
+/// chain's ledger (`euryale_theme_documents_total`). Documents are not themed: a page that takes
+/// content from itself takes it from its unthemed form.
 ///
 /// The caching rules of a page are the strictest combination of its own and its documents'
 /// ([`Caching`]); a page in which a document is missing is not stored.

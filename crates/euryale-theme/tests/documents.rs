@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use euryale_core::error::{Class, Code};
-use euryale_core::{Body, Error, Internal, InternalRequest, Ledger, Response, Route};
+use euryale_core::request::{Internal, InternalRequest, Route};
+use euryale_core::{Body, Error, Ledger, Response};
 use euryale_test::{Log, assert_quiet};
 use euryale_theme::{DocumentBook, LiveTheme, Loader, ThemeTransform};
 use euryale_transform::TransformChainLayer;

@@ -11,7 +11,8 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use euryale_core::{Body, Error, Internal, InternalRequest, Response};
+use euryale_core::request::{Internal, InternalRequest};
+use euryale_core::{Body, Error, Response};
 use euryale_tiles::{HasTiles, Tiles};
 use euryale_transform::TransformChainLayer;
 use http::{Request, header};

@@ -39,7 +39,7 @@ pub enum TileErrorKind {
     Elapsed,
     /// Its service failed without an answer, or the answer broke off.
     Failed,
-    /// There is no [`Internal`](euryale_core::Internal) in the request.
+    /// There is no [`Internal`](euryale_core::request::Internal) in the request.
     NoStack,
 }
 

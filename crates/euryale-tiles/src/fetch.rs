@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use euryale_core::BlockingLane;
+use euryale_core::threads::BlockingLane;
 use euryale_subrequest::{Caching, Fetch, FetchError, in_time};
 use http::{Uri, request as parts};
 use tokio::time::Instant;

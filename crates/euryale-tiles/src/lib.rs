@@ -5,7 +5,8 @@
 //! itself, with its own transaction.
 //!
 //! ```
-//! use euryale_core::{Body, Error, Internal, InternalRequest, Response};
+//! use euryale_core::request::{Internal, InternalRequest};
+//! use euryale_core::{Body, Error, Response};
 //! use euryale_tiles::{HasTiles, Tiles};
 //! use euryale_transform::TransformChainLayer;
 //! use http::{Request, header};
@@ -68,8 +69,8 @@
 //! address several times, it is requested once. The route of these requests is `tile`.
 //!
 //! A view that serves only tiles begins with
-//! [`InternalRequest::require`](euryale_core::InternalRequest::require). No header and no URL from
-//! outside can imitate an internal request.
+//! [`InternalRequest::require`](euryale_core::request::InternalRequest::require). No header and no
+//! URL from outside can imitate an internal request.
 //!
 //! Content that other people wrote must not be able to name tiles, because the application requests
 //! them with the reader's cookies. Pages without [`HasTiles`] are left alone. In pages that have it
@@ -98,10 +99,10 @@
 //!
 //! Each tile takes an ordinary place in the pool's queue, and nothing is held while it waits. A
 //! page fetches as many tiles at a time as there are free connections
-//! ([`Internal::room`](euryale_core::Internal::room)), at most [`parallel`](Tiles::parallel), and
-//! one after another if none is free, so a single connection is enough. The page is kept in memory
-//! until its last tile has arrived. With [`late_after`](Tiles::late_after), its first part is sent
-//! while a slow tile is awaited.
+//! ([`Internal::room`](euryale_core::request::Internal::room)), at most
+//! [`parallel`](Tiles::parallel), and one after another if none is free, so a single connection is
+//! enough. The page is kept in memory until its last tile has arrived. With
+//! [`late_after`](Tiles::late_after), its first part is sent while a slow tile is awaited.
 //!
 //! # Errors
 //!

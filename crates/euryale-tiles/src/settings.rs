@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use euryale_core::Route;
+use euryale_core::request::Route;
 use euryale_transform::Page;
 use http::{Uri, request, response};
 

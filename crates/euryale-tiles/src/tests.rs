@@ -10,7 +10,8 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use euryale_core::{Body, Deferred, Error, Internal, InternalRequest, Ledger, Response};
+use euryale_core::request::{Internal, InternalRequest};
+use euryale_core::{Body, Deferred, Error, Ledger, Response};
 use euryale_test::assert_quiet;
 use euryale_transform::TransformChainLayer;
 use http::Request;

@@ -4,8 +4,10 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 
+use euryale_core::body::BlobHandle;
+use euryale_core::error::PanicMessage;
 use euryale_core::ledger::GaugeGuard;
-use euryale_core::{BlobHandle, Body, PanicMessage, Response};
+use euryale_core::{Body, Response};
 use euryale_subrequest::text as html;
 use http::header::{CONTENT_ENCODING, CONTENT_RANGE};
 use http::{HeaderValue, Method, StatusCode, response};

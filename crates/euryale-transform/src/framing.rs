@@ -1,6 +1,7 @@
 //! Adapts the head to a body that is about to change.
 
-use euryale_core::{BlobHandle, BlobParts, Body, DeferredHandle, Response, WriterHandle};
+use euryale_core::body::{BlobHandle, BlobParts, DeferredHandle, WriterHandle};
+use euryale_core::{Body, Response};
 use http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_TYPE, ETAG, LAST_MODIFIED, TRAILER,

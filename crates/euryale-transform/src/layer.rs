@@ -6,7 +6,8 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use euryale_core::ledger::Book;
-use euryale_core::{BlockingLane, Body, Ledger, Response};
+use euryale_core::threads::BlockingLane;
+use euryale_core::{Body, Ledger, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode, request};
 use tower_layer::Layer;

@@ -4,8 +4,9 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+use euryale_core::Ledger;
 use euryale_core::ledger::Book;
-use euryale_core::{BlockingLane, Ledger};
+use euryale_core::threads::BlockingLane;
 use http::request;
 
 use crate::layer::Settings;
@@ -21,8 +22,8 @@ impl Page {
         Self { request, settings }
     }
 
-    /// The head of the request. [`Internal`](euryale_core::Internal) is in its extensions when a
-    /// stack serves it.
+    /// The head of the request. [`Internal`](euryale_core::request::Internal) is in its extensions
+    /// when a stack serves it.
     pub fn request(&self) -> &request::Parts {
         &self.request
     }

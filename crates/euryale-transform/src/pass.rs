@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use encoding_rs::Encoding;
-use euryale_core::{BoxError, PanicMessage};
+use euryale_core::BoxError;
+use euryale_core::error::PanicMessage;
 use lol_html::errors::RewritingError;
 use lol_html::send::{HtmlRewriter, Settings};
 use lol_html::{AsciiCompatibleEncoding, MemorySettings, OutputSink};

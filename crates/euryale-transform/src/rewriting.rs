@@ -10,7 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use euryale_core::error::{ELAPSED, NO_WORKER};
 use euryale_core::ledger::GaugeGuard;
-use euryale_core::{BlockingLane, Body, BoxError, Error};
+use euryale_core::threads::BlockingLane;
+use euryale_core::{Body, BoxError, Error};
 use http_body::Frame;
 
 use crate::pass::Pass;

@@ -13,7 +13,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use euryale_core::{BlockingLane, Body, BoxError, Ledger, Response};
+use euryale_core::threads::BlockingLane;
+use euryale_core::{Body, BoxError, Ledger, Response};
 use euryale_test::assert_quiet;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method, response};

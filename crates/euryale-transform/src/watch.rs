@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use euryale_core::{BoxError, ErrorChain, PanicMessage};
+use euryale_core::BoxError;
+use euryale_core::error::{ErrorChain, PanicMessage};
 use tracing::Span;
 
 use crate::TransformMeters;

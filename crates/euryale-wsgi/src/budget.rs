@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
-use euryale_core::{Descriptor, Descriptors, Ledger, NoDescriptor, Seldom};
+use euryale_core::Ledger;
+use euryale_core::body::{Descriptor, Descriptors, NoDescriptor};
+use euryale_core::error::Seldom;
 
 pub(crate) use self::charge::{FileCharge, MemoryCharge};
 use crate::WsgiBook;
@@ -33,7 +35,8 @@ use crate::WsgiBook;
 /// A worker that writes a file has 64 KiB of memory more, which is not charged.
 ///
 /// ```
-/// use euryale_core::{Descriptors, Ledger};
+/// use euryale_core::Ledger;
+/// use euryale_core::body::Descriptors;
 /// use euryale_wsgi::AnswerBudget;
 ///
 /// let ledger = Ledger::new();

@@ -4,7 +4,8 @@ use std::fmt;
 use std::io::{self, Write};
 
 use bytes::Bytes;
-use euryale_core::{Blob, Body, SpooledBody, UnnamedFile};
+use euryale_core::body::{SpooledBody, UnnamedFile};
+use euryale_core::{Blob, Body};
 
 use crate::budget::{AnswerBudget, FileCharge, MemoryCharge};
 use crate::failure::Incomplete;

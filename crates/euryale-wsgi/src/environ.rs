@@ -6,7 +6,8 @@ mod tests;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use euryale_core::{Peer, PeerAddr, Request};
+use euryale_core::Request;
+use euryale_core::request::{Peer, PeerAddr};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, TRANSFER_ENCODING};
 use http::{HeaderName, Version};
 use percent_encoding::percent_decode_str;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use euryale_core::{Descriptors, NoDescriptor};
+use euryale_core::body::{Descriptors, NoDescriptor};
 
 use crate::budget::NoRoom;
 use crate::start::Refused;

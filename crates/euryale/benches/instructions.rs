@@ -13,13 +13,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
+use euryale::body::SpooledBody;
 use euryale::spool::SpoolLayer;
+use euryale::transaction::{Access, Attempt, Claim, History, Lease, Publication};
 use euryale::transform::{Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer};
-use euryale::{
-    Access, Attempt, Body, BoxError, Claim, Error, History, Lease, Pool, Publication, Request,
-    Response, SpooledBody,
-};
-use euryale_core::{Transaction, TransactionOptions, publisher_fn};
+use euryale::{Body, BoxError, Error, Pool, Request, Response};
+use euryale_core::transaction::TransactionOptions;
+use euryale_core::{Transaction, publisher_fn};
 use euryale_publisher::Publish;
 use euryale_respond::RespondLayer;
 use euryale_test::{Gate, Lender, eventually};

@@ -128,10 +128,13 @@
 //! | [ConnectionLimit] | [`connection`] | no | `zserver-threads`, ZODB's pool |
 //! | [Publish] | [`publisher`] | **yes** | ZPublisher |
 //!
-//! Each module is a crate of the same name: [`spool`] is `euryale-spool`, which depends on
-//! `euryale-core` and on no other layer. `euryale-theme` is not a module here, because its engine,
-//! `euryale-diazo`, contains an XPath engine, which programs without a theme should not have to
-//! build.
+//! Each of these modules is a crate of the same name: [`spool`] is `euryale-spool`, which depends
+//! on `euryale-core` and on no other layer. `euryale-theme` is not a module here, because its
+//! engine, `euryale-diazo`, contains an XPath engine, which programs without a theme should not
+//! have to build.
+//!
+//! The modules [`body`], [`error`], [`ledger`], [`request`], [`threads`] and [`transaction`] are
+//! those of `euryale-core`. The root has what the author of a publisher writes.
 //!
 //! [Forwarded]: forwarded::ForwardedLayer
 //! [VirtualHost]: forwarded::VirtualHostLayer
@@ -277,14 +280,9 @@ pub use euryale_blob as blob;
 pub use euryale_connection as connection;
 pub use euryale_connection::Pool;
 pub use euryale_core::{
-    Abort, Access, Admit, AlreadyReading, AnswerGate, Attempt, Begin, Blob, BlobHandle,
-    BlockingLane, Body, BodyWriter, BoxError, Claim, CommitGate, ConflictRule, Database, Deferred,
-    Descriptor, Descriptors, Done, DropReason, Error, Fault, History, Internal, InternalRequest,
-    Interrupt, IntoChunk, Lease, LeaseSource, Ledger, NoDescriptor, OrAbort, OrStatus, Outcome,
-    Participant, Peer, PeerAddr, Pending, Phase, Place, Publication, Publisher, PublisherFn,
-    Request, Reserve, Response, Route, Snapshot, SnapshotPin, SpooledBody, Stage, StaysInItsWorker,
-    StopWhen, Stopped, Switch, Task, Times, Transaction, TransactionOptions, Turn, Unavailable,
-    UnnamedFile, Work, error, ledger, publisher_fn,
+    Abort, Blob, Body, BoxError, Database, Deferred, Error, Ledger, OrAbort, OrStatus, Publisher,
+    Request, Response, Transaction, body, error, ledger, publisher_fn, request, threads,
+    transaction,
 };
 pub use euryale_deferred as deferred;
 pub use euryale_forwarded as forwarded;

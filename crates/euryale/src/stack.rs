@@ -13,9 +13,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use euryale_blob::{OffloadLayer, ServeBlobLayer};
 use euryale_connection::{ConnectionLimitLayer, Lane, Pool};
+use euryale_core::request::Internal;
+use euryale_core::transaction::Access;
 use euryale_core::{
-    Abort, Access, Body, BoxError, Database, Error, Internal, Ledger, Publisher, Request, Response,
-    Transaction,
+    Abort, Body, BoxError, Database, Error, Ledger, Publisher, Request, Response, Transaction,
 };
 use euryale_deferred::DeferredLayer;
 use euryale_promise::RepublishLayer;

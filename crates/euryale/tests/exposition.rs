@@ -4,16 +4,18 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use euryale::Ledger;
 use euryale::blob::BlobBook;
 use euryale::connection::PoolBook;
 use euryale::deferred::DeferredBook;
 use euryale::ledger::Histogram;
 use euryale::promise::PromiseBook;
 use euryale::publisher::ConflictBook;
+use euryale::request::Route;
 use euryale::spool::SpoolBook;
 use euryale::tiles::TileBook;
+use euryale::transaction::DropReason;
 use euryale::transform::TransformBook;
-use euryale::{DropReason, Ledger, Route};
 use euryale_sendfile::SendfileBook;
 use euryale_server::ServerBook;
 

@@ -498,7 +498,7 @@ fn blocking_threads_are_taken_in_two_files() {
     );
     for path in [
         "crates/euryale-connection/src/threads.rs",
-        "crates/euryale-core/src/blocking.rs",
+        "crates/euryale-core/src/threads/without_layer.rs",
         "crates/euryale-core/src/tests.rs",
         "crates/euryale-core/tests/a.rs",
         "crates/euryale-core/benches/a.rs",

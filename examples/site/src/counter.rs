@@ -19,8 +19,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use euryale::respond::accepts_html;
-use euryale::{Abort, OrAbort, Request, Response, Transaction};
-use euryale::{BoxError, Unavailable};
+use euryale::transaction::Unavailable;
+use euryale::{Abort, BoxError, OrAbort, Request, Response, Transaction};
 use euryale_sqlite::rusqlite;
 use euryale_sqlite::{Connection, Sqlite};
 use http::{HeaderValue, Method, StatusCode, header};

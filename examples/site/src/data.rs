@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use euryale::store::{BlobStore, FolderStore};
-use euryale::{Access, BoxError, Database};
+use euryale::transaction::Access;
+use euryale::{BoxError, Database};
 use euryale_sqlite::{Connection, Sqlite};
 
 use crate::error::StartError;

@@ -10,8 +10,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use euryale::body::Descriptors;
+use euryale::error::Pending;
 use euryale::promise::{Key, PromiseError, Promises, PromisesExt};
-use euryale::{Abort, Descriptors, Pending, Request, Response, Transaction};
+use euryale::{Abort, Request, Response, Transaction};
 use euryale_sqlite::Sqlite;
 use feed_rs::model::Feed;
 use http::header::RETRY_AFTER;

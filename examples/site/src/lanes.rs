@@ -2,8 +2,9 @@
 //! as many threads as they declare, and outlive a reload: the old and the new site share them.
 
 use euryale::blob::{OffloadLayer, ServeBlobLayer};
+use euryale::threads::BlockingLane;
 use euryale::transform::TransformChainLayer;
-use euryale::{BlockingLane, Ledger, StackLayers};
+use euryale::{Ledger, StackLayers};
 
 use crate::{scale, settings, theme};
 

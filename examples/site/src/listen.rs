@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use euryale::PeerAddr;
+use euryale::request::PeerAddr;
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 

@@ -5,8 +5,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 
 use axum::Router;
+use euryale::Pool;
 use euryale::forwarded::CheckHostLayer;
-use euryale::{PeerAddr, Pool};
+use euryale::request::PeerAddr;
 use euryale_admin::Admin;
 use euryale_agent_check::Resume;
 use euryale_server::rustls::ServerConfig;

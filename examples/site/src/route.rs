@@ -2,7 +2,7 @@
 //! too many.
 
 use axum::extract::Request;
-use euryale::Route;
+use euryale::request::Route;
 use http::Method;
 
 use crate::{counter, form, permits};

@@ -8,12 +8,11 @@ use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use euryale::body::{Descriptors, NoDescriptor, SpooledBody, UnnamedFile};
 use euryale::promise::{Key, PromiseError, PromisesExt};
 use euryale::store::{BlobStore, FolderStore};
-use euryale::{
-    Abort, Blob, BlockingLane, BoxError, Descriptors, NoDescriptor, Request, Response, SpooledBody,
-    Transaction, UnnamedFile,
-};
+use euryale::threads::BlockingLane;
+use euryale::{Abort, Blob, BoxError, Request, Response, Transaction};
 use euryale_sqlite::Sqlite;
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
@@ -250,7 +249,8 @@ fn keep(
 mod tests {
     use std::io::Write;
 
-    use euryale::{Descriptors, Ledger, UnnamedFile};
+    use euryale::Ledger;
+    use euryale::body::{Descriptors, UnnamedFile};
 
     use super::{count, make};
 

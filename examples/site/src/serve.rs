@@ -8,8 +8,9 @@ use std::task::Context;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use euryale::body::Reserve;
 use euryale::connection::{BlockingThreads, PoolBook};
-use euryale::{Ledger, Pool, Reserve};
+use euryale::{Ledger, Pool};
 use euryale_admin::Admin;
 use euryale_server::{
     DescriptorLimit, Drained, Listener, Readiness, Server, Shutdown, Slowest, limit_heap_arenas,

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use axum::extract::Request;
 use axum::response::Response;
+use euryale::Pool;
 use euryale::error::{APPLICATION, Code, UNAVAILABLE};
+use euryale::request::Route;
 use euryale::store::FolderStore;
-use euryale::{Pool, Route};
 use euryale_admin::StatusDetails;
 use euryale_agent_check::{AgentCheck, Load, Resume, Standing};
 use euryale_server::{Checked, Readiness, Shutdown};

@@ -1,8 +1,9 @@
 //! Settings for the files of requests, and their limits.
 
+use euryale::Ledger;
+use euryale::body::Descriptors;
 use euryale::spool::SpoolBudget;
 use euryale::store::FolderStore;
-use euryale::{Descriptors, Ledger};
 
 use crate::settings::Settings;
 

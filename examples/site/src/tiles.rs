@@ -1,8 +1,9 @@
 //! `/@@tiles/…`: parts of the home page. Each is published by itself, in a transaction of its own,
 //! for the application only.
 
+use euryale::request::InternalRequest;
 use euryale::tiles::Tiles;
-use euryale::{Abort, InternalRequest, Request, Response, Transaction};
+use euryale::{Abort, Request, Response, Transaction};
 use euryale_sqlite::Sqlite;
 use http::StatusCode;
 use minijinja::context;

@@ -5,7 +5,8 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use euryale_connection::r2d2::TransactionControl;
-use euryale_core::{Access, Begin, BoxError, Fault};
+use euryale_core::BoxError;
+use euryale_core::transaction::{Access, Begin, Fault};
 use rusqlite::{Connection, ErrorCode};
 
 pub(crate) struct Manager(pub(crate) PathBuf);

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
+use euryale_core::Ledger;
 use euryale_core::error::PANICKED;
-use euryale_core::{Claim, Ledger};
+use euryale_core::transaction::Claim;
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually, run_readme};
 use tokio::net::TcpListener;
 

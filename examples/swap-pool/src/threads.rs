@@ -11,7 +11,8 @@ use std::thread;
 
 use euryale_core::error::{CLOSED, Class, Code, PANICKED};
 use euryale_core::ledger::{Book, Counter, Figures};
-use euryale_core::{BoxError, Claim, Database, DropReason, Error, Lease, LeaseSource, Ledger};
+use euryale_core::transaction::{Claim, DropReason, Lease, LeaseSource};
+use euryale_core::{BoxError, Database, Error, Ledger};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 

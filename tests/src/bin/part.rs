@@ -7,7 +7,8 @@
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 
-use euryale::{Body, Request, Response, Transaction, UnnamedFile};
+use euryale::body::UnnamedFile;
+use euryale::{Body, Request, Response, Transaction};
 use euryale_test::{CountingDatabase, RawClient};
 use euryale_tests::Site;
 

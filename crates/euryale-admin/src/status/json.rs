@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use euryale_core::{Route, Stage};
+use euryale_core::request::{Route, Stage};
 use euryale_server::SlowRequest;
 use serde_json::{Map, Value as Json, json};
 

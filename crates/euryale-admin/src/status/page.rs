@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use euryale_core::Route;
+use euryale_core::request::Route;
 use euryale_server::SlowRequest;
 use html_escape::encode_quoted_attribute as escaped;
 

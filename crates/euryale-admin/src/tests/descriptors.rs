@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::get;
 use euryale_blob::ServeFolder;
-use euryale_core::{Descriptors, Ledger};
+use euryale_core::Ledger;
+use euryale_core::body::Descriptors;
 use euryale_server::{DescriptorLimit, DescriptorShares, Listener, Readiness, Server, Shutdown};
 use tokio::net::TcpListener;
 

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use axum::routing::get;
 use euryale_connection::Pool;
+use euryale_core::body::Reserve;
 use euryale_core::pool::PoolControl;
-use euryale_core::{Reserve, Route};
+use euryale_core::request::Route;
 use euryale_server::{Listener, Readiness};
 use euryale_test::{CountingDatabase, assert_quiet, eventually};
 use http::{Request, StatusCode};

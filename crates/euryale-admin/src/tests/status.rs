@@ -1,7 +1,7 @@
 //! The status page, its events, and the slowest requests on it.
 
 use axum::routing::get;
-use euryale_core::{Route, Stage, Times};
+use euryale_core::request::{Route, Stage, Times};
 use euryale_server::{Readiness, Slowest};
 use euryale_test::eventually;
 use http::StatusCode;

@@ -8,7 +8,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use euryale_core::{Blob, Body, BoxError, Descriptors, NoDescriptor, Response};
+use euryale_core::body::{Descriptors, NoDescriptor};
+use euryale_core::{Blob, Body, BoxError, Response};
 use http::header::{ACCEPT_RANGES, ALLOW, CONTENT_ENCODING, LOCATION, RANGE, VARY};
 use http::{HeaderValue, Method, Request, StatusCode};
 use rustix::io::Errno;

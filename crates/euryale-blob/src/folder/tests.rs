@@ -3,7 +3,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use euryale_core::{Descriptors, Ledger, Response};
+use euryale_core::body::Descriptors;
+use euryale_core::{Ledger, Response};
 use euryale_test::assert_quiet;
 use http::{HeaderMap, Request};
 use tower::{ServiceExt, service_fn};

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use euryale_core::{Blob, BlobHandle, Body, BoxError, Response};
+use euryale_core::body::BlobHandle;
+use euryale_core::{Blob, Body, BoxError, Response};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderName, HeaderValue, Method};
 use pin_project_lite::pin_project;

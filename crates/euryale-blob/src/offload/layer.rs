@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use euryale_core::{BlockingLane, Ledger};
+use euryale_core::Ledger;
+use euryale_core::threads::BlockingLane;
 use http::request::Parts;
 use tower_layer::Layer;
 
@@ -27,7 +28,8 @@ use crate::BlobBook;
 ///
 /// ```
 /// use euryale_blob::{BlobPath, OffloadLayer};
-/// use euryale_core::{Blob, Body, Peer, PeerAddr, Response};
+/// use euryale_core::request::{Peer, PeerAddr};
+/// use euryale_core::{Blob, Body, Response};
 /// use http::Request;
 /// use tower::{ServiceBuilder, ServiceExt, service_fn};
 ///

@@ -2,7 +2,8 @@ use std::convert::Infallible;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use euryale_core::{Blob, BlobHandle, Body, Ledger, Response};
+use euryale_core::body::BlobHandle;
+use euryale_core::{Blob, Body, Ledger, Response};
 use euryale_test::assert_quiet;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;

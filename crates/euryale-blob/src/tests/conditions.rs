@@ -489,7 +489,7 @@ async fn a_blob_that_is_not_sent_is_closed() {
                 let mut response =
                     Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap()));
                 Body::publish_handle(&mut response, &ledger);
-                let handle: &euryale_core::BlobHandle = response.extensions().get().unwrap();
+                let handle: &euryale_core::body::BlobHandle = response.extensions().get().unwrap();
                 kept.set(handle.clone()).unwrap();
                 response
             }

@@ -1,6 +1,7 @@
 //! Ranges, from the request to the bytes.
 
-use euryale_core::{Blob, BlobHandle, Body, Response};
+use euryale_core::body::BlobHandle;
+use euryale_core::{Blob, Body, Response};
 use euryale_test::assert_quiet;
 use http::Request;
 use proptest::prelude::*;

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use euryale_core::{Blob, BlobChunks, BlockingLane, Body, BoxError, Ledger, Response};
+use euryale_core::body::BlobChunks;
+use euryale_core::threads::BlockingLane;
+use euryale_core::{Blob, Body, BoxError, Ledger, Response};
 use euryale_test::{Gate, assert_quiet, eventually};
 use http::{Request, Version};
 use http_body::Body as _;
@@ -393,7 +395,7 @@ async fn a_cancelled_body_leaves_nothing() {
         Body::publish_handle(&mut response, &ledger);
         let handle = response
             .extensions()
-            .get::<euryale_core::BlobHandle>()
+            .get::<euryale_core::body::BlobHandle>()
             .unwrap();
         handle.read_by(Arc::new(readers[0].clone()));
         response.into_body()

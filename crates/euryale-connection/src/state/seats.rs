@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use euryale_core::{Database, History, Phase, Route, Stage, StopWhen, Times};
+use euryale_core::Database;
+use euryale_core::request::{Route, Stage, Times};
+use euryale_core::transaction::{History, Phase, StopWhen};
 use tokio::time::Instant;
 
 use crate::job::Job;

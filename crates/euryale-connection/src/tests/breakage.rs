@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Wake, Waker};
 
 use euryale_core::error::NO_WORKER;
-use euryale_core::{Begin, BoxError, Claim, Database, Fault};
+use euryale_core::transaction::{Begin, Claim, Fault};
+use euryale_core::{BoxError, Database};
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 
 use crate::{Pool, PoolBook, PoolWorker};

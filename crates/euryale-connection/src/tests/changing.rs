@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use euryale_core::{Claim, DropReason, Stage, Times};
+use euryale_core::request::{Stage, Times};
+use euryale_core::transaction::{Claim, DropReason};
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 use tokio::time::advance;
 

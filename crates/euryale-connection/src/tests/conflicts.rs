@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use euryale_core::error::{APPLICATION, CLOSED, CONFLICTS_EXHAUSTED};
 use euryale_core::ledger::ConflictBook;
-use euryale_core::{Abort, ConflictRule, Fault, Transaction};
+use euryale_core::transaction::{ConflictRule, Fault};
+use euryale_core::{Abort, Transaction};
 use euryale_test::{Behaviour, CountingDatabase, Gate, Step, TestError, assert_quiet, eventually};
 use tokio::task::JoinHandle;
 

@@ -1,10 +1,10 @@
 //! Every step of a transaction × every way it can go × every way the client can go: one assertion
 //! at the end, the ledger.
 
-use euryale_core::Fault;
 use euryale_core::error::{
     APPLICATION, CONFLICT, Code, IN_DOUBT, PANICKED, PUBLISH_ELAPSED, UNAVAILABLE,
 };
+use euryale_core::transaction::Fault;
 use euryale_test::Behaviour::{Fail, Panic, Succeed, Wait};
 use euryale_test::{Behaviour, CountingDatabase, Gate, Step, TestError, assert_quiet, eventually};
 

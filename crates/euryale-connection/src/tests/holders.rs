@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use euryale_core::{Abort, Claim, Error, History, Phase, Publication, Request, Route};
+use euryale_core::request::Route;
+use euryale_core::transaction::{Claim, History, Phase, Publication};
+use euryale_core::{Abort, Error, Request};
 use euryale_test::{Behaviour, CountingDatabase, Gate, Step, assert_quiet, eventually};
 use tokio::time::advance;
 use tower::{ServiceBuilder, ServiceExt, service_fn};

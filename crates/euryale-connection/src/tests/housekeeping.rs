@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use euryale_core::{Begin, BoxError, Database, DropReason, Fault};
+use euryale_core::transaction::{Begin, DropReason, Fault};
+use euryale_core::{BoxError, Database};
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::advance;
@@ -281,7 +282,10 @@ async fn a_job_that_comes_meanwhile_waits_for_one_close_at_most() {
         .map(|_| {
             let gate = gate.clone();
             // They ask for no connection: nobody else closes one.
-            tokio::spawn(euryale_core::Claim::run(pool.claim(), move |_| gate.wait()))
+            tokio::spawn(euryale_core::transaction::Claim::run(
+                pool.claim(),
+                move |_| gate.wait(),
+            ))
         })
         .collect();
     eventually("two run, one waits", || {
@@ -353,7 +357,10 @@ async fn when_all_workers_are_busy_it_is_tried_again() {
     let jobs: Vec<_> = (0..2)
         .map(|_| {
             let gate = gate.clone();
-            tokio::spawn(euryale_core::Claim::run(pool.claim(), move |_| gate.wait()))
+            tokio::spawn(euryale_core::transaction::Claim::run(
+                pool.claim(),
+                move |_| gate.wait(),
+            ))
         })
         .collect();
     eventually("both run", || gate.waiting() == 2).await;

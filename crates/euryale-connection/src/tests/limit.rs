@@ -1,6 +1,8 @@
 //! The layer.
 
-use euryale_core::{Admit, Claim, Error, History, Publication, Request};
+use euryale_core::request::Admit;
+use euryale_core::transaction::{Claim, History, Publication};
+use euryale_core::{Error, Request};
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 

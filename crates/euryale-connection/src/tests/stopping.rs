@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use euryale_core::error::{CLOSED, Code, PUBLISH_ELAPSED};
-use euryale_core::{
-    Abort, Access, Attempt, Claim, DropReason, Error, History, StopWhen, Transaction,
-    TransactionOptions,
+use euryale_core::transaction::{
+    Access, Attempt, Claim, DropReason, History, StopWhen, TransactionOptions,
 };
+use euryale_core::{Abort, Error, Transaction};
 use euryale_test::Behaviour::Wait;
 use euryale_test::{CountingDatabase, Gate, Step, assert_quiet, eventually};
 use tokio::task::JoinHandle;

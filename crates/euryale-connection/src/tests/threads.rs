@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
+use euryale_core::Ledger;
 use euryale_core::error::{NO_WORKER, WOULD_DEADLOCK};
-use euryale_core::{Ledger, Stopped};
+use euryale_core::transaction::Stopped;
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 use tokio::task::JoinSet;
 

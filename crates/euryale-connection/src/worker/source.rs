@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 
-use euryale_core::{BoxError, Database, DropReason, LeaseSource, Ledger, Phase, Switch, Task};
+use euryale_core::transaction::{DropReason, LeaseSource, Phase, Switch, Task};
+use euryale_core::{BoxError, Database, Ledger};
 use tokio::time::Instant;
 
 use super::accounts::Accounts;

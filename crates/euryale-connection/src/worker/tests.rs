@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex, Weak};
 
-use euryale_core::{Begin, BoxError, Database, Fault, Ledger, PanicMessage};
+use euryale_core::error::PanicMessage;
+use euryale_core::transaction::{Begin, Fault};
+use euryale_core::{BoxError, Database, Ledger};
 use euryale_test::assert_quiet;
 use tokio::time::Instant;
 

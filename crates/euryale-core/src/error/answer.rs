@@ -3,9 +3,10 @@
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 
+use super::abort::{Abort, Reason};
 use super::{Error, ErrorChain, Level};
-use crate::handle::TakeOnce;
-use crate::{Abort, Body, Response, abort};
+use crate::body::{Body, TakeOnce};
+use crate::request::Response;
 
 impl Error {
     /// The error of a service, or the one that `Response::from(error)` has left in a response.
@@ -86,9 +87,9 @@ impl From<Abort> for Error {
     /// What is left of an abort where there is no transaction to roll back.
     fn from(abort: Abort) -> Self {
         match abort.reason {
-            abort::Reason::Error(error) => error.into(),
-            abort::Reason::Response(response) => Self::refused(*response),
-            abort::Reason::Suspend(pending) => Self::suspended(pending),
+            Reason::Error(error) => error.into(),
+            Reason::Response(response) => Self::refused(*response),
+            Reason::Suspend(pending) => Self::suspended(pending),
         }
     }
 }

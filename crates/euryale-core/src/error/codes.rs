@@ -20,11 +20,12 @@ pub const UNAVAILABLE: Code = Code::new(
     "the database is unavailable",
 );
 
-/// A conflict with another transaction; attempted again by a [`ConflictRule`](crate::ConflictRule),
-/// and otherwise 503.
+/// A conflict with another transaction; attempted again by a
+/// [`ConflictRule`](crate::transaction::ConflictRule), and otherwise 503.
 ///
-/// The database decides what a conflict is ([`Fault::Conflict`](crate::Fault::Conflict)), and no
-/// transaction ends in one after its commit.
+/// The database decides what a conflict is
+/// ([`Fault::Conflict`](crate::transaction::Fault::Conflict)), and no transaction ends in one after
+/// its commit.
 pub const CONFLICT: Code = Code::new(
     Class::Busy,
     "core.conflict",
@@ -32,8 +33,8 @@ pub const CONFLICT: Code = Code::new(
 )
 .logged_at(Level::Error);
 
-/// The last attempt that a [`ConflictRule`](crate::ConflictRule) allows ended in a conflict, too
-/// (503).
+/// The last attempt that a [`ConflictRule`](crate::transaction::ConflictRule) allows ended in a
+/// conflict, too (503).
 pub const CONFLICTS_EXHAUSTED: Code = Code::new(
     Class::Busy,
     "core.conflicts_exhausted",

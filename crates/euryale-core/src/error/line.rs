@@ -6,8 +6,8 @@ use std::fmt;
 /// Displays an error and its sources on one line, separated by colons. For logs, never for clients.
 ///
 /// ```
-/// use euryale_core::error::APPLICATION;
-/// use euryale_core::{Error, ErrorChain};
+/// use euryale_core::Error;
+/// use euryale_core::error::{APPLICATION, ErrorChain};
 ///
 /// let error = Error::with_source(APPLICATION, "no such table");
 /// assert_eq!(ErrorChain::new(&error).to_string(), format!("{error}: no such table"));

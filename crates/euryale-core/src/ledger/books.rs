@@ -86,7 +86,7 @@ pub struct Blobs {
 }
 
 /// Descriptors of files that requests have open, of a budget of
-/// [`Descriptors`](crate::Descriptors).
+/// [`Descriptors`](crate::body::Descriptors).
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct InUse {

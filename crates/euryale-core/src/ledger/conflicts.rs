@@ -5,7 +5,7 @@ mod tests;
 
 use super::{Book, Figures, Kind, PerRoute};
 
-/// Counters of a [`ConflictRule`](crate::ConflictRule).
+/// Counters of a [`ConflictRule`](crate::transaction::ConflictRule).
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct ConflictBook {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Counter, Gauge};
 
-/// The blocking lanes of a stack. See [`BlockingLane`](crate::BlockingLane).
+/// The blocking lanes of a stack. See [`BlockingLane`](crate::threads::BlockingLane).
 #[derive(Debug, Default)]
 pub struct Lanes {
     meters: Mutex<BTreeMap<&'static str, Arc<LaneMeter>>>,

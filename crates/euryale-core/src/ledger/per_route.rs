@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Counter;
-use crate::Route;
+use crate::request::Route;
 
 /// The maximum number of routes that are counted by name.
 const ROUTES: usize = 256;

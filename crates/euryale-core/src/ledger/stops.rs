@@ -1,7 +1,7 @@
 //! Transactions that were stopped before their commit, by reason.
 
 use super::Counter;
-use crate::Stopped;
+use crate::transaction::Stopped;
 
 /// Transactions that were stopped before their commit, by reason.
 #[derive(Debug, Default)]

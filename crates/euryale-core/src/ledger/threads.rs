@@ -49,12 +49,13 @@ impl ThreadBound {
 /// connection is free, or the other way round.
 ///
 /// Pools, layers and servers declare their threads in the ledger that they count in. Work of your
-/// own runs in a [`BlockingLane`](crate::BlockingLane), which does the same; threads that something
-/// else takes are declared as a bound:
+/// own runs in a [`BlockingLane`](crate::threads::BlockingLane), which does the same; threads that
+/// something else takes are declared as a bound:
 ///
 /// ```
+/// use euryale_core::Ledger;
 /// use euryale_core::ledger::ThreadBound;
-/// use euryale_core::{BlockingLane, Ledger};
+/// use euryale_core::threads::BlockingLane;
 ///
 /// let ledger = Ledger::new();
 /// let thumbnails = BlockingLane::new("thumbnails", 2).ledger(ledger.clone());

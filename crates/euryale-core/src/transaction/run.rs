@@ -2,17 +2,19 @@
 
 use std::io;
 
+use super::database::fault;
 use super::{After, AlreadyReading, Transaction, wait};
-use crate::abort::Reason;
-use crate::database::fault;
+use crate::body::{Descriptors, NoDescriptor};
+use crate::error::abort::Reason;
 use crate::error::{
-    APPLICATION, CLIENT_GONE, CONFLICT, Code, IN_DOUBT, NO_DESCRIPTOR, PANICKED, PUBLISH_ELAPSED,
-    STORAGE_FULL, SUSPENDED, UNAVAILABLE,
+    APPLICATION, Abort, BoxError, CLIENT_GONE, CONFLICT, Code, Error, IN_DOUBT, NO_DESCRIPTOR,
+    PANICKED, PUBLISH_ELAPSED, PanicMessage, STORAGE_FULL, SUSPENDED, UNAVAILABLE,
+    drop_each_quietly,
 };
-use crate::panic::{PanicMessage, drop_each_quietly};
-use crate::{
-    Abort, Access, Attempt, BoxError, Database, Descriptors, DropReason, Error, Fault, Lease,
-    NoDescriptor, Participant, Phase, Response, Settled, SnapshotPin, Unavailable,
+use crate::request::Response;
+use crate::transaction::{
+    Access, Attempt, Database, DropReason, Fault, Lease, Participant, Phase, Settled, SnapshotPin,
+    Unavailable,
 };
 
 /// How a transaction is run.

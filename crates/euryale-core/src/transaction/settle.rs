@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::Transaction;
-use crate::panic::PanicMessage;
-use crate::{BoxError, Database, Doubt, DropReason, Settled};
+use crate::error::{BoxError, PanicMessage};
+use crate::transaction::{Database, Doubt, DropReason, Settled};
 
 /// How long the store is asked. The worker and its place in the pool are held for this time, but
 /// only by a transaction that had sent its commit.

@@ -13,10 +13,9 @@ use std::time::{Duration, Instant};
 
 use tracing::{Instrument, Span};
 
-use crate::error::ELAPSED;
-use crate::ledger::GaugeGuard;
-use crate::panic::CatchPanic;
-use crate::{Error, Ledger, Task};
+use crate::error::{CatchPanic, ELAPSED, Error};
+use crate::ledger::{GaugeGuard, Ledger};
+use crate::transaction::Task;
 
 /// A future that a transaction runs after its commit. Made before, so that it keeps the span of the
 /// publisher.

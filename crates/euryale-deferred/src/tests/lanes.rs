@@ -2,7 +2,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use euryale_core::error::{CONFLICT, ELAPSED, LANE_FULL};
-use euryale_core::{AnswerGate, Body, Deferred, Error, Ledger, Response};
+use euryale_core::transaction::AnswerGate;
+use euryale_core::{Body, Deferred, Error, Ledger, Response};
 use euryale_test::{Gate, assert_quiet, eventually};
 use http::Method;
 use tower::{Layer, ServiceExt, service_fn};

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use euryale_core::error::{APPLICATION, CONFLICT, STORAGE_FULL, UNAVAILABLE};
-use euryale_core::{Abort, Access, Database, DropReason, Fault};
+use euryale_core::transaction::{Access, DropReason, Fault};
+use euryale_core::{Abort, Database};
 use euryale_test::engines::Postgres as Server;
 
 use super::{SCHEMA, Worker, committed, counters, increment, value};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use euryale_core::error::{CLIENT_GONE, PUBLISH_ELAPSED};
-use euryale_core::{Access, DropReason, Stopped};
+use euryale_core::transaction::{Access, DropReason, Stopped};
 
 use super::{Worker, committed, counters, increment, value};
 

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use euryale_core::Database;
 use euryale_core::error::UNAVAILABLE;
-use euryale_core::{Access, Database, DropReason};
+use euryale_core::transaction::{Access, DropReason};
 use euryale_test::engines::{Postgres as Server, Stop};
 
 use super::{Worker, committed, counters, counters_at, increment, value};

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use euryale_core::Access;
 use euryale_core::error::CONFLICT;
+use euryale_core::transaction::Access;
 use euryale_test::engines::{PgBouncer, Postgres as Server};
 
 use super::{Worker, committed, counters_at, increment, value};

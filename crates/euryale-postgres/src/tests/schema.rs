@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use euryale_core::{Access, Database, Ledger};
+use euryale_core::transaction::Access;
+use euryale_core::{Database, Ledger};
 use euryale_test::engines::Postgres as Server;
 
 use crate::{MigrateError, Postgres, PostgresBook};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use euryale_core::error::{CONFLICT, IN_DOUBT, UNAVAILABLE};
-use euryale_core::{Access, DropReason};
+use euryale_core::transaction::{Access, DropReason};
 use euryale_test::engines::{Postgres as Server, Stop};
 use tempfile::TempDir;
 
@@ -360,6 +360,6 @@ fn a_second_question_gets_the_first_answer() {
     for _ in 0..2 {
         let mut connection = database.open_connection().unwrap();
         let settled = connection.settle(mark).unwrap();
-        assert_eq!(settled, euryale_core::Settled::Aborted);
+        assert_eq!(settled, euryale_core::transaction::Settled::Aborted);
     }
 }

@@ -1,7 +1,8 @@
 //! What begins, commits and rolls back, and what that costs.
 
+use euryale_core::Database;
 use euryale_core::error::{APPLICATION, CONFLICT, PANICKED};
-use euryale_core::{Access, Database, DropReason};
+use euryale_core::transaction::{Access, DropReason};
 
 use super::{INCREMENT, Worker, committed, counters, increment, value};
 use crate::TransactionEnded;

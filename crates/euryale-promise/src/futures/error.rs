@@ -3,7 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use euryale_core::{Abort, Pending};
+use euryale_core::Abort;
+use euryale_core::error::Pending;
 
 use crate::PromiseError;
 

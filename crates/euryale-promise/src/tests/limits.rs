@@ -129,7 +129,7 @@ async fn requests_set_aside_are_bounded() {
 #[tokio::test]
 async fn a_foreign_suspension_is_passed_on() {
     let site = Site::new(RepublishLayer::new(), |_, _| {
-        Err(euryale_core::Pending::new("theirs").into())
+        Err(euryale_core::error::Pending::new("theirs").into())
     });
     let mut error: Error = site.ask("/").await.unwrap_err();
     assert_eq!(

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use euryale_connection::{ConnectionLimitLayer, Pool};
-use euryale_core::{Abort, Attempt, Fault, Request, SpooledBody, Transaction, publisher_fn};
+use euryale_core::body::SpooledBody;
+use euryale_core::transaction::{Attempt, Fault};
+use euryale_core::{Abort, Request, Transaction, publisher_fn};
 use euryale_publisher::{ConflictPolicy, Publish};
 use euryale_test::{CountingDatabase, Gate, TestError, assert_quiet, eventually};
 use http::{HeaderValue, Method};

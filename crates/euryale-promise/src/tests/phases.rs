@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
-use euryale_core::Fault;
+use euryale_core::transaction::Fault;
 use euryale_test::{Gate, TestError, eventually};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use euryale_connection::{ConnectionLimitLayer, Pool};
-use euryale_core::{
-    Begin, BoxError, Database, Fault, Ledger, Request, Response, Snapshot, Transaction,
-};
+use euryale_core::transaction::{Begin, Fault, Snapshot};
+use euryale_core::{BoxError, Database, Ledger, Request, Response, Transaction};
 use euryale_publisher::Publish;
 use euryale_test::assert_quiet;
 use http::Method;

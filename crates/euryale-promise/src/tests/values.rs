@@ -6,8 +6,9 @@ use std::io;
 use std::panic::resume_unwind;
 use std::time::Duration;
 
+use euryale_core::Request;
 use euryale_core::error::APPLICATION;
-use euryale_core::{Fault, Request};
+use euryale_core::transaction::Fault;
 use euryale_test::TestError;
 use tokio::time::Instant;
 

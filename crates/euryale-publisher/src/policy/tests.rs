@@ -7,7 +7,8 @@ use euryale_core::error::{
     APPLICATION, CLIENT_GONE, CONFLICT, Code, IN_DOUBT, PANICKED, PUBLISH_ELAPSED, SUSPENDED,
     UNAVAILABLE,
 };
-use euryale_core::{Error, History, Ledger, Request};
+use euryale_core::transaction::History;
+use euryale_core::{Error, Ledger, Request};
 use tokio::time::Instant;
 use tower::retry::RetryLayer;
 use tower::{ServiceBuilder, ServiceExt, service_fn};

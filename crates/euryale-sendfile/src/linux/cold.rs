@@ -8,7 +8,8 @@ use std::pin::Pin;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use euryale_core::{Blob, BlockingLane, Ledger};
+use euryale_core::threads::BlockingLane;
+use euryale_core::{Blob, Ledger};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 /// The maximum number of chunks that all sockets of the process read from disks at a time, so that
@@ -127,7 +128,7 @@ fn bring(lane: BlockingLane, blob: Blob) -> Coming {
 pub(super) fn of_fs(len: usize) -> Blob {
     use std::io::Write;
 
-    let mut file = euryale_core::UnnamedFile::create(std::env::temp_dir()).unwrap();
+    let mut file = euryale_core::body::UnnamedFile::create(std::env::temp_dir()).unwrap();
     file.write_all(&vec![b'f'; len]).unwrap();
     let blob = file.into_blob().unwrap();
     blob.file().sync_all().unwrap();

@@ -4,7 +4,8 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use euryale_core::{Blob, BlobChunks, ReadBlob};
+use euryale_core::Blob;
+use euryale_core::body::{BlobChunks, ReadBlob};
 
 use super::cold::Warmth;
 use super::windows::Windows;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use euryale_core::PeerAddr;
+use euryale_core::request::PeerAddr;
 
 use super::{BadHeader, ProxyHeader};
 

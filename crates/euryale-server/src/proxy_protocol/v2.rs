@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use euryale_core::PeerAddr;
+use euryale_core::request::PeerAddr;
 
 use super::{BadHeader, ProxyHeader};
 

@@ -4,7 +4,7 @@ use axum::routing::get;
 
 use super::*;
 use crate::ServerBook;
-use euryale_core::Peer as Sender;
+use euryale_core::request::Peer as Sender;
 
 fn echo() -> Router {
     Router::new().route(

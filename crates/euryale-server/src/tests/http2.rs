@@ -75,7 +75,12 @@ impl http_body::Body for Once {
 async fn prior_knowledge_is_served() {
     let app = tower::service_fn(|request: Request<Incoming>| async move {
         assert_eq!(request.version(), Version::HTTP_2);
-        assert!(request.extensions().get::<euryale_core::Peer>().is_some());
+        assert!(
+            request
+                .extensions()
+                .get::<euryale_core::request::Peer>()
+                .is_some()
+        );
         Ok(Response::new(Body::from(request.uri().path().to_owned())))
     });
     let site = Site::start(Server::new(), app).await;

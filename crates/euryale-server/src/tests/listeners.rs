@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener as Std;
 
 use axum::Router;
 use axum::routing::get;
-use euryale_core::Peer as Sender;
+use euryale_core::request::Peer as Sender;
 use proptest::prelude::*;
 use tokio::net::UnixStream;
 

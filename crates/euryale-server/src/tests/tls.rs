@@ -4,7 +4,7 @@ use std::io;
 
 use axum::Router;
 use axum::routing::{get, post};
-use euryale_core::Peer as Sender;
+use euryale_core::request::Peer as Sender;
 use hyper::client::conn::http2::handshake;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio_rustls::TlsConnector;

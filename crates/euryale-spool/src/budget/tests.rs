@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use euryale_core::{Body, Descriptors, Error, Ledger, Request, SpooledBody};
+use euryale_core::body::{Descriptors, SpooledBody};
+use euryale_core::{Body, Error, Ledger, Request};
 use euryale_test::{assert_quiet, eventually};
 use http_body::Frame;
 use http_body_util::channel::Sender;

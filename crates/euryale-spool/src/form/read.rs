@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use euryale_core::{BoxError, Error, SpooledBody};
+use euryale_core::body::SpooledBody;
+use euryale_core::{BoxError, Error};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http_body::Body;

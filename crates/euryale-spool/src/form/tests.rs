@@ -1,7 +1,8 @@
 use std::io;
 
 use bytes::Bytes;
-use euryale_core::{Error, Ledger, Request, SpooledBody};
+use euryale_core::body::SpooledBody;
+use euryale_core::{Error, Ledger, Request};
 use euryale_test::assert_quiet;
 use http_body_util::Channel;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};

@@ -6,7 +6,8 @@ use std::io::Read;
 use std::mem;
 use std::sync::Arc;
 
-use euryale_core::{Error, SpooledBody};
+use euryale_core::Error;
+use euryale_core::body::SpooledBody;
 use percent_encoding::percent_decode;
 
 use super::fields::Fields;

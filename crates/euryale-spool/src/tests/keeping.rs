@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 
 use bytes::Bytes;
-use euryale_core::{Body, Error, Ledger, Request, SpooledBody};
+use euryale_core::body::SpooledBody;
+use euryale_core::{Body, Error, Ledger, Request};
 use euryale_test::assert_quiet;
 use http_body_util::{BodyExt, Full};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};

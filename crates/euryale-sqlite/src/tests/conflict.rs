@@ -212,7 +212,10 @@ fn writers_of_a_process_take_turns_in_the_order_in_which_they_came() {
         let error = hasty
             .begin(&mut connection, Access::Write.into())
             .unwrap_err();
-        assert_eq!(hasty.classify(&*error), euryale_core::Fault::Conflict);
+        assert_eq!(
+            hasty.classify(&*error),
+            euryale_core::transaction::Fault::Conflict
+        );
         patient.commit(&mut first).unwrap();
     });
     assert_eq!(order.into_inner().unwrap(), (0..8).collect::<Vec<_>>());

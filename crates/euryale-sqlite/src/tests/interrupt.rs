@@ -1,7 +1,7 @@
 //! Statements that are stopped.
 
-use euryale_core::Stopped;
 use euryale_core::error::{CLIENT_GONE, PUBLISH_ELAPSED};
+use euryale_core::transaction::Stopped;
 
 use super::*;
 

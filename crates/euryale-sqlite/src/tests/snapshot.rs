@@ -1,9 +1,8 @@
 //! Several transactions that see one state, and what happens when they cannot.
 
-use euryale_core::error::SUSPENDED;
-use euryale_core::{
-    Abort, Access, Attempt, BoxError, Database, History, Pending, SnapshotPin, TransactionOptions,
-};
+use euryale_core::error::{Pending, SUSPENDED};
+use euryale_core::transaction::{Access, Attempt, History, SnapshotPin, TransactionOptions};
+use euryale_core::{Abort, BoxError, Database};
 
 use super::{Worker, counter, increment_and_commit, value};
 use crate::Sqlite;
@@ -74,7 +73,7 @@ fn later_passes_see_the_state_of_the_first_on_any_connection() {
     let options = TransactionOptions::new(Attempt::new(History::default()), Access::Write).pin(pin);
     let seen = first.run_with(options, |transaction| Ok(value(transaction.connection()?)));
     assert!(
-        matches!(seen, Ok(euryale_core::Outcome::Committed(3))),
+        matches!(seen, Ok(euryale_core::transaction::Outcome::Committed(3))),
         "{seen:?}"
     );
     drop(keeper);
@@ -120,7 +119,7 @@ fn a_foreign_snapshot() -> Result<(), BoxError> {
     assert!(!sqlite.begin_at(
         &mut connection,
         Access::Read.into(),
-        &euryale_core::Snapshot::new("foreign")
+        &euryale_core::transaction::Snapshot::new("foreign")
     )?);
     assert!(sqlite.is_reusable(&mut connection));
     Ok(())

@@ -2,8 +2,9 @@
 
 use std::io::Write;
 
+use euryale_core::body::{Descriptors, SpooledBody};
 use euryale_core::error::NO_DESCRIPTOR;
-use euryale_core::{Blob, Descriptors, Ledger, SpooledBody};
+use euryale_core::{Blob, Ledger};
 
 use super::{BlobStore, Folder};
 

@@ -6,8 +6,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
+use euryale_core::body::SpooledBody;
 use euryale_core::error::{CONFLICT, IN_DOUBT, REFUSED};
-use euryale_core::{Abort, BoxError, Fault, Participant, SpooledBody};
+use euryale_core::transaction::{Fault, Participant};
+use euryale_core::{Abort, BoxError};
 use euryale_test::{Behaviour, Step};
 
 use super::{BlobStore, Folder, FolderStore};

@@ -6,11 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use euryale_connection::Pool;
+use euryale_core::body::{SpooledBody, UnnamedFile};
 use euryale_core::error::IN_DOUBT;
-use euryale_core::{
-    Abort, Blob, BoxError, Database, Error, Fault, Participant, SpooledBody, Transaction,
-    UnnamedFile,
-};
+use euryale_core::transaction::{Fault, Participant};
+use euryale_core::{Abort, Blob, BoxError, Database, Error, Transaction};
 use euryale_test::{Behaviour, CountingDatabase, Step, assert_quiet};
 
 use super::{BlobStore, FolderStore, Tx};

@@ -5,7 +5,8 @@ use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use euryale_core::{Body, Internal, InternalRequest, Ledger, Response};
+use euryale_core::request::{Internal, InternalRequest};
+use euryale_core::{Body, Ledger, Response};
 use euryale_test::assert_quiet;
 use euryale_theme::{LiveTheme, Loader, ThemeParameters, ThemeTransform};
 use euryale_transform::TransformChainLayer;

@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::future::ready;
 
-use euryale_core::{Body, Internal, Ledger, Peer, PeerAddr};
+use euryale_core::request::{Internal, Peer, PeerAddr};
+use euryale_core::{Body, Ledger};
 use euryale_test::assert_quiet;
 use euryale_theme::{LiveTheme, Loader, ThemeTransform};
 use euryale_transform::TransformChainLayer;

@@ -242,7 +242,7 @@ async fn a_tile_that_multiplies_is_bounded() {
 
 #[tokio::test]
 async fn without_a_stack_a_page_is_as_it_was() {
-    use euryale_core::Internal;
+    use euryale_core::request::Internal;
     use tower::{ServiceBuilder, ServiceExt, service_fn};
 
     let chain =

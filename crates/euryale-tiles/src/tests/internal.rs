@@ -1,7 +1,8 @@
 //! Views for the application only.
 
 use euryale_core::error::APPLICATION;
-use euryale_core::{Abort, Body, Error, InternalRequest};
+use euryale_core::request::InternalRequest;
+use euryale_core::{Abort, Body, Error};
 use http::Request;
 
 use super::{Site, html, tiles};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use euryale_core::{Descriptor, NoDescriptor};
+use euryale_core::body::{Descriptor, NoDescriptor};
 
 use super::{AnswerBudget, NoRoom, SMALL};
 

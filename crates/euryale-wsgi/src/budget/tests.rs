@@ -1,4 +1,5 @@
-use euryale_core::{Descriptors, Ledger, NoDescriptor};
+use euryale_core::Ledger;
+use euryale_core::body::{Descriptors, NoDescriptor};
 
 use super::{AnswerBudget, FileCharge, MemoryCharge, NoRoom};
 

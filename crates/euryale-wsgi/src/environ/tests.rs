@@ -2,7 +2,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use euryale_core::{Peer, PeerAddr, Request, SpooledBody};
+use euryale_core::Request;
+use euryale_core::body::SpooledBody;
+use euryale_core::request::{Peer, PeerAddr};
 use http::{HeaderName, HeaderValue, Version};
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use proptest::prelude::*;

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use euryale_core::{Blob, Descriptors, Ledger, Response};
+use euryale_core::body::Descriptors;
+use euryale_core::{Blob, Ledger, Response};
 use http::Method;
 use http_body_util::BodyExt;
 use proptest::prelude::*;
@@ -118,7 +119,7 @@ fn is_file(response: &mut Response) -> bool {
     euryale_core::Body::publish_handle(response, &euryale_core::Ledger::new());
     response
         .extensions()
-        .get::<euryale_core::BlobHandle>()
+        .get::<euryale_core::body::BlobHandle>()
         .is_some()
 }
 

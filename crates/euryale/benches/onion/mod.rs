@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use euryale::blob::ServeBlobLayer;
+use euryale::body::SpooledBody;
 use euryale::connection::ConnectionLimitLayer;
 use euryale::deferred::DeferredLayer;
 use euryale::error::APPLICATION;
@@ -16,9 +17,7 @@ use euryale::publisher::{ConflictPolicy, Publish};
 use euryale::respond::RespondLayer;
 use euryale::spool::SpoolLayer;
 use euryale::transform::{Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer};
-use euryale::{
-    Body, BoxError, Error, Pool, Request, Response, SpooledBody, Stack, StackService, publisher_fn,
-};
+use euryale::{Body, BoxError, Error, Pool, Request, Response, Stack, StackService, publisher_fn};
 use http::header::{ACCEPT, HOST};
 use http::{HeaderValue, Uri};
 use http_body_util::BodyExt;

@@ -5,7 +5,8 @@ use std::fmt;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use euryale_core::{Body, BoxError, Internal, Response};
+use euryale_core::request::Internal;
+use euryale_core::{Body, BoxError, Response};
 use tower::util::BoxCloneSyncService;
 use tower_service::Service;
 

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use euryale_blob::{BlobPath, OffloadLayer, OffloadTo, ServeBlobLayer};
-use euryale_core::{Fault, History, Internal, InternalRequest, Transaction, publisher_fn};
+use euryale_core::request::{Internal, InternalRequest};
+use euryale_core::transaction::{Fault, History};
+use euryale_core::{Transaction, publisher_fn};
 use euryale_respond::RespondLayer;
 use euryale_spool::SpoolLayer;
 use euryale_test::{CountingDatabase, TestError, assert_quiet};

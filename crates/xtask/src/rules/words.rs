@@ -81,11 +81,12 @@ fn unfinished(path: &str, line: usize, word: &str) -> Finding {
 }
 
 /// Where blocking work has a bound: the pool's worker, the lane that all else shares, and core's
-/// fall-back for bodies that met no layer.
-const BLOCKING: [&str; 3] = [
+/// fall-backs for bodies that met no layer.
+const BLOCKING: [&str; 4] = [
     "crates/euryale-connection/src/threads.rs",
-    "crates/euryale-core/src/blocking.rs",
-    "crates/euryale-core/src/lane.rs",
+    "crates/euryale-core/src/body/fall_back.rs",
+    "crates/euryale-core/src/threads/lane.rs",
+    "crates/euryale-core/src/threads/without_layer.rs",
 ];
 
 /// Each has its argument where it is. Four make calls that nothing safe wraps: the map of files
@@ -95,9 +96,9 @@ const UNSAFE: [&str; 15] = [
     "crates/euryale-bench/src/serve/euryale.rs",
     "crates/euryale-blob/src/folder.rs",
     "crates/euryale-blob/src/folder/open.rs",
-    "crates/euryale-core/src/blob.rs",
-    "crates/euryale-core/src/blob/unnamed.rs",
-    "crates/euryale-core/src/body/tests.rs",
+    "crates/euryale-core/src/body/blob.rs",
+    "crates/euryale-core/src/body/blob/unnamed.rs",
+    "crates/euryale-core/src/body/response/tests.rs",
     "crates/euryale-python/src/exit.rs",
     "crates/euryale-python/src/file.rs",
     "crates/euryale-sendfile/src/linux/map.rs",

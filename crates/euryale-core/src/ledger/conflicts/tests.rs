@@ -1,5 +1,6 @@
 use super::{ConflictBook, PerRoute};
-use crate::{Ledger, Route};
+use crate::ledger::Ledger;
+use crate::request::Route;
 
 #[test]
 fn conflicts_are_counted_by_route() {

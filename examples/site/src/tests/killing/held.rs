@@ -10,9 +10,8 @@ use axum::response::IntoResponse;
 use clap::Parser;
 use euryale::spool::SpoolBook;
 use euryale::store::FolderStore;
-use euryale::{
-    Abort, BoxError, Ledger, Participant, Pool, Publisher, Request, Response, Transaction,
-};
+use euryale::transaction::Participant;
+use euryale::{Abort, BoxError, Ledger, Pool, Publisher, Request, Response, Transaction};
 use euryale_agent_check::Resume;
 use euryale_server::{Server, Shutdown};
 use euryale_sqlite::Sqlite;

@@ -1,0 +1,413 @@
+//! An open file as a response body.
+
+mod open;
+#[cfg(feature = "fs")]
+mod unnamed;
+
+use std::any::Any;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::HeaderValue;
+
+pub(crate) use self::open::OpenFile;
+#[cfg(feature = "fs")]
+pub use self::unnamed::UnnamedFile;
+use crate::body::{Descriptor, TakeOnce};
+use crate::ledger::GaugeGuard;
+
+/// An open file with an offset, a length and the data for validators; never a path.
+///
+/// Made in the worker, with `fstat`. It stays valid if the file is deleted, evicted from a cache or
+/// renamed by the commit. Clones share the descriptor; it is read with `pread`, so its position
+/// does not matter.
+///
+/// A [`Body`](crate::body::Body) made of a blob streams the file by itself, in pieces of at most 64
+/// KiB read on the blocking pool. Ranges, conditional requests and `sendfile` are added by the
+/// layers that find its [`BlobHandle`]. With the feature `fs`, a `tokio::fs::File` becomes a blob,
+/// too (`TryFrom`).
+#[derive(Clone, Debug)]
+#[doc(alias = "IStreamIterator")]
+#[doc(alias = "filestream_iterator")]
+pub struct Blob {
+    file: Arc<OpenFile>,
+    offset: u64,
+    len: u64,
+    modified: Option<SystemTime>,
+    stable: bool,
+    coding: Option<&'static str>,
+    media_type: Option<HeaderValue>,
+    // Kept until the last clone of the blob is dropped, and dropped after its file.
+    counted: Option<Arc<GaugeGuard>>,
+    kept: Option<Kept>,
+}
+
+/// How much is read at a time when a file is only brought into the page cache.
+const PRELOADED: usize = 64 << 10;
+
+impl Blob {
+    /// The whole of an open file, with its current length and time of change.
+    ///
+    /// # Errors
+    /// `fstat` fails, or `file` is not a regular file.
+    pub fn new(file: File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a blob must be a regular file",
+            ));
+        }
+        Ok(Self {
+            file: Arc::new(OpenFile::new(file)),
+            offset: 0,
+            len: metadata.len(),
+            modified: metadata.modified().ok(),
+            stable: false,
+            coding: None,
+            media_type: None,
+            counted: None,
+            kept: None,
+        })
+    }
+
+    /// The whole of a file that may be sent through a map of its pages, as `sendfile` needs it.
+    ///
+    /// `FolderStore` of `euryale-store` and [`UnnamedFile`] make such blobs without a promise from
+    /// you: from files in a folder of the program's own, and from unnamed files.
+    ///
+    /// # Safety
+    /// A server maps the file, and the chunks of the blob's body are [`Bytes`] that lie in the map.
+    /// Bytes that change while Rust reads them are undefined behaviour, and reading a page beyond
+    /// the end of a truncated file kills the process (SIGBUS). So one of these must hold for as
+    /// long as there is a clone, a part or a body of the blob:
+    ///
+    /// * **Nobody changes the file in place.** Neither this process nor another writes to it or
+    ///   truncates it. It may be renamed, deleted, or replaced by a rename.
+    /// * **Nobody reads the bytes.** They are passed on by address only, to a socket that hands the
+    ///   file to `sendfile(2)`. This holds in a host whose whole stack is ours, with hyper: no
+    ///   layer reads the chunks of a file, and over HTTP/2 and TLS they are read into memory and do
+    ///   not lie in a map. Middleware that looks at bodies breaks it.
+    ///
+    /// # Errors
+    /// As for [`new`](Blob::new).
+    #[expect(
+        unsafe_code,
+        reason = "only the caller knows who changes or reads the file"
+    )]
+    pub unsafe fn stable(file: File) -> io::Result<Self> {
+        let blob = Self::new(file)?;
+        // SAFETY: the caller makes the same promise.
+        Ok(unsafe { blob.assume_stable() })
+    }
+
+    /// Declares the blob stable, without any check. For a blob that was made in another way, such
+    /// as from a `tokio::fs::File`.
+    ///
+    /// # Safety
+    /// As for [`stable`](Self::stable): nobody changes the file in place, or nobody reads the
+    /// bytes.
+    #[expect(
+        unsafe_code,
+        reason = "only the caller knows who changes or reads the file"
+    )]
+    #[must_use]
+    pub unsafe fn assume_stable(self) -> Self {
+        Self {
+            stable: true,
+            ..self
+        }
+    }
+
+    /// Declares that the bytes have this content coding (RFC 9110 §8.4.1), such as `gzip`: for a
+    /// file that was compressed in advance. The code that turns it into a body sets
+    /// `Content-Encoding`.
+    #[must_use]
+    pub fn coded(self, coding: &'static str) -> Self {
+        Self {
+            coding: Some(coding),
+            ..self
+        }
+    }
+
+    /// Returns the same blob with this media type, such as `text/html; charset=utf-8` (RFC 9110
+    /// §8.3.1). A response with this blob as its body has it as `Content-Type`, unless the response
+    /// already has one.
+    ///
+    /// `media_type` in `euryale-blob` finds the type that a file's name suggests.
+    ///
+    /// ```
+    /// use euryale_core::{Blob, Response};
+    /// use http::HeaderValue;
+    ///
+    /// let blob = Blob::new(std::fs::File::open("Cargo.toml")?)?;
+    /// let response = Response::from(blob.typed(HeaderValue::from_static("application/toml")));
+    /// assert_eq!(response.headers()["content-type"], "application/toml");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn typed(self, media_type: HeaderValue) -> Self {
+        Self {
+            media_type: Some(media_type),
+            ..self
+        }
+    }
+
+    /// Lets `descriptor` count the file until it is closed. Clones, parts and bodies of the blob
+    /// share the file, and so the descriptor. A file that is counted already stays counted.
+    #[must_use]
+    pub fn counted(self, descriptor: Descriptor) -> Self {
+        self.file.count(descriptor);
+        self
+    }
+
+    /// A part of this blob, limited to its end.
+    #[must_use]
+    pub fn slice(&self, offset: u64, len: u64) -> Self {
+        let offset = offset.min(self.len);
+        Self {
+            offset: self.offset + offset,
+            len: len.min(self.len - offset),
+            ..self.clone()
+        }
+    }
+
+    /// Brings all of it into the system's page cache, as far as the file goes: for a part of a file
+    /// that is about to be sent. Blocks for as long as the disk does. It is read, not only
+    /// requested with `fadvise`: Linux would bring it in as pages of the smallest size, each of
+    /// which makes sending more expensive.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn preload(&self) -> io::Result<()> {
+        let mut unseen = vec![
+            0;
+            usize::try_from(self.len)
+                .unwrap_or(PRELOADED)
+                .min(PRELOADED)
+        ];
+        let mut at = self.offset;
+        let end = self.offset + self.len;
+        while at < end {
+            let want = usize::try_from(end - at)
+                .unwrap_or(PRELOADED)
+                .min(PRELOADED);
+            match self.file.read_at(&mut unseen[..want], at) {
+                Ok(0) => break,
+                Ok(read) => at += read as u64,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The file. Others may be reading it: use `read_at`, never its position.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Where the blob begins in its file, in bytes.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// How long it is, in bytes.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Returns whether it is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// When the file was last changed, according to `fstat`.
+    pub fn modified(&self) -> Option<SystemTime> {
+        self.modified
+    }
+
+    /// Returns whether its bytes may be handed out as they are in the file, because of one of the
+    /// two promises of [`stable`](Self::stable).
+    pub fn is_stable(&self) -> bool {
+        self.stable
+    }
+
+    /// The content coding of its bytes, if they have one.
+    pub fn coding(&self) -> Option<&'static str> {
+        self.coding
+    }
+
+    /// The media type that it was given by [`typed`](Self::typed).
+    pub fn media_type(&self) -> Option<&HeaderValue> {
+        self.media_type.as_ref()
+    }
+
+    #[cfg(feature = "fs")]
+    pub(crate) fn open_file(&self) -> &OpenFile {
+        &self.file
+    }
+
+    /// Keeps `kept` until the last clone of this blob is dropped.
+    pub(crate) fn kept_with(self, kept: Arc<dyn Any + Send + Sync>) -> Self {
+        Self {
+            kept: Some(Kept(kept)),
+            ..self
+        }
+    }
+
+    /// The kept value, if it is a `T`.
+    pub(crate) fn kept<T: Any>(&self) -> Option<&T> {
+        self.kept.as_ref()?.0.downcast_ref()
+    }
+
+    fn count(&mut self, guard: impl FnOnce() -> GaugeGuard) {
+        self.counted.get_or_insert_with(|| Arc::new(guard()));
+    }
+}
+
+#[cfg(feature = "fs")]
+impl TryFrom<tokio::fs::File> for Blob {
+    type Error = io::Error;
+
+    /// A blob of the same descriptor. Others may change the file, so `sendfile` does not send it:
+    /// see [`assume_stable`](Blob::assume_stable). Errors as for [`new`](Blob::new), and
+    /// `ResourceBusy` while an operation on the file is running: flush it first.
+    fn try_from(file: tokio::fs::File) -> io::Result<Self> {
+        let file = file
+            .try_into_std()
+            .map_err(|_| io::Error::from(io::ErrorKind::ResourceBusy))?;
+        Self::new(file)
+    }
+}
+
+#[derive(Clone)]
+struct Kept(Arc<dyn Any + Send + Sync>);
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kept")
+    }
+}
+
+/// How the bytes of a blob are read, when its body is sent.
+///
+/// A blob's body can read itself. A layer with a better way puts it into the [`BlobHandle`].
+pub trait ReadBlob: Send + Sync + 'static {
+    /// Begins with `blob`, which is not empty. Called in the body's first poll.
+    fn read(&self, blob: Blob) -> Box<dyn BlobChunks>;
+}
+
+/// A blob that is being read, from its beginning to its end.
+pub trait BlobChunks: Send + 'static {
+    /// Returns the next chunk, of at least one byte. Not called again after the last one, nor after
+    /// an error.
+    ///
+    /// # Errors
+    /// It cannot be read, or ends too early: the peer must not mistake a part for the whole.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>>;
+}
+
+/// In the extensions of a response whose body is a [`Blob`], so that a layer can take it after
+/// middleware has wrapped the body.
+///
+/// Trust it only while the body is still the one that it describes: no `Content-Encoding` but the
+/// blob's own [coding](Blob::coding), and an exact size that equals the blob's; and, to answer with
+/// a part of it, status 200.
+#[derive(Clone)]
+pub struct BlobHandle {
+    content: TakeOnce<Content>,
+    len: u64,
+}
+
+/// In the extensions of a response whose body is several parts of a [`Blob`], as
+/// `multipart/byteranges`.
+///
+/// Such a body holds an open file as a blob does, but has no [`BlobHandle`], because it cannot be
+/// sent in another way. A budget of open files counts it. Its parts belong to the file and never
+/// change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlobParts;
+
+/// The state that a body and its handles share until it is polled.
+pub(crate) struct Content {
+    pub(crate) blob: Blob,
+    pub(crate) reader: Option<Arc<dyn ReadBlob>>,
+}
+
+impl BlobHandle {
+    pub(crate) fn new(blob: Blob) -> Self {
+        let len = blob.len();
+        Self {
+            content: TakeOnce::new(Content { blob, reader: None }),
+            len,
+        }
+    }
+
+    /// Takes the blob, once: its body then fails when it is polled.
+    pub fn take(&self) -> Option<Blob> {
+        self.take_content().map(|content| content.blob)
+    }
+
+    /// The blob, if nothing took it. The body keeps it.
+    pub fn blob(&self) -> Option<Blob> {
+        let mut found = None;
+        self.content
+            .update(|content| found = Some(content.blob.clone()));
+        found
+    }
+
+    /// Lets `reader` read the body, instead of the previous reader. Changes nothing if the blob was
+    /// taken, or the body polled.
+    pub fn read_by(&self, reader: Arc<dyn ReadBlob>) {
+        // The previous value is dropped outside the lock.
+        let mut reader = Some(reader);
+        self.content
+            .update(|content| std::mem::swap(&mut content.reader, &mut reader));
+    }
+
+    /// The blob's length in bytes.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Returns whether it is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) fn take_content(&self) -> Option<Content> {
+        self.content.take()
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.content.is_same(&other.content)
+    }
+
+    pub(crate) fn media_type(&self) -> Option<HeaderValue> {
+        let mut media_type = None;
+        self.content
+            .update(|content| media_type.clone_from(&content.blob.media_type));
+        media_type
+    }
+
+    /// Counts the blob, unless it is counted already.
+    pub(crate) fn count(&self, guard: impl FnOnce() -> GaugeGuard) {
+        self.content.update(|content| content.blob.count(guard));
+    }
+}
+
+impl fmt::Debug for BlobHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlobHandle")
+            .field("len", &self.len)
+            .field("taken", &self.content.is_taken())
+            .finish()
+    }
+}

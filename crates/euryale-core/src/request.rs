@@ -1,0 +1,19 @@
+//! Requests: their publisher, their sender, their route, and where their time goes.
+//!
+//! A [`Publisher`] is given a [`Request`] and returns a [`Response`]. The layers outside it add
+//! extensions to the request: the [`Peer`], the [`Route`], the [`Times`], and [`Internal`], through
+//! which a page can send requests to the site itself.
+
+mod admit;
+mod internal;
+mod peer;
+mod publisher;
+mod route;
+mod times;
+
+pub use self::admit::Admit;
+pub use self::internal::{Internal, InternalRequest};
+pub use self::peer::{Peer, PeerAddr};
+pub use self::publisher::{Publisher, PublisherFn, Request, Response, publisher_fn};
+pub use self::route::Route;
+pub use self::times::{Stage, Times};

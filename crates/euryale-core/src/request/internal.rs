@@ -1,0 +1,152 @@
+//! Requests that the application makes to itself.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tower_service::Service;
+
+use crate::body::Body;
+use crate::error::{Abort, Error};
+use crate::request::Response;
+use crate::transaction::{Attempt, History, SnapshotPin};
+
+type BoxFuture = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>;
+
+/// A way to make requests to the application itself: for tiles, themes and tasks.
+///
+/// A stack puts it into the extensions of its requests. A sub-request enters inside the transform
+/// chain and takes an ordinary place in the queue: never wait for one in a worker, which holds a
+/// permit already.
+#[derive(Clone)]
+pub struct Internal {
+    service: Arc<dyn CloneAndCall>,
+    room: Option<Arc<dyn Fn() -> usize + Send + Sync>>,
+}
+
+/// Marks a request that was made through [`Internal`]. A type in the extensions, so no header and
+/// no URL can forge it.
+///
+/// A view that is not for outsiders begins with [`require`](InternalRequest::require):
+///
+/// ```
+/// use euryale_core::request::InternalRequest;
+/// use euryale_core::{Abort, Body, Database, Request, Response, Transaction};
+///
+/// fn news<D: Database>(request: &Request, _: &mut Transaction<'_, D>) -> Result<Response, Abort> {
+///     InternalRequest::require(request)?; // 404 from outside
+///     Ok(Response::new(Body::from("<p>News</p>")))
+/// }
+/// # fn is_publisher<D: Database, P: euryale_core::Publisher<D>>(_: P) {}
+/// # fn check<D: Database>() { is_publisher::<D, _>(news::<D>) }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InternalRequest {
+    depth: u32,
+}
+
+impl InternalRequest {
+    /// The mark in these extensions of a request, if it was made through [`Internal`].
+    pub fn of(extensions: &http::Extensions) -> Option<Self> {
+        extensions.get().copied()
+    }
+
+    /// The mark of a sub-request that is made on behalf of a request whose extensions are `from`.
+    #[must_use]
+    pub fn below(from: &http::Extensions) -> Self {
+        Self {
+            depth: Self::of(from)
+                .map_or(0, |mark| mark.depth)
+                .saturating_add(1),
+        }
+    }
+
+    /// For a publisher that only the application itself may call.
+    ///
+    /// # Errors
+    /// 404 for a request from outside, which does not even learn that the view exists.
+    pub fn require<B>(request: &http::Request<B>) -> Result<Self, Abort> {
+        Self::of(request.extensions()).ok_or_else(|| Abort::status(http::StatusCode::NOT_FOUND))
+    }
+
+    /// Its depth: 1 for a sub-request of a request from outside.
+    pub fn depth(&self) -> u32 {
+        self.depth
+    }
+}
+
+impl Internal {
+    /// Sub-requests go to `service`.
+    pub fn new<S>(service: S) -> Self
+    where
+        S: Service<http::Request<Body>, Response = Response> + Clone + Send + Sync + 'static,
+        S::Error: Into<Error>,
+        S::Future: Send,
+    {
+        Self {
+            service: Arc::new(service),
+            room: None,
+        }
+    }
+
+    /// Uses `room` to tell how many sub-requests would be published at once if they were made now:
+    /// the connections that nobody uses or waits for.
+    #[must_use]
+    pub fn with_room(mut self, room: impl Fn() -> usize + Send + Sync + 'static) -> Self {
+        self.room = Some(Arc::new(room));
+        self
+    }
+
+    /// How many sub-requests would be published at once if they were made now, if that is known. It
+    /// is a hint: other requests compete, and further sub-requests wait in the queue.
+    pub fn room(&self) -> Option<usize> {
+        self.room.as_ref().map(|room| room())
+    }
+
+    /// Makes a sub-request on behalf of a request whose extensions are `from`.
+    ///
+    /// # Errors
+    /// The service's.
+    pub async fn request(
+        &self,
+        mut request: http::Request<Body>,
+        from: &http::Extensions,
+    ) -> Result<Response, Error> {
+        let mark = InternalRequest::below(from);
+        // It has a history of its own, independent of the outer request's.
+        request.extensions_mut().remove::<History>();
+        request.extensions_mut().remove::<Attempt>();
+        request.extensions_mut().remove::<SnapshotPin>();
+        request.extensions_mut().insert(mark);
+        request.extensions_mut().insert(self.clone());
+        self.service.clone_and_call(request).await
+    }
+}
+
+impl fmt::Debug for Internal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Internal")
+    }
+}
+
+trait CloneAndCall: Send + Sync {
+    fn clone_and_call(&self, request: http::Request<Body>) -> BoxFuture;
+}
+
+impl<S> CloneAndCall for S
+where
+    S: Service<http::Request<Body>, Response = Response> + Clone + Send + Sync + 'static,
+    S::Error: Into<Error>,
+    S::Future: Send,
+{
+    fn clone_and_call(&self, request: http::Request<Body>) -> BoxFuture {
+        let mut service = self.clone();
+        Box::pin(async move {
+            poll_fn(|cx| service.poll_ready(cx))
+                .await
+                .map_err(Into::into)?;
+            service.call(request).await.map_err(Into::into)
+        })
+    }
+}

@@ -1,0 +1,46 @@
+//! Decides whether an answer may be committed.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::Extensions;
+
+use crate::error::Error;
+use crate::request::Response;
+
+/// Asked about the answer of a publisher, in its worker, before the transaction is committed.
+///
+/// An outer layer that works on the answer after the commit, within limits, reserves its resources
+/// here, and puts them into the extensions of the response. If none are left, the transaction is
+/// aborted and the layer's error is the answer, so that the client can send the request again.
+/// Nothing is refused after the commit.
+///
+/// It is in the extensions of a request. The innermost layer's gate counts.
+#[derive(Clone)]
+pub struct AnswerGate(Arc<Check>);
+
+type Check = dyn Fn(&mut Response) -> Result<(), Error> + Send + Sync;
+
+impl AnswerGate {
+    /// Asks `check`, which must not block.
+    pub fn new(check: impl Fn(&mut Response) -> Result<(), Error> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(check))
+    }
+
+    /// Asks the gate of a request with these extensions, if there is one, about its answer. Done by
+    /// `Publish`.
+    ///
+    /// # Errors
+    /// Why the answer must not be committed.
+    pub fn check(extensions: &Extensions, response: &mut Response) -> Result<(), Error> {
+        extensions
+            .get::<Self>()
+            .map_or(Ok(()), |gate| (gate.0)(response))
+    }
+}
+
+impl fmt::Debug for AnswerGate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AnswerGate")
+    }
+}

@@ -1,0 +1,178 @@
+//! One of the publications that a request may need.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::error::{Abort, drop_each_quietly};
+use crate::transaction::Access;
+
+/// The history of a request before the current publication.
+///
+/// A value in the request's extensions, replaced (never changed in place) by the layers that
+/// publish again: tower's `Retry` clones a request, and a clone shares what an `Arc` in its
+/// extensions points at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct History {
+    /// Attempts that ended in a conflict, in all passes.
+    pub conflicts: u32,
+    /// Passes that ended with a suspension.
+    pub suspensions: u32,
+    /// An earlier attempt wrote: begin with [`Access::Write`], whatever the method says.
+    pub wrote: bool,
+}
+
+impl History {
+    /// Returns whether this request comes back after an attempt. Then it was admitted already, and
+    /// goes ahead of new work.
+    pub fn is_again(&self) -> bool {
+        self.conflicts > 0 || self.suspensions > 0
+    }
+
+    /// This history after one more attempt that ended in a conflict; `wrote` as
+    /// [`Error::wrote`](crate::error::Error::wrote) says.
+    #[must_use]
+    pub fn after_conflict(self, wrote: bool) -> Self {
+        Self {
+            conflicts: self.conflicts + 1,
+            wrote: self.wrote || wrote,
+            ..self
+        }
+    }
+
+    /// This history after one more pass that ended in a suspension.
+    #[must_use]
+    pub fn after_suspension(self) -> Self {
+        Self {
+            suspensions: self.suspensions + 1,
+            ..self
+        }
+    }
+
+    /// The access with which a publication of a request with this method and history begins.
+    pub fn access(&self, method: &http::Method) -> Access {
+        if self.wrote {
+            Access::Write
+        } else {
+            Access::of(method)
+        }
+    }
+}
+
+/// One publication: its numbers, and the values that it collected for outer layers.
+///
+/// Created for every publication, so that the next attempt sees nothing of an aborted one. It is in
+/// the request's extensions and is returned by
+/// [`Transaction::attempt`](crate::transaction::Transaction::attempt); clones are handles to the
+/// same attempt.
+#[derive(Clone)]
+pub struct Attempt {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    history: History,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    slots: HashMap<TypeId, Box<dyn Any + Send>>,
+    gates: Vec<Box<dyn CommitGate>>,
+}
+
+impl Attempt {
+    /// The attempt that follows after `history`.
+    pub fn new(history: History) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                history,
+                state: Mutex::default(),
+            }),
+        }
+    }
+
+    /// The number of this attempt among those of its request, from 1; grows with each conflict.
+    pub fn number(&self) -> u32 {
+        self.shared.history.conflicts + 1
+    }
+
+    /// The number of this pass, from 1; grows with each suspension.
+    pub fn pass(&self) -> u32 {
+        self.shared.history.suspensions + 1
+    }
+
+    /// What happened before.
+    pub fn history(&self) -> History {
+        self.shared.history
+    }
+
+    /// Runs `f` on this attempt's slot for `T`, made with `T::default()` at its first use.
+    ///
+    /// `f` may use the attempt; a nested use of the same slot finds it empty, and its value is
+    /// lost.
+    pub fn with<T: Default + Send + 'static, R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        let kept = self.lock().slots.remove(&TypeId::of::<T>());
+        let mut slot = kept
+            .and_then(|slot| slot.downcast::<T>().ok())
+            .unwrap_or_default();
+        let result = f(&mut slot);
+        self.lock().slots.insert(TypeId::of::<T>(), slot);
+        result
+    }
+
+    /// Adds a gate that is checked before this attempt is committed.
+    pub fn gate(&self, gate: impl CommitGate) {
+        self.lock().gates.push(Box::new(gate));
+    }
+
+    /// Asks every gate that was not asked yet, in the order in which they were added.
+    pub(crate) fn check_gates(&self) -> Result<(), Abort> {
+        let gates = std::mem::take(&mut self.lock().gates);
+        gates.iter().try_for_each(|gate| gate.check(self))
+    }
+
+    /// The attempt is over.
+    pub(crate) fn close(&self) {
+        let mut gates = std::mem::take(&mut self.lock().gates);
+        drop_each_quietly(&mut gates);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt")
+            .field("history", &self.shared.history)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Asked after the publisher has returned and before anything is committed; of a doomed
+/// transaction, too, whose answer would be sent.
+///
+/// In this way unresolved promises stop a commit, and core needs no knowledge of promises.
+pub trait CommitGate: Send + Sync + 'static {
+    /// Checks whether this attempt may be committed.
+    ///
+    /// # Errors
+    /// The [`Abort`] that replaces the publisher's response.
+    fn check(&self, attempt: &Attempt) -> Result<(), Abort>;
+}
+
+impl<F> CommitGate for F
+where
+    F: Fn(&Attempt) -> Result<(), Abort> + Send + Sync + 'static,
+{
+    fn check(&self, attempt: &Attempt) -> Result<(), Abort> {
+        self(attempt)
+    }
+}

@@ -1,0 +1,94 @@
+//! A place in a pool's queue, and the request that has one.
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::request::Request;
+use crate::transaction::{Database, Lease};
+
+/// A place in a pool's queue: lane, priority, deadline.
+///
+/// `ConnectionLimit` passes it to `Publish`, so that another pool can replace ours. An
+/// implementation guarantees:
+///
+/// * the job runs in a worker, a thread that may block, and the lease is given back there,
+///   connection first;
+/// * no more jobs run at a time than the pool has permits, whatever happens to the futures;
+/// * a job whose future is dropped before it started never starts; one that started runs to its
+///   end;
+/// * a panic of the job is an [`Error`] with the code [`PANICKED`](crate::error::PANICKED).
+///
+/// Not object-safe on purpose: `Publish` boxes the future once.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a place in a pool's queue",
+    note = "`ConnectionLimitLayer` makes claims on a `Pool`; another pool implements `Claim` for \
+        its own"
+)]
+pub trait Claim: Send + 'static {
+    /// The store whose connections are lent.
+    type Database: Database;
+
+    /// Sets when the job's transaction is stopped before its commit. A stopped transaction never
+    /// commits; a commit that has begun is finished, and its own answer is returned. Default: a
+    /// pool that cannot stop anything runs it to its end.
+    #[must_use]
+    fn stop_when(self, when: StopWhen) -> Self
+    where
+        Self: Sized,
+    {
+        let _ = when;
+        self
+    }
+
+    /// Queues `job` **now**, before the future is polled, and resolves to what it returned.
+    ///
+    /// # Errors
+    /// Refused (queue full, waited too long, pool closed), or the job panicked.
+    fn run<T, F>(self, job: F) -> impl Future<Output = Result<T, Error>> + Send + 'static
+    where
+        F: FnOnce(&mut Lease<'_, Self::Database>) -> T + Send + 'static,
+        T: Send + 'static;
+}
+
+/// When a job's transaction is stopped before its commit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StopWhen {
+    /// When it has run in its worker for this long; the wait in the queue does not count. `None`:
+    /// no bound.
+    pub after: Option<Duration>,
+    /// When nobody waits for it any more. For transactions that only read.
+    pub client_gone: bool,
+}
+
+impl StopWhen {
+    /// When it has run in its worker for this long, or, if `client_gone`, when nobody waits for it
+    /// any more.
+    #[must_use]
+    pub fn new(after: Option<Duration>, client_gone: bool) -> Self {
+        Self { after, client_gone }
+    }
+}
+
+/// A request with its claim on a connection: the only input of `Publish`.
+///
+/// Not `Clone`, so that layers that publish again (tower's `Retry`, `Republish`) cannot be inside
+/// the cap: a second publication needs a second claim. [The facade's
+/// documentation](https://docs.rs/euryale/latest/euryale/#when-it-does-not-compile) explains the
+/// compiler's message.
+pub struct Publication<C> {
+    /// The request, whose body is complete.
+    pub request: Request,
+    /// The claim.
+    pub claim: C,
+}
+
+impl<C> fmt::Debug for Publication<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publication")
+            .field("request", &self.request)
+            .finish_non_exhaustive()
+    }
+}

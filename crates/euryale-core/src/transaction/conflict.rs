@@ -1,0 +1,192 @@
+//! When a conflict is worth another attempt, and after which pause.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{CONFLICT, CONFLICTS_EXHAUSTED, Error};
+use crate::ledger::{ConflictBook, Ledger};
+use crate::request::Route;
+use crate::transaction::History;
+
+/// How often something is attempted again after a conflict, and after which pause: by default 3
+/// times, so 4 attempts, with a jittered pause.
+///
+/// Attempt *n + 2* follows after a pause of uniform(0, 2ⁿ) · `base` (n from 0; ZPublisher's rule,
+/// with a base that suits a database in the same process). Only errors with the code
+/// [`CONFLICT`] are retried. They are never returned after a commit.
+///
+/// Everything that met a conflict is counted once, by its [`Route`] and its end, in a
+/// [`ConflictBook`], and logged: at INFO if a later attempt resolved it, at ERROR if none did.
+///
+/// The rule itself waits for nothing and holds nothing. Two crates follow it: the publisher's
+/// policy for tower's `RetryLayer`, and the transactions of a pool.
+///
+/// ```
+/// use euryale_core::Error;
+/// use euryale_core::error::{CONFLICT, CONFLICTS_EXHAUSTED};
+/// use euryale_core::transaction::{Attempted, ConflictRule};
+///
+/// let rule = ConflictRule::new().retries(1);
+/// let mut attempted = Attempted::default();
+/// let mut result = Err::<(), _>(Error::new(CONFLICT));
+/// let again = rule.after(attempted, &mut result).expect("another attempt");
+/// assert_eq!(again.history.conflicts, 1);
+/// attempted.history = again.history;
+/// attempted.retries = 1;
+/// assert!(rule.after(attempted, &mut result).is_none());
+/// assert!(result.unwrap_err().is(CONFLICTS_EXHAUSTED));
+/// ```
+#[derive(Clone, Debug)]
+#[doc(alias = "max-conflict-retries")]
+#[must_use]
+pub struct ConflictRule {
+    retries: u32,
+    base: Duration,
+    book: Arc<ConflictBook>,
+}
+
+/// An attempt that has just ended, for [`ConflictRule::after`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attempted<'a> {
+    /// Its history.
+    pub history: History,
+    /// The number of retries so far, without those of earlier passes.
+    pub retries: u32,
+    /// By which it is counted.
+    pub route: Option<&'a Route>,
+    /// For the log.
+    pub uri: Option<&'a http::Uri>,
+}
+
+/// Another attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct AttemptAgain {
+    /// Its history.
+    pub history: History,
+    /// The pause before it.
+    pub pause: Duration,
+}
+
+impl ConflictRule {
+    /// 3 retries, base 10 ms.
+    pub fn new() -> Self {
+        Self {
+            retries: 3,
+            base: Duration::from_millis(10),
+            book: Arc::default(),
+        }
+    }
+
+    /// The maximum number of retries. 0 retries nothing. Default: 3, as in Zope.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// The unit of the pauses: at most 1, 2, 4 … times this. Default: 10 ms.
+    pub fn base(mut self, base: Duration) -> Self {
+        self.base = base;
+        self
+    }
+
+    /// Counts in this ledger. Default: one of its own.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "what counts takes its ledger by value, here as everywhere"
+    )]
+    pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.book = ledger.of();
+        self
+    }
+
+    /// Decides what follows an attempt with this result: another attempt, or `None`.
+    ///
+    /// A conflict that is not attempted again becomes
+    /// [`CONFLICTS_EXHAUSTED`]: 503 with Retry-After.
+    pub fn after<T>(
+        &self,
+        attempted: Attempted<'_>,
+        result: &mut Result<T, Error>,
+    ) -> Option<AttemptAgain> {
+        let history = attempted.history;
+        let error = match result {
+            Err(error) if error.is(CONFLICT) => error,
+            // Also one of an earlier pass, which this rule did not see.
+            Ok(_) if history.conflicts > 0 => {
+                self.resolved(attempted);
+                return None;
+            }
+            _ => return None,
+        };
+        if attempted.retries >= self.retries {
+            self.exhausted(attempted);
+            // The error itself is logged where it becomes a response.
+            let error = std::mem::replace(error, Error::new(CONFLICTS_EXHAUSTED));
+            *result = Err(error.with_code(CONFLICTS_EXHAUSTED));
+            return None;
+        }
+        Some(AttemptAgain {
+            history: history.after_conflict(error.wrote()),
+            pause: self.pause(attempted.retries),
+        })
+    }
+
+    fn resolved(&self, attempted: Attempted<'_>) {
+        let Attempted { route, uri, .. } = attempted;
+        self.book.resolved.add(route, 1);
+        let since_start = SinceStart(&self.book);
+        let uri = uri.map(tracing::field::display);
+        let route = route.map(tracing::field::display);
+        let attempts = attempted.history.conflicts + 1;
+        tracing::info!(
+            uri,
+            route,
+            attempts,
+            "a conflict was resolved {since_start}"
+        );
+    }
+
+    fn exhausted(&self, attempted: Attempted<'_>) {
+        let Attempted { route, uri, .. } = attempted;
+        self.book.exhausted.add(route, 1);
+        let since_start = SinceStart(&self.book);
+        let uri = uri.map(tracing::field::display);
+        let route = route.map(tracing::field::display);
+        // The last conflict is not in the history, because no attempt follows.
+        let attempts = attempted.history.conflicts + 1;
+        tracing::error!(
+            uri,
+            route,
+            attempts,
+            "a conflict was not resolved {since_start}"
+        );
+    }
+
+    fn pause(&self, retry: u32) -> Duration {
+        // 2^16 times the base is longer than anyone waits.
+        self.base
+            .mul_f64(fastrand::f64() * f64::from(1_u32 << retry.min(16)))
+    }
+}
+
+impl Default for ConflictRule {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The totals, as ZPublisher logs them: one line says how bad it is.
+struct SinceStart<'a>(&'a ConflictBook);
+
+impl fmt::Display for SinceStart<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unresolved = self.0.exhausted.get();
+        let conflicts = self.0.resolved.get() + unresolved;
+        write!(
+            f,
+            "({conflicts} conflicts, {unresolved} unresolved, since start)"
+        )
+    }
+}

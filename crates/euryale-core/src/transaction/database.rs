@@ -1,0 +1,324 @@
+//! The interface of a store that serves publishers.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::error::BoxError;
+use crate::transaction::{Doubt, Interrupt, Settled, Snapshot};
+
+/// How a transaction is going to use the database. A hint, not a ban.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// The publisher will only read.
+    Read,
+    /// The publisher may write.
+    Write,
+}
+
+impl Access {
+    /// [`Read`](Access::Read) for the methods that are safe in the
+    /// [registry](https://www.iana.org/assignments/http-methods/http-methods.xhtml) (RFC 9110
+    /// §16.1.1): GET, HEAD, OPTIONS, TRACE, PROPFIND, QUERY, REPORT and
+    /// SEARCH.
+    #[must_use]
+    pub fn of(method: &http::Method) -> Self {
+        let is_safe = method.is_safe()
+            || matches!(method.as_str(), "PROPFIND" | "QUERY" | "REPORT" | "SEARCH");
+        if is_safe { Self::Read } else { Self::Write }
+    }
+}
+
+/// How a transaction begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Begin {
+    /// How the transaction is going to use the database.
+    pub access: Access,
+    /// When the transaction is stopped, if it has not ended before. A database that can bound its
+    /// own waits (for a lock, for a server) bounds them by this; a pool stops the transaction
+    /// through [`Database::interrupt`] in any case. `None`: no bound.
+    pub deadline: Option<Instant>,
+}
+
+impl Begin {
+    /// Begins with this access, without a deadline.
+    #[must_use]
+    pub fn new(access: Access) -> Self {
+        Self {
+            access,
+            deadline: None,
+        }
+    }
+
+    /// The same, with this deadline.
+    #[must_use]
+    pub fn deadline(self, deadline: impl Into<Option<Instant>>) -> Self {
+        Self {
+            deadline: deadline.into(),
+            ..self
+        }
+    }
+}
+
+impl From<Access> for Begin {
+    fn from(access: Access) -> Self {
+        Self::new(access)
+    }
+}
+
+/// What an error of the database means for the transaction that met it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Another transaction won; the request can be published again.
+    #[doc(alias = "ConflictError")]
+    #[doc(alias = "TransientError")]
+    Conflict,
+    /// The connection is broken.
+    Disconnected,
+    /// A commit was sent and its outcome is unknown. Never retried.
+    InDoubt,
+    /// The connection was lost before the commit was sent: nothing was committed.
+    LostBeforeCommit,
+    /// A statement took too long and was stopped, or waited for the transaction's deadline. Nothing
+    /// was committed, the connection is sound, and another attempt would take as long: answered
+    /// 504, never retried.
+    Elapsed,
+    /// There is no room left to write. Nothing was committed, and the connection is sound.
+    Full,
+    /// Anything else.
+    Other,
+}
+
+/// A store with connections and transactions.
+///
+/// Every method blocks, and every method is called **only in a worker**; so is the drop of a
+/// connection. (The synchronous `postgres` client, for one, panics when it is dropped on a runtime
+/// thread.)
+///
+/// `classify` is called for each error of a source chain, outermost first, until it returns
+/// something other than [`Fault::Other`]: an application may wrap a conflict in an error of its
+/// own.
+#[doc(alias = "ZODB.DB")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `Database`",
+    label = "this says not how to connect, begin, commit and abort",
+    note = "SQLite: `euryale_sqlite::Sqlite`; PostgreSQL: `euryale_postgres::Postgres`; `()` for \
+        no database at all",
+    note = "what r2d2 manages (diesel, postgres): `R2d2::new(manager)`, by the feature `r2d2` of \
+        euryale-connection"
+)]
+pub trait Database: Send + Sync + 'static {
+    /// One connection, with its caches.
+    type Connection: Send + 'static;
+
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// The store's own error; the request is answered 503.
+    fn connect(&self) -> Result<Self::Connection, BoxError>;
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// The store's own error, classified as any other.
+    fn begin(&self, connection: &mut Self::Connection, begin: Begin) -> Result<(), BoxError>;
+
+    /// Commits. After an error the transaction counts as rolled back, unless `classify` says that
+    /// it is in doubt or that the connection broke (which means the same after a commit was sent).
+    ///
+    /// # Errors
+    /// The store's own error.
+    fn commit(&self, connection: &mut Self::Connection) -> Result<(), BoxError>;
+
+    /// Rolls back. Must also work after a failed commit.
+    ///
+    /// # Errors
+    /// The store's own error; the connection is dropped.
+    fn abort(&self, connection: &mut Self::Connection) -> Result<(), BoxError>;
+
+    /// Returns the meaning of one error (not of its sources).
+    fn classify(&self, error: &(dyn std::error::Error + 'static)) -> Fault;
+
+    /// Returns a name for the state that the open transaction sees, which has only read. Default:
+    /// the store has no such names.
+    ///
+    /// # Errors
+    /// The store's own error; it is logged, and later passes see the current state.
+    fn snapshot(&self, connection: &mut Self::Connection) -> Result<Option<Snapshot>, BoxError> {
+        let _ = connection;
+        Ok(None)
+    }
+
+    /// Begins a reading transaction that sees `snapshot`, made by this store on any connection.
+    /// `begin.access` is [`Access::Read`]. Returns `false` if that state is gone, and no
+    /// transaction was begun. Default: `false`.
+    ///
+    /// # Errors
+    /// The store's own error, classified as one of [`begin`](Database::begin).
+    fn begin_at(
+        &self,
+        connection: &mut Self::Connection,
+        begin: Begin,
+        snapshot: &Snapshot,
+    ) -> Result<bool, BoxError> {
+        let _ = (connection, begin, snapshot);
+        Ok(false)
+    }
+
+    /// Names the commit that failed on this connection, which is in doubt or disconnected: asked
+    /// before the connection is dropped. Default: the store cannot tell what became of it, and the
+    /// transaction stays in doubt.
+    fn doubt(&self, connection: &mut Self::Connection) -> Option<Doubt> {
+        let _ = connection;
+        None
+    }
+
+    /// Finds out, on another connection, what became of a commit, or makes sure that it never
+    /// happens. Asked again, on a new connection, when it fails, for at most 5 s.
+    ///
+    /// # Errors
+    /// The store's own error.
+    fn settle(
+        &self,
+        connection: &mut Self::Connection,
+        doubt: &Doubt,
+    ) -> Result<Settled, BoxError> {
+        let _ = (connection, doubt);
+        Ok(Settled::Unknown)
+    }
+
+    /// The handle by which other threads stop a statement of this connection. It is made when the
+    /// connection is opened, and kept with it. Default: none. Then a stopped transaction continues
+    /// until its publisher next asks for the connection, or returns; it is not committed.
+    ///
+    /// The statement ends with an error of the fault [`Elapsed`](Fault::Elapsed).
+    fn interrupt<'c>(&self, connection: &'c Self::Connection) -> Option<&'c Interrupt> {
+        let _ = connection;
+        None
+    }
+
+    /// Called after each job, and again before a connection that was idle serves a job: the server
+    /// may have ended it. `false` drops it.
+    fn is_reusable(&self, connection: &mut Self::Connection) -> bool {
+        let _ = connection;
+        true
+    }
+
+    /// How full this connection's caches are, in units of the store's choice. The warmest idle
+    /// connection is handed out first; of equal ones, the one used last. ZODB keeps its pool sorted
+    /// the same way (`ZODB/DB.py`).
+    fn warmth(&self, connection: &Self::Connection) -> u64 {
+        let _ = connection;
+        0
+    }
+}
+
+impl<D: Database> Database for Arc<D> {
+    type Connection = D::Connection;
+
+    fn connect(&self) -> Result<Self::Connection, BoxError> {
+        (**self).connect()
+    }
+
+    fn begin(&self, connection: &mut Self::Connection, begin: Begin) -> Result<(), BoxError> {
+        (**self).begin(connection, begin)
+    }
+
+    fn commit(&self, connection: &mut Self::Connection) -> Result<(), BoxError> {
+        (**self).commit(connection)
+    }
+
+    fn abort(&self, connection: &mut Self::Connection) -> Result<(), BoxError> {
+        (**self).abort(connection)
+    }
+
+    fn classify(&self, error: &(dyn std::error::Error + 'static)) -> Fault {
+        (**self).classify(error)
+    }
+
+    fn snapshot(&self, connection: &mut Self::Connection) -> Result<Option<Snapshot>, BoxError> {
+        (**self).snapshot(connection)
+    }
+
+    fn begin_at(
+        &self,
+        connection: &mut Self::Connection,
+        begin: Begin,
+        snapshot: &Snapshot,
+    ) -> Result<bool, BoxError> {
+        (**self).begin_at(connection, begin, snapshot)
+    }
+
+    fn doubt(&self, connection: &mut Self::Connection) -> Option<Doubt> {
+        (**self).doubt(connection)
+    }
+
+    fn settle(
+        &self,
+        connection: &mut Self::Connection,
+        doubt: &Doubt,
+    ) -> Result<Settled, BoxError> {
+        (**self).settle(connection, doubt)
+    }
+
+    fn interrupt<'c>(&self, connection: &'c Self::Connection) -> Option<&'c Interrupt> {
+        (**self).interrupt(connection)
+    }
+
+    fn is_reusable(&self, connection: &mut Self::Connection) -> bool {
+        (**self).is_reusable(connection)
+    }
+
+    fn warmth(&self, connection: &Self::Connection) -> u64 {
+        (**self).warmth(connection)
+    }
+}
+
+/// No database: a pool of `()` limits the number of publications that run at a time.
+///
+/// For programs whose connections are managed elsewhere, or that have none. Its transactions have
+/// hooks and participants like all others, and never conflict.
+///
+/// ```
+/// use euryale_core::Database;
+/// use euryale_core::transaction::Access;
+///
+/// let begun = ().begin(&mut (), Access::Write.into());
+/// assert!(begun.is_ok());
+/// ```
+impl Database for () {
+    type Connection = ();
+
+    #[inline]
+    fn connect(&self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    #[inline]
+    fn begin(&self, _connection: &mut (), _begin: Begin) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    #[inline]
+    fn commit(&self, _connection: &mut ()) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    #[inline]
+    fn abort(&self, _connection: &mut ()) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn classify(&self, _error: &(dyn std::error::Error + 'static)) -> Fault {
+        Fault::Other
+    }
+}
+
+/// The first result of `classify` along the source chain that is not [`Fault::Other`].
+pub(crate) fn fault<D: Database>(database: &D, error: &(dyn std::error::Error + 'static)) -> Fault {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(|error| database.classify(error))
+        .find(|fault| *fault != Fault::Other)
+        .unwrap_or(Fault::Other)
+}
