@@ -6,12 +6,14 @@ use std::os::fd::IntoRawFd;
 
 use euryale::Request;
 use euryale::forwarded::{Client, PublicUrl};
+use euryale::request::Peer;
 use euryale_wsgi::Settings;
 use euryale_wsgi::environ::{Place, variables};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::file;
+use crate::listeners::Named;
 
 /// What all requests have in common.
 pub(crate) struct Environ {
@@ -27,34 +29,39 @@ pub(crate) struct Address {
     pub(crate) scheme: String,
     pub(crate) server_name: String,
     pub(crate) port: u16,
+    /// That of requests over TLS.
+    pub(crate) tls_port: u16,
     pub(crate) prefix: String,
 }
 
 impl Address {
-    /// That of the settings, with the host and the port of the first listener.
-    pub(crate) fn new(settings: &Settings, bound: &(String, u16)) -> Self {
+    /// That of the settings, with the host and the ports of the listeners.
+    pub(crate) fn new(settings: &Settings, named: &Named) -> Self {
         Self {
             scheme: settings.url_scheme.clone(),
             server_name: settings
                 .server_name
                 .clone()
-                .unwrap_or_else(|| bound.0.clone()),
-            port: bound.1,
+                .unwrap_or_else(|| named.host.clone()),
+            port: named.port,
+            tls_port: named.tls_port,
             prefix: settings.url_prefix.clone(),
         }
     }
 
     /// The place for this request: a trusted proxy knows it better.
     fn place<'r>(&'r self, request: &'r Request) -> Place<'r> {
+        let extensions = request.extensions();
+        let is_tls = extensions.get::<Peer>().is_some_and(Peer::is_tls);
         let own = Place {
-            scheme: &self.scheme,
+            scheme: if is_tls { "https" } else { &self.scheme },
             server_name: Cow::Borrowed(&self.server_name),
-            server_port: self.port,
+            server_port: if is_tls { self.tls_port } else { self.port },
             prefix: &self.prefix,
+            outer_prefix: "",
             host: None,
             client: None,
         };
-        let extensions = request.extensions();
         match (Client::of(extensions), PublicUrl::of(extensions)) {
             (Some(client), Some(url)) if client.is_proxied() => proxied(own, client.ip(), url),
             _ => own,
@@ -63,8 +70,14 @@ impl Address {
 }
 
 fn proxied<'r>(own: Place<'r>, client: Option<IpAddr>, url: &'r PublicUrl) -> Place<'r> {
+    let outer_prefix = url.prefix();
+    let own = Place {
+        client,
+        outer_prefix,
+        ..own
+    };
     let Some(host) = url.host() else {
-        return Place { client, ..own };
+        return own;
     };
     let scheme = url.scheme();
     let origin = url.origin().unwrap_or_default();
@@ -74,7 +87,6 @@ fn proxied<'r>(own: Place<'r>, client: Option<IpAddr>, url: &'r PublicUrl) -> Pl
         server_name: Cow::Borrowed(host),
         server_port: url.port(),
         host: Some(Cow::Owned(named.to_owned())),
-        client,
         ..own
     }
 }

@@ -8,7 +8,7 @@ use euryale::body::Descriptors;
 use euryale::forwarded::{ForwardedLayer, TrustedProxies, TrustedProxy};
 use euryale::spool::{SpoolBudget, SpoolLayer};
 use euryale::{Ledger, Pool, Stack, StackLayers};
-use euryale_server::{Listener, Server, Shutdown};
+use euryale_server::{Listener, Readiness, Server, Shutdown, systemd};
 use euryale_wsgi::Settings;
 use http::HeaderValue;
 use http::header::SERVER;
@@ -159,6 +159,7 @@ pub(crate) struct Front {
     pub(crate) application: Application,
     pub(crate) access: bool,
     pub(crate) shutdown: Shutdown,
+    pub(crate) readiness: Readiness,
     pub(crate) main: MainThread,
     pub(crate) at_work: AtWork,
     pub(crate) end: Arc<End>,
@@ -175,6 +176,8 @@ impl Front {
         let _entered = runtime.enter();
         if self.owns_process {
             self.take_signals(runtime)?;
+            let (readiness, shutdown) = (self.readiness.clone(), self.shutdown.clone());
+            runtime.spawn(systemd::notify(readiness, shutdown, self.settings.drain));
         }
         runtime.spawn(self.serve());
         Ok(())
@@ -210,6 +213,7 @@ impl Front {
             application,
             access,
             shutdown,
+            readiness: _,
             main,
             at_work,
             end,

@@ -19,6 +19,7 @@
 
 mod access;
 mod application;
+mod certificates;
 mod environ;
 mod exit;
 mod file;

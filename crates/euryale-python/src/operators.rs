@@ -32,6 +32,12 @@ impl Loaded {
         self.0.get().map(|(pool, _)| pool)
     }
 
+    /// Ready once the application is loaded, until `shutdown` begins to drain.
+    pub(crate) fn readiness(&self, shutdown: &Shutdown) -> Readiness {
+        let loaded = self.clone();
+        Readiness::new(shutdown).probe(move || loaded.pool().is_some())
+    }
+
     fn load(&self, readiness: &Readiness, shutdown: &Shutdown, capacity: usize) -> Load {
         let standing = match (shutdown.is_draining(), readiness.is_ready()) {
             (true, _) => Standing::Draining,
@@ -69,11 +75,13 @@ pub(crate) struct Operators {
 
 impl Operators {
     /// Begins to answer, on the runtime that is entered, until the process ends.
-    pub(crate) fn start(self, ledger: &Ledger, shutdown: &Shutdown, loaded: &Loaded) {
-        let readiness = Readiness::new(shutdown).probe({
-            let loaded = loaded.clone();
-            move || loaded.pool().is_some()
-        });
+    pub(crate) fn start(
+        self,
+        ledger: &Ledger,
+        shutdown: &Shutdown,
+        loaded: &Loaded,
+        readiness: &Readiness,
+    ) {
         if let Some(admin) = self.admin {
             let showing = loaded.clone();
             let answers = Admin::for_ledger(ledger.clone(), readiness.clone())
@@ -88,6 +96,7 @@ impl Operators {
         if let Some(agent) = self.agent {
             let loaded = loaded.clone();
             let shutdown = shutdown.clone();
+            let readiness = readiness.clone();
             let capacity = self.capacity;
             let reserve = self.reserve;
             let check = AgentCheck::asking(move || loaded.load(&readiness, &shutdown, capacity));

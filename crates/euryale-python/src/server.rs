@@ -8,13 +8,14 @@ use crossbeam_channel::{Receiver, Sender};
 use euryale::body::Descriptors;
 use euryale::forwarded::ForwardedLayer;
 use euryale::{Ledger, Pool, StackLayers};
-use euryale_server::{DescriptorLimit, DescriptorShares, Listener, Shutdown};
+use euryale_server::{DescriptorLimit, DescriptorShares, Listener, Readiness, Shutdown, Tls};
 use euryale_wsgi::{AnswerBudget, Limits, Settings};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use tokio::runtime::{Handle, Runtime};
 
 use crate::application::Application;
+use crate::certificates;
 use crate::environ::Address;
 use crate::exit;
 use crate::front::{self, End, Front};
@@ -48,6 +49,8 @@ pub(crate) struct Server {
     senders: Arc<Senders>,
     threads: Threads,
     loaded: Loaded,
+    readiness: Readiness,
+    tls: Option<Tls>,
     end: Arc<End>,
     stop_log: Mutex<Option<Sender<()>>>,
     log_stopped: Receiver<()>,
@@ -63,11 +66,17 @@ struct Unstarted {
 
 #[pymethods]
 impl Server {
-    /// Reads the settings, binds the sockets, and answers operators.
+    /// Reads the settings, binds the sockets, and answers operators. With `inherits`, sockets of
+    /// systemd's replace the addresses of the settings.
     #[new]
-    #[pyo3(signature = (settings, *, log_level = 20, access = false))]
+    #[pyo3(signature = (settings, *, log_level = 20, access = false, inherits = false))]
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 makes it of a dict")]
-    fn new(settings: HashMap<String, String>, log_level: u8, access: bool) -> PyResult<Self> {
+    fn new(
+        settings: HashMap<String, String>,
+        log_level: u8,
+        access: bool,
+        inherits: bool,
+    ) -> PyResult<Self> {
         exit::is_server();
         log::start(log_level);
         let limit = DescriptorLimit::raise()?;
@@ -84,24 +93,26 @@ impl Server {
             public,
             admin,
             agent,
+            tls,
             addresses,
-            first,
-        } = Listeners::bind(&settings)?;
+            named,
+        } = Listeners::bind(&settings, inherits)?;
         let shutdown = Shutdown::new();
         let loaded = Loaded::default();
+        let readiness = loaded.readiness(&shutdown);
         let operators = Operators {
             admin,
             agent,
             reserve: limit.reserve(),
             capacity: settings.max_sockets,
         };
-        operators.start(&ledger, &shutdown, &loaded);
+        operators.start(&ledger, &shutdown, &loaded, &readiness);
         drop(entered);
         let (main, fd) = MainThread::new()?;
         let (senders, threads) = Threads::new(&main);
         let (stop_log, log_stopped) = crossbeam_channel::bounded(0);
         Ok(Self {
-            address: Address::new(&settings, &first),
+            address: Address::new(&settings, &named),
             settings,
             fd,
             addresses,
@@ -120,6 +131,8 @@ impl Server {
             senders: Arc::new(senders),
             threads,
             loaded,
+            readiness,
+            tls,
             end: Arc::default(),
             stop_log: Mutex::new(Some(stop_log)),
             log_stopped,
@@ -173,6 +186,7 @@ impl Server {
             application,
             access: self.access,
             shutdown: self.shutdown.clone(),
+            readiness: self.readiness.clone(),
             main: self.main.clone(),
             at_work: at_work.clone(),
             end: Arc::clone(&self.end),
@@ -187,11 +201,15 @@ impl Server {
         py.detach(|| self.threads.work(number));
     }
 
-    /// Changes the number of threads and the bounds of the queue; the rest needs a restart. Returns
-    /// whether nothing else has changed.
+    /// Changes the number of threads and the bounds of the queue, and reads the certificates again;
+    /// the rest needs a restart. Returns whether nothing else has changed.
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 makes it of a dict")]
     fn reload(&self, py: Python<'_>, settings: HashMap<String, String>) -> PyResult<bool> {
         let new = read(&settings)?;
+        let certificates = certificates::read(&new).map_err(PyValueError::new_err)?;
+        if let (Some(tls), Some(certificates)) = (&self.tls, certificates) {
+            tls.replace(certificates);
+        }
         self.change(py, |pool| {
             pool.resize(new.threads);
             pool.restrict(new.max_queue, new.max_wait);
@@ -201,6 +219,10 @@ impl Server {
         rest.max_queue = self.settings.max_queue;
         rest.max_wait = self.settings.max_wait;
         rest.max_sockets = self.settings.max_sockets;
+        if self.tls.is_some() && rest.tls_cert.is_some() {
+            rest.tls_cert.clone_from(&self.settings.tls_cert);
+            rest.tls_key.clone_from(&self.settings.tls_key);
+        }
         Ok(rest == self.settings)
     }
 

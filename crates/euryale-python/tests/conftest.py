@@ -39,7 +39,13 @@ def until(found: Callable[[], object], what: str, patience: float = PATIENCE):
 class Served:
     """A server in a process of its own."""
 
-    def __init__(self, command: list[str], folder: Path, environment: dict[str, str]):
+    def __init__(
+        self,
+        command: list[str],
+        folder: Path,
+        environment: dict[str, str],
+        descriptors: list[int] | None = None,
+    ):
         self.log_path = folder / "server.log"
         self.log_file = self.log_path.open("wb")
         self.process = subprocess.Popen(
@@ -48,6 +54,7 @@ class Served:
             env={**os.environ, "PYTHONPATH": str(APPS), "PYTHONUNBUFFERED": "1", **environment},
             stdout=self.log_file,
             stderr=subprocess.STDOUT,
+            pass_fds=descriptors or (),
         )
         self.port = 0
         self.admin = 0

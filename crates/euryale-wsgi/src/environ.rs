@@ -31,6 +31,9 @@ pub struct Place<'a> {
     /// A request path that begins with it loses it to `SCRIPT_NAME`; any other path is passed on
     /// whole, with the same `SCRIPT_NAME`, as waitress does for `url_prefix`.
     pub prefix: &'a str,
+    /// The path above `prefix`, if a trusted proxy names it, or empty. The proxy has removed it
+    /// from the request's path; it is the beginning of `SCRIPT_NAME`.
+    pub outer_prefix: &'a str,
     /// The host that the client asked for, if a trusted proxy names it. `None` keeps the request's
     /// own.
     pub host: Option<Cow<'a, str>>,
@@ -59,7 +62,11 @@ pub fn variables<'r>(request: &'r Request, place: &Place<'r>) -> Vec<Variable<'r
     let uri = request.uri();
     all.push(known("REQUEST_METHOD", request.method().as_str()));
     let path = strip_prefix(uri.path(), place.prefix);
-    all.push(known("SCRIPT_NAME", place.prefix));
+    let mount = match place.outer_prefix {
+        "" => Cow::Borrowed(place.prefix),
+        outer => Cow::Owned(format!("{outer}{}", place.prefix)),
+    };
+    all.push((Cow::Borrowed("SCRIPT_NAME"), mount));
     all.push((Cow::Borrowed("PATH_INFO"), decoded(path)));
     all.push(known("QUERY_STRING", uri.query().unwrap_or("")));
     let target = uri.path_and_query().map_or("/", |target| target.as_str());

@@ -7,6 +7,7 @@ mod table;
 mod tests;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use self::listen::Listen;
@@ -25,6 +26,10 @@ pub struct Settings {
     pub listen: Vec<Listen>,
     /// The mode of Unix sockets. Default: 0600.
     pub unix_socket_perms: u32,
+    /// The certificates of TLS listeners in PEM, the server's own first. Default: none.
+    pub tls_cert: Option<PathBuf>,
+    /// Their private key in PEM. Default: none.
+    pub tls_key: Option<PathBuf>,
     /// The address of the operators' listener: health, metrics, status. Default: none.
     pub admin: Option<Listen>,
     /// The address of HAProxy's agent checks. Default: none.
@@ -55,6 +60,9 @@ pub struct Settings {
     /// How long an idle socket is kept. Default: 120 s, as in waitress: longer than a proxy keeps
     /// it.
     pub channel_timeout: Duration,
+    /// The balancers that must send a header of the PROXY protocol: addresses, networks, `unix`.
+    /// Default: none.
+    pub proxy_protocol: Option<String>,
     /// The proxies that are trusted in forwarded fields: addresses and networks, `unix`, or `*`.
     /// Default: none.
     pub trusted_proxy: Option<String>,
@@ -79,6 +87,8 @@ impl Default for Settings {
         Self {
             listen: vec![Listen::Tcp("127.0.0.1".into(), 8080)],
             unix_socket_perms: 0o600,
+            tls_cert: None,
+            tls_key: None,
             admin: None,
             agent: None,
             threads: 4,
@@ -92,6 +102,7 @@ impl Default for Settings {
             max_request_header_size: 64 << 10,
             max_sockets: 16_384,
             channel_timeout: Duration::from_secs(120),
+            proxy_protocol: None,
             trusted_proxy: None,
             trusted_proxy_count: None,
             trusted_proxy_headers: Vec::new(),
@@ -153,6 +164,8 @@ impl Settings {
             Meaning::Port => place.port = Some(parse::number(value, 0, 65_535)?),
             Meaning::UnixSocket => place.unix = Some(value.into()),
             Meaning::UnixSocketPerms => self.unix_socket_perms = parse::octal(value)?,
+            Meaning::TlsCert => self.tls_cert = parse::text(value).map(PathBuf::from),
+            Meaning::TlsKey => self.tls_key = parse::text(value).map(PathBuf::from),
             Meaning::Admin => self.admin = Some(value.parse()?),
             Meaning::Agent => self.agent = Some(value.parse()?),
             Meaning::Threads => self.threads = parse::number(value, 1, 4096)?,
@@ -172,6 +185,7 @@ impl Settings {
             }
             Meaning::MaxSockets => self.max_sockets = parse::number(value, 1, 1 << 20)?,
             Meaning::ChannelTimeout => self.channel_timeout = parse::duration(value)?,
+            Meaning::ProxyProtocol => self.proxy_protocol = parse::text(value),
             Meaning::TrustedProxy => self.trusted_proxy = parse::text(value),
             Meaning::TrustedProxyCount => {
                 self.trusted_proxy_count = Some(parse::number(value, 1, 32)?);

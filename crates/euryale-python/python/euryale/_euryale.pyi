@@ -21,7 +21,12 @@ class Server:
     addresses: list[str]
     wakeup_fd: int
     def __init__(
-        self, settings: dict[str, str], *, log_level: int = 20, access: bool = False
+        self,
+        settings: dict[str, str],
+        *,
+        log_level: int = 20,
+        access: bool = False,
+        inherits: bool = False,
     ) -> None: ...
     def start(self, app: Any, *, owns_process: bool = True) -> None: ...
     def work(self, number: int) -> None: ...

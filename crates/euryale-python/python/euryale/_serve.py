@@ -75,7 +75,7 @@ def run(
     application has left running cannot keep it. ``pid_file`` has the process's
     number until then, unless Rust has to end the process.
     """
-    server = make_server(settings)
+    server = make_server(settings, inherits=True)
     pid = _PidFile(pid_file)
     with written_log(server):
         try:
@@ -88,14 +88,19 @@ def run(
             pid.remove()
 
 
-def make_server(settings: dict[str, str]) -> _euryale.Server:
-    """Bind; operators are answered from now on."""
+def make_server(settings: dict[str, str], inherits: bool = False) -> _euryale.Server:
+    """Bind; operators are answered from now on.
+
+    With ``inherits``, sockets of systemd's replace the addresses of the settings.
+    """
     # Only for a logger that somebody has set a level for: otherwise the lines would be in the log
     # of every application whose root logger says INFO.
     requests = logging.getLogger("euryale.access")
     access = requests.level != logging.NOTSET and requests.isEnabledFor(logging.INFO)
     try:
-        return _euryale.Server(settings, log_level=log.getEffectiveLevel(), access=access)
+        return _euryale.Server(
+            settings, log_level=log.getEffectiveLevel(), access=access, inherits=inherits
+        )
     except (OSError, ValueError) as error:
         raise SettingsError(str(error)) from None
 
@@ -284,7 +289,7 @@ class _Main:
             log.error("SIGHUP: the settings stay as they were: %s", error)
             return
         rest = "" if is_all else "; other settings need a restart"
-        log.info("SIGHUP: threads, max_queue and max_wait are set%s", rest)
+        log.info("SIGHUP: threads, max_queue, max_wait and certificates are set%s", rest)
 
     def end(self) -> int:
         """Join the workers. One that never returns ends the process, if that is the server's."""

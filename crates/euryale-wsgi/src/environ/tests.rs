@@ -18,6 +18,7 @@ fn place() -> Place<'static> {
         server_name: Cow::Borrowed("localhost"),
         server_port: 8080,
         prefix: "",
+        outer_prefix: "",
         host: None,
         client: None,
     }
@@ -61,6 +62,20 @@ fn a_plain_request_has_the_variables_of_the_standard() {
         assert_eq!(map.get(name).map(String::as_str), Some(value), "{name}");
     }
     assert!(!map.contains_key("CONTENT_LENGTH"));
+}
+
+#[test]
+fn the_prefix_of_a_proxy_is_above_the_own_one_and_not_in_the_path() {
+    let place = Place {
+        prefix: "/app",
+        outer_prefix: "/outer",
+        ..place()
+    };
+    for (path, info) in [("/app/x", "/x"), ("/outer/x", "/outer/x"), ("/app", "")] {
+        let map = map(&get(path), &place);
+        assert_eq!(map["SCRIPT_NAME"], "/outer/app");
+        assert_eq!(map["PATH_INFO"], info, "{path}");
+    }
 }
 
 #[test]

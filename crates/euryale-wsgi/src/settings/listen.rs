@@ -11,6 +11,8 @@ use super::parse;
 pub enum Listen {
     /// On this host and port. The host is a name or an address, IPv6 without brackets.
     Tcp(String, u16),
+    /// On this host and port, with TLS.
+    Tls(String, u16),
     /// On a Unix socket of this path.
     Unix(PathBuf),
 }
@@ -19,7 +21,7 @@ impl FromStr for Listen {
     type Err = String;
 
     /// `127.0.0.1:8080`, `[::1]:8080`, `name:8080`, `*:8080` and `:8080` for all IPv4 addresses,
-    /// `8080` on 127.0.0.1, or `unix:PATH`.
+    /// `8080` on 127.0.0.1, each of them behind `tls:` for TLS, or `unix:PATH`.
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             return match path {
@@ -27,10 +29,17 @@ impl FromStr for Listen {
                 path => Ok(Self::Unix(path.into())),
             };
         }
+        let (is_tls, text) = match text.strip_prefix("tls:") {
+            Some(address) => (true, address),
+            None => (false, text),
+        };
         let (host, port) = text.rsplit_once(':').unwrap_or(("127.0.0.1", text));
         let port = parse::number(port, 0, 65_535)
             .map_err(|_| "write an address and a port, for example 127.0.0.1:8080".to_owned())?;
-        Ok(Self::Tcp(plain(host), port))
+        Ok(match is_tls {
+            true => Self::Tls(plain(host), port),
+            false => Self::Tcp(plain(host), port),
+        })
     }
 }
 
@@ -46,9 +55,14 @@ fn plain(host: &str) -> String {
 
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Tls(..) = self {
+            f.write_str("tls:")?;
+        }
         match self {
-            Self::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp(host, port) => write!(f, "{host}:{port}"),
+            Self::Tcp(host, port) | Self::Tls(host, port) if host.contains(':') => {
+                write!(f, "[{host}]:{port}")
+            }
+            Self::Tcp(host, port) | Self::Tls(host, port) => write!(f, "{host}:{port}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }

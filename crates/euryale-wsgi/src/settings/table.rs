@@ -34,6 +34,8 @@ pub(crate) enum Meaning {
     Port,
     UnixSocket,
     UnixSocketPerms,
+    TlsCert,
+    TlsKey,
     Admin,
     Agent,
     Threads,
@@ -47,6 +49,7 @@ pub(crate) enum Meaning {
     MaxRequestHeaderSize,
     MaxSockets,
     ChannelTimeout,
+    ProxyProtocol,
     TrustedProxy,
     TrustedProxyCount,
     TrustedProxyHeaders,
@@ -89,7 +92,7 @@ pub(crate) const KEYS: &[Setting] = &[
         None,
         Meaning::Listen,
         "addresses to serve on, several apart by spaces: 127.0.0.1:8080, [::1]:8080, *:8080, 8080, \
-            unix:PATH",
+            tls:127.0.0.1:8443, unix:PATH",
     ),
     setting(
         "host",
@@ -114,6 +117,19 @@ pub(crate) const KEYS: &[Setting] = &[
         None,
         Meaning::UnixSocketPerms,
         "mode of Unix sockets, octal",
+    ),
+    setting(
+        "tls_cert",
+        None,
+        Meaning::TlsCert,
+        "PEM file of certificates for tls: addresses, and for sockets that systemd names tls, the \
+            server's own first; SIGHUP reads it again",
+    ),
+    setting(
+        "tls_key",
+        None,
+        Meaning::TlsKey,
+        "PEM file of their private key",
     ),
     setting(
         "admin",
@@ -196,6 +212,13 @@ pub(crate) const KEYS: &[Setting] = &[
         Some("idle_timeout"),
         Meaning::ChannelTimeout,
         "how long an idle socket is kept (seconds, or with ms, s, m, h)",
+    ),
+    setting(
+        "proxy_protocol",
+        None,
+        Meaning::ProxyProtocol,
+        "balancers that must begin with a header of the PROXY protocol, which names their client: \
+            addresses, networks, or unix",
     ),
     setting(
         "trusted_proxy",

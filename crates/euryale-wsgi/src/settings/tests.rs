@@ -78,7 +78,11 @@ fn only_one_way_to_say_where_to_listen_is_allowed() {
 
 #[test]
 fn addresses_are_read_as_people_write_them() {
-    let settings = read(&[("listen", "8080 *:1 [::1]:2\nlocalhost:3 unix:/run/x")]).unwrap();
+    let settings = read(&[(
+        "listen",
+        "8080 *:1 [::1]:2\nlocalhost:3 unix:/run/x tls:[::]:4",
+    )])
+    .unwrap();
     let tcp = |host: &str, port| Listen::Tcp(host.into(), port);
     assert_eq!(
         settings.listen,
@@ -88,8 +92,10 @@ fn addresses_are_read_as_people_write_them() {
             tcp("::1", 2),
             tcp("localhost", 3),
             Listen::Unix("/run/x".into()),
+            Listen::Tls("::".into(), 4),
         ]
     );
+    assert_eq!(settings.listen[5].to_string(), "tls:[::]:4");
     assert_eq!(settings.listen[2].to_string(), "[::1]:2");
 }
 
