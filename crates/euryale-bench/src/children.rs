@@ -1,5 +1,5 @@
-//! Processes that this program starts, each in a process group of its own, and each ended by its
-//! id.
+//! Processes that this program starts, each in a process group of its own, and each is ended by its
+//! process id.
 //!
 //! Three things end a child: the drop of its handle, a signal to this program, and the death of
 //! this program, for which the kernel sends the child `SIGTERM`.
@@ -16,8 +16,8 @@ use rustix::process::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Processes and files that must not be left behind. A static, because a signal comes to the
-/// process and to nobody in it.
+/// Processes and files that must not be left behind. A static, because a signal is delivered to the
+/// whole process.
 static LEFT: Mutex<Left> = Mutex::new(Left {
     groups: Vec::new(),
     folders: Vec::new(),
@@ -30,7 +30,7 @@ struct Left {
     ended: bool,
 }
 
-/// How long a child has to end by itself.
+/// The time that a child has to end by itself.
 const GRACE: Duration = Duration::from_secs(3);
 const TICK: Duration = Duration::from_millis(5);
 
@@ -71,7 +71,7 @@ impl Running {
         &mut self.child
     }
 
-    /// Waits for its own end, but not for longer than `limit`.
+    /// Waits at most `limit` until the child has ended by itself.
     pub(crate) fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
         let until = Instant::now() + limit;
         while !has_ended(self.group) {
@@ -80,12 +80,13 @@ impl Running {
             }
             pause();
         }
-        // What it left behind in its group, whose id is its own as long as it was not waited for.
+        // Ends the rest of its process group. The group's id cannot be reused before the leader is
+        // waited for.
         let _ = kill_process_group(self.group, Signal::KILL);
         self.reap()
     }
 
-    /// Waits for a child that has ended, or is about to. From then on its id is free for others.
+    /// Waits for a child that has ended, or is about to. From then on the system may reuse its id.
     fn reap(&mut self) -> Result<ExitStatus> {
         let mut left = left_to_us();
         let status = self.child.wait();
@@ -104,7 +105,7 @@ impl Drop for Running {
     }
 }
 
-/// Ends a group whose leader was not waited for, so that its id is still its own.
+/// Ends a group whose leader was not waited for yet, so that the id still means this group.
 fn end(group: Pid) {
     // Fails if it has ended already.
     let _ = kill_process_group(group, Signal::TERM);
@@ -112,11 +113,11 @@ fn end(group: Pid) {
     while !has_ended(group) && Instant::now() < until {
         pause();
     }
-    // Members that outlived their leader.
+    // Members of the group that outlived their leader.
     let _ = kill_process_group(group, Signal::KILL);
 }
 
-/// Has the child ended? It stays to be waited for.
+/// Returns whether the child has ended. It must still be waited for.
 fn has_ended(pid: Pid) -> bool {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     !matches!(waitid(WaitId::Pid(pid), options), Ok(None))
@@ -135,8 +136,8 @@ pub(crate) fn remove_at_end(folder: PathBuf) {
     left().folders.push(folder);
 }
 
-/// Once a signal has come, its thread ends the children and the program: nobody else touches them
-/// any more, and what fails now is no result.
+/// Once a signal has come, its thread ends the children and the program: no other thread touches
+/// the children any more, and an error from now on is not a result.
 fn left_to_us() -> MutexGuard<'static, Left> {
     loop {
         let left = left();
@@ -152,12 +153,12 @@ pub(crate) fn give_way_to_signals() {
     drop(left_to_us());
 }
 
-/// For a child: end when the program that started it does, however that ends.
+/// Called in a child: it ends when the program that started it ends, for whatever reason.
 pub(crate) fn end_with_parent() {
     let _ = set_parent_process_death_signal(Some(Signal::TERM));
 }
 
-/// Becomes another program, which ends with its parent.
+/// Executes another program, which ends together with its parent.
 pub(crate) fn exec(program: &[String]) -> Result<()> {
     end_with_parent();
     let (program, arguments) = program.split_first().context("no program to start")?;

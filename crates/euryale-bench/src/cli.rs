@@ -24,7 +24,7 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Says what there is to measure, and what is missing here
+    /// Lists the workloads, and what is missing on this machine
     List,
     /// Installs the peers that are not built in: Debian packages as root, others into the user's
     /// cache folder
@@ -48,7 +48,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         target: Target,
     },
-    /// Becomes another program, which ends with its parent
+    /// Executes another program, which ends together with its parent
     #[command(hide = true)]
     Exec {
         #[arg(last = true)]
@@ -59,13 +59,13 @@ pub(crate) enum Command {
 /// How to measure.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
-    /// Runs of each case; they take turns
+    /// Runs of each case; the cases take turns
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) runs: u32,
-    /// Only these servers, separated by commas; the way to name those that are not run by default
+    /// Only these servers, separated by commas; also selects servers that are not run by default
     #[arg(long, value_delimiter = ',')]
     pub(crate) peers: Vec<String>,
-    /// Writes every run to this file, too
+    /// Also writes every run to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     /// Draws bars into this folder, an SVG file for each table
@@ -83,8 +83,8 @@ pub(crate) struct Options {
     /// Length of each of the full-speed uploads, in 10⁶ bytes
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) megabytes: u64,
-    /// A run that others disturbed is repeated after waiting this long, in seconds, for quiet; 0:
-    /// never
+    /// Repeats a run that other processes disturbed, after waiting up to this many seconds for a
+    /// quiet machine; 0: never
     #[arg(long, default_value_t = 60)]
     pub(crate) patience: u32,
     /// Where blobs and uploads are written, in a folder that is removed at the end; default: the

@@ -1,8 +1,8 @@
 //! The load: what is sent to a server, by a separate process, so that its CPU time is separate.
 //!
-//! `wrk` for throughput, and for the rest clients of this program that are lighter than what they
-//! measure. A client says what it saw as JSON on standard output; anything but good answers is its
-//! failure.
+//! Throughput is measured with `wrk`, and everything else with clients of this program that are
+//! lighter than the servers. A client prints its observations as JSON on standard output. It fails
+//! unless all answers are good.
 
 mod beside;
 mod burst;
@@ -37,19 +37,19 @@ use crate::peers::{Server, own};
 /// The observations, by name. Some names have a meaning for all loads: `requests` and `bytes`.
 pub(crate) type Figures = BTreeMap<String, f64>;
 
-/// No client waits longer for a byte.
+/// The maximum time that a client waits for a byte.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// No load takes longer than this.
+/// The maximum time of a load.
 const LIMIT: Duration = Duration::from_secs(1800);
 
-/// What is sent.
+/// The kind of load.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Load {
-    /// `wrk`: one thread, keep-alive connections that ask for `/` again at once.
+    /// `wrk`: one thread, and keep-alive connections that request `/` again and again.
     Wrk { connections: u32, seconds: u32 },
-    /// All sockets are connected; then all ask for `/` at once; when all are answered, `rounds`
-    /// more times.
+    /// All sockets connect first. Then all request `/` at once; when all have their answer, they
+    /// repeat that `rounds` times.
     Burst { sockets: usize, rounds: usize },
     /// Downloads of the blob of this length, discarded in the kernel.
     Drain {
@@ -57,14 +57,14 @@ pub(crate) enum Load {
         sockets: usize,
         length: u64,
     },
-    /// Downloads of which only the head is read, and probes of `/` before and meanwhile.
+    /// Downloads of which only the head is read, and probes of `/` before and during them.
     Stall {
         downloads: usize,
         length: u64,
         probes: usize,
     },
-    /// Downloads of as many files that are not in memory, each a byte longer than the last, and
-    /// probes of `/` before and meanwhile.
+    /// Downloads of as many files that are not in the page cache, each a byte longer than the last,
+    /// and probes of `/` before and during them.
     Cold {
         downloads: u64,
         length: u64,
@@ -78,19 +78,19 @@ pub(crate) enum Load {
         uploads: usize,
         probes: usize,
     },
-    /// Uploads as fast as they go.
+    /// Uploads at full speed.
     Upload { sockets: usize, length: u64 },
-    /// Uploads that take this many seconds, and probes of `/` meanwhile.
+    /// Uploads that take this many seconds, and probes of `/` during them.
     Trickle {
         sockets: usize,
         length: u64,
         seconds: u32,
         probes: usize,
     },
-    /// Sockets that ask for `/` once and stay.
+    /// Sockets that request `/` once and then stay open.
     Idle { sockets: usize },
-    /// So many heads that come a byte at a time, and sockets that asked for `/` once; probes of `/`
-    /// before and meanwhile.
+    /// This many heads that are sent a byte at a time, and sockets that requested `/` once; probes
+    /// of `/` before and during that.
     Siege {
         heads: usize,
         sockets: usize,
@@ -98,24 +98,24 @@ pub(crate) enum Load {
     },
 }
 
-/// The server's data for a client.
+/// What a client needs to know about the server.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Target {
     #[arg(long)]
     to: SocketAddr,
-    /// Where its metrics are
+    /// The address of its metrics
     #[arg(long)]
     admin: Option<SocketAddr>,
-    /// Its process
+    /// The id of its process
     #[arg(long)]
     pid: u32,
-    /// Set on the client's sockets
+    /// The congestion control that is set on the client's sockets
     #[arg(long)]
     congestion: Option<String>,
 }
 
 impl Load {
-    /// For people.
+    /// The description for people.
     pub(crate) fn sentence(&self) -> String {
         match self {
             Self::Wrk {
@@ -193,7 +193,7 @@ impl Load {
         }
     }
 
-    /// The blobs it asks for, by their lengths.
+    /// The lengths of the blobs that it requests.
     pub(crate) fn blobs(&self) -> Vec<u64> {
         match *self {
             Self::Drain { length, .. }
@@ -262,7 +262,8 @@ impl Load {
                 length,
             } => {
                 let mut figures = drain::run(target, *requests, *sockets, *length)?;
-                // The server is new: that is all it did.
+                // The server is new and did nothing else, so the mean of its whole life is the mean
+                // of this load.
                 let held = async_load()?.block_on(metrics::publish_mean(target))?;
                 figures.extend(
                     held.map(|seconds| ("publish_mean_ms".to_owned(), milliseconds(seconds))),
@@ -315,24 +316,24 @@ impl Load {
     }
 }
 
-/// Both outputs of a child that ends by itself; whether it was content.
+/// Both outputs of a child that ends by itself, and whether it succeeded.
 pub(crate) fn finish(mut running: Running) -> Result<(bool, String, String)> {
     let child = running.child();
     let mut output = child.stdout.take().context("the client's output")?;
     let mut errors = child.stderr.take().context("the client's errors")?;
     let mut text = String::new();
     let mut reason = String::new();
-    // Errors are a line or two and wait in their pipe.
+    // Errors are only a line or two, so they fit into the pipe until they are read.
     output.read_to_string(&mut text)?;
     errors.read_to_string(&mut reason)?;
     let status = running.wait(LIMIT)?;
     Ok((status.success(), text, reason))
 }
 
-/// As many descriptors as the system gives: for this program and what it starts.
+/// Raises the limit of descriptors as far as the system allows, for this program and its children.
 pub(crate) fn raise_descriptors() -> u64 {
     let limit = getrlimit(Resource::Nofile);
-    // Refused is as good as not tried: workloads that want more say so.
+    // A refusal does no harm: a workload that needs more descriptors reports that.
     let _ = setrlimit(
         Resource::Nofile,
         Rlimit {

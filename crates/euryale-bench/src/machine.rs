@@ -1,10 +1,10 @@
-//! Where it was measured, and against what.
+//! The machine, and the versions of what was measured on it.
 
 use serde::Serialize;
 
 use crate::measure::read;
 
-/// The machine, before the first run.
+/// The state of the machine before the first run.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Machine {
     pub(crate) cores: usize,
@@ -43,8 +43,8 @@ impl Machine {
     }
 }
 
-/// The lock file that this program was built with: it knows the versions of the peers that are
-/// built in.
+/// The lock file that this program was built with: it has the versions of the peers that are built
+/// in.
 const LOCK: &str = include_str!("../../../Cargo.lock");
 
 /// Package and version of each of `packages`.
@@ -58,7 +58,8 @@ pub(crate) fn locked(packages: &[&str]) -> String {
 pub(crate) fn locked_version(lock: &str, package: &str) -> String {
     let start = format!("name = \"{package}\"");
     let lines: Vec<&str> = lock.lines().collect();
-    // Of several the last, which is the newest: others come with what still asks for an older one.
+    // If there are several versions, the last one, which is the newest: older ones are only needed
+    // by other dependencies.
     let name = lines.iter().rposition(|line| *line == start);
     let line = name.and_then(|name| lines.get(name + 1));
     let version = line.and_then(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));

@@ -1,4 +1,4 @@
-//! The measurements, against peers, as one command.
+//! One command that measures Euryale against its peers.
 //!
 //! `cargo run --release -p euryale-bench -- page` starts one server after the other as a child
 //! process, loads each, and prints tables in Markdown. `-- list` says what there is to measure,
@@ -115,7 +115,7 @@ fn measure(names: &[String], options: &Options, isolated: bool) -> Result<ExitCo
                 reports.push(report);
             }
         }
-        // What is there is worth having, should a later workload be interrupted.
+        // The results so far are saved, in case a later workload is interrupted.
         if let Some(file) = &options.json {
             let json = report::json(&reports, &machine, &network, options)?;
             std::fs::write(file, json).with_context(|| format!("writing {}", file.display()))?;

@@ -1,5 +1,5 @@
-//! What the system knows of processes and of itself: CPU time, memory, context switches. All of it
-//! from `/proc`.
+//! CPU time, memory and context switches of processes and of the whole system, all read from
+//! `/proc`.
 
 use std::fs;
 use std::ops::Sub;
@@ -7,21 +7,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-/// Clock ticks a second, as `/proc` counts CPU time. Linux shows programs 100 on every architecture
-/// in use, whatever the kernel's own rate (proc(5), `USER_HZ`); the kernel scales the sum to what
-/// the scheduler measured exactly.
+/// Clock ticks a second, as `/proc` counts CPU time. It is 100 on every Linux architecture in use,
+/// whatever the kernel's own tick rate (proc(5), `USER_HZ`). The kernel scales the sum to the exact
+/// time that the scheduler measured.
 const TICKS: f64 = 100.0;
 
-/// What a server had used, and the whole system with it, at one moment.
+/// The resources that a server, and the whole system, have used up to one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
     /// CPU time of the server's process tree, user and system, in seconds.
     pub(crate) server: f64,
-    /// The CPU time of this program's children that have ended: the load's.
+    /// The CPU time of this program's ended children, which is that of the load.
     pub(crate) client: f64,
     /// The CPU time of everything, in seconds.
     pub(crate) system: f64,
-    /// The server's voluntary context switches, of threads that still live.
+    /// The voluntary context switches of the server's threads that are still alive.
     pub(crate) switches: u64,
 }
 
@@ -29,7 +29,7 @@ impl Usage {
     /// `pid` is the root of the server's process tree.
     pub(crate) fn now(pid: u32) -> Result<Self> {
         let tree = tree(pid)?;
-        // A child that has ended and was waited for lives on in its parent's account.
+        // The CPU time of a child that was waited for is in its parent's account.
         let server = tree
             .iter()
             .map(|process| process.stat.own + process.stat.children)
@@ -63,15 +63,14 @@ fn switches(pid: u32) -> u64 {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
         return 0;
     };
-    // A thread may end while we look.
+    // A thread may end while it is read.
     let status =
         |task: fs::DirEntry| fs::read_to_string(task.path().join("status")).unwrap_or_default();
     let of = |task| field(&status(task), "voluntary_ctxt_switches").unwrap_or(0);
     tasks.flatten().map(of).sum()
 }
 
-/// Waits for a second in which the system used less than `most` cores, but not for longer than
-/// `patience`.
+/// Waits for a second in which the system uses less than `most` cores, but at most for `patience`.
 #[expect(
     clippy::disallowed_methods,
     reason = "nothing tells when others are done"
@@ -89,18 +88,19 @@ pub(crate) fn wait_for_quiet(most: f64, patience: Duration) -> Result<()> {
     Ok(())
 }
 
-/// The most memory that the processes of a tree have held, each at its own time, in bytes.
+/// Returns the peak memory of the processes of a tree, in bytes: the sum of the peaks of each
+/// process.
 pub(crate) fn peak_memory(pid: u32) -> Result<u64> {
     memory(pid, "VmHWM")
 }
 
-/// The memory that the processes of a tree hold now, in bytes.
+/// Returns the current memory of the processes of a tree, in bytes.
 pub(crate) fn resident(pid: u32) -> Result<u64> {
     memory(pid, "VmRSS")
 }
 
 fn memory(pid: u32, name: &str) -> Result<u64> {
-    // Nothing is left of a process that has just ended.
+    // A process that has just ended has no memory any more.
     let status = |pid| fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let of = |process: Process| field(&status(process.pid), name);
     let kibibytes: Vec<u64> = tree(pid)?.into_iter().filter_map(of).collect();
@@ -115,7 +115,7 @@ struct Process {
     stat: Stat,
 }
 
-/// A process and all that descend from it.
+/// Returns a process and all of its descendants.
 fn tree(root: u32) -> Result<Vec<Process>> {
     let mut all = Vec::new();
     for entry in fs::read_dir("/proc").context("reading /proc")?.flatten() {
@@ -126,7 +126,7 @@ fn tree(root: u32) -> Result<Vec<Process>> {
         else {
             continue;
         };
-        // It may end while we look.
+        // It may end while it is read.
         let text = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
         all.extend(stat(&text).map(|stat| Process { pid, stat }));
     }
@@ -151,8 +151,8 @@ pub(crate) struct Stat {
 
 /// Reads `/proc/PID/stat`.
 pub(crate) fn stat(text: &str) -> Option<Stat> {
-    // The second field is the program's name in parentheses, and may hold anything, parentheses
-    // too.
+    // The second field is the program's name in parentheses, which may contain anything, also
+    // parentheses.
     let (_, rest) = text.rsplit_once(')')?;
     let parent = rest.split_whitespace().nth(1)?.parse().ok()?;
     let mut ticks = rest
@@ -175,7 +175,8 @@ pub(crate) fn field(status: &str, name: &str) -> Option<u64> {
     value.split_whitespace().next()?.parse().ok()
 }
 
-/// The CPU time that was not idle since the start of the system, in seconds; of `/proc/stat`.
+/// Returns the CPU time since the start of the system that was not idle, in seconds, from
+/// `/proc/stat`.
 pub(crate) fn busy(text: &str) -> Option<f64> {
     let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
     let fields: Vec<f64> = line

@@ -1,7 +1,7 @@
-//! A network of its own, with TCP reno.
+//! A separate network namespace with TCP reno.
 //!
-//! Many hosts run bbr, which paces the loopback device: it makes fast servers slow and busy, and
-//! the client with them, and a measurement of servers becomes one of congestion control.
+//! Many hosts use bbr, which also paces the loopback device. That makes fast servers and their
+//! clients slow and busy, and a measurement of servers becomes one of congestion control.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -15,16 +15,16 @@ const CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
 /// The conditions under which figures can be compared.
 pub(crate) const WANTED: &str = "reno";
 
-/// With root's rights; with those that a user has in a user namespace.
+/// The first works for root, the second for users who may create user namespaces.
 const WAYS: [&[&str]; 2] = [&["--net"], &["--map-root-user", "--net"]];
 
-/// The network that is measured in.
+/// The network in which the servers are measured.
 #[derive(Debug, Serialize)]
 pub(crate) struct Network {
     pub(crate) isolated: bool,
-    /// The default for sockets, as the system names it.
+    /// The system's default congestion control for sockets.
     pub(crate) congestion_control: String,
-    /// Was it asked for on each socket of this program's own servers and clients?
+    /// Whether reno was set on each socket of this program's own servers and clients.
     pub(crate) by_socket: bool,
 }
 
@@ -51,14 +51,14 @@ impl Network {
     }
 }
 
-/// Starts this program again in a namespace of its own, if that is allowed; it returns there.
-/// Otherwise it returns here.
+/// Starts this program again in its own network namespace if that is allowed, and returns only in
+/// the new process. Otherwise it returns here.
 pub(crate) fn enter(isolated: bool) -> Network {
     if isolated {
-        // Refused is as good as not tried: the report says what holds.
+        // A refusal does no harm: the report says which congestion control was used.
         let _ = fs::write(CONTROL, WANTED);
     } else if let (Some(way), Ok(program)) = (way(), std::env::current_exe()) {
-        // The loopback device starts out down.
+        // The loopback device of a new namespace is down.
         let script = r#"ip link set lo up && exec "$0" "$@""#;
         let error = unshare(way)
             .args(["sh", "-c", script])
@@ -82,13 +82,13 @@ pub(crate) fn enter(isolated: bool) -> Network {
     }
 }
 
-/// Is a socket given what we want?
+/// Returns whether the congestion control of a socket can be set.
 fn may_be_set() -> bool {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     listener.is_ok_and(|listener| set_tcp_congestion(&listener, WANTED).is_ok())
 }
 
-/// The first way that works, tried out.
+/// Returns the first way that works.
 fn way() -> Option<&'static [&'static str]> {
     WAYS.into_iter().find(|way| {
         let mut trial = unshare(way);

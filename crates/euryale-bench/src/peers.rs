@@ -12,26 +12,26 @@ pub(crate) use self::python::{DIAZO, INSTALLED, VENVS, Venv, cache, diazo};
 pub(crate) use self::server::{Server, other, own};
 use crate::machine;
 
-/// How long a server may take until it takes connections.
+/// The time that a server has until it accepts connections.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server that can be started for a scene.
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    /// Is it this project, and not one that it is compared with?
+    /// Whether this is Euryale, and not one of its peers.
     pub(crate) ours: bool,
     pub(crate) how: How,
 }
 
 pub(crate) enum How {
-    /// In this program. The packages' versions say which one.
+    /// Built into this program. The versions of these packages identify it.
     BuiltIn(&'static [&'static str]),
     Nginx {
         sendfile: bool,
     },
     Python(&'static Venv),
-    /// A program that nobody has: what is missing must be seen.
+    /// A program that does not exist, to test how missing peers are reported.
     Nowhere,
 }
 
@@ -196,7 +196,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Peer> {
 }
 
 impl Peer {
-    /// Why it cannot be started here.
+    /// Returns why it cannot be started on this machine.
     pub(crate) fn missing(&self) -> Option<String> {
         let missing = match &self.how {
             How::BuiltIn(_) => return None,
@@ -210,7 +210,7 @@ impl Peer {
         ))
     }
 
-    /// Its version, as it says itself.
+    /// Returns the version that the program reports.
     pub(crate) fn version(&self) -> String {
         match &self.how {
             How::BuiltIn(packages) => machine::locked(packages),
@@ -221,7 +221,8 @@ impl Peer {
     }
 }
 
-/// The path of an installed program. Debian keeps servers where a user's `PATH` does not look.
+/// Returns the path of an installed program. Debian keeps servers in folders that are not in a
+/// user's `PATH`.
 pub(crate) fn which(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
@@ -230,7 +231,7 @@ pub(crate) fn which(program: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// The first line of what a program says, on either output.
+/// Returns the first line that a program prints, on either output.
 pub(crate) fn output(program: &str, arguments: &[&str]) -> String {
     let Some(path) = which(program) else {
         return "not installed".to_owned();

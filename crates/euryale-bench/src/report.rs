@@ -1,4 +1,4 @@
-//! The result: Markdown for people, JSON for programs, bars for both.
+//! The results: Markdown for people, JSON for programs, and whether the bars were met.
 
 mod list;
 mod plot;
@@ -32,7 +32,7 @@ impl Report<'_> {
         self.sections.iter().any(Section::has_failures)
     }
 
-    /// The workload, its sections, and which versions were measured.
+    /// The workload, its sections, and the versions that were measured.
     pub(crate) fn markdown(&self) -> String {
         let mut out = String::new();
         line(
@@ -53,7 +53,7 @@ impl Report<'_> {
         out
     }
 
-    /// The peers that were run, each once.
+    /// The peers that were run, without repetition.
     fn versions(&self) -> Vec<(&'static str, &'static str, String)> {
         let mut versions: Vec<(_, _, String)> = Vec::new();
         let pairs = self.plans.iter().zip(&self.sections);
@@ -68,7 +68,7 @@ impl Report<'_> {
     }
 }
 
-/// The conditions of all of it: where, and how.
+/// The conditions of all measurements: the machine and the settings.
 pub(crate) fn preamble(machine: &Machine, network: &Network, options: &Options) -> String {
     let mut out = String::new();
     let Options { runs, patience, .. } = options;

@@ -1,5 +1,5 @@
-//! The runs: every case once, then every case again, so that what disturbs the machine disturbs
-//! them all.
+//! The runs: every case once, then every case again, so that a disturbance of the machine affects
+//! all of them.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::peers::Server;
 use crate::scene::{PAGE, Scene, Stage, View, blob_name};
 use crate::workload::{Case, Column, Plan};
 
-/// A run with a greater disturbance is repeated, when the machine is quiet again.
+/// A run with more disturbance than this is repeated when the machine is quiet again.
 const DISTURBED: f64 = 0.25;
 const REPETITIONS: u32 = 4;
 
@@ -37,18 +37,18 @@ impl Section {
     }
 }
 
-/// The runs of one case, a round each.
+/// The runs of one case, one for each round.
 #[derive(Serialize)]
 pub(crate) struct Runs {
     pub(crate) case: String,
     pub(crate) ours: bool,
-    /// The reason for their absence.
+    /// The reason why there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) missing: Option<String>,
     pub(crate) rounds: Vec<Outcome>,
 }
 
-/// A run, or why it does not count.
+/// A run, or the reason why it does not count.
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Outcome {
@@ -57,7 +57,7 @@ pub(crate) enum Outcome {
 }
 
 impl Runs {
-    /// One value of each round, none for a failed one.
+    /// Returns one value for each round, and `None` for a failed one.
     pub(crate) fn values(&self, key: &str) -> Vec<Option<f64>> {
         let value = |outcome: &Outcome| match outcome {
             Outcome::Measured(figures) => figures.get(key).copied(),
@@ -122,7 +122,7 @@ pub(crate) fn run(plan: &Plan, conditions: &Conditions<'_>) -> Section {
     section
 }
 
-/// The first columns, for people who wait.
+/// The first columns of a run, which are printed while the measurement goes on.
 fn line(outcome: &Outcome, columns: &[Column]) -> String {
     match outcome {
         Outcome::Failed(reason) => format!("FAILED: {reason}"),
@@ -137,8 +137,8 @@ fn line(outcome: &Outcome, columns: &[Column]) -> String {
     }
 }
 
-/// Repeats a run in which others used much of the machine. The last one is kept: the report
-/// mentions it.
+/// Repeats a run in which other processes used much of the machine. The last repetition is kept,
+/// and the report mentions it.
 fn undisturbed(options: &Options, mut run: impl FnMut() -> Result<Figures>) -> Result<Figures> {
     let patience = Duration::from_secs(options.patience.into());
     let mut last = run()?;
@@ -154,7 +154,8 @@ fn undisturbed(options: &Options, mut run: impl FnMut() -> Result<Figures>) -> R
     Ok(last)
 }
 
-/// One run: a new server, answers to check, the load, the accounts.
+/// One run: starts a new server, checks its answers, runs the load, and reads the CPU time and
+/// memory.
 fn one(case: &Case, is_first: bool, conditions: &Conditions<'_>) -> Result<Figures> {
     let stage = conditions.stage;
     let scene = Scene {
@@ -170,7 +171,8 @@ fn one(case: &Case, is_first: bool, conditions: &Conditions<'_>) -> Result<Figur
     let server = Server::start(case.peer, &scene, congestion)?;
     let page = || check(server.address(), "/", &Body::Text(PAGE));
     page()?;
-    // Apart from what is measured: the client of the load discards bytes without a look.
+    // Checked outside the measurement, because the load's client discards bytes without looking at
+    // them.
     if let Some(length) = blobs.first().filter(|_| is_first) {
         let name = blob_name(*length);
         check(
@@ -198,7 +200,7 @@ fn one(case: &Case, is_first: bool, conditions: &Conditions<'_>) -> Result<Figur
     Ok(figures)
 }
 
-/// Figures from the data of the client and of the system.
+/// Calculates the figures from the data of the client and of the system.
 fn derive(figures: &mut Figures, used: Usage, elapsed: f64) {
     let mut add = |name: &str, value: f64| figures.insert(name.to_owned(), value);
     add("cpu_seconds", used.server);

@@ -11,10 +11,10 @@ use tempfile::TempDir;
 
 use crate::children;
 
-/// What the small page of every server says.
+/// The small page of every server.
 pub(crate) const PAGE: &str = "hello";
 
-/// What a server does with a request.
+/// The work of a server for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum View {
     /// Five characters, built in a worker
@@ -31,7 +31,7 @@ pub(crate) enum View {
     DeferredAsync,
     /// The same, by a promise between two publications
     Promise,
-    /// Three promises of 300 ms, side by side between two publications
+    /// Three concurrent promises of 300 ms between two publications
     Promises,
     /// The files of the folder; `/` is the small page
     Files,
@@ -64,13 +64,13 @@ pub(crate) struct Scene {
     pub(crate) folder: PathBuf,
 }
 
-/// The folder of a run. It goes with this handle, or with a signal.
+/// The folder of a run. It is removed when this handle is dropped, or by a signal.
 pub(crate) struct Stage {
     folder: TempDir,
 }
 
 impl Stage {
-    /// Below `parent`, or below the system's folder for temporary files.
+    /// Creates it below `parent`, or below the system's folder for temporary files.
     pub(crate) fn new(parent: Option<&Path>) -> Result<Self> {
         let mut builder = tempfile::Builder::new();
         builder.prefix("euryale-bench-");
@@ -87,7 +87,7 @@ impl Stage {
         self.folder.path()
     }
 
-    /// Makes the blob of this length, if it is not there.
+    /// Creates the blob of this length, unless it exists.
     pub(crate) fn blob(&self, length: u64) -> Result<()> {
         let path = self.folder().join(blob_name(length));
         if fs::metadata(&path).is_ok_and(|found| found.len() == length) {
@@ -105,26 +105,25 @@ impl Stage {
             left -= size as u64;
         }
         file.flush()?;
-        // Written pages that the system still has to bring to the disk would cost the runs.
+        // Dirty pages that the system has not written to the disk yet would disturb the runs.
         file.get_ref()
             .sync_all()
             .context("bringing a blob to the disk")
     }
 
-    /// Has the system forget what it knows of the blob of this length: it is on the disk, and not
-    /// in memory.
+    /// Evicts the blob of this length from the page cache, so that it is only on the disk.
     pub(crate) fn forget(&self, length: u64) -> Result<()> {
         let file = File::open(self.folder().join(blob_name(length)))?;
         fadvise(&file, 0, None, Advice::DontNeed).context("dropping a blob from the page cache")
     }
 }
 
-/// The name of the blob of this length, in the folder and behind the slash of its path.
+/// The name of the blob of this length, both in the folder and after the slash of its path.
 pub(crate) fn blob_name(length: u64) -> String {
     format!("blob-{length}")
 }
 
-/// Bytes that repeat nowhere, so that a piece in the wrong place is a wrong byte.
+/// Bytes without repetition, so that a misplaced piece is seen as wrong bytes.
 pub(crate) struct Pattern {
     word: u64,
 }

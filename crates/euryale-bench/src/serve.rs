@@ -1,5 +1,5 @@
-//! The child's side of a server that is built in: it says its ports on standard output, and serves
-//! until its standard input ends. So it never outlives its parent.
+//! The child process of a built-in server. It prints its ports on standard output and serves until
+//! its standard input ends, so it never outlives its parent.
 
 mod actix;
 mod deadpool;
@@ -17,11 +17,11 @@ use tower_http::services::ServeDir;
 use crate::children;
 use crate::scene::{PAGE, Scene, View};
 
-/// A listener for this scene; `congestion` is set where the network's default is another.
+/// Binds a listener for this scene. `congestion` is set if the network's default differs.
 fn listen(congestion: Option<&str>) -> Result<TcpListener> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     if let Some(control) = congestion {
-        // The sockets that it accepts have it from here.
+        // Accepted sockets inherit it from the listener.
         set_tcp_congestion(&listener, control).with_context(|| format!("setting TCP {control}"))?;
     }
     listener.set_nonblocking(true)?;
@@ -57,7 +57,7 @@ pub(crate) fn run(peer: &str, scene: &Scene, congestion: Option<&str>) -> Result
     })
 }
 
-/// What `axum::serve` serves. Called on the server's runtime.
+/// Makes the router for `axum::serve`. Called on the server's runtime.
 fn router(peer: &str, scene: &Scene) -> Result<Router> {
     Ok(match (peer, scene.view) {
         ("bare", View::Page) => schemes::bare(),

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::peers::{INSTALLED, VENVS, Venv, cache, which};
 
-/// Programs, and the Debian packages that bring them.
+/// Programs, and the Debian packages that contain them.
 const DEBIAN: [(&str, &str); 6] = [
     ("nginx", "nginx"),
     ("haproxy", "haproxy"),
@@ -22,7 +22,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     std::fs::create_dir_all(cache()).with_context(|| format!("making {}", cache().display()))?;
     for venv in VENVS {
         let is_there = venv.is_installed() || install(venv)?;
-        // Its code may have changed since the last time.
+        // The project's code may have changed since the last installation.
         let is_there = is_there && venv.local.is_none_or(|local| install_local(venv, local));
         if !is_there {
             println!("{}: not installed; its peer will be left out", venv.name);
@@ -36,7 +36,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     })
 }
 
-/// Makes the environment.
+/// Creates the virtual environment.
 fn install(venv: &Venv) -> Result<bool> {
     let folder = venv.folder();
     println!(
@@ -64,7 +64,8 @@ fn install_local(venv: &Venv, local: &str) -> bool {
     succeeds(pip.arg(local))
 }
 
-/// Debian's packages; as another user than root only the command that root would need.
+/// Installs Debian packages. For other users than root, it only prints the command that root has to
+/// run.
 fn debian() -> Result<bool> {
     let missing: Vec<&str> = DEBIAN
         .iter()

@@ -11,7 +11,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// None of no values.
+    /// `None` if there are no values.
     pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
@@ -25,13 +25,13 @@ impl Spread {
         Some(Self { median, min, max })
     }
 
-    /// The ratios of two cases, round by round; a round in which one of them failed says nothing.
+    /// The ratios of two cases, round by round. Rounds in which one of them failed are left out.
     pub(crate) fn of_ratios(case: &[Option<f64>], base: &[Option<f64>]) -> Option<Self> {
         let ratios = case
             .iter()
             .zip(base)
             .filter_map(|(case, base)| Some((*case)? / (*base)?));
-        // A figure of nothing, such as CPU time below a clock tick, is not a base.
+        // There is no ratio to zero, such as a CPU time below a clock tick.
         Self::of(ratios.filter(|ratio| ratio.is_finite()))
     }
 

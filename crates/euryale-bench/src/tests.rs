@@ -138,7 +138,7 @@ fn medians_with_extremes() {
 
 #[test]
 fn ratios_stay_within_their_round() {
-    // The machine was slow in the second round, for both; the third is lost for one.
+    // The machine was slow for both in the second round; the third failed for one of them.
     let case = [Some(1.0), Some(10.0), Some(1.0)];
     let base = [Some(2.0), Some(25.0), None];
     let ratio = Spread::of_ratios(&case, &base).expect("two rounds");
@@ -292,7 +292,7 @@ fn plans() -> Vec<Plan> {
 fn plans_name_peers_and_cases_that_exist() {
     for plan in plans() {
         for case in &plan.cases {
-            // What is not in the table of peers becomes its first one.
+            // A name that is not in the table of peers is replaced by its first one.
             let is_size = plan
                 .cases
                 .iter()

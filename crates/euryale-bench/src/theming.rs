@@ -1,5 +1,5 @@
-//! The same page through the same theme and rules, by us and by Diazo, in one thread each and
-//! without sockets.
+//! Applies the same theme and rules to the same page with Euryale and with Diazo, in one thread
+//! each and without sockets.
 
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
@@ -17,7 +17,7 @@ use crate::cli::Options;
 use crate::peers;
 use crate::statistics::Spread;
 
-/// As the theme's own tests compare pages.
+/// Pages are compared as in the theme's own tests.
 #[path = "../../euryale-diazo/tests/it/normal.rs"]
 mod normal;
 
@@ -43,7 +43,7 @@ impl Row {
     }
 }
 
-/// Measures in rounds, and prints a table in Markdown. An error if the two pages differ.
+/// Measures in rounds, and prints a table in Markdown. It is an error if the two pages differ.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let folder = Path::new(PAGES);
     let page = std::fs::read_to_string(folder.join("content.html")).context("the page")?;
@@ -135,7 +135,7 @@ fn measure<E>(seconds: u32, mut one: impl FnMut() -> Result<(), E>) -> Result<Ro
     })
 }
 
-/// Diazo in a process of its own.
+/// Diazo in its own process.
 struct Diazo {
     _running: Running,
     ask: ChildStdin,

@@ -1,5 +1,5 @@
-//! What a waiting request costs: memory while it waits, time to come and to go, time to be served
-//! in the end.
+//! The cost of a waiting request: memory while it waits, the time to enter and to leave the queue,
+//! and the time until it is served.
 //!
 //! In this process and without sockets: a stack whose workers are stuck, and requests queued behind
 //! them.
@@ -19,18 +19,18 @@ use crate::statistics::Spread;
 
 /// The number of requests that wait.
 const DEPTHS: [usize; 5] = [1, 10, 100, 1_000, 10_000];
-/// The number of requests that come and go in each round, and the number of rounds.
+/// The number of requests that enter and leave the queue in each round, and the number of rounds.
 const VISITS: u32 = 20_000;
 const ROUNDS: usize = 7;
 
-/// Figures of one depth.
+/// The figures for one depth of the queue.
 struct Row {
     bytes: u64,
     visit: Duration,
     served: Duration,
 }
 
-/// Measures all depths and prints a table in Markdown.
+/// Measures all depths, and prints a table in Markdown.
 pub(crate) fn run() -> Result<()> {
     println!(
         "# waiting\n\nRequests behind two workers that are stuck, in this process and without \
@@ -102,7 +102,7 @@ fn request() -> http::Request<String> {
     http::Request::new(String::new())
 }
 
-/// A request that is queued, waits, and whose client goes away.
+/// A request that waits in the queue until its client disconnects.
 fn come_and_go(service: &mut StackService) {
     let mut answer = std::pin::pin!(service.call(request()));
     let pending = answer

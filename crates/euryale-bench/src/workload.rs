@@ -1,4 +1,4 @@
-//! What is measured: workloads, their cases, and the bars they have to meet.
+//! The workloads, their cases, and the bars that they have to meet.
 
 mod blob;
 mod broken;
@@ -18,7 +18,7 @@ use crate::scene::View;
 pub(crate) struct Workload {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    /// What the project wants of it.
+    /// The purpose of the workload.
     pub(crate) goal: &'static str,
     pub(crate) state: State,
 }
@@ -29,11 +29,11 @@ pub(crate) enum State {
     Rounds(fn(&Options) -> Vec<Plan>),
     /// In this process, without sockets.
     Waiting,
-    /// The same, beside a peer in a process of its own.
+    /// In this process, compared with a peer in its own process.
     Theming,
 }
 
-/// Cases that are compared with each other, and take turns.
+/// Cases that are compared with each other and take turns.
 pub(crate) struct Plan {
     pub(crate) title: String,
     pub(crate) columns: &'static [Column],
@@ -48,11 +48,11 @@ pub(crate) struct Case {
     pub(crate) view: View,
     pub(crate) cap: usize,
     pub(crate) load: Load,
-    /// Is it measured unless others are named?
+    /// Whether it is measured when no servers are named.
     pub(crate) by_default: bool,
 }
 
-/// A figure in the table. The first one of a plan decides who is best.
+/// A figure in the table. The first one of a plan decides which peer is best.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Column {
     pub(crate) key: &'static str,
@@ -61,7 +61,8 @@ pub(crate) struct Column {
     pub(crate) more_is_better: bool,
 }
 
-/// `key` of `case`, as a multiple of that of `base` if there is one, must keep to `limit`.
+/// A required value: `key` of `case`, as a multiple of that of `base` if there is one, must stay
+/// within `limit`.
 #[derive(Clone, Debug)]
 pub(crate) struct Bar {
     pub(crate) key: &'static str,
@@ -144,7 +145,7 @@ pub(crate) fn select(plan: &mut Plan, peers: &[String]) {
     });
 }
 
-/// A case named like its peer.
+/// A case that is named after its peer.
 fn case(peer: &'static str, view: View, cap: usize, load: &Load) -> Case {
     Case {
         name: peer.to_owned(),
@@ -156,7 +157,7 @@ fn case(peer: &'static str, view: View, cap: usize, load: &Load) -> Case {
     }
 }
 
-/// A peer that is in the table; a test looks through all workloads.
+/// A peer that must be in the table. A test checks all workloads.
 fn known(name: &'static str) -> &'static Peer {
     peers::find(name).unwrap_or(&peers::ALL[0])
 }
@@ -179,7 +180,7 @@ const REQUESTS_PER_SECOND: Column = Column {
 const CPU_PER_REQUEST: Column = column("cpu_per_request", "CPU µs/request", 2);
 const SECONDS: Column = column("seconds", "wall s", 3);
 const CPU_PER_GB: Column = column("cpu_per_gb", "CPU s/GB", 3);
-/// How often a page is asked for beside a load.
+/// The number of requests for a page during a load.
 const PROBES: usize = 50;
 const ANSWERED: Column = Column {
     key: "answered",

@@ -1,4 +1,4 @@
-//! The harness on servers that do not answer as they should: a failed run is never a fast one.
+//! Runs the harness on faulty servers: a failed run is never reported as a fast one.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -13,7 +13,7 @@ fn bench() -> Command {
     Command::new(env!("CARGO_BIN_EXE_euryale-bench"))
 }
 
-/// A workload of broken servers, with a few of them, in one round.
+/// A workload with some of the broken servers, in one round.
 struct Verdict {
     good: bool,
     report: String,
@@ -111,7 +111,7 @@ fn delays_and_sizes_come_out_right() {
     let blob = measure("broken-blob", "sound,late");
     assert!(blob.good, "{}", blob.report);
     assert!((blob.figure("sound", "bytes") - 8.0 * 1_000_003.0).abs() < 1e-9);
-    // 8 on 2 sockets: four turns.
+    // 8 requests on 2 sockets: four in a row on each.
     assert!(blob.figure("late", "seconds") >= 0.2);
     assert!(blob.figure("late", "first_byte_mean_ms") >= 50.0);
     assert!(blob.figure("sound", "first_byte_mean_ms") < 50.0);
@@ -231,7 +231,7 @@ fn our_own_server_serves_every_view() {
     );
 }
 
-/// The children of a process, by the system's own account.
+/// Returns the children of a process, from `/proc`.
 fn children(of: u32) -> Vec<u32> {
     let task = format!("/proc/{of}/task/{of}/children");
     let listed = fs::read_to_string(task).unwrap_or_default();
@@ -247,7 +247,7 @@ fn is_alive(pid: u32) -> bool {
         .is_some_and(|(_, state)| !state.starts_with('Z'))
 }
 
-/// A run in its middle: the command, and its children.
+/// A run that is under way: the command, and its children.
 fn in_the_middle(folder: &Path) -> (Child, Vec<u32>) {
     let mut command = bench();
     command

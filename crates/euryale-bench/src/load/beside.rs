@@ -14,17 +14,17 @@ use super::{Figures, Target, milliseconds};
 use crate::measure;
 use crate::scene::blob_name;
 
-/// Later is never.
+/// An answer after this time counts as missing.
 const LATE: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_millis(100);
 /// Bytes that a download reads in each [`TICK`]: 1 MB/s.
 const READ: usize = 100_000;
 /// Bytes that an upload sends in each [`TICK`]: 40 kB/s.
 const WRITTEN: usize = 4_000;
-/// Longer than the probes take.
+/// Longer than the probes need.
 const UPLOAD: u64 = 100_000_000;
 
-/// How many slow clients there are, and the length of the blob that some of them read.
+/// The number of slow clients, and the length of the blob that the downloads read.
 #[derive(Clone, Copy)]
 pub(super) struct Slow {
     pub(super) downloads: usize,
@@ -51,7 +51,7 @@ pub(super) async fn run(target: &Target, slow: Slow, probes: usize) -> Result<Fi
             served += 1;
         }
     };
-    // A server that begins fewer is asked for the page all the same.
+    // The page is also measured if the server has begun fewer of them.
     let _ = timeout(LATE, all).await;
     let beside = page(target, probes, &mut figures, "").await?;
     let grown = measure::resident(target.pid)?.saturating_sub(before);
@@ -66,8 +66,8 @@ pub(super) async fn run(target: &Target, slow: Slow, probes: usize) -> Result<Fi
     Ok(figures)
 }
 
-/// Asks for the page again and again, each time on a socket of its own. Returns the median in
-/// milliseconds if each one was answered.
+/// Requests the page again and again, each time on a new socket. Returns the median in milliseconds
+/// if every request was answered.
 async fn page(
     target: &Target,
     probes: usize,
@@ -84,7 +84,7 @@ async fn page(
             socket.answer().await
         });
         let Ok(answer) = answer.await else {
-            // The others would not be answered either, and each of them takes as long.
+            // The others would not be answered either, and each would take as long.
             break;
         };
         ensure!(!answer?.is_empty(), "answered an empty page");
@@ -99,7 +99,7 @@ async fn page(
     Ok(latencies.quantile(0.5).map(milliseconds))
 }
 
-/// Runs until the load ends: it is an error if it ends before.
+/// Runs until the load ends. Ending earlier is an error.
 async fn download(target: Target, length: u64, begun: UnboundedSender<()>) -> Result<()> {
     let mut socket = target.open().await?;
     socket.ask(&format!("/{}", blob_name(length))).await?;
@@ -108,7 +108,7 @@ async fn download(target: Target, length: u64, begun: UnboundedSender<()>) -> Re
         announced == length,
         "announced {announced} bytes and not {length}"
     );
-    // Nobody counts any more once the probes have begun.
+    // The receiver is gone once the probes have begun.
     let _ = begun.send(());
     let mut piece = vec![0; READ];
     let mut clock = interval(TICK);

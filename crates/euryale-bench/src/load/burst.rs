@@ -1,4 +1,5 @@
-//! All sockets ask at once, as no browser does and every reload of a popular page does.
+//! All sockets send their request at once. No single browser does that, but the readers of a
+//! popular page do.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ pub(super) async fn run(target: &Target, sockets: usize, rounds: usize) -> Resul
     let mut latencies = Latencies::default();
     for _ in 0..rounds {
         let began = Instant::now();
-        // First everything is sent, then anything is read.
+        // Everything is sent before anything is read.
         for socket in &mut idle {
             socket.ask("/").await?;
         }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::{Figures, Target, drain, figures, probe};
 
-/// The lengths of the files: each one is another file.
+/// The lengths of the files. Each length is a different file.
 pub(crate) fn lengths(downloads: u64, length: u64) -> impl Iterator<Item = u64> {
     (0..downloads).map(move |n| length + n)
 }

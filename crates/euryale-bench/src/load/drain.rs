@@ -15,7 +15,7 @@ use super::http::{get, read_head};
 use super::{Figures, Target, figures, milliseconds};
 use crate::scene::blob_name;
 
-/// Asked of the kernel at a time. Nothing is ever written to the buffer.
+/// The number of bytes that are read at a time. Nothing is ever written to the buffer.
 const PIECE: usize = 1 << 20;
 
 /// Seconds until the first byte of each answer.
@@ -52,7 +52,7 @@ pub(super) fn run(target: &Target, requests: u64, sockets: usize, length: u64) -
 /// One socket's share.
 fn drain(target: &Target, asked: &AtomicU64, requests: u64, length: u64) -> Result<FirstBytes> {
     let request = get(&format!("/{}", blob_name(length)), target.to);
-    // Zeroes that the system has not even made yet.
+    // Zeroed memory that is never touched, so the system does not even allocate its pages.
     let mut nowhere = vec![0; PIECE];
     let mut first_bytes = Vec::new();
     let mut socket = None;

@@ -13,21 +13,21 @@ use tokio::time::timeout;
 
 use super::{PATIENCE, Target};
 
-/// Heads of the servers that are measured are shorter.
+/// The heads of all measured servers are shorter.
 const LONGEST_HEAD: usize = 16 << 10;
 
-/// What a client needs of a head.
+/// The parts of a head that a client needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     /// The length of the body, in bytes.
     pub(crate) length: u64,
-    /// Will the server hang up after it?
+    /// Whether the server closes the connection after this answer.
     pub(crate) closes: bool,
-    /// Of the head itself.
+    /// The length of the head itself.
     pub(crate) size: usize,
 }
 
-/// Reads a head; none if it is not complete yet. Any status but 200 is an error.
+/// Parses a head. Returns `None` if it is not complete yet. Any status but 200 is an error.
 pub(crate) fn head(bytes: &[u8]) -> Result<Option<Head>> {
     let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
         ensure!(bytes.len() < LONGEST_HEAD, "answered a head without end");
@@ -74,7 +74,7 @@ pub(super) fn post(to: SocketAddr, length: u64) -> String {
 }
 
 impl Target {
-    /// A socket for code that blocks.
+    /// A socket for blocking code.
     pub(super) fn connect(&self) -> Result<TcpStream> {
         let stream = TcpStream::connect(self.to).context("connecting")?;
         self.prepare(&stream)?;
@@ -84,7 +84,7 @@ impl Target {
         Ok(stream)
     }
 
-    /// A socket for code that does not.
+    /// A socket for asynchronous code.
     pub(super) async fn open(&self) -> Result<Socket> {
         let stream = tokio::net::TcpStream::connect(self.to);
         let stream = timeout(PATIENCE, stream)
@@ -108,7 +108,7 @@ impl Target {
     }
 }
 
-/// Reads a head from a socket that blocks. Later bytes stay in `received`.
+/// Reads a head from a blocking socket. Bytes after it stay in `received`.
 pub(super) fn read_head(stream: &mut TcpStream, received: &mut Vec<u8>) -> Result<Head> {
     loop {
         if let Some(head) = head(received)? {
@@ -130,7 +130,7 @@ pub(super) fn read_head(stream: &mut TcpStream, received: &mut Vec<u8>) -> Resul
     }
 }
 
-/// A socket for code that does not block.
+/// A socket for asynchronous code.
 #[derive(Debug)]
 pub(super) struct Socket {
     pub(super) stream: tokio::net::TcpStream,
@@ -147,7 +147,7 @@ impl Socket {
             .context("asking")
     }
 
-    /// The head, as soon as it is complete.
+    /// Returns the head as soon as it is complete.
     pub(super) async fn head(&mut self) -> Result<Head> {
         loop {
             if let Some(head) = head(&self.received)? {
@@ -179,7 +179,7 @@ impl Socket {
         Ok(())
     }
 
-    /// Asks for the page, and whether it is the right one.
+    /// Requests the page and checks it.
     pub(super) async fn page(&mut self) -> Result<()> {
         self.ask("/").await?;
         expect(&self.answer().await?, crate::scene::PAGE)
@@ -194,7 +194,7 @@ pub(super) fn expect(found: &str, body: &str) -> Result<()> {
     Ok(())
 }
 
-/// One request, and whether its answer is 200 with exactly this body.
+/// Sends a request and checks that its answer is 200 with exactly this body.
 pub(crate) fn check(to: SocketAddr, path: &str, body: &Body<'_>) -> Result<()> {
     let mut stream = TcpStream::connect(to).context("connecting")?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
@@ -216,7 +216,7 @@ pub(crate) fn check(to: SocketAddr, path: &str, body: &Body<'_>) -> Result<()> {
     }
 }
 
-/// What a body must be.
+/// The expected body.
 pub(crate) enum Body<'a> {
     Text(&'a str),
     File(&'a Path),

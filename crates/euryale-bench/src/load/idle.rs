@@ -1,4 +1,4 @@
-//! Sockets that are kept, and what they cost the server.
+//! Idle sockets, and what they cost the server.
 
 use std::time::Duration;
 
@@ -7,9 +7,10 @@ use anyhow::{Context, Result, ensure};
 use super::{Figures, Target, figures, raise_descriptors};
 use crate::measure;
 
-/// For the server to come to rest.
+/// The pause in which the server becomes idle.
 const REST: Duration = Duration::from_millis(500);
-/// The number of sockets that are used again at the end: an idle socket that was closed is cheap.
+/// The number of sockets that are used again at the end, to show that they are still open: closed
+/// sockets would be cheap.
 const SAMPLES: usize = 50;
 
 pub(super) async fn run(target: &Target, sockets: usize) -> Result<Figures> {
@@ -18,7 +19,7 @@ pub(super) async fn run(target: &Target, sockets: usize) -> Result<Figures> {
         may_open > sockets as u64 + 64,
         "{sockets} sockets need as many descriptors, and {may_open} are allowed: raise `ulimit -Hn`"
     );
-    // What the first request makes is not the socket's.
+    // Memory that the first requests allocate is not part of the cost of a socket.
     for _ in 0..10 {
         target.open().await?.page().await?;
     }
@@ -45,8 +46,8 @@ pub(super) async fn run(target: &Target, sockets: usize) -> Result<Figures> {
     let per_socket = |bytes: u64| bytes as f64 / sockets as f64;
     Ok(figures([
         ("requests", sockets as f64),
-        // Some servers make what a socket needs when they start, so what came with the sockets is
-        // not all.
+        // Some servers allocate the memory of sockets when they start, so the growth alone would
+        // flatter them.
         ("bytes_per_socket", per_socket(after)),
         ("grown_per_socket", per_socket(after.saturating_sub(before))),
     ]))

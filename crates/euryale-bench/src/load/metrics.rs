@@ -8,12 +8,12 @@ use super::http::Socket;
 const HEAD_SECONDS: &str = "euryale_response_head_seconds";
 const PUBLISH_SECONDS: &str = "euryale_publish_seconds";
 
-/// A histogram: upper bounds in seconds, and how many were at most that long.
+/// A histogram: the upper bounds in seconds, and the number of values up to each.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Buckets(Vec<(f64, f64)>);
 
 impl Buckets {
-    /// Of the exposition's text.
+    /// Parses it from the text of the exposition.
     pub(crate) fn read(text: &str, name: &str) -> Self {
         let start = format!("{name}_bucket{{le=\"");
         let bucket = |line: &str| {
@@ -38,7 +38,7 @@ impl Buckets {
         )
     }
 
-    /// The upper bound of the bucket that holds this quantile: no more is known.
+    /// Returns the upper bound of the bucket that holds this quantile. A histogram cannot say more.
     pub(crate) fn quantile(&self, share: f64) -> Option<f64> {
         let all = self
             .0
@@ -52,7 +52,7 @@ impl Buckets {
     }
 }
 
-/// The exposition; none if the server has none.
+/// Returns the exposition, or `None` if the server has no metrics.
 pub(super) async fn ask(target: &Target) -> Result<Option<String>> {
     let Some(admin) = target.admin else {
         return Ok(None);
@@ -70,15 +70,15 @@ pub(super) async fn ask(target: &Target) -> Result<Option<String>> {
         .map(Some)
 }
 
-/// How long heads took so far.
+/// Returns the histogram of the time until the head of a response.
 pub(super) async fn heads(target: &Target) -> Result<Option<Buckets>> {
     Ok(ask(target)
         .await?
         .map(|text| Buckets::read(&text, HEAD_SECONDS)))
 }
 
-/// How long a worker was held by a publication, in the mean, in seconds. None: by none, or nobody
-/// knows.
+/// Returns the mean time that a publication held a worker, in seconds. `None` if there was no
+/// publication, or the server does not say.
 pub(super) async fn publish_mean(target: &Target) -> Result<Option<f64>> {
     let Some(text) = ask(target).await? else {
         return Ok(None);

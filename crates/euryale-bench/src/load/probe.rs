@@ -1,5 +1,5 @@
-//! Probes: a page is asked for now and then, each time on a socket of its own, whether the last one
-//! was answered or not.
+//! Probes: a page is requested at regular times, each time on a new socket, whether or not the
+//! previous request was answered.
 
 use std::time::{Duration, Instant};
 
@@ -9,9 +9,9 @@ use tokio::time::{interval, timeout};
 
 use super::{Figures, Target, metrics, milliseconds};
 
-/// Between two probes.
+/// The time between two probes.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Later is never.
+/// An answer after this time counts as missing.
 const LATE: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
@@ -24,7 +24,7 @@ impl Latencies {
         self.seconds.push(latency.as_secs_f64());
     }
 
-    /// The least latency that this share of all is not above.
+    /// Returns the smallest latency that this share of the answers does not exceed.
     pub(super) fn quantile(&mut self, share: f64) -> Option<f64> {
         self.seconds.sort_by(f64::total_cmp);
         let rank = (self.seconds.len() as f64 * share).ceil() as usize;
@@ -40,7 +40,8 @@ impl Latencies {
     }
 }
 
-/// Probes, and says how many were answered in time, and how late. A wrong answer is an error.
+/// Probes, and returns how many requests were answered in time, and their latency. A wrong answer
+/// is an error.
 pub(super) async fn run(
     target: &Target,
     probes: usize,
@@ -73,14 +74,14 @@ pub(super) async fn run(
         }
     }
     figures.insert(format!("answered{suffix}"), answered);
-    // A quantile of those that were answered would praise whoever answers few.
+    // Quantiles of the answered requests alone would favour servers that answer few of them.
     if answered as usize == probes {
         latencies.tell(figures, suffix);
     }
     Ok(())
 }
 
-/// Probes, with what the server itself says of them.
+/// Probes, with the server's own metrics of the same time.
 pub(super) async fn told(
     target: &Target,
     probes: usize,

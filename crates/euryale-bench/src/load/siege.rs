@@ -1,4 +1,4 @@
-//! Many clients that do as little as they may, and the cost of a page at the same time.
+//! Many clients that do as little as the server allows, and the cost of a page at the same time.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use super::http::Socket;
 use super::{Figures, Target, probe, raise_descriptors};
 use crate::measure;
 
-/// Each slow head gets a byte in this time.
+/// The time in which each slow head gets one byte.
 const PACE: Duration = Duration::from_secs(2);
-/// The number that sends at a time: independent clients do not send together.
+/// The number of clients that send at the same time: independent clients do not all send together.
 const GROUPS: usize = 5;
-/// For the server to come to rest.
+/// The pause in which the server becomes idle.
 const REST: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(
@@ -65,10 +65,10 @@ pub(super) async fn run(
     tokio::time::sleep(REST).await;
     probe::run(target, probes, &mut figures, "").await?;
     let resident = measure::resident(target.pid)?;
-    // Nothing of it counts when those who do little are gone.
+    // The result does not count if the slow clients were disconnected.
     ensure!(
         !trickling.is_finished(),
-        "slow heads are not waited for: {:?}",
+        "the server does not wait for slow heads: {:?}",
         ended(trickling).await
     );
     trickling.abort();
@@ -85,7 +85,7 @@ pub(super) async fn run(
     Ok(figures)
 }
 
-/// Ends with an error only.
+/// Returns only if there is an error.
 async fn trickle(mut slow: Vec<Socket>) -> Result<()> {
     let groups = slow.len().div_ceil(GROUPS).max(1);
     let mut ticks = interval(PACE / u32::try_from(groups)?);

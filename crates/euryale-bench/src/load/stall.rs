@@ -1,4 +1,4 @@
-//! Downloads that nobody reads, and the cost of a page at the same time.
+//! Downloads that their clients do not read, and the cost of a page at the same time.
 
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,9 @@ use super::{Figures, Target, probe};
 use crate::measure::{self, Usage};
 use crate::scene::blob_name;
 
-/// A download that has no head by then is not served.
+/// A download without a head by then counts as not served.
 const LATE: Duration = Duration::from_secs(10);
-/// Between two looks at what the server does.
+/// The time between two looks at the server's CPU time.
 const LOOK: Duration = Duration::from_millis(200);
 
 pub(super) async fn run(
@@ -34,7 +34,7 @@ pub(super) async fn run(
     for _ in 0..downloads {
         starting.spawn(start(target.clone(), length));
     }
-    // In that time the server fills the buffers of the system: it works and does not wait.
+    // During these probes the server still fills the system's buffers: it works and does not wait.
     probe::run(target, probes, &mut figures, "_begin").await?;
     let mut stalled = Vec::new();
     while let Some(socket) = starting.join_next().await {
@@ -49,7 +49,7 @@ pub(super) async fn run(
     Ok(figures)
 }
 
-/// Reads the head of an answer, and nothing more; whether there was one.
+/// Reads the head of an answer and nothing more. Returns whether there was one.
 async fn start(target: Target, length: u64) -> Result<(Socket, bool)> {
     let mut socket = target.open().await?;
     socket.ask(&format!("/{}", blob_name(length))).await?;
@@ -67,7 +67,7 @@ async fn start(target: Target, length: u64) -> Result<(Socket, bool)> {
     Ok((socket, served))
 }
 
-/// Until the server has nothing to do any more, or has had its time.
+/// Waits until the server is idle, or the time is up.
 async fn rest(target: &Target) -> Result<()> {
     let until = Instant::now() + LATE;
     let mut used = Usage::now(target.pid)?.server;

@@ -1,4 +1,4 @@
-//! Uploads, as fast as they go or drop by drop.
+//! Uploads, at full speed or drop by drop.
 
 use std::io::Write;
 use std::thread;
@@ -14,7 +14,7 @@ use super::{Figures, PATIENCE, Target, figures, metrics, probe};
 use crate::scene::Pattern;
 
 const PIECE: usize = 256 << 10;
-/// Between two drops, and between two looks at the server's workers.
+/// The time between two drops, and between two looks at the server's workers.
 const TICK: Duration = Duration::from_millis(100);
 
 pub(super) fn run(target: &Target, sockets: usize, length: u64) -> Result<Figures> {
@@ -69,7 +69,7 @@ fn send(target: &Target, length: u64) -> Result<()> {
     expect(&answer, &length.to_string())
 }
 
-/// All sockets send for `pace`; the probes begin when a tenth of it is over.
+/// All sockets send during `pace`. The probes begin after a tenth of it.
 pub(super) async fn trickle(
     target: &Target,
     sockets: usize,
@@ -122,7 +122,7 @@ async fn drip(target: Target, length: u64, pace: Duration) -> Result<()> {
     expect(&socket.answer().await?, &length.to_string())
 }
 
-/// The mean number of publishers at work for this long; only our own server says it.
+/// Returns the mean number of running publishers during this time. Only our own server reports it.
 async fn workers(target: Target, length: Duration) -> Result<Option<f64>> {
     let until = Instant::now() + length;
     let mut clock = interval(TICK);

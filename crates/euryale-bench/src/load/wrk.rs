@@ -1,4 +1,4 @@
-//! The load: `wrk`, one thread, keep-alive connections that ask again at once.
+//! The load: `wrk` with one thread and keep-alive connections that send the next request at once.
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -10,20 +10,20 @@ use super::{Figures, figures, finish, milliseconds};
 use crate::children::Running;
 use crate::peers::{other, which};
 
-/// What a run of `wrk` saw.
+/// The result of a run of `wrk`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Seen {
     pub(crate) requests: u64,
     pub(crate) requests_per_second: f64,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
-    /// Connections that failed or broke, and answers that did not come in time.
+    /// Connections that failed or broke, and answers that did not arrive in time.
     pub(crate) socket_errors: u64,
-    /// Answers of 400 and above; `wrk` takes a 3xx for good.
+    /// Answers of 400 and above; for `wrk` a 3xx is a good answer.
     pub(crate) bad_answers: u64,
 }
 
-/// The arguments of `wrk`, but for the address.
+/// The arguments of `wrk`, except for the address.
 pub(crate) fn arguments(connections: u32, seconds: u32) -> [String; 4] {
     [
         "-t1".to_owned(),
@@ -61,7 +61,7 @@ pub(super) fn run(address: SocketAddr, connections: u32, seconds: u32) -> Result
 }
 
 impl Seen {
-    /// A single wrong answer makes a run worthless: errors are cheap to make.
+    /// A single wrong answer makes a run worthless, because errors are cheap to produce.
     pub(crate) fn judge(&self) -> Result<()> {
         ensure!(
             self.bad_answers == 0,

@@ -1,4 +1,4 @@
-//! nginx, with a configuration of ours.
+//! nginx, with our configuration.
 
 use std::fs;
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::scene::Scene;
 
 const CONFIGURATION: &str = include_str!("../../peers/nginx.conf");
 
-/// nginx on this port. All it writes stays below the scene's folder.
+/// nginx on this port. It writes only below the scene's folder.
 pub(super) fn command(scene: &Scene, port: u16, sendfile: bool) -> Result<Command> {
     let folder = scene.folder.join(format!("nginx-{port}"));
     fs::create_dir_all(&folder)?;
@@ -19,7 +19,7 @@ pub(super) fn command(scene: &Scene, port: u16, sendfile: bool) -> Result<Comman
         .replace("@SENDFILE@", if sendfile { "on" } else { "off" })
         .replace("@FOLDER@", &folder.display().to_string())
         .replace("@FILES@", &scene.folder.display().to_string())
-        // As root, workers would become a user who may not read the folder.
+        // If started by root, workers would switch to a user who may not read the folder.
         .replace(
             "@USER@",
             if rustix::process::geteuid().is_root() {

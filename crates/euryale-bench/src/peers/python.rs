@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use super::{PATIENCE, other, output};
 use crate::scene::Scene;
 
-/// What is served, beside the server's own configuration.
+/// The files that are served, in addition to the server's own configuration.
 const APPS: [(&str, &str); 4] = [
     ("app.py", include_str!("../../peers/app.py")),
     ("plone_app.py", include_str!("../../peers/plone_app.py")),
@@ -18,20 +18,20 @@ const APPS: [(&str, &str); 4] = [
     ("twisted_app.py", include_str!("../../peers/twisted_app.py")),
 ];
 
-/// A virtual environment, and the server in it.
+/// A virtual environment with a server.
 pub(crate) struct Venv {
     pub(crate) name: &'static str,
     /// The packages for pip; the version of the first is reported.
     pub(crate) packages: &'static [&'static str],
-    /// In the environment's `bin`.
+    /// The program in the environment's `bin`.
     pub(crate) program: &'static str,
-    /// `@PORT@` and `@CAP@` are filled in.
+    /// The arguments, in which `@PORT@` and `@CAP@` are replaced.
     arguments: &'static [&'static str],
-    /// What its Python runs before each start, in the scene's folder.
+    /// The arguments of a Python command that is run in the scene's folder before each start.
     prepare: Option<&'static [&'static str]>,
     /// A package of this project that `setup` builds and installs each time.
     pub(crate) local: Option<&'static str>,
-    /// How long it may take until it takes connections.
+    /// The time that it has until it accepts connections.
     pub(super) patience: Duration,
 }
 
@@ -134,7 +134,7 @@ pub(super) const PLONE: Venv = Venv {
     arguments: &["plone_app.py", "serve", "euryale", "@PORT@", "@CAP@"],
     prepare: Some(&["plone_app.py", "make"]),
     local: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../euryale-python")),
-    // It imports for several seconds, and much longer beside other work.
+    // Its imports need several seconds, and much longer on a busy machine.
     patience: Duration::from_secs(90),
 };
 
@@ -154,7 +154,7 @@ pub(super) const TWISTED: Venv = Venv {
     patience: PATIENCE,
 };
 
-/// No server: themes pages for the workload `theme`.
+/// Not a server: it themes pages for the workload `theme`.
 pub(crate) const DIAZO: Venv = Venv {
     name: "diazo",
     packages: &["diazo", "lxml"],
@@ -165,10 +165,10 @@ pub(crate) const DIAZO: Venv = Venv {
     patience: PATIENCE,
 };
 
-/// A file that says that everything was installed.
+/// A file that marks a complete installation.
 pub(crate) const INSTALLED: &str = "installed";
 
-/// What `setup` makes.
+/// The environment that `setup` creates.
 pub(crate) const VENVS: [&Venv; 7] = [
     &GRANIAN, &GUNICORN, &WAITRESS, &ZOPE, &PLONE, &TWISTED, &DIAZO,
 ];
@@ -178,8 +178,8 @@ impl Venv {
         cache().join(self.name)
     }
 
-    /// Is everything there that pip was asked for? An interpreter alone may be left of a `setup`
-    /// that was broken off.
+    /// Returns whether all packages were installed. An interrupted `setup` may leave an environment
+    /// without them.
     pub(crate) fn is_installed(&self) -> bool {
         self.folder().join(INSTALLED).is_file()
     }
@@ -199,7 +199,7 @@ impl Venv {
     }
 }
 
-/// The Python that has Diazo, or what is missing.
+/// Returns the Python interpreter that has Diazo, or what is missing.
 pub(crate) fn diazo() -> std::result::Result<PathBuf, String> {
     let python = program(&DIAZO, "python");
     if program(&DIAZO, DIAZO.program).is_file() {
@@ -211,12 +211,12 @@ pub(crate) fn diazo() -> std::result::Result<PathBuf, String> {
     ))
 }
 
-/// A program of a virtual environment.
+/// The path of a program in a virtual environment.
 pub(crate) fn program(venv: &Venv, name: &str) -> PathBuf {
     venv.folder().join("bin").join(name)
 }
 
-/// Where the virtual environments are: below the user's cache folder.
+/// The folder of the virtual environments, below the user's cache folder.
 pub(crate) fn cache() -> PathBuf {
     let named = std::env::var_os("XDG_CACHE_HOME")
         .filter(|folder| !folder.is_empty())
@@ -249,7 +249,7 @@ pub(super) fn command(venv: &Venv, scene: &Scene, port: u16) -> Result<Command> 
     Ok(command)
 }
 
-/// Makes what the server serves, if it is not there.
+/// Creates the files that the server serves, unless they exist.
 fn prepare(venv: &Venv, scene: &Scene, arguments: &[&str]) -> Result<()> {
     let mut command = other(&program(venv, "python"))?;
     command

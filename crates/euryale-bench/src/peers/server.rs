@@ -20,7 +20,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts `peer`. `congestion` is for servers whose sockets can be told.
+    /// Starts `peer`. `congestion` is for servers that can set it on their sockets.
     pub(crate) fn start(peer: &Peer, scene: &Scene, congestion: Option<&str>) -> Result<Self> {
         if let Some(missing) = peer.missing() {
             bail!("{missing}");
@@ -37,7 +37,7 @@ impl Server {
         }
     }
 
-    /// This program again. It picks its ports and says them.
+    /// This program again. It picks its ports and prints them.
     fn start_built_in(name: &str, scene: &Scene, congestion: Option<&str>) -> Result<Self> {
         let mut command = own(&["serve", name, scene.view.name()])?;
         command
@@ -72,7 +72,7 @@ impl Server {
         })
     }
 
-    /// A program that is given a port, and takes connections when it is ready.
+    /// A program that gets a port, and accepts connections when it is ready.
     fn start_other(
         scene: &Scene,
         patience: Duration,
@@ -132,7 +132,7 @@ pub(crate) fn own(arguments: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
-/// Another program, which ends when this one does, however that ends.
+/// Another program, which ends when this one ends, for whatever reason.
 pub(crate) fn other(program: &std::path::Path) -> Result<Command> {
     let mut command = own(&["exec", "--"])?;
     command.arg(program);

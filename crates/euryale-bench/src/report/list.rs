@@ -1,11 +1,11 @@
-//! What there is to measure.
+//! The list of workloads.
 
 use super::line;
 use crate::cli::Options;
 use crate::peers::Peer;
 use crate::workload::{State, Workload};
 
-/// The workloads with their tables and servers, and what is missing here.
+/// The workloads with their tables and servers, and what is missing on this machine.
 pub(crate) fn list(workloads: &[Workload], options: &Options) -> String {
     let mut out = String::new();
     let mut all: Vec<&Peer> = Vec::new();

@@ -44,7 +44,7 @@ pub(crate) fn section(plan: &Plan, section: &Section) -> String {
     out
 }
 
-/// The load, once if it is the same for all.
+/// The load, printed once if it is the same for all.
 fn loads(out: &mut String, plan: &Plan) {
     let mut sentences: Vec<_> = plan.cases.iter().map(|case| case.load.sentence()).collect();
     sentences.dedup();
@@ -89,7 +89,7 @@ fn cases(out: &mut String, plan: &Plan, section: &Section) {
             let ratio = Spread::of_ratios(&runs.values(main.key), &best.values(main.key));
             cells.push(ratio.map_or("–".to_owned(), |ratio| format!("{:.2}", ratio.median)));
         }
-        // Two with their extremes; JSON has them all.
+        // The first two columns are shown with their extremes. The JSON has all of them.
         cells.extend(others().enumerate().map(|(index, column)| match index {
             0 => cell(runs, column),
             _ => median(runs, column),
@@ -134,7 +134,7 @@ fn failures(out: &mut String, section: &Section) {
     }
 }
 
-/// The bars of cases that were to be measured.
+/// The bars of the cases that should have been measured.
 fn bars(out: &mut String, bars: &[Bar], section: &Section) {
     let mut is_first = true;
     for Bar {

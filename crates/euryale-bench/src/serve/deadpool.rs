@@ -1,8 +1,8 @@
 //! axum with deadpool and rusqlite.
 //!
-//! deadpool-sqlite's own versions want a rusqlite of which a lock file may hold only one. Its
-//! manager is a few lines on deadpool and deadpool-sync, and stands here again, with what it does
-//! when a connection comes back. Pragmas, statements and transactions are those of
+//! deadpool-sqlite depends on another version of rusqlite, and a lock file can have only one. Its
+//! manager is a few lines on deadpool and deadpool-sync, which are repeated here, including what it
+//! does when a connection is returned. Pragmas, statements and transactions are those of
 //! `euryale-sqlite`.
 
 use std::path::PathBuf;

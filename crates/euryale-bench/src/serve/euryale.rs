@@ -1,4 +1,4 @@
-//! Ours: the stack, alone on `axum::serve` beside its peers, and on our own server.
+//! Euryale: the stack on `axum::serve`, like its peers, and on our own server.
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -22,16 +22,16 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use super::schemes;
 use crate::scene::{Scene, View};
 
-/// More than any workload has waiting at a time: a full queue would refuse, and a refusal fails a
-/// run.
+/// More than the number of waiting requests of any workload: a full queue would refuse requests,
+/// and a refusal fails a run.
 const MAX_QUEUE: usize = 20_000;
 const MAX_WAIT: Duration = Duration::from_secs(300);
 /// A client that waits, reads slowly or does not read must outlast its run.
 const RUN: Duration = Duration::from_secs(600);
-/// How long each of several promises takes.
+/// The duration of each of several promises.
 const PROMISE: Duration = Duration::from_millis(300);
 const WAITED: Key<()> = Key::new("waited");
-/// As large as an upload may be.
+/// The maximum size of an upload.
 const LARGEST: u64 = 64 << 30;
 
 /// A page whose publisher uses its connection: begin and commit.
@@ -70,7 +70,7 @@ pub(super) fn database_file(folder: &Path) -> std::path::PathBuf {
 
 pub(super) const TABLE: &str =
     "CREATE TABLE rows (id INTEGER PRIMARY KEY, word TEXT NOT NULL, uses INTEGER NOT NULL)";
-/// A thousand rows, so that the requested row is somewhere in a tree.
+/// A thousand rows, so that the requested row is somewhere in a B-tree.
 pub(super) const ROWS: &str = "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n \
     WHERE id < 1000) \
                                INSERT INTO rows SELECT id, 'hello', 0 FROM n";
@@ -93,7 +93,8 @@ fn row(view: View, transaction: &mut Transaction<'_, Sqlite>) -> Result<Response
     Ok(plain(word))
 }
 
-/// With the header that axum gives a `String`: the peers' answers are of one length.
+/// With the header that axum sets for a `String`, so that the answers of all peers have the same
+/// length.
 fn plain(page: String) -> Response {
     let mut response = Response::new(Body::from(page));
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -183,7 +184,7 @@ fn answered(page: String) -> Result<Response, Infallible> {
     Ok(plain(page))
 }
 
-/// The first publication ends with what it asked for; the second one answers.
+/// The first publication ends with the promise, and the second one answers.
 fn promised(request: &Request, count: usize, time: Duration) -> Result<Response, Abort> {
     let promises = request.promises();
     let asked = (0..count).map(|number| {
@@ -198,7 +199,7 @@ fn promised(request: &Request, count: usize, time: Duration) -> Result<Response,
     Ok(plain(schemes::page()))
 }
 
-/// As the site does it: an open file goes out with the response, and the worker is free.
+/// Like the site: the response has an open file, and the worker is free while it is sent.
 fn file(folder: &Path, path: &str, stable: bool) -> Result<Response, Abort> {
     let name = path.trim_start_matches('/');
     if name.contains('/') || name.contains("..") {
@@ -209,7 +210,7 @@ fn file(folder: &Path, path: &str, stable: bool) -> Result<Response, Abort> {
     };
     let blob = Blob::new(file)?;
     let blob = if stable {
-        // SAFETY: nobody changes the files of a measurement while it runs.
+        // SAFETY: no process changes the files of a measurement while it runs.
         #[expect(unsafe_code, reason = "the folder of the measurement is its own")]
         unsafe {
             blob.assume_stable()

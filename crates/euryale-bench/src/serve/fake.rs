@@ -1,7 +1,7 @@
-//! Servers that answer wrongly, late or not at all: the harness must say so, and its own tests run
+//! Servers that answer wrongly, late or not at all. The harness must report that; its own tests run
 //! them.
 //!
-//! Bare sockets, a thread each: what a proper server would mend, these do not.
+//! Bare sockets with a thread each, because a proper server library would correct their faults.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -19,7 +19,7 @@ pub(crate) enum Fake {
     /// Every answer comes after [`DELAY`].
     Late,
     WrongPage,
-    /// Of blobs; the page is right.
+    /// Blobs are wrong; the page is right.
     Corrupt,
     Truncating,
     Failing,
@@ -28,9 +28,10 @@ pub(crate) enum Fake {
     Dying,
 }
 
-/// How late the late one is.
+/// The delay of the late server.
 pub(crate) const DELAY: Duration = Duration::from_millis(50);
-/// The number of requests that a server answers well before it fails: those of the check.
+/// The number of requests that a server answers correctly before it fails, which are those of the
+/// check.
 const GOOD: u64 = 2;
 
 const ALL: [(&str, Fake); 9] = [
@@ -81,7 +82,7 @@ fn converse(stream: &TcpStream, fake: Fake, asked: &AtomicU64) -> Result<()> {
     Ok(())
 }
 
-/// `false`: hang up.
+/// `false` closes the connection.
 #[expect(clippy::disallowed_methods, reason = "the delay that must be measured")]
 fn answer(mut stream: &TcpStream, fake: Fake, path: &str, number: u64) -> Result<bool> {
     let late = number >= GOOD;

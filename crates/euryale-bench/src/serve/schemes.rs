@@ -1,5 +1,5 @@
-//! Ways into a worker and back. All are served by `axum::serve` on the same runtime and answer the
-//! same bytes, so that only the way differs.
+//! Different ways to hand a request to a worker. All are served by `axum::serve` on the same
+//! runtime and answer the same bytes, so that only the way differs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::scene::{PAGE, View};
 
-/// How long outside work takes.
+/// The duration of the outside work.
 pub(super) const WORK: Duration = Duration::from_secs(1);
 
-/// What a worker does for a request.
+/// The work of a worker for a request.
 pub(super) type Work = fn() -> String;
 
 pub(super) fn work(view: View) -> Work {
@@ -35,8 +35,7 @@ pub(super) fn slow() -> String {
     PAGE.to_owned()
 }
 
-/// A server that answers every path with what `handler` makes. An error is never a 2xx, so it fails
-/// the run.
+/// A server that answers every path by `handler`. An error is never a 2xx, so it fails the run.
 pub(super) fn serve<F, R>(handler: F) -> Router
 where
     F: FnOnce() -> R + Clone + Send + Sync + 'static,
@@ -72,7 +71,7 @@ pub(super) fn threads(cap: usize, work: Work) -> Router {
         let receiver = receiver.clone();
         std::thread::spawn(move || {
             for answer in receiver {
-                // A client that is gone does not want it any more.
+                // An error means that the client has disconnected and no longer needs the answer.
                 let _ = answer.send(work());
             }
         });

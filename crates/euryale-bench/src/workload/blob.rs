@@ -1,5 +1,5 @@
-//! Files, small and large. Lengths are those that ZServer was once measured with. Of the small ones
-//! there are so many that their CPU time is more than the grain of the system's account.
+//! Files, small and large. The lengths are those with which ZServer was once measured. There are
+//! enough small ones that their CPU time is well above the resolution of the system's clock ticks.
 
 use super::{
     ANSWERED, Bar, CPU_PER_GB, Column, Limit, P50, P99, PROBES, Plan, SECONDS, State, Workload,
@@ -27,7 +27,7 @@ pub(super) const LARGE: Workload = Workload {
 
 pub(super) const COLD: Workload = Workload {
     name: "cold",
-    about: "10 downloads of 300 MB that are not in memory, and probes of a page meanwhile.",
+    about: "10 downloads of 300 MB that are not in memory, and probes of a page during them.",
     goal: "50 of 50 probes answered, p99 at the server < 20 ms",
     state: State::Rounds(cold),
 };
@@ -81,7 +81,7 @@ fn large(_options: &Options) -> Vec<Plan> {
         "tower-http",
         Limit::AtMost(0.12),
     ));
-    // Ten downloads and one connection: none of ours waits for another's end.
+    // Ten downloads and one connection: no download of ours waits until another one ends.
     vec![plan("large blobs", 1, &load, bars)]
 }
 
@@ -129,7 +129,7 @@ fn cold(_options: &Options) -> Vec<Plan> {
     }]
 }
 
-/// Ours with this number of connections; those that hold a thread for each download with two.
+/// Euryale with this number of connections; servers that hold a thread for each download with two.
 fn plan(title: &str, connections: usize, load: &Load, bars: Vec<Bar>) -> Plan {
     let cap = |peer: &str| {
         if peer.starts_with("euryale") {

@@ -1,4 +1,4 @@
-//! Servers that the harness must report as failed, beside one that is sound and one that is late.
+//! Servers that the harness must report as failed, together with a good one and a late one.
 
 use super::{
     CPU_PER_REQUEST, Case, Column, P50, Plan, REQUESTS_PER_SECOND, SECONDS, State, Workload, case,
@@ -32,7 +32,7 @@ const PEERS: [&str; 10] = [
     "dying",
     "nowhere",
 ];
-/// As the tests know it.
+/// The tests use the same length.
 const LENGTH: u64 = 1_000_003;
 
 fn plan(columns: &'static [Column], view: View, load: &Load) -> Vec<Plan> {

@@ -1,4 +1,4 @@
-//! The price of the model: five characters, built in a worker; and a row of SQLite.
+//! The cost of the model: a page of five characters that is built in a worker, and a row of SQLite.
 
 use super::{
     CPU_PER_REQUEST, Case, Column, Limit, P50, P99, Plan, REQUESTS_PER_SECOND, SWITCHES, State,
@@ -20,7 +20,7 @@ pub(super) const PAGE: Workload = Workload {
 
 const COLUMNS: &[Column] = &[CPU_PER_REQUEST, REQUESTS_PER_SECOND, P50, P99, SWITCHES];
 const ROWS: &[Column] = &[REQUESTS_PER_SECOND, CPU_PER_REQUEST, P50, P99, SWITCHES];
-/// Where the model's own bars hold: with other caps, other things are measured, too.
+/// The cap for which the bars are set: with other caps, the figures also include other costs.
 const BAR_CAP: usize = 2;
 
 fn plans(options: &Options) -> Vec<Plan> {

@@ -1,4 +1,4 @@
-//! Plone: the figures that ZServer was once published with, and what users of Plone notice.
+//! Plone: the figures that were once published for ZServer, and those that users of Plone notice.
 
 use super::{
     ANSWERED, CPU_PER_GB, Column, Limit, P50, Plan, SECONDS, State, Workload, absolute, bar, case,
@@ -41,7 +41,7 @@ const BESIDE: &[Column] = &[
     column("grown_mib", "memory + MiB", 1),
 ];
 
-/// For each median.
+/// The number of pages for each median.
 const PAGES: usize = 21;
 
 fn plone(_options: &Options) -> Vec<Plan> {

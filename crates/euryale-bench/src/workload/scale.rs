@@ -1,4 +1,5 @@
-//! Does a unit cost the same when there are many? The cases are sizes, and ours is the server.
+//! Checks that the cost per unit stays the same when there are many. The cases are sizes, and the
+//! server is Euryale.
 
 use super::{
     CPU_PER_GB, CPU_PER_REQUEST, Case, Column, Limit, Plan, REQUESTS_PER_SECOND, SECONDS, State,
@@ -37,7 +38,7 @@ fn plans(options: &Options) -> Vec<Plan> {
             bars: vec![bar("cpu_per_request", "10000", "1", limit)],
         },
         Plan {
-            // How much of it is the sockets'.
+            // A comparison that shows the share of the sockets in the cost.
             title: "requests at once, axum without a worker".to_owned(),
             columns: PER_REQUEST,
             cases: bursts(known("bare")),

@@ -1,4 +1,4 @@
-//! Outside work: what it costs in a worker, and what it costs when no worker waits for it.
+//! The cost of outside work in a worker, and when no worker waits for it.
 
 use super::{
     CPU_PER_REQUEST, Case, Column, Limit, P50, P99, Plan, SECONDS, State, Workload, absolute, case,
@@ -28,7 +28,7 @@ pub(super) const PROMISE: Workload = Workload {
 
 const COLUMNS: &[Column] = &[SECONDS, P50, P99, CPU_PER_REQUEST];
 const REQUESTS: usize = 100;
-/// In the worker: a hundred would say nothing more, in 50 s each.
+/// For work in the worker. A hundred requests would show nothing more, and take 50 s for each run.
 const FEW: usize = 20;
 const CAP: usize = 2;
 

@@ -1,4 +1,4 @@
-//! Sockets that are slow, and sockets that do nothing.
+//! Slow sockets and idle sockets.
 
 use super::{
     ANSWERED, CPU_PER_GB, Column, Limit, P50, P99, PROBES, Plan, State, Workload, absolute, bar,
@@ -10,7 +10,7 @@ use crate::scene::View;
 
 pub(super) const STALL: Workload = Workload {
     name: "stall",
-    about: "200 downloads that nobody reads, and probes of a page meanwhile.",
+    about: "200 downloads that nobody reads, and probes of a page during them.",
     goal: "50 of 50 probes answered, p99 at the server ≤ 2 × quiet, less than 30 MiB more memory",
     state: State::Rounds(stall),
 };
@@ -32,12 +32,12 @@ pub(super) const IDLE: Workload = Workload {
 
 pub(super) const SIEGE: Workload = Workload {
     name: "siege",
-    about: "1,000 heads that trickle and 10,000 idle sockets, and probes of a page meanwhile.",
+    about: "1,000 heads that trickle and 10,000 idle sockets, and probes of a page during them.",
     goal: "p99 of the page ≤ 2 × quiet, less than 200 MiB of memory",
     state: State::Rounds(siege),
 };
 
-/// Longer than all buffers on its way.
+/// Longer than all buffers between the server and the client.
 const STALLED: u64 = 64 << 20;
 
 const STALLS: &[Column] = &[
@@ -101,7 +101,7 @@ const RATES: &[Column] = &[
     super::SECONDS,
     CPU_PER_GB,
 ];
-/// How long each of the slow uploads takes.
+/// The duration of each slow upload.
 const PACE: u32 = 10;
 
 fn upload(options: &Options) -> Vec<Plan> {
