@@ -22,9 +22,9 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 /// A line of Python's `logging.INFO`.
 const INFO: u8 = 20;
 
-/// Logs each request once its response's head is there, or its client has gone:
+/// Logs each request when the head of its response is ready or its client has disconnected:
 /// `192.0.2.7 "GET / HTTP/1.1" 200 512 "referer" "user agent" 0.003`, with the seconds until the
-/// head. The time of day is `logging`'s.
+/// head. `logging` adds the time of day.
 #[derive(Clone, Debug)]
 pub(crate) struct AccessLog<S> {
     inner: S,
@@ -68,7 +68,7 @@ where
     }
 }
 
-/// A request that was not answered yet. If this is dropped, its client has left.
+/// A request that has no answer yet. If this is dropped, its client has disconnected.
 struct Unanswered(Option<Line>);
 
 impl Drop for Unanswered {
@@ -133,8 +133,8 @@ fn field(headers: &HeaderMap, name: &HeaderName) -> String {
     quoted(value.as_deref().unwrap_or("-"))
 }
 
-/// The text in quotes, with characters escaped that could end them or the line: a target may have
-/// quotes, too.
+/// The text in quotes. Characters that could end the quotes or the line are escaped, because even a
+/// request target may have quotes.
 fn quoted(text: &str) -> String {
     format!("{text:?}")
 }

@@ -21,8 +21,8 @@ use crate::workers::AtWork;
 /// When a client may try again, in seconds. Clients read at their own speed.
 const RETRY_SECONDS: &str = "10";
 
-/// Calls the application, in a worker. The transaction is the application's own: it has ended
-/// before the callable returns.
+/// Calls the application, in a worker. Transactions are the application's own business and end
+/// before its callable returns.
 pub(crate) struct Application {
     callable: Py<PyAny>,
     environ: Environ,
@@ -68,7 +68,7 @@ impl Application {
         let ended = self.call(py, environ, &exchange, shared.clone(), is_client_gone);
         shared.end();
         if let Some(incomplete) = exchange.incomplete() {
-            // Whatever the application made of the exception that it saw.
+            // This counts even if the application handled the exception that it got.
             return Err(incomplete.into());
         }
         match ended {
@@ -130,7 +130,7 @@ impl Publisher<()> for Application {
             .at_work
             .begin(|| format!("{} {}", request.method(), request.uri().path()));
         Python::attach(|py| {
-            // A request that may change something is not cut in its work.
+            // A request that may change something is never interrupted.
             let reads = Access::of(request.method()) == Access::Read;
             let is_client_gone = || reads && transaction.client_is_gone();
             let answer = self.answer(py, request, is_client_gone);
@@ -144,7 +144,7 @@ impl Publisher<()> for Application {
 }
 
 impl Application {
-    /// Logs why there is no answer. The client learns nothing of an exception.
+    /// Logs why there is no answer. The client gets no details of an exception.
     fn failed(&self, py: Python<'_>, request: &Request, failure: Failure<PyErr>) -> Response {
         let incomplete = match failure {
             Failure::Incomplete(incomplete) => incomplete,
@@ -156,9 +156,9 @@ impl Application {
         };
         let path = request.uri().path();
         match incomplete {
-            // Nobody reads the answer, and the log of accesses has a line.
+            // The client will not read the answer, and the access log has its line already.
             Incomplete::ClientGone => internal_error(),
-            // The budgets log that there is no room, and that there is no descriptor.
+            // The budgets themselves log that no room or no descriptor is left.
             Incomplete::NoRoom | Incomplete::NoDescriptor => no_room(request),
             other => {
                 tracing::error!("{} {path}: {other}", request.method());
@@ -178,18 +178,18 @@ pub(crate) struct Gil;
 
 impl Unlock for Gil {
     fn unlocked<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        // The worker is attached: this only finds its token.
+        // The worker is attached to the interpreter already, so this only returns its token.
         Python::attach(|py| py.detach(work))
     }
 }
 
-/// What the client sees of an exception: nothing.
+/// The error page for an exception, without any details.
 fn internal_error() -> Response {
     plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n")
 }
 
-/// The answer found no room. The application has carried the request out: a client may repeat it
-/// only if that changes nothing.
+/// There is no room for the answer, but the application has carried out the request. So a client is
+/// invited to repeat it only if its method is safe.
 fn no_room(request: &Request) -> Response {
     if Access::of(request.method()) == Access::Write {
         return plain(

@@ -15,7 +15,7 @@ use pyo3::types::{PyBytes, PyDict};
 use crate::file;
 use crate::listeners::Named;
 
-/// What all requests have in common.
+/// The part of `environ` that all requests have in common.
 pub(crate) struct Environ {
     base: Py<PyDict>,
     bytes_io: Py<PyAny>,
@@ -23,19 +23,19 @@ pub(crate) struct Environ {
     at: Address,
 }
 
-/// Where the application is if no proxy says otherwise.
+/// The application's address, unless a proxy names another one.
 #[derive(Clone, Debug)]
 pub(crate) struct Address {
     pub(crate) scheme: String,
     pub(crate) server_name: String,
     pub(crate) port: u16,
-    /// That of requests over TLS.
+    /// The server port of requests over TLS.
     pub(crate) tls_port: u16,
     pub(crate) prefix: String,
 }
 
 impl Address {
-    /// That of the settings, with the host and the ports of the listeners.
+    /// The address from the settings, with the host and the ports of the listeners as defaults.
     pub(crate) fn new(settings: &Settings, named: &Named) -> Self {
         Self {
             scheme: settings.url_scheme.clone(),
@@ -49,7 +49,7 @@ impl Address {
         }
     }
 
-    /// The place for this request: a trusted proxy knows it better.
+    /// The place for this request. What a trusted proxy says takes precedence.
     fn place<'r>(&'r self, request: &'r Request) -> Place<'r> {
         let extensions = request.extensions();
         let is_tls = extensions.get::<Peer>().is_some_and(Peer::is_tls);
@@ -126,7 +126,8 @@ impl Environ {
         Ok(environ)
     }
 
-    /// The request's body, from its beginning: of bytes, or of a file description of its own.
+    /// The request's body, from its beginning: an object around its bytes, or a file with a file
+    /// description of its own.
     fn input<'py>(&self, py: Python<'py>, request: &Request) -> PyResult<Bound<'py, PyAny>> {
         let body = request.body();
         if let Some(file) = body.reopen()? {

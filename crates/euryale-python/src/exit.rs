@@ -13,18 +13,19 @@ use pyo3::prelude::*;
 /// The status of a child that returned into Rust: EX_SOFTWARE of sysexits.h.
 const RETURNED: i32 = 70;
 
-/// Whether this process is a child that was forked, and has no server of its own. It has one
-/// thread, and the sockets of its parent.
+/// Whether this process is a forked child without a server of its own. It has one thread, and the
+/// sockets of its parent.
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
 
 /// Ends the process at once: no interpreter is finalized, no handler runs, nothing is flushed.
 pub(crate) fn now(status: i32) -> ! {
-    // SAFETY: `_exit` has no precondition, may be called in any thread, and runs nothing of this
-    // process: no destructor and no `atexit` handler meets a thread that is still at work.
+    // SAFETY: `_exit` has no precondition and may be called in any thread. It runs no destructors
+    // and no `atexit` handlers, so none of them can disturb a thread that is still running.
     unsafe { libc::_exit(status) }
 }
 
-/// Ends the process at once, with this status. Flush what has to be flushed before.
+/// Ends the process at once, with this status. Anything that must be written has to be flushed
+/// before.
 #[pyfunction]
 pub(crate) fn exit(status: i32) {
     now(status)
@@ -36,7 +37,7 @@ pub(crate) fn note_fork() {
     IS_CHILD.store(true, Ordering::Relaxed);
 }
 
-/// Notes that this process has a server of its own. Its children are noted when they are forked.
+/// Notes that this process has a server of its own. A child notes itself when it is forked.
 pub(crate) fn is_server() {
     IS_CHILD.store(false, Ordering::Relaxed);
 }
@@ -50,7 +51,7 @@ pub(crate) fn unless_child<T>(py: Python<'_>, returned: PyResult<T>) -> PyResult
     returned
 }
 
-/// With the status of `sys.exit`, if the child called that.
+/// The status is that of `sys.exit`, if the child called it.
 fn end_child(py: Python<'_>, raised: Option<PyErr>) -> ! {
     let code = raised
         .filter(|error| error.is_instance_of::<PySystemExit>(py))
@@ -65,8 +66,8 @@ fn end_child(py: Python<'_>, raised: Option<PyErr>) -> ! {
     let line =
         b"euryale: a forked child returned into the server and ends: call os._exit() in it\n";
     // Not through `/dev/stderr`, which cannot be opened if it is a socket, as the journal's is.
-    // SAFETY: the pointer and the length are those of `line`, which `write` only reads. A
-    // descriptor that is closed is an error, and there is nowhere left to report it.
+    // SAFETY: the pointer and the length are those of `line`, which `write` only reads. If the
+    // descriptor is closed, the write fails, and there is nowhere left to report that.
     unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
     now(RETURNED);
 }

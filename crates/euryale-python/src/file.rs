@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 use pyo3::{PyTypeInfo, intern};
 
-/// `wsgi.file_wrapper(filelike, block_size)`: an iterable of the file's blocks, which is not
-/// iterated if the file is a regular one (PEP 3333, "Optional Platform-Specific File Handling").
+/// `wsgi.file_wrapper(filelike, block_size)`: an iterable of the file's blocks. A regular file is
+/// sent directly and not iterated (PEP 3333, "Optional Platform-Specific File Handling").
 #[pyclass(frozen, module = "euryale")]
 pub(crate) struct FileWrapper {
     #[pyo3(get)]
@@ -59,7 +59,7 @@ impl FileWrapper {
     }
 }
 
-/// The classes of `io` whose objects are files of the system.
+/// The classes of `io` whose objects are the system's files.
 pub(crate) struct Kinds(Vec<Py<PyType>>);
 
 impl Kinds {
@@ -71,12 +71,12 @@ impl Kinds {
         kinds.collect::<PyResult<_>>().map(Self)
     }
 
-    /// The file, and where it ends for the application.
+    /// The file, and the position at which it ends for the application.
     ///
-    /// It is the object itself; or, as `file` of Django's and of `tempfile`'s wrappers, inside of
-    /// it; or, as `_io` between `start` and `end`, inside of plone.namedfile's
-    /// `filestream_range_iterator`. An object with a `read` of its own, like `gzip`'s, is not
-    /// accepted: its bytes are not those of the file.
+    /// It is the object itself, or its attribute `file` (wrappers of Django and `tempfile`), or its
+    /// attribute `_io` between `start` and `end` (plone.namedfile's `filestream_range_iterator`).
+    /// An object with its own `read`, such as `gzip`'s, is not accepted, because its bytes are not
+    /// those of the file.
     fn find<'py>(
         &self,
         object: &Bound<'py, PyAny>,
@@ -107,8 +107,8 @@ impl Kinds {
         }
     }
 
-    /// Returns whether the object is of one of the classes, or of a subclass that has not another
-    /// `read`.
+    /// Returns whether the object is an instance of one of the classes, or of a subclass that does
+    /// not override `read`.
     fn is_file(&self, object: &Bound<'_, PyAny>) -> PyResult<bool> {
         let py = object.py();
         let read = intern!(py, "read");
@@ -142,16 +142,16 @@ fn reads(object: &Bound<'_, PyAny>, file: &Bound<'_, PyAny>) -> PyResult<bool> {
 
 fn open(file: &Bound<'_, PyAny>, end: Option<u64>, length: Option<u64>) -> PyResult<Option<Blob>> {
     let py = file.py();
-    // Bytes in Python's buffer would not be sent.
+    // Otherwise, bytes in Python's buffer would not be sent.
     file.call_method0(intern!(py, "flush"))?;
     let number: u32 = file.call_method0(intern!(py, "fileno"))?.extract()?;
     let position: u64 = file.call_method0(intern!(py, "tell"))?.extract()?;
     let path = format!("/proc/self/fd/{number}");
-    // A pipe would be opened, too, and wait for a writer.
+    // Opening a pipe here would succeed, and then wait for a writer.
     if !fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
         return Ok(None);
     }
-    // A description of its own: `close()` runs in the worker, and the position is not shared.
+    // It is opened again, so that `close()` runs in the worker and the position is not shared.
     let Ok(own) = File::open(&path) else {
         return Ok(None);
     };
@@ -164,15 +164,15 @@ fn open(file: &Bound<'_, PyAny>, end: Option<u64>, length: Option<u64>) -> PyRes
     Ok(Some(blob.slice(position, len)))
 }
 
-/// The whole file, which others may change while it is sent: it is the application's.
+/// The whole file. It belongs to the application, so it may change while it is sent.
 #[expect(
     unsafe_code,
     reason = "the promise of `Blob::stable` is kept by the whole host"
 )]
 fn blob(file: File) -> Option<Blob> {
-    // SAFETY: nobody reads the bytes. This host's stack is assembled in `front.rs`: no layer of it
-    // and no middleware looks at bodies, and the server is ours. Over HTTP/2 the file is read into
-    // memory, where nobody else changes it.
+    // SAFETY: no code reads the bytes. This host's stack is assembled in `front.rs`: none of its
+    // layers and no middleware looks at bodies, and the server is ours. Over HTTP/2 the file is
+    // read into memory, where it cannot change.
     unsafe { Blob::stable(file) }.ok()
 }
 

@@ -23,7 +23,7 @@ use crate::main_thread::{ENDED, MainThread, RELOAD};
 use crate::workers::AtWork;
 use crate::{exit, log};
 
-/// Something had to be cut at the end of the drain.
+/// The exit status when requests had to be cut at the end of the drain.
 pub(crate) const CUT: i32 = 3;
 
 /// How long the main thread may take to join its threads, once everything else has ended.
@@ -32,7 +32,7 @@ const JOIN: Duration = Duration::from_secs(2);
 /// The disk space of all request bodies together, in bytes, if none may be larger.
 const BODIES: u64 = 8 << 30;
 
-/// How the end of a server went.
+/// How a server has ended.
 #[derive(Debug, Default)]
 pub(crate) struct End {
     was_cut: AtomicBool,
@@ -50,7 +50,7 @@ impl End {
         }
     }
 
-    /// Something was cut: the status is [`CUT`].
+    /// Requests were cut, so the exit status is [`CUT`].
     pub(crate) fn cut(&self) {
         self.was_cut.store(true, Ordering::Release);
     }
@@ -60,7 +60,7 @@ impl End {
         self.joined.notify_one();
     }
 
-    /// How long the interpreter may take to end: what is left of the drain's time, but at least
+    /// Returns the time that the interpreter has to end: the rest of the drain's time, but at least
     /// [`JOIN`].
     fn left(&self) -> Duration {
         let deadline = self.deadline.get().filter(|_| self.status() != CUT);
@@ -68,11 +68,11 @@ impl End {
         left.unwrap_or_default().max(JOIN)
     }
 
-    /// Ends the process with [`CUT`] unless the interpreter has ended before. Returns how long that
-    /// may take.
+    /// Ends the process with [`CUT`] unless the interpreter has ended before. Returns the time that
+    /// the interpreter has.
     ///
     /// # Errors
-    /// There is no thread for it.
+    /// No thread can be started for it.
     pub(crate) fn exit_soon(&self) -> std::io::Result<Duration> {
         let left = self.left();
         let watch = move || {
@@ -95,7 +95,7 @@ impl End {
 /// One line that names the setting.
 pub(crate) fn forwarded(settings: &Settings) -> Result<ForwardedLayer, String> {
     let Some(proxies) = settings.trusted_proxy.as_deref() else {
-        // The fields of untrusted peers are taken away here, too.
+        // Without trusted proxies, the layer still removes the fields.
         return Ok(ForwardedLayer::new(TrustedProxies::none()));
     };
     let is_any = proxies == "*";
@@ -110,7 +110,7 @@ pub(crate) fn forwarded(settings: &Settings) -> Result<ForwardedLayer, String> {
         })
         .collect::<Result<_, String>>()?;
     let mut layer = ForwardedLayer::new(proxies.into_iter().collect::<TrustedProxies>());
-    // Where every address is trusted only the count tells a proxy from a client.
+    // If every address is trusted, only their number distinguishes proxies from the client.
     if let Some(count) = settings.trusted_proxy_count.or(is_any.then_some(1)) {
         layer = layer.max_hops(count);
     }
@@ -148,7 +148,7 @@ pub(crate) fn server(settings: &Settings, ledger: &Ledger) -> Server {
         .drain_deadline(settings.drain)
 }
 
-/// All that serving needs.
+/// Everything that serving needs.
 pub(crate) struct Front {
     pub(crate) settings: Settings,
     pub(crate) layers: StackLayers,
@@ -163,12 +163,12 @@ pub(crate) struct Front {
     pub(crate) main: MainThread,
     pub(crate) at_work: AtWork,
     pub(crate) end: Arc<End>,
-    /// Whether signals are the server's, and it may end the process.
+    /// Whether the server handles signals and may end the process.
     pub(crate) owns_process: bool,
 }
 
 impl Front {
-    /// Takes over the signals, if the process is the server's, and begins to serve.
+    /// Begins to serve, and takes over the signals if the server owns the process.
     ///
     /// # Errors
     /// The signal handlers could not be installed.
@@ -259,8 +259,8 @@ impl Front {
         if !owns_process {
             return;
         }
-        // A main thread that cannot have the GIL, or joins a thread that never ends, is not waited
-        // for.
+        // The process does not wait for a main thread that cannot get the GIL or joins a thread
+        // that never ends.
         if tokio::time::timeout(JOIN, end.joined.notified())
             .await
             .is_err()

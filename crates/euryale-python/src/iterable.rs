@@ -10,7 +10,7 @@ use pyo3::types::{PyBytes, PyIterator};
 use crate::exit;
 use crate::file::{FileWrapper, Kinds};
 
-/// The iterable, in the worker that called the application.
+/// The iterable, used only in the worker that called the application.
 pub(crate) struct Returned<'py, 'a> {
     object: Bound<'py, PyAny>,
     iterator: Option<Bound<'py, PyIterator>>,

@@ -1,7 +1,8 @@
 //! The extension module of the Python package `euryale`: WSGI applications behind the stack.
 //!
-//! Only classes and calls are here. The rules of PEP 3333 are those of `euryale-wsgi`, the onion is
-//! that of `euryale`, and the command line, the entry points and the main thread's loop are Python.
+//! This crate has only classes and calls. The rules of PEP 3333 are in `euryale-wsgi`, and the
+//! onion is that of `euryale`. The command line, the entry points and the main thread's loop are
+//! written in Python.
 //!
 //! # Threads
 //!
@@ -13,7 +14,7 @@
 //!
 //! # Unsafe code
 //!
-//! * `_exit`, in `exit.rs`: it ends a process whose interpreter cannot.
+//! * `_exit`, in `exit.rs`, ends a process whose interpreter cannot end it.
 //! * `Blob::stable`, in `file.rs`: the promise that nobody reads the bytes of a file that the
 //!   application may change.
 

@@ -11,22 +11,22 @@ use tokio::net::TcpListener;
 
 use crate::certificates;
 
-/// The name of sockets that systemd gives for TLS (`FileDescriptorName=tls`).
+/// The name of inherited sockets of systemd that speak TLS (`FileDescriptorName=tls`).
 const TLS: &str = "tls";
 
-/// All sockets, bound, and where.
+/// All sockets, already bound, and their addresses.
 pub(crate) struct Listeners {
     pub(crate) public: Vec<Listener>,
     pub(crate) admin: Option<TcpListener>,
     pub(crate) agent: Option<TcpListener>,
-    /// The certificates of those that speak TLS.
+    /// The certificates for listeners with TLS.
     pub(crate) tls: Option<Tls>,
-    /// The addresses of the public ones, as people write them.
+    /// The addresses of the public listeners, as text.
     pub(crate) addresses: Vec<String>,
     pub(crate) named: Named,
 }
 
-/// `SERVER_NAME` and `SERVER_PORT`, where the settings and proxies say nothing.
+/// `SERVER_NAME` and `SERVER_PORT`, unless settings or proxies name others.
 #[derive(Clone, Debug)]
 pub(crate) struct Named {
     pub(crate) host: String,
@@ -37,8 +37,8 @@ pub(crate) struct Named {
 }
 
 impl Listeners {
-    /// Binds all of them, on the runtime that is entered. Sockets of systemd's replace the
-    /// addresses of the settings if `inherits`.
+    /// Binds all listeners, on the current runtime. With `inherits`, sockets from systemd replace
+    /// the addresses of the settings.
     pub(crate) fn bind(settings: &Settings, inherits: bool) -> io::Result<Self> {
         let tls = certificates::read(settings).map_err(io::Error::other)?;
         let tls = tls.map(Tls::new);
@@ -79,7 +79,7 @@ impl Listeners {
     }
 }
 
-/// The public sockets, one by one.
+/// Binds the public sockets, one by one.
 #[derive(Default)]
 struct Bound {
     public: Vec<Listener>,
@@ -128,7 +128,7 @@ impl Bound {
         Ok(())
     }
 
-    /// Adds a socket of TCP.
+    /// Adds a TCP socket.
     fn add(&mut self, listener: Listener, host: Option<&str>, tls: Option<&Tls>) -> io::Result<()> {
         let address = listener.local_addr()?;
         let scheme = if tls.is_some() { "https" } else { "http" };

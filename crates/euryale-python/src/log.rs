@@ -1,7 +1,7 @@
 //! Log lines on their way to Python's `logging`.
 //!
-//! An event of Rust's never waits for the GIL: it goes to a bounded queue, from which a Python
-//! thread takes it. When the queue is full the line is lost, and the next one says how many were.
+//! Rust's events never wait for the GIL: they go into a bounded queue, from which a Python thread
+//! takes them. If the queue is full, lines are lost, and the next line says how many.
 
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
@@ -20,12 +20,12 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// The number of lines that may wait for Python.
 const LINES: usize = 8192;
 
-/// How long standard error may take for the last lines.
+/// The time limit for writing the last lines to standard error.
 const SPILL: Duration = Duration::from_millis(200);
 
 static QUEUE: OnceLock<Queue> = OnceLock::new();
 
-/// A line: its level as a number of `logging`, its logger, and its text.
+/// A line: its level as one of `logging`'s numbers, its logger, and its text.
 pub(crate) type Line = (u8, &'static str, String);
 
 struct Queue {
@@ -56,7 +56,7 @@ pub(crate) fn start(level: u8) {
         _ => LevelFilter::ERROR,
     };
     let subscriber = tracing_subscriber::registry().with(ToPython.with_filter(filter));
-    // A subscriber that is there already is the first server's, and the same.
+    // If there is a subscriber already, it was set by the process's first server and does the same.
     let _ = subscriber.try_init();
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn say(level: u8, logger: &'static str, text: String) {
     }
 }
 
-/// Waits for the next line. `None` when `stop` is closed and no line is left.
+/// Waits for the next line. Returns `None` when `stop` is closed and no line is left.
 pub(crate) fn next(stop: &Receiver<()>) -> Option<Line> {
     let lines = &queue().receiver;
     crossbeam_channel::select_biased! {
@@ -84,8 +84,8 @@ pub(crate) fn next(stop: &Receiver<()>) -> Option<Line> {
     }
 }
 
-/// Writes the lines that Python has not taken to standard error, for the end of a process whose
-/// interpreter is stuck. A write that blocks is not waited for.
+/// Writes the lines that Python has not taken to standard error, when a process ends whose
+/// interpreter is stuck. Does not wait for a write that blocks.
 pub(crate) fn spill() {
     let (done, ended) = crossbeam_channel::bounded::<()>(0);
     std::thread::spawn(move || {
@@ -116,7 +116,7 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for ToPython {
     }
 }
 
-/// The message, and behind it the fields.
+/// The message, followed by the fields.
 #[derive(Default)]
 struct Text {
     message: String,

@@ -16,7 +16,7 @@ use crate::workers::AtWork;
 /// A call that has run for this long is stuck.
 const STUCK: Duration = Duration::from_secs(60);
 
-/// For the last answers, when everything else has ended.
+/// The time for the last answers, when everything else has ended.
 const LAST_GRACE: Duration = Duration::from_millis(250);
 
 /// The pool, once the application is loaded.
@@ -52,7 +52,7 @@ impl Loaded {
         }
     }
 
-    /// The status page names each call by its request.
+    /// The status page shows each running call with its request.
     fn details(&self) -> StatusDetails {
         let Some((pool, at_work)) = self.0.get() else {
             return StatusDetails::new().fact("application", "application", "is being imported");

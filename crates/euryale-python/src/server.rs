@@ -1,4 +1,4 @@
-//! The class that the Python side drives.
+//! The class that the Python code uses.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,17 +25,17 @@ use crate::main_thread::MainThread;
 use crate::operators::{Loaded, Operators};
 use crate::workers::{PythonThreads, Senders, Threads};
 
-/// For threads of the runtime that are still at work at the end.
+/// The time that the runtime's threads have to finish at the end.
 const LAST_GRACE: Duration = Duration::from_millis(250);
 
-/// A server: bound when it is made, ready when it is started.
+/// A server. Its sockets are bound when it is created, and it is ready when it is started.
 #[pyclass(frozen, module = "euryale._euryale")]
 pub(crate) struct Server {
     settings: Settings,
-    /// For `socket.socket(fileno=…)`: the main thread's end of the socket.
+    /// The main thread's end of the socket, for `socket.socket(fileno=…)`.
     #[pyo3(get)]
     fd: i32,
-    /// The addresses that it serves, as people write them.
+    /// The addresses that it serves, as text.
     #[pyo3(get)]
     addresses: Vec<String>,
     access: bool,
@@ -56,7 +56,7 @@ pub(crate) struct Server {
     log_stopped: Receiver<()>,
 }
 
-/// What `start` takes.
+/// The parts that `start` takes.
 struct Unstarted {
     layers: StackLayers,
     server: euryale_server::Server,
@@ -66,8 +66,8 @@ struct Unstarted {
 
 #[pymethods]
 impl Server {
-    /// Reads the settings, binds the sockets, and answers operators. With `inherits`, sockets of
-    /// systemd's replace the addresses of the settings.
+    /// Reads the settings, binds the sockets, and answers operators. With `inherits`, sockets from
+    /// systemd replace the addresses of the settings.
     #[new]
     #[pyo3(signature = (settings, *, log_level = 20, access = false, inherits = false))]
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 makes it of a dict")]
@@ -84,7 +84,8 @@ impl Server {
         let forwarded = front::forwarded(&settings).map_err(PyValueError::new_err)?;
         let ledger = Ledger::new();
         let descriptors = Descriptors::new(files, &ledger);
-        // Before the runtime, which gets the threads that they declare. Workers are Python's.
+        // Made before the runtime, because it gets as many threads as the layers declare. Workers
+        // are Python's threads.
         let layers = front::layers(&settings, &descriptors, &ledger);
         let server = front::server(&settings, &ledger);
         let runtime = euryale::runtime(&ledger)?;
@@ -145,8 +146,8 @@ impl Server {
         self.main.wakeup_fd()
     }
 
-    /// Asks for the threads, and begins to serve. With `owns_process` it takes over SIGTERM, SIGINT
-    /// and SIGHUP, and ends the process if the interpreter cannot.
+    /// Requests the worker threads and begins to serve. With `owns_process` it takes over SIGTERM,
+    /// SIGINT and SIGHUP, and ends the process if the interpreter cannot end it.
     #[pyo3(signature = (app, *, owns_process = true))]
     fn start(&self, py: Python<'_>, app: Py<PyAny>, owns_process: bool) -> PyResult<()> {
         let again = || PyRuntimeError::new_err("the server was started before");
@@ -201,8 +202,8 @@ impl Server {
         py.detach(|| self.threads.work(number));
     }
 
-    /// Changes the number of threads and the bounds of the queue, and reads the certificates again;
-    /// the rest needs a restart. Returns whether nothing else has changed.
+    /// Changes the number of threads and the bounds of the queue, and reads the certificates again.
+    /// All other settings need a restart; returns `False` if one of them has changed.
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 makes it of a dict")]
     fn reload(&self, py: Python<'_>, settings: HashMap<String, String>) -> PyResult<bool> {
         let new = read(&settings)?;
@@ -226,18 +227,18 @@ impl Server {
         Ok(rest == self.settings)
     }
 
-    /// Takes no new requests and finishes those that have begun, as SIGTERM.
+    /// Stops accepting requests and finishes those that have begun, like SIGTERM.
     fn drain(&self) {
         self.shutdown.drain();
     }
 
-    /// Has all threads end after their jobs.
+    /// Lets all threads end after their current jobs.
     fn dismiss(&self) {
         self.senders.dismiss();
     }
 
-    /// Notes that a thread that was asked for could not be started: the pool has no more workers
-    /// than there are threads. Without any thread the server ends, with status 3.
+    /// Notes that a requested thread could not be started, so that the pool has no more workers
+    /// than threads. If there is no thread at all, the server ends with status 3.
     fn lose_thread(&self, py: Python<'_>) -> PyResult<()> {
         match self.senders.lose_thread() {
             None => {}
@@ -252,19 +253,19 @@ impl Server {
         Ok(())
     }
 
-    /// Waits for the next line of the log: its level, its logger, and its text. None when the log
-    /// was stopped and no line is left.
+    /// Waits for the next line of the log: its level, its logger, and its text. Returns `None` when
+    /// the log was stopped and no line is left.
     fn next_line(&self, py: Python<'_>) -> Option<log::Line> {
         py.detach(|| log::next(&self.log_stopped))
     }
 
-    /// Has `next_line` return what is left, and then None.
+    /// Makes `next_line` return the lines that are left, and then `None`.
     fn stop_log(&self) {
         drop(take(&self.stop_log));
     }
 
-    /// The threads are joined: from here on the interpreter ends the process. Returns the exit
-    /// status: 0, or 3 when something had to be cut.
+    /// Called when the threads are joined: from here on the interpreter ends the process. Returns
+    /// the exit status: 0, or 3 if requests were cut.
     fn join(&self, py: Python<'_>) -> i32 {
         self.end.join();
         // A server that was never started closes its sockets here.
@@ -275,8 +276,8 @@ impl Server {
         self.end.status()
     }
 
-    /// Ends the process with status 3 unless the interpreter has ended before. Returns the seconds
-    /// that it may take: what is left of the drain's time, but at least 2 s.
+    /// Ends the process with status 3 unless the interpreter has ended before. Returns the number
+    /// of seconds that it has: the rest of the drain's time, but at least 2 s.
     fn exit_soon(&self) -> PyResult<f64> {
         Ok(self.end.exit_soon()?.as_secs_f64())
     }
@@ -288,7 +289,7 @@ impl Server {
         let runtime = self.handle()?;
         if let Some(pool) = self.loaded.pool() {
             py.detach(|| {
-                // Workers are called for on it.
+                // The pool requests its workers on the runtime.
                 let _entered = runtime.enter();
                 change(pool);
             });
@@ -311,7 +312,7 @@ fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
 }
 
 fn read(settings: &HashMap<String, String>) -> PyResult<Settings> {
-    // In one order, so that of two mistakes the same one is named each time.
+    // Sorted, so that the same one of two mistakes is reported each time.
     let mut pairs: Vec<(&str, &str)> = settings
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -320,10 +321,10 @@ fn read(settings: &HashMap<String, String>) -> PyResult<Settings> {
     Settings::read(pairs).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
-/// No more sockets and files than there are descriptors for. Returns the number of files.
+/// Limits sockets and files to the available descriptors. Returns the number of files.
 ///
-/// Each socket may receive a body into a file or send one. Where there are not that many
-/// descriptors, one socket of eight may.
+/// Each socket may receive a body into a file or send a file. If there are too few descriptors for
+/// that, one of eight sockets may.
 fn fit(mut settings: Settings, limit: &DescriptorLimit) -> (Settings, usize) {
     let wanted = |files| {
         DescriptorShares::new(settings.max_sockets)

@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use crate::application::Gil;
 
-/// The exchange, until the call has ended: an application may keep `start_response`.
+/// The exchange, until the call has ended. An application may keep `start_response` longer.
 #[derive(Clone)]
 pub(crate) struct Shared(Arc<Mutex<Option<Arc<Exchange<Gil>>>>>);
 
@@ -18,7 +18,7 @@ impl Shared {
         Self(Arc::new(Mutex::new(Some(Arc::clone(exchange)))))
     }
 
-    /// From now on `start_response` and `write` are refused.
+    /// From now on, calls of `start_response` and `write` fail.
     pub(crate) fn end(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -56,7 +56,7 @@ impl StartResponse {
             .iter()
             .map(|(name, value)| Ok((name.to_str()?, value.to_str()?)))
             .collect::<PyResult<_>>()?;
-        // `exc_info` may be an empty tuple, as that of no exception is.
+        // `exc_info` may be an empty tuple, which means no exception.
         let exc_info = exc_info.filter(|info| info.is_truthy().unwrap_or(true));
         match exchange.start_response(status, fields, exc_info.is_some()) {
             Ok(()) => Ok(Write(self.0.clone())),
@@ -91,7 +91,7 @@ fn refused(refused: &Refused) -> PyErr {
     }
 }
 
-/// A failure as the exception that it is in Python.
+/// Converts a failure into a Python exception.
 pub(crate) fn raise(failure: Failure<PyErr>) -> PyErr {
     match failure {
         Failure::Application(error) => error,

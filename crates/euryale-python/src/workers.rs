@@ -1,4 +1,4 @@
-//! Workers that are Python's threads.
+//! Workers that run on Python's threads.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -17,15 +17,15 @@ thread_local! {
 
 enum Order {
     Work(PoolWorker),
-    /// There are to be fewer threads: whichever takes this ends.
+    /// The number of threads shrinks: the thread that receives this ends.
     Leave,
 }
 
-/// Where the pool sends its workers.
+/// Passes the pool's workers to the threads.
 pub(crate) struct Senders {
     orders: Sender<Order>,
     main: MainThread,
-    /// The number of threads that there are to be.
+    /// The wanted number of threads.
     wanted: AtomicUsize,
 }
 
@@ -55,7 +55,7 @@ impl Threads {
         (senders, threads)
     }
 
-    /// Runs jobs on this thread until the server ends, or there are to be fewer threads.
+    /// Runs jobs on this thread until the server ends or wants fewer threads.
     pub(crate) fn work(&self, number: usize) {
         let Some(orders) = self.receiver() else {
             return;
@@ -72,8 +72,8 @@ impl Threads {
         orders.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// There will be no thread: drops the workers that wait for one, and all that come later. The
-    /// pool refuses their jobs.
+    /// Called when there will be no threads: drops the workers that wait for one, and all later
+    /// ones. The pool refuses their jobs.
     pub(crate) fn refuse(&self) {
         *self.orders.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -84,15 +84,15 @@ impl Threads {
 }
 
 impl Senders {
-    /// Has all threads end after their jobs.
+    /// Lets all threads end after their current jobs.
     pub(crate) fn dismiss(&self) {
         for _ in 0..self.wanted.swap(0, Ordering::AcqRel) {
             let _ = self.orders.send(Order::Leave);
         }
     }
 
-    /// Notes that there is one thread fewer than was asked for. Returns how many are left, or
-    /// `None` if none was wanted any more.
+    /// Notes that there is one thread fewer than was requested. Returns how many are left, or
+    /// `None` if the thread was no longer wanted.
     pub(crate) fn lose_thread(&self) -> Option<usize> {
         let fewer = |wanted: usize| wanted.checked_sub(1);
         let had = self
@@ -102,7 +102,7 @@ impl Senders {
     }
 }
 
-/// The pool's handle of the senders, which the server keeps, too.
+/// The pool's handle to the senders; the server has one, too.
 pub(crate) struct PythonThreads(pub(crate) Arc<Senders>);
 
 impl StartWorker for PythonThreads {
@@ -132,7 +132,7 @@ impl AtWork {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The name of each thread in a call, its request, and how long it has run.
+    /// The name of each thread that runs a call, the call's request, and its running time.
     pub(crate) fn list(&self) -> Vec<(String, String, Duration)> {
         self.change(|calls| {
             let named = calls.iter().map(|(number, (request, since))| {

@@ -12,15 +12,15 @@ from typing import Any, Callable
 from . import _euryale
 from ._serve import SettingsError, run
 
-#: As for the site: EURYALE_MAX_QUEUE is --max-queue.
+#: The prefix of variables, as for the site: EURYALE_MAX_QUEUE sets --max-queue.
 VARIABLE = "EURYALE_"
 
-#: The settings that say where to listen.
+#: The settings for addresses.
 PLACES = {"listen", "host", "port", "unix_socket"}
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Serve what the command line names, and exit."""
+    """Serve the application that the command line names, and exit."""
     options = parser().parse_args(arguments)
     logging.basicConfig(
         level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line: every setting is a flag, and a variable."""
+    """The command line: every setting is a flag and a variable."""
     parser = argparse.ArgumentParser(
         prog="euryale",
         description="Serve a WSGI application. Each flag has a variable: EURYALE_MAX_QUEUE is "
@@ -75,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def settings(options: argparse.Namespace, configured: dict[str, str]) -> dict[str, str]:
-    """Flags, then variables, then the files."""
+    """Merge flags, variables and files, in this order of precedence."""
     known = _euryale.settings()
     main_name = {alias: key for key, alias, _, _ in known if alias}
     files = dict(configured)
@@ -92,14 +92,14 @@ def settings(options: argparse.Namespace, configured: dict[str, str]) -> dict[st
         said = {name.replace("-", "_"): text for name, text in source.items() if text is not None}
         said = {main_name.get(name, name): text for name, text in said.items()}
         if PLACES & said.keys():
-            # One way to say where to listen replaces the others.
+            # An address from here replaces all addresses with lower precedence.
             merged = {name: text for name, text in merged.items() if name not in PLACES}
         merged.update(said)
     return merged
 
 
 def from_toml(path: str) -> dict[str, str]:
-    """The settings of a TOML file, which are its top level."""
+    """The settings of a TOML file: its top-level keys."""
     try:
         import tomllib
     except ImportError:
@@ -120,7 +120,7 @@ def from_toml(path: str) -> dict[str, str]:
 
 
 def from_ini(options: argparse.Namespace) -> tuple[Callable[[], Any], Callable[[], dict[str, str]]]:
-    """The application of an ini file, and its section of the server."""
+    """The application of an ini file, and the settings of its server section."""
     import configparser
     import logging.config
 
@@ -149,12 +149,13 @@ def from_ini(options: argparse.Namespace) -> tuple[Callable[[], Any], Callable[[
         try:
             context = loadcontext(SERVER, f"config:{path}")
         except Exception as error:
-            # PasteDeploy has no exception of its own: it may import what `use` names.
+            # PasteDeploy has no exception class of its own, and importing what `use` names
+            # may raise any.
             text = " ".join(str(error).split())
             raise SettingsError(f"{path}: {text}") from None
         return {name: str(value) for name, value in context.local_conf.items()}
 
-    # Before the server is made, which reads the levels of its loggers.
+    # Done before the server is created, because that reads the levels of its loggers.
     if sections().has_section("loggers"):
         folder = {"__file__": path, "here": os.path.dirname(path)}
         logging.config.fileConfig(path, folder, disable_existing_loggers=False)

@@ -27,7 +27,7 @@ def create_server(app: Callable[..., Any], **settings: Any) -> EmbeddedServer:
 class EmbeddedServer:
     """A server that takes over no signals and never ends the process."""
 
-    #: Where it listens: a host and a port for each TCP address.
+    #: The addresses it listens on: a host and a port for each TCP socket.
     effective_listen: list[tuple[str, int]]
 
     def __init__(self, app: Callable[..., Any], settings: dict[str, Any]):
@@ -55,8 +55,8 @@ class EmbeddedServer:
     def run(self) -> int:
         """Serve until :meth:`close`, or in the main thread until Ctrl-C.
 
-        Returns 0, or 3 if requests had to be cut when the drain's time was
-        over. A worker that never returns is left behind then.
+        Returns 0, or 3 if requests had to be cut at the end of the drain. A
+        worker that never returns is then left behind.
         """
         with self._lock:
             if self._is_closed:
@@ -71,7 +71,7 @@ class EmbeddedServer:
             self._ended.set()
 
     def close(self) -> None:
-        """Take no new requests, and finish those that have begun.
+        """Stop accepting requests, and finish those that have begun.
 
         Returns once :meth:`run` has ended. In a worker, and in the thread of
         :meth:`run`, it does not wait. It may be called more than once.

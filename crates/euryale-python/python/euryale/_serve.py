@@ -14,11 +14,11 @@ from typing import Any, Callable, Iterator, Mapping
 
 from . import _euryale
 
-#: For all workers together, once the server has ended: they have had the
-#: drain's time before.
+#: The time for all workers to end, in seconds, once the server has ended. They
+#: had the drain's time before.
 JOIN = 0.5
 
-#: Signals that Rust handles: a handler of Python's would wait for the GIL.
+#: Signals that Rust handles, because a Python handler would wait for the GIL.
 RUSTS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 log = logging.getLogger("euryale")
@@ -32,14 +32,14 @@ _taken = False
 
 
 class SettingsError(ValueError):
-    """A setting cannot be used, or an address cannot be had; one line that names it."""
+    """A setting or an address cannot be used. The message is one line that names it."""
 
 
 def serve(app: Callable[..., Any], **settings: Any) -> int:
     """Serve a WSGI application until SIGTERM or SIGINT.
 
     ``settings`` are those that ``euryale --help`` lists, with underscores.
-    Returns 0, or 3 if requests had to be cut when the drain's time was over.
+    Returns 0, or 3 if requests had to be cut at the end of the drain.
     A worker that never returns ends the process, with status 3.
 
     Call it in the main thread: elsewhere Python cannot run signal handlers.
@@ -49,7 +49,7 @@ def serve(app: Callable[..., Any], **settings: Any) -> int:
 
 
 def as_text(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Settings as text: ``None`` is left out, lists are joined."""
+    """Convert settings to text: ``None`` is left out, and lists are joined."""
     text = {}
     for name, value in settings.items():
         if value is None:
@@ -69,8 +69,8 @@ def run(
 ) -> int:
     """Bind, then load the application, then serve it to the end.
 
-    Operators are answered while the application loads, and ``/readyz`` says
-    503 until it is there. ``reload`` reads the settings again, for SIGHUP.
+    Operators get answers while the application loads, and ``/readyz`` answers
+    503 until it is loaded. ``reload`` reads the settings again, for SIGHUP.
     ``is_last`` says that the process is to end afterwards: whatever the
     application has left running cannot keep it. ``pid_file`` has the process's
     number until then, unless Rust has to end the process.
@@ -89,12 +89,12 @@ def run(
 
 
 def make_server(settings: dict[str, str], inherits: bool = False) -> _euryale.Server:
-    """Bind; operators are answered from now on.
+    """Bind the sockets. Operators get answers from now on.
 
-    With ``inherits``, sockets of systemd's replace the addresses of the settings.
+    With ``inherits``, sockets from systemd replace the addresses of the settings.
     """
-    # Only for a logger that somebody has set a level for: otherwise the lines would be in the log
-    # of every application whose root logger says INFO.
+    # Only if the logger has a level of its own: otherwise the lines would be in the log of every
+    # application whose root logger has the level INFO.
     requests = logging.getLogger("euryale.access")
     access = requests.level != logging.NOTSET and requests.isEnabledFor(logging.INFO)
     try:
@@ -107,7 +107,7 @@ def make_server(settings: dict[str, str], inherits: bool = False) -> _euryale.Se
 
 @contextlib.contextmanager
 def written_log(server: _euryale.Server) -> Iterator[None]:
-    """A thread that hands Rust's lines to the loggers."""
+    """A thread that passes Rust's log lines to the loggers."""
     writer = threading.Thread(target=_write_log, args=(server,), name="euryale-log", daemon=True)
     writer.start()
     try:
@@ -143,7 +143,7 @@ class _PidFile:
             if is_own:
                 os.unlink(self.path)
         except OSError:
-            # Somebody else has removed it, or the folder.
+            # Another process has removed it, or the folder.
             pass
 
 
@@ -151,7 +151,7 @@ def _end_process(server: _euryale.Server) -> None:
     """Give the signals back, and bound the time until the process ends.
 
     The interpreter waits for the application's own threads, and runs its
-    ``atexit`` handlers. Neither has an end that the server knows.
+    ``atexit`` handlers. The server cannot know how long either takes.
     """
     if threading.current_thread() is threading.main_thread():
         for number in RUSTS:
@@ -179,7 +179,7 @@ def _in_child() -> None:
     """A child of the application has no server: signals end it as usual."""
     signal.set_wakeup_fd(-1)
     for number in RUSTS:
-        # A handler of the application's stays.
+        # A handler that the application installed stays.
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.SIG_DFL)
 
@@ -191,7 +191,7 @@ def _write_log(server: _euryale.Server) -> None:
 
 
 class _Main:
-    """The loop of the main thread, or of another one if the process is not the server's."""
+    """The loop of the main thread, or of another one if the server does not own the process."""
 
     def __init__(
         self,
@@ -236,24 +236,24 @@ class _Main:
         self.socket.close()
 
     def wait_to_the_end(self) -> None:
-        """Wait; an exception of the application's signal handlers begins a drain."""
+        """Wait. An exception from one of the application's signal handlers begins a drain."""
         while True:
             try:
                 return self.wait()
             except BaseException as error:
-                # Ctrl-C, if the signals are not the server's.
+                # Ctrl-C, if the server does not handle signals.
                 is_asked = isinstance(error, (KeyboardInterrupt, SystemExit))
                 if self.owns_process or not is_asked:
                     log.exception("draining after an exception in the main thread")
                 self.server.drain()
 
     def wait(self) -> None:
-        """Do what Rust asks for, until it has ended.
+        """Carry out Rust's orders until the server has ended.
 
-        Handlers of Python's signals run here: their numbers wake the thread.
+        Python's signal handlers run here: the signals' numbers wake the thread.
         """
         while True:
-            # Kept, so that an exception loses none of them.
+            # Kept, so that an exception does not lose any of them.
             while not self.orders:
                 self.orders += self.socket.recv(4096)
             order = self.orders.pop(0)
@@ -285,14 +285,14 @@ class _Main:
         try:
             is_all = self.server.reload(self.reload())
         except Exception as error:
-            # Whatever is wrong with the file: the server goes on.
+            # The server continues, whatever is wrong with the file.
             log.error("SIGHUP: the settings stay as they were: %s", error)
             return
         rest = "" if is_all else "; other settings need a restart"
         log.info("SIGHUP: threads, max_queue, max_wait and certificates are set%s", rest)
 
     def end(self) -> int:
-        """Join the workers. One that never returns ends the process, if that is the server's."""
+        """Join the workers. If one never returns and the server owns the process, end the process."""
         self.server.dismiss()
         until = time.monotonic() + JOIN
         for thread in self.workers.values():

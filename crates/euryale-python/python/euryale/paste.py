@@ -1,7 +1,7 @@
 """The entry point for PasteDeploy: ``use = egg:euryale#main``.
 
 The keys of the section are those of ``euryale --help``. waitress's names are
-understood; an unknown key ends the start and is named.
+accepted too. An unknown key is an error that names it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ._serve import SettingsError, run
 def serve_paste(app: Callable[..., Any], global_conf: Any, **settings: str) -> int:
     """Serve ``app`` until SIGTERM or SIGINT, as a ``paste.server_runner``.
 
-    The process is to end afterwards, with status 3 if requests had to be cut.
+    The process should end afterwards, with status 3 if requests had to be cut.
     Threads and ``atexit`` handlers of the application have what is left of the
     drain's time, but at least 2 s.
     """
