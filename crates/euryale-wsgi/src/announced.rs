@@ -1,4 +1,4 @@
-//! A body that does not have the length that its head announces.
+//! A body whose length differs from the one that its head announced.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -54,7 +54,8 @@ impl http_body::Body for Announced {
                 Poll::Ready(Some(Ok(frame)))
             }
             None if left > 0 && !self.has_paused => {
-                // A server sends what it has before it waits, and drops it at an error.
+                // A server sends its buffered bytes before it waits, but drops them after an error.
+                // So the error follows one poll later.
                 self.has_paused = true;
                 cx.waker().wake_by_ref();
                 Poll::Pending

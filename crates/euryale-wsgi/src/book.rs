@@ -13,7 +13,7 @@ pub struct WsgiBook {
     pub files: Gauge,
     /// Bytes in files, charged to the budget now.
     pub file_bytes: Gauge,
-    /// Answers that went to a file, though small, because the budget had no memory.
+    /// Small answers that went to a file because the budget had no memory left.
     pub spilled: Counter,
     /// Answers that were given up because the budget had no room.
     pub refused: Counter,

@@ -1,4 +1,4 @@
-//! How much all answers of a server may hold together.
+//! A budget for all answers of a server.
 
 mod charge;
 #[cfg(test)]
@@ -17,22 +17,22 @@ use euryale_core::error::Seldom;
 pub(crate) use self::charge::{FileCharge, MemoryCharge};
 use crate::WsgiBook;
 
-/// Limits what all answers of a server hold together, in memory and in files.
+/// Limits the memory and the files of all answers of a server together.
 ///
-/// Clones share one budget. An answer is charged as the application makes it, and until its client
-/// has read it or has disconnected. Answers that are files of the application take only a
+/// Clones share one budget. An answer is charged while the application produces it, and until its
+/// client has read it or has disconnected. Answers that are the application's own files take only a
 /// descriptor.
 ///
 /// Nothing ever waits for the budget, so answers cannot wait for each other:
 ///
-/// * An answer that finds no memory goes to a file, however small it is.
-/// * An answer that finds no room for its file is given up
-///   ([`Incomplete::NoRoom`](crate::Incomplete::NoRoom)), and so is one that finds no descriptor
+/// * If no memory is left, an answer goes to a file, however small it is.
+/// * If no room is left for its file, an answer is given up
+///   ([`Incomplete::NoRoom`](crate::Incomplete::NoRoom)). The same happens if no descriptor is left
 ///   ([`Incomplete::NoDescriptor`](crate::Incomplete::NoDescriptor)).
 ///
 /// Large answers cannot lock out small ones: answers above 16 KiB may use half of the memory.
 ///
-/// A worker that writes a file has 64 KiB of memory more, which is not charged.
+/// A worker that writes a file uses another 64 KiB of memory, which are not charged.
 ///
 /// ```
 /// use euryale_core::Ledger;
@@ -77,7 +77,7 @@ pub(crate) struct NoRoom;
 /// Answers of up to this many bytes may use all of the memory.
 const SMALL: usize = 16 << 10;
 
-/// The number of files, unless a program counts descriptors.
+/// The maximum number of files, unless the program counts descriptors.
 const FILES: usize = 1024;
 
 impl AnswerBudget {
@@ -114,33 +114,34 @@ impl AnswerBudget {
         Self::of(settings)
     }
 
-    /// The memory of all answers together, in bytes; a new budget, which shares nothing with this
-    /// one. Default: 64 MiB.
+    /// Sets the memory of all answers together, in bytes. Returns a new budget, which shares
+    /// nothing with this one. Default: 64 MiB.
     pub fn memory(self, bytes: u64) -> Self {
         self.with(|settings| settings.memory = bytes)
     }
 
-    /// The length of all files together, in bytes; a new budget, which shares nothing with this
-    /// one. Default: 8 GiB.
+    /// Sets the length of all files together, in bytes. Returns a new budget, which shares nothing
+    /// with this one. Default: 8 GiB.
     pub fn file_bytes(self, bytes: u64) -> Self {
         self.with(|settings| settings.file_bytes = bytes)
     }
 
-    /// Where files are made, without names; a new budget, which shares nothing with this one.
-    /// Default: the system's folder for temporary files, which on some systems is in memory.
+    /// Sets the folder of the files, which have no names. Returns a new budget, which shares
+    /// nothing with this one. Default: the system's folder for temporary files, which on some
+    /// systems is in memory.
     pub fn directory(self, folder: impl Into<PathBuf>) -> Self {
         self.with(|settings| settings.directory = folder.into())
     }
 
-    /// Takes a descriptor of this budget for each file, the application's own ones included, and
-    /// gives up an answer that finds none; a new budget, which shares nothing with this one.
-    /// Default: 1,024 of its own.
+    /// Takes a descriptor from this budget for each file, including the application's own files,
+    /// and gives up an answer if none is left. Returns a new budget, which shares nothing with this
+    /// one. Default: 1,024 of its own.
     pub fn descriptors(self, descriptors: &Descriptors) -> Self {
         self.with(|settings| settings.descriptors = Some(descriptors.clone()))
     }
 
-    /// Counts in this ledger; a new budget, which shares nothing with this one. Default: one of its
-    /// own.
+    /// Counts in this ledger. Returns a new budget, which shares nothing with this one. Default: a
+    /// ledger of its own.
     pub fn ledger(self, ledger: &Ledger) -> Self {
         self.with(|settings| settings.book = ledger.of())
     }
@@ -153,13 +154,13 @@ impl AnswerBudget {
         &self.shared.settings.book
     }
 
-    /// A descriptor for one file. A refusal is logged already.
+    /// Takes a descriptor for one file. A refusal is logged here.
     pub(crate) fn descriptor(&self) -> Result<Descriptor, NoDescriptor> {
         let taken = self.shared.descriptors.take(1);
         taken.inspect_err(|_| self.book().refused.add(1))
     }
 
-    /// Refuses an answer that announces more than there is room for now.
+    /// Refuses an answer whose announced length does not fit now.
     pub(crate) fn expect(&self, announced: u64, memory: usize) -> Result<(), NoRoom> {
         let used = self.shared.file_bytes.load(Relaxed);
         let fits = used.saturating_add(announced) <= self.shared.settings.file_bytes;

@@ -10,15 +10,15 @@ use euryale_core::{Blob, Body};
 use crate::budget::{AnswerBudget, FileCharge, MemoryCharge};
 use crate::failure::Incomplete;
 
-/// How much is written at a time, in bytes: applications yield lines.
+/// The size of a write, in bytes: some applications yield single lines.
 const BUFFER: usize = 64 << 10;
 
-/// The least capacity in memory, in bytes.
+/// The minimum capacity of the buffer in memory, in bytes.
 const LEAST: usize = 256;
 
-/// Nothing ⇒ Memory at the first byte. Both ⇒ File when it would be longer than the memory's share,
-/// or the budget has no memory. Counted in place of the three for HEAD, and Blob for an open file
-/// of the application.
+/// Nothing ⇒ Memory at the first byte. Nothing or Memory ⇒ File when it would be longer than the
+/// memory's share, or the budget has no memory left. HEAD uses Counted instead of these three, and
+/// an open file of the application uses Blob.
 #[derive(Default)]
 pub(crate) enum Collected {
     #[default]
@@ -35,7 +35,7 @@ pub(crate) struct Spill {
     file: UnnamedFile,
     buffer: Vec<u8>,
     len: u64,
-    // Dropped last: the file is closed before what counts it is.
+    // Dropped last, so that the file is closed before it is uncounted.
     charge: FileCharge,
 }
 
@@ -120,7 +120,7 @@ impl Collected {
         matches!(self, Self::File(_))
     }
 
-    /// The body. What it is charged is given back when it is dropped.
+    /// Returns the body. Its charge is returned when it is dropped.
     pub(crate) fn into_body(self) -> io::Result<Body> {
         Ok(match self {
             Self::Nothing | Self::Counted(_) => Body::empty(),
@@ -148,7 +148,7 @@ impl Spill {
         self.buffer.len() + more.len() > BUFFER
     }
 
-    /// Adds `more`: behind the buffer's bytes, or into the buffer.
+    /// Adds `more` to the buffer, or writes it after the buffer's bytes.
     fn push(&mut self, more: &[u8]) -> Result<(), Incomplete> {
         let len = self.len + more.len() as u64;
         self.charge.grow(len)?;

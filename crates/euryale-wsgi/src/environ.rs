@@ -1,4 +1,4 @@
-//! The `environ` dictionary: everything in it that is text.
+//! The entries of the `environ` dictionary that are text.
 
 #[cfg(test)]
 mod tests;
@@ -14,30 +14,30 @@ use percent_encoding::percent_decode_str;
 
 use crate::latin1;
 
-/// Where the application is, and who asks for it: what a request's head does not say itself.
+/// The application's address and the client's, as far as the request's head does not contain them.
 ///
-/// The host fills it from its settings or, for a request that a trusted proxy sent on, from what
-/// the proxy says about the client and the public address.
+/// The host fills it from its settings. If a trusted proxy forwarded the request, it uses what the
+/// proxy says about the client and the public address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place<'a> {
     /// `wsgi.url_scheme`: `http` or `https`.
     pub scheme: &'a str,
     /// `SERVER_NAME`, never empty (PEP 3333, "environ Variables").
     pub server_name: Cow<'a, str>,
-    /// `SERVER_PORT`; never empty there either, so a Unix socket needs a number, too.
+    /// `SERVER_PORT`, which is never empty either: even a Unix socket needs a number.
     pub server_port: u16,
     /// The path below which the application is mounted: empty, or like `/app`.
     ///
-    /// A request path that begins with it loses it to `SCRIPT_NAME`; any other path is passed on
-    /// whole, with the same `SCRIPT_NAME`, as waitress does for `url_prefix`.
+    /// If a request path begins with it, that part moves to `SCRIPT_NAME`. Any other path is passed
+    /// on whole, with the same `SCRIPT_NAME`, as waitress does for `url_prefix`.
     pub prefix: &'a str,
-    /// The path above `prefix`, if a trusted proxy names it, or empty. The proxy has removed it
-    /// from the request's path; it is the beginning of `SCRIPT_NAME`.
+    /// The path above `prefix`, if a trusted proxy names one; otherwise empty. The proxy has
+    /// removed it from the request's path, and `SCRIPT_NAME` begins with it.
     pub outer_prefix: &'a str,
-    /// The host that the client asked for, if a trusted proxy names it. `None` keeps the request's
+    /// The host that the client asked for, if a trusted proxy names it. `None` means the request's
     /// own.
     pub host: Option<Cow<'a, str>>,
-    /// The client's address, if a trusted proxy names it. `None` takes the peer's.
+    /// The client's address, if a trusted proxy names it. `None` means the peer's.
     pub client: Option<IpAddr>,
 }
 
@@ -141,7 +141,7 @@ fn fields<'r>(request: &'r Request, place: &Place<'r>, all: &mut Vec<Variable<'r
             body.len().to_string().into(),
         ));
     }
-    // HTTP/2 has it in the target, and a proxy may know better.
+    // In HTTP/2 the host is in the target. A trusted proxy's value takes precedence.
     let authority = request.uri().authority().map(http::uri::Authority::as_str);
     let host = place.host.clone().or(authority.map(Cow::Borrowed));
     let has_host = host.is_some();

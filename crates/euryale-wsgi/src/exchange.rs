@@ -22,13 +22,13 @@ pub struct Limits {
     /// The number of bytes of an answer that are kept in memory; the rest goes to a file without a
     /// name.
     pub memory: usize,
-    /// The number of bytes that an answer may have altogether. A longer one is given up.
+    /// The maximum size of an answer, in bytes. A longer one is given up.
     pub total: u64,
 }
 
 impl Default for Limits {
-    /// 1 MiB in memory, as waitress's `outbuf_overflow`, and 4 GiB altogether: half of the files of
-    /// an [`AnswerBudget`], so that an answer without end leaves room for others.
+    /// 1 MiB in memory, like waitress's `outbuf_overflow`, and 4 GiB in all. That is half of an
+    /// [`AnswerBudget`]'s files, so that an endless answer leaves room for others.
     fn default() -> Self {
         Self {
             memory: 1 << 20,
@@ -40,10 +40,10 @@ impl Default for Limits {
 /// One call of an application. Shared by `start_response`, the `write` that it returns, and the
 /// worker, all of them in one thread; the lock is never held while the application runs.
 ///
-/// The answer is taken to its end before any of it is sent, so the speed of a client does not
-/// matter to the worker, and an exception at any time is a clean error page. An iterable without
-/// end is closed when its client disconnects, if the request only reads, and at the latest when its
-/// answer reaches [`Limits::total`].
+/// The answer is complete before any of it is sent. So the worker does not depend on the speed of a
+/// client, and an exception at any time becomes a clean error page. An endless iterable is closed
+/// when its client disconnects (if the request only reads), and at the latest when its answer
+/// reaches [`Limits::total`].
 #[derive(Debug)]
 pub struct Exchange<U = NoLock> {
     state: Mutex<State>,
@@ -59,7 +59,7 @@ struct State {
     collected: Collected,
     /// A block went beyond the announced length.
     is_cut: bool,
-    /// The answer was given up. It stays so, whatever the application does with the exception.
+    /// The answer was given up. That is final, whatever the application does with the exception.
     incomplete: Option<Incomplete>,
 }
 
@@ -67,7 +67,7 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
     More,
-    /// As many bytes have come as `Content-Length` announced.
+    /// The answer has reached the announced `Content-Length`.
     Enough,
 }
 
@@ -131,8 +131,8 @@ impl<U: Unlock + Sync> Exchange<U> {
         self.lock().start.start(status, headers, has_exc_info)
     }
 
-    /// `write(block)`: sends before anything of the iterable. Bytes beyond `Content-Length`
-    /// are dropped.
+    /// `write(block)`: adds a block before those of the iterable. Bytes beyond `Content-Length` are
+    /// dropped.
     ///
     /// # Errors
     /// [`Failure`], for an exception that the application sees.
@@ -140,13 +140,13 @@ impl<U: Unlock + Sync> Exchange<U> {
         self.take(block).map(drop)
     }
 
-    /// Takes what the application returned to its end, and closes it.
+    /// Reads what the application returned to its end, and closes it.
     ///
-    /// It stops early when as many bytes have come as `Content-Length` announced, and when
-    /// `is_client_gone` returns true as a block follows another one: nobody would read them. Pass
-    /// `|| false` for a request that may change something, as it is not to be cut in its work. A
-    /// [file](Iterable::file) is not iterated: it leaves as a blob, unless something was written
-    /// before.
+    /// It stops early when the announced `Content-Length` is reached. It also stops when
+    /// `is_client_gone` returns true before a second or later block, because nobody would read the
+    /// rest. Pass `|| false` for a request that may change something, so that it is never
+    /// interrupted. A [file](Iterable::file) is not iterated but sent as a blob, unless something
+    /// was written before.
     ///
     /// Returns what `close()` raised, for the log. The answer is complete all the same, and the
     /// application has committed what the answer confirms.
@@ -175,7 +175,8 @@ impl<U: Unlock + Sync> Exchange<U> {
         }
         let mut is_first = true;
         while let Some(block) = iterable.next().map_err(Failure::Application)? {
-            // Not after the last block: the application has done all its work by then.
+            // Not asked after the last block, because the application has done all of its work by
+            // then.
             if !is_first && is_client_gone() {
                 self.budget.book().abandoned.add(1);
                 return Err(self.give_up(Incomplete::ClientGone).into());
@@ -188,7 +189,7 @@ impl<U: Unlock + Sync> Exchange<U> {
         Ok(())
     }
 
-    /// The announced length, if the head is there and nothing follows it yet.
+    /// Returns the announced length, if there is a head and no byte of the body yet.
     fn may_send_file(&self) -> Option<Option<u64>> {
         let state = self.lock();
         match &state.start {
@@ -211,8 +212,8 @@ impl<U: Unlock + Sync> Exchange<U> {
         let taken = self.take_without_disk(block);
         let taken = taken.and_then(|flow| match flow {
             Some(flow) => Ok(flow),
-            // The lock of the state is not held when the interpreter's is taken again: another
-            // thread may have that one, and want this.
+            // The lock of the state is released before the interpreter's lock is taken again:
+            // another thread may hold the interpreter's and wait for the state.
             None => self.unlock.unlocked(|| self.take_to_disk(block)),
         });
         taken.map_err(|why| match why {
@@ -221,7 +222,8 @@ impl<U: Unlock + Sync> Exchange<U> {
         })
     }
 
-    /// `None`: it was not taken, because that may wait for the disk.
+    /// Takes a block unless that may wait for the disk. In that case it returns `None` and takes
+    /// nothing.
     fn take_without_disk(&self, block: &[u8]) -> Result<Option<Flow>, NotTaken> {
         let mut state = self.lock();
         let (wanted, flow) = self.wanted(&mut state, block)?;
@@ -270,7 +272,7 @@ impl<U: Unlock + Sync> Exchange<U> {
         Ok((wanted, if is_enough { Flow::Enough } else { Flow::More }))
     }
 
-    /// From now on there is no answer. The bytes that were kept are dropped.
+    /// Gives up the answer, and drops the bytes that were kept.
     fn give_up(&self, why: Incomplete) -> Incomplete {
         let collected = {
             let mut state = self.lock();
@@ -299,7 +301,7 @@ impl<U: Unlock + Sync> Exchange<U> {
         self.lock().incomplete.clone()
     }
 
-    /// How the answer differs from the length that the application announced, for the log.
+    /// Returns how the answer differs from the length that the application announced, for the log.
     pub fn wrong_length(&self) -> Option<WrongLength> {
         let state = self.lock();
         let announced = state.start.head()?.length?;
@@ -311,10 +313,10 @@ impl<U: Unlock + Sync> Exchange<U> {
         }
     }
 
-    /// Takes the answer, once the iterable has ended.
+    /// Returns the answer, once the iterable has ended.
     ///
-    /// A body that is shorter than `Content-Length` breaks off at its end, so that no client takes
-    /// it for the whole.
+    /// A body that is shorter than `Content-Length` breaks off at its end, so that no client
+    /// mistakes it for the whole.
     ///
     /// # Errors
     /// [`Refused::NotStarted`]; or the answer was [given up](Incomplete) before, or its file cannot

@@ -44,14 +44,14 @@ impl<E: fmt::Display> fmt::Display for Failure<E> {
 
 impl<E: std::error::Error> std::error::Error for Failure<E> {}
 
-/// Why an answer was given up. The application cannot mend it: whatever it does with the exception
-/// that it sees, there is no answer.
+/// Why an answer was given up. The application cannot prevent it: whatever it does with the
+/// exception, there is no answer.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Incomplete {
     /// It is longer than [`Limits::total`](crate::Limits::total), in bytes.
     TooLong(u64),
-    /// All answers together fill their [budget](crate::AnswerBudget).
+    /// The [budget](crate::AnswerBudget) of all answers is used up.
     NoRoom,
     /// No [descriptor](crate::AnswerBudget::descriptors) is left for its file.
     NoDescriptor,
@@ -62,8 +62,8 @@ pub enum Incomplete {
 }
 
 impl Incomplete {
-    /// Returns whether the same request may succeed a little later: the server has no room or no
-    /// descriptor, or the disk is full.
+    /// Returns whether the same request may succeed a little later, because the server has no room
+    /// or no descriptor, or the disk is full.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
@@ -119,12 +119,12 @@ impl fmt::Display for Incomplete {
 
 impl std::error::Error for Incomplete {}
 
-/// An answer that does not have the length that its head announced. It is sent all the same.
+/// The answer's length differs from the one that its head announced. It is sent all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WrongLength {
     /// This many bytes are missing: the body breaks off where they would begin.
     Short(u64),
-    /// There were more, which are cut off.
+    /// There were more bytes, which are cut off.
     Long,
 }
 

@@ -2,15 +2,15 @@
 
 use euryale_core::Blob;
 
-/// What an application returned, as the host sees it: an iterable of blocks.
+/// The iterable of blocks that an application returned, implemented by the host.
 pub trait Iterable {
-    /// One block of bytes, lent until the next call.
+    /// One block of bytes, borrowed until the next call.
     type Block: AsRef<[u8]>;
-    /// What the application raised.
+    /// The exception that the application raised.
     type Error;
 
-    /// The open file that this iterable is, from its position on, at most `length` bytes of it.
-    /// `None`: it is iterated. Asked once, before everything else.
+    /// Returns the open file behind this iterable, from its position on and at most `length` bytes
+    /// of it. `None` means that it must be iterated. Called once, before all other methods.
     fn file(&mut self, length: Option<u64>) -> Option<Blob>;
 
     /// The next block, which may be empty. `None` at the end.
@@ -20,9 +20,9 @@ pub trait Iterable {
     fn next(&mut self) -> Result<Option<Self::Block>, Self::Error>;
 
     /// Calls the iterable's `close()`, if it has one. Called exactly once, in the thread that
-    /// iterated.
+    /// iterates.
     ///
     /// # Errors
-    /// What the application raised.
+    /// The exception that the application raised.
     fn close(&mut self) -> Result<(), Self::Error>;
 }

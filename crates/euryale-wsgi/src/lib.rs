@@ -1,9 +1,9 @@
 //! The server side of WSGI (PEP 3333) in plain Rust, without Python.
 //!
-//! A host that runs WSGI applications, such as the Python extension of this project, has classes
-//! and calls of its interpreter; the rules are here, where `cargo test` reaches them. All of it
-//! runs in a worker, in synchronous code: the request's body has arrived, and nothing of the answer
-//! is sent before the application's iterable is closed.
+//! A host that runs WSGI applications, such as the Python extension of this project, only adds its
+//! interpreter's classes and calls. The rules are in this crate, where `cargo test` can test them.
+//! All of it runs in a worker, as synchronous code: the request's body has arrived, and nothing of
+//! the answer is sent before the application's iterable is closed.
 //!
 //! | PEP 3333 | here |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! The settings of a WSGI server: the names of the site's, and waitress's.
+//! The settings of a WSGI server, under the site's names and waitress's.
 
 mod listen;
 mod parse;
@@ -42,10 +42,11 @@ pub struct Settings {
     pub max_wait: Duration,
     /// How long requests may take to finish once the server drains. Default: 30 s.
     pub drain: Duration,
-    /// The size of a request's body, in bytes. Default: 1 GiB.
+    /// The maximum size of a request's body, in bytes. Default: 1 GiB.
     pub max_request_body_size: u64,
-    /// The size of an answer that is not a file, in bytes. Default: half of `response_disk`, so
-    /// that an answer without end leaves room for others, but at least 1 MiB, which fits in memory.
+    /// The maximum size of an answer that is not a file, in bytes. Default: half of
+    /// `response_disk`, so that an endless answer leaves room for others, but at least 1 MiB, which
+    /// fits in memory.
     pub max_response_body_size: Option<u64>,
     /// The memory of all answers together that clients have not read yet, in bytes. Default: 64
     /// MiB.
@@ -53,17 +54,16 @@ pub struct Settings {
     /// The disk space of all answers together that clients have not read yet and that are not
     /// files, in bytes. Default: 8 GiB.
     pub response_disk: u64,
-    /// The size of a request's head, in bytes. Default: 64 KiB.
+    /// The maximum size of a request's head, in bytes. Default: 64 KiB.
     pub max_request_header_size: usize,
-    /// The number of open sockets. Default: 16,384.
+    /// The maximum number of open sockets. Default: 16,384.
     pub max_sockets: usize,
-    /// How long an idle socket is kept. Default: 120 s, as in waitress: longer than a proxy keeps
-    /// it.
+    /// How long an idle socket is kept open. Default: 120 s, as in waitress, which is longer than a
+    /// proxy keeps it.
     pub channel_timeout: Duration,
-    /// The balancers that must send a header of the PROXY protocol: addresses, networks, `unix`.
-    /// Default: none.
+    /// The balancers that must send a PROXY header: addresses, networks, or `unix`. Default: none.
     pub proxy_protocol: Option<String>,
-    /// The proxies that are trusted in forwarded fields: addresses and networks, `unix`, or `*`.
+    /// The proxies whose forwarded fields are trusted: addresses and networks, `unix`, or `*`.
     /// Default: none.
     pub trusted_proxy: Option<String>,
     /// The maximum number of trusted proxies between a client and this server, 1 to 32. Default: 1
@@ -74,11 +74,11 @@ pub struct Settings {
     pub trusted_proxy_headers: Vec<String>,
     /// The path below which the application is mounted: empty, or like `/app`. Default: empty.
     pub url_prefix: String,
-    /// `wsgi.url_scheme`, unless a trusted proxy or TLS says otherwise: `http` or `https`.
+    /// `wsgi.url_scheme`, unless a trusted proxy or TLS determines it: `http` or `https`.
     pub url_scheme: String,
     /// `SERVER_NAME`. Default: the host of the first listener.
     pub server_name: Option<String>,
-    /// The field `Server` of answers that have none. Default: none is sent.
+    /// The field `Server` of answers that do not set it. Default: it is not sent.
     pub ident: Option<String>,
 }
 
@@ -115,10 +115,10 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// All names, with what they mean.
+    /// All names, with their meanings.
     pub const KEYS: &'static [Setting] = table::KEYS;
 
-    /// The size of an answer that is not a file, in bytes.
+    /// The maximum size of an answer that is not a file, in bytes.
     #[must_use]
     pub fn longest_response_body(&self) -> u64 {
         let in_memory = Limits::default().memory as u64;

@@ -37,11 +37,11 @@ pub struct Head {
     pub length: Option<u64>,
 }
 
-/// Where an application is with its head.
+/// The state of an application's head.
 ///
-/// Fresh ⇒ Started at the first `start_response`. Started ⇒ Started at one with `exc_info`, which
-/// replaces the head. Started ⇒ Sent at the first block that is not empty: from then on the head
-/// counts as sent, whether or not the server has kept it back.
+/// Fresh ⇒ Started at the first `start_response`. Started ⇒ Started at a later one with `exc_info`,
+/// which replaces the head. Started ⇒ Sent at the first block that is not empty: from then on the
+/// head counts as sent, although the server still keeps it.
 #[derive(Debug, Default)]
 pub(crate) enum Start {
     #[default]
@@ -67,7 +67,7 @@ impl Start {
         Ok(())
     }
 
-    /// A block that is not empty is about to be sent. Returns the announced length.
+    /// Notes that a block that is not empty is about to be sent. Returns the announced length.
     pub(crate) fn send(&mut self) -> Result<Option<u64>, Refused> {
         *self = match std::mem::take(self) {
             Self::Fresh => return Err(Refused::NotStarted),
@@ -157,18 +157,18 @@ fn parse_status(text: &str) -> Result<(StatusCode, Option<ReasonPhrase>), Refuse
     Ok((status, Some(phrase)))
 }
 
-/// Why a call of an application is refused. The message is one line, for the exception that the
-/// application sees.
+/// Why a call by an application is refused. The message is one line, for the exception that the
+/// application gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// `start_response` was called a second time without `exc_info`.
     Again,
-    /// `start_response` was called with `exc_info` after the first block: the exception in it is
-    /// to be raised again.
+    /// `start_response` was called with `exc_info` after the first block: its exception must be
+    /// raised again.
     Reraise,
     /// A block was sent, or the iterable ended, before `start_response` was called.
     NotStarted,
-    /// The status is not three digits from 200 on and a phrase.
+    /// The status is not a number from 200 to 999, followed by a phrase.
     Status(String),
     /// The name of a header field is not a token.
     HeaderName(String),
@@ -176,15 +176,16 @@ pub enum Refused {
     NotLatin1(String),
     /// The value of this field has a control character.
     HeaderValue(String),
-    /// This field belongs to the connection, which is the server's.
+    /// This field belongs to the connection, which only the server controls.
     HopByHop(String),
     /// `Content-Length` is not a number, or there are two that differ.
     ContentLength,
 }
 
 impl Refused {
-    /// Whether the exception is an `AssertionError`, as in wsgiref and waitress: the application
-    /// called in the wrong order, or set what is the server's. All others are `ValueError`s.
+    /// Returns whether the exception is an `AssertionError`, as in wsgiref and waitress: the
+    /// application called in the wrong order, or set a field that belongs to the server. All others
+    /// are `ValueError`s.
     pub fn is_assertion(&self) -> bool {
         matches!(
             self,

@@ -10,7 +10,7 @@ pub trait Unlock {
     fn unlocked<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T;
 }
 
-/// The host's language has no such lock.
+/// For a host whose language has no such lock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoLock;
 

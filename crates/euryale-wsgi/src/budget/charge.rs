@@ -7,7 +7,7 @@ use euryale_core::body::{Descriptor, NoDescriptor};
 
 use super::{AnswerBudget, NoRoom, SMALL};
 
-/// Files are charged in steps of this many bytes: applications yield lines.
+/// Files are charged in steps of this many bytes, because some applications yield single lines.
 const STEP: u64 = 64 << 10;
 
 /// Adds `more` unless that exceeds `most`.
@@ -27,7 +27,7 @@ pub(crate) struct MemoryCharge {
 }
 
 impl MemoryCharge {
-    /// A charge of nothing.
+    /// A charge of zero bytes.
     pub(crate) fn none(budget: &AnswerBudget) -> Self {
         Self {
             budget: budget.clone(),
@@ -35,7 +35,7 @@ impl MemoryCharge {
         }
     }
 
-    /// Makes it a charge of at least `bytes`, if there is room for that.
+    /// Raises the charge to at least `bytes`, if there is room for that.
     #[must_use]
     pub(crate) fn grow(&mut self, bytes: usize) -> bool {
         let more = bytes.saturating_sub(self.bytes) as u64;
@@ -73,7 +73,7 @@ pub(crate) struct FileCharge {
 }
 
 impl FileCharge {
-    /// One file, of no bytes yet.
+    /// Charges one file, which is still empty.
     pub(crate) fn open(budget: &AnswerBudget) -> Result<Self, NoDescriptor> {
         let descriptor = budget.descriptor()?;
         budget.book().files.add(1);
@@ -84,12 +84,12 @@ impl FileCharge {
         })
     }
 
-    /// The descriptor of the file, for what closes the file.
+    /// Returns the file's descriptor, for the code that closes the file.
     pub(crate) fn take_descriptor(&mut self) -> Option<Descriptor> {
         self.descriptor.take()
     }
 
-    /// Makes it a charge of at least `bytes`.
+    /// Raises the charge to at least `bytes`.
     pub(crate) fn grow(&mut self, bytes: u64) -> Result<(), NoRoom> {
         if bytes <= self.bytes {
             return Ok(());
@@ -108,7 +108,7 @@ impl FileCharge {
         Err(self.budget.refuse())
     }
 
-    /// Makes it a charge of at most `bytes`.
+    /// Lowers the charge to at most `bytes`.
     pub(crate) fn shrink(&mut self, bytes: u64) {
         let fewer = self.bytes.saturating_sub(bytes);
         self.budget.shared.file_bytes.fetch_sub(fewer, Relaxed);

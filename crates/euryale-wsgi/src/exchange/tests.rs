@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use super::{Exchange, Failure, Limits};
 use crate::{AnswerBudget, Incomplete, Iterable, Refused, Unlock, WrongLength};
 
-/// What the application raised.
+/// The exception that the application raised.
 #[derive(Debug, PartialEq)]
 struct Raised;
 
@@ -26,7 +26,7 @@ impl fmt::Display for Raised {
 
 impl std::error::Error for Raised {}
 
-/// An iterable of these blocks that counts what is done with it.
+/// An iterable of these blocks, which counts calls.
 #[derive(Default)]
 struct Fake {
     blocks: std::vec::IntoIter<Vec<u8>>,
@@ -80,7 +80,7 @@ fn begun(method: &Method, limits: Limits) -> Exchange {
     Exchange::new(method, limits, &AnswerBudget::new())
 }
 
-/// The client stays.
+/// The client stays connected.
 fn stays() -> bool {
     false
 }
@@ -311,7 +311,7 @@ fn an_answer_that_was_given_up_stays_so() {
     exchange.start_response("200 OK", [], false).unwrap();
     exchange.write::<Raised>(&[b'x'; 9]).unwrap();
     exchange.write::<Raised>(b"too long").unwrap_err();
-    // The application has swallowed the exception, and goes on.
+    // The application has swallowed the exception and continues.
     exchange.write::<Raised>(b"x").unwrap_err();
     let failure = exchange.run(Fake::new(&[b"x"]), stays).unwrap_err();
     let is_too_long =
@@ -379,12 +379,11 @@ fn answers_without_end_share_one_budget_and_give_it_back() {
     };
     assert!(matches!(incomplete, Incomplete::NoRoom));
     assert!(incomplete.is_temporary());
-    // An answer that was given up gives its charge back at once, and small answers still have the
-    // memory.
+    // An answer that was given up returns its charge at once, so small answers still have memory.
     assert_eq!(budget.book().file_bytes.get(), 150_000);
     let small = answer(10).unwrap();
     assert_eq!(budget.book().files.get(), 1);
-    // It finds no memory, and then goes to a file.
+    // No memory is left for it, so it goes to a file.
     let spilled = answer(9).unwrap();
     assert_eq!(budget.book().spilled.get(), 1);
     assert_eq!(read(spilled).0.len(), 9000);
@@ -582,8 +581,8 @@ fn the_answer_to_head_keeps_its_length_and_no_bytes() {
 }
 
 proptest! {
-    /// For any blocks, announced length, end and memory: one close, and the body is the blocks, cut
-    /// at the length.
+    /// For any blocks, announced length, end and memory, there is exactly one close, and the body
+    /// consists of the blocks, cut at the length.
     #[test]
     fn a_body_is_its_blocks_up_to_its_length(
         blocks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..50), 0..8),

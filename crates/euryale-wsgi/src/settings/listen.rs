@@ -9,11 +9,11 @@ use super::parse;
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
-    /// On this host and port. The host is a name or an address, IPv6 without brackets.
+    /// This host and port. The host is a name or an address, IPv6 without brackets.
     Tcp(String, u16),
-    /// On this host and port, with TLS.
+    /// This host and port, with TLS.
     Tls(String, u16),
-    /// On a Unix socket of this path.
+    /// The Unix socket with this path.
     Unix(PathBuf),
 }
 
@@ -21,7 +21,7 @@ impl FromStr for Listen {
     type Err = String;
 
     /// `127.0.0.1:8080`, `[::1]:8080`, `name:8080`, `*:8080` and `:8080` for all IPv4 addresses,
-    /// `8080` on 127.0.0.1, each of them behind `tls:` for TLS, or `unix:PATH`.
+    /// `8080` on 127.0.0.1; each of them with the prefix `tls:` for TLS; or `unix:PATH`.
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             return match path {
@@ -68,7 +68,7 @@ impl fmt::Display for Listen {
     }
 }
 
-/// The settings that say where to listen, of which only one kind may be there.
+/// The settings for addresses, of which only one kind may be used.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
     listen: Option<Vec<Listen>>,

@@ -1,10 +1,10 @@
-//! Values as people write them.
+//! Parsing of values.
 
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// `ms` goes before `s`, which it ends in.
+/// `ms` is tried before `s`, because it ends in `s`.
 const DURATIONS: [(&str, u64); 4] = [("h", 3_600_000), ("ms", 1), ("m", 60_000), ("s", 1_000)];
 const SIZES: [(&str, u64); 4] = [
     ("T", 1 << 40),
@@ -13,7 +13,7 @@ const SIZES: [(&str, u64); 4] = [
     ("K", 1 << 10),
 ];
 
-/// Deadlines stay far from the end of the clock.
+/// A limit that keeps deadlines far from the end of the clock's range.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 pub(crate) fn number<N>(text: &str, least: N, most: N) -> Result<N, String>
@@ -69,13 +69,13 @@ pub(crate) fn text(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// The words of a list: apart by spaces, lines or commas.
+/// The words of a list, separated by spaces, line breaks or commas.
 pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|character: char| character.is_whitespace() || character == ',')
         .filter(|word| !word.is_empty())
 }
 
-/// With a slash before it and none behind it, or empty.
+/// A path with a leading slash and no trailing one, or empty.
 pub(crate) fn prefix(text: &str) -> String {
     match text.trim_matches('/') {
         "" => String::new(),
@@ -90,7 +90,7 @@ pub(crate) fn scheme(text: &str) -> Result<String, String> {
     }
 }
 
-/// A switch that can only be `needed`. The words are waitress's.
+/// A switch whose only allowed value is `needed`. The accepted words are waitress's.
 pub(crate) fn always(text: &str, needed: bool) -> Result<(), String> {
     let is_on = matches!(
         text.to_ascii_lowercase().as_str(),

@@ -6,7 +6,7 @@
 pub struct Setting {
     /// The name, with underscores.
     pub key: &'static str,
-    /// Another server's name for the same, or the site's.
+    /// The name of the same setting in another server, or in the site.
     pub alias: Option<&'static str>,
     /// One line for `--help`.
     pub help: &'static str,
@@ -18,9 +18,9 @@ impl Setting {
         self.key == key || self.alias == Some(key)
     }
 
-    /// Whether a value changes anything here. The other settings are waitress's. They are accepted,
-    /// so that an ini file need not change: some have no effect, and switches can only have the
-    /// value that this server always has.
+    /// Whether a value changes anything in this server. The other settings are waitress's and are
+    /// accepted so that an ini file need not change. Some of them have no effect, and switches can
+    /// only have the value that this server always uses.
     pub fn is_used(&self) -> bool {
         !matches!(self.meaning, Meaning::Unused | Meaning::Always(_))
     }
@@ -57,7 +57,7 @@ pub(crate) enum Meaning {
     UrlScheme,
     ServerName,
     Ident,
-    /// A switch that can only have this value.
+    /// A switch that only accepts this value.
     Always(bool),
     /// Accepted, without effect.
     Unused,
