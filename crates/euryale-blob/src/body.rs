@@ -20,7 +20,7 @@ use crate::range::Span;
 pub(crate) struct Multipart {
     reader: Reader,
     parts: VecDeque<Part>,
-    state: State,
+    state: Position,
     left: u64,
 }
 
@@ -31,7 +31,7 @@ struct Part {
 
 /// Begun ⇒ Between at the first poll. Between ⇒ Within when the head of a part was given, or Ended
 /// with the last boundary. Within ⇒ Between with the last byte of the part, or Ended with an error.
-enum State {
+enum Position {
     Begun,
     Between,
     Within { chunks: Box<Chunks>, left: u64 },
@@ -84,7 +84,7 @@ impl Multipart {
             Self {
                 reader: reader.clone(),
                 parts,
-                state: State::Begun,
+                state: Position::Begun,
                 left,
             },
             media,
@@ -92,15 +92,15 @@ impl Multipart {
     }
 
     fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        if matches!(self.state, State::Begun) {
+        if matches!(self.state, Position::Begun) {
             self.reader.count();
-            self.state = State::Between;
+            self.state = Position::Between;
         }
-        if let State::Within { chunks, left } = &mut self.state {
+        if let Position::Within { chunks, left } = &mut self.state {
             let chunk = ready!(chunks.poll_chunk(cx))?;
             *left -= (chunk.len() as u64).min(*left);
             if *left == 0 {
-                self.state = State::Between;
+                self.state = Position::Between;
             }
             return Poll::Ready(Some(Ok(chunk)));
         }
@@ -108,8 +108,8 @@ impl Multipart {
             return Poll::Ready(None);
         };
         self.state = match blob.len() {
-            0 => State::Ended,
-            left => State::Within {
+            0 => Position::Ended,
+            left => Position::Within {
                 chunks: Box::new(self.reader.chunks(blob)),
                 left,
             },
@@ -134,7 +134,7 @@ impl Body for Multipart {
             }
             Some(Err(error)) => {
                 self.parts.clear();
-                (self.state, self.left) = (State::Ended, 0);
+                (self.state, self.left) = (Position::Ended, 0);
                 Some(Err(error.into()))
             }
             None => None,

@@ -54,12 +54,12 @@ use crate::answer::Serving;
 #[must_use]
 #[doc(alias = "ServeDir")]
 pub struct ServeFolder<F = NotFound> {
-    settings: Settings,
+    settings: FolderSettings,
     fallback: F,
 }
 
 #[derive(Clone)]
-struct Settings {
+struct FolderSettings {
     root: Arc<Path>,
     dotfiles: bool,
     stable: bool,
@@ -71,7 +71,7 @@ struct Settings {
 impl ServeFolder {
     /// The files of the folder at `root`, which is opened for each request.
     pub fn new(root: impl AsRef<Path>) -> Self {
-        let settings = Settings {
+        let settings = FolderSettings {
             root: root.as_ref().into(),
             dotfiles: false,
             stable: false,

@@ -14,7 +14,7 @@ use crate::PoolBook;
 use crate::queue::Queue;
 use crate::state::idle::Ages;
 use crate::state::reach::Reach;
-use crate::state::{Shared, State, as_count};
+use crate::state::{PoolState, SharedPool, as_count};
 use crate::threads::{BlockingThreads, StartWorker};
 
 /// Settings of a [`Pool`](crate::Pool); made by [`Pool::builder`](crate::Pool::builder), ended with
@@ -128,7 +128,7 @@ impl<D: Database> PoolBuilder<D> {
     }
 
     /// The state that the pool's handles will share.
-    pub(crate) fn into_shared(self) -> Shared<D> {
+    pub(crate) fn into_shared(self) -> SharedPool<D> {
         static POOLS: AtomicU64 = AtomicU64::new(0);
         assert!(self.connections > 0, "a pool needs at least one connection");
         let Self {
@@ -159,7 +159,7 @@ impl<D: Database> PoolBuilder<D> {
         let queue = Queue::new(cap, max_queue, shares);
         let threads = threads.unwrap_or_else(|| Box::new(BlockingThreads::new(cap, &ledger)));
         threads.resize(cap);
-        Shared {
+        SharedPool {
             database,
             conflicts: conflicts.ledger(ledger.clone()),
             ledger,
@@ -178,7 +178,7 @@ impl<D: Database> PoolBuilder<D> {
             reach: Reach::default(),
             id: POOLS.fetch_add(1, Ordering::Relaxed),
             lanes: names,
-            state: Mutex::new(State::new(queue, max_wait)),
+            state: Mutex::new(PoolState::new(queue, max_wait)),
         }
     }
 }

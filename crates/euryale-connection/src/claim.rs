@@ -14,7 +14,7 @@ use euryale_core::{Database, Error};
 
 use crate::queue::{LaneIndex, Rank};
 use crate::state::seats::About;
-use crate::state::{Lane, Shared};
+use crate::state::{Lane, SharedPool};
 use crate::worker::carry_out;
 
 /// A claim on a pool's connections: made by [`Pool::claim`](crate::Pool::claim), used up by a job.
@@ -37,7 +37,7 @@ use crate::worker::carry_out;
 /// ```
 #[must_use]
 pub struct PoolClaim<D: Database> {
-    pub(crate) shared: Arc<Shared<D>>,
+    pub(crate) shared: Arc<SharedPool<D>>,
     lane: LaneIndex,
     rank: Rank,
     deadline: Option<Duration>,
@@ -45,7 +45,7 @@ pub struct PoolClaim<D: Database> {
 }
 
 impl<D: Database> PoolClaim<D> {
-    pub(crate) fn new(shared: Arc<Shared<D>>) -> Self {
+    pub(crate) fn new(shared: Arc<SharedPool<D>>) -> Self {
         Self {
             shared,
             lane: 0,

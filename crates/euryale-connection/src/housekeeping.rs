@@ -21,17 +21,17 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::report::{self, LateJobs};
-use crate::state::{Shared, Todo};
+use crate::state::{SharedPool, Todo};
 
 /// The time until the next check after a worker was started, or all were busy.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Starts the workers that a check asks for: [`carry_out`](crate::worker::carry_out).
-pub(crate) type CarryOut<D> = fn(&Arc<Shared<D>>, Todo);
+pub(crate) type CarryOut<D> = fn(&Arc<SharedPool<D>>, Todo);
 
 /// Starts the task, which sleeps until `due`.
 pub(crate) fn start<D: Database>(
-    pool: &Arc<Shared<D>>,
+    pool: &Arc<SharedPool<D>>,
     woken: Arc<Notify>,
     due: Instant,
     carry_out: CarryOut<D>,
@@ -47,7 +47,7 @@ pub(crate) fn start<D: Database>(
     }
 }
 
-impl<D: Database> Shared<D> {
+impl<D: Database> SharedPool<D> {
     /// Handles everything that is due. Returns when to check again; `None` if there is nothing to
     /// watch.
     fn look(self: &Arc<Self>, woken: &Arc<Notify>, carry_out: CarryOut<D>) -> Option<Instant> {
@@ -124,7 +124,7 @@ fn quietly<T>(logging: impl FnOnce() -> T) {
 
 /// The task.
 struct Task<D: Database> {
-    pool: Weak<Shared<D>>,
+    pool: Weak<SharedPool<D>>,
     woken: Arc<Notify>,
     carry_out: CarryOut<D>,
 }

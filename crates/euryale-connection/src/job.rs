@@ -42,14 +42,14 @@ pub(crate) trait Job<D: Database>: Send + Sync {
 
 /// A job's one allocation, shared by the queue, the worker and the future.
 pub(crate) struct Cell<F, T> {
-    state: Mutex<State<F, T>>,
+    state: Mutex<JobState<F, T>>,
     abandoned: AtomicBool,
     switch: Switch,
     span: tracing::Span,
 }
 
 /// Waiting ⇒ (Running or Done or Over), Running ⇒ (Ran or Over), Ran ⇒ (Done or Over), Done ⇒ Over.
-enum State<F, T> {
+enum JobState<F, T> {
     /// In the queue.
     Waiting(F, Option<Waker>),
     /// In a worker.
@@ -66,7 +66,7 @@ impl<F, T> Cell<F, T> {
     /// With `ends_with_client`, its transactions are stopped when nobody waits for it any more.
     pub(crate) fn new(job: F, ends_with_client: bool) -> Self {
         Self {
-            state: Mutex::new(State::Waiting(job, None)),
+            state: Mutex::new(JobState::Waiting(job, None)),
             abandoned: AtomicBool::new(false),
             switch: Switch::new(ends_with_client),
             span: tracing::Span::current(),
@@ -77,12 +77,12 @@ impl<F, T> Cell<F, T> {
         let mut state = self.lock();
         // A stopped transaction never commits, whatever its worker still does. But if the job has
         // committed something, only its worker knows the answer.
-        if let (State::Running(_), Some(why)) = (&*state, self.switch.stopped_uncommitted()) {
+        if let (JobState::Running(_), Some(why)) = (&*state, self.switch.stopped_uncommitted()) {
             self.abandoned.store(true, Ordering::Relaxed);
             return Poll::Ready(Err(Error::with_source(why.code(), why)));
         }
         match &mut *state {
-            State::Waiting(_, waker) | State::Running(waker) | State::Ran(_, waker) => {
+            JobState::Waiting(_, waker) | JobState::Running(waker) | JobState::Ran(_, waker) => {
                 if !waker
                     .as_ref()
                     .is_some_and(|waker| waker.will_wake(cx.waker()))
@@ -91,12 +91,12 @@ impl<F, T> Cell<F, T> {
                 }
                 Poll::Pending
             }
-            State::Done(_) => match std::mem::replace(&mut *state, State::Over) {
-                State::Done(result) => Poll::Ready(result),
+            JobState::Done(_) => match std::mem::replace(&mut *state, JobState::Over) {
+                JobState::Done(result) => Poll::Ready(result),
                 _ => Poll::Pending,
             },
             // Polled after it was ready, as no caller may.
-            State::Over => Poll::Pending,
+            JobState::Over => Poll::Pending,
         }
     }
 
@@ -106,11 +106,11 @@ impl<F, T> Cell<F, T> {
         let mut state = self.lock();
         let unwanted = match &mut *state {
             // The worker sees the mark, and drops the job's result where that may block.
-            State::Running(waker) | State::Ran(_, waker) => {
+            JobState::Running(waker) | JobState::Ran(_, waker) => {
                 *waker = None;
                 None
             }
-            _ => Some(std::mem::replace(&mut *state, State::Over)),
+            _ => Some(std::mem::replace(&mut *state, JobState::Over)),
         };
         drop(state);
         drop(unwanted);
@@ -121,7 +121,7 @@ impl<F, T> Cell<F, T> {
         self.abandoned.load(Ordering::Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<F, T>> {
+    fn lock(&self) -> MutexGuard<'_, JobState<F, T>> {
         // Only our own assignments, and clones and drops of wakers, run under this lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -135,9 +135,9 @@ where
 {
     fn run(&self, lease: &mut Lease<'_, D>) -> bool {
         let mut state = self.lock();
-        let job = match std::mem::replace(&mut *state, State::Running(None)) {
-            State::Waiting(job, waker) => {
-                *state = State::Running(waker);
+        let job = match std::mem::replace(&mut *state, JobState::Running(None)) {
+            JobState::Waiting(job, waker) => {
+                *state = JobState::Running(waker);
                 job
             }
             // Abandoned between the queue and here.
@@ -152,17 +152,17 @@ where
         let result = result.map_err(|panic| Error::with_source(PANICKED, panic));
         let mut state = self.lock();
         let waker = match &mut *state {
-            State::Running(waker) => waker.take(),
+            JobState::Running(waker) => waker.take(),
             _ => None,
         };
-        *state = State::Ran(result, waker);
+        *state = JobState::Ran(result, waker);
         !panicked
     }
 
     fn deliver(&self) {
         let mut state = self.lock();
-        let (result, waker) = match std::mem::replace(&mut *state, State::Over) {
-            State::Ran(result, waker) => (result, waker),
+        let (result, waker) = match std::mem::replace(&mut *state, JobState::Over) {
+            JobState::Ran(result, waker) => (result, waker),
             other => {
                 *state = other;
                 return;
@@ -174,16 +174,16 @@ where
             drop_quietly(result);
             return;
         }
-        *state = State::Done(result);
+        *state = JobState::Done(result);
         drop(state);
         wake(waker);
     }
 
     fn refuse(&self, error: Error) {
         let mut state = self.lock();
-        let before = std::mem::replace(&mut *state, State::Done(Err(error)));
+        let before = std::mem::replace(&mut *state, JobState::Done(Err(error)));
         drop(state);
-        if let State::Waiting(job, waker) = before {
+        if let JobState::Waiting(job, waker) = before {
             drop_quietly(job);
             wake(waker);
         }
@@ -202,7 +202,7 @@ where
         if stopped {
             let mut state = self.lock();
             let waker = match &mut *state {
-                State::Running(waker) => waker.take(),
+                JobState::Running(waker) => waker.take(),
                 _ => None,
             };
             drop(state);

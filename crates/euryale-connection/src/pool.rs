@@ -14,7 +14,7 @@ use euryale_core::{Abort, Database, Error, Ledger, Transaction};
 use crate::builder::PoolBuilder;
 use crate::claim::PoolClaim;
 use crate::closing::{drop_connections, drop_on_a_thread};
-use crate::state::{Lane, Shared};
+use crate::state::{Lane, SharedPool};
 use crate::worker::carry_out;
 use crate::{QUEUE_FULL, report};
 
@@ -48,7 +48,7 @@ const STOPPING: Duration = Duration::from_millis(100);
 /// ```
 #[doc(alias = "semaphore")]
 pub struct Pool<D: Database> {
-    shared: Arc<Shared<D>>,
+    shared: Arc<SharedPool<D>>,
 }
 
 impl<D: Database> Pool<D> {

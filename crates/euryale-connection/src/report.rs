@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::queue::Late;
 use crate::state::seats::About;
-use crate::state::{Queued, Shared};
+use crate::state::{Queued, SharedPool};
 use crate::status::QUEUED;
 
 /// The number of waiting jobs that are named: the oldest show why the others wait.
@@ -17,7 +17,7 @@ const NAMED: usize = 100;
 
 const TARGET: &str = "euryale_connection::report";
 
-pub(crate) fn log<D: Database>(shared: &Shared<D>) {
+pub(crate) fn log<D: Database>(shared: &SharedPool<D>) {
     let status = shared.status();
     let waiters = shared.waiters(NAMED);
     tracing::info!(

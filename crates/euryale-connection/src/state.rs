@@ -38,7 +38,7 @@ pub struct Lane {
     pool: u64,
 }
 
-pub(crate) struct Shared<D: Database> {
+pub(crate) struct SharedPool<D: Database> {
     pub(crate) database: D,
     pub(crate) ledger: Ledger,
     pub(crate) book: Arc<PoolBook>,
@@ -58,10 +58,10 @@ pub(crate) struct Shared<D: Database> {
     pub(crate) reach: Reach,
     pub(crate) id: u64,
     pub(crate) lanes: Vec<Arc<str>>,
-    pub(crate) state: Mutex<State<D>>,
+    pub(crate) state: Mutex<PoolState<D>>,
 }
 
-pub(crate) struct State<D: Database> {
+pub(crate) struct PoolState<D: Database> {
     queue: Queue<Queued<D>>,
     idle: IdleConnections<D::Connection>,
     pub(crate) seats: Seats<D>,
@@ -69,7 +69,7 @@ pub(crate) struct State<D: Database> {
     pub(crate) max_wait: Option<Duration>,
 }
 
-impl<D: Database> State<D> {
+impl<D: Database> PoolState<D> {
     pub(crate) fn new(queue: Queue<Queued<D>>, max_wait: Option<Duration>) -> Self {
         Self {
             queue,
@@ -107,8 +107,8 @@ impl<D: Database> Queued<D> {
 
 /// The locked state, for changes that may need a worker or the housekeeping task.
 pub(crate) struct Locked<'p, D: Database> {
-    shared: &'p Shared<D>,
-    state: MutexGuard<'p, State<D>>,
+    shared: &'p SharedPool<D>,
+    state: MutexGuard<'p, PoolState<D>>,
     todo: Todo,
 }
 
@@ -122,15 +122,15 @@ pub(crate) struct Todo {
 }
 
 impl<D: Database> Deref for Locked<'_, D> {
-    type Target = State<D>;
+    type Target = PoolState<D>;
 
-    fn deref(&self) -> &State<D> {
+    fn deref(&self) -> &PoolState<D> {
         &self.state
     }
 }
 
 impl<D: Database> DerefMut for Locked<'_, D> {
-    fn deref_mut(&mut self) -> &mut State<D> {
+    fn deref_mut(&mut self) -> &mut PoolState<D> {
         &mut self.state
     }
 }
@@ -226,9 +226,9 @@ impl<D: Database> Locked<'_, D> {
     }
 }
 
-impl<D: Database> Shared<D> {
+impl<D: Database> SharedPool<D> {
     /// The locked state, for changes that neither queue a job nor free a permit.
-    pub(crate) fn state(&self) -> MutexGuard<'_, State<D>> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, PoolState<D>> {
         // Only our own state machine runs under this lock, and it does not panic half-way.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -330,7 +330,7 @@ impl<D: Database> Shared<D> {
     }
 }
 
-impl<D: Database> Drop for Shared<D> {
+impl<D: Database> Drop for SharedPool<D> {
     fn drop(&mut self) {
         self.dismiss();
         drop_on_a_thread(self.take_idle());

@@ -8,13 +8,13 @@ use euryale_core::transaction::Phase;
 use tokio::time::Instant;
 
 use crate::queue::{LaneIndex, Late};
-use crate::state::seats::Running;
-use crate::state::{Queued, Shared};
+use crate::state::seats::RunningJob;
+use crate::state::{Queued, SharedPool};
 
 /// The word for a waiting job, where others have a [`Phase`].
 pub(crate) const QUEUED: &str = "queued";
 
-impl<D: Database> Shared<D> {
+impl<D: Database> SharedPool<D> {
     pub(crate) fn status(&self) -> Status {
         let now = Instant::now();
         let state = self.state();
@@ -62,7 +62,7 @@ impl<D: Database> Shared<D> {
         (lane != 0).then(|| Arc::clone(&self.lanes[usize::from(lane)]))
     }
 
-    pub(crate) fn holder(&self, running: &Running<D>, phase: Phase, now: Instant) -> Holder {
+    pub(crate) fn holder(&self, running: &RunningJob<D>, phase: Phase, now: Instant) -> Holder {
         let about = &running.about;
         let mut holder = Holder::default();
         holder.lane = self.lane_name(running.lane);

@@ -30,7 +30,7 @@ use crate::queue::Then;
 use crate::state::idle::Idle;
 use crate::state::keeper::Call;
 use crate::state::turn::{Permit, Turn};
-use crate::state::{Shared, Todo};
+use crate::state::{SharedPool, Todo};
 use crate::threads::{PoolWorker, Work};
 
 /// How long one worker spins for a next job before it ends. Waking a parked thread costs about as
@@ -42,7 +42,7 @@ const LOOKS: u32 = 16;
 
 /// Starts a worker for a permit that was taken already. Never panics: when no thread can be had,
 /// the worker's drop gives the permit back and refuses the jobs that nobody would come for.
-fn start<D: Database>(shared: &Arc<Shared<D>>) {
+fn start<D: Database>(shared: &Arc<SharedPool<D>>) {
     let worker = Worker {
         shared: Arc::clone(shared),
         connection: None,
@@ -60,7 +60,7 @@ fn start<D: Database>(shared: &Arc<Shared<D>>) {
 }
 
 /// Does what the pool's state asks for, after its lock has been released.
-pub(crate) fn carry_out<D: Database>(shared: &Arc<Shared<D>>, todo: Todo) {
+pub(crate) fn carry_out<D: Database>(shared: &Arc<SharedPool<D>>, todo: Todo) {
     match todo.worker {
         Then::Wait => {}
         Then::Start => start(shared),
@@ -77,7 +77,7 @@ pub(crate) fn carry_out<D: Database>(shared: &Arc<Shared<D>>, todo: Todo) {
 }
 
 struct Worker<D: Database> {
-    shared: Arc<Shared<D>>,
+    shared: Arc<SharedPool<D>>,
     connection: Option<D::Connection>,
     opened: Instant,
     /// Read when the connection is about to become idle.

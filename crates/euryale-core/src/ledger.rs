@@ -47,11 +47,11 @@ pub use self::threads::{ThreadBound, Threads};
 /// or several tests.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
-    shared: Arc<Shared>,
+    shared: Arc<Registry>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct Registry {
     own: Books,
     others: RwLock<Vec<Arc<dyn Book>>>,
 }

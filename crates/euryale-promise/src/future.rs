@@ -33,15 +33,15 @@ pin_project! {
         until: Instant,
         passed: Passed,
         #[pin]
-        state: State<S::Future>,
+        state: PassState<S::Future>,
     }
 }
 
 pin_project! {
     /// Beginning ⇒ Publishing, or an error; Publishing ⇒ the answer, Suspended, or an error;
     /// Suspended ⇒ Beginning, or an error.
-    #[project = StateProj]
-    enum State<F> {
+    #[project = PassStateProj]
+    enum PassState<F> {
         Beginning,
         Publishing { #[pin] answer: F },
         // On the heap, because most requests ask for nothing and their futures should be small:
@@ -73,7 +73,7 @@ impl<S: Service<http::Request<B>>, B> RepublishFuture<S, B> {
             engine,
             until,
             passed: Passed::default(),
-            state: State::Beginning,
+            state: PassState::Beginning,
         }
     }
 }
@@ -90,17 +90,17 @@ where
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
-                StateProj::Beginning => {
+                PassStateProj::Beginning => {
                     ready!(this.inner.poll_ready(cx)).map_err(Into::into)?;
                     let mut request = this.request.clone();
                     request
                         .extensions_mut()
                         .insert(Scope::new(this.engine, &this.passed.settled));
-                    State::Publishing {
+                    PassState::Publishing {
                         answer: this.inner.call(request),
                     }
                 }
-                StateProj::Publishing { answer } => match ready!(answer.poll(cx)) {
+                PassStateProj::Publishing { answer } => match ready!(answer.poll(cx)) {
                     Ok(mut response) => {
                         mem::take(&mut this.passed.timings).write(response.headers_mut());
                         return Poll::Ready(Ok(response));
@@ -111,20 +111,20 @@ where
                         let passed =
                             mem::take(this.passed).after(this.engine, &asks, *this.until)?;
                         let settled = settle(Arc::clone(this.engine), passed, asks, *this.until);
-                        State::Suspended {
+                        PassState::Suspended {
                             settled: Box::pin(settled),
                             began: Instant::now(),
                         }
                     }
                 },
-                StateProj::Suspended { settled, began } => {
+                PassStateProj::Suspended { settled, began } => {
                     let settled = ready!(settled.as_mut().poll(cx));
                     if let Some(times) = this.request.extensions().get::<Times>() {
                         times.spent(Stage::Suspended, began.elapsed());
                     }
                     *this.passed = settled?;
                     this.engine.settings.book.passes.add(1);
-                    State::Beginning
+                    PassState::Beginning
                 }
             };
             this.state.set(next);

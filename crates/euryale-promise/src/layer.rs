@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tower_layer::Layer;
 
 use crate::run::Engine;
-use crate::shared::Shared;
+use crate::shared::SharedPromises;
 use crate::{PromiseBook, Republish};
 
 /// Sets aside requests whose publisher waits for promises, and publishes them again. See the
@@ -36,7 +36,7 @@ pub(crate) struct Settings {
     pub(crate) running: Arc<Semaphore>,
     pub(crate) lane: BlockingLane,
     pub(crate) suspended: Arc<Semaphore>,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<SharedPromises>,
     pub(crate) server_timing: bool,
     pub(crate) pin_snapshots: bool,
     pub(crate) book: Arc<PromiseBook>,
@@ -60,7 +60,7 @@ impl RepublishLayer {
                 running: bound(4096),
                 lane: BlockingLane::new("promises", THREADS),
                 suspended: bound(16_384),
-                shared: Arc::new(Shared::new(CACHE, WEIGHT, Duration::ZERO)),
+                shared: Arc::new(SharedPromises::new(CACHE, WEIGHT, Duration::ZERO)),
                 server_timing: true,
                 pin_snapshots: false,
                 book: Arc::default(),
@@ -161,7 +161,8 @@ impl RepublishLayer {
     }
 
     fn anew(mut self) -> Self {
-        self.settings.shared = Arc::new(Shared::new(self.cache, self.weight, self.error_ttl));
+        self.settings.shared =
+            Arc::new(SharedPromises::new(self.cache, self.weight, self.error_ttl));
         self
     }
 

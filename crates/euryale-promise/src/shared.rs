@@ -16,15 +16,15 @@ use crate::run::later;
 /// The minimum time between a failed refresh and the next one.
 const PAUSE: Duration = Duration::from_secs(1);
 
-pub(crate) struct Shared {
+pub(crate) struct SharedPromises {
     capacity: usize,
     max_weight: usize,
     error_ttl: Duration,
-    state: Mutex<State>,
+    state: Mutex<Cache>,
 }
 
 #[derive(Default)]
-struct State {
+struct Cache {
     entries: HashMap<KeyId, Entry>,
     /// The weight of all kept values, in bytes.
     weight: usize,
@@ -84,7 +84,7 @@ pub(crate) enum Boarded {
     Started(Arc<Flight>),
 }
 
-impl Shared {
+impl SharedPromises {
     pub(crate) fn new(capacity: usize, max_weight: usize, error_ttl: Duration) -> Self {
         Self {
             capacity,
@@ -177,13 +177,13 @@ impl Shared {
         drop((replaced, evicted));
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Cache> {
         // Only our own code runs under this lock, including the start of tasks.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl Cache {
     fn find(&mut self, key: &KeyId, now: Instant) -> Found {
         self.looks += 1;
         let Some(entry) = self.entries.get_mut(key) else {

@@ -78,7 +78,7 @@ pub(crate) struct Rewriting {
     unread: Bytes,
     source_ended: bool,
     source_failed: bool,
-    state: State,
+    state: Parsing,
     spent: Duration,
     place: Where,
     kept: Option<Vec<Bytes>>,
@@ -89,7 +89,7 @@ pub(crate) struct Rewriting {
 
 /// Here ⇒ Away when the budget is spent; Away ⇒ Here with each piece. Ended: after the last byte,
 /// or an error.
-enum State {
+enum Parsing {
     Here(Box<Pass>),
     Away(Away),
     Ended,
@@ -128,7 +128,7 @@ impl Rewriting {
             unread: Bytes::new(),
             source_ended: false,
             source_failed: false,
-            state: State::Here(Box::new(pass)),
+            state: Parsing::Here(Box::new(pass)),
             spent: place.budget.begin(),
             place,
             kept: Some(Vec::new()),
@@ -140,7 +140,7 @@ impl Rewriting {
 
     /// Returns whether it waits for a thread, not for the source.
     pub(crate) fn is_computing(&self) -> bool {
-        matches!(self.state, State::Away(_))
+        matches!(self.state, Parsing::Away(_))
     }
 
     /// From now on the source is not kept, because a part has been sent.
@@ -172,18 +172,18 @@ impl Rewriting {
     }
 
     /// Parses the next piece: here, or on a thread for the CPU when the budget is spent.
-    fn feed(&mut self, mut pass: Box<Pass>) -> State {
+    fn feed(&mut self, mut pass: Box<Pass>) -> Parsing {
         let is_over = self.spent >= self.place.budget.each && !pass.does_nothing();
         let most = if is_over { PIECE_AWAY } else { PIECE_HERE };
         let piece =
             (!self.unread.is_empty()).then(|| self.unread.split_to(most.min(self.unread.len())));
         if is_over {
-            return State::Away(Away::start(pass, piece, &self.place));
+            return Parsing::Away(Away::start(pass, piece, &self.place));
         }
         let before = pass.busy();
         pass.feed(piece.as_deref());
         self.spent += pass.busy().saturating_sub(before);
-        State::Here(pass)
+        Parsing::Here(pass)
     }
 
     /// The pass that a thread had, or the reason why it is lost.
@@ -209,7 +209,7 @@ impl Rewriting {
 
     fn end(&mut self, took: Duration) {
         self.place.budget.end(took);
-        self.state = State::Ended;
+        self.state = Parsing::Ended;
     }
 }
 
@@ -251,8 +251,8 @@ impl http_body::Body for Rewriting {
         let this = &mut *self;
         loop {
             let mut pass = match &mut this.state {
-                State::Ended => return Poll::Ready(None),
-                State::Away(away) => {
+                Parsing::Ended => return Poll::Ready(None),
+                Parsing::Away(away) => {
                     let done = ready!(away.done.as_mut().poll(cx));
                     let slot = Arc::clone(&away.slot);
                     match this.came_back(&slot, done) {
@@ -263,8 +263,8 @@ impl http_body::Body for Rewriting {
                         }
                     }
                 }
-                State::Here(_) => match std::mem::replace(&mut this.state, State::Ended) {
-                    State::Here(pass) => pass,
+                Parsing::Here(_) => match std::mem::replace(&mut this.state, Parsing::Ended) {
+                    Parsing::Here(pass) => pass,
                     _ => return Poll::Ready(None),
                 },
             };
@@ -274,7 +274,7 @@ impl http_body::Body for Rewriting {
             }
             let written = pass.take_written();
             if !written.is_empty() {
-                this.state = State::Here(pass);
+                this.state = Parsing::Here(pass);
                 return Poll::Ready(Some(Ok(Frame::data(written))));
             }
             if pass.has_ended() {
@@ -283,14 +283,14 @@ impl http_body::Body for Rewriting {
             }
             if pass.is_idle() && !this.unread.is_empty() {
                 let rest = std::mem::take(&mut this.unread);
-                this.state = State::Here(pass);
+                this.state = Parsing::Here(pass);
                 return Poll::Ready(Some(Ok(Frame::data(rest))));
             }
             if !this.unread.is_empty() || this.source_ended {
                 this.state = this.feed(pass);
                 continue;
             }
-            this.state = State::Here(pass);
+            this.state = Parsing::Here(pass);
             match ready!(Pin::new(&mut this.source).poll_frame(cx)) {
                 Some(Ok(frame)) => {
                     // Trailers describe the original page.
@@ -301,7 +301,7 @@ impl http_body::Body for Rewriting {
                 }
                 Some(Err(error)) => {
                     this.source_failed = true;
-                    this.state = State::Ended;
+                    this.state = Parsing::Ended;
                     return Poll::Ready(Some(Err(error)));
                 }
                 None => this.source_ended = true,
@@ -310,6 +310,6 @@ impl http_body::Body for Rewriting {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.state, State::Ended)
+        matches!(self.state, Parsing::Ended)
     }
 }

@@ -99,7 +99,7 @@ impl Run {
         response: Response,
     ) -> Result<Response, CriticalFailed> {
         let (head, body) = response.into_parts();
-        let mut state = State {
+        let mut state = Progress {
             tag,
             head,
             body,
@@ -136,7 +136,7 @@ impl Run {
     }
 
     /// Adapts the head to a page that one more transform has changed.
-    fn reframe(&self, at: impl IntoIterator<Item = usize>, state: &mut State) {
+    fn reframe(&self, at: impl IntoIterator<Item = usize>, state: &mut Progress) {
         for at in at {
             state.done |= Chain::place(at);
         }
@@ -150,7 +150,7 @@ impl Run {
         &self,
         at: usize,
         transform: &dyn Whole,
-        state: &mut State,
+        state: &mut Progress,
     ) -> Result<(), CriticalFailed> {
         let step = self.chain.step(at);
         let watch = step.watch();
@@ -223,7 +223,7 @@ impl Run {
         done
     }
 
-    async fn rewrite(&self, steps: &[usize], state: &mut State) -> Result<(), CriticalFailed> {
+    async fn rewrite(&self, steps: &[usize], state: &mut Progress) -> Result<(), CriticalFailed> {
         let is_text = text::IsText::default();
         let mut handlers = Vec::new();
         let mut working = Vec::new();
@@ -283,7 +283,7 @@ impl Run {
 }
 
 /// The progress of a response.
-struct State {
+struct Progress {
     head: Parts,
     body: Body,
     /// The tag that it came with.
@@ -292,7 +292,7 @@ struct State {
     done: u64,
 }
 
-impl State {
+impl Progress {
     /// A transform failed. When it works again, clients must not get a 304.
     fn untag(&mut self) {
         self.tag = None;

@@ -50,11 +50,11 @@ use crate::WsgiBook;
 #[derive(Clone)]
 #[must_use]
 pub struct AnswerBudget {
-    shared: Arc<Shared>,
+    shared: Arc<SharedBudget>,
 }
 
 #[derive(Clone)]
-struct Settings {
+struct BudgetSettings {
     memory: u64,
     file_bytes: u64,
     directory: PathBuf,
@@ -62,8 +62,8 @@ struct Settings {
     book: Arc<WsgiBook>,
 }
 
-struct Shared {
-    settings: Settings,
+struct SharedBudget {
+    settings: BudgetSettings,
     memory: AtomicU64,
     file_bytes: AtomicU64,
     descriptors: Descriptors,
@@ -84,7 +84,7 @@ impl AnswerBudget {
     /// 64 MiB of memory, and 1,024 files of 8 GiB together in the system's folder for temporary
     /// files.
     pub fn new() -> Self {
-        Self::of(Settings {
+        Self::of(BudgetSettings {
             memory: 64 << 20,
             file_bytes: 8 << 30,
             directory: std::env::temp_dir(),
@@ -93,11 +93,11 @@ impl AnswerBudget {
         })
     }
 
-    fn of(settings: Settings) -> Self {
+    fn of(settings: BudgetSettings) -> Self {
         let own = || Descriptors::new(FILES, &Ledger::new());
         let descriptors = settings.descriptors.clone().unwrap_or_else(own);
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(SharedBudget {
                 settings,
                 memory: AtomicU64::new(0),
                 file_bytes: AtomicU64::new(0),
@@ -108,7 +108,7 @@ impl AnswerBudget {
     }
 
     /// A new budget, which shares nothing with this one.
-    fn with(&self, change: impl FnOnce(&mut Settings)) -> Self {
+    fn with(&self, change: impl FnOnce(&mut BudgetSettings)) -> Self {
         let mut settings = self.shared.settings.clone();
         change(&mut settings);
         Self::of(settings)

@@ -18,7 +18,7 @@ use tower_service::Service;
 use super::coding::{Coding, accepted};
 use super::name::{Name, Refused, with_slash};
 use super::open::{Found, find};
-use super::{ServeFolder, Settings};
+use super::{FolderSettings, ServeFolder};
 use crate::asked::Asked;
 use crate::{coding_of_name, media_type};
 
@@ -70,7 +70,7 @@ where
     }
 }
 
-impl Settings {
+impl FolderSettings {
     /// None if there is no file of this name.
     fn answer<Q>(
         &self,

@@ -14,7 +14,7 @@ use http::{HeaderName, HeaderValue, Method};
 use pin_project_lite::pin_project;
 
 use super::fields::{Order, remove_orders};
-use super::layer::Settings;
+use super::layer::OffloadSettings;
 use super::place::{is_still_there, value};
 use super::{BlobPath, NoOffload, OffloadTo};
 use crate::answer::{forget_blob, is_whole};
@@ -27,7 +27,7 @@ pin_project! {
         state: State<F>,
         order: Option<Order>,
         method: Method,
-        settings: Arc<Settings>,
+        settings: Arc<OffloadSettings>,
     }
 }
 
@@ -49,7 +49,7 @@ impl<F> OffloadFuture<F> {
         inner: F,
         order: Option<Order>,
         method: Method,
-        settings: Arc<Settings>,
+        settings: Arc<OffloadSettings>,
     ) -> Self {
         Self {
             state: State::Called { inner },
@@ -108,7 +108,7 @@ where
     }
 }
 
-impl Settings {
+impl OffloadSettings {
     fn candidate(
         &self,
         order: &Order,

@@ -68,11 +68,11 @@ use crate::BlobBook;
 #[derive(Clone)]
 #[must_use]
 pub struct OffloadLayer {
-    pub(super) settings: Settings,
+    pub(super) settings: OffloadSettings,
 }
 
 #[derive(Clone)]
-pub(super) struct Settings {
+pub(super) struct OffloadSettings {
     pub(super) maps: Arc<[Map]>,
     pub(super) trusted: Option<Predicate>,
     pub(super) mapping_from_proxy: bool,
@@ -89,7 +89,7 @@ const CHECKS: usize = 4;
 impl OffloadLayer {
     /// No folders, and nobody is trusted.
     pub fn new() -> Self {
-        let settings = Settings {
+        let settings = OffloadSettings {
             maps: Arc::new([]),
             trusted: None,
             mapping_from_proxy: false,

@@ -13,13 +13,13 @@ use tower_service::Service;
 use super::OffloadTo;
 use super::fields::{Order, remove_orders};
 use super::future::OffloadFuture;
-use super::layer::Settings;
+use super::layer::OffloadSettings;
 
 /// Leaves blobs to a proxy; made by [`OffloadLayer`](super::OffloadLayer).
 #[derive(Clone)]
 pub struct Offload<S> {
     pub(super) inner: S,
-    pub(super) settings: Arc<Settings>,
+    pub(super) settings: Arc<OffloadSettings>,
 }
 
 euryale_core::inner_service!(Offload<S>);
@@ -48,7 +48,7 @@ where
     }
 }
 
-impl Settings {
+impl OffloadSettings {
     fn order(&self, parts: &Parts) -> Option<Order> {
         if !matches!(parts.method, Method::GET | Method::HEAD) {
             return None;

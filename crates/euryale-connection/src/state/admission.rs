@@ -8,13 +8,13 @@ use euryale_core::{Database, Error};
 use tokio::time::Instant;
 
 use super::seats::About;
-use super::{Queued, Shared, Todo};
+use super::{Queued, SharedPool, Todo};
 use crate::QUEUE_FULL;
 use crate::job::{Cell, Job, Waiting, Withdraw, Withdrawal};
 use crate::queue::{LaneIndex, Rank, Refused, Then, Ticket};
 use crate::threads::is_worker_thread;
 
-impl<D: Database> Shared<D> {
+impl<D: Database> SharedPool<D> {
     /// Queues a job. Returns what must be done for it to run.
     pub(crate) fn admit<F, T>(
         self: &Arc<Self>,
@@ -64,7 +64,7 @@ impl<D: Database> Shared<D> {
     }
 }
 
-impl<D: Database> Withdraw for Shared<D> {
+impl<D: Database> Withdraw for SharedPool<D> {
     fn withdraw(&self, ticket: Ticket, why: Withdrawal) -> bool {
         let withdrawn = self.state().queue.cancel(ticket);
         let Some(queued) = withdrawn else {

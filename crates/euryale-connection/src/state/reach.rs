@@ -4,10 +4,10 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 #[derive(Debug, Default)]
-pub(crate) struct Reach(Mutex<State>);
+pub(crate) struct Reach(Mutex<Outage>);
 
 #[derive(Clone, Copy, Debug, Default)]
-struct State {
+struct Outage {
     is_lost: bool,
     failures: u64,
 }
@@ -37,7 +37,7 @@ impl Reach {
         }
     }
 
-    fn get(&self) -> State {
+    fn get(&self) -> Outage {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -31,7 +31,7 @@ impl About {
 }
 
 /// A job in its worker.
-pub(crate) struct Running<D: Database> {
+pub(crate) struct RunningJob<D: Database> {
     /// The handle to stop it. Dropping it drops none of the application's values: a job that has
     /// begun holds its result for its future, or nothing.
     pub(crate) job: Arc<dyn Job<D>>,
@@ -46,7 +46,7 @@ pub(crate) struct Running<D: Database> {
     pub(crate) until: Option<Instant>,
 }
 
-impl<D: Database> Running<D> {
+impl<D: Database> RunningJob<D> {
     /// It begins at `now`, and was queued at `since`.
     pub(crate) fn new(
         job: Arc<dyn Job<D>>,
@@ -114,7 +114,7 @@ impl Seat {
 /// As many as there ever were workers at a time. Taking and leaving an existing seat is O(1) and
 /// allocates nothing.
 pub(crate) struct Seats<D: Database> {
-    seats: Vec<(Option<Running<D>>, PhaseCell)>,
+    seats: Vec<(Option<RunningJob<D>>, PhaseCell)>,
     free: Vec<usize>,
 }
 
@@ -129,7 +129,7 @@ impl<D: Database> Default for Seats<D> {
 
 impl<D: Database> Seats<D> {
     /// A worker begins a job.
-    pub(crate) fn take(&mut self, seat: &mut Seat, running: Running<D>) {
+    pub(crate) fn take(&mut self, seat: &mut Seat, running: RunningJob<D>) {
         let (number, phase) = seat.0.get_or_insert_with(|| {
             let number = self.free.pop().unwrap_or_else(|| {
                 self.seats.push((None, PhaseCell::default()));
@@ -142,7 +142,7 @@ impl<D: Database> Seats<D> {
     }
 
     /// Its job has ended; returns its entry.
-    pub(crate) fn clear(&mut self, seat: &Seat) -> Option<Running<D>> {
+    pub(crate) fn clear(&mut self, seat: &Seat) -> Option<RunningJob<D>> {
         let (number, _) = seat.0.as_ref()?;
         self.seats[*number].0.take()
     }
@@ -153,13 +153,13 @@ impl<D: Database> Seats<D> {
         self.free.extend(seat.0.take().map(|(number, _)| number));
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Running<D>, Phase)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&RunningJob<D>, Phase)> {
         self.seats
             .iter()
             .filter_map(|(running, phase)| Some((running.as_ref()?, phase.get())))
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&mut Running<D>, Phase)> {
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&mut RunningJob<D>, Phase)> {
         self.seats
             .iter_mut()
             .filter_map(|(running, phase)| Some((running.as_mut()?, phase.get())))

@@ -7,7 +7,7 @@ use euryale_core::Database;
 use tokio::time::Instant;
 
 use super::Locked;
-use super::seats::{Running, Seat};
+use super::seats::{RunningJob, Seat};
 use crate::job::Job;
 use crate::queue::{LaneIndex, Next, Then};
 
@@ -97,7 +97,7 @@ impl<D: Database> Locked<'_, D> {
                 permit.stage = Stage::Running(lane);
                 self.shared.book.queue.depth.add(-1);
                 let job = queued.job;
-                let running = Running::new(Arc::clone(&job), queued.about, lane, now, since);
+                let running = RunningJob::new(Arc::clone(&job), queued.about, lane, now, since);
                 let until = running.until;
                 state.seats.take(&mut permit.seat, running);
                 self.todo.worker = then;

@@ -9,13 +9,13 @@ use tokio::time::Instant;
 use super::accounts::Accounts;
 use crate::closing::drop_quietly;
 use crate::job::Job;
-use crate::state::Shared;
+use crate::state::SharedPool;
 use crate::state::reach::Reach;
 use crate::state::seats::Seat;
 
 /// The source of a lease's connection, during one job.
 pub(super) struct Source<'w, D: Database> {
-    pub(super) shared: &'w Shared<D>,
+    pub(super) shared: &'w SharedPool<D>,
     pub(super) job: &'w dyn Job<D>,
     pub(super) accounts: Accounts,
     pub(super) opened: &'w mut Instant,

@@ -11,13 +11,13 @@ use tokio::time::Instant;
 use super::Worker;
 use super::accounts::Accounts;
 use crate::state::turn::Permit;
-use crate::state::{Shared, Todo};
+use crate::state::{SharedPool, Todo};
 use crate::{Pool, PoolBook};
 
 /// A database whose connections note how many permits are out when they are dropped.
 #[derive(Clone, Default)]
 struct Watched {
-    pool: Arc<Mutex<Weak<Shared<Watched>>>>,
+    pool: Arc<Mutex<Weak<SharedPool<Watched>>>>,
     permits: Arc<Mutex<Vec<usize>>>,
 }
 

@@ -41,10 +41,10 @@ use crate::ledger::Ledger;
 /// ```
 #[derive(Clone)]
 pub struct Descriptors {
-    shared: Arc<Shared>,
+    shared: Arc<Budget>,
 }
 
-struct Shared {
+struct Budget {
     most: AtomicUsize,
     used: AtomicUsize,
     ledger: Ledger,
@@ -55,7 +55,7 @@ impl Descriptors {
     /// A budget of `most` descriptors, counted in `ledger.descriptors`.
     #[must_use]
     pub fn new(most: usize, ledger: &Ledger) -> Self {
-        let shared = Shared {
+        let shared = Budget {
             most: AtomicUsize::new(most),
             used: AtomicUsize::new(0),
             ledger: ledger.clone(),
@@ -109,7 +109,7 @@ impl Descriptors {
     }
 }
 
-impl Shared {
+impl Budget {
     fn show(&self, most: usize) {
         self.ledger.descriptors.cap.set(signed(most));
     }
@@ -137,7 +137,7 @@ impl fmt::Debug for Descriptors {
 /// One or several descriptors of a budget; returned when it is dropped.
 #[must_use]
 pub struct Descriptor {
-    shared: Arc<Shared>,
+    shared: Arc<Budget>,
     count: usize,
 }
 

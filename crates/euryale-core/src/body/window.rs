@@ -10,14 +10,14 @@ use bytes::{Bytes, BytesMut};
 
 /// Shared by a writer in its thread and the body on the runtime.
 pub(crate) struct Window {
-    state: Mutex<State>,
+    state: Mutex<Unsent>,
     moved: Condvar,
     size: usize,
     stall: Duration,
 }
 
 #[derive(Default)]
-struct State {
+struct Unsent {
     /// Whole pieces, in order, and after them the piece that collects small writes.
     pieces: VecDeque<Bytes>,
     tail: BytesMut,
@@ -77,7 +77,7 @@ impl Window {
         self.lock().check()
     }
 
-    fn room(&self) -> io::Result<MutexGuard<'_, State>> {
+    fn room(&self) -> io::Result<MutexGuard<'_, Unsent>> {
         let mut state = self.lock();
         // The real clock, because this is a blocking thread.
         let mut until = None;
@@ -129,9 +129,9 @@ impl Window {
     /// Nobody will read any more.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
-        let left = State {
+        let left = Unsent {
             side: Side::Gone,
-            ..State::default()
+            ..Unsent::default()
         };
         let unsent = std::mem::replace(&mut *state, left);
         drop(state);
@@ -139,12 +139,12 @@ impl Window {
         drop(unsent);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Unsent> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl Unsent {
     fn check(&self) -> io::Result<()> {
         match self.side {
             Side::Open => Ok(()),

@@ -138,13 +138,13 @@ impl fmt::Debug for WriterHandle {
 
 /// The body.
 pub(crate) struct WriterBody {
-    state: State,
+    state: Progress,
     announced: Option<Announced>,
 }
 
 /// Untouched ⇒ Sending at the first poll, Sending ⇒ Ended when the writer has ended and everything
 /// was sent; an error ⇒ Ended, and the same error from the body.
-enum State {
+enum Progress {
     Untouched(WriterHandle),
     Sending(Sending),
     Ended,
@@ -168,7 +168,7 @@ impl WriterBody {
         write: impl FnOnce(&mut BodyWriter) -> io::Result<()> + Send + 'static,
     ) -> Self {
         Self {
-            state: State::Untouched(WriterHandle::new(write)),
+            state: Progress::Untouched(WriterHandle::new(write)),
             announced: None,
         }
     }
@@ -185,7 +185,7 @@ impl WriterBody {
 
     /// None if it was polled.
     pub(crate) fn handle(&self) -> Option<&WriterHandle> {
-        if let State::Untouched(handle) = &self.state {
+        if let Progress::Untouched(handle) = &self.state {
             Some(handle)
         } else {
             None
@@ -193,7 +193,7 @@ impl WriterBody {
     }
 
     pub(crate) fn is_ended(&self) -> bool {
-        matches!(self.state, State::Ended)
+        matches!(self.state, Progress::Ended)
     }
 
     pub(crate) fn size_hint(&self) -> SizeHint {
@@ -211,30 +211,30 @@ impl WriterBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let piece = loop {
             break match &mut self.state {
-                State::Untouched(handle) => match start(handle) {
+                Progress::Untouched(handle) => match start(handle) {
                     Ok(sending) => {
-                        self.state = State::Sending(sending);
+                        self.state = Progress::Sending(sending);
                         continue;
                     }
                     Err(error) => Some(Err(error)),
                 },
-                State::Sending(sending) => match ready!(sending.poll_piece(cx)).transpose() {
+                Progress::Sending(sending) => match ready!(sending.poll_piece(cx)).transpose() {
                     Ok(piece) => match measured(piece, &mut self.announced) {
                         Ok(Measured::Wait) => continue,
                         Ok(Measured::Send(piece)) => Some(Ok(piece)),
                         Ok(Measured::End(last)) => {
-                            self.state = State::Ended;
+                            self.state = Progress::Ended;
                             last.map(Ok)
                         }
                         Err(error) => Some(Err(sending.failed(error))),
                     },
                     Err(error) => Some(Err(error)),
                 },
-                State::Ended => None,
+                Progress::Ended => None,
             };
         };
         if matches!(piece, Some(Err(_))) {
-            (self.state, self.announced) = (State::Ended, None);
+            (self.state, self.announced) = (Progress::Ended, None);
         }
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }

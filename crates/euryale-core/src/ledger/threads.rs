@@ -67,12 +67,12 @@ impl ThreadBound {
 /// ```
 #[derive(Debug, Default)]
 pub struct Threads {
-    state: Mutex<State>,
+    state: Mutex<Bounds>,
     has_changed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Bounds {
     /// A bound counts for as long as a handle to it is left.
     declared: Vec<Weak<Bound>>,
     provided: Option<usize>,
@@ -158,12 +158,12 @@ impl Threads {
         );
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Bounds> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl Bounds {
     fn all(&self) -> BTreeMap<&'static str, usize> {
         let mut all = BTreeMap::new();
         for bound in self.declared.iter().filter_map(Weak::upgrade) {

@@ -13,7 +13,7 @@ use std::thread::available_parallelism;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
-use self::size::{Permit, Shared};
+use self::size::{Permit, SharedLane};
 use crate::error::{Error, LANE_FULL, NO_WORKER, PanicMessage, WOULD_DEADLOCK};
 use crate::ledger::{GaugeGuard, LaneMeter, Ledger};
 use crate::threads::{Done, Work};
@@ -59,7 +59,7 @@ use crate::threads::{Done, Work};
 #[must_use]
 pub struct BlockingLane {
     name: &'static str,
-    shared: Arc<Shared>,
+    shared: Arc<SharedLane>,
     max_threads: usize,
     max_waiting: usize,
     meter: Arc<LaneMeter>,
@@ -77,7 +77,7 @@ impl BlockingLane {
     pub fn new(name: &'static str, threads: usize) -> Self {
         Self {
             name,
-            shared: Shared::new(name, threads),
+            shared: SharedLane::new(name, threads),
             max_threads: 0,
             max_waiting: usize::MAX,
             meter: Arc::default(),
@@ -244,13 +244,13 @@ impl BlockingLane {
 
     /// Takes a place to wait in, if fewer than `most` are taken.
     fn wait(&self, most: usize) -> Result<Place, Error> {
-        let waiting = Waiting::begin(self, most).ok_or_else(|| self.full())?;
+        let waiting = WaitingCount::begin(self, most).ok_or_else(|| self.full())?;
         Ok(Place(Kept::Waiting(waiting)))
     }
 
     fn turn(&self, permit: OwnedSemaphorePermit) -> Turn {
         self.meter.running.add(1);
-        let running = Running(Arc::clone(&self.meter));
+        let running = RunningCount(Arc::clone(&self.meter));
         Turn {
             _also: None,
             _running: running,
@@ -279,7 +279,7 @@ impl fmt::Debug for BlockingLane {
     }
 }
 
-fn id(lane: &Arc<Shared>) -> usize {
+fn id(lane: &Arc<SharedLane>) -> usize {
     Arc::as_ptr(lane).addr()
 }
 
@@ -290,7 +290,7 @@ pub struct Place(Kept);
 
 enum Kept {
     Turn(Turn),
-    Waiting(Waiting),
+    Waiting(WaitingCount),
 }
 
 impl Place {
@@ -348,7 +348,7 @@ impl fmt::Debug for Place {
 pub struct Turn {
     // Given back in this order: whoever finds a turn free finds it uncounted.
     _also: Option<GaugeGuard>,
-    _running: Running,
+    _running: RunningCount,
     permit: Permit,
 }
 
@@ -412,18 +412,18 @@ fn take<T>(kept: &Mutex<Option<T>>) -> Option<T> {
 }
 
 /// One of those that run.
-struct Running(Arc<LaneMeter>);
+struct RunningCount(Arc<LaneMeter>);
 
-impl Drop for Running {
+impl Drop for RunningCount {
     fn drop(&mut self) {
         self.0.running.add(-1);
     }
 }
 
 /// One of those that wait.
-struct Waiting(BlockingLane);
+struct WaitingCount(BlockingLane);
 
-impl Waiting {
+impl WaitingCount {
     fn begin(lane: &BlockingLane, most: usize) -> Option<Self> {
         let one_more = |waiting| (waiting < most).then_some(waiting + 1);
         lane.shared
@@ -435,7 +435,7 @@ impl Waiting {
     }
 }
 
-impl Drop for Waiting {
+impl Drop for WaitingCount {
     fn drop(&mut self) {
         self.0.meter.waiting.add(-1);
         self.0.shared.waiting.fetch_sub(1, Ordering::Relaxed);

@@ -69,16 +69,16 @@ impl History {
 /// same attempt.
 #[derive(Clone)]
 pub struct Attempt {
-    shared: Arc<Shared>,
+    shared: Arc<Record>,
 }
 
-struct Shared {
+struct Record {
     history: History,
-    state: Mutex<State>,
+    state: Mutex<Attached>,
 }
 
 #[derive(Default)]
-struct State {
+struct Attached {
     slots: HashMap<TypeId, Box<dyn Any + Send>>,
     gates: Vec<Box<dyn CommitGate>>,
 }
@@ -87,7 +87,7 @@ impl Attempt {
     /// The attempt that follows after `history`.
     pub fn new(history: History) -> Self {
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(Record {
                 history,
                 state: Mutex::default(),
             }),
@@ -140,7 +140,7 @@ impl Attempt {
         drop_each_quietly(&mut gates);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Attached> {
         self.shared
             .state
             .lock()

@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::ledger::ThreadBound;
 
 /// What all handles to a lane share.
-pub(super) struct Shared {
+pub(super) struct SharedLane {
     pub(super) turns: Arc<Semaphore>,
     pub(super) waiting: AtomicUsize,
     pub(super) bound: ThreadBound,
@@ -21,7 +21,7 @@ struct Size {
     surplus: usize,
 }
 
-impl Shared {
+impl SharedLane {
     pub(super) fn new(name: &'static str, threads: usize) -> Arc<Self> {
         let threads = threads.clamp(1, Semaphore::MAX_PERMITS);
         Arc::new(Self {
@@ -62,18 +62,18 @@ impl Shared {
 /// The permit of a turn.
 pub(super) struct Permit {
     permit: Option<OwnedSemaphorePermit>,
-    lane: Arc<Shared>,
+    lane: Arc<SharedLane>,
 }
 
 impl Permit {
-    pub(super) fn new(permit: OwnedSemaphorePermit, lane: Arc<Shared>) -> Self {
+    pub(super) fn new(permit: OwnedSemaphorePermit, lane: Arc<SharedLane>) -> Self {
         Self {
             permit: Some(permit),
             lane,
         }
     }
 
-    pub(super) fn lane(&self) -> &Arc<Shared> {
+    pub(super) fn lane(&self) -> &Arc<SharedLane> {
         &self.lane
     }
 }
