@@ -169,6 +169,15 @@ impl FolderStore {
         mark::read(&self.folder)
     }
 
+    /// Returns whether the folder is as good as new: it has no mark, no blob and no other file. A
+    /// mark that a crash has left unfinished does not count.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn is_unused(&self) -> io::Result<bool> {
+        mark::is_alone(&self.folder)
+    }
+
     /// Marks the folder as belonging to one database, whose name `mark` is, in one line. The mark
     /// is on the disk when this returns.
     ///
@@ -282,6 +291,7 @@ impl FolderStore {
         &self,
         named: impl FnMut(&[String]) -> Result<HashSet<String>, BoxError>,
     ) -> Result<u64, BoxError> {
+        mark::sweep(&self.folder)?;
         sweep::sweep(&self.folder, named)
     }
 

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
+use crate::folder::gone;
+
 /// No writer's folder has this name: its letters are not all hexadecimal digits.
 const FILE: &str = "owner";
 
@@ -16,12 +18,56 @@ pub(crate) fn read(folder: &Path) -> io::Result<Option<String>> {
     }
 }
 
+/// Returns whether the folder has nothing but marks that a crash has left unfinished.
+pub(crate) fn is_alone(folder: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_empty_mark = name == FILE && entry.metadata()?.len() == 0;
+        if !is_empty_mark && !is_new(name.as_encoded_bytes()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The name of a mark that a process is writing.
+fn is_new(name: &[u8]) -> bool {
+    let number = name
+        .strip_prefix(FILE.as_bytes())
+        .and_then(|rest| rest.strip_prefix(b"."));
+    number.is_some_and(|number| !number.is_empty() && number.iter().all(u8::is_ascii_digit))
+}
+
 pub(crate) fn write(folder: &Path, mark: &str) -> io::Result<()> {
     // Written whole or not at all, because another process may be reading it.
     let new = folder.join(format!("{FILE}.{}", std::process::id()));
     let mut file = File::create(&new)?;
     writeln!(file, "{mark}")?;
     file.sync_all()?;
-    fs::rename(&new, folder.join(FILE))?;
+    match fs::rename(&new, folder.join(FILE)) {
+        // Another process has written the same mark, and removed this one.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let there = read(folder)?;
+            if there.as_deref() != Some(mark) {
+                return Err(error);
+            }
+        }
+        renamed => renamed?,
+    }
     File::open(folder)?.sync_all()
+}
+
+/// Removes the marks that processes have left unfinished, once the folder has one.
+pub(crate) fn sweep(folder: &Path) -> io::Result<()> {
+    if read(folder)?.is_none() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if is_new(entry.file_name().as_encoded_bytes()) {
+            gone(fs::remove_file(entry.path()))?;
+        }
+    }
+    Ok(())
 }

@@ -1,6 +1,5 @@
 //! The data folder: the database, and the blobs beside it.
 
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -147,9 +146,7 @@ impl Data {
             Some(_) => {}
             None => match store::some_blob(connection)? {
                 Some(blob) if self.blobs.blob(&blob).is_err() => return Ok(Whose::Missing),
-                None if fs::read_dir(self.blobs.folder())?.next().is_some() => {
-                    return Ok(Whose::Others);
-                }
+                None if !self.blobs.is_unused()? => return Ok(Whose::Others),
                 _ => {}
             },
         }

@@ -451,6 +451,24 @@ async fn nothing_is_added_to_a_folder_that_has_lost_its_mark() {
 }
 
 #[test]
+fn a_folder_with_an_unfinished_mark_alone_is_unused() {
+    for (name, content, is_unused) in [
+        ("owner.4711", "on", true),
+        ("owner", "", true),
+        ("owner", "one", false),
+        ("owner.", "", false),
+        ("owner.txt", "", false),
+        ("note", "", false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FolderStore::open(folder.path()).unwrap();
+        assert!(store.is_unused().unwrap());
+        fs::write(folder.path().join(name), content).unwrap();
+        assert_eq!(store.is_unused().unwrap(), is_unused, "{name} {content:?}");
+    }
+}
+
+#[test]
 fn a_folder_of_another_database_is_not_adopted() {
     let folder = tempfile::tempdir().unwrap();
     let open = || FolderStore::open(folder.path()).unwrap();

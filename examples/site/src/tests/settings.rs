@@ -407,6 +407,19 @@ fn a_folder_that_cannot_be_made_is_named() {
 }
 
 #[test]
+fn a_mark_that_a_kill_has_left_unfinished_is_written_again() {
+    for unfinished in ["owner.4711", "owner"] {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = folder.path().join("blobs");
+        std::fs::create_dir(&blobs).unwrap();
+        std::fs::write(blobs.join(unfinished), "").unwrap();
+        drop(Data::open(folder.path()).unwrap());
+        assert_ne!(std::fs::read_to_string(blobs.join("owner")).unwrap(), "");
+        assert!(!blobs.join("owner.4711").exists());
+    }
+}
+
+#[test]
 fn files_whose_database_is_not_there_are_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     drop(Data::open(folder.path()).unwrap());
