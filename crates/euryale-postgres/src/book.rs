@@ -1,17 +1,17 @@
-//! What a database of PostgreSQL counts.
+//! The counters of a PostgreSQL database.
 
 use euryale_core::ledger::{Book, Counter, Figures};
 
-/// What a [`Postgres`](crate::Postgres) counts, in the ledger that it was given.
+/// The counters of a [`Postgres`](crate::Postgres), in its ledger.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct PostgresBook {
     /// Connections that were opened.
     pub opened: Counter,
-    /// Requests whose answer a worker waited for: to prepare a statement or to run one, and to
-    /// begin, commit or roll back a transaction. Connecting, settling a commit, and the check of a
-    /// connection after statements outside of a transaction are not counted; nor is what is sent
-    /// and not awaited.
+    /// Requests whose answer a worker waited for: to prepare or run a statement, and to begin,
+    /// commit or roll back a transaction. Not counted are connecting, settling a commit, the check
+    /// of a connection after statements outside of a transaction, and requests whose answer is not
+    /// awaited.
     pub round_trips: Counter,
     /// Statements that were prepared, because the connection did not have them.
     pub prepared: Counter,
@@ -19,7 +19,8 @@ pub struct PostgresBook {
     pub cancelled: Counter,
     /// Cancels that could not be sent.
     pub not_cancelled: Counter,
-    /// Writers that found the server read-only, and with it all connections to that server.
+    /// Writers that found the server read-only, after which all connections to that server are
+    /// replaced.
     pub demoted: Counter,
 }
 

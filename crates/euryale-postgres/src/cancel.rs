@@ -1,7 +1,7 @@
-//! Cancelling a statement, on a connection of its own.
+//! Cancels a statement, on a separate connection.
 //!
-//! A cancel names a session and not a statement, so one that arrives late ends another statement.
-//! The pool drops a connection for which a cancel was sent.
+//! A cancel names a session and not a statement, so a late one would end another statement. That is
+//! why the pool drops a connection for which a cancel was sent.
 
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +22,7 @@ const WITHIN: Duration = Duration::from_secs(2);
 /// The maximum number of cancels that wait for the thread. One behind 64 others would be too late.
 const WAITING: usize = 64;
 
-/// What it takes to cancel on one connection.
+/// The data that is needed to cancel statements of one connection.
 #[derive(Clone)]
 pub(crate) struct Cancel {
     token: CancelToken,
@@ -131,7 +131,7 @@ mod tests {
         let address = Address::Unix("/nowhere".into());
         let token = connection.client().cancel_token();
         let cancel = Cancel::new(token, address, host, &database);
-        // As if the thread did not get on with the first one.
+        // As if the thread were stuck in the first cancel.
         let canceller = Canceller::default();
         let (sender, cancels) = sync_channel(WAITING);
         *canceller.sender.lock().unwrap() = Some(sender);

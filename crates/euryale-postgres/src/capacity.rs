@@ -6,12 +6,12 @@ use crate::Postgres;
 use crate::connect::OpenError;
 use crate::error::Error;
 
-/// How many connections are wanted, and how many the server gives. Its text is one line for the log
-/// of a program that starts.
+/// The number of connections that are wanted and that the server allows. Its text is one line for
+/// the log of a starting program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capacity {
-    /// The connections of one process: the caps of its pools, and what it opens beside them.
+    /// The connections of one process: the caps of its pools, and those that it opens in addition.
     pub each: u64,
     /// The number of processes.
     pub processes: u64,
@@ -26,7 +26,7 @@ impl Capacity {
         self.each.saturating_mul(self.processes)
     }
 
-    /// Returns whether the server gives that many.
+    /// Returns whether the server allows that many.
     #[must_use]
     pub fn suffices(&self) -> bool {
         self.wanted() <= self.available
@@ -48,8 +48,8 @@ impl fmt::Display for Capacity {
 }
 
 impl Postgres {
-    /// Compares the connections of `processes` processes with the server's limit, where each opens
-    /// at most `each`. Blocks; for a program's start.
+    /// Compares the server's limit with the connections of `processes` processes, each of which
+    /// opens at most `each`. Blocks; for a program's start.
     ///
     /// # Errors
     /// When the server cannot be asked.

@@ -19,8 +19,8 @@ use crate::settings::{Host, Place, SettingsError, Target};
 use crate::socket::{Address, Socket};
 use crate::wire::{Wire, block_on};
 
-/// The database cannot be opened. One line: which one, what is wrong, what to do. The server's own
-/// words are the source.
+/// The database cannot be opened. The message is one line: which database, what is wrong, what to
+/// do. The server's own error is the source.
 #[derive(Debug)]
 pub struct OpenError {
     /// The database, without its password.
@@ -31,7 +31,7 @@ pub struct OpenError {
 #[derive(Debug)]
 enum Problem {
     Settings(SettingsError),
-    /// For each server that was tried, the reason; the last error is the source.
+    /// The reason for each server that was tried. The last error is the source.
     Refused(Vec<String>, Option<BoxError>),
 }
 
@@ -154,7 +154,7 @@ impl Postgres {
         Ok(connection)
     }
 
-    /// Says what is wrong and what to do.
+    /// Returns a text that says what is wrong and what to do.
     fn advice(&self, reason: &Reason) -> String {
         match reason {
             Reason::Io(error) => match error.kind() {

@@ -1,4 +1,4 @@
-//! One connection: what a publisher does with it.
+//! A connection, as a publisher uses it.
 
 use std::fmt;
 use std::future::Future;
@@ -18,7 +18,7 @@ use crate::sqlstate::{Situation, is_stale_statement};
 use crate::statements::{Prepared, Statements};
 use crate::wire::{Failure, Wire};
 
-/// How long a connection that is dropped may take to say goodbye.
+/// The time that a dropped connection has to terminate its session.
 const FAREWELL: Duration = Duration::from_millis(100);
 
 type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -30,9 +30,9 @@ type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 /// connection ([`Postgres::statement_cache`](crate::Postgres::statement_cache)). Write parameters
 /// as `$1`, `$2` and not into the text.
 ///
-/// **Inside a publication the transaction is not the publisher's to end.** Use
-/// [`savepoint`](Self::savepoint) to undo a part of it. A publisher that runs `COMMIT` or
-/// `ROLLBACK` ends in [`TransactionEnded`](crate::TransactionEnded).
+/// **A publisher must not end its transaction itself.** Use [`savepoint`](Self::savepoint) to undo
+/// a part of it. A publisher that runs `COMMIT` or `ROLLBACK` ends in
+/// [`TransactionEnded`](crate::TransactionEnded).
 ///
 /// After a statement has failed, PostgreSQL refuses every other one until the end of the
 /// transaction, or of the savepoint around it. Pass the error on with `?`: a publisher that ignores
@@ -58,16 +58,16 @@ pub struct Connection {
     epoch: u64,
 }
 
-/// Where the connection's transaction is.
+/// The state of the connection's transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// There is none.
     Free,
-    /// A reader's `BEGIN` goes with its first statement.
+    /// A reader's `BEGIN` is sent with its first statement.
     Due,
     /// It has begun.
     Open,
-    /// What the session is in is unknown: the connection is dropped.
+    /// The session's state is unknown, so the connection is dropped.
     Unknown,
 }
 
@@ -111,7 +111,7 @@ impl Connection {
         }
     }
 
-    /// The same for a query with exactly one row.
+    /// Runs a query that must return exactly one row.
     ///
     /// # Errors
     /// As [`query`](Self::query), and when there are more rows, or none.
@@ -128,7 +128,7 @@ impl Connection {
         }
     }
 
-    /// The same for a query with at most one row.
+    /// Runs a query that must return at most one row.
     ///
     /// # Errors
     /// As [`query`](Self::query), and when there are more rows.
@@ -184,7 +184,7 @@ impl Connection {
         &mut self,
         f: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
-        // One of the same name hides the outer one until it is released.
+        // A savepoint of the same name hides the outer one until it is released.
         self.batch_execute("SAVEPOINT euryale")?;
         let result = f(self);
         let end = match &result {
@@ -198,7 +198,7 @@ impl Connection {
         }
     }
 
-    /// What the server has reported of itself, for example `server_version`.
+    /// Returns a parameter that the server has reported, for example `server_version`.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.wire.parameter(name)
     }
@@ -219,7 +219,7 @@ impl Connection {
     }
 
     /// Prepares a statement to learn the types of its parameters, and closes it in the same
-    /// transaction: between two, a pooler may change the session.
+    /// transaction, because a pooler may change the session between two transactions.
     fn learn_types(&mut self, sql: &str) -> Result<Prepared, Error> {
         let is_outside = self.phase == Phase::Free;
         if is_outside {
@@ -302,7 +302,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.wire.forget_preceding();
-        // Without a client the connection says goodbye once it has its answers.
+        // Without a client, the connection terminates its session once all answers have arrived.
         self.client = None;
         self.wire.close(FAREWELL);
     }

@@ -1,4 +1,4 @@
-//! What a pool does with a connection.
+//! The operations of a pool on a connection.
 
 use std::error::Error as StdError;
 
@@ -40,7 +40,8 @@ impl Database for Postgres {
         error.downcast_ref().map_or(Fault::Other, fault_of)
     }
 
-    /// The mark of the commit that was sent. `None` without [marks](Postgres::create_marks).
+    /// Returns the mark of the commit that was sent. `None` without
+    /// [marks](Postgres::create_marks).
     fn doubt(&self, connection: &mut Connection) -> Option<Doubt> {
         connection.mark.map(Doubt::new)
     }
@@ -54,13 +55,14 @@ impl Database for Postgres {
         }
     }
 
-    /// A cancel on another connection, after which this one is dropped.
+    /// Returns an interrupt that sends a cancel on another connection, after which this one is
+    /// dropped.
     fn interrupt<'c>(&self, connection: &'c Connection) -> Option<&'c Interrupt> {
         Some(connection.interrupt())
     }
 
-    /// Whether no transaction is open, the server keeps the connection, and no writer has found the
-    /// server read-only since it was opened. Waits for nothing, unless the job ran statements
+    /// Returns whether no transaction is open, the server keeps the connection, and no writer has
+    /// found the server read-only since it was opened. Does not wait, unless the job ran statements
     /// outside of a transaction.
     fn is_reusable(&self, connection: &mut Connection) -> bool {
         connection.is_reusable()

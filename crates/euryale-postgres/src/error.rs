@@ -1,4 +1,4 @@
-//! Failures of a connection, with what they mean for its transaction.
+//! Failures of a connection, and their meaning for its transaction.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -114,7 +114,7 @@ impl StdError for Error {
     }
 }
 
-/// What an error of tokio-postgres means when nobody says in which transaction it happened.
+/// The meaning of an error of tokio-postgres whose transaction is not known.
 pub(crate) fn fault_of(error: &tokio_postgres::Error) -> Fault {
     let at = Situation {
         access: euryale_core::transaction::Access::Write,
@@ -127,7 +127,7 @@ pub(crate) fn fault_of(error: &tokio_postgres::Error) -> Fault {
 fn fault_at(error: &tokio_postgres::Error, has_ended: bool, at: Situation) -> Fault {
     match error.as_db_error() {
         Some(answer) => sqlstate::fault(answer_of(answer), at),
-        // Without an answer, nobody knows what the server did with a commit.
+        // Without an answer, it is unknown what the server did with a commit.
         None if has_ended || at.committing => at.lost(),
         None => Fault::Other,
     }
@@ -145,8 +145,8 @@ fn answer_of(error: &DbError) -> Answer<'_> {
     }
 }
 
-/// Returns whether the socket has ended. A parameter of another type is an error without an answer,
-/// too, and leaves the connection alone. So does a text with a NUL byte, whose source is an
+/// Returns whether the socket has ended. Two other errors have no answer either, but leave the
+/// connection intact: a parameter of the wrong type, and a text with a NUL byte, whose source is an
 /// `io::Error` of the kind `InvalidInput`.
 fn is_lost(error: &tokio_postgres::Error) -> bool {
     let source = error.source();

@@ -1,9 +1,9 @@
-//! PostgreSQL as the database behind a publisher: a reader costs one round trip, and each error of
-//! the server has its meaning, and a lost answer to a commit is settled.
+//! PostgreSQL as the database behind a publisher. A reader costs one round trip, each error of the
+//! server has a defined meaning, and a commit whose answer was lost is settled.
 //!
-//! [`Postgres`] is a `Database` for a pool. It is innermost in the onion: all of it blocks, and a
-//! pool calls it only in a worker. [`Postgres::open`], [`Postgres::migrate`] and
-//! [`Postgres::capacity`] block too; call them before the program starts to serve.
+//! [`Postgres`] is a `Database` for a pool. It is innermost in the onion: it blocks, and a pool
+//! calls it only in a worker. [`Postgres::open`], [`Postgres::migrate`] and [`Postgres::capacity`]
+//! block too; call them before the program starts to serve.
 //!
 //! # Example
 //!
@@ -41,9 +41,10 @@
 //! | `Access::Read` | `BEGIN … READ ONLY` together with the first statement | that statement; the end is sent and not awaited |
 //! | `Access::Write` | `BEGIN` | the server's answer, each statement, and the commit |
 //!
-//! A reader whose statement is prepared already waits once. A writer's first statement is not sent
-//! behind a `BEGIN` that may fail, because it would run without a transaction then. Statements are
-//! prepared at their first use, and kept by their text for as long as the connection lives.
+//! A reader with an already prepared statement waits once. A writer's first statement is not sent
+//! together with its `BEGIN`: if `BEGIN` failed, the statement would run without a transaction.
+//! Statements are prepared at their first use, and kept by their text for as long as the connection
+//! lives.
 //!
 //! The worker itself drives the connection: a wait is one `poll(2)`, and no other thread wakes up.
 //!
@@ -52,8 +53,8 @@
 //! Both kinds of transactions are `REPEATABLE READ` ([`Postgres::isolation`],
 //! [`Postgres::reader_isolation`]): all statements see one state, and a write to a row that was
 //! changed since is a conflict, after which the request is published again. With PostgreSQL's own
-//! default, `READ COMMITTED`, a publisher that reads a number and writes it back increased loses
-//! the increments of others.
+//! default, `READ COMMITTED`, a publisher that reads a number, increments it and writes it back
+//! loses the increments of others.
 //!
 //! A reader that writes is refused by the server (`25006`) and published again as a writer.
 //!
@@ -74,8 +75,8 @@
 //! After a failed statement PostgreSQL answers `COMMIT` with a rollback. A publisher that ignored
 //! the error ends in [`TransactionEnded`]: nothing was committed, and it is an error.
 //!
-//! A connection is looked at, without waiting, before it is used again. It is replaced if its
-//! server has restarted or lost its role, and no request notices.
+//! A connection is checked, without waiting, before it is used again. If its server has restarted
+//! or lost its role, the connection is replaced without any effect on a request.
 //!
 //! # What happens when the answer to a commit is lost?
 //!
@@ -84,14 +85,14 @@
 //! the answer, the pool opens another one and inserts the same key. If the key is there, the
 //! transaction was committed, and the request goes on. If not, the key is there now and the commit
 //! can no longer succeed, even if it is still on its way: the transaction counts as a conflict and
-//! is published again. While no server can be reached, the question is repeated for 5 s; then the
+//! is published again. While no server can be reached, this is repeated for 5 s. After that the
 //! answer is a 500, and the ledger counts the transaction as in doubt.
 //!
 //! Marks are removed after an hour by the processes that commit: each process removes at most
-//! 20,000 every 10 s, behind a commit, and takes at most 1 s for it. [`Postgres::migrate`] makes
-//! the table and its index, or [`Postgres::create_marks`] where others migrate the schema;
-//! [`Postgres::settle`] turns marks off. A failover to a standby that replicates
-//! asynchronously may lose commits that were answered; no client can find that out.
+//! 20,000 every 10 s, behind a commit, and takes at most 1 s for it. [`Postgres::migrate`] creates
+//! the table and its index; if other tools migrate the schema, call [`Postgres::create_marks`].
+//! [`Postgres::settle`] turns marks off. A failover to an asynchronous standby may lose commits
+//! that were already confirmed; no client can detect that.
 //!
 //! # Panics
 //!
@@ -99,14 +100,14 @@
 //!
 //! # Cancellation
 //!
-//! The time that is left at a transaction's begin is its `statement_timeout`. PostgreSQL applies it
-//! to each statement afresh, so by itself the server ends the first statement at the deadline, and
-//! later ones may go on beyond it. A pool that stops a transaction, at its deadline or earlier,
-//! sends a cancel, on another connection and from a thread of its own; since a cancel may arrive
-//! late, the connection is dropped afterwards. A commit is never stopped. A server that does not
-//! answer at all is given up two seconds after the deadline, or after the stop.
+//! The time that is left when a transaction begins is its `statement_timeout`. PostgreSQL applies
+//! it to each statement separately: the server ends the first statement at the deadline, but later
+//! ones may run beyond it. So a pool that stops a transaction, at its deadline or earlier, sends a
+//! cancel, from a separate thread and on another connection. Since a cancel may arrive late, the
+//! connection is dropped afterwards. A commit is never stopped. If the server does not answer at
+//! all, the connection is given up two seconds after the deadline, or after the stop.
 //!
-//! A dropped connection says goodbye, for at most 100 ms.
+//! A dropped connection terminates its session, which takes at most 100 ms.
 //!
 //! # Backpressure
 //!
@@ -115,23 +116,24 @@
 //!
 //! # Connecting
 //!
-//! [`Postgres::open`] reads what libpq reads: a URL or pairs, several hosts with
-//! `target_session_attrs`, its environment variables, and the password file. Not supported are
+//! [`Postgres::open`] reads the same settings as libpq: a URL or pairs, several hosts with
+//! `target_session_attrs`, the environment variables, and the password file. Not supported are
 //! client certificates, Kerberos, services and `options`. `connect_timeout` is 5 s unless it is
 //! set, since a worker waits; keepalives find a dead peer within 25 s.
 //!
 //! Behind PgBouncer in transaction mode, add `pooler=transaction` to the URL: no statement keeps
-//! its name beyond its transaction, and the end of a reader is awaited. A statement is then planned
-//! each time. Types of your own (enums, domains, composites) are not supported there.
+//! its name after its transaction, and the end of a reader is awaited. Each statement is then
+//! planned every time. Types of your own (enums, domains, composites) are not supported there.
 //!
 //! With the feature `tls`, `sslmode` is as in libpq, up to `verify-full` with `sslrootcert`. The
-//! program chooses rustls' provider of cryptography: call `CryptoProvider::install_default`.
-//! Sockets of this machine are never encrypted.
+//! program chooses rustls' crypto provider: call `CryptoProvider::install_default`. Connections
+//! through Unix sockets are never encrypted.
 //!
 //! # A session has no state
 //!
-//! This crate sets nothing that outlives a transaction, and a publisher should not: the connection
-//! serves other publications. What a role needs belongs to the role (`ALTER ROLE … SET …`).
+//! This crate sets nothing that outlives a transaction, and neither should a publisher, because the
+//! connection serves other publications. Put settings that a role needs into the role (`ALTER ROLE
+//! … SET …`).
 
 #![forbid(unsafe_code)]
 

@@ -1,12 +1,12 @@
-//! Marks of commits, by which a commit whose answer was lost is settled.
+//! Marks of commits, with which a commit is settled whose answer was lost.
 //!
 //! A row with a key of its own is inserted in the message that commits. After a lost answer another
-//! connection inserts the same key. If the key is there, the transaction was committed. If not, it
-//! is now: should the commit still be on its way, it meets the key and fails. So the transaction
-//! was not committed, and never will be.
+//! connection inserts the same key. If the key is there, the transaction was committed. If not, the
+//! key is there from now on: a commit that is still on its way finds it and fails. So the
+//! transaction was not committed, and never will be.
 //!
-//! `pg_xact_status()` would not do: after a crash the server gives the numbers of lost transactions
-//! to others, and then calls the lost ones committed.
+//! `pg_xact_status()` is not reliable enough: after a crash the server gives the numbers of lost
+//! transactions to others, and then reports the lost ones as committed.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -14,21 +14,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::sqlstate::MARKS;
 
-/// Creates the table of marks, with the index by which old ones are found. (A BRIN would be
-/// smaller, but its ranges are never narrowed: once new marks have taken the place of old ones, it
-/// finds the whole table.)
+/// Creates the table of marks, with the index by which old ones are found. (A BRIN index would be
+/// smaller, but its ranges are never narrowed: once new marks have replaced old ones, it would
+/// select the whole table.)
 pub(crate) const CREATE: &str = "CREATE TABLE IF NOT EXISTS euryale_commit (\
     id uuid PRIMARY KEY, \
     settled boolean NOT NULL DEFAULT false, \
     at timestamptz NOT NULL DEFAULT clock_timestamp()); \
     CREATE INDEX IF NOT EXISTS euryale_commit_at ON euryale_commit (at)";
 
-/// Removes marks of commits that nobody asks for any more. Every process does it, so each leaves
-/// alone what another one is removing.
+/// Removes marks of old commits, which will not be settled any more. Every process does it, and
+/// each skips the rows that another one is removing.
 ///
 /// The next request on the connection waits for it, so it has a time-out. Both statements are one
-/// message, which is one transaction: after an error the session is outside of it, as it would not
-/// be after an explicit `BEGIN`.
+/// message and therefore one transaction: unlike after an explicit `BEGIN`, an error leaves the
+/// session outside of a transaction.
 pub(crate) const PRUNE: &str = "SET LOCAL statement_timeout = '1s'; \
     DELETE FROM euryale_commit WHERE id IN (\
     SELECT id FROM euryale_commit WHERE at < now() - interval '1 hour' \
@@ -39,17 +39,17 @@ pub(crate) const PRUNE: &str = "SET LOCAL statement_timeout = '1s'; \
 pub(crate) struct Mark(u64, u64);
 
 impl Mark {
-    /// A key that no other commit has, of this process or another one.
+    /// Creates a key that no other commit has, in this process or another one.
     pub(crate) fn next() -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         static PROCESS: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
-        // Its keys come from the system's source of random numbers.
+        // Seeded from the system's source of random numbers.
         let process = PROCESS.get_or_init(|| RandomState::new().build_hasher().finish());
         Self(*process, COUNT.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Commits with this mark. A transaction that has written nothing has no number and leaves no
-    /// mark.
+    /// The statements that commit with this mark. A transaction that has written nothing has no
+    /// number and leaves no mark.
     pub(crate) fn commit(self) -> String {
         format!(
             "INSERT INTO {MARKS} (id) SELECT '{self}' \
@@ -57,8 +57,8 @@ impl Mark {
         )
     }
 
-    /// Sets the mark if it is not set, and answers whether it was set by this statement, now or in
-    /// an earlier try.
+    /// The statement that sets the mark if it is not set, and returns whether this statement has
+    /// set it, now or in an earlier try.
     pub(crate) fn settle(self) -> String {
         format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; \
@@ -71,7 +71,7 @@ impl Mark {
 }
 
 impl fmt::Display for Mark {
-    /// As a `uuid` is written.
+    /// Formats the key as a `uuid`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(high, low) = self;
         write!(

@@ -1,4 +1,4 @@
-//! Schema versions: how many steps a database has behind it.
+//! Schema versions: the number of migration steps that a database has had.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,24 +7,23 @@ use crate::connect::OpenError;
 use crate::error::Error;
 use crate::{Connection, Postgres, marks};
 
-/// The key of the lock that migrations take: `euryale` in ASCII.
+/// The key of the advisory lock of migrations: `euryale` in ASCII.
 const LOCK: i64 = 0x0065_7572_7961_6c65;
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS euryale_schema (version int NOT NULL)";
 
 impl Postgres {
-    /// Brings the schema up to date: runs those of `steps` that the database has not seen, in
-    /// order, and returns by how many it was behind. Blocks; for a program's start, before it
-    /// serves.
+    /// Brings the schema up to date: runs the `steps` that the database has not had yet, in order,
+    /// and returns their number. Blocks; for a program's start, before it serves.
     ///
-    /// The version is the number of steps behind it, in the table `euryale_schema` of the current
-    /// schema. So a step that was once released must never be changed, moved or removed; append
-    /// another one. A step is one or more statements, without `COMMIT`.
+    /// The version is the number of finished steps; it is kept in the table `euryale_schema` of the
+    /// current schema. So a released step must never be changed, moved or removed; append another
+    /// one. A step is one or more statements, without `COMMIT`.
     ///
     /// Each step is one transaction, together with its new version, under an advisory lock
     /// (<https://www.postgresql.org/docs/15/explicit-locking.html#ADVISORY-LOCKS>): programs that
     /// start at the same time wait for each other, and each step is done once. The table of
-    /// [marks](Self::create_marks) is made with them.
+    /// [marks](Self::create_marks) is created as well.
     ///
     /// # Errors
     /// [`MigrateError::Newer`] and [`MigrateError::Foreign`], and nothing was changed. After
@@ -37,8 +36,9 @@ impl Postgres {
         Ok(steps.len() - done)
     }
 
-    /// Creates the table `euryale_commit`, by whose rows a commit is settled whose answer was lost.
-    /// For programs whose schema others migrate; [`migrate`](Self::migrate) does it, too.
+    /// Creates the table `euryale_commit`, with whose rows a commit is settled whose answer was
+    /// lost. For programs whose schema is migrated by other tools; [`migrate`](Self::migrate)
+    /// includes it.
     ///
     /// # Errors
     /// When the role may not create tables.
@@ -52,7 +52,8 @@ impl Postgres {
         Ok(())
     }
 
-    /// Does one step, and before the first one the tables; `false` when none was left.
+    /// Runs one step, and creates the tables before the first one. Returns `false` if no step was
+    /// left.
     fn next_step(&self, connection: &mut Connection, steps: &[&str]) -> Result<bool, MigrateError> {
         let number = self.steps_done(connection, steps)?;
         let has_tables = self.has_tables(connection)?;
@@ -78,7 +79,7 @@ impl Postgres {
         Ok(true)
     }
 
-    /// Runs `f` in a transaction that waits for those of other programs.
+    /// Runs `f` in a transaction that waits for the migrations of other programs.
     fn locked(
         &self,
         connection: &mut Connection,
@@ -87,7 +88,7 @@ impl Postgres {
         let begin = format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK})");
         connection.batch_execute(&begin)?;
         match f(connection) {
-            // Fails if a statement failed, where `COMMIT` alone would not.
+            // Fails if a statement has failed; `COMMIT` alone would not.
             Ok(()) => connection.batch_execute("SELECT 1; COMMIT"),
             Err(error) => {
                 // The connection ends with its transaction if this fails, too.
@@ -146,8 +147,8 @@ fn version(connection: &mut Connection) -> Result<Option<i32>, Error> {
     Ok(row.map(|row| row.get::<_, Option<i32>>(0).unwrap_or(0)))
 }
 
-/// Returns whether the current schema has tables, views or sequences, and none of them says that it
-/// is ours. One statement, because another program may be migrating.
+/// Returns whether the current schema has tables, views or sequences, but not our table of
+/// versions. One statement, because another program may be migrating.
 fn is_foreign(connection: &mut Connection) -> Result<bool, Error> {
     let sql = "SELECT to_regclass('euryale_schema') IS NULL AND EXISTS (\
         SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace \
@@ -155,7 +156,8 @@ fn is_foreign(connection: &mut Connection) -> Result<bool, Error> {
     Ok(connection.query_one(sql, &[])?.get(0))
 }
 
-/// The schema could not be brought up to date. One line: which database, what is wrong, what to do.
+/// The schema could not be brought up to date. The message is one line: which database, what is
+/// wrong, what to do.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum MigrateError {
@@ -170,17 +172,17 @@ pub enum MigrateError {
         /// The last version that this program knows.
         known: usize,
     },
-    /// The current schema has tables, and none of them says its version: another program made them.
+    /// The current schema has tables, but none with its version: another program has created them.
     /// Nothing was changed.
     Foreign {
         /// The database.
         name: String,
     },
-    /// A step failed; the steps before it are done, and nothing of it is.
+    /// A step failed. The steps before it are done, and this one was rolled back.
     Step {
         /// The database.
         name: String,
-        /// Which step, from 1; 0 is the creation of this crate's own tables.
+        /// The step's number, from 1; 0 is the creation of this crate's own tables.
         step: usize,
         /// Why.
         source: Error,

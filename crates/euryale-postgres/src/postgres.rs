@@ -1,4 +1,4 @@
-//! The database: where its servers are, and how transactions on it behave.
+//! The database: its servers, and the behaviour of its transactions.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::connect::OpenError;
 use crate::settings::{Settings, SettingsError, Surroundings};
 use crate::tls::Tls;
 
-/// How often marks of old commits are removed.
+/// The interval in which marks of old commits are removed.
 const PRUNE_EVERY: Duration = Duration::from_secs(10);
 
 /// A database of PostgreSQL, as the database behind a pool.
 ///
-/// Settings hold for connections opened after them. Clones are the same database, whatever their
-/// settings: what one of them finds out about the server holds for all.
+/// Settings apply to connections that are opened afterwards. Clones are the same database, whatever
+/// their settings: if one of them finds that the server has changed its role, all of them know.
 #[doc(alias = "RelStorage")]
 #[derive(Clone)]
 #[must_use]
@@ -35,13 +35,14 @@ pub struct Postgres {
 /// (<https://www.postgresql.org/docs/15/transaction-iso.html>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
-    /// Each statement sees what was committed before it. A publisher that reads a value and writes
-    /// it back changed loses the changes of others in between.
+    /// Each statement sees what was committed before it. A publisher that reads a value, changes it
+    /// and writes it back loses the changes that others made in between.
     ReadCommitted,
     /// All statements see one state. A write to a row that was changed since is a conflict, and the
     /// request is published again, as with ZODB.
     RepeatableRead,
-    /// The transactions could have run one after the other. Even a reader may be a conflict.
+    /// The result is as if the transactions had run one after the other. Even a reader may meet a
+    /// conflict.
     Serializable,
 }
 
@@ -61,12 +62,12 @@ pub(crate) struct Options {
     pub(crate) reader_isolation: Isolation,
     pub(crate) lock_timeout: Option<Duration>,
     pub(crate) statements: usize,
-    /// Commits are marked if there is a table of marks.
+    /// Whether commits are marked, if there is a table of marks.
     pub(crate) settle: bool,
     pub(crate) has_pooler: bool,
 }
 
-/// What connections share, and clones with other settings, too.
+/// The state that connections and clones share, whatever their settings.
 #[derive(Debug)]
 pub(crate) struct State {
     /// Counts the times that a server was found to have lost its role.
@@ -114,7 +115,7 @@ impl State {
         self.has_marks.store(true, Ordering::Relaxed);
     }
 
-    /// Returns `true` to one caller in each period.
+    /// Returns `true` to only one caller in each period.
     pub(crate) fn is_time_to_prune(&self) -> bool {
         let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         let last = self.pruned.load(Ordering::Relaxed);
@@ -129,9 +130,9 @@ impl State {
 }
 
 impl Postgres {
-    /// The database at `url`, which is what libpq accepts: `postgres://user@host/database?…`, or
-    /// `host=… dbname=…`. Its variables (`PGHOST`, `PGPASSWORD` …) and its password file fill in
-    /// what is missing.
+    /// Opens the database at `url`, in the forms that libpq accepts:
+    /// `postgres://user@host/database?…`, or `host=… dbname=…`. Missing settings are taken from
+    /// libpq's variables (`PGHOST`, `PGPASSWORD` …) and its password file.
     ///
     /// Connects once, so that a wrong password or name is reported before a program serves, and
     /// changes nothing. Blocks.
@@ -170,35 +171,36 @@ impl Postgres {
         Ok(row.get(0))
     }
 
-    /// How writers are isolated. Default: [`Isolation::RepeatableRead`].
+    /// Sets the isolation of writers. Default: [`Isolation::RepeatableRead`].
     pub fn isolation(mut self, isolation: Isolation) -> Self {
         self.options.isolation = isolation;
         self
     }
 
-    /// How transactions that only read are isolated. Default: [`Isolation::RepeatableRead`]. The
-    /// end of one is awaited only with [`Isolation::Serializable`].
+    /// Sets the isolation of transactions that only read. Default: [`Isolation::RepeatableRead`].
+    /// Their end is awaited only with [`Isolation::Serializable`].
     pub fn reader_isolation(mut self, isolation: Isolation) -> Self {
         self.options.reader_isolation = isolation;
         self
     }
 
-    /// The maximum time that a writer waits for a lock before it is a conflict. Default: it waits
-    /// until its deadline. Counted in whole milliseconds.
+    /// Sets the maximum time that a writer waits for a lock before that counts as a conflict.
+    /// Default: it waits until its deadline. In whole milliseconds.
     pub fn lock_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.options.lock_timeout = timeout.into();
         self
     }
 
-    /// The number of prepared statements that a connection keeps. Default: 64. The one that was
-    /// used longest ago makes room.
+    /// Sets the number of prepared statements that a connection keeps. Default: 64. The least
+    /// recently used one is replaced.
     pub fn statement_cache(mut self, statements: usize) -> Self {
         self.options.statements = statements;
         self
     }
 
-    /// Whether commits are marked, so that one whose answer was lost can be settled. Default: yes,
-    /// once [`migrate`](Self::migrate) or [`create_marks`](Self::create_marks) has made the table.
+    /// Sets whether commits are marked, so that a commit whose answer was lost can be settled.
+    /// Default: yes, once [`migrate`](Self::migrate) or [`create_marks`](Self::create_marks) has
+    /// created the table.
     pub fn settle(mut self, settle: bool) -> Self {
         self.options.settle = settle;
         self

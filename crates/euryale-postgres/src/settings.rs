@@ -1,7 +1,7 @@
-//! Where the database is and how it is reached, as libpq reads it: a URL or `key=value` pairs, the
-//! environment, the password file, and libpq's defaults, in this order.
+//! The address of the database and the settings of connections, read as libpq does: a URL or
+//! `key=value` pairs, the environment, the password file, and libpq's defaults, in this order.
 //!
-//! Pure, up to the files that [`Surroundings`] reads.
+//! Pure, except for the files that [`Surroundings`] reads.
 
 mod environment;
 mod passfile;
@@ -20,12 +20,12 @@ pub(crate) use self::passfile::Passwords;
 pub(crate) use self::text::Parameters;
 use crate::socket::Keepalives;
 
-/// Where Debian and PostgreSQL's own builds put the socket.
+/// The folders in which Debian and PostgreSQL's own builds put the socket.
 const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
 const PORT: u16 = 5432;
 
-/// How one server is named.
+/// The address of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Host {
     pub(crate) place: Place,
@@ -36,8 +36,8 @@ pub(crate) struct Host {
 pub(crate) enum Place {
     /// A folder with a socket.
     Folder(PathBuf),
-    /// A name or an address; with an address of its own, the name is only for certificates and the
-    /// password file.
+    /// A name or an address. If an address is given too, the name is only used for certificates and
+    /// the password file.
     Name(String, Option<IpAddr>),
 }
 
@@ -88,8 +88,8 @@ pub(crate) struct Settings {
     pub(crate) has_pooler: bool,
 }
 
-/// A setting of the database is wrong, or not supported. One line that names it; never with a
-/// password.
+/// A setting of the database is wrong, or not supported. The message is one line that names it, and
+/// never contains a password.
 #[derive(Debug)]
 pub struct SettingsError(String);
 
@@ -108,7 +108,7 @@ impl fmt::Display for SettingsError {
 impl std::error::Error for SettingsError {}
 
 impl Settings {
-    /// Reads `text`, with what it leaves open from `around`.
+    /// Reads `text`, and takes missing settings from `around`.
     pub(crate) fn read(text: &str, around: &Surroundings) -> Result<Self, SettingsError> {
         let mut given = Parameters::parse(text)?;
         around.complete(&mut given)?;
@@ -170,7 +170,7 @@ impl fmt::Debug for Settings {
 
 const SSL_MODES: [(&str, SslMode); 6] = [
     ("disable", SslMode::Disable),
-    // It asks for encryption only if the server insists, which a later `prefer` covers.
+    // It asks for encryption only if the server insists, which a later `prefer` includes.
     ("allow", SslMode::Prefer),
     ("prefer", SslMode::Prefer),
     ("require", SslMode::Require),
@@ -231,22 +231,22 @@ fn hosts(given: &mut Parameters, around: &Surroundings) -> Result<Vec<Host>, Set
         .collect()
 }
 
-/// Unlike in libpq there is a bound by default: a worker waits.
+/// Unlike libpq there is a limit by default, because a worker waits.
 fn connect_timeout(given: &mut Parameters) -> Result<Duration, SettingsError> {
     let seconds = match given.take("connect_timeout") {
         None => 5,
         Some(text) => number::<i64>("connect_timeout", &text)?,
     };
     Ok(match u64::try_from(seconds) {
-        // libpq waits for ever then.
+        // In this case, libpq waits for ever.
         Err(_) | Ok(0) => Duration::from_secs(24 * 60 * 60),
-        // As libpq does: a second is too easily over.
+        // As in libpq: one second is rounded up to two, because it may be over almost at once.
         Ok(seconds) => Duration::from_secs(seconds.max(2)),
     })
 }
 
 fn keepalives(given: &mut Parameters) -> Result<Keepalives, SettingsError> {
-    // libpq's switch for all of them: without, the system's own two hours.
+    // libpq's switch for all keepalive settings: without them, the system's own two hours apply.
     let are_on = given.one_of("keepalives", true, &[("1", true), ("0", false)])?;
     let mut seconds = |name, default| -> Result<Duration, SettingsError> {
         let value = match given.take(name) {

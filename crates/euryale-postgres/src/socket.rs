@@ -1,4 +1,4 @@
-//! A socket that never blocks a call, and can be waited for without a runtime.
+//! A non-blocking socket that can be waited for without a runtime.
 //!
 //! tokio-postgres speaks the protocol over any `AsyncRead + AsyncWrite`. This one belongs to one
 //! worker: instead of a waker it notes what the last poll found missing, and the worker waits for
@@ -21,20 +21,20 @@ use rustix::net::sockopt;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How a server is reached, once its name has been resolved.
+/// The address of a server whose name has been resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
     Unix(PathBuf),
     Tcp(SocketAddr),
 }
 
-/// When a peer that no longer answers is given up (`tcp(7)`).
+/// The time after which a peer is given up that no longer answers (`tcp(7)`).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Keepalives {
     pub(crate) idle: Duration,
     pub(crate) interval: Duration,
     pub(crate) count: u32,
-    /// For what was sent and not acknowledged; zero is the system's default.
+    /// For data that was sent and not acknowledged. Zero means the system's default.
     pub(crate) user_timeout: Duration,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct Watch(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     stream: Stream,
-    /// Reading was worth a call when last looked at.
+    /// Whether there may be something to read, when last checked.
     may_be_readable: AtomicBool,
     wants_to_write: AtomicBool,
     /// Bytes that the kernel has accepted.
@@ -131,8 +131,8 @@ fn set_keepalives(stream: &TcpStream, _: Keepalives) -> io::Result<()> {
 }
 
 impl Watch {
-    /// Waits until the socket has what the last poll found missing, or `until`. Returns `false`
-    /// when that has passed.
+    /// Waits until the socket has what the last poll found missing, at most until `until`. Returns
+    /// `false` when that time has passed.
     pub(crate) fn wait(&self, until: Option<Instant>) -> io::Result<bool> {
         let mut wanted = PollFlags::IN;
         if self.0.wants_to_write.swap(false, Ordering::Relaxed) {
@@ -160,7 +160,7 @@ impl Watch {
 
     /// Returns whether there is something to read, the end included, without waiting.
     pub(crate) fn is_readable(&self) -> bool {
-        // If the question fails, the next read finds out why.
+        // If this check fails, the next read finds out why.
         self.wait(Some(Instant::now())).unwrap_or(true)
     }
 

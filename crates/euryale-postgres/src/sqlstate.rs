@@ -4,7 +4,7 @@
 
 use euryale_core::transaction::{Access, Fault};
 
-/// What a server said, as far as it decides what to do.
+/// The parts of a server's error that decide what to do.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answer<'a> {
     /// The SQLSTATE.
@@ -17,14 +17,14 @@ pub(crate) struct Answer<'a> {
     pub(crate) routine: Option<&'a str>,
 }
 
-/// What the connection did when it got the answer.
+/// The state of the connection when it got the answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Situation {
     /// The access of the transaction.
     pub(crate) access: Access,
     /// `COMMIT` has been sent.
     pub(crate) committing: bool,
-    /// This crate bounds the waits for locks, so a wait in vain is a conflict.
+    /// This crate limits the waits for locks, so a lock time-out is a conflict.
     pub(crate) bounds_locks: bool,
 }
 
@@ -55,9 +55,9 @@ pub(crate) fn fault(answer: Answer<'_>, at: Situation) -> Fault {
         "55P03" if at.bounds_locks => Fault::Conflict,
         "57014" => Fault::Elapsed,
         "25006" => match at.access {
-            // It was begun as a reader, and is to be published as a writer.
+            // It was begun as a reader, and must be published again as a writer.
             Access::Read => Fault::Conflict,
-            // The server is a primary no longer.
+            // The server is no longer a primary.
             Access::Write => Fault::Disconnected,
         },
         "53100" => Fault::Full,
@@ -70,7 +70,7 @@ pub(crate) fn fault(answer: Answer<'_>, at: Situation) -> Fault {
     }
 }
 
-/// Returns whether the server no longer has the statement, or not as it was prepared.
+/// Returns whether the server no longer has the statement, or has changed its plan.
 pub(crate) fn is_stale_statement(answer: Answer<'_>) -> bool {
     answer.code == "26000" || (answer.code == "0A000" && answer.routine == Some(REVALIDATES_PLANS))
 }

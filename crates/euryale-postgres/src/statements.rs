@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use tokio_postgres::Statement;
 use tokio_postgres::types::Type;
 
-/// What is kept of a statement that was prepared once.
+/// What is kept of a statement after it was prepared.
 #[derive(Clone)]
 pub(crate) enum Prepared {
     /// It has a name on the server.
     Named(Statement),
-    /// Behind a pooler a name would be met by other clients: only the types of its parameters are
-    /// kept, and the statement is sent each time.
+    /// Behind a pooler, other clients would find its name in the session. So only the types of its
+    /// parameters are kept, and the statement is sent each time.
     Typed(std::sync::Arc<[Type]>),
 }
 
@@ -43,7 +43,7 @@ impl Statements {
         Some(entry.prepared.clone())
     }
 
-    /// Keeps a statement; the one that was used longest ago makes room for it.
+    /// Keeps a statement, in place of the least recently used one if there is no room.
     pub(crate) fn keep(&mut self, sql: &str, prepared: Prepared) {
         if self.room == 0 {
             return;

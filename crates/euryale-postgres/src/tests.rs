@@ -22,7 +22,7 @@ const SCHEMA: &str = "CREATE TABLE counter (id int PRIMARY KEY, value int NOT NU
 const READ: &str = "SELECT value FROM counter WHERE id = $1";
 const INCREMENT: &str = "UPDATE counter SET value = value + 1 WHERE id = $1";
 
-/// A database of its own on the shared server, with two counters at 0.
+/// A new database on the shared server, with two counters at 0.
 fn counters() -> Option<Postgres> {
     let server = Server::shared()?;
     let name = server.create_database();
@@ -63,7 +63,7 @@ impl Worker {
         }
     }
 
-    /// Runs one transaction and checks that nothing is left over from it.
+    /// Runs one transaction and checks that it leaves nothing behind.
     fn run<T>(
         &mut self,
         access: Access,
@@ -78,7 +78,7 @@ impl Worker {
         })
     }
 
-    /// The same, and the connection can be used again.
+    /// The same, and checks that the connection can be used again.
     fn run_well<T>(
         &mut self,
         access: Access,
@@ -89,7 +89,7 @@ impl Worker {
         value
     }
 
-    /// What a pool asks after each job.
+    /// The check of a pool after each job.
     fn is_reusable(&mut self) -> bool {
         let mut lease = self.lender.lease();
         let database = lease.database().clone();

@@ -17,19 +17,20 @@ use crate::wire::Failure;
 /// How long the server may take to roll back, or to end a reader.
 const ROLL_BACK_WITHIN: Duration = Duration::from_secs(5);
 
-/// How long the server may take to answer what became of a commit. It is asked again after that.
+/// The time that the server has to answer whether a commit took place. After that, it is asked
+/// again.
 const SETTLE_WITHIN: Duration = Duration::from_secs(3);
 
 /// The server ends a transaction whose client is silent for this time. Marks are kept twice as
-/// long: a commit that arrives after its mark was removed finds no transaction.
+/// long, so a commit that arrives after its mark was removed finds no transaction.
 const SILENCE: &str = "30min";
 
 /// The SQLSTATE of the warning that there is no transaction to end.
 const NO_TRANSACTION: &str = "25P01";
 
 impl Connection {
-    /// A reader's `BEGIN` is sent with its first statement. A writer's is awaited: a statement that
-    /// was sent behind a `BEGIN` that fails would run without it.
+    /// A reader's `BEGIN` is sent with its first statement. A writer's is awaited: if it failed, a
+    /// statement that was sent with it would run without a transaction.
     pub(crate) fn begin(&mut self, begin: Begin) -> Result<(), Error> {
         self.access = begin.access;
         self.until = begin.deadline;
@@ -44,7 +45,8 @@ impl Connection {
                 self.phase = Phase::Due;
             }
             Access::Write => {
-                // Not an open transaction yet, but one that must not be used if this fails.
+                // The transaction is not open yet, and the connection must not be used if this
+                // fails.
                 self.phase = Phase::Unknown;
                 self.run(None, request)?;
                 self.phase = Phase::Open;
@@ -56,7 +58,7 @@ impl Connection {
     fn begin_sql(&self, begin: Begin) -> String {
         let (isolation, mode) = match begin.access {
             Access::Read => (self.options.reader_isolation, " READ ONLY"),
-            // A server that lost its role says so at the first write.
+            // A server that has lost its role reports that at the first write.
             Access::Write => (self.options.isolation, ""),
         };
         let mut sql = format!("BEGIN ISOLATION LEVEL {}{mode}", isolation.sql());
@@ -80,7 +82,7 @@ impl Connection {
 
     pub(crate) fn commit(&mut self) -> Result<(), BoxError> {
         match (self.phase, self.access) {
-            // Nothing was asked, so nothing was sent.
+            // There was no statement, so nothing was sent.
             (Phase::Due, _) => {
                 self.wire.forget_preceding();
                 self.phase = Phase::Free;
@@ -92,7 +94,7 @@ impl Connection {
         }
     }
 
-    /// A reader has nothing to lose, so nobody waits for its end, unless the end may be refused.
+    /// A reader has nothing to lose, so its end is not awaited, unless the server may refuse it.
     fn end_reading(&mut self, sql: &'static str) -> Result<(), BoxError> {
         let client = self.client();
         let may_fail = self.options.reader_isolation == Isolation::Serializable;
@@ -113,9 +115,9 @@ impl Connection {
         }
         let is_marked = self.options.settle && self.state.has_marks();
         let mark = is_marked.then(Mark::next);
-        // A time-out of a commit that waits for a standby would not stop it, only its wait. The
-        // statement also fails in a transaction that has failed, where `COMMIT` alone would be
-        // answered with a rollback and no error.
+        // If a commit waits for a standby, a time-out would not stop the commit, only its wait. The
+        // statement before it also fails in a failed transaction, where `COMMIT` alone would cause
+        // a rollback without an error.
         let mut sql = String::from("SET LOCAL statement_timeout = 0; ");
         match mark {
             Some(mark) => sql.push_str(&mark.commit()),
@@ -166,7 +168,8 @@ impl Connection {
             .wire
             .run(Some(until), client.simple_query(&mark.settle()))
             .map_err(|failure| Error::new(failure, self.situation(false)))?;
-        // The row says who set the mark: the commit itself, or one that asked, perhaps earlier.
+        // The row shows whether the mark was set by the commit itself, or by an attempt to settle
+        // it, perhaps an earlier one.
         let settled = messages.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => row.get(0),
             _ => None,

@@ -1,5 +1,5 @@
-//! Drives one connection in its worker: a request, its answer, and all that the server says in
-//! between.
+//! Drives one connection in its worker: a request, its answer, and everything that the server sends
+//! in between.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -16,13 +16,14 @@ use crate::socket::{Socket, Watch};
 
 type PgError = tokio_postgres::Error;
 
-/// How often a wait looks whether its transaction was stopped.
+/// The interval in which a wait checks whether its transaction was stopped.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How long the server may take to answer after its deadline, or after a stop.
+/// The time that the server has to answer after its deadline, or after a stop.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// The futures of requests that were made and must be answered before the next one's result counts.
+/// The futures of requests that were sent before and whose answers must arrive before the next
+/// result counts.
 type Before = Pin<Box<dyn Future<Output = Result<(), PgError>> + Send>>;
 
 /// Why a request has no result.
@@ -67,7 +68,7 @@ pub(crate) struct Wire {
     interrupt: Interrupt,
     before: Option<Before>,
     has_ended: bool,
-    /// Why, until somebody asks.
+    /// The reason why it has ended, until it is taken.
     end: Option<PgError>,
     /// The server's warnings since they were last taken.
     warnings: Vec<DbError>,
@@ -99,7 +100,7 @@ impl Wire {
         }
     }
 
-    /// Has `before` sent right before the next request, and its answer awaited with that one's.
+    /// Sends `before` right before the next request, and awaits both answers together.
     pub(crate) fn precede(
         &mut self,
         before: impl Future<Output = Result<(), PgError>> + Send + 'static,
@@ -107,13 +108,13 @@ impl Wire {
         self.before = Some(Box::pin(before));
     }
 
-    /// Takes back what was to precede the next request. Returns whether there was something.
+    /// Withdraws the request that was to precede the next one. Returns whether there was one.
     pub(crate) fn forget_preceding(&mut self) -> bool {
         self.before.take().is_some()
     }
 
-    /// Sends a request and returns its result. `until` is the transaction's deadline: the server
-    /// keeps it, and is given up if it does not answer shortly after it.
+    /// Sends a request and returns its result. `until` is the transaction's deadline, which the
+    /// server enforces. If it does not answer shortly after that, the connection is given up.
     pub(crate) fn run<T>(
         &mut self,
         until: Option<Instant>,
@@ -134,7 +135,7 @@ impl Wire {
                 continue;
             }
             if self.has_ended {
-                // Nothing will wake the request any more.
+                // The request will never be woken any more.
                 let end = self.end.take();
                 return Err(end.map_or(Failure::Unanswered, |error| self.failed(error)));
             }
@@ -146,7 +147,7 @@ impl Wire {
         }
     }
 
-    /// Sends a request whose answer nobody waits for.
+    /// Sends a request without waiting for its answer.
     pub(crate) fn send<T>(&mut self, request: impl Future<Output = Result<T, PgError>>) {
         let mut request = pin!(request);
         let _ = request.as_mut().poll(&mut Context::from_waker(&self.waker));
@@ -158,7 +159,7 @@ impl Wire {
         if self.has_ended {
             return false;
         }
-        // A connection that was used just now was open just now.
+        // A connection that has just been used was open a moment ago.
         if !std::mem::take(&mut self.has_heard) && self.watch.is_readable() {
             self.advance();
             self.has_heard = false;
@@ -170,7 +171,7 @@ impl Wire {
         self.has_ended
     }
 
-    /// What the server has said about itself.
+    /// The parameters that the server has reported.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.protocol.parameter(name)
     }
@@ -184,7 +185,7 @@ impl Wire {
         self.watch.accepted()
     }
 
-    /// Says goodbye, for at most `within`. The client must have been dropped.
+    /// Terminates the session, within at most `within`. The client must have been dropped.
     pub(crate) fn close(&mut self, within: Duration) {
         self.before = None;
         let until = Instant::now() + within;
@@ -208,7 +209,7 @@ impl Wire {
                 Poll::Ready(Some(Err(error))) => {
                     self.has_ended = true;
                     self.end = Some(error);
-                    // The requests that wait have to find out.
+                    // The waiting requests have to get the error.
                     self.call.called.store(true, Ordering::Relaxed);
                 }
                 Poll::Ready(None) => self.has_ended = true,
@@ -224,7 +225,7 @@ impl Wire {
             "the server's notice"
         );
         self.warnings.push(notice);
-        // They are asked for at each commit; a publisher may raise any number before.
+        // They are read at each commit; a publisher may cause any number before.
         if self.warnings.len() > 64 {
             self.warnings.remove(0);
         }
@@ -240,7 +241,7 @@ impl Wire {
         }
     }
 
-    /// A request that met the end of the connection does not know why it ended.
+    /// A request that finds the connection ended does not have the reason.
     fn fail(&mut self, error: PgError) -> Failure {
         let is_end = error.is_closed();
         self.has_ended |= is_end;
@@ -256,7 +257,7 @@ impl Wire {
     }
 }
 
-/// Waits for both, after it has made the requests in this order.
+/// Sends both requests in this order, and then waits for both.
 async fn both<T>(
     before: Option<Before>,
     request: impl Future<Output = Result<T, PgError>>,
@@ -285,7 +286,7 @@ async fn both<T>(
     .await
 }
 
-/// How long an answer is waited for.
+/// The time limit for an answer.
 struct Patience {
     until: Option<Instant>,
     stopped: Option<Instant>,
@@ -315,7 +316,7 @@ impl Patience {
     }
 }
 
-/// Notes that something that was polled wants to be polled again.
+/// Notes that a polled future wants to be polled again.
 #[derive(Default)]
 struct Call {
     called: AtomicBool,
@@ -337,8 +338,8 @@ impl Wake for Call {
     }
 }
 
-/// Runs `future` on a socket that no connection of tokio-postgres drives yet. `None`: it did not
-/// end before `until`.
+/// Runs `future` on a socket that no connection of tokio-postgres drives yet. Returns `None` if it
+/// did not end before `until`.
 pub(crate) fn block_on<F: Future>(watch: &Watch, until: Instant, future: F) -> Option<F::Output> {
     let call = Arc::new(Call::default());
     let waker = Waker::from(Arc::clone(&call));

@@ -23,7 +23,7 @@ const VARIABLES: [(&str, &str); 13] = [
     ("PGTARGETSESSIONATTRS", "target_session_attrs"),
 ];
 
-/// Variables that would change what a session does, and are not supported.
+/// Variables that would change a session's behaviour, and are not supported.
 const REFUSED: [&str; 4] = ["PGOPTIONS", "PGSERVICE", "PGSSLCERT", "PGSSLKEY"];
 
 /// The surroundings of a program.
@@ -60,7 +60,7 @@ impl Surroundings {
         }
     }
 
-    /// Sets what is not set.
+    /// Sets the parameters that are not set.
     pub(crate) fn complete(&self, given: &mut Parameters) -> Result<(), SettingsError> {
         for name in REFUSED {
             if self

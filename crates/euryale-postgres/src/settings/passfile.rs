@@ -41,7 +41,7 @@ impl Passwords {
         Self(lines.filter_map(fields).collect())
     }
 
-    /// The first line that fits.
+    /// Returns the password of the first matching line.
     pub(crate) fn find(&self, host: &Host, database: &str, user: &str) -> Option<&str> {
         let port = host.port.to_string();
         let folder;

@@ -128,12 +128,12 @@ impl Parameters {
         }
     }
 
-    /// Takes a parameter out; an empty one is as good as none.
+    /// Removes and returns a parameter. An empty one counts as missing.
     pub(crate) fn take(&mut self, name: &str) -> Option<String> {
         self.0.remove(name).filter(|value| !value.is_empty())
     }
 
-    /// Takes a parameter out that has one of these values.
+    /// Removes and returns a parameter that must have one of these values.
     pub(crate) fn one_of<T: Copy>(
         &mut self,
         name: &str,

@@ -1,4 +1,4 @@
-//! Errors of the server: what each means for its transaction.
+//! The server's errors, and the meaning of each for its transaction.
 
 use std::time::Duration;
 
@@ -158,7 +158,7 @@ fn a_full_disk_is_a_fault_of_its_own() {
         return;
     };
     let mut worker = Worker::new(&database);
-    // As the server says it when a file cannot grow.
+    // The error of a server whose file cannot grow.
     let error = worker
         .run(Access::Write, |transaction| {
             let connection = transaction.connection()?;

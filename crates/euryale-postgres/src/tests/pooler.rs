@@ -19,7 +19,7 @@ fn transactions() -> u64 {
         .unwrap_or(1000)
 }
 
-/// Runs one client; returns how often it wrote.
+/// Runs one client. Returns the number of its writes.
 fn client(database: &Postgres, number: u64) -> i32 {
     let mut worker = Worker::new(database);
     let mut written = 0;

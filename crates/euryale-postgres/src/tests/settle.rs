@@ -31,14 +31,14 @@ const SLOW: Duration = Duration::from_millis(4800);
 /// The whole message with which a reader commits.
 const READERS_COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
 
-/// Where the next commit is cut.
+/// The point at which the next commit is cut.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Cut {
     /// Its message never arrives.
     Before,
     /// Its message arrives, its answer does not.
     After,
-    /// The last byte of its message arrives once it was settled.
+    /// The last byte of its message arrives after it was settled.
     Late,
 }
 
@@ -46,7 +46,7 @@ enum Cut {
 struct Cutter {
     folder: TempDir,
     next: Arc<Mutex<Option<Cut>>>,
-    /// The server's sides of connections that were cut, with the byte that is still to be sent.
+    /// The server's ends of connections that were cut, each with the byte that is still to be sent.
     late: Receiver<(UnixStream, u8)>,
 }
 
@@ -113,7 +113,7 @@ fn forward(
             }
             Some(Cut::Before) => break,
             Some(Cut::After) => {
-                // The answer meets a client that is gone.
+                // The answer arrives when the client is gone.
                 let _ = client.shutdown(std::net::Shutdown::Both);
                 server.write_all(bytes).unwrap();
                 // The server reads the message before it sees the end.
@@ -256,7 +256,8 @@ fn a_server_that_is_killed_around_a_commit_loses_none_and_invents_none() {
             let begin = Instant::now();
             server.restart(Stop::Kill);
             restarts.push(begin.elapsed());
-            // Whatever was killed is settled before the next kill: two would be one long one.
+            // Commits are settled before the next kill, because two kills in a row would be one
+            // long outage.
             if !each_ends(&ends) {
                 break;
             }
@@ -280,7 +281,7 @@ fn a_server_that_is_killed_around_a_commit_loses_none_and_invents_none() {
         in_doubt <= WRITERS * slow,
         "{in_doubt} in doubt, {longest:?}"
     );
-    // Few kills may all miss the short time between a commit and its answer.
+    // With few kills, all of them may miss the short time between a commit and its answer.
     assert!(settled > 0 || tries() < 500, "nothing was settled");
 }
 
@@ -328,7 +329,8 @@ fn old_marks_are_removed_by_their_index_within_a_second() {
         let row = connection.query_one("SELECT count(*) FROM euryale_commit", &[]);
         row.unwrap().get(0)
     };
-    // While another one holds the table, it is given up, and leaves no transaction behind.
+    // While another session holds the table, the removal is given up and leaves no transaction
+    // behind.
     let mut other = database.open_connection().unwrap();
     other
         .batch_execute("BEGIN; LOCK euryale_commit IN EXCLUSIVE MODE")

@@ -1,4 +1,4 @@
-//! What begins, commits and rolls back, and what that costs.
+//! How transactions begin, commit and roll back, and the cost of that.
 
 use euryale_core::Database;
 use euryale_core::error::{APPLICATION, CONFLICT, PANICKED};

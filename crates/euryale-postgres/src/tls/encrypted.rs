@@ -1,4 +1,5 @@
-//! The handshake, and whom it trusts (<https://www.postgresql.org/docs/15/libpq-ssl.html>).
+//! The handshake, and the certificates that it trusts
+//! (<https://www.postgresql.org/docs/15/libpq-ssl.html>).
 
 use std::fmt;
 use std::future::Future;
@@ -65,7 +66,7 @@ impl Tls {
     /// The handshake with this host, and whether the server may decline it.
     pub(crate) fn handshake(&self, host: &Host) -> (Handshake, Wanted) {
         let Place::Name(name, _) = &host.place else {
-            // As in libpq: a socket of this machine is not encrypted.
+            // As in libpq, a Unix socket is not encrypted.
             return (Handshake(None), Wanted::Disable);
         };
         let name = ServerName::try_from(name.clone()).ok();
@@ -78,7 +79,7 @@ impl Tls {
                 };
                 (Handshake(Some((Arc::clone(config), name))), wanted)
             }
-            // A name that no certificate can have: the handshake says so.
+            // A name that no certificate can have: the handshake fails with that error.
             (Some(_), None) if self.is_required => (Handshake(None), Wanted::Require),
             _ => (Handshake(None), Wanted::Disable),
         }
@@ -156,10 +157,10 @@ fn read_roots(file: &Path) -> Result<RootCertStore, SettingsError> {
     Ok(roots)
 }
 
-/// Checks as much of a certificate as the mode demands.
+/// Checks a certificate as far as the mode demands.
 #[derive(Debug)]
 struct Verifier {
-    /// `None`: any certificate will do.
+    /// `None` accepts any certificate.
     chain: Option<Arc<WebPkiServerVerifier>>,
     checks_name: bool,
     provider: Arc<CryptoProvider>,
@@ -212,7 +213,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// One handshake that is to be made.
+/// The data of one handshake.
 pub(crate) struct Handshake(Option<(Arc<ClientConfig>, ServerName<'static>)>);
 
 impl TlsConnect<Socket> for Handshake {
