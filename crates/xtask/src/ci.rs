@@ -1,4 +1,4 @@
-//! Every check in one order, cheap ones first. Nothing is checked anywhere else.
+//! All checks in order, cheap ones first. There are no checks anywhere else.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -82,7 +82,7 @@ pub(crate) fn steps(with_tests: bool, installed: Installed) -> Vec<Step> {
         ),
     ];
     if with_tests {
-        // Neither of the two runs doctests, and neither runs benches, which `--all-targets` would.
+        // Neither of the two runs doctests. Neither runs benches, as `--all-targets` would.
         steps.push(match installed.nextest {
             true => cargo("tests", "nextest run --workspace --locked"),
             false => cargo("tests", "test --workspace --tests --locked"),
@@ -104,7 +104,7 @@ pub(crate) fn steps(with_tests: bool, installed: Installed) -> Vec<Step> {
             },
         });
     }
-    // The workspace's run is the one without the feature.
+    // The run of the whole workspace is without the feature.
     steps.push(cargo(
         "snapshot",
         "test --package euryale-sqlite --features snapshot --lib --locked",
@@ -179,8 +179,8 @@ fn cargo(arguments: &str, environment: Option<(&str, &str)>) -> Result<()> {
     Ok(())
 }
 
-/// Makes the packages that are published, as they would be. Other steps have built the code, and
-/// the registry is not asked: `cargo publish --workspace --dry-run` does both.
+/// Creates the packages as they would be published. Unlike `cargo publish --workspace --dry-run`,
+/// it does not build the code again (other steps did) and does not ask the registry.
 pub(crate) fn package(workspace: &Workspace) -> String {
     let published = workspace
         .packages

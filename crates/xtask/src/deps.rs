@@ -1,4 +1,5 @@
-//! The crates by level, with the price of each in crates, so that growth is seen when it happens.
+//! The crates by level, each with the number of crates that it depends on, so that growth is
+//! noticed at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -9,7 +10,7 @@ use anyhow::{Result, bail};
 use crate::rules::dependencies::{Members, imports, members};
 use crate::workspace::{Package, Workspace, cargo, output};
 
-/// Fails on an import that the kinds do not allow.
+/// Fails if there is an import that the kinds do not allow.
 pub(crate) fn run() -> Result<()> {
     let workspace = Workspace::load()?;
     let members = members(&workspace);
@@ -36,8 +37,8 @@ fn crates(packages: &[Package]) -> impl Iterator<Item = &Package> {
     packages.iter().filter(|package| package.kind().is_some())
 }
 
-/// A line for each crate: name, kind, how many crates it brings along, and which members it imports
-/// itself. A crate is one level above the highest that it imports.
+/// A line for each crate: its name, its kind, the number of its dependencies, and the members that
+/// it imports directly. A crate is one level above the highest one that it imports.
 pub(crate) fn show(
     packages: &[Package],
     members: &Members<'_>,

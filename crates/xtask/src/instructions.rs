@@ -1,8 +1,8 @@
-//! A guard against more work: instruction counts of fixed inputs, compared with a table that is
-//! checked in.
+//! A guard against regressions: instruction counts of fixed inputs, compared with a table in the
+//! repository.
 //!
-//! Counts depend on the compiler, so the table names the one that made it, and another one compares
-//! nothing.
+//! Counts depend on the compiler, so the table names the compiler that it was made with. With any
+//! other compiler, nothing is compared.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -16,14 +16,14 @@ const TABLE: &str = "crates/euryale/benches/instructions.txt";
 const HEAD: &str = "# Instructions of benches/instructions.rs, as `cargo xtask instructions \
     --accept` counted them.\n";
 const RUSTC: &str = "# rustc: ";
-/// What another C library or another processor changes stays below this, and so does the noise of
+/// Differences between C libraries and processors stay below this, and so does the noise of
 /// hashing.
 const TOLERANCE: f64 = 0.05;
 
 /// Name and count, in the order of the program.
 type Counts = Vec<(String, u64)>;
 
-/// Counts, and compares or accepts.
+/// Counts, and compares the counts with the table or accepts them.
 pub(crate) fn run(accept: bool) -> Result<()> {
     let rustc = rustc()?;
     let path = Workspace::load()?.root.join(TABLE);
@@ -58,7 +58,7 @@ pub(crate) fn run(accept: bool) -> Result<()> {
     Ok(())
 }
 
-/// Can anything be counted here?
+/// Returns whether instructions can be counted on this machine.
 pub(crate) fn is_possible() -> bool {
     Command::new("valgrind")
         .arg("--version")
@@ -84,7 +84,7 @@ fn rustc() -> Result<String> {
     ))
 }
 
-/// The program with the inputs, as cargo says where it is.
+/// Builds the program with the inputs, and returns its path, which cargo reports.
 fn build() -> Result<PathBuf> {
     println!("cargo build --release --locked -p euryale --bench instructions");
     let mut build = Command::new(cargo());
@@ -97,7 +97,7 @@ fn build() -> Result<PathBuf> {
         "--bench",
         "instructions",
     ]);
-    // The user's own flags would count something else.
+    // The user's own flags would change the counts.
     build
         .args(["--message-format", "json-render-diagnostics"])
         .env_remove("RUSTFLAGS");
@@ -115,7 +115,7 @@ fn build() -> Result<PathBuf> {
         .context("cargo built no instructions")
 }
 
-/// Each input in a process of its own, so that none warms the caches and the heap of another.
+/// Each input runs in its own process, so that none warms the caches and the heap for another.
 fn count(program: &Path) -> Result<Counts> {
     let listed = output(&mut Command::new(program))?;
     let names = listed
@@ -188,8 +188,8 @@ pub(crate) fn show(rustc: &str, counts: &Counts) -> String {
     out
 }
 
-/// A table for people, and the inputs that became worse. One that nobody accepted yet is worse than
-/// none.
+/// A table for people, and the inputs that became worse. An input that is not in the accepted table
+/// counts as worse.
 pub(crate) fn compare(accepted: &Counts, counted: &Counts) -> (String, Vec<String>) {
     let mut out = String::new();
     let mut worse = Vec::new();

@@ -1,5 +1,5 @@
-//! The checks of this workspace as one command, `cargo xtask`, so that a laptop and a build machine
-//! run the same.
+//! The checks of this workspace as one command, `cargo xtask`, so that they are the same on a
+//! laptop and on a build machine.
 //!
 //! * `cargo xtask ci [--no-tests]`: everything, in order, stopping at the first failure
 //! * `cargo xtask tidy`: the rules that no compiler and no linter knows

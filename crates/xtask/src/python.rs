@@ -1,8 +1,9 @@
-//! The Python package: a wheel, a virtual environment, and its tests in it.
+//! The tests of the Python package: builds a wheel, installs it into a virtual environment, and
+//! runs the tests there.
 //!
-//! Everything is kept in `target/python`. An environment is made again only when its list of
-//! requirements has changed. Only then, and for the few tests that install packages themselves, the
-//! package index is needed, PyPI or the one that pip is configured for. If it does not answer, the
+//! Everything is kept in `target/python`. An environment is created again only if its list of
+//! requirements has changed. The package index (PyPI, or the one in pip's configuration) is needed
+//! only then, and for the few tests that install packages themselves. If it does not answer, the
 //! suite or these tests are skipped, and the reason names what is missing.
 
 pub(crate) mod environment;
@@ -19,7 +20,8 @@ use crate::workspace::{self, Workspace};
 
 const CRATE: &str = "crates/euryale-python";
 
-/// Builds wheels. It is pinned here; `pyproject.toml` allows every version of the same major one.
+/// The tool that builds wheels. It is pinned here; `pyproject.toml` allows every version with the
+/// same major number.
 const MATURIN: &str = "maturin==1.16.0";
 
 /// Which tests run, and in which environment.
@@ -62,24 +64,25 @@ fn interpreter() -> String {
     std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned())
 }
 
-/// Why the package index cannot be reached, for the tests that need it. Not set if it answers.
+/// The variable with the reason why the package index cannot be reached, for the tests that need
+/// it. Not set if it answers.
 const INDEX_ERROR: &str = "PACKAGE_INDEX_ERROR";
 
-/// What became of a suite.
+/// The result of a suite.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Passed,
-    /// Some tests were skipped, and the others have passed. Why, in one line.
+    /// Some tests were skipped, and the others have passed. Has the reason in one line.
     Partly(String),
-    /// Why, in one line that names what is missing.
+    /// The suite was skipped. Has the reason in one line that names what is missing.
     Skipped(String),
 }
 
 /// Builds the wheel, installs it, and runs the suite.
 ///
-/// It is skipped only if packages are missing and the index cannot be reached: pip is asked to
-/// download a small package. Where that succeeds, every failure is an error. The tests have the
-/// answer in `PACKAGE_INDEX_ERROR`.
+/// It is skipped only if packages are missing and the index cannot be reached, which is tested by
+/// downloading a small package with pip. If that succeeds, every failure is an error. The tests
+/// find the result in `PACKAGE_INDEX_ERROR`.
 pub(crate) fn run(suite: Suite) -> Result<Outcome> {
     ensure!(
         is_possible(),
@@ -145,7 +148,8 @@ pub(crate) fn run(suite: Suite) -> Result<Outcome> {
     })
 }
 
-/// The wheel, of the development profile: the tests ask whether it is right, not how fast it is.
+/// Builds the wheel with the development profile, because the tests check correctness and not
+/// speed.
 fn build(root: &Path, place: &Path, maturin: &Path) -> Result<PathBuf> {
     let wheels = place.join("wheels");
     if wheels.exists() {

@@ -50,7 +50,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Whether `path` lies in one of the folders named `name`, at any depth.
+/// Returns whether `path` is in a folder named `name`, at any depth.
 fn is_under(path: &str, name: &str) -> bool {
     path.split('/').rev().skip(1).any(|folder| folder == name)
 }

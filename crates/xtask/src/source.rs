@@ -57,10 +57,10 @@ impl Source {
 enum State {
     Code,
     LineComment,
-    /// With its depth: block comments nest.
+    /// A block comment, with its depth, because they nest.
     BlockComment(usize),
     Text,
-    /// With the number of `#` that end it.
+    /// A raw string, with the number of `#` that end it.
     RawText(usize),
 }
 
@@ -71,7 +71,7 @@ struct Splitter {
 }
 
 impl Splitter {
-    /// Consumes some characters from `at` on; says how many, and what comes after them.
+    /// Consumes some characters from `at` on. Returns their number, and the state after them.
     fn step(&mut self, state: State, chars: &[char], at: usize) -> (usize, State) {
         let rest = &chars[at..];
         match state {
@@ -158,7 +158,7 @@ fn raw_text(chars: &[char], at: usize) -> Option<usize> {
     (chars.get(at + 1 + hashes) == Some(&'"')).then_some(hashes)
 }
 
-/// `r` opens a literal when it does not end an identifier; `br` and `cr` are literals too.
+/// `r` begins a literal if it is not the end of an identifier; `br` and `cr` do so too.
 fn starts_a_word(chars: &[char], at: usize) -> bool {
     let is_word = |back: usize| {
         at.checked_sub(back)
@@ -167,7 +167,7 @@ fn starts_a_word(chars: &[char], at: usize) -> bool {
     !is_word(1) || (matches!(chars[at - 1], 'b' | 'c') && !is_word(2))
 }
 
-/// The length of the character literal at the start; none for a lifetime.
+/// Returns the length of the character literal at the start, or `None` for a lifetime.
 fn char_literal(rest: &[char]) -> Option<usize> {
     match rest {
         ['\'', '\\', _, tail @ ..] => tail.iter().position(|&c| c == '\'').map(|end| end + 4),
@@ -180,7 +180,7 @@ pub(crate) fn is_identifier(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// Whether `word` stands in `line` and is not a part of a longer identifier.
+/// Returns whether `line` contains `word`, and not only as a part of a longer identifier.
 pub(crate) fn has_word(line: &str, word: &str) -> bool {
     let opens = word.starts_with(is_identifier);
     let closes = word.ends_with(is_identifier);

@@ -1,4 +1,5 @@
-//! Each rule once obeyed and once broken: a check that cannot fail checks nothing.
+//! Each rule is tested with text that obeys it and text that breaks it, because a check that cannot
+//! fail is useless.
 
 mod phrases;
 

@@ -76,7 +76,7 @@ fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
-/// What a link may point at: the files and every folder that holds one.
+/// The possible targets of links: all files, and every folder with a file.
 fn with_folders(files: &[String]) -> BTreeSet<String> {
     let folders = files
         .iter()

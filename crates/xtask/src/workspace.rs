@@ -1,4 +1,4 @@
-//! What the rules look at: members and their dependencies from `cargo metadata`, files from git.
+//! The input of the rules: members and their dependencies from `cargo metadata`, files from git.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,15 +12,15 @@ use crate::rules::kinds::Kind;
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     pub(crate) packages: Vec<Package>,
-    /// Paths below the root with `/`, sorted: what is committed or could be; ignored files are left
-    /// out.
+    /// Sorted paths below the root, with `/`, of all files that are or could be committed. Ignored
+    /// files are left out.
     pub(crate) files: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Package {
     pub(crate) name: String,
-    /// Below the root; empty for a package in the root itself.
+    /// The folder below the root; empty for a package in the root itself.
     pub(crate) folder: String,
     pub(crate) published: bool,
     /// As the manifest says it.
@@ -70,7 +70,7 @@ impl Package {
         }
     }
 
-    /// None where the manifest says none, or one that there is not.
+    /// `None` if the manifest has no kind, or an unknown one.
     pub(crate) fn kind(&self) -> Option<Kind> {
         self.kind.as_deref().and_then(Kind::parse)
     }
@@ -108,7 +108,7 @@ impl Dependency {
     }
 }
 
-/// The cargo that started us, so that every step uses one toolchain.
+/// The cargo that has started this program, so that every step uses the same toolchain.
 pub(crate) fn cargo() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
@@ -125,8 +125,8 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 }
 
 fn files(root: &Path) -> Result<Vec<String>> {
-    // A build machine often runs as another user than the owner of the checkout; listing it is
-    // safe.
+    // A build machine often runs as another user than the owner of the checkout. Listing the files
+    // is safe.
     let trust = format!("safe.directory={}", root.display());
     let listed = output(Command::new("git").current_dir(root).args([
         "-c",
@@ -139,7 +139,7 @@ fn files(root: &Path) -> Result<Vec<String>> {
     .context("tidy asks git which files belong to the workspace")?;
     let mut files: Vec<String> = listed
         .split_terminator('\0')
-        // Deleted but not yet committed as such.
+        // Files that were deleted, but whose deletion is not committed yet.
         .filter(|file| root.join(file).exists())
         .map(String::from)
         .collect();

@@ -12,7 +12,7 @@ use super::{call, interpreter};
 /// A package of 8 KB without dependencies, which pytest needs as well.
 const SMALL: &str = "iniconfig";
 
-/// The number of characters of a reason.
+/// The maximum length of a reason, in characters.
 const LONGEST: usize = 300;
 
 /// An environment in the folder of this name, with these requirements, one a line.
@@ -26,7 +26,7 @@ pub(crate) struct Environment {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum IndexAnswer {
     Some,
-    /// The first line that pip wrote, which has the reason. Its last one only says that it found
+    /// The first line that pip wrote, which has the reason. Its last line only says that it found
     /// nothing.
     None(String),
 }
@@ -55,7 +55,7 @@ impl Environment {
         format!("{}{rest} in {}", first.join(", "), self.folder.display())
     }
 
-    /// Its interpreter. Makes the environment if it is not there.
+    /// Returns its interpreter. Creates the environment if it does not exist.
     pub(crate) fn python(&self) -> Result<PathBuf> {
         let python = self.folder.join("bin/python");
         if self.is_made() {
@@ -68,7 +68,7 @@ impl Environment {
         let wanted = self.folder.join("wanted.txt");
         fs::write(&wanted, &self.requirements)?;
         pip(&python, ["--prefer-binary", "-r"], &wanted)?;
-        // Only now: an installation that was broken off is begun again.
+        // Written only now, so that an interrupted installation is started again.
         fs::rename(wanted, self.stamp())?;
         Ok(python)
     }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use super::call;
 use crate::workspace::{self, Workspace};
 
-/// The programs of tests in which some need Python, and the names of these tests.
+/// The test programs with tests that need Python, and the names of these tests.
 const TESTS: &str = "test --locked -p euryale -p site --test exposition --test process --";
 const NAMES: [&str; 5] = [
     "prometheus_can_read_it",
@@ -21,12 +21,12 @@ const NAMES: [&str; 5] = [
     "only_the_ingress_controller_reaches_the_pod",
 ];
 
-/// Builds the extension module, and runs the tests that use Python where there is one, with a
-/// `PATH` of links to all programs but interpreters. It is what `cargo test --workspace` does there
-/// and nowhere else.
+/// Builds the extension module and runs the tests that use Python if there is one, with a `PATH`
+/// that has links to all programs except interpreters. On such a machine, `cargo test --workspace`
+/// does the same.
 ///
-/// Each of these tests must say that it is skipped: one that says nothing was renamed, or has found
-/// an interpreter.
+/// Each of these tests must report that it is skipped. A test that does not was renamed, or has
+/// found an interpreter.
 ///
 /// The module is built in a folder of its own: otherwise the result of a build that had found an
 /// interpreter would be used again.
@@ -62,7 +62,7 @@ pub(crate) fn run() -> Result<()> {
     all_skipped(&String::from_utf8_lossy(&output.stderr))
 }
 
-/// Whether there is a line for each test in what the tests wrote to standard error.
+/// Returns whether the tests' standard error has a line for each of these tests.
 pub(crate) fn all_skipped(said: &str) -> Result<()> {
     let skipped = said
         .lines()
@@ -77,7 +77,8 @@ pub(crate) fn all_skipped(said: &str) -> Result<()> {
     Ok(())
 }
 
-/// A folder of links to all programs in `path` but interpreters. The first one of a name counts.
+/// Creates a folder with links to all programs in `path` except interpreters. The first one of a
+/// name counts.
 pub(crate) fn link_programs(place: &Path, path: &OsStr) -> Result<PathBuf> {
     let programs = place.join("programs");
     if programs.exists() {

@@ -1,11 +1,11 @@
-//! The names of error codes: each begins with its crate, and no two are alike.
+//! The names of error codes: each begins with its crate, and no two are equal.
 
 use std::collections::BTreeSet;
 
 use super::{Finding, file_name};
 use crate::source::Source;
 
-/// In the `codes.rs` of a crate.
+/// Checks the `codes.rs` of a crate.
 pub(crate) fn check(path: &str, source: &Source) -> Vec<Finding> {
     let owner = path
         .strip_prefix("crates/euryale-")

@@ -1,9 +1,9 @@
-//! Examples run in one folder, so no two keep a file of the same name there.
+//! Examples run in the same folder, so no two of them may create a file of the same name.
 
 use super::{Finding, file_name};
 use crate::source::Source;
 
-/// In an example's program: the database that it keeps is called like it.
+/// Checks that the database of an example's program has the example's name.
 pub(crate) fn check(path: &str, source: &Source) -> Vec<Finding> {
     let Some((example, _)) = path
         .strip_prefix("examples/")

@@ -1,19 +1,19 @@
 //! The kinds of crates, each with one rule: which other members a crate of this kind may import.
 //!
-//! A crate names its kind in its own manifest, and is listed nowhere else.
+//! A crate names its kind in its own manifest and nowhere else.
 
 use std::fmt;
 
 /// From the lowest level to the highest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// The vocabulary, which all others share.
+    /// The vocabulary that all others share.
     Ground,
-    /// A pure engine that is of use without a stack.
+    /// A pure library that is useful without a stack.
     Library,
     /// A layer of the onion.
     Layer,
-    /// What a layer of transforms runs, and the libraries below it.
+    /// The transforms that a layer runs, and the libraries below them.
     Transform,
     /// An implementation of `Database`.
     Database,
@@ -25,7 +25,7 @@ pub(crate) enum Kind {
     Gateway,
     /// Assembles a whole server around such applications.
     Host,
-    /// What is outside the stack: servers, and what operators see.
+    /// Outside the stack: servers, and interfaces for operators.
     Around,
     /// Assembles the layers.
     Facade,
@@ -46,7 +46,7 @@ impl Kind {
         Tool,
     ];
 
-    /// As a manifest says it.
+    /// The kind's name in a manifest.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Ground => "ground",
@@ -69,13 +69,13 @@ impl Kind {
     }
 
     /// Returns whether the crate `importer`, of this kind, may import the member `name`, whose kind
-    /// is `other`. Tests may import anything, so this is about normal and build dependencies.
+    /// is `other`. Tests may import anything, so this applies to normal and build dependencies.
     pub(crate) fn may_import(self, importer: &str, name: &str, other: Self) -> bool {
         match self {
             Ground | Library => false,
-            // Only the chain of transforms reads pages, by the `text` of that crate.
+            // Only the chain of transforms reads pages, with the module `text` of that crate.
             Layer => other == Ground || (importer, name) == (CHAIN, "euryale-subrequest"),
-            // They share the libraries below them, and are written for one layer.
+            // They share the libraries below them, and are written for a single layer.
             Transform => matches!(other, Ground | Library | Transform) || name == CHAIN,
             Database => matches!(other, Ground | Database),
             Store => matches!(other, Ground | Store),

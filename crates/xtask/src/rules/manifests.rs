@@ -34,7 +34,7 @@ fn inherits_lints(manifest: &str) -> bool {
         || value(manifest, "[lints]", "workspace") == Some("true")
 }
 
-/// What `key` is set to in the table with this heading; the table of the file itself has none.
+/// Returns the value of `key` in the table with this heading. The top-level table has no heading.
 pub(super) fn value<'a>(manifest: &'a str, heading: &str, key: &str) -> Option<&'a str> {
     let mut table = "";
     manifest.lines().map(str::trim).find_map(|line| {

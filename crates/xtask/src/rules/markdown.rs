@@ -1,11 +1,11 @@
-//! Prose: no invisible characters at the end of a line, and links that lead somewhere.
+//! Prose: no spaces at the end of a line, and no dead links.
 
 use std::collections::BTreeSet;
 
 use super::{Finding, file_name};
 
-/// Documents whose links are paths in the repository. Other Markdown may be content, with links of
-/// its own site.
+/// Documents whose links are paths in the repository. Other Markdown may be content, with links
+/// within its own site.
 const LINKED: [&str; 3] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
 
 /// `known` holds every file and folder of the workspace.
@@ -61,7 +61,7 @@ fn targets(line: &str) -> Vec<String> {
     inline.chain(definition).map(first).collect()
 }
 
-/// The line without its `code spans`: what stands in them is not a link.
+/// Returns the line without its `code spans`, because their text is not a link.
 fn without_code(line: &str) -> String {
     line.split('`').step_by(2).collect::<Vec<_>>().join("")
 }
@@ -73,7 +73,7 @@ fn is_broken(path: &str, target: &str, known: &BTreeSet<String>) -> bool {
     !is_foreign && resolve(path, file).is_none_or(|file| !file.is_empty() && !known.contains(&file))
 }
 
-/// The path that a relative link in `path` means; none when it leaves the repository.
+/// Returns the target of a relative link in `path`, or `None` if it leaves the repository.
 fn resolve(path: &str, target: &str) -> Option<String> {
     let base = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let mut parts: Vec<&str> = base.split('/').filter(|part| !part.is_empty()).collect();

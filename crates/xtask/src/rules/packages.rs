@@ -1,5 +1,5 @@
-//! Published packages: complete without the repository around them, and with no one else's types
-//! handed on by accident.
+//! Published packages: complete without the repository around them, and without foreign types that
+//! are re-exported by accident.
 
 use std::collections::BTreeSet;
 
@@ -58,8 +58,8 @@ pub(crate) fn check(package: &Package, manifest: &str, known: &BTreeSet<String>)
     findings
 }
 
-/// What is missing before a first release, and cannot be made up before: no finding, but `tidy`
-/// says it. `manifest` is the workspace's.
+/// The fields that are missing before a first release and cannot be invented before. They are not
+/// findings, but `tidy` prints them. `manifest` is that of the workspace.
 pub(crate) fn unreleasable(manifest: &str) -> Vec<&'static str> {
     match manifests::value(manifest, "[workspace.package]", "repository") {
         Some(_) => Vec::new(),
@@ -79,7 +79,7 @@ const HANDED_ON: [(&str, &str); 4] = [
     ("crates/euryale-transform/", "lol_html"),
 ];
 
-/// In a source file of a library: what it re-exports is its own, another member's, or listed.
+/// Checks a source file of a library: every re-export is its own, another member's, or listed.
 pub(crate) fn check_code(path: &str, source: &Source) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !path.starts_with("crates/") {

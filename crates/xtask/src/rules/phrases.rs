@@ -1,16 +1,17 @@
 //! Phrases that have to be read twice, in Markdown and in comments.
 //!
-//! Each has a reason and a remedy. A phrase is listed only if it is hardly ever right: a rule with
-//! exceptions teaches people to write around it.
+//! Each phrase has a reason and a remedy. A phrase is listed only if it is hardly ever right,
+//! because a rule with exceptions teaches people to work around it.
 
 use super::Finding;
 use crate::source::Source;
 
 struct Phrase {
     words: &'static str,
-    /// Only as written, at the beginning of a sentence that is not a question.
+    /// Matched only with this capitalization, at the beginning of a sentence that is not a
+    /// question.
     is_headless: bool,
-    /// With one of these words before it or behind it, it is right.
+    /// The words before or after it with which the phrase is right.
     unless_beside: &'static [&'static str],
     remedy: &'static str,
 }
@@ -63,10 +64,10 @@ const PHRASES: [Phrase; 15] = [
     never("can be taken alone", "also works on its own"),
 ];
 
-/// Folders whose comments have not been revised yet. This list only ever gets shorter.
+/// Folders whose comments have not been revised yet. This list may only get shorter.
 const NOT_YET: [&str; 1] = ["crates/euryale-bench/"];
 
-/// For Markdown.
+/// Checks a Markdown file.
 pub(crate) fn check_markdown(path: &str, text: &str) -> Vec<Finding> {
     let mut prose = Prose::default();
     for (line, number) in text.lines().zip(1..) {
@@ -75,7 +76,7 @@ pub(crate) fn check_markdown(path: &str, text: &str) -> Vec<Finding> {
     prose.findings(path)
 }
 
-/// For the comments of Rust, those of documentation included.
+/// Checks the comments of a Rust file, including its documentation.
 pub(crate) fn check_comments(path: &str, source: &Source) -> Vec<Finding> {
     if NOT_YET.iter().any(|folder| path.starts_with(folder)) {
         return Vec::new();
@@ -167,7 +168,8 @@ impl Paragraph {
 }
 
 impl Phrase {
-    /// Whether the phrase is at `at` in `text` as words, and not in one of its right uses.
+    /// Returns whether the phrase at `at` in `text` consists of whole words and is not one of its
+    /// right uses.
     fn is_wrong(&self, text: &str, at: usize) -> bool {
         let (before, rest) = text.split_at(at);
         let after = &rest[self.words.len()..];
@@ -198,7 +200,7 @@ fn is_question(after: &str) -> bool {
         .is_some_and(|at| after[at..].starts_with('?'))
 }
 
-/// The same text with its `code spans` filled with a letter. Each byte keeps its place.
+/// Returns the text with its `code spans` replaced by a letter. Each byte keeps its position.
 fn without_code(text: &str) -> String {
     let parts = text.split('`').enumerate();
     let parts = parts.map(|(index, part)| match index % 2 {

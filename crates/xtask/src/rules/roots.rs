@@ -4,7 +4,7 @@
 use super::Finding;
 use crate::source::{Source, has_word};
 
-/// What a user must know about a layer before putting it into a stack.
+/// The headings about which a user must know before putting a layer into a stack.
 const HEADINGS: [&str; 4] = ["# Cancellation", "# Backpressure", "# Errors", "# Panics"];
 const ITEMS: [&str; 9] = [
     "fn",
@@ -18,7 +18,7 @@ const ITEMS: [&str; 9] = [
     "macro_rules!",
 ];
 
-/// The roots of the library crates; programs (xtask, examples) have none.
+/// Checks the roots of library crates; programs (xtask, examples) have none.
 pub(crate) fn is_crate_root(path: &str) -> bool {
     folder(path).is_some_and(|name| name == "euryale" || name.starts_with("euryale-"))
 }

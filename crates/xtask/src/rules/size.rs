@@ -1,10 +1,10 @@
-//! Short files with short lines: a file that grows past its limit holds two ideas.
+//! Short files with short lines: a file beyond the limit usually holds two ideas.
 
 use super::{Finding, file_name, is_under};
 use crate::source::Source;
 
 const CODE_LINES: usize = 360;
-/// Tests are lists of cases and do not get harder to read with length.
+/// Tests are lists of cases, which do not get harder to read with length.
 const TEST_LINES: usize = 800;
 const COLUMNS: usize = 100;
 

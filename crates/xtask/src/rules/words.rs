@@ -3,8 +3,8 @@
 use super::{Finding, file_name, is_under};
 use crate::source::{Source, has_word};
 
-/// A call that code may make only where `is_allowed` says so. The linter bans the same calls and
-/// knows paths through imports; this list says which files may lift its ban.
+/// A call that is allowed only in the files that `is_allowed` accepts. The linter bans the same
+/// calls and resolves imports; this list says which files may lift its ban.
 struct Restricted {
     word: &'static str,
     is_allowed: fn(&str) -> bool,
@@ -29,9 +29,9 @@ const RESTRICTED: [Restricted; 3] = [
     },
 ];
 
-/// Left by someone who meant to come back; in prose and comments as well.
+/// Notes of unfinished work, which are banned in prose and comments as well.
 const NOTES: [&str; 3] = ["TODO", "FIXME", "XXX"];
-/// In comments too: examples in documentation are code that users copy.
+/// Also checked in comments, because examples in documentation are code that users copy.
 const MACROS: [&str; 3] = ["dbg!", "todo!", "unimplemented!"];
 
 pub(crate) fn check_code(path: &str, source: &Source) -> Vec<Finding> {
@@ -56,7 +56,7 @@ pub(crate) fn check_code(path: &str, source: &Source) -> Vec<Finding> {
     findings
 }
 
-/// For text that is not Rust.
+/// Checks text that is not Rust.
 pub(crate) fn check_prose(path: &str, text: &str) -> Vec<Finding> {
     let found = |(line, number)| {
         NOTES
@@ -80,8 +80,8 @@ fn unfinished(path: &str, line: usize, word: &str) -> Finding {
     )
 }
 
-/// Where blocking work has a bound: the pool's worker, the lane that all else shares, and core's
-/// fall-backs for bodies that met no layer.
+/// The places where blocking work is bounded: the pool's worker, the lane for everything else, and
+/// core's fallbacks for bodies without a layer.
 const BLOCKING: [&str; 4] = [
     "crates/euryale-connection/src/threads.rs",
     "crates/euryale-core/src/body/fall_back.rs",
@@ -89,9 +89,9 @@ const BLOCKING: [&str; 4] = [
     "crates/euryale-core/src/threads/without_layer.rs",
 ];
 
-/// Each has its argument where it is. Four make calls that nothing safe wraps: the map of files
-/// that are sent, the heap, the Python host's `_exit`, and SQLite's snapshots. The others declare,
-/// keep or pass on the promise of `Blob::stable`.
+/// Each file has its argument beside the code. Four make calls that have no safe wrapper: the map
+/// of files that are sent, the heap, the Python host's `_exit`, and SQLite's snapshots. The others
+/// declare, keep or pass on the promise of `Blob::stable`.
 const UNSAFE: [&str; 15] = [
     "crates/euryale-bench/src/serve/euryale.rs",
     "crates/euryale-blob/src/folder.rs",
@@ -118,7 +118,7 @@ fn may_spawn_blocking(path: &str) -> bool {
     is_home || is_trial || file_name(path) == "tests.rs" || is_kit(path)
 }
 
-/// Stricter than the above: a crate's own tests never sleep.
+/// Stricter than the list above: a crate's own tests never sleep.
 fn may_sleep(path: &str) -> bool {
     path.starts_with("tests/") || path.starts_with("examples/") || is_kit(path)
 }

@@ -1,4 +1,4 @@
-//! What each kind of crate may import, and the sheet of them all.
+//! Tests which kinds of crates may be imported, and the table of all crates.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::rules::dependencies::{self, Members};
 use crate::rules::kinds::Kind;
 use crate::workspace::Package;
 
-/// One crate of each kind that takes part in an example, and a program.
+/// One crate of each kind that the example needs, and a program.
 fn members() -> Members<'static> {
     let kinds = [
         ("euryale", Kind::Facade),
