@@ -1,4 +1,4 @@
-//! A transaction on a database that does nothing: what its life costs.
+//! The cost of a transaction on a database that does nothing.
 
 use std::hint::black_box;
 

@@ -22,8 +22,8 @@ impl IntoResponse for Blob {
     }
 }
 
-/// The response that is computed. Needs a `DeferredLayer`, or status and headers are lost: see
-/// [`Deferred`].
+/// The response that is computed. Needs a `DeferredLayer`; without it, status and headers are lost:
+/// see [`Deferred`].
 impl IntoResponse for Deferred {
     fn into_response(self) -> AxumResponse {
         sent(self.into())
@@ -37,8 +37,8 @@ impl IntoResponse for Error {
     }
 }
 
-/// The abort's response, or that of its error. `?` makes an `Abort` of every error, so
-/// `Result<T, Abort>` is what a handler can return.
+/// The abort's response, or that of its error. `?` turns every error into an `Abort`, so handlers
+/// can return `Result<T, Abort>`.
 impl IntoResponse for Abort {
     fn into_response(self) -> AxumResponse {
         sent(Error::from(self).into())

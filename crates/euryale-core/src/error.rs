@@ -81,8 +81,8 @@ impl Error {
         Self::build(SUSPENDED, None, Carried::Pending(pending))
     }
 
-    /// An abort with a response, where only a value can be returned. `RespondLayer` sends the
-    /// response.
+    /// An abort with a response, in a place where only a value can be returned. `RespondLayer`
+    /// sends the response.
     pub fn refused(response: Response) -> Self {
         Self::build(REFUSED, None, Carried::Response(Box::new(response)))
     }
@@ -124,21 +124,22 @@ impl Error {
         self
     }
 
-    /// The same error, met when the request's transaction was over: what it did is done.
-    /// `RespondLayer` then invites nobody to send a request again whose method is not safe.
+    /// The same error, but raised when the request's transaction was over, so that its effects
+    /// remain. `RespondLayer` then does not invite the client to repeat a request whose method is
+    /// not safe.
     #[must_use]
     pub fn after_transaction(mut self) -> Self {
         self.inner.after_transaction = true;
         self
     }
 
-    /// Was it met when the request's transaction was over?
+    /// Returns whether it was raised when the request's transaction was over.
     pub fn is_after_transaction(&self) -> bool {
         self.inner.after_transaction
     }
 
-    /// The same error, with a sentence for the client, which takes the place of the one that its
-    /// code has: which limit was met, and where it is. No internals; those belong in the source.
+    /// The same error, with a sentence for the client that replaces the one of its code: for
+    /// example which limit was exceeded, and its value. No internals; those belong in the source.
     #[must_use]
     pub fn telling(mut self, sentence: impl Into<Cow<'static, str>>) -> Self {
         self.inner.told = Some(sentence.into());
@@ -150,7 +151,8 @@ impl Error {
         self.inner.told.as_deref()
     }
 
-    /// The transaction that met this error wrote, or tried to: the next attempt begins as a writer.
+    /// Marks that the failed transaction has written, or tried to, so that the next attempt begins
+    /// as a writer.
     pub fn wrote(&self) -> bool {
         self.inner.wrote
     }
@@ -160,7 +162,7 @@ impl Error {
         self
     }
 
-    /// What the publisher waits for, if this is a suspension. Taken once.
+    /// Takes what the publisher waits for, if this is a suspension. Returns it only once.
     pub fn take_pending(&mut self) -> Option<Pending> {
         let carried = self
             .inner
@@ -176,7 +178,8 @@ impl Error {
         }
     }
 
-    /// The response that this error carries, if it was an abort with a response. Taken once.
+    /// Takes the response that this error carries, if it was an abort with a response. Returns it
+    /// only once.
     pub fn take_response(&mut self) -> Option<Response> {
         let carried = self
             .inner
@@ -222,7 +225,8 @@ impl From<Infallible> for Error {
 
 impl From<BoxError> for Error {
     /// Converts errors of foreign middleware between our layers (tower's time-outs and buffers box
-    /// errors): one of ours is taken out of its box, and any other has the code [`APPLICATION`].
+    /// errors). Our own errors are taken out of their box, and all others get the code
+    /// [`APPLICATION`].
     fn from(boxed: BoxError) -> Self {
         match boxed.downcast::<Self>() {
             Ok(own) => *own,

@@ -1,4 +1,4 @@
-//! Counters that are always on, one set per stack: they show whether everything was given back.
+//! Counters that are always on, one set per stack: they show whether every resource was returned.
 //!
 //! A [`Ledger`] is a handle to one set of books; clones share it. Core's own counters are in a
 //! [`Books`]. Every other crate declares its [`Book`] beside the code that counts, and gets it
@@ -135,7 +135,7 @@ impl Ledger {
     }
 
     fn each(&self, mut f: impl FnMut(&dyn Book)) {
-        // Other crates' books are read without the lock, because they may do anything.
+        // Books of other crates are read without the lock, because their code may do anything.
         let others = self
             .shared
             .others

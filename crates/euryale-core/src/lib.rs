@@ -13,7 +13,7 @@
 //! | "do not commit" | [`Abort`], [`OrAbort`], [`OrStatus`] |
 //! | the response | [`Body`], [`Blob`], [`Deferred`], [`BodyWriter`](body::BodyWriter) |
 //! | a failure | [`Error`], [`Code`](error::Code) |
-//! | the accounts that show whether everything was returned | [`Ledger`] |
+//! | the counters that show whether everything was returned | [`Ledger`] |
 //!
 //! | module | contents |
 //! |---|---|

@@ -1,6 +1,6 @@
-//! The view of a pool for operators and balancers: its status, its bounds, and its end.
+//! The interface of a pool for operators and balancers: its status, its bounds, and its end.
 //!
-//! A pool has the type of its database. [`PoolControl`] has none, so pages for operators, agents of
+//! A pool's type names its database. [`PoolControl`] does not, so pages for operators, agents of
 //! balancers and consoles take any pool as `&dyn PoolControl`. A program that chooses its database
 //! at run time keeps its pool as an `Arc<dyn PoolControl>`, which is a [`PoolControl`] too.
 
@@ -18,7 +18,7 @@ use crate::transaction::Phase;
 /// Only the future of [`close`](Self::close) waits: everything else may be called on a runtime
 /// thread while every worker is stuck.
 pub trait PoolControl: Send + Sync {
-    /// The pool at this moment.
+    /// The pool's status at this moment.
     fn status(&self) -> Status;
 
     /// The jobs that have waited longest, the oldest first, at most `most` of them.
@@ -101,8 +101,8 @@ pub type Closing = Pin<Box<dyn Future<Output = Result<(), StillBusy>> + Send>>;
 pub struct Status {
     /// The maximum number of connections.
     pub cap: usize,
-    /// Permits that are out: jobs that run, and workers about to start or to end, or closing an
-    /// idle connection.
+    /// Permits in use: by running jobs, and by workers that are about to start or end, or are
+    /// closing an idle connection.
     pub running: usize,
     /// The number of jobs that wait.
     pub queued: usize,
@@ -117,14 +117,14 @@ pub struct Status {
     pub is_closed: bool,
 }
 
-/// A job that runs, and so holds a worker, a permit and, if it asked for one, a connection.
+/// A running job. It holds a worker, a permit and, if it asked for one, a connection.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Holder {
     /// The name of its lane; `None` for the default lane.
     pub lane: Option<Arc<str>>,
-    /// The route of its request, if the router named one ([`Route`]). Jobs that are
-    /// no publications have none.
+    /// The route of its request, if the router named one ([`Route`]). Jobs that are not
+    /// publications have no route.
     pub route: Option<Route>,
     /// The number of this attempt among those of its request, from 1; grows with each conflict.
     pub attempt: u32,
@@ -136,7 +136,7 @@ pub struct Holder {
     pub age: Duration,
     /// How long it was queued before that.
     pub waited: Duration,
-    /// Nobody waits for it any more: its client has left, or was answered at the deadline.
+    /// Its client has disconnected, or was answered at the deadline.
     pub is_abandoned: bool,
 }
 

@@ -1,8 +1,8 @@
-//! Threads for work that blocks, and tasks that yield.
+//! Threads for blocking work, and tasks that yield.
 //!
-//! A [`BlockingLane`] runs one kind of work in a bounded number of blocking threads. [`Work`] is
-//! what a body gives to such a lane, through [`RunBlocking`]. A [`Stint`] is for the other side: a
-//! task on the runtime that would never return `Pending`.
+//! A [`BlockingLane`] runs one kind of work in a bounded number of blocking threads. Bodies hand
+//! their [`Work`] to such a lane through [`RunBlocking`]. A [`Stint`] is for tasks on the runtime
+//! that would never return `Pending`.
 
 mod lane;
 mod stint;

@@ -1,4 +1,4 @@
-//! Transactions: their life, the store that they belong to, and the pool's side of them.
+//! Transactions: their life, their store, and the pool's part in them.
 //!
 //! | for | type |
 //! |---|---|
@@ -45,11 +45,11 @@ use crate::error::{Abort, BoxError, Error, PanicMessage};
 /// One transaction, lent to a publisher for one publication.
 ///
 /// It connects and begins at the first [`connection`](Transaction::connection); a publisher that
-/// never asks costs no connection. It is committed when the publisher returns `Ok` and nothing
-/// refuses:
+/// never asks costs no connection. It is committed when the publisher returns `Ok` and no gate,
+/// hook or vote refuses:
 ///
 /// `publish · gates · before-commit hooks · votes · commit · finish · after hooks`, and only then
-/// the lease goes back.
+/// the lease is returned.
 ///
 /// Hooks belong to the attempt: those of an aborted one are dropped with it.
 pub struct Transaction<'a, D: Database> {
@@ -99,9 +99,9 @@ impl<'a, D: Database> Transaction<'a, D> {
     /// The connection, in a transaction: opened and begun at the first call.
     ///
     /// # Errors
-    /// [`Unavailable`], when it cannot be opened or begun. A publisher passes it on with `?`: 503,
-    /// or another attempt when the database calls it a conflict. Also when the transaction was
-    /// stopped ([`Stopped`]): it can no longer commit.
+    /// [`Unavailable`], when it cannot be opened or begun. A publisher passes it on with `?`: it is
+    /// answered with 503, or attempted again if the database calls it a conflict. Also when the
+    /// transaction was stopped ([`Stopped`]), because it can no longer commit.
     pub fn connection(&mut self) -> Result<&mut D::Connection, Unavailable> {
         if self.begun {
             self.lease.go_on().map_err(Unavailable::begin)?;
@@ -247,10 +247,11 @@ impl<'a, D: Database> Transaction<'a, D> {
     /// Spawns `future` on the runtime once this transaction has committed; never when it is aborted
     /// or in doubt.
     ///
-    /// It is in memory only: a crash, or the end of the process before the task's, loses it. Write
+    /// The task exists only in memory: it is lost if the process crashes or ends before it. Write
     /// anything that must not be lost into the database, in this transaction. It runs in the span
-    /// in which it was made, without a deadline and without a client: bound it. It is counted while
-    /// it runs, and the pool waits for it when it is closed. A panic is logged and counted.
+    /// in which it was made, without a deadline and without a client, so limit its time. It is
+    /// counted while it runs, and the pool waits for it when it is closed. A panic is logged and
+    /// counted.
     ///
     /// ```
     /// # use euryale_core::{Abort, Database, Transaction};
@@ -267,13 +268,13 @@ impl<'a, D: Database> Transaction<'a, D> {
         self.tasks.push(wait::task(self.lease.ledger(), future));
     }
 
-    /// Waits in this worker, for at most `within`, for a future that the runtime's other threads
-    /// drive.
+    /// Waits in this worker, for at most `within`, for a future whose events the runtime's other
+    /// threads drive.
     ///
-    /// The lease is held all that time, which a promise or a deferred response avoids. Use it for
-    /// calls that take milliseconds, or whose result must be known before the commit. The future is
-    /// polled in this thread, in the span of the request, and may borrow from the publisher. It is
-    /// a method of the transaction because only a worker may block.
+    /// The lease is held during that time, which a promise or a deferred response avoids. Use it
+    /// for calls that take milliseconds, or whose result must be known before the commit. The
+    /// future is polled in this thread, in the span of the request, and may borrow from the
+    /// publisher. It is a method of the transaction because only a worker may block.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -288,10 +289,10 @@ impl<'a, D: Database> Transaction<'a, D> {
     /// ```
     ///
     /// # Errors
-    /// With the code [`ELAPSED`](crate::error::ELAPSED), when the future was not ready in time. A
-    /// future that itself waits for a permit of a pool ends with
-    /// [`WOULD_DEADLOCK`](crate::error::WOULD_DEADLOCK) in its own result, at once; when it waits
-    /// for another task that does, `within` is what ends the wait.
+    /// With the code [`ELAPSED`](crate::error::ELAPSED), if the future was not ready in time. A
+    /// future that waits for a permit of a pool itself ends at once, with
+    /// [`WOULD_DEADLOCK`](crate::error::WOULD_DEADLOCK) in its own result. If it waits for another
+    /// task that waits for a permit, only `within` ends the wait.
     #[doc(alias = "AsyncToSync")]
     pub fn block_on<F: Future>(&self, within: Duration, future: F) -> Result<F::Output, Error> {
         wait::block_on(within, future)
@@ -308,8 +309,8 @@ impl<'a, D: Database> Transaction<'a, D> {
         self.participants.push(Box::new(participant));
     }
 
-    /// Returns whether the client has gone. A long computation may stop then; by default the
-    /// transaction is committed anyway.
+    /// Returns whether the client has disconnected. A long computation may then stop; by default
+    /// the transaction is committed anyway.
     pub fn client_is_gone(&self) -> bool {
         self.lease.client_is_gone()
     }

@@ -1,4 +1,4 @@
-//! Commits whose answer was lost: another connection asks what became of them.
+//! Commits whose answer was lost: another connection finds out their outcome.
 
 use euryale_core::error::{CONFLICT, IN_DOUBT, UNAVAILABLE};
 use euryale_core::transaction::{
@@ -57,7 +57,7 @@ fn a_commit_whose_answer_was_lost_ends_as_the_database_says() {
         let mut lender = Lender::new(database.clone());
         database.settle_as(settled);
         database.script(Step::Commit, [fault]);
-        // The server is away for a moment, and breaks off once more.
+        // The server is unreachable for a moment, and breaks the connection once more.
         database.script(Step::Connect, [Succeed, Fail(Fault::Other), Succeed]);
         database.fail_to_settle(1);
         let code = write(&mut lender, &database)

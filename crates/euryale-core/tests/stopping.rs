@@ -78,7 +78,7 @@ fn each_reason_has_its_answer() {
     }
 }
 
-/// Whatever a publisher makes of the error: its own error, a conflict, a suspension.
+/// The ways in which a publisher may handle the error: its own error, a conflict, a suspension.
 #[test]
 fn what_was_stopped_is_not_tried_again() {
     let ends: [fn() -> Abort; 3] = [

@@ -1,4 +1,4 @@
-//! What a transaction spawns.
+//! Tasks that a transaction spawns.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -54,7 +54,7 @@ impl Bench {
         self.run_as(writing(), f)
     }
 
-    /// Runs a transaction that uses everything, so that its whole story is told.
+    /// Runs a transaction that uses everything, so that all of its events are recorded.
     fn full(
         &mut self,
         end: impl FnOnce(&mut Tx<'_>) -> Result<&'static str, Abort>,
@@ -428,7 +428,7 @@ fn who_says_too_late_that_it_will_write_is_published_again() {
     assert_eq!((error.code(), error.wrote()), (CONFLICT, true));
     assert_eq!(bench.database.story(), "connect · begin read · abort");
 
-    // As the layers outside do it: the request's history makes its next attempt a writer.
+    // As the outer layers do it: the request's history makes its next attempt a writer.
     let history = History::default().after_conflict(error.wrote());
     let access = history.access(&http::Method::GET);
     bench
@@ -489,7 +489,7 @@ fn what_a_writer_said_outlives_its_attempt() {
     assert!(suspended.unwrap_err().wrote(), "between two passes, too");
     let unsaid = Bench::new().run_as(reading(), |_| Err::<(), _>(TestError(Fault::Other).into()));
     assert!(!unsaid.unwrap_err().wrote());
-    // One that wrote before is a writer for good, whatever this attempt did.
+    // A request that has written before stays a writer, whatever this attempt did.
     let wrote = Attempt::new(History::default().after_conflict(true).after_suspension());
     let error = Bench::new().run_as(TransactionOptions::new(wrote, Access::Write), |_| {
         Err::<(), _>(TestError(Fault::Conflict).into())

@@ -43,7 +43,7 @@ pub struct Blob {
     stable: bool,
     coding: Option<&'static str>,
     media_type: Option<HeaderValue>,
-    // Kept until the last clone of the blob is dropped, and dropped after its file.
+    // A value that is kept until the last clone of the blob is dropped, and dropped after its file.
     counted: Option<Arc<GaugeGuard>>,
     kept: Option<Kept>,
 }
@@ -83,17 +83,17 @@ impl Blob {
     /// you: from files in a folder of the program's own, and from unnamed files.
     ///
     /// # Safety
-    /// A server maps the file, and the chunks of the blob's body are [`Bytes`] that lie in the map.
-    /// Bytes that change while Rust reads them are undefined behaviour, and reading a page beyond
-    /// the end of a truncated file kills the process (SIGBUS). So one of these must hold for as
+    /// A server maps the file into memory, and the chunks of the blob's body are [`Bytes`] in that
+    /// map. Bytes that change while Rust reads them are undefined behaviour, and reading a page
+    /// beyond the end of a truncated file kills the process (SIGBUS). So one of these must hold as
     /// long as there is a clone, a part or a body of the blob:
     ///
-    /// * **Nobody changes the file in place.** Neither this process nor another writes to it or
+    /// * **The file is never changed in place.** Neither this process nor another writes to it or
     ///   truncates it. It may be renamed, deleted, or replaced by a rename.
-    /// * **Nobody reads the bytes.** They are passed on by address only, to a socket that hands the
-    ///   file to `sendfile(2)`. This holds in a host whose whole stack is ours, with hyper: no
-    ///   layer reads the chunks of a file, and over HTTP/2 and TLS they are read into memory and do
-    ///   not lie in a map. Middleware that looks at bodies breaks it.
+    /// * **The bytes are never read.** They are only passed on by address, to a socket that hands
+    ///   the file to `sendfile(2)`. This holds in a host whose whole stack is ours, with hyper: no
+    ///   layer reads the chunks of a file, and over HTTP/2 and TLS they are read into memory and
+    ///   not mapped. Middleware that looks at bodies breaks this promise.
     ///
     /// # Errors
     /// As for [`new`](Blob::new).
@@ -111,8 +111,8 @@ impl Blob {
     /// as from a `tokio::fs::File`.
     ///
     /// # Safety
-    /// As for [`stable`](Self::stable): nobody changes the file in place, or nobody reads the
-    /// bytes.
+    /// As for [`stable`](Self::stable): the file is never changed in place, or the bytes are never
+    /// read.
     #[expect(
         unsafe_code,
         reason = "only the caller knows who changes or reads the file"
@@ -178,10 +178,10 @@ impl Blob {
         }
     }
 
-    /// Brings all of it into the system's page cache, as far as the file goes: for a part of a file
-    /// that is about to be sent. Blocks for as long as the disk does. It is read, not only
-    /// requested with `fadvise`: Linux would bring it in as pages of the smallest size, each of
-    /// which makes sending more expensive.
+    /// Reads all of it into the system's page cache, as far as the file goes: for a part of a file
+    /// that is about to be sent. Blocks until the disk has delivered it. It is read, not only
+    /// requested with `fadvise`, because Linux would then load pages of the smallest size, which
+    /// make sending more expensive.
     ///
     /// # Errors
     /// The system's.
@@ -208,17 +208,17 @@ impl Blob {
         Ok(())
     }
 
-    /// The file. Others may be reading it: use `read_at`, never its position.
+    /// The file. Other readers may share it, so use `read_at`, never its position.
     pub fn file(&self) -> &File {
         &self.file
     }
 
-    /// Where the blob begins in its file, in bytes.
+    /// The offset in the file at which the blob begins, in bytes.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// How long it is, in bytes.
+    /// Its length in bytes.
     pub fn len(&self) -> u64 {
         self.len
     }
@@ -233,8 +233,8 @@ impl Blob {
         self.modified
     }
 
-    /// Returns whether its bytes may be handed out as they are in the file, because of one of the
-    /// two promises of [`stable`](Self::stable).
+    /// Returns whether its bytes may be handed out directly from a map of the file, because of one
+    /// of the two promises of [`stable`](Self::stable).
     pub fn is_stable(&self) -> bool {
         self.stable
     }
@@ -244,7 +244,7 @@ impl Blob {
         self.coding
     }
 
-    /// The media type that it was given by [`typed`](Self::typed).
+    /// The media type that [`typed`](Self::typed) has set.
     pub fn media_type(&self) -> Option<&HeaderValue> {
         self.media_type.as_ref()
     }
@@ -276,9 +276,9 @@ impl Blob {
 impl TryFrom<tokio::fs::File> for Blob {
     type Error = io::Error;
 
-    /// A blob of the same descriptor. Others may change the file, so `sendfile` does not send it:
-    /// see [`assume_stable`](Blob::assume_stable). Errors as for [`new`](Blob::new), and
-    /// `ResourceBusy` while an operation on the file is running: flush it first.
+    /// A blob with the same descriptor. The file might change, so it is not sent by `sendfile`: see
+    /// [`assume_stable`](Blob::assume_stable). Errors as for [`new`](Blob::new), and `ResourceBusy`
+    /// while an operation on the file is running: flush it first.
     fn try_from(file: tokio::fs::File) -> io::Result<Self> {
         let file = file
             .try_into_std()
@@ -296,9 +296,10 @@ impl fmt::Debug for Kept {
     }
 }
 
-/// How the bytes of a blob are read, when its body is sent.
+/// The way in which the bytes of a blob are read when its body is sent.
 ///
-/// A blob's body can read itself. A layer with a better way puts it into the [`BlobHandle`].
+/// A blob's body can read its file by itself. A layer with a better way sets it in the
+/// [`BlobHandle`].
 pub trait ReadBlob: Send + Sync + 'static {
     /// Begins with `blob`, which is not empty. Called in the body's first poll.
     fn read(&self, blob: Blob) -> Box<dyn BlobChunks>;
@@ -310,7 +311,7 @@ pub trait BlobChunks: Send + 'static {
     /// an error.
     ///
     /// # Errors
-    /// It cannot be read, or ends too early: the peer must not mistake a part for the whole.
+    /// It cannot be read, or ends too early. The peer must not mistake a part for the whole.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>>;
 }
 
@@ -355,7 +356,7 @@ impl BlobHandle {
         self.take_content().map(|content| content.blob)
     }
 
-    /// The blob, if nothing took it. The body keeps it.
+    /// The blob, unless it was taken. The body keeps it.
     pub fn blob(&self) -> Option<Blob> {
         let mut found = None;
         self.content
@@ -363,8 +364,8 @@ impl BlobHandle {
         found
     }
 
-    /// Lets `reader` read the body, instead of the previous reader. Changes nothing if the blob was
-    /// taken, or the body polled.
+    /// Makes `reader` read the body, instead of the previous reader. Has no effect if the blob was
+    /// taken or the body was polled.
     pub fn read_by(&self, reader: Arc<dyn ReadBlob>) {
         // The previous value is dropped outside the lock.
         let mut reader = Some(reader);

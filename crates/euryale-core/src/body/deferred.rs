@@ -15,7 +15,7 @@ use crate::error::{BoxError, CatchPanic, drop_quietly};
 use crate::request::Response;
 use crate::threads::{Done, RunBlocking, Work};
 
-/// A response that is still being computed, after the worker is free.
+/// A response that is still being computed after the worker has been released.
 ///
 /// A `DeferredLayer` waits for it before it sends a head, so that status, type and length are
 /// right. Without that layer the body waits by itself; the head is gone by then, so a status other
@@ -81,8 +81,8 @@ impl Deferred {
         !matches!(self.way, Way::Future(_))
     }
 
-    /// If it needs a thread, lets `runner` run it, instead of the previous runner. Changes nothing
-    /// if it is running.
+    /// If it needs a thread, makes `runner` run it, instead of the previous runner. Has no effect
+    /// once it is running.
     pub fn run_by(&mut self, by: Arc<dyn RunBlocking>) {
         if let Way::Blocking { runner, .. } = &mut self.way {
             *runner = Some(by);
@@ -113,7 +113,7 @@ impl Future for Deferred {
 }
 
 impl From<Deferred> for Response {
-    /// The body and its handle; status and headers come with the response that is computed.
+    /// The body and its handle. Status and headers come from the computed response.
     fn from(deferred: Deferred) -> Self {
         let deferred = TakeOnce::new(deferred);
         let mut response = Self::new(Body::from(deferred.clone()));
@@ -126,7 +126,7 @@ impl From<Deferred> for Response {
 
 impl Drop for Deferred {
     fn drop(&mut self) {
-        // Dropped elsewhere, because the task of a departed client may serve other clients.
+        // Dropped elsewhere, because this task may also serve other clients.
         let ended = Way::Blocking {
             start: None,
             runner: None,

@@ -14,7 +14,7 @@ pub use self::reserve::Reserve;
 use crate::error::Seldom;
 use crate::ledger::Ledger;
 
-/// A budget of descriptors for the files that all requests of a program have open at a time.
+/// A budget of descriptors for the files that all requests of a program have open at the same time.
 ///
 /// Clones share one budget. Code that opens a file on behalf of a request takes a [`Descriptor`]
 /// first and holds it until the file is closed; [`Blob::counted`](crate::body::Blob::counted) ties
@@ -23,8 +23,8 @@ use crate::ledger::Ledger;
 /// requests never use up the descriptors that sockets, connections and operators need, and no call
 /// in an unexpected place fails with `EMFILE`.
 ///
-/// Nothing waits for the budget: a request that waits for a descriptor while it holds others could
-/// wait for itself.
+/// The budget never makes a request wait: a request that holds descriptors and waits for another
+/// one could wait for itself.
 ///
 /// ```
 /// use euryale_core::body::Descriptors;
@@ -67,8 +67,8 @@ impl Descriptors {
         }
     }
 
-    /// Changes the budget to `most` descriptors. If more than that are taken, they stay taken, and
-    /// no more are given out until enough have been returned.
+    /// Changes the budget to `most` descriptors. If more are taken, they stay taken, and no more
+    /// are handed out until enough have been returned.
     pub fn allow(&self, most: usize) {
         self.shared.most.store(most, Relaxed);
         self.shared.show(most);

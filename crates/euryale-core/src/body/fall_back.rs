@@ -1,5 +1,5 @@
-//! Reads a blob that met no layer: `pread` of at most 64 KiB in `spawn_blocking`, one in flight per
-//! body.
+//! Reads a blob for which there is no layer: `pread` of at most 64 KiB in `spawn_blocking`, one at
+//! a time for each body.
 
 use std::future::Future;
 use std::io;
@@ -13,10 +13,10 @@ use tokio::task::JoinHandle;
 
 use crate::body::{Blob, BlobChunks};
 
-/// How much is read at a time.
+/// The number of bytes that are read at a time.
 const CHUNK: u64 = 64 << 10;
 
-/// A blob that met no layer, being read.
+/// A blob without a layer that is being read.
 pub(crate) struct FallBack {
     blob: Blob,
     sent: u64,

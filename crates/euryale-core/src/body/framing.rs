@@ -1,5 +1,4 @@
-//! Header fields that application code must not set: the framing of its response, and orders to a
-//! proxy.
+//! Header fields that application code must not set: those for framing, and commands for a proxy.
 
 use http::{HeaderMap, HeaderName, StatusCode};
 

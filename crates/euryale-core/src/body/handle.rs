@@ -1,4 +1,4 @@
-//! A value that a body and a handle in the response's extensions share until one of them takes it.
+//! A value shared by a body and a handle in the response's extensions, until one of them takes it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

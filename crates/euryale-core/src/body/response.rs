@@ -81,7 +81,7 @@ impl Body {
         }
     }
 
-    /// A response that is computed after the transaction, when the worker is free.
+    /// A response that is computed after the transaction, without holding the worker.
     pub fn deferred<F, E>(future: F) -> Self
     where
         F: Future<Output = Result<Response, E>> + Send + 'static,
@@ -217,7 +217,7 @@ impl Body {
                 }
             }
             Kind::Full(_) | Kind::Boxed(_) | Kind::HeadOnly(_) => {}
-            // Polled already.
+            // The body was polled already.
             Kind::Blob(_) | Kind::Deferred(_) => {}
         }
     }
@@ -255,7 +255,7 @@ impl http_body::Body for Body {
             Kind::Deferred(_) => false,
             Kind::Writer(writer) => writer.is_ended(),
             Kind::Boxed(body) => body.is_end_stream(),
-            // hyper would write the length 0 of an ended body.
+            // hyper would write a length of 0 for an ended body.
             Kind::HeadOnly(_) => false,
         }
     }
@@ -412,7 +412,7 @@ impl From<Body> for Response {
 }
 
 impl From<Blob> for Response {
-    /// As of a [`Body`] of this blob.
+    /// The same as for a [`Body`] of this blob.
     fn from(blob: Blob) -> Self {
         Body::from(blob).into()
     }

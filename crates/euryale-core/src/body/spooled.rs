@@ -21,11 +21,12 @@ use crate::body::{Blob, Body};
 
 /// A complete request body, in memory or in a file. Synchronous to read, cheap to clone.
 ///
-/// A clone reads from the beginning, however much was read of the original, so a request that is
-/// published again has its whole body. Reading a file blocks, as application code in a worker may.
+/// A clone starts at the beginning, however much of the original was read, so a request that is
+/// published again has its whole body. Reading a file blocks, which application code in a worker
+/// may do.
 ///
-/// It is not an `http_body::Body`: one value, read by both `Read` and polls, would have two
-/// positions, and the first way blocks the second one's thread. Code that reads asynchronously
+/// It is not an `http_body::Body`, because a value that is read by both `Read` and polls would have
+/// two positions, and `Read` would block the thread that polls. Code that reads asynchronously
 /// inside `Spool`, such as an axum router or middleware, turns it into a [`Body`], without a copy:
 /// `.map_request(|request: Request| request.map(Body::from))`.
 ///
@@ -206,7 +207,7 @@ impl SpooledBody {
         blob.kept::<Self>().cloned()
     }
 
-    /// All of it in memory, without a copy if it is there already.
+    /// Returns all of it in memory, without a copy if it is in memory already.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -324,7 +325,7 @@ impl From<Vec<u8>> for SpooledBody {
 }
 
 impl From<SpooledBody> for Body {
-    /// The same bytes, for asynchronous reading. A file is still counted, and closed off the
+    /// The same bytes, for asynchronous reading. A file is still counted, and closed outside the
     /// runtime's threads.
     fn from(body: SpooledBody) -> Self {
         match &body.content {

@@ -18,7 +18,7 @@ pub(crate) struct Window {
 
 #[derive(Default)]
 struct Unsent {
-    /// Whole pieces, in order, and after them the piece that collects small writes.
+    /// Complete pieces, in order, followed by the piece that collects small writes.
     pieces: VecDeque<Bytes>,
     tail: BytesMut,
     len: usize,
@@ -108,7 +108,7 @@ impl Window {
         }
     }
 
-    /// The next piece. Pending without one, even if there will never be one.
+    /// The next piece. Pending if there is none, even if there will never be one.
     pub(crate) fn poll_piece(&self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         let mut state = self.lock();
         let piece = match state.pieces.pop_front() {
@@ -126,7 +126,7 @@ impl Window {
         Poll::Ready(Ok(piece))
     }
 
-    /// Nobody will read any more.
+    /// The reader is gone.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         let left = Unsent {

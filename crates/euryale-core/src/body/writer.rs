@@ -103,7 +103,7 @@ impl WriterHandle {
         }
     }
 
-    /// Lets `runner` run it, instead of the previous runner. None of the methods changes anything
+    /// Makes `runner` run it, instead of the previous runner. None of the methods has an effect
     /// once the body was polled.
     pub fn run_by(&self, runner: Arc<dyn RunBlocking>) {
         // The previous value is dropped outside the lock.
@@ -112,12 +112,12 @@ impl WriterHandle {
             .update(|content| std::mem::swap(&mut content.runner, &mut runner));
     }
 
-    /// How many bytes may wait to be sent; at least 1. Default: 64 KiB.
+    /// Sets the number of bytes that may wait to be sent, at least 1. Default: 64 KiB.
     pub fn window(&self, bytes: usize) {
         self.content.update(|content| content.window = bytes);
     }
 
-    /// How long the client may read nothing while the window is full. Default: 60 s.
+    /// Sets how long the client may read nothing while the window is full. Default: 60 s.
     pub fn stall(&self, time: Duration) {
         self.content.update(|content| content.stall = time);
     }
@@ -243,12 +243,13 @@ impl WriterBody {
 enum Measured {
     Send(Bytes),
     Wait,
-    /// The end, and the bytes that were kept until then.
+    /// Ends the body, and sends the bytes that were kept until then.
     End(Option<Bytes>),
 }
 
-/// The action for a piece, or for the end. A client that knows the length takes that number of
-/// bytes for the whole body, so the last of them are sent only when nothing can fail any more.
+/// Decides what to do with a piece, or with the end. A client that knows the length takes that
+/// number of bytes for the whole body, so the last of them are sent only when nothing can fail any
+/// more.
 fn measured(
     piece: Option<Bytes>,
     announced: &mut Option<Announced>,
@@ -294,7 +295,7 @@ impl fmt::Display for WrongLength {
 impl StdError for WrongLength {}
 
 fn start(handle: &WriterHandle) -> Result<Sending, BoxError> {
-    // Only the body takes it, and there is only one.
+    // Only the body takes it, and there is only one body.
     let unstarted = handle
         .content
         .take()
@@ -335,7 +336,7 @@ impl Sending {
             let ended = ready!(Pin::new(done).poll(cx));
             self.done = None;
             match ended {
-                // What it wrote between the two checks is visible now.
+                // Bytes that it wrote between the two checks are visible now.
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return Poll::Ready(Some(Err(self.failed(error)))),
                 Err(error) => return Poll::Ready(Some(Err(self.failed(error)))),

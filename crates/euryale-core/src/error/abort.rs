@@ -48,8 +48,8 @@ impl Abort {
         Self::response(response)
     }
 
-    /// Rolls back because of `error`, which is logged and answered 500, or retried if the database
-    /// calls it a conflict.
+    /// Rolls back because of `error`, which is logged and answered with 500, or retried if the
+    /// database calls it a conflict.
     pub fn error(error: impl Into<BoxError>) -> Self {
         Self {
             reason: Reason::Error(error.into()),
@@ -84,8 +84,8 @@ impl fmt::Debug for Abort {
     }
 }
 
-/// A value that the publisher needs is missing. It leaves the worker inside an [`Abort`], with the
-/// work that an outer layer has to do before the request is published again.
+/// A value that the publisher needs is missing. It is returned from the worker inside an [`Abort`],
+/// with the work that an outer layer has to do before the request is published again.
 ///
 /// Made by a promise layer, and opaque to all others.
 pub struct Pending {
@@ -93,7 +93,7 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Carries `asked` out of the worker, to the layer that knows the type.
+    /// Carries `asked` out of the worker, to the layer that expects this type.
     pub fn new(asked: impl Any + Send) -> Self {
         Self {
             asked: Box::new(asked),

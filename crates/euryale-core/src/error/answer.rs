@@ -1,4 +1,5 @@
-//! An error as a response, and back: where only responses pass, a router's handlers for one.
+//! Converts errors to responses and back, for places where only responses can pass, such as a
+//! router's handlers.
 
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
@@ -9,16 +10,16 @@ use crate::body::{Body, TakeOnce};
 use crate::request::Response;
 
 impl Error {
-    /// The error of a service, or the one that `Response::from(error)` has left in a response.
-    /// Trusted only while the response still has the error's status.
+    /// Returns the error of a service, or the one that `Response::from(error)` has left in a
+    /// response. The latter counts only while the response still has the error's status.
     ///
-    /// Stands between a layer of ours and a router of axum's, whose own error is `Infallible`:
-    /// `ServiceBuilder::map_result(Error::raise)`. So a conflict that a handler met is retried, and
-    /// what it asked for is resolved. `RespondLayer` does it by itself.
+    /// For use between one of our layers and an axum router, whose own error is `Infallible`:
+    /// `ServiceBuilder::map_result(Error::raise)`. So a conflict in a handler is retried, and a
+    /// promise that it asked for is resolved. `RespondLayer` does this by itself.
     ///
-    /// Middleware from axum's `from_fn` takes no errors. Below it
-    /// `HandleErrorLayer::new(async |error: Error| error)` makes responses of them, and this above
-    /// it errors again.
+    /// Middleware from axum's `from_fn` takes no errors. Inside it, `HandleErrorLayer::new(async
+    /// |error: Error| error)` turns them into responses, and outside it, this function turns them
+    /// into errors again.
     ///
     /// # Errors
     /// That error.
@@ -35,19 +36,19 @@ impl Error {
         };
         match unlogged.0.take_if(|error| error.class().status() == status) {
             Some(error) => Err(error),
-            // Somebody has made another answer of it. It is logged now.
+            // Other code has replaced the response. The error is logged now, when it is dropped.
             None => Ok(response),
         }
     }
 }
 
 impl From<Error> for Response {
-    /// For a place where no `RespondLayer` answers: status, Retry-After and a problem in JSON (RFC
-    /// 9457); or the response that the error carries. It says nothing about the inside.
+    /// For places without a `RespondLayer`: the status, Retry-After and a problem in JSON (RFC
+    /// 9457), or the response that the error carries. It contains no internals.
     ///
-    /// The error itself is in the response's extensions, and its [`Code`](super::Code) beside it. A
-    /// layer outside takes it by [`Error::raise`]; if none does, it is logged when the response has
-    /// gone.
+    /// The error itself and its [`Code`](super::Code) are in the response's extensions. An outer
+    /// layer can take the error by [`Error::raise`]; if none does, it is logged when the response
+    /// is dropped.
     fn from(mut error: Error) -> Self {
         if let Some(response) = error.take_response() {
             return response;
@@ -67,8 +68,8 @@ impl From<Error> for Response {
             HeaderValue::from_static("application/problem+json"),
         );
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        // The method is not known here, so nobody is invited to do again what may be done (RFC 9110
-        // §9.2.2).
+        // The method is not known here, so the client is not invited to repeat a request that may
+        // have been carried out (RFC 9110 §9.2.2).
         if let Some(after) = class
             .retry_after()
             .filter(|_| !error.is_after_transaction())
@@ -84,7 +85,7 @@ impl From<Error> for Response {
 }
 
 impl From<Abort> for Error {
-    /// What is left of an abort where there is no transaction to roll back.
+    /// The response of an abort outside of a transaction.
     fn from(abort: Abort) -> Self {
         match abort.reason {
             Reason::Error(error) => error.into(),
@@ -94,7 +95,7 @@ impl From<Abort> for Error {
     }
 }
 
-/// Stands in the extensions of a response that was made of an error.
+/// The error in the extensions of a response that was made from it.
 #[derive(Clone)]
 struct Untold(TakeOnce<Unlogged>);
 
@@ -105,7 +106,7 @@ impl Drop for Unlogged {
         let Some(error) = self.0.take() else { return };
         let cause = ErrorChain::new(&error);
         match error.code().level() {
-            // Counted in the ledger, and many at once when there are any.
+            // They are counted in the ledger, and there are usually many at once.
             Level::Overload => tracing::debug!("overloaded: {cause}"),
             Level::Info => tracing::info!("request failed: {cause}"),
             Level::Warn => tracing::warn!("request failed: {cause}"),

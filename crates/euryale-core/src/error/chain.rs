@@ -1,4 +1,4 @@
-//! Finds one of our errors inside the wrappers of middleware.
+//! Finds our errors inside the wrappers of middleware.
 
 use std::error::Error as StdError;
 use std::io;
@@ -6,8 +6,9 @@ use std::io;
 use super::{BoxError, Code, Error};
 
 impl Error {
-    /// Converts the error of a body. If an [`Error`] is anywhere in its chain of sources, the
-    /// result has that one's code and sentence for the client; otherwise its code is `otherwise`.
+    /// Converts the error of a body. If there is an [`Error`] anywhere in its chain of sources, the
+    /// result has the code and the sentence for the client of that error; otherwise its code is
+    /// `otherwise`.
     ///
     /// Middleware wraps the errors of bodies: behind an axum `Router` each is inside an
     /// `axum::Error`, and a reader puts it into an [`io::Error`]. The wrapper becomes the source.

@@ -24,7 +24,7 @@ pub enum Class {
     TooLarge,
     /// The request stopped arriving: 408. The client may send it again.
     Stalled,
-    /// There is no room left for what the request brings or writes: 507.
+    /// There is no room left for the data that the request brings or writes: 507.
     NoRoom,
     /// The answer needs more steps than the server allows: 508.
     TooManySteps,

@@ -1,4 +1,4 @@
-//! What happened: an open list, to which every crate adds its own.
+//! Error codes: an open list, to which every crate adds its own.
 
 use std::fmt;
 
@@ -54,14 +54,14 @@ pub struct Code {
 /// How an error is logged, once it becomes a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Level {
-    /// Load that the server refuses. There are many such errors at once, and the ledger counts
-    /// them: `RespondLayer` logs at most one a second, as a warning.
+    /// Load that the server refuses. Many such errors occur at once, and the ledger counts them:
+    /// `RespondLayer` logs at most one a second, as a warning.
     Overload,
     /// Caused by the client, or expected: INFO.
     Info,
     /// A limit that worked as it should: WARN.
     Warn,
-    /// Somebody should look at it: ERROR.
+    /// An operator should look at it: ERROR.
     Error,
 }
 

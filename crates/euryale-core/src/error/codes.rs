@@ -1,4 +1,4 @@
-//! The codes of core: of the life of a transaction, and of what several layers raise.
+//! The codes of core: those of a transaction's life, and those that several layers raise.
 
 use super::{Class, Code, Level};
 
@@ -6,7 +6,7 @@ use super::{Class, Code, Level};
 pub const CLOSED: Code =
     Code::new(Class::Unavailable, "core.closed", "the pool is closed").logged_at(Level::Info);
 
-/// There is no thread to run the job on: the system refuses one, or the runtime is gone (503).
+/// There is no thread for the job: the system refuses one, or the runtime is gone (503).
 pub const NO_WORKER: Code = Code::new(
     Class::Unavailable,
     "core.no_worker",
@@ -20,8 +20,8 @@ pub const UNAVAILABLE: Code = Code::new(
     "the database is unavailable",
 );
 
-/// A conflict with another transaction; attempted again by a
-/// [`ConflictRule`](crate::transaction::ConflictRule), and otherwise 503.
+/// A conflict with another transaction. A [`ConflictRule`](crate::transaction::ConflictRule)
+/// attempts it again; otherwise it is answered with 503.
 ///
 /// The database decides what a conflict is
 /// ([`Fault::Conflict`](crate::transaction::Fault::Conflict)), and no transaction ends in one after
@@ -50,18 +50,18 @@ pub const PUBLISH_ELAPSED: Code = Code::new(
     "core.publish_elapsed",
     "publishing took too long",
 )
-// It will not commit any more. Others that are answered 504 may have been over.
+// It will not commit any more. Transactions with other 504 errors may have been over.
 .telling("The server took too long to answer. Nothing of it was done.")
 .logged_at(Level::Warn);
 
 /// Application code panicked (500).
 pub const PANICKED: Code = Code::new(Class::Failed, "core.panicked", "application code panicked");
 
-/// A commit was sent, and nobody knows whether it took place (500).
+/// A commit was sent, and it is unknown whether it took place (500).
 pub const IN_DOUBT: Code = Code::new(Class::Failed, "core.in_doubt", "a commit is in doubt");
 
-/// The client went away before the commit, and the publication only read, or its route aborts then
-/// (500, which nobody reads).
+/// The client disconnected before the commit of a publication that only read, or whose route aborts
+/// in this case (500, which the client never sees).
 pub const CLIENT_GONE: Code = Code::new(
     Class::Failed,
     "core.client_gone",
@@ -69,7 +69,7 @@ pub const CLIENT_GONE: Code = Code::new(
 )
 .logged_at(Level::Info);
 
-/// The publisher suspended for a promise. Handled by `Republish`, and otherwise 500.
+/// The publisher is suspended for a promise. Handled by `Republish`; otherwise 500.
 pub const SUSPENDED: Code = Code::new(
     Class::Failed,
     "core.suspended",
@@ -84,7 +84,7 @@ pub const REFUSED: Code = Code::new(
     "the transaction was aborted with a response",
 );
 
-/// A job waits for a permit on a thread that holds one: it would wait for itself (500).
+/// A job waits for a permit on a thread that holds one, so it would wait for itself (500).
 pub const WOULD_DEADLOCK: Code = Code::new(
     Class::Failed,
     "core.would_deadlock",
@@ -105,21 +105,22 @@ pub const ELAPSED: Code = Code::new(
     "work that the answer needs took too long",
 );
 
-/// All threads, or all places, for work after the transaction are taken (503).
+/// All threads for work after the transaction, or all places in their queue, are taken (503).
 pub const LANE_FULL: Code = Code::new(
     Class::Busy,
     "core.lane_full",
     "too much work of this kind is being done already",
 );
 
-/// There is no room left for what the publisher writes, into the database or beside it (507).
+/// There is no room left for the data that the publisher writes, in the database or elsewhere
+/// (507).
 pub const STORAGE_FULL: Code =
     Code::new(Class::NoRoom, "core.storage_full", "no room left to write");
 
-/// No descriptor is left for a file that the request needs: requests have as many open as they may,
-/// or the process has (503).
+/// No descriptor is left for a file that the request needs: requests, or the process, have reached
+/// their limit (503).
 pub const NO_DESCRIPTOR: Code =
     Code::new(Class::Busy, "core.no_descriptor", "no descriptor is left");
 
-/// Any other error of the application's (500).
+/// Any other error of the application (500).
 pub const APPLICATION: Code = Code::new(Class::Failed, "core.application", "the publisher failed");

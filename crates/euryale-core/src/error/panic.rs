@@ -17,7 +17,7 @@ pub struct PanicMessage(String);
 impl PanicMessage {
     /// Runs `f`; a panic becomes a message.
     ///
-    /// Every caller drops or rolls back what `f` may have left half done.
+    /// Every caller drops or rolls back anything that `f` may have left unfinished.
     ///
     /// # Errors
     /// The panic's message.
@@ -25,8 +25,7 @@ impl PanicMessage {
         catch_unwind(AssertUnwindSafe(f)).map_err(Self::new)
     }
 
-    /// Reads the payload of a caught panic, and drops it (a payload's `Drop` may panic in its
-    /// turn).
+    /// Reads the payload of a caught panic, and drops it (a payload's `Drop` may panic, too).
     fn new(payload: Box<dyn Any + Send>) -> Self {
         let message = payload
             .downcast_ref::<&str>()
@@ -82,10 +81,10 @@ impl<F: Future> Future for CatchPanic<F> {
     }
 }
 
-/// Drops a value of the application, and catches a panic of its `Drop`.
+/// Drops a value of the application, and catches a panic in its `Drop`.
 pub(crate) fn drop_quietly<T>(value: T) {
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        // A payload that panics in its own drop may do so again: leak it.
+        // A payload that panics in its own drop may do so again, so it is leaked.
         Box::leak(second);
     }
 }

@@ -1,4 +1,4 @@
-//! Lines of the log about something that happens often.
+//! Rate limiting for log lines about frequent events.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{Figures, Gauge};
 
-/// The meters of one crate. [`Ledger::of`](super::Ledger::of) has an example.
+/// The counters of one crate. [`Ledger::of`](super::Ledger::of) has an example.
 pub trait Book: Any + fmt::Debug + Send + Sync {
     /// Adds every figure, including zeros: a series that exists before anything happened can be
     /// watched. Names, labels and units follow Prometheus' conventions, and are an interface.

@@ -16,7 +16,7 @@ pub struct Books {
     pub tasks: Tasks,
     /// Blocking lanes, by name.
     pub lanes: Lanes,
-    /// The blocking threads that all parts may take. They have no figures.
+    /// The numbers of blocking threads that all parts may take. They are not exported.
     pub threads: Threads,
     /// Open files on their way to clients.
     pub blobs: Blobs,
@@ -24,8 +24,7 @@ pub struct Books {
     pub descriptors: InUse,
 }
 
-/// Transactions of the database. Publications that never touch it are not counted, except as
-/// attempts.
+/// Transactions of the database. Publications that never use it are only counted as attempts.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Transactions {
@@ -39,13 +38,14 @@ pub struct Transactions {
     pub aborted: Counter,
     /// Ended with an unknown outcome.
     pub in_doubt: Counter,
-    /// Commits whose answer was lost and that were found committed. They are among the committed
-    /// ones.
+    /// Commits whose answer was lost and that turned out to be committed. They are included in the
+    /// committed ones.
     pub settled_committed: Counter,
-    /// Commits whose answer was lost and that will never happen. They are among the aborted ones.
+    /// Commits whose answer was lost and that will never happen. They are included in the aborted
+    /// ones.
     pub settled_aborted: Counter,
-    /// Stopped before their commit, whether they had begun or not. Those that had are among the
-    /// aborted ones.
+    /// Stopped before their commit, whether they had begun or not. Those that had begun are
+    /// included in the aborted ones.
     pub stopped: Stops,
     /// Participants that failed after the commit.
     pub finish_failures: Counter,
@@ -53,7 +53,7 @@ pub struct Transactions {
     pub hook_failures: Counter,
 }
 
-/// Passes that should see the snapshot of the first one.
+/// Passes that should see the snapshot of the first pass.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Snapshots {
@@ -85,7 +85,7 @@ pub struct Blobs {
     pub open: Gauge,
 }
 
-/// Descriptors of files that requests have open, of a budget of
+/// Descriptors of files that requests have open, from a budget of
 /// [`Descriptors`](crate::body::Descriptors).
 #[derive(Debug, Default)]
 #[non_exhaustive]

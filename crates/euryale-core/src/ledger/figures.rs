@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use super::{Counter, Distribution, Gauge, Histogram};
 
-/// Figures by their names in `/metrics`, at one moment. Books write them. Code that shows a single
-/// figure reads it by its name, and does not depend on the crate that counts it.
+/// All figures at one moment, by their names in `/metrics`. Books write them. Code that shows a
+/// single figure reads it by its name, and does not depend on the crate that counts it.
 ///
-/// A family of two books has the series of both; a series of both is their sum.
+/// If two books have the same family, it has the series of both; a series that both have is the
+/// sum.
 ///
 /// ```
 /// use euryale_core::Ledger;
@@ -100,7 +101,8 @@ impl Figures {
     }
 
     /// A family whose series have labels of their own. It is in the exposition even if it has no
-    /// series. If two books have one of this name, the help and the type of the first count.
+    /// series. If two books have a family of this name, the help and the type of the first one are
+    /// used.
     pub fn family(&mut self, name: &'static str, help: &'static str, kind: Kind) -> Family<'_> {
         self.named(name.into(), help, kind)
     }
@@ -202,7 +204,7 @@ impl Value {
     fn add(&mut self, other: Self) {
         match (self, other) {
             (Self::Count(sum), Self::Count(more)) => *sum += more,
-            // They need not have peaked at the same moment, so the sum may be too large.
+            // Their peaks may have been at different moments, so the sum may be too large.
             (
                 Self::Level { now, peak },
                 Self::Level {
@@ -214,7 +216,7 @@ impl Value {
                 *peak += high;
             }
             (Self::Durations(sum), Self::Durations(more)) => sum.add(&more),
-            // It has another type than its family: the first book decides.
+            // Its type differs from its family's, which the first book has decided.
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Counts of blocking lanes, by their names.
+//! Counters of blocking lanes, by their names.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,13 +19,13 @@ pub struct LaneMeter {
     pub running: Gauge,
     /// Waiting for a turn now.
     pub waiting: Gauge,
-    /// Refused: all turns were held, and no more may wait.
+    /// Refused, because all turns were held and no more may wait.
     pub refused: Counter,
 }
 
 impl Lanes {
-    /// The meter of the lanes of this name, which is in the ledger from now on. Takes a lock: ask
-    /// once.
+    /// The counters of the lanes of this name, which are in the ledger from now on. Takes a lock:
+    /// call it once.
     pub fn of(&self, name: &'static str) -> Arc<LaneMeter> {
         Arc::clone(self.lock().entry(name).or_default())
     }

@@ -57,8 +57,8 @@ impl Gauge {
     }
 }
 
-/// Adds to a gauge, and subtracts it again when it is dropped. It holds the gauge itself, so a body
-/// or a blob can keep it without naming the crate that counts.
+/// Adds to a gauge, and subtracts the same amount when it is dropped. It holds the gauge itself, so
+/// a body or a blob can keep it without depending on the crate that counts.
 #[derive(Debug)]
 #[must_use]
 pub struct GaugeGuard {
@@ -99,8 +99,8 @@ impl Drop for GaugeGuard {
     }
 }
 
-/// Durations in fixed buckets, from 0.1 ms to 10 s; between 1 and 100 ms, where people begin to
-/// wait, each bound is at most half as large again as the one before.
+/// Durations in fixed buckets, from 0.1 ms to 10 s. Between 1 and 100 ms, where people begin to
+/// notice the wait, each bound is at most 1.5 times the one before.
 #[derive(Debug, Default)]
 pub struct Histogram {
     buckets: [AtomicU64; BOUNDS.len()],

@@ -12,7 +12,7 @@ const ROUTES: usize = 256;
 /// Counts those that come after them.
 const OTHER: &str = "other";
 
-/// A counter that knows how much of it fell on which route.
+/// A counter with a separate count for each route.
 ///
 /// At most 256 routes are counted by name; those that come later are counted together as `other`. A
 /// request without a [`Route`] is counted under the empty name, which Prometheus takes as a series
@@ -31,7 +31,7 @@ struct Routes {
 }
 
 impl PerRoute {
-    /// Adds `n` for `route`. Takes a lock: for what is rare.
+    /// Adds `n` for `route`. Takes a lock, so it is meant for rare events.
     pub fn add(&self, route: Option<&Route>, n: u64) {
         self.total.add(n);
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,7 +68,7 @@ impl Routes {
     fn of(&mut self, route: &Route) -> &mut u64 {
         match route.name() {
             "" => &mut self.none,
-            // Two series of one name are an error to Prometheus.
+            // Two series of the same name are an error in Prometheus.
             OTHER => &mut self.other,
             name if self.named.len() < ROUTES || self.named.contains_key(name) => {
                 self.named.entry(name.into()).or_default()

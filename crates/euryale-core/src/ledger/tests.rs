@@ -133,7 +133,7 @@ fn book_is_one_per_ledger_and_type() {
     );
 }
 
-/// Counts other series of a family of [`QueueBook`]'s, and one of the same.
+/// Has other series of one of [`QueueBook`]'s families, and one of the same series.
 #[derive(Debug, Default)]
 struct OtherBook {
     full: Counter,

@@ -44,13 +44,13 @@ impl ThreadBound {
 /// The bounds of everything that blocks in a program. Each part declares its own, so that a runtime
 /// can have as many threads as all parts together.
 ///
-/// All parts share the blocking threads of one runtime, and tokio runs what it is given in order.
-/// With fewer threads than all bounds together, uploads could keep publishers waiting although a
+/// All parts share the blocking threads of one runtime, and tokio runs blocking work in order. With
+/// fewer threads than all bounds together, uploads could keep publishers waiting although a
 /// connection is free, or the other way round.
 ///
-/// Pools, layers and servers declare their threads in the ledger that they count in. Work of your
-/// own runs in a [`BlockingLane`](crate::threads::BlockingLane), which does the same; threads that
-/// something else takes are declared as a bound:
+/// Pools, layers and servers declare their threads in the ledger that they count in. Run your own
+/// blocking work in a [`BlockingLane`](crate::threads::BlockingLane), which does the same; declare
+/// threads that anything else takes as a bound:
 ///
 /// ```
 /// use euryale_core::Ledger;
@@ -73,7 +73,7 @@ pub struct Threads {
 
 #[derive(Debug, Default)]
 struct Bounds {
-    /// A bound counts for as long as a handle to it is left.
+    /// A bound counts as long as there is a handle to it.
     declared: Vec<Weak<Bound>>,
     provided: Option<usize>,
     /// The sum that was reported as too large.
@@ -81,12 +81,12 @@ struct Bounds {
 }
 
 impl Threads {
-    /// Threads for what blocks without a bound: resolving names, `tokio::fs`, libraries. A runtime
-    /// has this many more than were declared.
+    /// Threads for blocking work without a bound: resolving names, `tokio::fs`, libraries. A
+    /// runtime has this many threads more than were declared.
     pub const SPARE: usize = 16;
 
-    /// Adds `bound` to the sum, for as long as it or a clone of it exists. Declared twice, it
-    /// counts once.
+    /// Adds `bound` to the sum, as long as it or a clone of it exists. A bound that is declared
+    /// twice counts once.
     pub fn declare(&self, bound: &ThreadBound) {
         let mut state = self.lock();
         let declared = Arc::downgrade(&bound.0);
@@ -118,9 +118,9 @@ impl Threads {
     }
 
     /// Logs one line at ERROR if the runtime has fewer threads than the parts may take, with both
-    /// numbers and the remedy. Says the same only once, and costs one load if nothing has changed.
-    /// Outside a runtime of which nothing is known, it says nothing: the parts may still be added
-    /// up.
+    /// numbers and the remedy. The same line is logged only once, and the check costs one load if
+    /// nothing has changed. Outside of a runtime whose number of threads is known, it logs nothing,
+    /// because more parts may still be declared.
     ///
     /// A pool calls this for its first worker and when it grows, and a `Stack` when it is built.
     pub fn check(&self) {

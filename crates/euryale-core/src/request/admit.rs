@@ -7,8 +7,8 @@ use crate::error::Error;
 /// Asked before the first byte of a request's body is read, and so before `100 Continue` is sent
 /// (RFC 9110 §10.1.1).
 ///
-/// A refusal is answered at once and the connection is closed, so that no upload is received in
-/// vain.
+/// A refusal is answered at once and the connection is closed, so that the server does not receive
+/// an upload in vain.
 pub trait Admit: Send + Sync + 'static {
     /// Checks the head of a request.
     ///

@@ -28,7 +28,7 @@ pub struct Internal {
 /// Marks a request that was made through [`Internal`]. A type in the extensions, so no header and
 /// no URL can forge it.
 ///
-/// A view that is not for outsiders begins with [`require`](InternalRequest::require):
+/// A view that is only for internal requests begins with [`require`](InternalRequest::require):
 ///
 /// ```
 /// use euryale_core::request::InternalRequest;
@@ -65,7 +65,7 @@ impl InternalRequest {
     /// For a publisher that only the application itself may call.
     ///
     /// # Errors
-    /// 404 for a request from outside, which does not even learn that the view exists.
+    /// 404 for a request from outside, so that its client does not even learn that the view exists.
     pub fn require<B>(request: &http::Request<B>) -> Result<Self, Abort> {
         Self::of(request.extensions()).ok_or_else(|| Abort::status(http::StatusCode::NOT_FOUND))
     }
@@ -90,16 +90,16 @@ impl Internal {
         }
     }
 
-    /// Uses `room` to tell how many sub-requests would be published at once if they were made now:
-    /// the connections that nobody uses or waits for.
+    /// Sets `room`, which returns how many sub-requests would be published at once if they were
+    /// made now: the number of connections that are neither used nor waited for.
     #[must_use]
     pub fn with_room(mut self, room: impl Fn() -> usize + Send + Sync + 'static) -> Self {
         self.room = Some(Arc::new(room));
         self
     }
 
-    /// How many sub-requests would be published at once if they were made now, if that is known. It
-    /// is a hint: other requests compete, and further sub-requests wait in the queue.
+    /// Returns how many sub-requests would be published at once if they were made now, if that is
+    /// known. It is a hint: other requests compete, and further sub-requests wait in the queue.
     pub fn room(&self) -> Option<usize> {
         self.room.as_ref().map(|room| room())
     }

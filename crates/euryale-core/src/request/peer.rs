@@ -23,20 +23,20 @@ struct Facts {
     server_name: Option<Box<str>>,
 }
 
-/// Where a peer is.
+/// The location of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PeerAddr {
-    /// At this address, by TCP.
+    /// A TCP peer at this address.
     Tcp(SocketAddr),
-    /// On this machine, by a Unix socket. The socket's mode and owner decide which processes may
-    /// connect.
+    /// A peer on this machine, connected through a Unix socket. The socket's mode and owner decide
+    /// which processes may connect.
     Unix,
     /// Unknown: the PROXY header said `UNKNOWN`.
     Unknown,
 }
 
 impl Peer {
-    /// One at this address, without TLS.
+    /// A peer at this address, without TLS.
     #[must_use]
     pub fn new(address: PeerAddr) -> Self {
         Self(Arc::new(Facts {
@@ -47,7 +47,7 @@ impl Peer {
         }))
     }
 
-    /// The same, over TLS, with the server name that it asked for (SNI, RFC 6066 §3), if any.
+    /// The same peer over TLS, with the server name that it requested (SNI, RFC 6066 §3), if any.
     #[must_use]
     pub fn over_tls(mut self, server_name: Option<&str>) -> Self {
         let facts = Arc::make_mut(&mut self.0);
@@ -56,7 +56,7 @@ impl Peer {
         self
     }
 
-    /// The same peer was a balancer, whose PROXY header names `source` as the client.
+    /// The same peer as a balancer whose PROXY header names `source` as the client.
     #[must_use]
     pub fn speaks_for(mut self, source: PeerAddr) -> Self {
         let facts = Arc::make_mut(&mut self.0);
@@ -113,7 +113,7 @@ impl From<SocketAddr> for PeerAddr {
     }
 }
 
-/// As `127.0.0.1:4711`, `unix` or `unknown`.
+/// Formatted as `127.0.0.1:4711`, `unix` or `unknown`.
 impl fmt::Display for PeerAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

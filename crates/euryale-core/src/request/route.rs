@@ -32,7 +32,7 @@ use std::sync::Arc;
 /// # assert_eq!(request.extensions().get::<Route>().unwrap().name(), "/orders/{id}");
 /// ```
 ///
-/// Clones share the name: a program that makes its routes once allocates nothing per request.
+/// Clones share the name: a program that creates its routes once allocates nothing per request.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Route {
     name: Arc<str>,

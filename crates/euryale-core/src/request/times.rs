@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::request::Route;
 
-/// A stage of a request before its answer that may take long.
+/// A stage of a request, before its answer, that may take long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[repr(u8)]
@@ -26,7 +26,7 @@ impl Stage {
     /// All of them, in the order of their numbers.
     pub const ALL: &'static [Self] = &[Self::Reading, Self::Queued, Self::Working, Self::Suspended];
 
-    /// In one word.
+    /// Its name, in one word.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -60,7 +60,7 @@ pub struct Times(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    /// In nanoseconds, by the stages' numbers.
+    /// The times in nanoseconds, by the stages' numbers.
     spent: [AtomicU64; Stage::ALL.len()],
     publications: AtomicU32,
     route: OnceLock<Route>,

@@ -21,11 +21,12 @@ use crate::threads::{Done, Work};
 /// A bounded share of tokio's blocking threads, reserved for one kind of work. Clones are handles
 /// to the same lane.
 ///
-/// tokio's blocking pool has no bound that one could use: what finds no thread waits in one queue
-/// with all that blocks in the program, publishers included. A lane never gives that queue more
-/// than its own threads can do, and keeps the others waiting where they can leave. A lane declares
-/// its threads in the [ledger](Self::ledger) that it counts in; a runtime that has all that were
-/// declared there lets no lane wait for another. The facade's `runtime` builds one.
+/// tokio's blocking pool has no useful bound: work that finds no thread waits in one queue with
+/// everything else that blocks in the program, including publishers. A lane never puts more into
+/// that queue than its own threads can run; the rest waits in the lane, where it can be dropped. A
+/// lane declares its threads in the [ledger](Self::ledger) that it counts in. If the runtime has as
+/// many threads as were declared there, no lane waits for another. The facade's `runtime` builds
+/// such a runtime.
 ///
 /// ```
 /// use euryale_core::Ledger;
@@ -42,19 +43,20 @@ use crate::threads::{Done, Work};
 /// ```
 ///
 /// # Cancellation
-/// Who is dropped while waiting leaves the lane. Work that has its turn, but no thread yet, is not
-/// begun when nobody wants its result any more. Work that runs cannot be stopped: it keeps its turn
+/// A future that is dropped while it waits leaves the lane. Work that has its turn, but no thread
+/// yet, is not started if its future was dropped. Running work cannot be stopped: it keeps its turn
 /// until it returns, and its result is dropped in its thread.
 ///
 /// # Backpressure
-/// First come, first served. [`max_waiting`](Self::max_waiting) bounds those who wait; without it,
-/// whoever waits must be bounded by something else, as bodies are by their connections.
+/// First come, first served. [`max_waiting`](Self::max_waiting) limits the number of waiting
+/// futures. Without it, something else must limit them, as connections limit bodies.
 ///
 /// # Errors
 /// [`LANE_FULL`], at once. [`NO_WORKER`]: the system refuses a thread, or there is no tokio
 /// runtime, or it is ending; the work never runs, and its turn is free.
-/// [`PANICKED`](crate::error::PANICKED), with a [`PanicMessage`] as its source: the thread goes on.
-/// [`WOULD_DEADLOCK`]: a thread of this lane waits for it, and so perhaps for itself.
+/// [`PANICKED`](crate::error::PANICKED), with a [`PanicMessage`] as its source; the thread
+/// continues. [`WOULD_DEADLOCK`]: a thread of this lane waits for the lane, and so possibly for
+/// itself.
 #[derive(Clone)]
 #[must_use]
 pub struct BlockingLane {
@@ -67,13 +69,13 @@ pub struct BlockingLane {
 }
 
 thread_local! {
-    /// The lane whose thread this is, by the address of what its handles share.
+    /// The lane to which this thread belongs, identified by the address of its shared state.
     static LANE: Cell<usize> = const { Cell::new(0) };
 }
 
 impl BlockingLane {
-    /// A lane of `threads` threads, at least 1, in which any number may wait. The ledger counts it
-    /// by its name.
+    /// A lane of `threads` threads, at least 1, in which any number of futures may wait. The ledger
+    /// counts it by its name.
     pub fn new(name: &'static str, threads: usize) -> Self {
         Self {
             name,
@@ -85,8 +87,8 @@ impl BlockingLane {
         }
     }
 
-    /// A lane for work that computes for long, such as a PDF or a picture. It has one thread for
-    /// each core and a queue of 64, and the ledger counts it as `cpu`.
+    /// A lane for long computations, such as a PDF or a picture. It has one thread for each core
+    /// and a queue of 64, and the ledger counts it as `cpu`.
     ///
     /// ```
     /// use euryale_core::threads::BlockingLane;
@@ -109,14 +111,14 @@ impl BlockingLane {
         Self::new("cpu", cores).max_waiting(64)
     }
 
-    /// How many may wait for a thread; one more is refused. Default: any number.
+    /// Sets how many futures may wait for a thread; further ones are refused. Default: no limit.
     pub fn max_waiting(mut self, most: usize) -> Self {
         self.max_waiting = most;
         self
     }
 
-    /// The same lane, counted in this ledger, where it [declares](Self::declare) its threads.
-    /// Default: in none.
+    /// Counts the lane in this ledger, and [declares](Self::declare) its threads there. Default: no
+    /// ledger.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
         self.meter = ledger.lanes.of(self.name);
         self.declare(&ledger);
@@ -124,14 +126,14 @@ impl BlockingLane {
         self
     }
 
-    /// Declares the lane's threads in this ledger, without counting its work there: for a lane that
-    /// is counted once it is used.
+    /// Declares the lane's threads in this ledger without counting its work there, for a lane that
+    /// is not counted before its first use.
     pub fn declare(&self, ledger: &Ledger) {
         ledger.threads.declare(&self.shared.bound);
     }
 
-    /// The maximum that [`resize`](Self::resize) may reach; the lane declares it instead of its
-    /// present size. Default: the number of threads it was made with.
+    /// Sets the maximum for [`resize`](Self::resize), which the lane declares instead of its
+    /// current size. Default: the number of threads it was created with.
     pub fn max_threads(mut self, most: usize) -> Self {
         self.max_threads = most;
         self.shared.bound.raise(most);
@@ -159,9 +161,8 @@ impl BlockingLane {
         }
     }
 
-    /// Gives this lane and all its handles another number of threads, at once: at least 1, and at
-    /// most the [maximum](Self::max_threads) that was declared. Work that has its turn runs to its
-    /// end.
+    /// Changes the number of threads of this lane and all of its handles at once: at least 1, and
+    /// at most the declared [maximum](Self::max_threads). Work that has its turn runs to its end.
     ///
     /// ```
     /// use euryale_core::threads::BlockingLane;
@@ -176,13 +177,13 @@ impl BlockingLane {
         self.shared.resize(threads);
     }
 
-    /// Returns how many of the runtime's blocking threads its work takes at the same time.
+    /// Returns how many of the runtime's blocking threads its work may take at the same time.
     #[must_use]
     pub fn threads(&self) -> usize {
         self.shared.threads()
     }
 
-    /// Runs `work` when it has its turn, in the span of now.
+    /// Runs `work` when it has its turn, in the current span.
     ///
     /// # Errors
     /// See [above](Self#errors).
@@ -193,7 +194,7 @@ impl BlockingLane {
         self.enter().await?.start(work)?.await
     }
 
-    /// A turn, when there is one.
+    /// Waits for a turn.
     ///
     /// # Errors
     /// [`LANE_FULL`], [`WOULD_DEADLOCK`].
@@ -202,9 +203,9 @@ impl BlockingLane {
         self.reserve()?.enter().await
     }
 
-    /// A place, now: a turn if there is one, and otherwise one of the places to wait in. A
-    /// place is never refused later, so it can be taken before a step that cannot be undone and
-    /// used after it.
+    /// Takes a place at once: a turn if there is one, and otherwise a place in the queue. A place
+    /// is never refused later, so it can be taken before a step that cannot be undone and used
+    /// after it.
     ///
     /// # Errors
     /// [`LANE_FULL`].
@@ -215,8 +216,8 @@ impl BlockingLane {
         self.wait(self.max_waiting)
     }
 
-    /// A turn, when there is one, however many wait: for what must not be refused any more. The
-    /// caller bounds how many do that.
+    /// Waits for a turn, however many others wait: for work that must not be refused any more. The
+    /// caller limits the number of such calls.
     ///
     /// # Errors
     /// [`WOULD_DEADLOCK`].
@@ -224,7 +225,7 @@ impl BlockingLane {
         self.wait(usize::MAX)?.enter().await
     }
 
-    /// A turn, now or not at all.
+    /// Takes a turn if there is one now.
     ///
     /// # Errors
     /// [`LANE_FULL`].
@@ -242,7 +243,7 @@ impl BlockingLane {
         Ok(())
     }
 
-    /// Takes a place to wait in, if fewer than `most` are taken.
+    /// Takes a place in the queue, if fewer than `most` are taken.
     fn wait(&self, most: usize) -> Result<Place, Error> {
         let waiting = WaitingCount::begin(self, most).ok_or_else(|| self.full())?;
         Ok(Place(Kept::Waiting(waiting)))
@@ -283,8 +284,8 @@ fn id(lane: &Arc<SharedLane>) -> usize {
     Arc::as_ptr(lane).addr()
 }
 
-/// A place in a [`BlockingLane`], taken by [`reserve`](BlockingLane::reserve). Given back when it
-/// is dropped.
+/// A place in a [`BlockingLane`], taken by [`reserve`](BlockingLane::reserve). Returned when it is
+/// dropped.
 #[must_use]
 pub struct Place(Kept);
 
@@ -294,7 +295,7 @@ enum Kept {
 }
 
 impl Place {
-    /// Its turn, when there is one: in the order in which turns were waited for.
+    /// Waits for its turn. Turns are given in the order in which they were awaited.
     ///
     /// # Errors
     /// [`WOULD_DEADLOCK`].
@@ -305,17 +306,17 @@ impl Place {
         };
         let lane = &waiting.0;
         lane.check_thread()?;
-        // It is never closed.
+        // The semaphore is never closed.
         let permit = Arc::clone(&lane.shared.turns).acquire_owned().await;
         permit
             .map(|permit| lane.turn(permit))
             .map_err(|_| Error::new(NO_WORKER))
     }
 
-    /// Its turn, if it need not wait for one.
+    /// Takes a turn, if there is one now.
     ///
     /// # Errors
-    /// The place, which has to wait.
+    /// The place, if it has to wait.
     pub fn try_enter(self) -> Result<Turn, Self> {
         match self.0 {
             Kept::Turn(turn) => Ok(turn),
@@ -323,10 +324,10 @@ impl Place {
         }
     }
 
-    /// Runs `work` when it has its turn, in the span of now.
+    /// Runs `work` when it has its turn, in the current span.
     ///
     /// # Errors
-    /// Those of a [lane](BlockingLane#errors), but [`LANE_FULL`].
+    /// Those of a [lane](BlockingLane#errors), except for [`LANE_FULL`].
     pub async fn run<T: Send + 'static>(
         self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -342,18 +343,18 @@ impl fmt::Debug for Place {
     }
 }
 
-/// A turn in a [`BlockingLane`]: good for one thread, once. Given back when it is dropped, or when
-/// its work is done.
+/// A turn in a [`BlockingLane`], for one piece of work in one thread. Returned when it is dropped,
+/// or when its work is done.
 #[must_use]
 pub struct Turn {
-    // Given back in this order: whoever finds a turn free finds it uncounted.
+    // Dropped in this order: when a turn is free, it is no longer counted.
     _also: Option<GaugeGuard>,
     _running: RunningCount,
     permit: Permit,
 }
 
 impl Turn {
-    /// Counted by this guard, too, for as long as it is held.
+    /// Also counts the turn by this guard, as long as it is held.
     pub fn counted(self, guard: GaugeGuard) -> Self {
         Self {
             _also: Some(guard),
@@ -361,7 +362,7 @@ impl Turn {
         }
     }
 
-    /// Has `work` run, in the span of now. When the result is visible, the turn is free.
+    /// Starts `work`, in the current span. When the result is visible, the turn is free.
     ///
     /// # Errors
     /// [`NO_WORKER`], and then `work` never runs.
@@ -374,7 +375,7 @@ impl Turn {
         Ok(done)
     }
 
-    /// Has `work` run, whose result somebody waits for already.
+    /// Starts `work` whose result is awaited already.
     ///
     /// # Errors
     /// [`NO_WORKER`], and then `work` never runs.
@@ -382,8 +383,8 @@ impl Turn {
     pub fn run(self, work: Work) -> Result<(), Error> {
         let runtime =
             Handle::try_current().map_err(|error| Error::with_source(NO_WORKER, error))?;
-        // Without a thread tokio panics, and keeps the closure until it has one: neither work nor
-        // turn must stay in it.
+        // If no thread can be started, tokio panics, but keeps the closure until there is one:
+        // neither work nor turn may stay in it.
         let kept = Arc::new(Mutex::new(Some((work, self))));
         let taken = Arc::clone(&kept);
         let run = move || {
@@ -411,7 +412,7 @@ fn take<T>(kept: &Mutex<Option<T>>) -> Option<T> {
     kept.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-/// One of those that run.
+/// Counts a piece of running work.
 struct RunningCount(Arc<LaneMeter>);
 
 impl Drop for RunningCount {
@@ -420,7 +421,7 @@ impl Drop for RunningCount {
     }
 }
 
-/// One of those that wait.
+/// Counts a waiting future.
 struct WaitingCount(BlockingLane);
 
 impl WaitingCount {
@@ -442,7 +443,7 @@ impl Drop for WaitingCount {
     }
 }
 
-/// Marks this thread as one of a lane's, for as long as it lives.
+/// Marks this thread as belonging to a lane, as long as this value exists.
 struct Mark;
 
 impl Mark {

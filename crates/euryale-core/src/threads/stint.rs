@@ -2,14 +2,13 @@
 
 use std::task::{Context, Poll};
 
-/// How much one task does before others of its thread have their turn, in bytes: copying from
-/// memory to a peer that reads it.
+/// The amount of work that a task does before others of its thread have their turn, in bytes that
+/// are copied from memory to a peer.
 ///
-/// Such a task never waits, so tokio would leave it its thread: tokio's own budget counts
-/// operations, whatever they cost. And while any task is ready, a thread looks for what has come on
-/// its sockets only after 61 polls ([`event_interval`](tokio::runtime::Builder::event_interval)). A
-/// new request therefore waits for 61 stints: 3 ms if each takes 50 µs, and longer if threads wait
-/// for cores.
+/// Such a task never waits, so it would keep its thread: tokio's own budget counts operations,
+/// whatever they cost. While any task is ready, a thread checks its sockets only after 61 polls
+/// ([`event_interval`](tokio::runtime::Builder::event_interval)). A new request therefore waits for
+/// 61 stints: 3 ms if each takes 50 µs, and longer if threads wait for cores.
 ///
 /// ```
 /// use std::future::poll_fn;
@@ -40,18 +39,19 @@ impl Stint {
         Self { bytes, left: bytes }
     }
 
-    /// Notes that `bytes` of them are done.
+    /// Notes that `bytes` of them have been processed.
     pub fn did(&mut self, bytes: usize) {
         self.left = self.left.saturating_sub(bytes);
     }
 
-    /// The task waits for something else, so others have their turn anyway: begins a new stint.
+    /// Begins a new stint, because the task waits for something else and others have their turn
+    /// anyway.
     pub fn renew(&mut self) {
         self.left = self.bytes;
     }
 
-    /// Ready while the stint lasts. At its end it is pending, once, and wakes the task, behind all
-    /// that were ready before.
+    /// Ready while the stint lasts. At its end it is pending once, and wakes the task, which is
+    /// then queued after all tasks that were ready before.
     pub fn poll_go_on(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.left > 0 {
             return Poll::Ready(());

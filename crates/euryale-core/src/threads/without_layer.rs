@@ -1,5 +1,5 @@
-//! Threads for what met no layer: synchronous code that writes a body or computes a response, in a
-//! few threads at a time, and the close of a large file without a name, which frees its blocks.
+//! Threads for work without a layer: synchronous code that writes a body or computes a response, in
+//! a few threads at a time, and the closing of large unnamed files, which frees their blocks.
 
 use std::sync::LazyLock;
 
@@ -8,17 +8,16 @@ use tokio::runtime::Handle;
 use crate::error::PanicMessage;
 use crate::threads::BlockingLane;
 
-/// Closes a file where that may block, on the blocking pool of this thread's runtime: closing a
-/// file without a name deletes it, and frees all its blocks. Outside a runtime it is closed here.
-/// A guard that counts the file is passed along and dropped after it: `close_elsewhere((file,
-/// counted))`.
+/// Closes a file on the blocking pool of this thread's runtime, because closing an unnamed file
+/// deletes it and frees all of its blocks. Outside of a runtime it is closed here. A guard that
+/// counts the file is passed along and dropped after it: `close_elsewhere((file, counted))`.
 #[expect(
     clippy::disallowed_methods,
     reason = "whoever drops a body last may be on a runtime thread"
 )]
 pub fn close_elsewhere(file: impl Send + 'static) {
     match Handle::try_current() {
-        // Without a thread tokio panics, and closes the file when it has one.
+        // If no thread can be started, tokio panics, and closes the file once there is one.
         Ok(runtime) => drop(PanicMessage::catch(|| {
             runtime.spawn_blocking(move || drop(file))
         })),
@@ -26,8 +25,8 @@ pub fn close_elsewhere(file: impl Send + 'static) {
     }
 }
 
-/// Threads for work that met no layer. Blocking work takes threads of the whole process, so the
-/// bound applies to the process as well: a writer whose client reads nothing holds a thread for as
-/// long as it may.
+/// Threads for work without a layer. Blocking work takes threads of the whole process, so the bound
+/// also applies to the process: a writer whose client reads nothing holds a thread until its time
+/// is over.
 pub(crate) static ANY_THREAD: LazyLock<BlockingLane> =
     LazyLock::new(|| BlockingLane::new("no layer", 128));

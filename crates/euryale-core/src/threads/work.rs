@@ -1,4 +1,4 @@
-//! Work that blocks, and where it runs.
+//! Blocking work, and where it runs.
 
 use std::any::Any;
 use std::fmt;
@@ -13,7 +13,7 @@ use tracing::Span;
 use super::without_layer::ANY_THREAD;
 use crate::error::{Error, NO_WORKER, PANICKED, PanicMessage, drop_quietly};
 
-/// Where the blocking part of a body or of a deferred response runs.
+/// Runs the blocking part of a body or of a deferred response.
 ///
 /// Without a layer it runs on tokio's blocking pool, with at most 127 others in the process. A
 /// layer with threads of its own puts them into the [`Deferred`](crate::body::Deferred) or the
@@ -35,9 +35,8 @@ pub struct Work {
 type Place = Box<dyn Any + Send>;
 
 impl Work {
-    /// Work, and the future of its result. When nobody waits for the result any more, work that has
-    /// not begun never does, and what is running goes on and its result is dropped in its own
-    /// thread.
+    /// Work, and the future of its result. When that future is dropped, work that has not begun
+    /// never runs. Running work continues, and its result is dropped in its own thread.
     pub fn new<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> (Self, Done<T>) {
         let (sender, receiver) = oneshot::channel();
         let span = Span::current();
@@ -59,12 +58,12 @@ impl Work {
         (Self { run }, Done { receiver })
     }
 
-    /// Runs it in this thread, gives `place` back, and then lets the result be seen.
+    /// Runs it in this thread, returns `place`, and then makes the result visible.
     pub fn run(self, place: impl Send + 'static) {
         (self.run)(Box::new(place));
     }
 
-    /// Starts it where `runner` says.
+    /// Starts it with `runner`.
     pub(crate) fn start(self, runner: Option<&Arc<dyn RunBlocking>>) -> Result<(), Error> {
         match runner {
             Some(runner) => runner.run(self),

@@ -1,4 +1,4 @@
-//! Decides whether an answer may be committed.
+//! A gate that decides whether an answer may be committed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use http::Extensions;
 use crate::error::Error;
 use crate::request::Response;
 
-/// Asked about the answer of a publisher, in its worker, before the transaction is committed.
+/// Checks the answer of a publisher, in its worker, before the transaction is committed.
 ///
-/// An outer layer that works on the answer after the commit, within limits, reserves its resources
-/// here, and puts them into the extensions of the response. If none are left, the transaction is
-/// aborted and the layer's error is the answer, so that the client can send the request again.
-/// Nothing is refused after the commit.
+/// An outer layer that works on the answer after the commit, with limited resources, reserves them
+/// here and puts them into the extensions of the response. If none are left, the transaction is
+/// aborted and the layer's error is the answer, so that the client can repeat the request. Nothing
+/// is refused after the commit.
 ///
 /// It is in the extensions of a request. The innermost layer's gate counts.
 #[derive(Clone)]
@@ -22,12 +22,12 @@ pub struct AnswerGate(Arc<Check>);
 type Check = dyn Fn(&mut Response) -> Result<(), Error> + Send + Sync;
 
 impl AnswerGate {
-    /// Asks `check`, which must not block.
+    /// A gate that calls `check`, which must not block.
     pub fn new(check: impl Fn(&mut Response) -> Result<(), Error> + Send + Sync + 'static) -> Self {
         Self(Arc::new(check))
     }
 
-    /// Asks the gate of a request with these extensions, if there is one, about its answer. Done by
+    /// Passes the answer to the gate in these extensions of a request, if there is one. Called by
     /// `Publish`.
     ///
     /// # Errors

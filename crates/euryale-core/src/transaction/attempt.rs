@@ -10,9 +10,9 @@ use crate::transaction::Access;
 
 /// The history of a request before the current publication.
 ///
-/// A value in the request's extensions, replaced (never changed in place) by the layers that
-/// publish again: tower's `Retry` clones a request, and a clone shares what an `Arc` in its
-/// extensions points at.
+/// A value in the request's extensions. Layers that publish again replace it and never change it in
+/// place: tower's `Retry` clones a request, and a clone would share the target of an `Arc` in its
+/// extensions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct History {
@@ -25,7 +25,7 @@ pub struct History {
 }
 
 impl History {
-    /// Returns whether this request comes back after an attempt. Then it was admitted already, and
+    /// Returns whether this request comes back after an attempt. If so, it was admitted already and
     /// goes ahead of new work.
     pub fn is_again(&self) -> bool {
         self.conflicts > 0 || self.suspensions > 0
@@ -128,7 +128,7 @@ impl Attempt {
         self.lock().gates.push(Box::new(gate));
     }
 
-    /// Asks every gate that was not asked yet, in the order in which they were added.
+    /// Checks every gate that was not checked yet, in the order in which they were added.
     pub(crate) fn check_gates(&self) -> Result<(), Abort> {
         let gates = std::mem::take(&mut self.lock().gates);
         gates.iter().try_for_each(|gate| gate.check(self))
@@ -156,10 +156,10 @@ impl fmt::Debug for Attempt {
     }
 }
 
-/// Asked after the publisher has returned and before anything is committed; of a doomed
-/// transaction, too, whose answer would be sent.
+/// Checked after the publisher has returned and before anything is committed; also for a doomed
+/// transaction, because its answer would be sent.
 ///
-/// In this way unresolved promises stop a commit, and core needs no knowledge of promises.
+/// In this way unresolved promises prevent a commit without core knowing about promises.
 pub trait CommitGate: Send + Sync + 'static {
     /// Checks whether this attempt may be committed.
     ///

@@ -10,12 +10,13 @@ use crate::transaction::{Database, Lease};
 
 /// A place in a pool's queue: lane, priority, deadline.
 ///
-/// `ConnectionLimit` passes it to `Publish`, so that another pool can replace ours. An
-/// implementation guarantees:
+/// `ConnectionLimit` passes it to `Publish`. It is a trait, so that another pool can replace ours.
+/// An implementation guarantees:
 ///
-/// * the job runs in a worker, a thread that may block, and the lease is given back there,
-///   connection first;
-/// * no more jobs run at a time than the pool has permits, whatever happens to the futures;
+/// * the job runs in a worker, a thread that may block, and the lease is returned there, connection
+///   first;
+/// * at most as many jobs as the pool has permits run at the same time, whatever happens to the
+///   futures;
 /// * a job whose future is dropped before it started never starts; one that started runs to its
 ///   end;
 /// * a panic of the job is an [`Error`] with the code [`PANICKED`](crate::error::PANICKED).
@@ -31,8 +32,8 @@ pub trait Claim: Send + 'static {
     type Database: Database;
 
     /// Sets when the job's transaction is stopped before its commit. A stopped transaction never
-    /// commits; a commit that has begun is finished, and its own answer is returned. Default: a
-    /// pool that cannot stop anything runs it to its end.
+    /// commits; a commit that has begun is finished, and its own answer is returned. Default:
+    /// nothing is stopped, and the job runs to its end.
     #[must_use]
     fn stop_when(self, when: StopWhen) -> Self
     where
@@ -52,20 +53,20 @@ pub trait Claim: Send + 'static {
         T: Send + 'static;
 }
 
-/// When a job's transaction is stopped before its commit.
+/// The conditions under which a job's transaction is stopped before its commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StopWhen {
-    /// When it has run in its worker for this long; the wait in the queue does not count. `None`:
-    /// no bound.
+    /// After it has run in its worker for this long; the wait in the queue does not count. `None`
+    /// means no limit.
     pub after: Option<Duration>,
-    /// When nobody waits for it any more. For transactions that only read.
+    /// When its client has disconnected. For transactions that only read.
     pub client_gone: bool,
 }
 
 impl StopWhen {
-    /// When it has run in its worker for this long, or, if `client_gone`, when nobody waits for it
-    /// any more.
+    /// Stops it after it has run in its worker for this long or, if `client_gone` is set, when its
+    /// client has disconnected.
     #[must_use]
     pub fn new(after: Option<Duration>, client_gone: bool) -> Self {
         Self { after, client_gone }

@@ -1,4 +1,4 @@
-//! When a conflict is worth another attempt, and after which pause.
+//! Decides whether a conflict is worth another attempt, and after which pause.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use crate::ledger::{ConflictBook, Ledger};
 use crate::request::Route;
 use crate::transaction::History;
 
-/// How often something is attempted again after a conflict, and after which pause: by default 3
-/// times, so 4 attempts, with a jittered pause.
+/// Decides how often a transaction is attempted again after a conflict, and after which pause: by
+/// default 3 times, so 4 attempts, with a jittered pause.
 ///
 /// Attempt *n + 2* follows after a pause of uniform(0, 2ⁿ) · `base` (n from 0; ZPublisher's rule,
 /// with a base that suits a database in the same process). Only errors with the code
 /// [`CONFLICT`] are retried. They are never returned after a commit.
 ///
-/// Everything that met a conflict is counted once, by its [`Route`] and its end, in a
-/// [`ConflictBook`], and logged: at INFO if a later attempt resolved it, at ERROR if none did.
+/// Each request with a conflict is counted once, by its [`Route`] and its end, in a
+/// [`ConflictBook`]. It is logged at INFO if a later attempt succeeded, and at ERROR if none did.
 ///
-/// The rule itself waits for nothing and holds nothing. Two crates follow it: the publisher's
-/// policy for tower's `RetryLayer`, and the transactions of a pool.
+/// The rule itself never waits and holds no resources. Two crates use it: the publisher's policy
+/// for tower's `RetryLayer`, and the transactions of a pool.
 ///
 /// ```
 /// use euryale_core::Error;
@@ -53,7 +53,7 @@ pub struct Attempted<'a> {
     pub history: History,
     /// The number of retries so far, without those of earlier passes.
     pub retries: u32,
-    /// By which it is counted.
+    /// The route by which it is counted.
     pub route: Option<&'a Route>,
     /// For the log.
     pub uri: Option<&'a http::Uri>,
@@ -165,7 +165,7 @@ impl ConflictRule {
     }
 
     fn pause(&self, retry: u32) -> Duration {
-        // 2^16 times the base is longer than anyone waits.
+        // 2^16 times the base is longer than any client waits.
         self.base
             .mul_f64(fastrand::f64() * f64::from(1_u32 << retry.min(16)))
     }

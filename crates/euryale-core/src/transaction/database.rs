@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::error::BoxError;
 use crate::transaction::{Doubt, Interrupt, Settled, Snapshot};
 
-/// How a transaction is going to use the database. A hint, not a ban.
+/// The intended use of the database by a transaction. A hint, not a restriction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
     /// The publisher will only read.
@@ -34,9 +34,9 @@ impl Access {
 pub struct Begin {
     /// How the transaction is going to use the database.
     pub access: Access,
-    /// When the transaction is stopped, if it has not ended before. A database that can bound its
-    /// own waits (for a lock, for a server) bounds them by this; a pool stops the transaction
-    /// through [`Database::interrupt`] in any case. `None`: no bound.
+    /// The time at which the transaction is stopped, if it has not ended before. A database that
+    /// can bound its own waits (for a lock, for a server) bounds them by this; a pool stops the
+    /// transaction through [`Database::interrupt`] in any case. `None` means no limit.
     pub deadline: Option<Instant>,
 }
 
@@ -66,7 +66,7 @@ impl From<Access> for Begin {
     }
 }
 
-/// What an error of the database means for the transaction that met it.
+/// The meaning of a database error for its transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
@@ -80,11 +80,11 @@ pub enum Fault {
     InDoubt,
     /// The connection was lost before the commit was sent: nothing was committed.
     LostBeforeCommit,
-    /// A statement took too long and was stopped, or waited for the transaction's deadline. Nothing
-    /// was committed, the connection is sound, and another attempt would take as long: answered
-    /// 504, never retried.
+    /// A statement took too long and was stopped, or waited until the transaction's deadline.
+    /// Nothing was committed and the connection is intact. Another attempt would take as long, so
+    /// it is answered with 504 and never retried.
     Elapsed,
-    /// There is no room left to write. Nothing was committed, and the connection is sound.
+    /// There is no room left to write. Nothing was committed, and the connection is intact.
     Full,
     /// Anything else.
     Other,
@@ -92,9 +92,9 @@ pub enum Fault {
 
 /// A store with connections and transactions.
 ///
-/// Every method blocks, and every method is called **only in a worker**; so is the drop of a
-/// connection. (The synchronous `postgres` client, for one, panics when it is dropped on a runtime
-/// thread.)
+/// Every method blocks, so all of them are called **only in a worker**; connections are also
+/// dropped there. (The synchronous `postgres` client, for example, panics when it is dropped on a
+/// runtime thread.)
 ///
 /// `classify` is called for each error of a source chain, outermost first, until it returns
 /// something other than [`Fault::Other`]: an application may wrap a conflict in an error of its
@@ -166,16 +166,16 @@ pub trait Database: Send + Sync + 'static {
         Ok(false)
     }
 
-    /// Names the commit that failed on this connection, which is in doubt or disconnected: asked
-    /// before the connection is dropped. Default: the store cannot tell what became of it, and the
-    /// transaction stays in doubt.
+    /// Returns a name for the commit that failed on this connection with an unknown outcome. Called
+    /// before the connection is dropped. Default: the store cannot find out whether it took place,
+    /// and the transaction stays in doubt.
     fn doubt(&self, connection: &mut Self::Connection) -> Option<Doubt> {
         let _ = connection;
         None
     }
 
-    /// Finds out, on another connection, what became of a commit, or makes sure that it never
-    /// happens. Asked again, on a new connection, when it fails, for at most 5 s.
+    /// Finds out, on another connection, whether a commit took place, or makes sure that it never
+    /// does. If this fails, it is called again on a new connection, for at most 5 s.
     ///
     /// # Errors
     /// The store's own error.
@@ -198,8 +198,9 @@ pub trait Database: Send + Sync + 'static {
         None
     }
 
-    /// Called after each job, and again before a connection that was idle serves a job: the server
-    /// may have ended it. `false` drops it.
+    /// Returns whether the connection can serve another job. Called after each job, and again
+    /// before an idle connection serves a job, because the server may have closed it. `false` drops
+    /// it.
     fn is_reusable(&self, connection: &mut Self::Connection) -> bool {
         let _ = connection;
         true

@@ -1,10 +1,10 @@
-//! A commit whose answer was lost, and what became of it.
+//! A commit whose answer was lost, and its outcome.
 
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-/// A name for a commit whose answer was lost, by which its store finds out what became of it.
+/// A name for a commit whose answer was lost, with which its store finds out the outcome.
 ///
 /// Made by [`Database::doubt`](crate::transaction::Database::doubt), and opaque to all but that
 /// store. It holds no connection.
@@ -33,7 +33,7 @@ impl fmt::Debug for Doubt {
     }
 }
 
-/// The end of a commit whose answer was lost.
+/// The outcome of a commit whose answer was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Settled {
     /// It was committed.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{CLIENT_GONE, CLOSED, Code, PUBLISH_ELAPSED, PanicMessage};
 
-/// Why a transaction was stopped before its commit.
+/// The reason why a transaction was stopped before its commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stopped {
@@ -48,15 +48,15 @@ impl std::error::Error for Stopped {}
 
 /// Stops the statement that runs on one connection. Clones stop the same connection.
 ///
-/// A database makes one for each connection that it opens, keeps it beside the connection, and
+/// A database creates one for each connection that it opens, keeps it with the connection, and
 /// returns it from [`Database::interrupt`](crate::transaction::Database::interrupt). There are two
 /// forms:
 ///
-/// * [`flag`](Interrupt::flag): the database calls [`is_set`](Interrupt::is_set) now and then while
-///   a statement runs, and ends the statement when it returns `true`. The flag belongs to one
+/// * [`flag`](Interrupt::flag): the database calls [`is_set`](Interrupt::is_set) regularly while a
+///   statement runs, and ends the statement when it returns `true`. The flag belongs to one
 ///   transaction, so it can never stop a statement of a later one.
-/// * [`call`](Interrupt::call): the connection is stopped by a call. A call may arrive late, so a
-///   connection for which it was made is dropped.
+/// * [`call`](Interrupt::call): a call stops the connection's statement. A call may arrive late, so
+///   the connection is dropped afterwards.
 #[derive(Clone)]
 pub struct Interrupt {
     inner: Arc<Inner>,
@@ -65,7 +65,7 @@ pub struct Interrupt {
 struct Inner {
     /// The number of the connection's current transaction, counted by [`Switch`].
     current: AtomicU64,
-    /// The last transaction that is to stop.
+    /// The last transaction that must stop.
     stopped: AtomicU64,
     call: Option<Box<dyn Fn() + Send + Sync>>,
 }
@@ -155,11 +155,11 @@ impl fmt::Debug for Interrupt {
 /// Due ─────────▶ Fired    for the rest of the job
 /// ```
 ///
-/// `Fired` means that the stopped transaction committed nothing, and nothing will be committed any
-/// more. The job may have committed another transaction before:
-/// [`stopped_uncommitted`](Self::stopped_uncommitted) tells whether it is as if the job had never
-/// run. If the switch is fired while it is open (the job has no transaction yet, or none at all),
-/// the job is stopped when its next transaction begins.
+/// `Fired` means that the stopped transaction committed nothing, and that nothing will be committed
+/// any more. The job may have committed another transaction before:
+/// [`stopped_uncommitted`](Self::stopped_uncommitted) returns whether it has not. If the switch is
+/// fired while it is open (the job has no transaction yet, or none at all), the job is stopped when
+/// its next transaction begins.
 pub struct Switch {
     state: AtomicU8,
     /// A transaction of the job has reached its commit.
@@ -214,7 +214,7 @@ impl Switch {
         if fired != Ok(ARMED) {
             return false;
         }
-        // Either the handle is here already, or `watch` sees the mark.
+        // Either the handle has been stored already, or `watch` will see the mark.
         let armed = self.lock();
         if let Some(Armed {
             interrupt,
@@ -250,9 +250,9 @@ impl Switch {
             .filter(|_| !self.has_committed.load(Ordering::Relaxed))
     }
 
-    /// A transaction begins. In the worker, as all that follows.
+    /// A transaction begins. Called in the worker, like all methods below.
     pub(crate) fn arm(&self) {
-        // An error means that the job was fired before, and stays fired.
+        // An error means that the switch was fired before, and stays fired.
         let _ = self
             .state
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| match state {

@@ -1,4 +1,4 @@
-//! What a worker lends to a publication: a permit, and a connection when it is first asked for.
+//! A lease: a permit, and a connection once it is requested, which a worker lends to a publication.
 
 mod drop_reason;
 
@@ -15,7 +15,7 @@ use crate::error::BoxError;
 use crate::ledger::Ledger;
 use crate::transaction::{Database, Phase, Stopped, Switch};
 
-/// The worker's side of a [`Lease`]: where its connection comes from and goes to.
+/// The worker's side of a [`Lease`]: it provides the connection and takes it back.
 ///
 /// Implemented by pools. All methods are called in the worker, and may block. It is `Send` so that
 /// the compiler's messages name the lease as the value that stays in its worker
@@ -24,7 +24,7 @@ pub trait LeaseSource<D: Database>: Send {
     /// The store.
     fn database(&self) -> &D;
 
-    /// An idle connection, the warmest first, or a new one.
+    /// Returns the warmest idle connection, or a new one.
     ///
     /// # Errors
     /// The store's error of [`Database::connect`].
@@ -36,7 +36,7 @@ pub trait LeaseSource<D: Database>: Send {
     /// Returns whether the client of this job has gone.
     fn client_is_gone(&self) -> bool;
 
-    /// Where this pool's work is counted.
+    /// Returns the ledger of this pool.
     fn ledger(&self) -> &Ledger;
 
     /// The switch that stops the transactions of this job. The pool fires it when the job's
@@ -58,9 +58,9 @@ pub trait LeaseSource<D: Database>: Send {
         Phase::Publishing
     }
 
-    /// Spawns a task of a transaction that has committed. A pool that can waits for it when it is
-    /// closed. By default it is spawned on the runtime of this thread. On a thread without a
-    /// runtime it is dropped, which is logged.
+    /// Spawns a task of a transaction that has committed. A pool should wait for it when it is
+    /// closed. Default: it is spawned on the runtime of this thread, or dropped, with a line in the
+    /// log, if there is no runtime.
     fn spawn(&self, task: Task) {
         match Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(task)),
@@ -73,12 +73,12 @@ pub trait LeaseSource<D: Database>: Send {
 /// [`Transaction::spawn_after_commit`](crate::transaction::Transaction).
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A marker for leases and their transactions, which the compiler names when code tries to send one
-/// to another thread.
+/// A marker in leases and their transactions, which the compiler's message names when code tries to
+/// send one to another thread.
 ///
-/// A transaction ends when its publisher returns, and its connection goes to the next. Code that
-/// runs later (a promise, a deferred response, a writer or an iterator) can use neither: give it
-/// the values that were read, which it owns.
+/// A transaction ends when its publisher returns, and its connection then serves another one. Code
+/// that runs later (a promise, a deferred response, a writer or an iterator) can use neither: move
+/// the values that were read into it.
 #[derive(Debug)]
 pub enum StaysInItsWorker {}
 
@@ -103,8 +103,8 @@ pub struct Lease<'a, D: Database> {
 }
 
 impl<'a, D: Database> Lease<'a, D> {
-    /// Lends `connection`, which stays with the worker; if there is none, it is taken from
-    /// `source`.
+    /// Lends `connection`, which stays with the worker. If there is none, one is taken from
+    /// `source` on demand.
     pub fn new(
         source: &'a mut dyn LeaseSource<D>,
         connection: &'a mut Option<D::Connection>,
@@ -141,8 +141,8 @@ impl<'a, D: Database> Lease<'a, D> {
         self.connection.is_some()
     }
 
-    /// Drops the connection, if there is one, so that nobody else gets it. The next call of
-    /// [`connection`](Lease::connection) gets another.
+    /// Drops the connection, if there is one, so that it is never used again. The next call of
+    /// [`connection`](Lease::connection) gets another one.
     pub fn discard(&mut self, reason: DropReason) {
         if let Some(connection) = self.connection.take() {
             self.source.discard(connection, reason);
@@ -154,17 +154,17 @@ impl<'a, D: Database> Lease<'a, D> {
         self.source.database()
     }
 
-    /// Returns whether the client has gone, so that nobody will read the answer.
+    /// Returns whether the client has disconnected and will not read the answer.
     pub fn client_is_gone(&self) -> bool {
         self.source.client_is_gone()
     }
 
-    /// Where the pool counts.
+    /// Returns the ledger of the pool.
     pub fn ledger(&self) -> &Ledger {
         self.source.ledger()
     }
 
-    /// When the transaction is stopped.
+    /// Returns the time at which the transaction is stopped.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.source.deadline()
     }
@@ -267,8 +267,7 @@ impl<D: Database> fmt::Debug for Lease<'_, D> {
     }
 }
 
-/// The database could not be reached: a connection could not be opened, or a transaction could not
-/// begin.
+/// The database is unavailable: a connection could not be opened, or a transaction could not begin.
 ///
 /// Answered 503 with Retry-After, unless the database calls its source a conflict.
 #[derive(Debug)]
@@ -278,7 +277,7 @@ pub struct Unavailable {
 }
 
 impl Unavailable {
-    /// A transaction could not begin, or not go on.
+    /// A transaction could not begin, or could not continue.
     pub(crate) fn begin(source: impl Into<BoxError>) -> Self {
         Self {
             doing: "begin",

@@ -2,19 +2,19 @@
 
 use std::fmt;
 
-/// What a job is doing in its worker, for people who look into slow jobs.
+/// What a job is currently doing in its worker, for people who investigate slow jobs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u8)]
 pub enum Phase {
-    /// It runs code of the application: the publisher, mostly.
+    /// It runs application code, usually the publisher.
     #[default]
     Publishing,
     /// It opens a connection.
     Connecting,
     /// It begins a transaction, and may wait for the lock of another one.
     Beginning,
-    /// It asks gates, hooks and participants whether it may commit.
+    /// It calls the gates, hooks and participants that may prevent the commit.
     Preparing,
     /// The database commits.
     Committing,
@@ -36,7 +36,7 @@ impl Phase {
         Self::Finishing,
     ];
 
-    /// In one word.
+    /// Its name, in one word.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! The life of a transaction: what follows on what, and what each failure means.
+//! The life of a transaction: the order of its steps, and the meaning of each failure.
 
 use std::io;
 
@@ -28,7 +28,7 @@ pub struct TransactionOptions {
 }
 
 impl TransactionOptions {
-    /// A transaction of this attempt that begins with this access.
+    /// Runs a transaction of this attempt, which begins with this access.
     pub fn new(attempt: Attempt, access: Access) -> Self {
         Self {
             attempt,
@@ -38,27 +38,27 @@ impl TransactionOptions {
         }
     }
 
-    /// Aborts when the client is gone before the votes. By default a publication is finished and
-    /// committed.
+    /// Aborts if the client has disconnected before the votes. By default a publication is finished
+    /// and committed.
     pub fn abort_if_gone(mut self, abort: bool) -> Self {
         self.abort_if_gone = abort;
         self
     }
 
-    /// Reads the state that an earlier pass saw, or leaves its own to a later one. Default: the
-    /// state of its time.
+    /// Reads the state that an earlier pass saw, or leaves its own state to a later one. Default:
+    /// the current state.
     pub fn pin(mut self, pin: impl Into<Option<SnapshotPin>>) -> Self {
         self.pin = pin.into();
         self
     }
 }
 
-/// How a transaction ended, when it ended well.
+/// The end of a transaction without an error.
 #[derive(Debug)]
 pub enum Outcome<T> {
     /// Committed.
     Committed(T),
-    /// Aborted because it was doomed; the value stands.
+    /// Aborted because it was doomed; the value is still the result.
     Doomed(T),
     /// Aborted with a response.
     Refused(Response),
@@ -109,11 +109,11 @@ impl<D: Database> Transaction<'_, D> {
         transaction.commit().map(|()| Outcome::Committed(value))
     }
 
-    /// Gates, hooks and votes: everything that may still say no.
+    /// Gates, hooks and votes: everything that may still prevent the commit.
     fn prepare(&mut self, abort_if_gone: bool) -> Result<Ready, Abort> {
         self.lease.enter(Phase::Preparing);
         let attempt = self.attempt.clone();
-        // Its hooks have nothing to prepare, but what a gate says takes the place of its answer.
+        // Its hooks have nothing to prepare, but a gate's abort replaces its answer.
         let was_doomed = self.doomed;
         // A hook may register another one, and add a gate.
         loop {
@@ -140,16 +140,15 @@ impl<D: Database> Transaction<'_, D> {
         Ok(Ready::Vote)
     }
 
-    /// The point of no return. What happens after the database has said yes cannot fail the
-    /// request, and nothing stops what has come here.
+    /// The point of no return. Nothing stops a transaction that has reached it, and after the
+    /// database has committed, no error can fail the request.
     fn commit(mut self) -> Result<(), Error> {
         if let Err(why) = self.lease.disarm() {
             self.roll_back();
             return Err(Error::with_source(why.code(), why));
         }
         self.lease.commits();
-        // From here on nothing rolls back, whatever panics, unless the database says that it
-        // refused.
+        // From here on no panic causes a rollback; only an error of the database does.
         if std::mem::take(&mut self.begun) {
             self.lease.enter(Phase::Committing);
             match PanicMessage::catch(|| self.database_commit()) {
@@ -176,7 +175,8 @@ impl<D: Database> Transaction<'_, D> {
         self.lease.enter(Phase::Finishing);
         let mut failures: Vec<BoxError> = Vec::new();
         for mut participant in std::mem::take(&mut self.participants) {
-            // It is dropped inside, too: its `Drop` must not keep the others from being told.
+            // It is also dropped inside, so that a panic in its `Drop` does not keep the others
+            // from being notified.
             match PanicMessage::catch(move || participant.finish()) {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => failures.push(error),
@@ -203,7 +203,7 @@ impl<D: Database> Transaction<'_, D> {
         Ok(())
     }
 
-    /// Rolls back because the publisher, a gate, a hook or a vote said so.
+    /// Rolls back because the publisher, a gate, a hook or a vote has aborted.
     fn refuse<T>(mut self, abort: Abort) -> Result<Outcome<T>, Error> {
         let stopped = self.lease.disarm().err();
         let mut error = match abort.reason {
@@ -216,7 +216,7 @@ impl<D: Database> Transaction<'_, D> {
                     self.leave_snapshot();
                     Error::suspended(pending).set_wrote(self.wrote)
                 } else {
-                    // Nothing is resolved for it any more; the code follows below.
+                    // Its promises will not be resolved any more. The code is set below.
                     Error::new(SUSPENDED)
                 }
             }
@@ -225,7 +225,7 @@ impl<D: Database> Transaction<'_, D> {
                 self.translate(error, fault)
             }
         };
-        // Whatever error the publisher made of it.
+        // The reason counts, whatever error the publisher returned for it.
         if let Some(why) = stopped {
             error = error.with_code(why.code());
         }
@@ -272,10 +272,10 @@ impl<D: Database> Transaction<'_, D> {
         }
     }
 
-    /// A commit was sent and its answer was lost: the database is asked what became of it.
+    /// A commit was sent and its answer was lost: asks the database for the outcome.
     ///
     /// # Errors
-    /// When it was not committed, which is a conflict, and when nobody can tell.
+    /// If it was not committed, which is a conflict, and if its outcome stays unknown.
     fn after_doubt(&mut self, error: BoxError) -> Result<(), Error> {
         match self.settle() {
             Settled::Committed => {
@@ -283,7 +283,7 @@ impl<D: Database> Transaction<'_, D> {
                 Ok(())
             }
             Settled::Aborted => {
-                // Another connection ended it: there is nothing to roll back on this one.
+                // Another connection has settled it, so there is nothing to roll back on this one.
                 self.lease.ledger().transactions.aborted.add(1);
                 self.roll_back();
                 Err(Error::with_source(CONFLICT, error).set_wrote(true))
@@ -292,7 +292,7 @@ impl<D: Database> Transaction<'_, D> {
         }
     }
 
-    /// A commit was sent and its outcome is unknown: nothing is undone, nothing is tried again.
+    /// A commit was sent and its outcome is unknown: nothing is undone or attempted again.
     fn doubt(&mut self, error: BoxError) -> Error {
         self.lease.ledger().transactions.in_doubt.add(1);
         self.lease.discard(DropReason::InDoubt);
@@ -300,7 +300,7 @@ impl<D: Database> Transaction<'_, D> {
         Error::with_source(IN_DOUBT, error)
     }
 
-    /// Tells every participant the end, and drops it.
+    /// Notifies every participant of the outcome, and drops it.
     fn tell(&mut self, end: &str, tell: fn(&mut (dyn Participant + 'static))) {
         for mut participant in std::mem::take(&mut self.participants) {
             if let Err(panic) = PanicMessage::catch(move || tell(&mut *participant)) {
@@ -318,12 +318,12 @@ impl<D: Database> Transaction<'_, D> {
         }
     }
 
-    /// What the database says of an error; `None` if it panics over it.
+    /// The database's classification of an error; `None` if that panics.
     fn fault(&self, error: &(dyn std::error::Error + 'static)) -> Option<Fault> {
         PanicMessage::catch(|| fault(self.lease.database(), error)).ok()
     }
 
-    /// What an error of application code means for its request.
+    /// The meaning of an application's error for its request.
     fn translate(&mut self, error: BoxError, fault: Fault) -> Error {
         if fault == Fault::Elapsed && self.lease.go_on().is_ok() {
             self.lease.ledger().transactions.stopped.statement.add(1);
@@ -342,19 +342,20 @@ impl<D: Database> Transaction<'_, D> {
             }
         };
         let error = match (error.downcast::<Error>(), code) {
-            // From this crate already: a nested `pool.run`, or our own check.
+            // It is this crate's error type already: from a nested `pool.run`, or one of our own
+            // checks.
             (Ok(own), None) => *own,
             (Ok(own), Some(code)) => Error::with_source(code, own),
             (Err(foreign), code) => Error::with_source(code.unwrap_or(APPLICATION), foreign),
         };
-        // A reader that meets a conflict met it by writing.
+        // A reader can only meet a conflict by writing.
         let wrote = self.wrote || error.wrote() || error.is(CONFLICT);
         error.set_wrote(wrote)
     }
 }
 
-/// The code of the first error in a chain that says enough by itself: one of our own, a disk that
-/// is full, or a process without a descriptor for another file.
+/// The code of the first error in a chain that determines one: our own error, a full disk, or a
+/// process without a free descriptor.
 fn code_in_chain(error: &(dyn std::error::Error + 'static)) -> Option<Code> {
     std::iter::successors(Some(error), |error| error.source()).find_map(|error| {
         if error.is::<AlreadyReading>() {
@@ -373,7 +374,7 @@ fn code_in_chain(error: &(dyn std::error::Error + 'static)) -> Option<Code> {
     })
 }
 
-/// What a publisher or a participant writes beside the database may find no room, either.
+/// A publisher or a participant may also write files, for which there may be no room either.
 fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -394,8 +395,8 @@ impl<D: Database> Drop for Transaction<'_, D> {
             self.lease.discard(DropReason::Panicked);
         }
         self.lease.enter(Phase::Publishing);
-        // Hooks that were registered and never run, and gates that may hold the attempt that holds
-        // them.
+        // Drops hooks that were never run, and gates that may hold the attempt by which they are
+        // held.
         self.attempt.close();
         drop_each_quietly(&mut self.before_commit);
         drop_each_quietly(&mut self.after_commit);

@@ -1,4 +1,4 @@
-//! Settling a commit whose answer was lost: another connection asks the store.
+//! Settles a commit whose answer was lost, by asking the store on another connection.
 
 use std::time::{Duration, Instant};
 
@@ -6,16 +6,16 @@ use super::Transaction;
 use crate::error::{BoxError, PanicMessage};
 use crate::transaction::{Database, Doubt, DropReason, Settled};
 
-/// How long the store is asked. The worker and its place in the pool are held for this time, but
-/// only by a transaction that had sent its commit.
+/// The maximum time of settling. The worker and its place in the pool are held during this time,
+/// but only by a transaction that had sent its commit.
 const WITHIN: Duration = Duration::from_secs(5);
 
 /// The pauses between two tries: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
 
 impl<D: Database> Transaction<'_, D> {
-    /// Finds out what became of the commit that was sent on the lease's connection, which is
-    /// dropped.
+    /// Finds out whether the commit that was sent on the lease's connection took place. Drops the
+    /// connection.
     pub(super) fn settle(&mut self) -> Settled {
         let doubt = PanicMessage::catch(|| self.lease.with(D::doubt));
         self.lease.discard(DropReason::InDoubt);
@@ -62,7 +62,7 @@ impl<D: Database> Transaction<'_, D> {
     }
 }
 
-/// A worker may wait; what unparks its thread may be meant for something else.
+/// A worker may wait. Its thread may be unparked for another reason.
 fn wait_until(until: Instant) {
     loop {
         let left = until.saturating_duration_since(Instant::now());

@@ -1,4 +1,4 @@
-//! The state of a store at one time, kept from one transaction to another.
+//! Snapshots: the state of a store at one time, kept from one transaction to another.
 
 use std::any::Any;
 use std::fmt;
@@ -50,7 +50,7 @@ enum Pinned {
     #[default]
     Nothing,
     At(Snapshot),
-    /// There was no snapshot, or it is gone.
+    /// There is no snapshot any more, or there never was one.
     Missing,
 }
 

@@ -17,8 +17,8 @@ use crate::error::{CatchPanic, ELAPSED, Error};
 use crate::ledger::{GaugeGuard, Ledger};
 use crate::transaction::Task;
 
-/// A future that a transaction runs after its commit. Made before, so that it keeps the span of the
-/// publisher.
+/// A future that a transaction runs after its commit. Created before, so that it keeps the
+/// publisher's span.
 pub(super) fn task(ledger: &Ledger, future: impl Future<Output = ()> + Send + 'static) -> Task {
     let ledger = ledger.clone();
     let task = async move {
@@ -55,8 +55,8 @@ pub(super) fn block_on<F: Future>(within: Duration, future: F) -> Result<F::Outp
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return Ok(output);
         }
-        // A wait inside this one may have used up what unparks the thread: the flag is this wait's
-        // own.
+        // A wait inside this one may have consumed the thread's unpark token, so each wait has its
+        // own flag.
         loop {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {

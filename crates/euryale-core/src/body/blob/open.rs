@@ -1,4 +1,4 @@
-//! An open file, closed in the right thread.
+//! An open file that is closed in the right thread.
 
 use std::fmt;
 #[cfg(feature = "fs")]
@@ -16,12 +16,13 @@ use std::sync::{Mutex, PoisonError};
 use crate::body::Descriptor;
 use crate::threads::close_elsewhere;
 
-/// Freeing the blocks of a file of this length, in bytes, takes longer than a hop to another
+/// The length, in bytes, from which freeing a file's blocks takes longer than a hop to another
 /// thread.
 const LARGE: u64 = 1 << 20;
 
-/// A file that its last owner closes, off the runtime's threads if that deletes it: an unnamed
-/// file, spooled or replaced, frees all its blocks when it is closed.
+/// A file that is closed by its last owner. If closing deletes it, that is done outside the
+/// runtime's threads: an unnamed file, spooled or replaced, frees all of its blocks when it is
+/// closed.
 pub(crate) struct OpenFile {
     /// Taken by the drop.
     file: Option<File>,
@@ -52,7 +53,7 @@ impl OpenFile {
         self.spare.set(name)
     }
 
-    /// Returns whether this is the spare name. Then it counts again, and stays.
+    /// Returns whether this is the spare name, which then becomes a real name again and stays.
     #[cfg(feature = "fs")]
     pub(crate) fn reclaim_spare_name(&self, name: &Path) -> bool {
         self.spare.reclaim(name)
@@ -82,19 +83,19 @@ impl Deref for OpenFile {
 impl Drop for OpenFile {
     fn drop(&mut self) {
         let Some(file) = self.file.take() else { return };
-        // First, because without it the file may have no name at all.
+        // Dropped first, because without the spare name the file may have no name at all.
         #[cfg(feature = "fs")]
         self.spare.forget(&file);
         if is_large_and_nameless(&file).unwrap_or(false) {
             close_elsewhere((file, self.descriptor.take()));
         } else {
-            // Before its descriptor is given back.
+            // Dropped before its descriptor is returned.
             drop(file);
         }
     }
 }
 
-/// A name that exists only so that the file has one.
+/// A name whose only purpose is that the file has one.
 #[cfg(feature = "fs")]
 #[derive(Default)]
 struct SpareName(Mutex<Option<PathBuf>>);
@@ -121,8 +122,8 @@ impl SpareName {
     fn forget(&self, file: &File) {
         let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(name) = spare.filter(|name| is_of(file, name).unwrap_or(false)) {
-            // It is gone already, or left to the code that knows which names count. The file is
-            // open, so no block is freed here.
+            // The name is gone already, or belongs to the code that has the list of valid names.
+            // The file is open, so no block is freed here.
             let _ = fs::remove_file(name);
         }
     }

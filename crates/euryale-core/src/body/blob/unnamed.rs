@@ -65,14 +65,14 @@ impl UnnamedFile {
     reason = "the caller has closed the only descriptor that can write"
 )]
 fn stable(file: File) -> io::Result<Blob> {
-    // SAFETY: nobody changes the file in place. It has no name to be opened by, the descriptor that
-    // wrote it is closed, and this one can only read. Only deliberate acts remain: a process of the
-    // same user can open our descriptor in `/proc`, as a debugger would, or write to the name that
-    // `SpooledBody::persist` gave the file, which its documentation forbids.
+    // SAFETY: the file cannot be changed in place. It has no name by which it could be opened, the
+    // descriptor that wrote it is closed, and this one can only read. Only deliberate acts remain:
+    // a process of the same user can open our descriptor in `/proc`, as a debugger would, or write
+    // to the name that `SpooledBody::persist` gave the file, which its documentation forbids.
     unsafe { Blob::stable(file) }
 }
 
-/// Another description of the same file, which cannot write.
+/// Opens the same file again, read-only.
 #[cfg(target_os = "linux")]
 fn read_only(file: &File) -> io::Result<File> {
     use std::os::fd::AsRawFd;

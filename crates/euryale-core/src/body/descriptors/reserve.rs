@@ -17,14 +17,14 @@ pub struct Reserve {
     places: usize,
 }
 
-/// Calls its argument with more and more of the reserve allowed, until it needs no more or all of
-/// it is allowed.
+/// Calls its argument repeatedly with one more descriptor of the reserve allowed, until it needs no
+/// more or all of them are allowed.
 type Lend = dyn Fn(&mut dyn FnMut() -> bool) + Send + Sync;
 
 impl Reserve {
-    /// A reserve for `places` sockets, which `lend` allows to be used: it calls its argument for as
-    /// long as that returns `true`, each time with one more descriptor allowed, and allows none of
-    /// them when it returns.
+    /// A reserve for `places` sockets. `lend` calls its argument as long as that returns `true`,
+    /// each time with one more descriptor of the reserve allowed. When it returns, none of them is
+    /// allowed.
     pub fn new(
         places: usize,
         lend: impl Fn(&mut dyn FnMut() -> bool) + Send + Sync + 'static,
@@ -41,8 +41,8 @@ impl Reserve {
         self.places
     }
 
-    /// Calls `open`, such as a `poll_accept`; and if there is no descriptor for it, again with one
-    /// of the reserve. `open` must not block.
+    /// Calls `open`, such as a `poll_accept`. If it fails because there is no descriptor, calls it
+    /// again with one of the reserve. `open` must not block.
     ///
     /// # Errors
     /// Those of `open`.

@@ -60,7 +60,7 @@ fn clones_and_bodies_of_a_blob_share_its_descriptor() {
     assert_eq!(ledger.descriptors.in_use.get(), 0);
 }
 
-/// A file of a mebibyte without a name is closed on another thread.
+/// An unnamed file of one mebibyte is closed on another thread.
 #[tokio::test]
 async fn a_descriptor_is_given_back_after_its_file_is_closed() {
     let ledger = Ledger::new();

@@ -288,7 +288,7 @@ async fn a_file_of_tokio_is_a_blob() {
         unsafe_code,
         reason = "no other way makes a stable blob of such a file"
     )]
-    // SAFETY: nobody else has the file.
+    // SAFETY: only this test has the file.
     let stable = unsafe { blob.clone().assume_stable() };
     assert!(stable.slice(0, 3).is_stable());
     let body = Body::from(blob);

@@ -16,9 +16,9 @@ impl SpooledBody {
     /// [`take_back`](Self::take_back). File systems that share blocks (Btrfs, XFS) do so when they
     /// copy. When this returns, the file and its entry in the folder are on the disk.
     ///
-    /// Blocks, as application code in a worker may. `path` must be in a folder that no attacker can
-    /// write to. Nobody may change the file in place, because the body and its blobs may be sent
-    /// from it: replace it by a rename.
+    /// Blocks, which application code in a worker may do. `path` must be in a folder that no
+    /// attacker can write to. The file must never be changed in place, because the body and its
+    /// blobs may be sent from it: replace it by a rename.
     ///
     /// # Errors
     /// The file system's. `AlreadyExists` if `path` exists; that file is not changed. After an
@@ -121,7 +121,8 @@ fn copy_within_the_system(from: &File, to: &File, len: u64) -> io::Result<bool> 
         let want = usize::try_from(len - at).unwrap_or(usize::MAX);
         // With an offset of its own, because others may use the position of the file.
         match rustix::fs::copy_file_range(from, Some(&mut at), to, None, want) {
-            // It is missing between some file systems, and in some kernels and sandboxes.
+            // The system call does not work between some file systems, and in some kernels and
+            // sandboxes.
             Err(_) | Ok(0) if at == 0 => return Ok(false),
             Err(error) => return Err(error.into()),
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -136,7 +137,7 @@ fn copy_within_the_system(_from: &File, _to: &File, _len: u64) -> io::Result<boo
     Ok(false)
 }
 
-/// An unnamed file has an entry in `/proc/self/fd`, and its target can be linked.
+/// An unnamed file has an entry in `/proc/self/fd` whose target can be linked.
 #[cfg(target_os = "linux")]
 fn link(file: &File, path: &Path) -> io::Result<()> {
     use std::os::fd::AsRawFd;
@@ -152,7 +153,7 @@ fn link(_file: &File, _path: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// A new name is durable once its folder is.
+/// A new name is durable once its folder is synced.
 fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = path
         .parent()

@@ -206,7 +206,7 @@ async fn a_client_that_takes_nothing_is_given_up_whatever_the_writer_says() {
     assert!(next(&mut body).await.is_none());
 }
 
-/// A writer that is given up has waited for room: it has gone no further by then.
+/// A writer that was given up was waiting for room, so it has written no more by then.
 #[tokio::test]
 async fn a_writer_is_never_ahead_of_its_window() {
     let written = Arc::new(AtomicUsize::new(0));
@@ -243,7 +243,7 @@ async fn an_iterator_is_read_a_window_ahead_and_not_further() {
     })));
     handle.window(30);
     assert_eq!(next(&mut body).await.unwrap().unwrap(), [0; 10].as_slice());
-    // The window, and the one that waits for room in it.
+    // The bytes in the window, and the one that waits for room in it.
     eventually("the window is full", || yielded.load(Ordering::SeqCst) == 5).await;
     for number in 1..50 {
         assert_eq!(

@@ -51,7 +51,7 @@ fn the_number_of_routes_is_bounded() {
     for number in 0..1000 {
         counter.add(Some(&Route::new(format!("/{number:03}"))), 1);
     }
-    // Known ones go on being counted by name, and a route of that name is one of the others.
+    // Known routes are still counted by name, and a route named `other` is counted with the others.
     counter.add(Some(&Route::new("/255")), 1);
     counter.add(Some(&Route::new("other")), 1);
     let counts = counter.by_route();

@@ -1,4 +1,4 @@
-//! How many threads a lane has, which may change.
+//! The number of threads of a lane, which may change.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::ledger::ThreadBound;
 
-/// What all handles to a lane share.
+/// The state that all handles to a lane share.
 pub(super) struct SharedLane {
     pub(super) turns: Arc<Semaphore>,
     pub(super) waiting: AtomicUsize,
@@ -17,7 +17,7 @@ pub(super) struct SharedLane {
 
 struct Size {
     threads: usize,
-    /// Turns beyond the size, which end when they are given back.
+    /// Turns beyond the size, which are removed when they are returned.
     surplus: usize,
 }
 
@@ -88,6 +88,6 @@ impl Drop for Permit {
                 permit.forget();
             }
         }
-        // Otherwise it is given back here, before a change of the size can look at it.
+        // Otherwise the permit is returned here, while the lock keeps the size from changing.
     }
 }

@@ -123,7 +123,7 @@ async fn a_thread_of_a_lane_must_not_wait_for_it() {
     assert!(lane.run(|| ()).await.is_ok());
 }
 
-/// A thread is free only later: what nobody waits for any more is not run then.
+/// A thread is free only later, when the result is not awaited any more, so the work does not run.
 #[test]
 fn what_nobody_waits_for_is_not_begun() {
     let runtime = Builder::new_current_thread()
@@ -154,7 +154,7 @@ fn what_nobody_waits_for_is_not_begun() {
     });
 }
 
-/// No system has room for such a stack.
+/// No system can provide such a large stack.
 #[test]
 fn when_the_system_refuses_a_thread_the_turn_is_free_and_the_work_dropped() {
     let runtime = Builder::new_current_thread()
@@ -252,7 +252,7 @@ async fn turns_beyond_a_smaller_lane_end_when_they_are_given_back() {
     lane.resize(1);
     drop(first);
     assert!(lane.try_enter().is_err());
-    // One that is to end counts again when the lane grows.
+    // A turn that was to be removed counts again when the lane grows.
     lane.resize(2);
     assert!(lane.try_enter().is_err());
     drop(second);

@@ -68,7 +68,7 @@ fn a_flag_is_set_for_its_transaction_only() {
     assert!(!interrupt.is_set(), "cleared");
 }
 
-/// The thread that fires has decided, and makes its call when the next transaction runs already.
+/// The thread that fires has decided, but makes its call only when the next transaction is running.
 #[test]
 fn a_flag_set_late_is_not_that_of_the_next_transaction() {
     let interrupt = Interrupt::flag();
@@ -140,7 +140,7 @@ fn what_was_fired_before_it_has_its_connection_stops_when_it_gets_one() {
 fn it_is_fired_or_disarmed_and_never_both() {
     let mut fired_first = 0;
     let mut rounds = 0;
-    // Which is first is left to the machine, and it must have been either.
+    // The machine decides which is first; over all rounds, each must have been.
     while rounds < 2_000 || fired_first == 0 || fired_first == rounds {
         assert!(rounds < 1_000_000, "one is always first: {fired_first}");
         let switch = Switch::new(false);

@@ -22,7 +22,7 @@ fn a_future_is_waited_for_but_not_for_ever() {
         ELAPSED
     );
     assert!((SHORT..LONG).contains(&began.elapsed()));
-    // One that is always awake, and never ready.
+    // A future that always wakes its task, and is never ready.
     let busy = poll_fn(|cx| {
         cx.waker().wake_by_ref();
         Poll::<()>::Pending
@@ -38,8 +38,8 @@ fn a_wait_inside_a_wait_takes_nothing_from_it() {
     let both = poll_fn(|cx| {
         let outer = receive.as_mut().poll(cx);
         if let Some(send) = send.take() {
-            // The outer one is called while the inner one waits, which eats what unparks the
-            // thread.
+            // The outer wait is woken while the inner one waits, which consumes the thread's unpark
+            // token.
             let _ = send.send(7);
             assert!(block_on(SHORT, pending::<()>()).is_err());
         }
