@@ -9,8 +9,8 @@ use tokio::time::timeout;
 /// The longest time that a test waits for a task to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A gate for tasks, as [`Gate`](crate::Gate) is for threads: it lets a number of tasks through,
-/// and a test can wait until a task has arrived. Clones are the same gate.
+/// A gate for tasks, like [`Gate`](crate::Gate) for threads: it lets a number of tasks through, and
+/// a test can wait until a task has arrived. Clones are the same gate.
 ///
 /// ```
 /// use euryale_test::AsyncGate;
@@ -47,12 +47,12 @@ impl AsyncGate {
         self.wait().await;
     }
 
-    /// Only says that this task has arrived.
+    /// Only announces that this task has arrived.
     pub fn arrive(&self) {
         self.arrived.add_permits(1);
     }
 
-    /// Waits until the gate lets this task through, which has said before that it has arrived.
+    /// Waits until the gate lets this task through, which has announced its arrival before.
     pub async fn wait(&self) {
         take(&self.passes).await;
     }

@@ -1,7 +1,7 @@
 //! The `main` of a bench.
 
-/// The `main` of a bench with criterion: these functions, each for a second after a warm-up of
-/// 300 ms, in 20 samples. The command line may say otherwise.
+/// The `main` of a bench with criterion: runs each of these functions for a second after a warm-up
+/// of 300 ms, in 20 samples, unless the command line sets other values.
 ///
 /// The bench itself depends on criterion, so that tests do not.
 #[macro_export]

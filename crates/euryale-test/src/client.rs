@@ -1,4 +1,4 @@
-//! Clients that do what ordinary ones do not: hang up, reset, pipeline, send half a request.
+//! Clients that do what ordinary clients do not: hang up, reset, pipeline, send half a request.
 
 mod answer;
 mod blocking;

@@ -54,10 +54,10 @@ pub enum Step {
     Abort,
 }
 
-/// What a scripted call does.
+/// The behaviour of a scripted call.
 #[derive(Clone, Debug)]
 pub enum Behaviour {
-    /// What it should.
+    /// It succeeds.
     Succeed,
     /// Fails with a [`TestError`] of this fault.
     Fail(Fault),
@@ -67,7 +67,7 @@ pub enum Behaviour {
     Wait(Gate),
 }
 
-/// The error of a scripted failure, classified as it says.
+/// The error of a scripted failure, with its fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TestError(pub Fault);
 
@@ -92,7 +92,7 @@ impl Connection {
     /// A statement that ends only when it is stopped.
     ///
     /// # Errors
-    /// Always; of the fault [`Elapsed`](Fault::Elapsed).
+    /// Always, with the fault [`Elapsed`](Fault::Elapsed).
     ///
     /// # Panics
     /// After 30 s, and when the database cannot be interrupted.
@@ -141,7 +141,7 @@ impl CountingDatabase {
         Self::default()
     }
 
-    /// The next calls of `step` behave like this, one after the other; those after them succeed.
+    /// Scripts the next calls of `step`, one after the other. Later calls succeed.
     pub fn script(&self, step: Step, behaviours: impl IntoIterator<Item = Behaviour>) {
         lock(&self.shared.script)
             .entry(step)
@@ -149,7 +149,7 @@ impl CountingDatabase {
             .extend(behaviours);
     }
 
-    /// Forgets what was scripted and has not happened.
+    /// Removes everything that was scripted and has not happened yet.
     pub fn clear_script(&self) {
         lock(&self.shared.script).clear();
     }
@@ -170,22 +170,22 @@ impl CountingDatabase {
         *lock(&self.shared.interrupts) = Some(Form::Call(gate.clone()));
     }
 
-    /// The next `times` questions for a commit fail.
+    /// The next `times` attempts to settle a commit fail.
     pub fn fail_to_settle(&self, times: u64) {
         self.shared.failures_to_settle.store(times, SeqCst);
     }
 
-    /// Connection `id` can no longer be used, although nothing happened on it.
+    /// Makes connection `id` unusable, as if the server had closed it while it was idle.
     pub fn spoil(&self, id: u64) {
         lock(&self.shared.spoiled).push(id);
     }
 
-    /// From now on, commits whose answer was lost are found to have ended like this.
+    /// From now on, commits whose answer was lost turn out to have ended like this.
     pub fn settle_as(&self, settled: Settled) {
         *lock(&self.shared.settles) = Some(settled);
     }
 
-    /// Connection `id` is this warm.
+    /// Sets the warmth of connection `id`.
     pub fn warm(&self, id: u64, warmth: u64) {
         lock(&self.shared.warmth).insert(id, warmth);
     }

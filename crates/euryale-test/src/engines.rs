@@ -11,11 +11,11 @@
 //! assert_eq!(postgres.sql(&database, "SELECT 1 + 1"), "2");
 //! ```
 //!
-//! A server ends when its guard is dropped, and when the test binary ends in whatever way: the
-//! kernel sends it a signal then. The signal follows the *thread* that started the server, so one
-//! thread that lives as long as the test binary starts them all. It is lost when the server changes
-//! its user, so `setpriv` changes the user first, and runs the server itself: `pg_ctl start` would
-//! leave a server whose parent is gone.
+//! A server ends when its guard is dropped. If the test binary ends in any way, the kernel sends
+//! the server a signal. The signal follows the *thread* that started the server, so one thread that
+//! lives as long as the test binary starts them all. It is lost when the server changes its user,
+//! so `setpriv` changes the user first, and runs the server itself: `pg_ctl start` would leave a
+//! server whose parent is gone.
 
 mod bouncer;
 mod cluster;

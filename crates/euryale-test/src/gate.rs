@@ -3,8 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The longest time that a thread waits at a gate that nobody opens. A test that gets here has
-/// failed.
+/// The maximum time that a thread waits at a closed gate. A test that reaches it has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A gate for threads: closed at first, opened permanently or for a number of threads. Clones are
@@ -66,12 +65,12 @@ impl Gate {
         self.shared.1.notify_all();
     }
 
-    /// How many wait now.
+    /// The number of threads that wait now.
     pub fn waiting(&self) -> usize {
         self.lock().waiting
     }
 
-    /// How many went through.
+    /// The number of threads that went through.
     pub fn passed(&self) -> usize {
         self.lock().passed
     }

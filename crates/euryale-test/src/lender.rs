@@ -6,7 +6,7 @@ use std::time::Instant;
 use euryale_core::transaction::{DropReason, Lease, LeaseSource, Switch};
 use euryale_core::{BoxError, Database, Ledger};
 
-/// A pool of one, in the caller's thread: for tests of what happens to a lease.
+/// A pool of one connection, in the caller's thread, for tests of leases.
 #[derive(Debug)]
 pub struct Lender<D: Database> {
     source: Source<D>,
@@ -50,13 +50,13 @@ impl<D: Database> Lender<D> {
         Arc::clone(&self.source.switch)
     }
 
-    /// The next job begins: it was not stopped, and has this deadline.
+    /// Begins the next job, which is not stopped and has this deadline.
     pub fn next_job(&mut self, deadline: Option<Instant>) {
         self.source.switch = Arc::new(Switch::new(true));
         self.source.deadline = deadline;
     }
 
-    /// Where it is counted.
+    /// The ledger in which it counts.
     pub fn ledger(&self) -> &Ledger {
         &self.source.ledger
     }
@@ -67,7 +67,7 @@ impl<D: Database> Lender<D> {
         all.iter().filter(|dropped| **dropped == reason).count()
     }
 
-    /// Does it keep an open connection?
+    /// Returns whether it keeps an open connection.
     pub fn is_connected(&self) -> bool {
         self.connection.is_some()
     }

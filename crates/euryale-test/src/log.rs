@@ -3,11 +3,10 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Keeps what the process logs, from INFO on: a line each, with level, spans, message and fields.
+/// Keeps the log lines of the process, from INFO on: each with level, spans, message and fields.
 ///
-/// For a test that is alone in its program: a log of one thread would miss what other tests'
-/// threads were first to log (tracing decides for the whole process whether anybody listens to a
-/// line).
+/// For a test that is alone in its program. With other tests in other threads, lines could be
+/// missed, because tracing decides for the whole process whether a log statement has a listener.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     text: Arc<Mutex<Vec<u8>>>,
@@ -17,7 +16,7 @@ impl Log {
     /// Listens from now on.
     ///
     /// # Panics
-    /// When something else in this process does already.
+    /// Something else in this process listens already.
     pub fn of_process() -> Self {
         let log = Self::default();
         let writer = log.clone();

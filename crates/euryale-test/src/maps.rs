@@ -10,21 +10,22 @@ pub struct FileMap {
     /// The length in bytes, in whole pages.
     pub len: u64,
     /// The bytes of the pages that the process has touched. Passing an address to the kernel for
-    /// `sendfile(2)` touches nothing; a read of one byte touches its page, and Linux brings its
-    /// neighbours along.
+    /// `sendfile(2)` touches no page; reading one byte touches its page, and Linux maps the
+    /// neighbouring pages as well.
     pub touched: u64,
 }
 
 /// Returns the maps of `file` that `process` has at the moment: `smaps` in proc_pid_smaps(5).
 ///
-/// It shows whether anything in a host reads the files that are sent, also when the host is another
-/// process. Keep the maps, by clones of the chunks or by a client that does not read, and look.
+/// It shows whether any code in a host reads the files that are sent, even if the host is another
+/// process. Keep the maps, by clones of the chunks or by a client that does not read, and check
+/// them with this function.
 ///
 /// # Errors
 /// When there is no such process or no `/proc`.
 ///
 /// # Panics
-/// When a line is not one that proc_pid_smaps(5) knows.
+/// A line is not as proc_pid_smaps(5) describes it.
 pub fn maps_of(process: u32, file: &File) -> io::Result<Vec<FileMap>> {
     let inode = file.metadata()?.ino().to_string();
     let text = fs::read_to_string(format!("/proc/{process}/smaps"))?;

@@ -8,7 +8,7 @@ use http::StatusCode;
 
 use crate::{CountingDatabase, Gate, TestError};
 
-/// Does what the path of each request says, so that a client can script it:
+/// Acts according to the path of each request, so that a client can script it:
 ///
 /// | path | what it does |
 /// |---|---|
@@ -28,7 +28,7 @@ pub struct ScriptedPublisher {
 }
 
 impl ScriptedPublisher {
-    /// With a gate of its own.
+    /// Creates a publisher with its own gate.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

@@ -5,9 +5,9 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The first `python3` in `PATH` that can import `module`, if there is one.
+/// Returns the first `python3` in `PATH` that can import `module`, if there is one.
 ///
-/// Debian's packages are for Debian's Python, which need not be the first.
+/// Debian's packages are for Debian's Python, which may not be the first.
 pub fn python_with(module: &str) -> Option<PathBuf> {
     first_with(&env::var_os("PATH")?, module)
 }
@@ -37,7 +37,7 @@ mod tests {
         for folder in &folders {
             fs::create_dir_all(folder).unwrap();
         }
-        // They end as an import does that fails, and one that succeeds.
+        // They exit like a failed import and like a successful one.
         symlink("/bin/false", folders[1].join("python3")).unwrap();
         symlink("/bin/true", folders[2].join("python3")).unwrap();
         let all = env::join_paths(&folders).unwrap();

@@ -18,7 +18,8 @@ pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Polls until the ledger is quiet: nothing held, every transaction ended. The end of every test.
+/// Polls until the ledger is quiet: nothing is held, and every transaction has ended. Called at the
+/// end of every test.
 ///
 /// # Panics
 /// After 10 s, with what is still out.
@@ -37,7 +38,7 @@ pub async fn assert_quiet(ledger: &Ledger) {
     }
 }
 
-/// Lets other tasks and other threads go on. A timer would not advance with a paused clock.
+/// Lets other tasks and threads run. A timer would not advance with a paused clock.
 #[expect(clippy::disallowed_methods, reason = "between two looks, in a test")]
 async fn turn() {
     tokio::task::yield_now().await;

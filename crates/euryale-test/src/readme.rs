@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-/// Runs the commands of a README: each one with curl in its `console` blocks, against `address` in
-/// place of `127.0.0.1:3000`, and compares what it prints with the lines below it. Other commands
-/// are for people.
+/// Runs the commands of a README: each curl command in its `console` blocks, against `address` in
+/// place of `127.0.0.1:3000`, and compares its output with the lines below it. Other commands are
+/// for people.
 ///
-/// A `…` stands for anything within its line. It blocks: call it in a runtime of several threads.
+/// A `…` matches anything within its line. It blocks, so call it in a runtime with several threads.
 ///
 /// # Panics
-/// When a command prints something else, or when there is none at all.
+/// A command prints something else, or there is no command.
 pub fn run_readme(text: &str, address: SocketAddr) {
     if Command::new("curl").arg("--version").output().is_err() {
         return crate::skip("curl is not installed");

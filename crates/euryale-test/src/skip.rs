@@ -2,13 +2,13 @@
 
 use std::io::Write;
 
-/// Says that a test is skipped, and why: past the test harness, which shows what is printed only of
-/// tests that fail.
+/// Reports that a test is skipped, and why. It bypasses the test harness, which shows the output
+/// only of failed tests.
 ///
 /// # Panics
-/// With `CI` in the environment, where everything is there that the tests need.
+/// With `CI` in the environment, where everything that the tests need must be installed.
 pub fn skip(reason: &str) {
-    // It is not a failure if nobody reads it.
+    // It is not an error if the line cannot be written.
     let _ = writeln!(std::io::stderr(), "SKIPPED: {reason}");
     assert!(
         std::env::var_os("CI").is_none(),

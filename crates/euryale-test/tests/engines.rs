@@ -72,7 +72,7 @@ fn pgbouncer_is_in_front_of_a_database() {
     assert_eq!(String::from_utf8_lossy(&psql.stdout).trim(), database);
 }
 
-/// In the environment of the process that the test below kills.
+/// Set in the environment of the process that the test below kills.
 const IS_KILLED: &str = "EURYALE_TEST_IS_KILLED";
 
 #[test]

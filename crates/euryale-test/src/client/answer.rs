@@ -13,7 +13,7 @@ use super::raw::RawClient;
 /// The head of a response.
 #[derive(Clone, Debug)]
 pub struct Head {
-    /// The head as it came, with the empty line at its end.
+    /// The head's original bytes, with the empty line at its end.
     pub text: String,
     /// Its status.
     pub status: StatusCode,
@@ -83,7 +83,7 @@ impl Head {
     }
 }
 
-/// A response that has arrived whole.
+/// A complete response.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// Its status.
@@ -109,7 +109,7 @@ impl Answer {
     /// Reads a response from bytes that have arrived; `head_only` for the answer to a HEAD request.
     ///
     /// # Errors
-    /// What is wrong with the response: it is not whole, or its head cannot be read.
+    /// The response is not complete, or its head cannot be read.
     pub fn parse(bytes: &[u8], head_only: bool) -> io::Result<Self> {
         let mut client = RawClient::over(bytes);
         let reading = pin!(client.read_answer(head_only));

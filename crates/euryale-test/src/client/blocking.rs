@@ -58,6 +58,6 @@ fn within<T>(
     patience: Duration,
     step: impl Future<Output = io::Result<T>>,
 ) -> io::Result<T> {
-    // The timer needs the runtime.
+    // The timer can only be used in the runtime.
     runtime.block_on(async { timeout(patience, step).await? })
 }

@@ -26,7 +26,7 @@ impl H2Client {
         Self::shake_hands(to, &h2::client::Builder::new()).await
     }
 
-    /// The same, with windows that let the server send this much: on each stream, and together.
+    /// The same, with windows that let the server send this many bytes: on each stream, and in all.
     ///
     /// # Errors
     /// The system's, or the protocol's.
@@ -48,7 +48,7 @@ impl H2Client {
         tokio::spawn(async move {
             tokio::pin!(connection);
             tokio::select! {
-                // Its end is seen by the requests.
+                // If the connection ends, the requests get the error.
                 _ = &mut connection => {}
                 // Held, and not polled any more, until the client is dropped.
                 Ok(()) = stopped.changed() => while stopped.changed().await.is_ok() {},
@@ -57,8 +57,8 @@ impl H2Client {
         Ok(Self { requests, stop })
     }
 
-    /// From now on nothing is read from the socket, or written to it. It stays open for as long as
-    /// this client.
+    /// From now on the socket is neither read nor written. It stays open as long as this client
+    /// exists.
     pub fn stop_reading(&self) {
         self.stop.send_replace(());
     }

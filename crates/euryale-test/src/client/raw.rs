@@ -1,4 +1,4 @@
-//! An HTTP/1.1 client that blocks nothing.
+//! An asynchronous HTTP/1.1 client.
 
 use std::io;
 use std::net::SocketAddr;
@@ -45,7 +45,7 @@ impl<S> RawClient<S> {
         }
     }
 
-    /// The stream. Bytes that came together with a head are not in it any more.
+    /// Returns the stream. Bytes that arrived together with a head are not in it any more.
     pub fn stream(&mut self) -> &mut S {
         &mut self.stream
     }
@@ -94,8 +94,7 @@ impl<S: AsyncRead + Unpin> RawClient<S> {
     /// Reads one response after any `100 Continue`; `head_only` for the answer to a HEAD request.
     ///
     /// # Errors
-    /// The system's, or what is wrong with the response: an end in the middle, a head that cannot
-    /// be read.
+    /// The system's, or a malformed response: an end in the middle, a head that cannot be read.
     pub async fn read_answer(&mut self, head_only: bool) -> io::Result<Answer> {
         let mut head = self.read_head().await?;
         while head.status == StatusCode::CONTINUE {
@@ -113,7 +112,7 @@ impl<S: AsyncRead + Unpin> RawClient<S> {
         Ok(Answer::new(head, body))
     }
 
-    /// Reads the head of a response, and nothing of its body.
+    /// Reads the head of a response, and none of its body.
     ///
     /// # Errors
     /// As [`read_answer`](Self::read_answer).
@@ -171,7 +170,7 @@ impl<S: AsyncRead + Unpin> RawClient<S> {
         }
     }
 
-    /// Reads until the peer closes, and gives what came.
+    /// Reads until the peer closes, and returns the bytes.
     ///
     /// # Errors
     /// The system's.
@@ -181,7 +180,7 @@ impl<S: AsyncRead + Unpin> RawClient<S> {
         Ok(rest)
     }
 
-    /// Reads until the peer closes, in whichever way: a reset is an end, too.
+    /// Reads until the peer closes, in any way: a reset is an end, too.
     pub async fn read_rest(&mut self) -> Vec<u8> {
         let mut rest = std::mem::take(&mut self.received);
         let _ = self.stream.read_to_end(&mut rest).await;

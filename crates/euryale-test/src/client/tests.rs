@@ -23,7 +23,7 @@ fn a_response_is_read_from_bytes() {
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
 }
 
-/// Sends `answers` one after the other, each when four bytes have arrived, and keeps the socket
+/// Sends `answers` one after the other, each after four bytes have arrived, and keeps the socket
 /// open until the client has closed it.
 fn serve(answers: Vec<&'static [u8]>) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,4 +1,4 @@
-//! PgBouncer in front of a server of PostgreSQL.
+//! PgBouncer in front of a PostgreSQL server.
 
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -12,7 +12,8 @@ use crate::skip;
 /// The port, as a part of the socket's name.
 const PORT: u16 = 6432;
 
-/// A PgBouncer in transaction mode, with a socket in its folder. It ends with this value.
+/// A PgBouncer in transaction mode, with a socket in its folder. It ends when this value is
+/// dropped.
 #[derive(Debug)]
 pub struct PgBouncer {
     folder: PathBuf,

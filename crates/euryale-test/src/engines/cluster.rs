@@ -1,4 +1,4 @@
-//! What a server of PostgreSQL is started with, and how it is stopped.
+//! The settings of a PostgreSQL server, and the ways to stop it.
 
 use std::net::TcpListener;
 
@@ -11,7 +11,7 @@ pub enum Stop {
     Fast,
     /// Ends every process at once; the next start recovers from the log.
     Immediate,
-    /// Kills every process with a signal that none of them sees.
+    /// Kills every process with a signal that cannot be caught.
     Kill,
 }
 
@@ -25,7 +25,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// A server with a socket in its folder and no TCP port, which trusts everybody.
+    /// A server with a socket in its folder and no TCP port, which trusts every client.
     pub fn new() -> Self {
         Self {
             settings: vec![("listen_addresses".into(), String::new())],
@@ -43,7 +43,7 @@ impl Setup {
         self
     }
 
-    /// Listens on a free port of 127.0.0.1, too. Clients need a rule there: [`hba`](Self::hba).
+    /// Also listens on a free port of 127.0.0.1. Its clients need a rule there: [`hba`](Self::hba).
     pub fn listen(mut self) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
         self.port = free.expect("a free port").port();

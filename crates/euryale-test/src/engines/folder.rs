@@ -23,7 +23,7 @@ rm -rf "$0"
 
 struct Root {
     path: PathBuf,
-    /// Its standard input ends with this process.
+    /// Its standard input ends when this process ends.
     _reaper: Child,
 }
 
@@ -50,7 +50,7 @@ impl Root {
     fn create() -> Self {
         let path = std::env::temp_dir().join(format!("eu-{}", std::process::id()));
         std::fs::create_dir(&path).expect("a temporary folder for servers");
-        // Everybody may enter: the servers run as another user.
+        // Every user may enter, because the servers run as another user.
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
             .expect("the permissions of a folder of our own");
         let reaper = Command::new("sh")

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long a server may take to start or to stop. A test that gets here has failed.
+/// The time that a server has to start or stop. A test that reaches it has failed.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -60,7 +60,7 @@ fn parent_of(id: u32) -> Option<u32> {
     stat(id)?.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Returns whether the process runs. One that nobody has waited for yet does not.
+/// Returns whether the process runs. A zombie does not.
 pub(super) fn runs(id: u32) -> bool {
     stat(id).is_some_and(|stat| !stat.trim_start().starts_with('Z'))
 }
@@ -68,7 +68,7 @@ pub(super) fn runs(id: u32) -> bool {
 /// The state of a process, its parent and more (`proc_pid_stat(5)`).
 fn stat(id: u32) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    // A process may have spaces and parentheses in its name: the rest is behind the last one.
+    // The name of a process may contain spaces and parentheses: the rest follows the last one.
     Some(stat.rsplit_once(')')?.1.to_owned())
 }
 

@@ -1,4 +1,4 @@
-//! A server of PostgreSQL.
+//! A PostgreSQL server.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -15,7 +15,7 @@ use crate::skip;
 /// The role that owns everything.
 const USER: &str = "euryale";
 
-/// A server of PostgreSQL, which ends with this value.
+/// A PostgreSQL server, which ends when this value is dropped.
 #[derive(Debug)]
 pub struct Postgres {
     programs: Programs,
@@ -27,8 +27,8 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts a server with a new, empty cluster: a socket in its folder, no TCP port, everybody is
-    /// trusted. `None`: it is not installed, and the test is skipped visibly.
+    /// Starts a server with a new, empty cluster: a socket in its folder, no TCP port, every client
+    /// is trusted. Returns `None` if PostgreSQL is not installed; the test is then skipped visibly.
     ///
     /// # Panics
     /// When it cannot be started, and when it is not installed with `CI` in the environment.
@@ -37,8 +37,8 @@ impl Postgres {
         Setup::new().start()
     }
 
-    /// The server that all tests of a binary share. Give each test its own
-    /// [database](Self::create_database), and a server of its own to a test that stops it.
+    /// The server that all tests of a binary share. Each test should have its own
+    /// [database](Self::create_database), and a test that stops the server needs its own server.
     ///
     /// # Panics
     /// As [`start`](Self::start).
@@ -109,7 +109,7 @@ impl Postgres {
         replica
     }
 
-    /// Makes a standby a server that can be written to.
+    /// Promotes a standby to a primary.
     ///
     /// # Panics
     /// When it is not a standby.
@@ -119,7 +119,7 @@ impl Postgres {
         run(promote);
     }
 
-    /// Kills the server and each of its processes, so that none of them can write a last word.
+    /// Kills the server and each of its processes, so that none of them can write anything more.
     pub fn kill(&mut self) {
         self.stop(Stop::Kill);
     }
@@ -138,7 +138,7 @@ impl Postgres {
             Stop::Fast => send_signal(id, Signal::INT),
             Stop::Immediate => send_signal(id, Signal::QUIT),
             Stop::Kill => {
-                // The parent first: it would start others.
+                // The parent is killed first, because it would start others.
                 send_signal(id, Signal::KILL);
                 for child in &children {
                     send_signal(*child, Signal::KILL);
@@ -151,7 +151,7 @@ impl Postgres {
             || "the processes of PostgreSQL end".into(),
         );
         if stop == Stop::Kill {
-            // Nothing runs any more that it could name.
+            // No process runs any more that it could name.
             let _ = std::fs::remove_file(self.data().join("postmaster.pid"));
         }
     }
@@ -168,7 +168,7 @@ impl Postgres {
             .append(true)
             .open(log)
             .expect("the server's log");
-        // At the end of this process: every process of the server ends at once.
+        // When this process ends, every process of the server ends at once.
         let mut server = self.user.server(&self.programs.path("postgres"), "QUIT");
         server
             .arg("-D")
@@ -207,7 +207,7 @@ impl Postgres {
         self.launch();
     }
 
-    /// As `pg_ctl` finds it out.
+    /// Detected in the same way as by `pg_ctl`.
     fn is_ready(&self) -> bool {
         let file = std::fs::read_to_string(self.data().join("postmaster.pid"));
         let file = file.unwrap_or_default();
@@ -285,7 +285,7 @@ impl Postgres {
         self.user.own(path).expect("the owner of a file");
     }
 
-    /// Everything that the server has logged.
+    /// Returns everything that the server has logged.
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Where the servers' programs are, and the user that runs them.
+//! The servers' programs, and the user that runs them.
 
 use std::io;
 use std::os::unix::fs::chown;
@@ -39,7 +39,7 @@ impl Programs {
     }
 }
 
-/// A program in `PATH`, or where Debian has those of administrators.
+/// Finds a program in `PATH`, or in Debian's folders for administrators.
 pub(super) fn in_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
@@ -49,7 +49,7 @@ pub(super) fn in_path(program: &str) -> Option<PathBuf> {
 }
 
 /// The user that runs the servers. They refuse to run as root, so root runs them as the package's
-/// user, and everybody else as itself.
+/// user, and other users run them as themselves.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct User {
     ids: Option<(u32, u32)>,
@@ -101,7 +101,7 @@ impl User {
                 .arg("--clear-groups");
         }
         command.args(options).arg("--").arg(program);
-        // The folder that cargo runs in is perhaps not this user's to enter.
+        // This user may not be allowed to enter the folder in which cargo runs.
         command.current_dir("/");
         command
     }
