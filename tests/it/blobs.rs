@@ -1,4 +1,4 @@
-//! Files through whole stacks: the same bytes whatever stands around, at a cost that can be said.
+//! Files through whole stacks: the bytes are right whatever is around them, at a known cost.
 
 mod cost;
 mod middleware;
@@ -22,10 +22,10 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
-/// Not a multiple of anything.
+/// Not a multiple of any buffer or page size.
 const LEN: usize = 3_000_017;
 
-/// `len` bytes in which no two places look alike, different for each `seed`.
+/// `len` bytes in which no two places are alike, different for each `seed`.
 fn content(seed: u64, len: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(len + 8);
     for at in 0..len.div_ceil(8) as u64 {
@@ -69,7 +69,7 @@ impl Publisher<CountingDatabase> for Shelf {
     }
 }
 
-/// What most applications have around them.
+/// The middleware that most applications have around them.
 fn usual(app: Router) -> Router {
     app.layer(TraceLayer::new_for_http())
         .layer(TimeoutLayer::with_status_code(
@@ -96,7 +96,7 @@ fn folder_of(bytes: &[u8]) -> tempfile::TempDir {
     folder
 }
 
-/// How many blobs, and how many of their bytes, left by which path.
+/// The number of blobs, and of their bytes, that were sent by each path.
 #[derive(Debug, PartialEq, Eq)]
 struct Sent {
     sendfile: (u64, u64),
@@ -119,7 +119,7 @@ impl Sent {
         }
     }
 
-    /// Until these left: a peer has the last bytes a little before they are counted.
+    /// Waits until these were sent: a peer has the last bytes a little before they are counted.
     async fn is(site: &Site, sendfile: (u64, usize), read: (u64, usize)) {
         let expected = Self {
             sendfile: (sendfile.0, sendfile.1 as u64),
@@ -129,7 +129,7 @@ impl Sent {
     }
 }
 
-/// A client that asks for a file, and reads as slowly as it is told to.
+/// A client that requests a file and reads at a given speed.
 struct Peer(RawClient);
 
 impl Peer {
@@ -137,7 +137,7 @@ impl Peer {
         Self(RawClient::connect(to).await.unwrap())
     }
 
-    /// Asks for `/file`, with these lines in the head.
+    /// Requests `/file`, with these lines in the head.
     async fn ask(&mut self, lines: &str) {
         self.ask_for("file", lines).await;
     }

@@ -1,4 +1,4 @@
-//! The cap holds, whatever clients do.
+//! The cap is never exceeded, whatever clients do.
 
 use std::time::{Duration, Instant};
 
@@ -102,8 +102,8 @@ async fn clients_that_hang_up() {
     site.end().await;
 }
 
-/// What stands in the socket's buffer hides the end of the stream from hyper: such a request runs
-/// to its end.
+/// Bytes in the socket's buffer hide the end of the stream from hyper, so such a request runs to
+/// its end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pipelining_client_that_hangs_up_is_served_to_its_end() {
     let (site, gate) = scripted(1).await;
@@ -123,8 +123,8 @@ async fn a_pipelining_client_that_hangs_up_is_served_to_its_end() {
     assert_eq!(site.ledger().of::<PoolBook>().queue.gone.get(), 0);
     gate.open();
     assert_eq!(holder.read_answer(false).await.unwrap().status, 200);
-    // The second is read when the first is answered, and the answer may bring the news that nobody
-    // is there.
+    // The second request is read when the first one is answered, and writing that answer may show
+    // that the client is gone.
     eventually("the first was published", || {
         site.ledger().transactions.attempts.get() >= 2
     })

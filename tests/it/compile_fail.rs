@@ -1,8 +1,8 @@
-//! What must not compile, and what the compiler says then.
+//! Programs that must not compile, and the compiler's messages.
 
 use std::process::Command;
 
-/// The compiler whose words are expected; another one says the same in others.
+/// The compiler whose messages are expected; other versions use different words.
 const COMPILER: &str = "rustc 1.95.";
 
 #[test]

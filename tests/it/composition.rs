@@ -34,7 +34,7 @@ async fn stamp(request: AxumRequest, next: Next) -> AxumResponse {
     response
 }
 
-/// What stands inside each layer: a route, behind `from_fn` and `TraceLayer`.
+/// The inner service of each layer: a route, behind `from_fn` and `TraceLayer`.
 fn inside() -> Router {
     Router::new()
         .route(
@@ -45,7 +45,7 @@ fn inside() -> Router {
         .layer(from_fn(stamp))
 }
 
-/// Layers inside a Spool see a spooled body: for those that want axum's, it is turned back.
+/// Layers inside a Spool get a spooled body. For those that need axum's, it is converted back.
 fn unspooled(request: Request) -> AxumRequest {
     request.map(|body| axum::body::Body::new(Body::from(body)))
 }
@@ -82,7 +82,7 @@ async fn spool_alone() {
     assert_quiet(&ledger).await;
 }
 
-/// These add no error, and need no Respond around them.
+/// These layers add no error, so they need no Respond around them.
 #[tokio::test]
 async fn serve_blob_and_offload_alone() {
     assert_eq!(post(inside().layer(ServeBlobLayer::new())).await, through());
@@ -97,7 +97,7 @@ async fn deferred_alone() {
         .layer(DeferredLayer::new().ledger(ledger.clone()))
         .map_err(|never: Infallible| Error::from(never));
     assert_eq!(post(inside().layer(layers.clone())).await, through());
-    // One that is deferred, in axum's box.
+    // A deferred response, in axum's box.
     let later = any(async |body: String| {
         Response::from(Deferred::new(async move {
             Ok::<_, Error>(Response::new(Body::from(format!("later {body}"))))
@@ -186,7 +186,7 @@ async fn republish_alone() {
 
 #[tokio::test]
 async fn connection_limit_alone() {
-    // What stands inside it takes a publication; one that runs no job gives its claim back.
+    // Its inner service takes a publication. One that runs no job returns its claim.
     let pool = Pool::new(CountingDatabase::new(), 1);
     let layers = ServiceBuilder::new()
         .layer(RespondLayer::new())
@@ -272,7 +272,7 @@ async fn clones_of_a_layer_share_its_pool_and_ledger() {
     assert_quiet(pool.ledger()).await;
 }
 
-/// tower's own middleware boxes its errors: it stands between ours all the same.
+/// tower's own middleware boxes its errors, but can be used between our layers all the same.
 #[tokio::test]
 async fn foreign_middleware_that_boxes_its_errors() {
     let layers = ServiceBuilder::new()
@@ -287,8 +287,8 @@ async fn foreign_middleware_that_boxes_its_errors() {
     );
 }
 
-/// axum's middleware takes no errors: they pass it as responses, and come out of them on its other
-/// side.
+/// axum's middleware takes no errors: they pass it as responses, and become errors again on the
+/// other side.
 #[tokio::test]
 async fn from_fn_between_layers_that_fail() {
     let ledger = Ledger::new();

@@ -10,7 +10,7 @@ use euryale::{Abort, Database, Pool, Transaction};
 use euryale_sqlite::Sqlite;
 use euryale_test::{assert_quiet, eventually};
 
-/// A counter, and a pool of two connections whose transactions are attempted until they succeed.
+/// A counter, and a pool of two connections whose transactions are repeated until they succeed.
 fn counter() -> (tempfile::TempDir, Sqlite, Pool<Sqlite>) {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = Sqlite::open(folder.path().join("counter.db")).unwrap();
@@ -30,7 +30,7 @@ fn increment(transaction: &mut Transaction<'_, Sqlite>) -> Result<i64, Abort> {
     Ok(value + 1)
 }
 
-/// SQLite refuses to let it write, because it has read what another connection has changed.
+/// SQLite refuses its write, because another connection has changed what it has read.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_writes_on_a_stale_snapshot_begins_again_as_a_writer() {
     let (_folder, sqlite, pool) = counter();

@@ -116,7 +116,7 @@ async fn failures_before_the_first_byte_are_pages() {
     site.end().await;
 }
 
-/// A client that reads what comes, as it comes.
+/// A client that reads everything at once.
 struct Reader(RawClient);
 
 impl Reader {
@@ -131,12 +131,12 @@ impl Reader {
         self.0.read_until(text.as_bytes()).await.unwrap();
     }
 
-    /// All that still comes. A body that is broken off may end in a reset.
+    /// Reads the rest. A body that breaks off may end in a reset.
     async fn rest(mut self) -> String {
         String::from_utf8_lossy(&self.0.read_rest().await).into_owned()
     }
 
-    /// Does what comes end as a whole response does?
+    /// Returns whether the rest ends like a complete response.
     async fn ends_cleanly(self) -> bool {
         self.rest().await.ends_with("\r\n0\r\n\r\n")
     }
@@ -166,7 +166,7 @@ async fn the_client_sees_each_chunk_before_the_next_is_written() {
     site.end().await;
 }
 
-/// Whether this ledger's one transaction has committed, and nothing of a worker is held.
+/// Returns whether the ledger's only transaction has committed, and no worker is held.
 fn is_over(ledger: &Ledger) -> bool {
     ledger.transactions.committed.get() == 1
         && ledger.of::<PoolBook>().connections.in_use.get() == 0
@@ -201,7 +201,7 @@ async fn writers_and_iterators_run_after_the_transaction_and_hold_no_connection(
         let site = Site::with(pool, |stack| stack, publisher).await;
         let client = Reader::get(&site, path).await;
         eventually("it is being written", || gate.waiting() == 1).await;
-        // The only connection serves others meanwhile.
+        // The only connection serves other requests during that time.
         let mut other = RawClient::connect(site.address).await.unwrap();
         assert_eq!(other.get("/other").await.unwrap().text(), "other");
         gate.open();
@@ -211,7 +211,7 @@ async fn writers_and_iterators_run_after_the_transaction_and_hold_no_connection(
     }
 }
 
-/// A client that was told a length gets all of it, or sees that it did not.
+/// A client that was told a length gets all of the body, or sees that it did not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_length_that_is_announced_is_kept_or_the_connection_breaks_off() {
     let site = Site::start(1, |request: &Request, _: Tx<'_, '_>| {
@@ -228,7 +228,7 @@ async fn a_length_that_is_announced_is_kept_or_the_connection_breaks_off() {
     for (path, is_whole) in [("/exact", true), ("/short", false), ("/long", false)] {
         let answer = Reader::get(&site, path).await.rest().await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        // What breaks off before the head has left is cut with it.
+        // A body that breaks off before the head was sent is cut together with it.
         assert!(
             answer.is_empty() || head.contains("content-length: 6"),
             "{path}: {answer}"
@@ -255,7 +255,8 @@ async fn a_length_that_is_announced_is_kept_or_the_connection_breaks_off() {
     site.end().await;
 }
 
-/// What the kernel and hyper take is bounded; then the writer stands still until it is given up.
+/// The kernel and hyper take a limited number of bytes. Then the writer blocks until it is given
+/// up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_does_not_read_stops_the_writer() {
     let (written, error) = read_little_of_much(Duration::from_millis(250), false).await;
@@ -272,7 +273,8 @@ async fn a_client_that_hangs_up_ends_the_writer() {
     assert_eq!(error, std::io::ErrorKind::BrokenPipe);
 }
 
-/// How much a writer has written, and what it was told, when its client has read a few bytes.
+/// The number of bytes that a writer has written, and its error, when its client has read a few
+/// bytes.
 async fn read_little_of_much(stall: Duration, hangs_up: bool) -> (usize, std::io::ErrorKind) {
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let publisher = move |_: &Request, _: Tx<'_, '_>| {

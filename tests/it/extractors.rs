@@ -1,5 +1,5 @@
-//! What asynchronous handlers of axum's may have as arguments: handles by state, facts of a request
-//! by extractors.
+//! Arguments of asynchronous axum handlers: handles from the state, and data of the request from
+//! extractors.
 
 use std::error::Error as _;
 use std::net::SocketAddr;
@@ -160,7 +160,7 @@ async fn a_handler_asks_who_asks_and_where() {
     assert_eq!(ask(router.layer(layer)).await.1, "true true");
 }
 
-/// The client is told nothing of a programmer's mistake; the error says what is missing, and is
+/// The client gets no details of a programming mistake. The error says what is missing, and is
 /// logged.
 #[tokio::test]
 async fn a_missing_layer_is_named() {

@@ -1,5 +1,5 @@
-//! Every failure × every way the client may go: the answer is the right one, the ledger is quiet,
-//! and the next request is served.
+//! Every failure × every way in which a client may disconnect: the answer is right, the ledger is
+//! quiet, and the next request is served.
 
 use std::time::Duration;
 
@@ -52,11 +52,11 @@ async fn the_product_of_failures_and_clients() {
     }
 }
 
-/// The status that a client gets who stays.
+/// The status that a client gets if it stays.
 fn expected(script: &Script, path: &str) -> u16 {
     let commits = matches!(path, "/" | "/hook-after");
     match (script, path) {
-        // The script strikes before the path does.
+        // The database's script takes effect before the path does.
         (Some((Step::Connect, _)), _) => 503,
         (Some((Step::Begin, Panic)), _) => 500,
         (Some((Step::Begin, _)), _) => 503,
@@ -132,8 +132,8 @@ async fn one(script: Script, path: &'static str, client: Client) {
     site.end().await;
 }
 
-/// A client that waited long enough gets 504; what it asked for runs to its end, whatever that is,
-/// and blocks nobody.
+/// A client that waited long enough gets 504. Its request runs to its end, whatever that is, and
+/// blocks no other request.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deadlines_and_failures() {
     let paths = [

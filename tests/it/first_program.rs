@@ -1,4 +1,4 @@
-//! The program of README, asked as a browser asks.
+//! The program of README, with the requests of a browser.
 
 use axum::Router;
 use axum::routing::get;

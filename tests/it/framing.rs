@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// A response as a publisher may build it, wrong in every way that the types allow.
+/// A response that a publisher may build, wrong in every way that the types allow.
 #[derive(Clone, Debug)]
 struct Script {
     status: u16,
@@ -60,7 +60,7 @@ fn script() -> impl Strategy<Value = Script> {
 
 fn answer(script: &Script) -> Response {
     let body = if script.unsized_body {
-        // Two frames whose sum is announced nowhere.
+        // Two frames, without an announced length.
         let (first, second) = script.body.split_at(script.body.len() / 2);
         let frames =
             [first.to_owned(), second.to_owned()].map(|part| Ok::<_, std::io::Error>(part.into()));
@@ -118,7 +118,7 @@ fn every_response_is_exactly_one() {
             *next.lock().unwrap() = Some(script.clone());
             runtime.block_on(async {
                 let mut client = RawClient::connect(site.address).await.unwrap();
-                // Both at once, so that whatever follows the first response is the second.
+                // Both are sent at once, so that the second response directly follows the first.
                 client
                     .send(
                         "GET /scripted HTTP/1.1\r\nhost: test\r\n\r\nGET /second HTTP/1.1\r\n\

@@ -1,5 +1,4 @@
-//! Asynchronous handlers of axum's with ours: what they answer with, and what happens to their
-//! errors.
+//! Asynchronous axum handlers with our types: their responses, and what happens to their errors.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -27,7 +26,7 @@ use tower::retry::RetryLayer;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_http::trace::TraceLayer;
 
-/// What handlers share: the pool is one part of it.
+/// The handlers' shared state, of which the pool is one part.
 #[derive(Clone)]
 struct App {
     pool: Pool<CountingDatabase>,
@@ -51,7 +50,7 @@ fn app() -> (App, CountingDatabase) {
     )
 }
 
-/// Both of its errors go up by `?`: the pool's, and what the job returns.
+/// `?` passes on both errors: the pool's, and the job's.
 async fn job(State(pool): State<Pool<CountingDatabase>>) -> Result<String, Abort> {
     let number: u64 = pool
         .run(|connection| connection.id().to_string().parse())
@@ -166,7 +165,7 @@ async fn respond_finds_the_error_of_a_handler_behind_foreign_middleware() {
     assert!(body.contains("Try again in a moment"), "{body}");
 }
 
-/// Somebody has dealt with the error, and made an answer of it.
+/// Other code has handled the error and replaced the answer.
 #[tokio::test]
 async fn an_error_whose_status_was_changed_stays_as_it_is() {
     async fn calm(request: AxumRequest, next: Next) -> AxumResponse {
@@ -251,7 +250,7 @@ async fn a_handler_that_asks_where_nobody_answers() {
         ask(Router::new().route("/", get(may_ask)), "*/*").await.2,
         "false"
     );
-    // A suspension that nobody takes is an error like any other.
+    // A suspension that no layer handles is an error like any other.
     let suspended =
         get(async || -> Result<String, Abort> { Err(euryale::error::Pending::new(()).into()) });
     assert_eq!(

@@ -1,4 +1,4 @@
-//! A lane that is full keeps to its share.
+//! A full lane does not exceed its share.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -141,9 +141,9 @@ async fn one_connection_serves_a_lane_and_the_others_in_turn() {
     site.end().await;
 }
 
-/// How long pages take, as their client sees it: beside twenty sockets that are quiet, beside the
-/// same when they fill the lane, and, as pages have one of two connections then, on a site that has
-/// one. Run it alone, with `--release`.
+/// The time of pages as their client sees it: with twenty quiet sockets, with twenty sockets that
+/// fill the lane, and (because pages then have one of two connections) on a site with one
+/// connection. Run it alone, with `--release`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
 async fn what_a_full_lane_costs_the_others() {

@@ -40,7 +40,7 @@ async fn overflow_is_answered_at_once() {
             (503, "1")
         );
     }
-    // A body that would be thrown away is not taken in.
+    // A body that would be discarded is not received.
     let answer = refused.post("/", b"upload").await.unwrap();
     assert_eq!(answer.status, 503);
     let within_5_ms = head

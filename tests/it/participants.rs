@@ -1,4 +1,4 @@
-//! What commits together with the database, from the socket to the ledger.
+//! Participants, from the socket to the ledger.
 
 use euryale::connection::PoolBook;
 use euryale::transaction::Participant;
@@ -6,7 +6,7 @@ use euryale::{Body, BoxError, Request, Response, Transaction};
 use euryale_test::{CountingDatabase, RawClient};
 use euryale_tests::Site;
 
-/// Tells the database's events what it was told.
+/// Records its calls among the database's events.
 struct Recorded {
     name: &'static str,
     votes: bool,
@@ -40,7 +40,7 @@ impl Participant for Recorded {
     }
 }
 
-/// A site where the last of three takes part as the path says.
+/// A site with three participants, the last of which acts as the path says.
 async fn with_three() -> Site {
     Site::start(
         1,

@@ -12,7 +12,7 @@ use euryale_test::{RawClient, assert_quiet};
 use http::Method;
 use tokio::net::TcpListener;
 
-/// Counts visits, on a GET of `/careless` too.
+/// Counts visits, also for a GET of `/careless`.
 fn publisher(
     request: &Request,
     transaction: &mut Transaction<'_, Postgres>,

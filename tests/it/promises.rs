@@ -1,4 +1,4 @@
-//! A publisher that waits for something slow holds no worker meanwhile.
+//! A publisher that waits for something slow holds no worker.
 
 use std::convert::Infallible;
 use std::io;
@@ -129,7 +129,7 @@ async fn a_thousand_at_once_on_two_connections() {
     }
 }
 
-/// What an upstream does with those who connect.
+/// The behaviour of an upstream towards its clients.
 #[derive(Clone, Copy, Debug)]
 enum Upstream {
     Answers,
@@ -168,7 +168,7 @@ impl Upstream {
                             std::future::pending().await
                         }
                         Self::Garbage => peer.write_all(b"\xff\0forty-two").await,
-                        // Closed with something unread: that is a reset.
+                        // Closing with unread bytes causes a reset.
                         Self::Resets => {
                             peer.peek(&mut [0]).await?;
                             Ok(())
@@ -209,7 +209,7 @@ async fn an_upstream_that_fails_is_a_value_and_a_page() {
             1,
             move |request: &Request, _: &mut Transaction<'_, CountingDatabase>| {
                 let promises = request.promises().deadline(Duration::from_millis(500));
-                // Shared or not, it comes to the same.
+                // Shared or not, the result is the same.
                 let promises = match request.uri().path() {
                     "/shared" => promises.shared(Duration::from_secs(60)),
                     _ => promises,
@@ -238,7 +238,7 @@ async fn an_upstream_that_fails_is_a_value_and_a_page() {
     }
 }
 
-/// HTTP/1.1 and a socket that is closed, as the server sees it.
+/// HTTP/1.1, and the closing of a socket as the server sees it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_hangs_up_cancels_its_promises() {
     let site = Site::start(1, page).await;

@@ -23,7 +23,7 @@ use tower::ServiceExt;
 
 /// Each code with its status. All 503s carry `Retry-After: 1`, and nothing else does.
 ///
-/// Not here: a suspension and a refusal with a response, which never become an error page.
+/// Left out: a suspension, and a refusal with a response, which never become an error page.
 const REFUSALS: [(Code, u16); 28] = [
     (QUEUE_FULL, 503),
     (QUEUE_ELAPSED, 503),
@@ -120,7 +120,7 @@ async fn each_code_has_its_status_and_body() {
     }
 }
 
-/// The same refusals where the layers themselves refuse.
+/// The same refusals, caused by the layers themselves.
 #[tokio::test]
 async fn layers_refuse_with_the_same_statuses() {
     for accept in ["*/*", "text/html"] {

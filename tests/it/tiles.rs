@@ -20,7 +20,7 @@ fn html(text: String) -> Response {
     response
 }
 
-/// What each path does; a page has the tiles that its query names, with commas between them.
+/// The behaviour of each path. A page has the tiles that its query names, separated by commas.
 #[derive(Clone, Default)]
 struct Views {
     gate: Gate,
@@ -86,7 +86,7 @@ async fn site(connections: usize, tiles: Tiles) -> (Site, Gate) {
     )
 }
 
-/// A page, without what is around its tiles.
+/// The tiles of a page, without the rest.
 async fn page(client: &mut RawClient, tiles: &str) -> String {
     let answer = client.get(&format!("/page?{tiles}")).await.unwrap();
     assert_eq!(answer.status, 200);
@@ -103,7 +103,7 @@ async fn five_tiles_on_three_connections() {
     let (site, _) = site(3, Tiles::new()).await;
     let mut client = RawClient::connect(site.address).await.unwrap();
     let mut took = Duration::MAX;
-    // A machine that others use may be late once.
+    // A busy machine may be late once.
     for _ in 0..3 {
         let began = Instant::now();
         assert_eq!(page(&mut client, FIVE).await, "sssss");
@@ -281,7 +281,7 @@ async fn a_client_that_goes_takes_its_tiles_along() {
         .await
         .unwrap();
     eventually("three of five tiles run", || gate.waiting() == 3).await;
-    // Another page has its first tile in the queue when it goes.
+    // Another page has its first tile in the queue when this one finishes.
     let mut second = RawClient::connect(site.address).await.unwrap();
     second
         .send("GET /page?held?6,held?7 HTTP/1.1\r\nhost: test\r\n\r\n")

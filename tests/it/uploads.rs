@@ -1,5 +1,5 @@
-//! Large bodies: they cost nothing but their bytes until they are complete, are read again in each
-//! attempt, and leave nothing.
+//! Large bodies: until they are complete they cost only their bytes, they are read again in each
+//! attempt, and they leave nothing behind.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::io::Read;
@@ -21,7 +21,7 @@ const MIB: usize = 1 << 20;
 
 /// The part of a body that stays in memory at these sites.
 const MEMORY: usize = 64 * KIB;
-/// Of these sites: a larger body is refused.
+/// The limit of these sites: a larger body is refused.
 const LIMIT: usize = 16 * MIB;
 
 /// A site that spools into a folder of its own.
@@ -57,7 +57,7 @@ fn hash_of(mut body: SpooledBody) -> (u64, usize) {
         if read == 0 {
             return (hasher.finish(), length);
         }
-        // Not by the chunk: how a file is cut into reads is no part of what stands in it.
+        // Byte by byte, so that the hash does not depend on how the file is cut into reads.
         buffer[..read]
             .iter()
             .for_each(|byte| hasher.write_u8(*byte));
@@ -134,7 +134,7 @@ async fn each_attempt_reads_the_same_ten_mebibytes() {
     end(site, folder).await;
 }
 
-/// Half of each is in a file when it is complete, so that files are written meanwhile, too.
+/// Half of each body goes to a file, so that files are written at the same time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_uploads_that_trickle_hold_no_worker() {
     const CLIENTS: usize = 50;
@@ -312,7 +312,7 @@ async fn a_body_that_grows_too_large_is_refused_and_leaves_nothing() {
         "it was never published"
     );
 
-    // What says before how large it is makes no file.
+    // A body that announces its size creates no file.
     let mut client = RawClient::connect(site.address).await.unwrap();
     let head = format!(
         "POST / HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n",

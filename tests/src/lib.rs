@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 /// A stack that is being served.
 #[derive(Debug)]
 pub struct Site {
-    /// Where.
+    /// Its address.
     pub address: SocketAddr,
     /// Its pool.
     pub pool: Pool<CountingDatabase>,
@@ -28,7 +28,7 @@ impl Site {
     /// Serves `publisher` on `connections` connections.
     ///
     /// # Panics
-    /// When no port can be had.
+    /// No port is available.
     pub async fn start(connections: usize, publisher: impl Publisher<CountingDatabase>) -> Self {
         let pool = Pool::new(CountingDatabase::new(), connections);
         Self::with(pool, |stack| stack, publisher).await
@@ -37,7 +37,7 @@ impl Site {
     /// Serves `publisher` on a pool and a stack with other settings.
     ///
     /// # Panics
-    /// When no port can be had.
+    /// No port is available.
     pub async fn with(
         pool: Pool<CountingDatabase>,
         settings: impl FnOnce(Stack<CountingDatabase>) -> Stack<CountingDatabase>,
@@ -57,7 +57,7 @@ impl Site {
     /// Serves `publisher` as the fallback of a Router, inside the layers that `around` puts there.
     ///
     /// # Panics
-    /// When no port can be had.
+    /// No port is available.
     pub async fn behind(
         around: impl FnOnce(Router) -> Router,
         connections: usize,
@@ -96,11 +96,11 @@ impl Site {
         self.pool.ledger()
     }
 
-    /// How many requests have come as far as the queue: those that run, wait, have left it or have
+    /// Returns how many requests have reached the queue: those that run, wait, have left it or have
     /// ended.
     ///
-    /// Never more than have: whoever goes from one number to the next while they are read is
-    /// missed, and not counted twice.
+    /// Never too many: a request that moves from one number to the next while they are read is
+    /// missed, not counted twice.
     pub fn arrived(&self) -> u64 {
         let left = self.ledger().of::<PoolBook>().queue.gone.get()
             + self.ledger().of::<PoolBook>().publishers.seconds.count();
@@ -108,7 +108,7 @@ impl Site {
         left + (status.running + status.queued) as u64
     }
 
-    /// Ends: everything is given back, and every socket is closed.
+    /// Ends the site, and checks that everything is returned and every socket is closed.
     ///
     /// # Panics
     /// When it is not.

@@ -1,5 +1,5 @@
-//! What a file costs: bytes that are read for it, time to its first byte, time in the worker, time
-//! of others.
+//! The cost of a file: bytes that are read for it, the time to its first byte, in the worker, and
+//! of other requests.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -16,7 +16,7 @@ use super::{Peer, Sent, content, shelf, usual};
 
 const GIBIBYTE: u64 = 1 << 30;
 
-/// Of a process of its own: its reads are all there are.
+/// Measured in a separate process, which reads nothing else.
 #[test]
 fn a_hundred_bytes_of_a_gibibyte_are_a_hundred_bytes() {
     let output = Command::new(env!("CARGO_BIN_EXE_part")).output().unwrap();
@@ -42,7 +42,7 @@ async fn the_first_byte_of_a_gibibyte_comes_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let file = File::create_new(folder.path().join("file")).unwrap();
     file.set_len(GIBIBYTE).unwrap();
-    // More than is asked for at a time is in memory.
+    // The page cache has more of the file than is read at a time.
     file.write_all_at(&content(1, 4 << 20), 0).unwrap();
     for around in [None, Some(usual as fn(_) -> _)] {
         let site = shelf(folder.path(), around).await;
@@ -71,7 +71,7 @@ async fn the_first_byte_of_a_gibibyte_comes_at_once() {
     }
 }
 
-/// How many response heads were written, and how many of them within `seconds`.
+/// The number of response heads that were written, and of those within `seconds`.
 fn heads(site: &Site, seconds: f64) -> (u64, u64) {
     let histogram = &site.ledger().of::<ServerBook>().response_head_seconds;
     (
@@ -93,7 +93,7 @@ async fn cold_files_arrive_and_keep_nobody_waiting() {
         let path = folder.path().join(seed.to_string());
         fs::write(&path, content(seed, LEN)).unwrap();
         let file = File::open(path).unwrap();
-        // Only what is on the disk can be forgotten.
+        // Only pages that are on the disk can be evicted.
         file.sync_all().unwrap();
         fadvise(&file, 0, None, Advice::DontNeed).unwrap();
     }

@@ -1,5 +1,5 @@
-//! Middleware that changes bodies, around files: what arrives is right, and the fast path is taken
-//! where it can be.
+//! Middleware that changes bodies, around files: the client gets the right bytes, and the fast path
+//! is used where possible.
 
 use std::fs::File;
 use std::io::Read;
@@ -15,7 +15,7 @@ use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 
 use super::{LEN, Peer, Sent, content, folder_of, shelf, usual};
 
-/// Compression, and around it what most have.
+/// Compression, and around it the middleware that most applications have.
 fn compressing(app: Router) -> Router {
     usual(app.layer(CompressionLayer::new()))
 }
@@ -82,7 +82,7 @@ async fn what_is_not_compressed_leaves_by_sendfile() {
         peer.ask("").await;
         assert!(peer.answer().await.1 == bytes);
         Sent::is(&site, (1, LEN), (0, 0)).await;
-        // A part of the file is no part of what it would be compressed.
+        // A part of the file is not a part of the compressed file.
         peer.ask("accept-encoding: gzip\r\nrange: bytes=100-\r\n")
             .await;
         let (head, body) = peer.answer().await;
@@ -98,7 +98,7 @@ async fn what_is_not_compressed_leaves_by_sendfile() {
     }
 }
 
-/// Half of the file, and then, with the tag that came with it, the rest: put together they are the
+/// Half of the file and then, with the tag of the first answer, the rest: together they are the
 /// file.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_download_beside_compression_goes_on_where_it_was_cut() {
@@ -135,7 +135,8 @@ async fn a_download_beside_compression_goes_on_where_it_was_cut() {
 async fn several_parts_are_parts_of_the_file_in_any_case() {
     let bytes = text();
     let folder = folder_of(&bytes);
-    // tower-http knows a part by its `Content-Range`, and several parts have it inside.
+    // tower-http recognizes a part by its `Content-Range`, but several parts have this field inside
+    // the body.
     let shown = [compressing as fn(_) -> _, compressing_pages];
     for (around, coding) in shown.into_iter().zip([Some("gzip"), None]) {
         let site = shelf(folder.path(), Some(around)).await;
@@ -161,7 +162,7 @@ async fn several_parts_are_parts_of_the_file_in_any_case() {
     }
 }
 
-/// A publisher whose file never changes declares that, because no layer can know it.
+/// If a file never changes, its publisher has to declare that, because no layer can know it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_of_tokio_leaves_by_sendfile_when_it_is_said_to_be_stable() {
     let bytes = content(1, LEN);

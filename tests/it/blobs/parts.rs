@@ -2,7 +2,7 @@
 
 use super::{LEN, Peer, Sent, content, folder_of, shelf, usual};
 
-/// What is asked for, and the first byte and the length of what comes.
+/// The requested range, and the first byte and the length of the answer.
 fn edges() -> Vec<(String, usize, usize)> {
     let last = LEN - 1;
     let mut edges = vec![
@@ -18,12 +18,12 @@ fn edges() -> Vec<(String, usize, usize)> {
         (format!("-{last}"), 1, last),
         (format!("-{}", LEN + 1), 0, LEN),
         (format!("-{}", u64::MAX), 0, LEN),
-        // What overlaps or touches is one.
+        // Ranges that overlap or touch are joined.
         ("0-99,50-149".to_owned(), 0, 150),
         ("100-199,0-99".to_owned(), 0, 200),
         (format!("{}-,-{LEN}", LEN / 2), 0, LEN),
     ];
-    // The edges of pages, of what is read at a time, and of what is sent at a time.
+    // The edges of pages, of single reads, and of single sends.
     for edge in [4096, 24 << 10, 64 << 10, 2 << 20] {
         edges.push((format!("{}-{edge}", edge - 1), edge - 1, 2));
         edges.push((format!("1-{}", edge - 1), 1, edge - 1));
@@ -62,9 +62,9 @@ async fn several_parts_come_in_one_answer() {
     let folder = folder_of(&bytes);
     let cases: [(String, &[(usize, usize)]); 4] = [
         (format!("0-0,{}-", LEN - 1), &[(0, 1), (LEN - 1, 1)]),
-        // Two that overlap are one, and the third is not near.
+        // Two that overlap are joined, and the third is far away.
         ("0-99,50-149,1000-1099".to_owned(), &[(0, 150), (1000, 100)]),
-        // The last is not there.
+        // The last range is beyond the end.
         (format!("-100,65535-65537,0-,{LEN}-"), &[(0, LEN)]),
         (
             "0-70000,100000-170000,200000-270000,300000-370000,-70001".to_owned(),
@@ -110,7 +110,7 @@ async fn several_parts_come_in_one_answer() {
             .iter()
             .filter(|(_, parts)| parts.len() > 1)
             .flat_map(|(_, parts)| *parts);
-        // Between the parts stands what is in no file.
+        // The bytes between the parts are in no file.
         Sent::is(&site, (1, LEN), (3, parts.map(|(_, len)| len).sum())).await;
         drop(peer);
         site.end().await;

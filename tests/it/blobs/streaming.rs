@@ -1,5 +1,4 @@
-//! Downloads that take their time: nothing is held meanwhile, and the bytes are those of the file
-//! that was opened.
+//! Slow downloads: they hold no worker, and their bytes are those of the file that was opened.
 
 use std::fs;
 use std::sync::Arc;
@@ -14,8 +13,8 @@ use http::HeaderMap;
 
 use super::{LEN, Peer, Sent, content, folder_of, shelf, usual};
 
-/// More than the kernel takes from the server and keeps for a peer that does not read (4 and 6 MiB,
-/// as Linux comes).
+/// More than the kernel takes from the server and keeps for a peer that does not read (4 and 6 MiB
+/// by Linux's defaults).
 const LARGE: usize = 24 << 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -34,7 +33,7 @@ async fn kept_alive_and_pipelined() {
             );
             assert!(body == bytes);
         }
-        // Files, parts of them, and what is no file, all asked for at once.
+        // Files, parts of files, and other bodies, all requested at once.
         for _ in 0..8 {
             peer.ask("").await;
             peer.ask("range: bytes=-7\r\n").await;
@@ -61,8 +60,8 @@ async fn over_http2_they_are_read() {
         let mut streams = Vec::new();
         for _ in 0..3 {
             let (response, _) = client.open("/file").await.unwrap();
-            // All at once: they share a window, and one that nobody reads would keep it from the
-            // others.
+            // All are read at once: they share a window, and one that is not read would keep it
+            // from the others.
             streams.push(tokio::spawn(async move {
                 let mut stream = response.await.unwrap().into_body();
                 let mut body = Vec::new();
@@ -108,7 +107,7 @@ async fn parts_of_files_are_counted_as_files_over_http2() {
     })
     .await;
     eventually("32 heads have come", || heads.load(SeqCst) >= 32).await;
-    // What is no file has its way, behind all that could have been sent.
+    // Other bodies are sent after all the bytes that could be sent.
     let (page, _) = client.open("/ping").await.unwrap();
     assert_eq!(page.await.unwrap().status(), 200);
     assert_eq!(heads.load(SeqCst), 32);
@@ -124,7 +123,7 @@ async fn parts_of_files_are_counted_as_files_over_http2() {
     site.end().await;
 }
 
-/// Nothing has to be read to see that it is held: the worker and the connection are back.
+/// The worker and the connection are returned before anything is read.
 async fn holds_no_worker(site: &Site) {
     eventually("the worker is free", || {
         site.ledger().of::<PoolBook>().publishers.running.get() == 0
@@ -175,8 +174,8 @@ async fn a_file_that_is_unlinked_or_replaced_meanwhile() {
     }
 }
 
-/// Truncating a file that was declared stable breaks its downloads off, so that no client takes a
-/// part for the whole.
+/// Truncating a file that was declared stable breaks its downloads off, so that no client mistakes
+/// a part for the whole.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_is_cut_while_it_is_sent() {
     let bytes = content(1, LARGE);
@@ -194,7 +193,7 @@ async fn a_file_that_is_cut_while_it_is_sent() {
             0 < sent && sent < LARGE as u64,
             "on its way, by sendfile: {sent}"
         );
-        // Within what was sent already.
+        // Truncated within the bytes that were sent already.
         let left = 64 << 10;
         fs::File::options()
             .write(true)
@@ -218,7 +217,7 @@ async fn a_file_that_is_cut_while_it_is_sent() {
     }
 }
 
-/// Until no more is sent: the kernel has taken what it takes.
+/// Waits until no more is sent, because the kernel's buffers are full.
 async fn stalled(site: &Site) -> u64 {
     let mut before = 0;
     let mut looks = 0;
@@ -242,7 +241,7 @@ async fn a_reader_that_stalls_and_goes_on() {
         slow.ask("").await;
         assert_eq!(slow.head().await.status.as_u16(), 200);
         let mut got = Vec::new();
-        // Some bytes, and then nothing for as long as the server has to wait for it.
+        // Some bytes, and then none as long as the server has to wait.
         for len in [1, 70_000, 1 << 20, 4 << 20] {
             let sent = stalled(&site).await;
             assert!(sent < LARGE as u64, "{sent}");

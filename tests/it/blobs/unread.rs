@@ -1,9 +1,9 @@
-//! The bytes of a file that is sent are addresses for `sendfile(2)`, and nothing of ours reads
-//! them.
+//! The bytes of a sent file are only addresses for `sendfile(2)`, and none of our code reads them.
 //!
-//! `Blob::stable` takes one of two promises. A host whose whole stack is ours, such as one for
-//! WSGI, may give the second for files that others change: that nobody reads the bytes. This is
-//! why it may: a test keeps the maps, and the kernel says which of their pages were touched.
+//! `Blob::stable` requires one of two promises. A host whose whole stack is ours, such as the one
+//! for WSGI, may give the second one, that the bytes are never read, for files that may change.
+//! These tests justify that: they keep the maps, and the kernel reports which of their pages were
+//! touched.
 
 use std::future::ready;
 use std::io::Write;
@@ -25,7 +25,7 @@ use http_body_util::BodyExt;
 
 use super::{LEN, Peer, Sent, content};
 
-/// Publishes `blob` in all ways in which a file is answered.
+/// Publishes `blob` in all ways in which a file can be sent.
 fn publish(
     blob: &Blob,
     request: &Request,
@@ -47,7 +47,7 @@ fn publish(
     Ok(response)
 }
 
-/// Looks at each response, and appends to each page.
+/// Reads each response, and appends to each page.
 struct Everything;
 
 impl Transform for Everything {
@@ -97,7 +97,7 @@ struct Trial {
 }
 
 impl Trial {
-    /// With `inside` around the stack. A clone of a chunk keeps its map, and reads nothing.
+    /// With `inside` around the stack. A clone of a chunk keeps its map without reading it.
     async fn start(inside: impl FnOnce(Router) -> Router) -> Self {
         let mut file = UnnamedFile::create(std::env::temp_dir()).unwrap();
         file.write_all(&content(1, LEN)).unwrap();
@@ -175,8 +175,8 @@ async fn no_layer_of_a_stack_reads_a_file_that_is_sent() {
     trial.end().await;
 }
 
-/// The test above fails for a layer that reads. This one does, which is allowed for a file that
-/// nobody changes.
+/// The test above would fail for a layer that reads. This one reads, which is allowed for a file
+/// that never changes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_layer_that_reads_a_file_is_found_out() {
     let read = |chunk: &Bytes| {

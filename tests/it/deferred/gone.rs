@@ -1,4 +1,4 @@
-//! Clients that go away: in each phase, whatever would have come of it.
+//! Clients that disconnect, in each phase and with each outcome.
 
 use euryale::deferred::{DEFERRED_FAILED, DeferredBook};
 use std::future::pending;
@@ -47,7 +47,7 @@ const PHASES: [Phase; 5] = [
 ];
 const OUTCOMES: [Outcome; 4] = [Outcome::Ok, Outcome::Error, Outcome::Panic, Outcome::Slow];
 
-/// Where each phase waits.
+/// The gates at which the phases wait.
 #[derive(Clone)]
 struct Gates {
     publish: Gate,
@@ -56,7 +56,7 @@ struct Gates {
     stream: Gate,
 }
 
-/// What comes of the computation, and of the stream after it.
+/// The outcome of the computation, and of the stream after it.
 #[derive(Clone, Copy)]
 struct Script {
     compute: Outcome,
@@ -77,7 +77,7 @@ fn computed(script: Script, gates: &Gates) -> Result<Response, Error> {
             Outcome::Ok => writer.write_all(b"last"),
             Outcome::Error => Err(io::Error::other("as scripted")),
             Outcome::Panic => resume_unwind(Box::new("as scripted")),
-            // Until the client is gone.
+            // Writes until the client is gone.
             Outcome::Slow => loop {
                 writer.write_all(&[b'x'; 1000])?;
             },
@@ -102,7 +102,7 @@ fn body(kind: Kind, script: Script, gates: Gates) -> Body {
     })
 }
 
-/// One client, which goes away in `phase`; or stays, and is told the truth.
+/// A client that disconnects in `phase`, or stays and gets the right answer.
 async fn case(kind: Kind, phase: Phase, outcome: Outcome) {
     let gates = Gates {
         publish: Gate::new(),
@@ -157,7 +157,7 @@ async fn case(kind: Kind, phase: Phase, outcome: Outcome) {
     }
     if phase == Phase::Publishing {
         drop(client.take());
-        // The worker is not interrupted.
+        // The worker must not be interrupted.
         tokio::task::yield_now().await;
     }
     gates.publish.open();
@@ -212,7 +212,7 @@ async fn case(kind: Kind, phase: Phase, outcome: Outcome) {
         &ledger.of::<DeferredBook>().cancelled,
     ];
     let ended: u64 = ended.map(euryale::ledger::Counter::get).into_iter().sum();
-    // A client that is gone by the time of the response leaves nothing to wait for.
+    // If the client is gone by the time of the response, there is nothing to wait for.
     assert!(
         ended == 1 || (phase == Phase::Publishing || phase == Phase::Queued) && ended == 0,
         "{ended}"

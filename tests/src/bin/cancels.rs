@@ -1,6 +1,7 @@
-//! Clients that come and go while every worker is stuck: does memory grow? Prints `grew <bytes>`.
+//! Measures whether memory grows when clients come and go while every worker is stuck. Prints `grew
+//! <bytes>`.
 //!
-//! A program of its own, so that nothing else is counted.
+//! A separate program, so that nothing else is counted.
 
 use std::future::Future;
 use std::task::{Context, Waker};
@@ -9,7 +10,7 @@ use euryale::{Body, Pool, Response, Stack};
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 use tower::Service;
 
-/// The number that waits at a time.
+/// The number of clients that wait at the same time.
 const AT_A_TIME: usize = 64;
 
 #[tokio::main(flavor = "current_thread")]
@@ -48,7 +49,7 @@ async fn main() {
             }
         }
     };
-    // What is allocated once is allocated now.
+    // Allocates what is allocated only once.
     come_and_go(10_000);
     let before = resident();
     come_and_go(cancels);

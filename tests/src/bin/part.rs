@@ -1,8 +1,8 @@
-//! A hundred bytes of a file of 1 GiB: how much is read for them? Prints `cold <bytes>` and
+//! Measures how much is read for a hundred bytes of a file of 1 GiB. Prints `cold <bytes>` and
 //! `warm <bytes>`.
 //!
-//! A program of its own, so that nothing else is counted. Its client is, with the response that it
-//! reads.
+//! A separate program, so that nothing else is counted, except for its client and the response that
+//! it reads.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -31,8 +31,7 @@ async fn main() {
     let mut client = RawClient::connect(site.address)
         .await
         .expect("the server listens");
-    // Half of them were never written: nobody has those in memory. The second time both halves are
-    // there.
+    // Half of them were never written, so they are not in memory. The second time both halves are.
     let first = (700 << 20) - 50;
     let last = (700 << 20) + 49;
     for temperature in ["cold", "warm"] {
@@ -49,8 +48,8 @@ async fn main() {
     site.end().await;
 }
 
-/// Bytes that this process has read so far, as Linux says in `/proc/self/io`: all calls, also those
-/// that found what they wanted in memory, and `sendfile`.
+/// The number of bytes that this process has read so far, from `/proc/self/io`: by all calls,
+/// including `sendfile`, and including bytes that were in the page cache.
 fn read() -> u64 {
     let mut text = String::new();
     std::io::Read::read_to_string(&mut File::open("/proc/self/io").expect("Linux"), &mut text)
