@@ -1,4 +1,4 @@
-//! A page of 64 KB through nine rules, and what parsing it costs.
+//! A page of 64 KB with nine rules, and the cost of parsing it.
 //!
 //! `cargo bench -p euryale-diazo`
 
@@ -29,7 +29,7 @@ fn page(c: &mut Criterion) {
                 .len()
         });
     });
-    // What the parser of a browser takes for the tree alone.
+    // For comparison: a browser's parser, building only the tree.
     group.bench_function("html5ever's tree", |b| {
         b.iter(|| Document::from(black_box(PAGE)).root().id);
     });

@@ -1,16 +1,16 @@
-//! Addresses: which lead out of the site, and paths without dots.
+//! Addresses: whether they lead out of the site, and paths without dots.
 
 /// Returns whether an `href` leads to this site: it has no scheme and no host, and its path cannot
-/// become a host. What asks for the document resolves it against the page.
+/// become a host. The code that fetches the document resolves it against the page.
 pub(crate) fn is_of_this_site(href: &str) -> bool {
     let href = href.trim_ascii();
     let href = href.split_once('#').map_or(href, |(before, _)| before);
-    // A browser takes `\` for `/`, and so may what reads the path after us.
+    // A browser reads `\` as `/`, and so may other code that reads the path later.
     if href.starts_with("//") || href.contains('\\') || has_scheme(href) {
         return false;
     }
     let path = href.split_once('?').map_or(href, |(path, _)| path);
-    // `/.//host` is not to become `//host`.
+    // `/.//host` must not become `//host`.
     !without_dots(path).starts_with("//")
 }
 
@@ -27,7 +27,7 @@ fn has_scheme(reference: &str) -> bool {
 
 /// A path without `.` and `..` (RFC 3986 §5.2.4).
 ///
-/// `euryale-subrequest` has these lines as well: this crate imports no member.
+/// `euryale-subrequest` has the same lines, because this crate imports no other member.
 pub(crate) fn without_dots(path: &str) -> String {
     let (root, segments) = path
         .strip_prefix('/')

@@ -1,4 +1,4 @@
-//! One page through a program.
+//! Applies a compiled program to one page.
 
 mod copy;
 mod elements;
@@ -28,7 +28,7 @@ use crate::error::{Message, PageError};
 use crate::rules::{DEFAULT_MODE, Place, RAW_MODE, TestId};
 use crate::xpath::{Budget, Depends, Item, Scope, Value};
 
-/// Steps of the work for one page: nodes that are looked at, instructions, pieces of text.
+/// The maximum number of steps for one page: nodes that are examined, instructions, pieces of text.
 const BUDGET: u64 = 20_000_000;
 
 impl From<Excess> for PageError {
@@ -40,7 +40,7 @@ impl From<Excess> for PageError {
     }
 }
 
-/// Themes one page; `log` gets the messages of the rules.
+/// Themes one page. `log` is called with the messages of the rules.
 pub(crate) fn apply<'c>(
     program: &Program,
     content: &'c str,
@@ -60,7 +60,7 @@ pub(crate) fn apply<'c>(
     })
 }
 
-/// Says what the rules do to one page.
+/// Explains what the rules do to one page.
 pub(crate) fn explain(
     program: &Program,
     content: &str,
@@ -130,7 +130,7 @@ impl<'a> Parsed<'a> {
     }
 }
 
-/// Where a block runs: in the content, or at a node that a rule about the content is for.
+/// The place where a block runs: the content, or the node of a rule about the content.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Here {
     item: Item,
@@ -140,7 +140,7 @@ struct Here {
 }
 
 impl Here {
-    /// At a node that is not one of several.
+    /// At a node outside of a loop.
     fn at(item: Item) -> Self {
         Self {
             item,
@@ -162,12 +162,13 @@ struct Page<'a> {
     documents: &'a [Option<Parsed<'a>>],
     nothing: &'a Dom<'a>,
     budget: &'a Budget,
-    /// The results of tests that depend on nothing, and of others at the top of the page.
+    /// The cached results of tests that do not depend on the context, and of other tests at the top
+    /// of the page.
     tests: Vec<Cell<Option<bool>>>,
     /// Nodes that are being copied inside each other, and templates and variables that run.
     nested: Cell<usize>,
     stack: Stack,
-    /// Documents of what rules wrote.
+    /// Documents that were made from what rules wrote.
     fragments: RefCell<Fragments<'a>>,
     globals: Vec<RefCell<Known<'a>>>,
     /// Variables of the rules and templates that run, and where those of the innermost begin.
@@ -211,7 +212,7 @@ impl<'a> Page<'a> {
             .map_or(self.nothing, |parsed| &parsed.dom)
     }
 
-    /// Nothing is said about nodes in this mode.
+    /// There are no rules about nodes in this mode.
     fn is_silent(&self, mode: u32) -> bool {
         self.program.silent[mode as usize]
     }
@@ -298,7 +299,7 @@ impl<'a> Page<'a> {
         let source = &self.program.sources[source as usize];
         let here = match source.document {
             None => here,
-            // A document that is not there has nothing in it.
+            // A missing document is treated as empty.
             Some(named) if self.documents[named as usize + 1].is_none() => return Ok(Vec::new()),
             Some(named) => Here::at(Item::new(named + 1, ROOT)),
         };

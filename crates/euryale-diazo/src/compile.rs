@@ -1,4 +1,4 @@
-//! Rules and theme together: programs that pages run.
+//! Compiles rules and themes into programs for pages.
 
 mod attributes;
 mod block;
@@ -28,12 +28,13 @@ use crate::xpath::Value;
 pub(crate) struct Program {
     pub(crate) tests: Vec<Test>,
     pub(crate) sources: Vec<Source>,
-    /// Documents, each with the conditions that one of its uses has.
+    /// Documents, each with the conditions of one of its uses.
     pub(crate) documents: Vec<(String, Vec<When>)>,
-    /// `notheme` and themes in the order in which they are asked: what has no condition comes last.
+    /// `notheme` and themes in the order in which they are checked: those without a condition come
+    /// last.
     pub(crate) choices: Vec<(When, Option<Template>, Place)>,
     pub(crate) content: Content,
-    /// Modes about which nothing is said, by their number.
+    /// Modes without rules, by their number.
     pub(crate) silent: Vec<bool>,
     pub(crate) globals: Vec<Global<Block>>,
     pub(crate) modes: usize,
@@ -130,8 +131,8 @@ impl Program {
                 what,
             ));
         }
-        // As Diazo asks them: notheme, themes with a condition, the one without. A notheme without
-        // one says nothing.
+        // In Diazo's order: notheme, themes with a condition, the theme without one. A notheme
+        // without a condition has no effect.
         choices.retain(|(theme, _)| theme.html.is_some() || !theme.when.is_empty());
         choices.sort_by_key(|(theme, _)| match (&theme.html, theme.when.is_empty()) {
             (None, _) => 0,
@@ -198,7 +199,7 @@ impl Program {
         ))
     }
 
-    /// The value of a parameter: that of the page, or else that of the program.
+    /// The value of a parameter: the page's, or else the program's.
     pub(crate) fn value<'a>(&'a self, context: &'a Context<'_>, name: &str) -> Option<Value<'a>> {
         context.value(name).or_else(|| {
             let mut all = self.parameters.iter().rev();

@@ -1,4 +1,4 @@
-//! What a page is themed with besides its HTML.
+//! The input of a page besides its HTML.
 
 use std::borrow::Cow;
 
@@ -21,7 +21,7 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// For a page at this path, as `if-path` and `$path` see it.
+    /// Creates the context of a page with this path, which `if-path` and `$path` use.
     pub fn new(path: impl Into<Cow<'a, str>>) -> Self {
         Self {
             path: path.into(),
@@ -37,8 +37,8 @@ impl<'a> Context<'a> {
         self
     }
 
-    /// The HTML of a document that [`Theme::documents`](crate::Theme::documents) asks for. Of a
-    /// document that is missing nothing is taken.
+    /// Adds the HTML of a document that [`Theme::documents`](crate::Theme::documents) names. A
+    /// missing document contributes nothing.
     #[must_use]
     pub fn document(
         mut self,

@@ -1,8 +1,8 @@
-//! A page as a tree of places in its source.
+//! A page as a tree of positions in its source.
 //!
-//! Nothing is copied and nothing is decoded while a page is parsed: a node knows where it begins
-//! and ends. Nodes lie in document order, so that the descendants of a node are a range, and what
-//! no rule touches is passed on byte for byte.
+//! Parsing copies and decodes nothing: a node only has its start and its end. Nodes are in document
+//! order, so the descendants of a node are a range, and parts without rules are passed on byte for
+//! byte.
 
 mod closing;
 mod name;
@@ -41,11 +41,11 @@ pub(crate) enum Kind {
     Doctype,
 }
 
-/// One node. All places are bytes in the source.
+/// One node. All positions are byte offsets in the source.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node {
     pub(crate) kind: Kind,
-    /// Source and tree say the same: from `start` to `end` it can be copied as it is.
+    /// The source matches the tree: the bytes from `start` to `end` can be copied unchanged.
     pub(crate) tidy: bool,
     /// For a text: it has a `<` that does not begin a tag.
     pub(crate) loose: bool,
@@ -66,7 +66,7 @@ pub(crate) struct Node {
     pub(crate) class: u32,
 }
 
-/// One attribute of an element, as it is written.
+/// One attribute of an element, as in the source.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attribute {
     name: (u32, u32),
@@ -93,14 +93,12 @@ pub(crate) struct Dom<'s> {
 }
 
 impl<'s> Dom<'s> {
-    /// Parses a page. Whatever it is, it has a tree, with `html`, `head` and `body`, unless it is
-    /// too large.
+    /// Parses a page. Any page has a tree, with `html`, `head` and `body`, unless it is too large.
     pub(crate) fn parse(source: &'s str) -> Result<Self, Excess> {
         parse::Parser::new(source, false).run()
     }
 
-    /// Parses a theme. What was written for Diazo was read by libxml2, where `<div/>` has no
-    /// children.
+    /// Parses a theme. Themes for Diazo were read by libxml2, where `<div/>` has no children.
     pub(crate) fn parse_theme(source: &'s str) -> Result<Self, Excess> {
         parse::Parser::new(source, true).run()
     }
@@ -167,11 +165,11 @@ impl<'s> Dom<'s> {
         std::iter::successors(self.next_sibling(id), |id| self.next_sibling(*id))
     }
 
-    /// The name of an element as it is written.
+    /// The name of an element, as in the source.
     pub(crate) fn written_name(&self, id: Id) -> &'s str {
         let node = self.node(id);
         match node.name {
-            // What is implied is not written.
+            // Implied elements are not in the source.
             name if node.start == node.opened => [("html", HTML), ("head", HEAD), ("body", BODY)]
                 .iter()
                 .find(|(_, implied)| *implied == name)
@@ -194,7 +192,7 @@ impl<'s> Dom<'s> {
         self.slice(from, to)
     }
 
-    /// The value as it is written: with references, without quotes.
+    /// The value as in the source: with references, without quotes.
     pub(crate) fn attribute_value(&self, attribute: u32) -> &'s str {
         let (from, to) = self.attributes[attribute as usize].value;
         self.slice(from, to)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::rules::Place;
 
-/// A theme could not be compiled: what, where, and what to do about it, in one line.
+/// A theme could not be compiled. The message is one line: what is wrong, where, and what to do.
 #[derive(Clone, Debug)]
 pub struct LoadError {
     file: PathBuf,
@@ -46,7 +46,7 @@ impl fmt::Display for LoadError {
 
 impl Error for LoadError {}
 
-/// A page could not be themed. It is as good as it was; serve it unthemed.
+/// A page could not be themed. The page itself is fine; serve it unthemed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PageError {
@@ -54,7 +54,7 @@ pub enum PageError {
     TooDeep,
     /// More than two million nodes and attributes.
     TooLarge,
-    /// The rules look at too many nodes of this page.
+    /// The rules examine too many nodes of this page.
     TooMuchWork,
     /// The themed page would be larger than the limit.
     TooLong,
@@ -82,7 +82,7 @@ impl fmt::Display for PageError {
 
 impl Error for PageError {}
 
-/// What a rule has to say about a page: `<xsl:message>`.
+/// A message of a rule about a page: `<xsl:message>`.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'m> {
     pub(crate) place: &'m Place,

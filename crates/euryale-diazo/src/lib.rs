@@ -40,11 +40,11 @@
 //!
 //! # Errors
 //!
-//! [`LoadError`] names file and line. [`PageError`] is one of the bounds: 512 elements in each
-//! other, two million nodes, 20 million looks at a node, 64 MiB of themed page, 600 templates and
-//! copies in each other. HTML is never refused for being wrong. Rules files of up to 8 MiB are
-//! read, 1,024 times in all; entities that multiply, files that include themselves, nests and
-//! expressions without end are errors.
+//! [`LoadError`] names file and line. [`PageError`] is one of the limits: 512 nested elements, two
+//! million nodes, 20 million examined nodes, 64 MiB of themed page, 600 nested templates and
+//! copies. Invalid HTML is never refused. Rules files may have up to 8 MiB and are read at most
+//! 1,024 times in all; expanding entities, files that include themselves, and endless nesting or
+//! expressions are errors.
 //!
 //! # Panics
 //!

@@ -1,4 +1,4 @@
-//! Which of Diazo's rules there are, and what differs. This module has no code.
+//! The supported rules of Diazo, and the differences. This module has no code.
 //!
 //! Compared with Diazo 2.0.6 on lxml: each case in `tests/cases`, Diazo's own cases, pages with
 //! Plone's structure in the default theme of Plone 6, and random rules with instructions are themed
@@ -40,9 +40,10 @@
 //! | all others | a warning |
 //!
 //! Conditions are `if-content`, `if-not-content` (empty: the rule's own content), `if-path`,
-//! `if-not-path`, `if` and `if-not`, on rules, themes, `<rules>` and `<include>`. All that stand
-//! together must hold. An `if-path` of `/a` begins with that, `a/` ends with it, `/a/` is it, and
-//! `a` has it, always in whole segments; several are separated by spaces, and one must fit.
+//! `if-not-path`, `if` and `if-not`, on rules, themes, `<rules>` and `<include>`. All conditions of
+//! an element must hold. An `if-path` of `/a` means that the path begins with it, `a/` that it ends
+//! with it, `/a/` that it equals it, and `a` that it contains it, always in whole segments. Several
+//! are separated by spaces, and one must match.
 //!
 //! # Order
 //!
@@ -58,11 +59,11 @@
 //!    has, then `after` with `theme-children`;
 //! 7. `after` comes behind it.
 //!
-//! Rules about the content act wherever a node of it is copied to, pages without a theme included.
-//! Of several for one node one counts, as templates do in XSLT: `content-children` before `before`,
-//! `replace` and `after`, these before `strip`, and this before `drop`; of one kind the later.
-//! Content that is taken with `method="raw"`, and what comes from another document, is copied as it
-//! is, unless that has `method="transform"`.
+//! Rules about the content apply wherever a node of it is copied, also on pages without a theme. If
+//! there are several for one node, only one applies, as with templates in XSLT: `content-children`
+//! before `before`, `replace` and `after`, these before `strip`, and this before `drop`; of one
+//! kind the later. Content that is taken with `method="raw"`, and what comes from another document,
+//! is copied as it is, unless that has `method="transform"`.
 //!
 //! # Instructions
 //!
@@ -91,10 +92,10 @@
 //!
 //! An error names file and line, and says what to write instead.
 //!
-//! Attributes of HTML in rules are attribute value templates: `class="n{position()}"`; a brace that
-//! is meant is written twice. A template with `match` is a rule about the content. Among all that
-//! fit a node its priority decides, and then it comes after `drop`, `strip`, what goes around, and
-//! `replace` with `content-children`.
+//! Attributes of HTML in rules are attribute value templates: `class="n{position()}"`; a literal
+//! brace is written twice. A template with `match` is a rule about the content. Among all rules
+//! that match a node its priority decides; with equal priority it comes after `drop`, `strip`,
+//! content around the node, and `replace` with `content-children`.
 //!
 //! Work is limited: 20 million steps for a page, where an instruction, a node that is looked at, an
 //! attribute that a search compares and 16 bytes of text are a step each, and 600 templates and
@@ -125,18 +126,17 @@
 //!   [`Loader::esi`](crate::Loader::esi)). Their content is selected in XPath, or in CSS without
 //!   pseudo-classes. An `<esi:include/>` has no end tag. An `xsl:comment` that a cache obeys is
 //!   begun by text of the rules. Computed text in it is inside a quoted value, or between the tags
-//!   of ESI, and has none of the characters `"`, `'`, `` ` ``, `\`, `<`, `>` and `$`; otherwise
-//!   the comment begins with a space, and nobody obeys it.
+//!   of ESI, and has none of the characters `"`, `'`, `` ` ``, `\`, `<`, `>` and `$`; otherwise the
+//!   comment begins with a space, so that no cache executes it.
 //! * **In an inline theme**, rules find what is written in the HTML, and not what is inside an
 //!   instruction. Its addresses get no prefix, as in Diazo.
 //! * **`xpointer`** of `<xi:include>` is an error: whole files are included.
-//! * **A `theme` selector whose quote is not closed** is a warning, and the rule is about nothing;
+//! * **A `theme` selector whose quote is not closed** is a warning, and the rule matches nothing;
 //!   any other mistake in a selector is an error.
 //! * **Pages are read as HTML**, not by libxml2, which knows HTML 4. Well-formed pages have the
-//!   same tree. As in libxml2, no `tbody` is implied, and in a theme `<div/>` has no children. What
-//!   no rule touches is passed on byte for byte; tags that cross each other are left for browsers
-//!   to repair, and closed where they are taken out; and a reference without its semicolon (`&gt`)
-//!   is text.
+//!   same tree. As in libxml2, no `tbody` is implied, and in a theme `<div/>` has no children.
+//!   Parts without rules are passed on byte for byte. Crossed tags are left for browsers to repair,
+//!   and closed where they are taken out. A reference without its semicolon (`&gt`) is text.
 //! * **HTML is written,** with the doctype of the theme (`<!DOCTYPE html>` if it has none), and not
 //!   XHTML.
 //! * **Comments after `</body>`** stay in the body if more content follows.
@@ -144,7 +144,8 @@
 //!   both themes.
 //! * **`drop attributes` with a group of selectors** drops the attributes of all of them. Diazo's
 //!   expression for `b, i` is about all of `b`.
-//! * **`href` is of this site.** Documents are asked for before the page is themed, and only if
-//!   path and parameters let a rule need them. Of a document that is missing nothing is taken.
-//! * **Unknown attributes**, and rules about nothing in any theme, are warnings. What takes no
-//!   selector is not written in CSS: `css:if-path` is an error.
+//! * **`href` must be within this site.** Documents are requested before the page is themed, and
+//!   only if path and parameters allow that a rule needs them. A missing document contributes
+//!   nothing.
+//! * **Unknown attributes**, and rules that match nothing in any theme, are warnings. Only
+//!   selectors can be written in CSS: `css:if-path` is an error.

@@ -1,4 +1,4 @@
-//! Rules files: what they say, before it meets a theme.
+//! Rules files, before they are combined with a theme.
 
 mod build;
 mod condition;
@@ -45,7 +45,7 @@ pub(crate) struct EdgeIncludes {
     pub(crate) esi: bool,
 }
 
-/// Where something is written.
+/// A position in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) file: PathBuf,
@@ -67,14 +67,14 @@ pub(crate) struct ThemeHtml {
     pub(crate) file: PathBuf,
     pub(crate) source: String,
     pub(crate) prefix: Option<String>,
-    /// It is written in the rules: its addresses stay as they are.
+    /// It is written in the rules, so its addresses are not changed.
     pub(crate) is_inline: bool,
     /// It has no `html` around it.
     pub(crate) is_fragment: bool,
     /// Parts of an inline theme that depend on the page. [`MARK`]s in the source have their
     /// numbers.
     pub(crate) computed: Vec<Computed>,
-    /// Places that its variables need.
+    /// The number of slots for its variables.
     pub(crate) frame: u32,
 }
 

@@ -13,11 +13,11 @@ use crate::rules;
 use crate::stamp::Stamp;
 use crate::xpath::{Budget, Item, OneDocument, Scope};
 
-/// Steps of all conditions that decide which documents a page needs. They are evaluated before the
-/// page is known, on the caller's thread.
+/// The maximum number of steps of all conditions that decide which documents a page needs. They are
+/// evaluated before the page is available, on the caller's thread.
 const DOCUMENTS_BUDGET: u64 = 1_000_000;
 
-/// Rules and themes, compiled: what a page is put through. Cheap to share, never changed.
+/// Compiled rules and themes, which can be applied to pages. Cheap to share, and never changed.
 ///
 /// ```
 /// use euryale_diazo::{Context, Theme};
@@ -48,18 +48,18 @@ impl Theme {
     /// not on a runtime's thread.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its file and line.
+    /// The first mistake, with its file and line.
     pub fn load(rules: impl AsRef<Path>) -> Result<Self, LoadError> {
         Loader::new(rules.as_ref()).load()
     }
 
     /// Themes a page: HTML in, HTML out. A page that stays as it is, by `<notheme>`, is borrowed.
     ///
-    /// It computes, and waits for nothing; about 0.12 ms for a page of 60 KB. HTML is never refused
-    /// for being wrong: it is read as browsers do.
+    /// It only computes and never waits; about 0.12 ms for a page of 60 KB. Invalid HTML is never
+    /// refused: it is read as browsers do.
     ///
     /// # Errors
-    /// When the page is beyond the limits that bound this work. Serve it unthemed.
+    /// The page exceeds the limits of this work. Serve it unthemed.
     pub fn apply<'c>(
         &self,
         content: &'c str,
@@ -82,9 +82,9 @@ impl Theme {
         apply::apply(&self.program, content, context, log)
     }
 
-    /// Says what each rule does to a page: which nodes it puts where, or why it does nothing, and
-    /// how often each instruction runs. In the order of the files and their lines; for people who
-    /// write rules.
+    /// Explains what each rule does to a page: which nodes it puts where, or why it has no effect,
+    /// and how often each instruction runs. In the order of the files and their lines; for authors
+    /// of rules.
     ///
     /// # Errors
     /// As for [`apply`](Self::apply).
@@ -96,9 +96,9 @@ impl Theme {
         apply::explain(&self.program, content, context)
     }
 
-    /// The `href`s of documents that rules may take content from for such a page: fetch them, and
-    /// give them to the [`Context`]. Rules whose conditions on path and parameters do not hold ask
-    /// for none; what the page itself says is not known yet.
+    /// Returns the `href`s of documents from which rules may take content for such a page: fetch
+    /// them, and add them to the [`Context`]. Rules whose conditions on path and parameters do not
+    /// hold need none. The page itself is not considered yet.
     pub fn documents<'t>(&'t self, context: &'t Context<'_>) -> impl Iterator<Item = &'t str> {
         let no_page = LazyCell::new(|| Dom::parse("").ok());
         let budget = Budget::new(DOCUMENTS_BUDGET);
@@ -110,8 +110,8 @@ impl Theme {
         needed.map(|(href, _)| href.as_str())
     }
 
-    /// Returns whether all of these may hold for the page: those about it may, and those that cost
-    /// more than the budget.
+    /// Returns whether all of these conditions may hold for the page. Conditions about the page
+    /// itself may, and so may those that exceed the budget.
     fn may_hold(
         &self,
         when: &When,
@@ -142,22 +142,22 @@ impl Theme {
         &self.files
     }
 
-    /// Changes with whatever it was made of: the texts of its files, the prefix, the parameters,
-    /// the theme's name in `++theme++NAME`, the release of this crate. It is the same in each
-    /// process and each build, wherever the files are; but a theme whose manifest has no address
-    /// with its name has that of its folder.
+    /// A number that changes with all input: the texts of its files, the prefix, the parameters,
+    /// the theme's name in `++theme++NAME`, and the release of this crate. It is the same in each
+    /// process and each build, wherever the files are, except that a theme whose manifest has no
+    /// address with its name is named after its folder.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// What is most likely a mistake, though it could be compiled: rules about nothing in any
-    /// theme, attributes that mean nothing.
+    /// Probable mistakes that do not prevent compilation: rules that match nothing in any theme,
+    /// and unknown attributes.
     pub fn warnings(&self) -> &[LoadError] {
         &self.warnings
     }
 }
 
-/// How a theme is loaded, and from where.
+/// Loads a theme: its source and its settings.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Loader {
@@ -168,8 +168,8 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// From a folder with a theme as Plone has them. If it has a `manifest.cfg`, that says which
-    /// file has the rules, and may give a `prefix`, a `doctype` in place of the theme's, and
+    /// Loads from a folder with a theme in Plone's layout. If it has a `manifest.cfg`, that names
+    /// the file with the rules, and may give a `prefix`, a `doctype` in place of the theme's, and
     /// `production-css`, to which the head of themed pages gets links. Otherwise, the rules are in
     /// `rules.xml`.
     ///
@@ -183,7 +183,7 @@ impl Loader {
         loader
     }
 
-    /// From this rules file.
+    /// Loads from this rules file.
     pub fn new(rules: impl Into<PathBuf>) -> Self {
         Self {
             rules: rules.into(),
@@ -193,8 +193,8 @@ impl Loader {
         }
     }
 
-    /// Names the theme for pages for which the rules choose none: what Diazo takes from its caller,
-    /// for rules without a `<theme>`.
+    /// Sets the theme for pages for which the rules choose none. Diazo gets it from its caller, for
+    /// rules without a `<theme>`.
     pub fn theme(mut self, html: impl Into<PathBuf>) -> Self {
         self.settings.theme = Some(html.into());
         self
@@ -214,15 +214,15 @@ impl Loader {
         self
     }
 
-    /// Relative addresses in the theme's HTML (`src`, `href`, `srcset`, `@import`, conditional
-    /// comments) are resolved against this path: the theme can be looked at as a file, and is
+    /// Resolves relative addresses in the theme's HTML (`src`, `href`, `srcset`, `@import`,
+    /// conditional comments) against this path, so that the theme can be viewed as a file and
     /// served from anywhere. A `prefix` of `<theme>` is relative to it.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
         self
     }
 
-    /// Gives `$name` a value in all pages that set none themselves.
+    /// Gives `$name` a value in all pages that do not set it themselves.
     pub fn parameter(mut self, name: impl Into<String>, value: impl Into<Parameter>) -> Self {
         self.parameters.push((name.into(), value.into()));
         self
@@ -240,7 +240,7 @@ impl Loader {
 
     /// Declares that a cache in front of the program runs edge-side includes, which rules with
     /// `method="esi"` write. Without it, such rules are errors. As for [`ssi`](Self::ssi), such a
-    /// cache runs what is in the pages, too.
+    /// cache also runs the includes in the pages themselves.
     pub fn esi(mut self) -> Self {
         self.settings.edge.esi = true;
         self
@@ -254,7 +254,7 @@ impl Loader {
     /// Reads and compiles. Reads files: not on a runtime's thread.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its file and line.
+    /// The first mistake, with its file and line.
     pub fn load(&self) -> Result<Theme, LoadError> {
         self.load_with_stamps().0
     }

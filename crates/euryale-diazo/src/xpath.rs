@@ -1,4 +1,4 @@
-//! Selectors: XPath 1.0 as rule files use it, and CSS, which becomes the same.
+//! Selectors: XPath 1.0 as rules files use it, and CSS, which is translated to it.
 //!
 //! An expression is compiled when the rules are loaded. The cost of one page is bounded by a
 //! [`Budget`].
@@ -48,18 +48,18 @@ pub(crate) enum Expr {
     Number(f64),
     Variable(Variable),
     Call(Function, Vec<Expr>),
-    /// The top of a document that was found when the rules were read; its index.
+    /// The root of a document that was resolved when the rules were read, by its index.
     Document(u32),
 }
 
-/// Where the value of `$name` is.
+/// The place of the value of `$name`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Variable {
     /// A parameter of the page.
     Parameter(String),
     /// The index of a variable or parameter of the rules.
     Global(u32),
-    /// A place in the frame of the rule or template.
+    /// A slot in the frame of the rule or template.
     Local(u32),
 }
 
@@ -82,7 +82,7 @@ pub(crate) enum Operator {
     Modulo,
 }
 
-/// Steps from the document or from where one stands.
+/// Steps from the document or from the context node.
 #[derive(Clone, Debug)]
 pub(crate) struct Path {
     pub(crate) absolute: bool,
@@ -121,7 +121,7 @@ pub(crate) enum Test {
     Node,
     Text,
     Comment,
-    /// Nothing in HTML: processing instructions, elements of a namespace.
+    /// Matches nothing in HTML: processing instructions, elements of a namespace.
     Nothing,
 }
 
@@ -162,7 +162,7 @@ pub(crate) struct Nth {
 }
 
 impl Predicate {
-    /// Does it ask for the position, so that its place in the list matters?
+    /// Returns whether it uses the position, so that its place in the list matters.
     pub(crate) fn is_positional(&self) -> bool {
         match self {
             Self::Position(_) => true,
@@ -195,7 +195,7 @@ impl Expr {
         }
     }
 
-    /// Does it look at the page at all, or at parameters only?
+    /// Returns whether it uses the page at all, or only parameters.
     pub(crate) fn needs_page(&self) -> bool {
         match self {
             Self::Or(a, b)
@@ -212,7 +212,7 @@ impl Expr {
         }
     }
 
-    /// The paths that it is a union of; none if it is something else.
+    /// Returns the paths of which it is a union, or `None` if it is something else.
     pub(crate) fn alternatives(&mut self) -> Vec<&mut Path> {
         match self {
             Self::Union(a, b) => {
@@ -225,7 +225,7 @@ impl Expr {
         }
     }
 
-    /// Does it select nodes?
+    /// Returns whether it selects nodes.
     pub(crate) fn selects(&self) -> bool {
         match self {
             Self::Union(..) | Self::Path(_) | Self::Filter(..) | Self::Document(_) => true,
@@ -262,7 +262,7 @@ impl Expr {
         change(self)
     }
 
-    /// Is it a path, or several, whose last step tells what it selects?
+    /// Returns whether it is a path, or several, whose last step determines what it selects.
     pub(crate) fn is_plain_path(&self) -> bool {
         match self {
             Self::Union(a, b) => a.is_plain_path() && b.is_plain_path(),
@@ -276,7 +276,7 @@ impl Expr {
         }
     }
 
-    /// Is it `@*|node()`?
+    /// Returns whether it is `@*|node()`.
     pub(crate) fn is_all_inside(&self) -> bool {
         let Self::Union(a, b) = self else {
             return false;
@@ -298,7 +298,7 @@ impl Expr {
             || (is(b, Axis::Attribute) && is(a, Axis::Child))
     }
 
-    /// Does it select attributes?
+    /// Returns whether it selects attributes.
     pub(crate) fn selects_attributes(&self) -> bool {
         let steps = match self {
             Self::Union(a, b) => return a.selects_attributes() || b.selects_attributes(),

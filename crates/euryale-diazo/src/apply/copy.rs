@@ -1,4 +1,4 @@
-//! Copying content: as it is where no rule is about it, else node by node.
+//! Copies content: unchanged if there is no rule about it, otherwise node by node.
 
 use super::marks::{Main, Mark, Marks};
 use super::out::Out;
@@ -9,13 +9,13 @@ use crate::error::PageError;
 use crate::rules::RAW_MODE;
 use crate::xpath::{Item, Value};
 
-/// Rules may put content into content, which is copied by rules again, and templates may call each
-/// other: so deep, and no deeper.
+/// Rules may put content into content, to which rules apply again, and templates may call each
+/// other. This is the maximum depth.
 const MAX_NESTED: usize = 600;
-/// Bytes of the stack that this may take. Threads have two MiB or more.
+/// The number of bytes of the stack that this may use. Threads have two MiB or more.
 const MAX_STACK: usize = 1_280 << 10;
 
-/// What a template is given.
+/// The arguments of a template.
 pub(super) type Arguments<'a> = Vec<(&'a str, Value<'a>)>;
 
 impl<'a> Page<'a> {
@@ -78,7 +78,7 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// Writes a node, as the rules about the content want it.
+    /// Writes a node according to the rules about the content.
     pub(super) fn copy(
         &'a self,
         out: &mut Out,
@@ -109,7 +109,7 @@ impl<'a> Page<'a> {
                     }),
                     _,
                 ) => self.run_template(out, *template, here, arguments)?,
-                // In modes of their own rules only have templates.
+                // In other modes than Diazo's, rules only have templates.
                 (Some(mark), Kind::Element) if mode <= RAW_MODE => {
                     self.copy_marked(out, here, dom, marks, mark, mode)?;
                 }
@@ -138,7 +138,7 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// The built-in templates: Diazo's in its own modes, and XSLT's in others (XSLT 1.0 §5.8).
+    /// The built-in templates: Diazo's in Diazo's modes, and XSLT's in others (XSLT 1.0 §5.8).
     fn copy_unmarked(
         &'a self,
         out: &mut Out,
@@ -174,7 +174,7 @@ impl<'a> Page<'a> {
         dom: &'a Dom<'a>,
         mode: u32,
     ) -> Result<(), PageError> {
-        // Inside its element, the text of a script is written as it is.
+        // Inside its element, the text of a script is written without escaping.
         let size = self.inside(item)?;
         let before = dom.node(item.node).attribute_count as usize;
         dom.children(item.node)
@@ -189,7 +189,7 @@ impl<'a> Page<'a> {
             })
     }
 
-    /// A start tag, without the attributes that are dropped, and with what templates make of them.
+    /// A start tag, without dropped attributes, and with the output of templates for attributes.
     fn start_tag(
         &'a self,
         out: &mut Out,
@@ -231,11 +231,11 @@ impl<'a> Page<'a> {
         mode: u32,
     ) -> Result<(), PageError> {
         let groups = &self.program.content.groups;
-        // Diazo asks for what goes around by the node alone.
+        // As in Diazo, content around a node depends only on the node.
         let around = Here::at(here.item);
         let id = here.item.node;
         match mark.main {
-            // What a template makes of it was written before.
+            // The output of its template was written before.
             Main::Drop | Main::Template(_) => {}
             Main::Strip => self.copy_children(out, here.item, dom, mode)?,
             Main::ReplaceChildren(pattern) => {
@@ -275,8 +275,8 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// What stands in its place, if something does: the first whose condition holds, else those
-    /// without one.
+    /// Writes its replacement, if there is one: the first whose condition holds, otherwise those
+    /// without a condition.
     fn replaced(&'a self, out: &mut Out, here: Here, mark: &Mark) -> Result<bool, PageError> {
         let Some(group) = mark.replace else {
             return Ok(false);

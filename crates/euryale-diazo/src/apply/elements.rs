@@ -1,4 +1,4 @@
-//! Elements and values that instructions write.
+//! Elements and attributes that instructions write.
 
 use std::borrow::Cow;
 

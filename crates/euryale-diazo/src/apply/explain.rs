@@ -1,4 +1,4 @@
-//! Which rule put which nodes where, for one page.
+//! Explains which rule put which nodes where, for one page.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,10 +10,10 @@ use crate::error::PageError;
 use crate::rules::{Action, Place};
 use crate::xpath::Item;
 
-/// The number of nodes that one line names.
+/// The maximum number of nodes in one line.
 const NAMED: usize = 5;
 
-/// What a rule does to a page, in one line.
+/// The effect of a rule on a page, in one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     place: Place,
@@ -44,7 +44,7 @@ impl std::fmt::Display for Explanation {
     }
 }
 
-/// How often instructions ran, and the bytes that they wrote.
+/// The number of times that instructions ran, and the bytes that they wrote.
 #[derive(Debug, Default)]
 pub(super) struct Trace(HashMap<usize, Ran>);
 
@@ -234,7 +234,7 @@ impl<'a> Page<'a> {
 }
 
 impl<'a> Fate<'a> {
-    /// What another rule does, if this one has no effect because of that.
+    /// The other rule because of which this one has no effect.
     fn overrules(&self, rule: &Applied) -> Option<(&'static str, &'a Place)> {
         let is_other = |place: &&'a Place| **place != rule.place;
         let dropped = self

@@ -10,12 +10,12 @@ use crate::error::PageError;
 use crate::rules::{Binding, Instruction, Pattern, Sort};
 use crate::xpath::{Expr, Item, Value};
 
-/// Messages that a page may log, and bytes of each.
+/// The maximum number of messages for a page, and the maximum size of each in bytes.
 const MAX_MESSAGES: usize = 100;
 const MAX_MESSAGE: usize = 1000;
 
 impl<'a> Page<'a> {
-    /// Each kind has a function of its own, so that instructions in instructions need little stack.
+    /// Each kind has its own function, so that nested instructions need little stack.
     pub(super) fn step(
         &'a self,
         out: &mut Out,
@@ -254,7 +254,7 @@ impl<'a> Page<'a> {
         self.locals.borrow().get(index).is_some_and(Option::is_some)
     }
 
-    /// Runs something that has variables of its own.
+    /// Runs code that has its own variables.
     pub(super) fn framed<T>(
         &self,
         size: u32,
@@ -313,7 +313,7 @@ impl<'a> Page<'a> {
         Ok(dom.node(item.node).attribute_count as usize + children)
     }
 
-    /// What a body writes, as HTML.
+    /// Returns the output of a body, as HTML.
     pub(super) fn fragment(&'a self, body: &'a Block, here: Here) -> Result<String, PageError> {
         let mut out = Out::default();
         self.enter(&out)?;

@@ -1,4 +1,4 @@
-//! Which nodes of a document rules about the content are for.
+//! Marks the nodes of a document for which there are rules about the content.
 
 use super::{Here, Page};
 use crate::compile::Target;
@@ -9,19 +9,19 @@ use crate::xpath::Item;
 /// The fate of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Main {
-    /// Nothing special: one of its attributes is concerned.
+    /// The node itself is copied, but there is a rule about one of its attributes.
     Copy,
     Drop,
     Strip,
-    /// What the groups put around it.
+    /// The content that the groups put around it.
     Around,
     /// The index of the pattern that replaces its children.
     ReplaceChildren(usize),
-    /// A template says what becomes of it.
+    /// A template decides its output.
     Template(u32),
 }
 
-/// What the rules say about one node. Of each place the last group counts.
+/// The rules about one node. For each place, the last group counts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     pub(super) main: Main,
@@ -38,12 +38,12 @@ pub(super) struct Marks {
     nodes: Vec<(Id, Mark)>,
     /// Attributes that are dropped.
     attributes: Vec<u32>,
-    /// Attributes that templates fit, the last of one attribute counts.
+    /// Attributes for which there are templates. For each attribute, the last template counts.
     templates: Vec<(u32, u32)>,
 }
 
 impl Marks {
-    /// Is there none from a node to its end?
+    /// Returns whether there are no marks from a node to its end.
     pub(super) fn leave_alone(&self, id: Id, after: Id) -> bool {
         let first = self.nodes.partition_point(|(node, _)| *node < id);
         self.nodes.get(first).is_none_or(|(node, _)| *node >= after)
@@ -84,7 +84,7 @@ const UNMARKED: Mark = Mark {
 };
 
 impl<'a> Page<'a> {
-    /// The marks of a document in a mode, found when they are first asked for.
+    /// The marks of a document in a mode, computed at their first use.
     pub(super) fn marks(
         &'a self,
         document: u32,
@@ -96,8 +96,8 @@ impl<'a> Page<'a> {
         let place = &parsed.marks[mode as usize];
         if place.get().is_none() {
             let marks = self.find_marks(document, mode)?;
-            // Nobody else can have set them: a page is themed by one thread, and finding marks
-            // copies nothing.
+            // They cannot have been set in the meantime: a page is themed by one thread, and
+            // computing marks copies nothing.
             let _ = place.set(marks);
         }
         Ok(place.get())
@@ -136,7 +136,7 @@ impl<'a> Page<'a> {
         }
         marks.attributes.sort_unstable();
         marks.templates.sort_by_key(|(attribute, _)| *attribute);
-        // Stable: for one node the patterns stay in their order, the weakest first.
+        // A stable sort: the patterns of one node stay in their order, the weakest first.
         found.sort_by_key(|(node, _)| *node);
         for (node, index) in found {
             if marks.nodes.last().is_none_or(|(last, _)| *last != node) {
@@ -153,7 +153,7 @@ impl<'a> Page<'a> {
         let content = &self.program.content;
         let group = match &content.patterns[index].target {
             Target::DropAttributes(_) => return,
-            // What is said about an attribute is kept elsewhere.
+            // Marks of attributes are kept elsewhere.
             Target::Drop | Target::Template(_)
                 if content.patterns[index].select.selects_attributes() =>
             {

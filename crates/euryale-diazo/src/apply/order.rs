@@ -1,18 +1,18 @@
-//! Comments that a cache in front obeys: server-side includes, and HTML for ESI.
+//! Comments that a cache in front executes: server-side includes, and HTML for ESI.
 
 use crate::dom::written_text;
 
-/// Characters that have a meaning in an order: they end a value or a tag, or name a variable.
+/// Characters with a meaning in a command: they end a value or a tag, or begin a variable.
 const ACTIVE: [char; 7] = ['"', '\'', '`', '\\', '<', '>', '$'];
 
 /// A piece of a comment's text.
 pub(super) struct Piece {
-    /// The rules have it word for word. Everything else may be text of the page.
+    /// The piece is literal text of the rules. Everything else may be text of the page.
     is_fixed: bool,
     text: String,
 }
 
-/// The pieces of HTML that end at these places, each fixed or not.
+/// The pieces of HTML that end at these positions, each either fixed or computed.
 pub(super) fn pieces(html: &str, ends: &[(bool, usize)]) -> Vec<Piece> {
     let mut begin = 0;
     let piece = |&(is_fixed, end)| {
@@ -23,17 +23,17 @@ pub(super) fn pieces(html: &str, ends: &[(bool, usize)]) -> Vec<Piece> {
     ends.iter().map(piece).collect()
 }
 
-/// Returns whether a cache in front obeys a comment with this text: a server-side include, or HTML
-/// that is hidden from everything that does not understand ESI.
+/// Returns whether a cache in front executes a comment with this text: a server-side include, or
+/// HTML that is only visible to ESI.
 pub(super) fn is_order(text: &str) -> bool {
     text.starts_with('#') || text.starts_with("esi")
 }
 
-/// Returns whether the rules alone decide what an order does: they begin it, and computed text is
-/// inside a quoted value, or between the tags of ESI, and has no active character.
+/// Returns whether only the rules decide what a command does: their text begins it, and computed
+/// text is inside a quoted value or between the tags of ESI, and has no active character.
 pub(super) fn is_by_rules(text: &str, pieces: &[Piece]) -> bool {
     let mut pieces = pieces.iter().filter(|piece| !piece.text.is_empty());
-    // A tag that begins in one piece and ends in another may hide what is between them.
+    // A tag that begins in one piece and ends in another may hide the text between them.
     let whole: String = pieces.clone().map(|piece| piece.text.as_str()).collect();
     let begins = pieces
         .clone()
@@ -52,7 +52,7 @@ pub(super) fn is_by_rules(text: &str, pieces: &[Piece]) -> bool {
     })
 }
 
-/// Where in an order something is.
+/// A position in a command.
 struct Place {
     is_ssi: bool,
     in_tag: bool,
@@ -60,7 +60,7 @@ struct Place {
 }
 
 impl Place {
-    /// The beginning of an order.
+    /// The beginning of a command.
     fn of(text: &str) -> Self {
         let is_ssi = text.starts_with('#');
         Self {

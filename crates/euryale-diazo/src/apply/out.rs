@@ -1,16 +1,17 @@
-//! The page while it is written: text, and at most one start tag that attributes still join.
+//! The page while it is written: text, and at most one open start tag, to which attributes can
+//! still be added.
 
 use crate::dom::write_attribute;
 use crate::error::PageError;
 use crate::xpath::Budget;
 
-/// Bytes of a themed page: rules that copy a page into itself end here.
+/// The maximum size of a themed page in bytes: it stops rules that copy a page into itself.
 const MAX_OUT: usize = 64 << 20;
 
 #[derive(Debug, Default)]
 pub(super) struct Out {
     html: String,
-    /// A tag is open: its name is written, and these follow. Values are as they are written.
+    /// A tag is open: its name is written, and these attributes follow. Values are escaped already.
     attributes: Vec<(String, String, bool)>,
     is_open: bool,
     /// Bytes of all names and values that were added to the open tag.
@@ -25,7 +26,7 @@ impl Out {
         }
     }
 
-    /// What is written behind the open tag.
+    /// Text that follows the open tag.
     pub(super) fn html(&mut self) -> &mut String {
         if self.is_open {
             self.close();
@@ -39,7 +40,7 @@ impl Out {
         }
     }
 
-    /// Bytes that were written.
+    /// The number of bytes that were written.
     pub(super) fn len(&self) -> usize {
         self.html.len() + self.pending
     }
@@ -60,8 +61,8 @@ impl Out {
         self.is_open = true;
     }
 
-    /// Adds an attribute to the open tag; of two with one name the last counts. Once something is
-    /// inside the element, it is too late, and there is no attribute.
+    /// Adds an attribute to the open tag; of two with the same name the last counts. Once the
+    /// element has content, the attribute is ignored.
     pub(super) fn attribute(
         &mut self,
         budget: &Budget,

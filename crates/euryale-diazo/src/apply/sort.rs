@@ -12,7 +12,7 @@ enum Key {
 }
 
 impl<'a> Page<'a> {
-    /// Computes keys once, and leaves what is equal in its order.
+    /// Computes each key once, and keeps the order of equal nodes.
     pub(super) fn sorted(
         &'a self,
         items: Vec<Item>,
@@ -49,7 +49,7 @@ impl<'a> Page<'a> {
             }
             keyed.push((keys, item));
         }
-        // Comparisons cost, too.
+        // Comparisons also count as work.
         self.budget.spend(size * (size.ilog2() as usize + 1))?;
         keyed.sort_by(|a, b| {
             let mut pairs = a.0.iter().zip(&b.0).zip(&orders);
@@ -65,7 +65,7 @@ impl<'a> Page<'a> {
 }
 
 impl Key {
-    /// Code points, or numbers; what is no number comes first.
+    /// Compares by code points or by numbers. Values that are not numbers come first.
     fn compare(&self, other: &Self) -> std::cmp::Ordering {
         match (self, other) {
             (Self::Text(a), Self::Text(b)) => a.cmp(b),

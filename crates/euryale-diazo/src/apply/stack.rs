@@ -1,6 +1,6 @@
-//! How much of the stack a page takes.
+//! Measures how much of the stack a page uses.
 
-/// Where the stack was when a page began.
+/// The address of the stack when a page began.
 #[derive(Debug)]
 pub(super) struct Stack(usize);
 
@@ -9,13 +9,13 @@ impl Stack {
         Self(top())
     }
 
-    /// Bytes since then.
+    /// The number of bytes used since then.
     pub(super) fn used(&self) -> usize {
         self.0.abs_diff(top())
     }
 }
 
-/// The address of something on the stack, which is only compared.
+/// The address of a local variable, which is only compared.
 #[inline(never)]
 fn top() -> usize {
     let here = 0_u8;

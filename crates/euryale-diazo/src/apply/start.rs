@@ -10,12 +10,12 @@ use crate::error::PageError;
 use crate::rules::DEFAULT_MODE;
 use crate::xpath::{Budget, Item};
 
-/// Name, value as it is written, and whether it has none.
+/// The name, the escaped value, and whether there is no value.
 type Attribute<'a> = (Cow<'a, str>, Cow<'a, str>, bool);
 
 impl<'a> Page<'a> {
-    /// A start tag with the attributes that the rules leave and add. Of two with one name the last
-    /// counts.
+    /// A start tag with the attributes that the rules keep and add. Of two with the same name the
+    /// last counts.
     pub(super) fn start(
         &'a self,
         out: &mut Out,
@@ -54,7 +54,7 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// The value of an attribute of the theme, as it is written.
+    /// The escaped value of an attribute of the theme.
     fn given_value(&'a self, given: &'a Given, here: Here) -> Result<Cow<'a, str>, PageError> {
         let Some(computed) = &given.computed else {
             return Ok(Cow::Borrowed(&given.value));
@@ -124,7 +124,7 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// An attribute of the content, unless it is dropped, or what a template makes of it.
+    /// An attribute of the content, unless it is dropped, or the output of its template.
     fn copied(&'a self, all: &mut Vec<Attribute<'a>>, item: Item) -> Result<(), PageError> {
         let dom = self.dom(item.document);
         let Some(at) = item.as_attribute() else {

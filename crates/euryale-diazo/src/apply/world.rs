@@ -9,14 +9,14 @@ use crate::error::PageError;
 use crate::rules::Binding;
 use crate::xpath::{Value, World};
 
-/// Documents of what rules wrote; a page may make this many.
+/// The maximum number of documents that a page may create from what rules wrote.
 const MAX_FRAGMENTS: usize = 100_000;
 
-/// Documents that one link of an arena holds.
+/// The number of documents in one link of an arena.
 const LINK: usize = 256;
 
-/// Keeps what rules wrote in place, so that documents can borrow it: a chain, because nothing may
-/// move. Its links are few, because it is dropped by recursion.
+/// Keeps what rules wrote in a fixed place, so that documents can borrow it. It is a chain, because
+/// nothing may move, with few links, because it is dropped recursively.
 #[derive(Default)]
 pub(super) struct Arena<'a> {
     slots: OnceCell<Vec<Slot<'a>>>,
@@ -113,7 +113,7 @@ impl<'a> World<'a> for Page<'a> {
         let place = &self.globals[index as usize];
         match &*place.borrow() {
             Known::Is(value) => return Ok(value.clone()),
-            // The loader refuses cycles, but for those through templates.
+            // The loader refuses cycles, except for those through templates.
             Known::Soon => return Err(PageError::TooMuchWork),
             Known::Not => {}
         }

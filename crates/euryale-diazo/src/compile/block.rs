@@ -1,4 +1,4 @@
-//! What a page does, one step after the other.
+//! The steps that a page runs.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use crate::rules::{
     write_start,
 };
 
-/// Tests that must all hold; none hold always.
+/// Tests that must all hold. An empty list always holds.
 pub(crate) type When = Vec<TestId>;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     Html(Arc<str>),
-    /// Nodes of a source are copied. `raw`: into a script or a title, which have no tags.
+    /// Copies the nodes of a source. `raw` is for a script or a title, which have no tags.
     Include {
         source: u32,
         raw: bool,
@@ -45,7 +45,7 @@ pub(crate) struct Step {
 pub(crate) struct Block(pub(crate) Vec<Op>);
 
 impl Block {
-    /// The same block in an element whose text is raw. In some of them, as in `title`, references
+    /// The same block in an element whose text is raw. In some of them, such as `title`, references
     /// are resolved.
     pub(super) fn into_raw(mut self, has_references: bool) -> Self {
         for op in &mut self.0 {
@@ -70,8 +70,8 @@ impl Block {
         self
     }
 
-    /// Returns whether the first that it writes may be an attribute, which belongs to the element
-    /// around it.
+    /// Returns whether its first output may be an attribute, which belongs to the element around
+    /// it.
     pub(super) fn joins(&self, sources: &[Source]) -> bool {
         for op in &self.0 {
             match op {
@@ -102,7 +102,7 @@ impl Block {
         false
     }
 
-    /// Names each source with the conditions that it is under.
+    /// Visits each source with its conditions.
     pub(super) fn each_source(&self, when: &When, note: &mut impl FnMut(u32, &When)) {
         for op in &self.0 {
             match op {
@@ -142,7 +142,7 @@ impl Part {
     }
 }
 
-/// Sources move from rules into one table.
+/// Moves sources from rules into one table.
 pub(super) struct Builder {
     pub(super) sources: Vec<Source>,
 }
@@ -236,7 +236,7 @@ impl Builder {
                 ..
             } => !select.is_plain_path() || select.selects_attributes(),
             Instruction::CopyOf(select) => !select.is_plain_path() || select.selects_attributes(),
-            // Templates may fit the children.
+            // Templates may match the children.
             Instruction::Apply { .. } => false,
             Instruction::ForEach { body, .. } | Instruction::Frame { body, .. } => {
                 body.joins(&self.sources)
@@ -274,7 +274,7 @@ impl Builder {
     }
 }
 
-/// Templates that copy what they fit, as Diazo does without them.
+/// Templates that only copy the nodes they match, as Diazo does without them.
 pub(super) fn is_identity(template: &Template<Block>, mode: u32) -> bool {
     let [Op::Do(step)] = template.body.0.as_slice() else {
         return false;

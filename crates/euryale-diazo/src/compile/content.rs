@@ -1,8 +1,8 @@
-//! Rules about the content: patterns that are looked up while it is copied.
+//! Rules about the content: patterns that are matched while it is copied.
 //!
-//! XSLT decides between patterns that fit one node: the more specific one wins, among equals the
-//! last (XSLT 1.0 §5.5). Diazo writes drops first, then strips, then what goes before, after and in
-//! place of a node, then what replaces its children; that order decides here.
+//! If several patterns match a node, XSLT chooses the more specific one, and among equals the last
+//! one (XSLT 1.0 §5.5). Diazo writes drops first, then strips, then content before, after and in
+//! place of a node, then replacements of its children. The same order decides here.
 
 use super::block::{Builder, is_identity};
 use super::draft::Draft;
@@ -19,7 +19,7 @@ pub(crate) struct Content {
     pub(crate) patterns: Vec<Pattern>,
     pub(crate) groups: Vec<Group>,
     pub(crate) templates: Vec<Template<Block>>,
-    /// For each mode, templates for what nothing else fits.
+    /// For each mode, the templates for nodes that no other pattern matches.
     pub(crate) otherwise: Vec<Otherwise>,
 }
 
@@ -79,7 +79,7 @@ pub(crate) enum Target {
     Template(u32),
 }
 
-/// Rules with one selector: what they put around a node and into it.
+/// Rules with the same selector: the content that they put around a node and into it.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
     pub(crate) before: Block,
@@ -121,7 +121,7 @@ impl Content {
                     mode,
                     kind,
                 } => {
-                    // Diazo's own templates copy; other modes have none of them.
+                    // Diazo's own templates copy nodes; other modes do not have them.
                     let copies = mode <= RAW_MODE
                         && is_identity(&content.templates[template as usize], mode);
                     if let Some(kind) = kind {
@@ -175,7 +175,7 @@ impl Content {
         content
     }
 
-    /// Returns whether nothing is said about nodes in a mode.
+    /// Returns whether there are no rules about nodes in a mode.
     pub(crate) fn is_empty(&self, mode: u32) -> bool {
         self.otherwise[mode as usize].is_empty()
             && self.patterns.iter().all(|pattern| pattern.mode != mode)

@@ -2,8 +2,7 @@
 
 use super::block::{Block, Op, When};
 
-/// What is written piece by piece is one text until something else follows: a theme has many
-/// thousands of pieces.
+/// Consecutive pieces of text are joined, because a theme has many thousands of them.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     ops: Vec<Op>,
@@ -55,7 +54,7 @@ impl Draft {
     }
 }
 
-/// To be gone on with: its texts stay as they are.
+/// Continues the draft; its texts are not changed.
 impl From<Block> for Draft {
     fn from(block: Block) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! The nodes that rules are about, kept for explanations. Pages do not need them.
+//! The nodes that rules select, kept for explanations. Pages do not need them.
 
 use super::When;
 use super::template::Prepared;
@@ -65,7 +65,7 @@ impl AboutContent {
     }
 }
 
-/// A node as people recognize it: `div#main.wide`, `@href` or a piece of its text.
+/// A node in a form that people recognize: `div#main.wide`, `@href` or a piece of its text.
 pub(crate) fn shown(dom: &Dom<'_>, item: Item) -> String {
     let short = |text: &str| {
         let words: Vec<&str> = text.split_whitespace().collect();

@@ -4,7 +4,7 @@ use crate::address::without_dots;
 
 use crate::dom::{Dom, Id, Kind, Name};
 
-/// The base of relative addresses. Empty: they stay.
+/// The base of relative addresses. If it is empty, they are not changed.
 #[derive(Debug)]
 pub(super) struct Prefix {
     base: String,
@@ -27,7 +27,7 @@ impl Own {
         }
     }
 
-    /// The address of a file of the theme, if it is one.
+    /// Returns the address of a file of the theme, if it is one.
     fn address(&self, url: &str) -> Option<String> {
         let path = url.strip_prefix('/').unwrap_or(url);
         let rest = path.strip_prefix(&self.name)?;
@@ -35,7 +35,7 @@ impl Own {
     }
 }
 
-/// The address of a style sheet that a manifest names: its path begins at the site.
+/// The address of a style sheet that a manifest names, whose path begins at the site's root.
 pub(super) fn style(written: &str, own: Option<&Own>) -> String {
     let address = own.and_then(|own| own.address(written));
     address.unwrap_or_else(|| join("/", written))
@@ -44,7 +44,7 @@ pub(super) fn style(written: &str, own: Option<&Own>) -> String {
 const STYLE: Name = Name::of(b"style");
 
 impl Prefix {
-    /// From the program's prefix and the theme's own, which is relative to it.
+    /// Combines the program's prefix with the theme's own, which is relative to it.
     pub(super) fn new(base: Option<&str>, theme: Option<&str>, own: Option<Own>) -> Self {
         let mut prefix = match (base, theme) {
             (Some(base), Some(theme)) => join(base, theme),
@@ -88,7 +88,8 @@ impl Prefix {
         }
     }
 
-    /// A style sheet in the page imports others; a conditional comment is HTML for an old browser.
+    /// A style sheet in the page may import others, and a conditional comment has HTML for an old
+    /// browser.
     pub(super) fn text(&self, dom: &Dom<'_>, id: Id, html: String) -> String {
         let node = dom.node(id);
         if self.is_empty() {
@@ -166,7 +167,7 @@ impl Prefix {
     }
 }
 
-/// Has it a scheme?
+/// Returns whether it has a scheme.
 fn is_elsewhere(url: &str) -> bool {
     let scheme = url
         .find([':', '/', '?', '#'])

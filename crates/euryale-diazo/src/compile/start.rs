@@ -8,7 +8,7 @@ use crate::rules::{Names, Pattern};
 pub(crate) struct Start {
     pub(crate) name: String,
     pub(crate) attributes: Vec<Given>,
-    /// All of them go when one of these holds.
+    /// All attributes are dropped if one of these conditions holds.
     pub(crate) drop_all: Vec<When>,
     pub(crate) edits: Vec<(When, Edit)>,
     /// What is inside may begin with attributes.
@@ -20,14 +20,14 @@ pub(crate) struct Start {
 pub(crate) struct Given {
     pub(crate) name: String,
     pub(crate) value: String,
-    /// What the value is instead, in an inline theme.
+    /// The computed value, in an inline theme.
     pub(crate) computed: Option<Pattern>,
     pub(crate) bare: bool,
-    /// It goes when one of these holds.
+    /// It is dropped if one of these conditions holds.
     pub(crate) drop: Vec<When>,
 }
 
-/// An attribute of the theme before rules are asked about it.
+/// An attribute of the theme before rules are applied.
 pub(super) struct GivenNow {
     pub(super) name: String,
     pub(super) value: String,

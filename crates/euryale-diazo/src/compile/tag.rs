@@ -9,7 +9,7 @@ use crate::dom::{HTML, Id, Name, Traits, write_attribute};
 use crate::rules::{Action, ESI, MARK};
 
 impl Compiler<'_> {
-    /// Text or a comment, with what is computed in it.
+    /// Text or a comment, with the parts that are computed in it.
     pub(super) fn marked(&self, html: &str, out: &mut Draft) {
         if self.computed.is_empty() {
             return out.html(html);

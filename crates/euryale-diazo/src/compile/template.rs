@@ -1,5 +1,5 @@
 //! A theme and the rules about it, in Diazo's order: before · drop · replace · strip · attributes ·
-//! what goes inside · after.
+//! content inside · after.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -15,14 +15,14 @@ use crate::error::PageError;
 use crate::rules::{Action, Names, Place, Source, ThemeHtml, ThemeRule};
 use crate::xpath::{Budget, Expr, Item, OneDocument, Scope};
 
-/// Nodes that all rules may look at in one theme.
+/// The maximum number of nodes that all rules may examine in one theme.
 const BUDGET: u64 = 20_000_000;
 
 /// A theme, ready to be written.
 #[derive(Debug)]
 pub(crate) struct Template {
     pub(crate) block: Block,
-    /// Places that variables of an inline theme need.
+    /// The number of slots for variables of an inline theme.
     pub(crate) frame: u32,
     /// The theme's HTML.
     source: String,
@@ -53,7 +53,7 @@ fn parsed(source: &str, is_fragment: bool) -> Result<Dom<'_>, Excess> {
     }
 }
 
-/// What is the same for all themes.
+/// The data that all themes share.
 pub(super) struct Around<'a> {
     pub(super) sources: &'a [Source],
     pub(super) prefix: Option<&'a str>,
@@ -260,7 +260,7 @@ impl Compiler<'_> {
         })
     }
 
-    /// What stands in the place of something, by `replace` or `copy`; else that itself.
+    /// Returns the replacement of a node by `replace` or `copy`, or else the node itself.
     fn exchange(
         &self,
         id: Id,

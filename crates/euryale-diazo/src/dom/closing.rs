@@ -1,4 +1,4 @@
-//! What a tag closes.
+//! The elements that a tag closes.
 
 use super::name::{
     A, BUTTON, CAPTION, COL, COLGROUP, DD, DT, H1, H2, H3, H4, H5, H6, LI, MATH, OL, OPTGROUP,
@@ -8,7 +8,7 @@ use super::parse::{Open, Parser};
 use super::{Id, Name, Traits};
 
 impl Parser<'_> {
-    /// Takes the innermost open element off; its places are known.
+    /// Removes the innermost open element, whose positions are complete.
     pub(super) fn leave(&mut self) {
         let Some(top) = self.open.pop() else { return };
         match top.name {
@@ -24,7 +24,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Takes it off without an end tag of its own.
+    /// Removes it without its own end tag.
     pub(super) fn leave_implied(&mut self, at: usize) {
         let Some(top) = self.open.last().copied() else {
             return;
@@ -77,7 +77,7 @@ impl Parser<'_> {
         }
     }
 
-    /// What a start tag closes of its own kind (HTML §13.1.2.4, optional tags).
+    /// Closes the elements of its kind that a start tag ends (HTML §13.1.2.4, optional tags).
     pub(super) fn close_kin(&mut self, name: Name, at: usize) {
         let scope = |open: &Open| open.traits.has(Traits::SCOPE);
         let table = |open: &Open| matches!(open.name, TABLE | TEMPLATE);
@@ -128,7 +128,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Closes the innermost element of this name. An end tag does not reach out of everything.
+    /// Closes the innermost element of this name. Some elements stop an end tag.
     pub(super) fn close(&mut self, name: Name, start: usize, end: usize) -> bool {
         let special = Traits::of(name).has(Traits::SPECIAL);
         let of_table = matches!(

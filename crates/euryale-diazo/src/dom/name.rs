@@ -1,7 +1,7 @@
-//! Names of elements as numbers, and what HTML says about each.
+//! Names of elements as numbers, and their properties in HTML.
 
-/// The name of an element, lower case. Up to eight bytes stand for themselves, longer names for
-/// their hash, which has the top bit that no ASCII has.
+/// The name of an element in lower case. Names of up to eight bytes are stored directly, longer
+/// ones as a hash with the top bit set, which no ASCII byte has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Name(u64);
 
@@ -52,7 +52,7 @@ names! {
     TITLE = "title", TR = "tr", TRACK = "track", UL = "ul", WBR = "wbr", XMP = "xmp",
 }
 
-/// What the parser has to know about an element, as bits.
+/// The properties of an element that the parser needs, as bits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Traits(u16);
 
@@ -69,7 +69,7 @@ impl Traits {
     pub(crate) const CLOSES_P: u16 = 1 << 4;
     /// "Special" in HTML §13.2.4.2: an end tag does not reach through it.
     pub(crate) const SPECIAL: u16 = 1 << 5;
-    /// Begins a scope: what is open outside is not closed from inside.
+    /// Begins a scope: elements that are open outside cannot be closed from inside.
     pub(crate) const SCOPE: u16 = 1 << 6;
     /// Its start tag may close elements of its own kind.
     pub(crate) const CLOSES_KIN: u16 = 1 << 7;
@@ -114,7 +114,7 @@ impl Traits {
     }
 }
 
-/// A name of an element or attribute, which cannot end a tag.
+/// Returns whether a name of an element or attribute is safe: it cannot end a tag.
 pub(crate) fn is_name(name: &str) -> bool {
     let mut chars = name.chars();
     let starts = chars.next().is_some_and(|c| c.is_alphabetic() || c == '_');

@@ -9,7 +9,7 @@ use super::name::{BODY, HEAD, HTML, MATH, NOSCRIPT, P, SVG};
 use super::tags::{Opened, is_space, name_end};
 use super::{Dom, Excess, Id, Kind, MAX_DEPTH, MAX_NODES, NONE, Name, Node, Traits};
 
-/// How far the skeleton of the page has come.
+/// The state of the page's skeleton.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
 pub(super) enum Phase {
     BeforeHtml,
@@ -34,9 +34,9 @@ pub(super) struct Parser<'s> {
     pub(super) phase: Phase,
     /// `<div/>` has no children, as in XHTML.
     xhtml: bool,
-    /// What is parsed has no `html` of its own.
+    /// A fragment, which has no `html` of its own.
     pub(super) is_fragment: bool,
-    /// The first of the comments behind the body, if nothing but white space is between them.
+    /// The first of the comments after the body, if only white space is between them.
     pub(super) trailing: Id,
     /// Open elements of SVG and MathML roots, and of `p`.
     pub(super) foreign: usize,
@@ -71,7 +71,7 @@ impl<'s> Parser<'s> {
         self.go_on()
     }
 
-    /// As inside a `body`, which is taken away afterwards.
+    /// Parsed as if inside a `body`, which is removed afterwards.
     pub(super) fn run_fragment(mut self) -> Result<Dom<'s>, Excess> {
         const AROUND: u32 = 2;
         self.is_fragment = true;
@@ -140,7 +140,7 @@ impl<'s> Parser<'s> {
         self.ensure_body(source.len())?;
         let mut trailing = self.take_trailing().into_iter().peekable();
         while let Some(top) = self.open.last() {
-            // Those in front of `</html>` belong to that, the others to the document.
+            // Comments before `</html>` belong to `html`, the others to the document.
             let closing = match top.name {
                 HTML => self.dom.node(top.id).closing,
                 _ if top.id == 0 => NONE,
@@ -215,14 +215,14 @@ impl<'s> Parser<'s> {
         Ok(())
     }
 
-    /// The innermost open element is no longer what its source says.
+    /// The innermost open element no longer matches its source.
     pub(super) fn disturb(&mut self) {
         if let Some(top) = self.open.last() {
             self.dom.nodes[top.id as usize].tidy = false;
         }
     }
 
-    /// Does what comes next go into the head's own elements, whatever it is?
+    /// Returns whether the next node goes into one of the head's elements, whatever it is.
     pub(super) fn is_inside_head_element(&self) -> bool {
         self.phase == Phase::InHead && self.open.len() > 3
     }
@@ -271,7 +271,7 @@ impl<'s> Parser<'s> {
         let named = name_end(source, start + 1);
         let name = Name::of(&source[start + 1..named]);
         let traits = Traits::of(name);
-        // What a tag implies comes before it, also in the order of nodes.
+        // Elements that a tag implies come before it, also in the order of nodes.
         let is_new = self.prepare(name, traits, start)?;
         let Some(tag) = self.read_attributes(named) else {
             return Ok(source.len());
@@ -322,7 +322,7 @@ impl<'s> Parser<'s> {
         }
         let named = name_end(source, start + 2);
         let name = Name::of(&source[start + 2..named]);
-        // Attributes of an end tag are read, for their quotes, and forgotten.
+        // Attributes of an end tag are read because of their quotes, and ignored.
         let Some(tag) = self.read_attributes(named) else {
             return Ok(source.len());
         };

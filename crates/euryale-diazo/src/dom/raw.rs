@@ -43,7 +43,7 @@ impl Parser<'_> {
         self.end_tag(end)
     }
 
-    /// Comments, the doctype, and what is read as a comment.
+    /// Comments, the doctype, and other markup that is read as a comment.
     pub(super) fn declaration(&mut self, start: usize) -> Result<usize, Excess> {
         let source = self.dom.source.as_bytes();
         let rest = &source[start..];

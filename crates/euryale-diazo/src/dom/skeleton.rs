@@ -45,7 +45,8 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// Closes and opens what a start tag closes and implies. Is it one that opens something?
+    /// Closes and opens the elements that a start tag closes and implies. Returns whether it opens
+    /// an element itself.
     pub(super) fn prepare(
         &mut self,
         name: Name,
@@ -109,7 +110,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Notes a comment behind the body. Returns whether it may belong to what is around that.
+    /// Notes a comment after the body. Returns whether it may belong to an element around the body.
     pub(super) fn is_trailing(&mut self, comment: Id) -> bool {
         if self.phase != Phase::AfterBody || self.is_fragment || self.open.len() != 3 {
             return false;
@@ -120,8 +121,8 @@ impl Parser<'_> {
         true
     }
 
-    /// Takes the comments behind the body out of it (HTML §13.2.6.4.19 and 22). White space between
-    /// them is left out.
+    /// Moves the comments after the body out of it (HTML §13.2.6.4.19 and 22). White space between
+    /// them is dropped.
     pub(super) fn take_trailing(&mut self) -> Vec<Node> {
         if self.trailing == NONE {
             return Vec::new();

@@ -29,7 +29,7 @@ pub(super) fn name_end(source: &[u8], at: usize) -> usize {
 
 impl Parser<'_> {
     /// Reads attributes from `at`, the end of the name, to the end of the tag (HTML §13.2.5.32 and
-    /// on). None if the source ends before the tag does: then there is no tag.
+    /// on). Returns `None` if the source ends before the tag, which is then no tag.
     pub(super) fn read_attributes(&mut self, mut at: usize) -> Option<Opened> {
         let source = self.dom.source.as_bytes();
         let first = self.dom.attributes.len();
@@ -92,8 +92,8 @@ impl Parser<'_> {
         })
     }
 
-    /// Of two attributes of one name the first counts. Beyond 64 nobody looks: the search would be
-    /// quadratic.
+    /// Of two attributes with the same name the first counts. Beyond 64 this is not checked,
+    /// because the search would be quadratic.
     fn is_repeated(&self, first: usize, name: &[u8]) -> bool {
         let source = self.dom.source.as_bytes();
         self.dom.attributes[first..].iter().take(64).any(|other| {
@@ -104,7 +104,7 @@ impl Parser<'_> {
     }
 }
 
-/// A value from after its equals sign: its place, and where reading goes on.
+/// Reads a value after its equals sign. Returns its position, and the position after it.
 fn read_value(source: &[u8], mut at: usize) -> Option<((u32, u32), usize)> {
     while is_space(*source.get(at)?) {
         at += 1;

@@ -1,4 +1,4 @@
-//! Trees, against those of a browser's parser, and what is written of them.
+//! Trees, compared with those of a browser's parser, and the HTML that is written from them.
 
 use dom_query::{Document, NodeData, NodeRef};
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::{Dom, Excess, Id, Kind, ROOT, write_comment};
 use crate::xpath::Item;
 
-/// A tree as lines, one for each element, comment and text; texts beside each other are one.
+/// A tree as lines, one for each element, comment and text; adjacent texts are joined.
 #[derive(Default)]
 struct Lines(Vec<(usize, bool, String)>);
 
@@ -123,8 +123,8 @@ fn trees_are_those_of_a_browser() {
 
 #[test]
 fn what_browsers_repair_is_left_to_them() {
-    // With scripts, what is in the head's `noscript` is text; the judge reads it as browsers
-    // without scripts do.
+    // With scripts, the contents of the head's `noscript` are text; the reference parser reads them
+    // like a browser without scripts.
     let head = ours("<head><noscript><img src=x></noscript></head><body>x");
     assert_eq!(
         head,
@@ -239,7 +239,7 @@ proptest! {
         let dom = Dom::parse(&page).unwrap();
         let mut out = String::new();
         dom.write(&mut out, ROOT);
-        // What is written says the same: it is parsed to the same tree.
+        // The written HTML is equivalent: it is parsed to the same tree.
         prop_assert_eq!(ours(&out), ours(&page));
     }
 

@@ -1,11 +1,11 @@
-//! Text between the source and what it says.
+//! Converts text between source and value.
 
 use std::borrow::Cow;
 
 use super::{Name, Traits};
 
-/// What a text or an attribute says: references are resolved, those without their semicolon are
-/// not.
+/// The value of a text or an attribute: references are resolved, except for those without a
+/// semicolon.
 pub(crate) fn decode(written: &str) -> Cow<'_, str> {
     if memchr::memchr(b'&', written.as_bytes()).is_none() {
         return Cow::Borrowed(written);
@@ -13,7 +13,7 @@ pub(crate) fn decode(written: &str) -> Cow<'_, str> {
     html_escape::decode_html_entities(written)
 }
 
-/// Writes text so that it stays text. `references`: it may hold some, which are left alone.
+/// Escapes text. With `references`, it may contain references, which are kept.
 pub(crate) fn escape_text(out: &mut String, text: &str, references: bool) {
     for piece in text.split_inclusive(['<', '&']) {
         let (plain, special) = match piece.as_bytes().last() {

@@ -23,8 +23,8 @@ impl Dom<'_> {
         }
     }
 
-    /// Writes a node that is taken out of where it stands: the text of a script or a title is not
-    /// written there as it would be elsewhere.
+    /// Writes a node outside of its original place: the text of a script or a title is escaped
+    /// differently there.
     pub(crate) fn write_alone(&self, out: &mut String, id: Id, into_raw: bool) {
         let node = self.node(id);
         if node.kind != Kind::Text || into_raw || node.parent == NONE {
@@ -83,14 +83,14 @@ impl Dom<'_> {
         }
     }
 
-    /// Has it no end tag: because it is void, or `<path/>` in SVG?
+    /// Returns whether it has no end tag, because it is void, or like `<path/>` in SVG.
     pub(crate) fn is_childless(&self, id: Id) -> bool {
         let node = self.node(id);
         Traits::of(node.name).has(Traits::VOID)
             || (node.tidy && node.closing == NONE && node.opened == node.end)
     }
 
-    /// What a comment says.
+    /// The text of a comment.
     pub(crate) fn comment(&self, id: Id) -> &str {
         let node = self.node(id);
         let text = self.slice(node.start, node.end);

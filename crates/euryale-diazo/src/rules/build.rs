@@ -84,7 +84,7 @@ impl Reader {
             _ => return Err(self.error(node, format!("theme-children does not stand in <{name}>"))),
         };
         if !target.css && !has_words(&target.text) {
-            // As in Diazo, which evaluates it while it compiles, and takes nothing for an error.
+            // As in Diazo, which evaluates it while it compiles, and never treats it as an error.
             let what = format!(
                 "the selector \"{}\" is not understood (a quote is not closed): the rule is about \
                  nothing",

@@ -6,7 +6,7 @@ use crate::xpath::{Depends, Expr};
 #[derive(Debug)]
 pub(crate) struct Test {
     pub(crate) about: About,
-    /// What it must be.
+    /// The value that it must have.
     pub(crate) wanted: bool,
     pub(crate) depends: Depends,
 }
@@ -30,7 +30,8 @@ impl Test {
         }
     }
 
-    /// Does it hold for every page of this path? None if that depends on the page.
+    /// Returns whether it holds for every page with this path, or `None` if that depends on the
+    /// page.
     pub(crate) fn of_path(&self, path: &str) -> Option<bool> {
         match &self.about {
             About::Path(patterns) => {
@@ -48,8 +49,8 @@ impl Test {
     }
 }
 
-/// One word of an `if-path`: `/a` begins with, `a/` ends with, `/a/` is, `a` has, in whole
-/// segments.
+/// One word of an `if-path`: `/a` means begins with, `a/` ends with, `/a/` equals, and `a`
+/// contains, always in whole segments.
 #[derive(Debug)]
 pub(crate) struct PathPattern(String);
 
@@ -60,7 +61,7 @@ impl PathPattern {
             .collect()
     }
 
-    /// Does it fit a path, whether that ends with a slash or not?
+    /// Returns whether it matches a path, with or without a slash at its end.
     fn matches(&self, path: &str) -> bool {
         let whole = if path.ends_with('/') {
             path.to_owned()

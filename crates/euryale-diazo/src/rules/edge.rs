@@ -94,13 +94,13 @@ impl Reader {
     }
 }
 
-/// The address of a part of a page, as Diazo asks for it.
+/// The address of a part of a page, as Diazo requests it.
 fn filtered(href: &str, xpath: &str) -> String {
     let mark = if href.contains('?') { "" } else { "?" };
     format!("{href}{mark};filter_xpath={}", encoded(xpath))
 }
 
-/// As `str:encode-uri(…, false())` of EXSLT: what is reserved in an address stays.
+/// Like `str:encode-uri(…, false())` of EXSLT: reserved characters of an address are kept.
 fn encoded(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {

@@ -1,4 +1,4 @@
-//! Expressions in rules files: their variables and documents are found when they are read.
+//! Expressions in rules files. Their variables and documents are resolved when they are read.
 
 use roxmltree::Node;
 
@@ -21,7 +21,7 @@ impl Reader {
         self.compiled(node, &written.looking_from_here()).map(Some)
     }
 
-    /// Compiles a selector; its variables and documents are found.
+    /// Compiles a selector, and resolves its variables and documents.
     pub(super) fn compiled(
         &mut self,
         node: Node<'_, '_>,
@@ -127,7 +127,7 @@ impl Reader {
     }
 }
 
-/// Where the `}` is: not one in a string.
+/// Finds the `}` that is not in a string.
 fn end_of_expression(text: &str) -> Option<usize> {
     let mut quote = None;
     for (at, c) in text.char_indices() {

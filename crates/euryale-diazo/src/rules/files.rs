@@ -1,4 +1,4 @@
-//! The files of a theme, and the folders that they may be in.
+//! The files of a theme, and the folders in which they may be.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use super::reader::Reader;
 use crate::error::LoadError;
 use crate::stamp::Stamp;
 
-/// Bytes of one file, files of one theme.
+/// The maximum size of a file in bytes, and the maximum number of files of a theme.
 const MAX_FILE: u64 = 8 << 20;
 const MAX_FILES: usize = 256;
 /// The maximum number of reads for one theme. Files that include others several times multiply.
@@ -29,8 +29,8 @@ impl Folders {
         found.map(|(_, folder)| folder.as_path())
     }
 
-    /// Returns the first folder if a file is in none of them, wherever symbolic links lead to.
-    /// What is not there is not refused: it cannot be read.
+    /// Returns the first folder if a file is in none of them after symbolic links were followed. A
+    /// missing file is not refused here, because it cannot be read anyway.
     fn refuses(&self, file: &Path) -> Option<&Path> {
         let file = file.canonicalize().ok()?;
         let mounted = self.mounted.iter().map(|(_, folder)| folder);
@@ -48,7 +48,7 @@ impl Folders {
 }
 
 impl Reader {
-    /// Reads a text file that belongs to the theme; `asked` names the element that does.
+    /// Reads a text file that belongs to the theme. `asked` is the element that names it.
     pub(super) fn text(
         &mut self,
         path: &Path,
@@ -134,7 +134,7 @@ impl Reader {
     }
 }
 
-/// Without `.` and `..`, as far as the path itself tells.
+/// Removes `.` and `..` from a path, without looking at the file system.
 pub(super) fn normal(path: &Path) -> PathBuf {
     use std::path::Component;
     let mut parts = PathBuf::new();

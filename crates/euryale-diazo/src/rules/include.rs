@@ -12,13 +12,13 @@ use crate::stamp::Stamp;
 const MAX_INCLUDES: usize = 16;
 const MAX_XML_NODES: u32 = 500_000;
 
-/// What is in the place of an `xi:include`.
+/// The replacement of an `xi:include`.
 pub(super) enum Included<'a, 'i> {
     /// The root element of the file.
     Root(Node<'a, 'i>),
     /// The file, as text.
     Text(String),
-    /// The file is not there: the children of this element.
+    /// The file is missing: the children of this element.
     Fallback(Node<'a, 'i>),
 }
 
@@ -27,8 +27,8 @@ pub(super) fn is_xinclude(node: Node<'_, '_>) -> bool {
 }
 
 impl Reader {
-    /// Reads an XML file and does something with its root element. Until then, the current file is
-    /// that one.
+    /// Reads an XML file and passes its root element to a function. During that call it is the
+    /// current file.
     pub(super) fn parsed<T>(
         &mut self,
         path: &Path,
@@ -56,7 +56,7 @@ impl Reader {
         result
     }
 
-    /// Reads what an `xi:include` includes (XInclude 1.0 §3.1), and does something with it.
+    /// Reads what an `xi:include` includes (XInclude 1.0 §3.1), and passes it to a function.
     pub(super) fn included<T>(
         &mut self,
         node: Node<'_, '_>,
@@ -92,7 +92,7 @@ impl Reader {
         };
         let fallback = node.children().find(is_fallback);
         if let Some(fallback) = fallback.filter(|_| !path.is_file()) {
-            // Once the file is there, the theme is another.
+            // Recorded, because the theme changes once the file exists.
             self.rules.files.push(Stamp::of(&path));
             return with(self, Included::Fallback(fallback));
         }

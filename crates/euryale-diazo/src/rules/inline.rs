@@ -12,7 +12,7 @@ use super::{Place, Source, TestId};
 use crate::dom::{Name, Traits, escape_text, write_attribute, write_comment};
 use crate::error::LoadError;
 
-/// What a rule brings along.
+/// The inline content of a rule.
 #[derive(Debug)]
 pub(crate) enum Inline {
     Html(String),
@@ -29,10 +29,10 @@ pub(crate) enum Inline {
     Do(Arc<Place>, Box<Instruction<Vec<Inline>>>),
 }
 
-/// Elements in elements: what a rules file may have of them.
+/// The maximum depth of nested elements in a rules file.
 const MAX_DEPTH: usize = 100;
 
-/// Where in a rule something is.
+/// A place in a rule.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Inside {
     /// In a template or a rule about the content, where white space between elements and comments
@@ -100,7 +100,7 @@ impl Reader {
         self.framed(rule, Inside::rule(true))
     }
 
-    /// What is in a rule, with a frame if it has variables.
+    /// The content of a rule, with a frame if it has variables.
     fn framed(&mut self, rule: Node<'_, '_>, inside: Inside) -> Result<Vec<Inline>, LoadError> {
         let outer = std::mem::take(&mut self.slots);
         let body = self.body(rule, inside)?;

@@ -3,12 +3,12 @@
 use super::Place;
 use crate::xpath::Expr;
 
-/// An instruction. `B` is a body: what was read, or what runs.
+/// An instruction. `B` is a body: either as it was read, or compiled.
 #[derive(Clone, Debug)]
 pub(crate) enum Instruction<B> {
     ValueOf {
         select: Expr,
-        /// Written as it is, without escapes.
+        /// Written without escaping.
         raw: bool,
     },
     CopyOf(Expr),
@@ -53,7 +53,7 @@ pub(crate) enum Instruction<B> {
         slot: u32,
         value: Binding<B>,
     },
-    /// As `Set`, unless the caller has given it.
+    /// Like `Set`, unless the caller has passed a value.
     Default {
         slot: u32,
         value: Binding<B>,
@@ -70,7 +70,7 @@ pub(crate) enum Instruction<B> {
 pub(crate) enum Binding<B> {
     Select(Expr),
     Body(B),
-    /// Neither: an empty string.
+    /// Neither of them, which means an empty string.
     Empty,
 }
 
@@ -85,7 +85,7 @@ pub(crate) enum Part {
 }
 
 impl Pattern {
-    /// Its text, if it is the same on each page.
+    /// Returns its text, if it is the same on each page.
     pub(crate) fn fixed(&self) -> Option<&str> {
         match self.0.as_slice() {
             [] => Some(""),
@@ -237,7 +237,7 @@ impl<B> Instruction<B> {
         }
     }
 
-    /// Calls `change` with each body that is written where the instruction is.
+    /// Calls `change` with each body whose output is at the place of the instruction.
     pub(crate) fn each_body(&mut self, change: &mut dyn FnMut(&mut B)) {
         for body in self.bodies_mut() {
             change(body);
@@ -274,7 +274,7 @@ impl<B> Instruction<B> {
         }
     }
 
-    /// The bodies that are written where it is.
+    /// The bodies whose output is at its place.
     fn bodies_mut(&mut self) -> Vec<&mut B> {
         match self {
             Self::Copy(body)

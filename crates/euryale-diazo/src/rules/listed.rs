@@ -59,7 +59,7 @@ fn table(name: &str) -> Vec<Vec<&'static str>> {
         .collect()
 }
 
-/// What is in quotes in the first cell, one word each.
+/// Returns the words in backquotes in the first cell.
 fn names(row: &[&'static str]) -> Vec<&'static str> {
     row[1].split('`').skip(1).step_by(2).collect()
 }
@@ -131,7 +131,7 @@ fn each_instruction_is_what_its_row_says() {
             let error = load(inner).err();
             error.is_some_and(|error| error.to_string().contains("is not supported"))
         };
-        // They are understood inside of another instruction, or elsewhere.
+        // They are only supported inside another instruction, or in other places.
         let is_part = ["when", "otherwise", "template"].contains(&name);
         let is_error = is_refused(&in_rule) && is_refused(&at_root) && !is_part;
         assert_eq!(

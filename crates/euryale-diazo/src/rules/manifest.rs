@@ -1,4 +1,4 @@
-//! `manifest.cfg`: what plone.app.theming says about a theme in a folder.
+//! `manifest.cfg`: plone.app.theming's description of a theme in a folder.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::stamp::Stamp;
 const FILE: &str = "manifest.cfg";
 
 /// Parameters that plone.app.theming computes for each page, and two that the default theme
-/// declares. Programs set them without being asked.
+/// declares. Programs need not be reminded to set them.
 const COMPUTED: [&str; 7] = [
     "ajax_load",
     "base",
@@ -21,7 +21,7 @@ const COMPUTED: [&str; 7] = [
     "url",
 ];
 
-/// A manifest, as far as it changes pages.
+/// The parts of a manifest that affect pages.
 #[derive(Debug, Default)]
 pub(crate) struct Manifest {
     /// The theme's name in `++theme++NAME`.
@@ -50,7 +50,7 @@ impl Reader {
     ) -> Result<Option<Manifest>, LoadError> {
         let file = folder.join(FILE);
         if !file.is_file() {
-            // Once it is there, the theme is another.
+            // Recorded, because the theme changes once the file exists.
             self.rules.files.push(Stamp::of(&file));
             return Ok(None);
         }

@@ -21,7 +21,7 @@ const DIAZO: &str = "http://namespaces.plone.org/diazo";
 const CSS: &str = "http://namespaces.plone.org/diazo/css";
 pub(super) const XINCLUDE: &str = "http://www.w3.org/2001/XInclude";
 pub(super) const XSLT: &str = "http://www.w3.org/1999/XSL/Transform";
-/// Before Diazo had its name. They mean the same, but for `nocontent`.
+/// Namespaces from before Diazo had its name. They mean the same, except for `nocontent`.
 const DELIVERANCE: &str = "http://openplans.org/deliverance";
 const XDV: &str = "http://namespaces.plone.org/xdv";
 const OLD_CSS: [&str; 2] = [
@@ -70,14 +70,14 @@ pub(crate) struct Rules {
     /// A rule writes `<esi:include>`.
     pub(crate) uses_esi: bool,
     pub(crate) manifest: Option<Manifest>,
-    /// Everything that was read, as it was before.
+    /// Everything as it was before the last read.
     pub(crate) files: Vec<Stamp>,
     pub(crate) warnings: Vec<LoadError>,
     /// The files that were read, in order.
     pub(crate) version: Version,
 }
 
-/// What a program says about rules, besides their file.
+/// The program's settings for rules, besides their file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     /// A theme for pages for which the rules choose none.
@@ -90,8 +90,8 @@ pub(crate) struct Settings {
     pub(crate) parameters: Vec<String>,
 }
 
-/// Reads a rules file. The error comes with the files that were read up to it: one of them is to be
-/// mended.
+/// Reads a rules file. An error is returned with the files that were read before it, one of which
+/// has to be corrected.
 pub(crate) fn read(path: &Path, settings: &Settings) -> Result<Rules, (LoadError, Vec<Stamp>)> {
     let mut reader = Reader {
         rules: Rules {
@@ -134,13 +134,13 @@ pub(super) struct Reader {
     pub(super) folders: Folders,
     pub(super) edge: EdgeIncludes,
     pub(super) including: Vec<PathBuf>,
-    /// The number of reads, of whatever file.
+    /// The number of reads of all files.
     pub(super) reads: usize,
     /// Conditions of the `<rules>` around.
     pub(super) when: Vec<TestId>,
     /// Variables that are known here, the innermost last. Those of the rules come first.
     pub(super) names: Vec<(String, Variable)>,
-    /// Places that the variables of the current rule or template need.
+    /// The number of slots for the variables of the current rule or template.
     pub(super) slots: u32,
     pub(super) template_names: Vec<String>,
     /// Variables of the rules that the current one uses, and those that each uses.
@@ -291,8 +291,8 @@ impl Reader {
         })
     }
 
-    /// Attributes that mean nothing here are most likely misspelt. One that would be something else
-    /// as a selector is an error: without it the rule would be about more than it says.
+    /// Unknown attributes are most likely misspelt. If one looks like a selector, it is an error:
+    /// without it the rule would apply to more than intended.
     pub(super) fn check_attributes(
         &mut self,
         node: Node<'_, '_>,

@@ -3,7 +3,7 @@
 use super::{DocumentId, Inline, Place, TestId, WholeKind};
 use crate::xpath::Expr;
 
-/// What is done to a node of the theme. `prepend`, `append` and `copy` are `before`, `after` and
+/// The action on a node of the theme. `prepend`, `append` and `copy` are `before`, `after` and
 /// `replace` of its children.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
@@ -45,7 +45,8 @@ pub(crate) enum What {
 pub(crate) struct Source {
     pub(crate) select: Expr,
     pub(crate) document: Option<DocumentId>,
-    /// Which templates apply: none in the mode `raw`, nor rules about the content.
+    /// The templates that apply. In the mode `raw`, neither templates nor rules about the content
+    /// apply.
     pub(crate) mode: u32,
 }
 
@@ -77,13 +78,13 @@ impl Names {
     }
 }
 
-/// A rule about the content, wherever it is copied to.
+/// A rule about the content, which applies wherever it is copied.
 #[derive(Debug)]
 pub(crate) struct ContentRule {
     pub(crate) place: Place,
     pub(crate) target: ContentTarget,
     pub(crate) when: Vec<TestId>,
-    /// The selector as it is written: rules with one selector act together.
+    /// The selector's source: rules with the same selector are grouped.
     pub(crate) written: String,
     pub(crate) select: Expr,
     pub(crate) rank: Rank,
@@ -115,7 +116,7 @@ pub(crate) enum ContentTarget {
     },
 }
 
-/// Of two rules for one node the more specific pattern wins (XSLT 1.0 §5.5).
+/// Of two rules for the same node, the one with the more specific pattern wins (XSLT 1.0 §5.5).
 ///
 /// In thousandths of XSLT's priorities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,4 +1,4 @@
-//! Selectors of rules: CSS or XPath, and what the attribute that holds one makes of it.
+//! Selectors of rules: CSS or XPath, and their meaning in each attribute.
 
 use super::rule::Rank;
 use crate::xpath::{Axis, CssStart, Expr, Path, Step, Test, parse_css, parse_xpath};
@@ -11,7 +11,7 @@ const SHOWN: usize = 200;
 pub(super) struct Written {
     pub(super) text: String,
     pub(super) css: bool,
-    /// What `css:prefix` puts in front of each selector.
+    /// The text that `css:prefix` puts before each selector.
     pub(super) prefix: Option<String>,
     /// CSS begins at the context node, and not at the document.
     here: bool,
@@ -76,7 +76,7 @@ impl Written {
     }
 }
 
-/// What is in the nodes that are selected, instead of these.
+/// Selects the contents of the selected nodes, instead of the nodes.
 pub(super) fn children_of(expr: Expr) -> Expr {
     let step = || Step {
         axis: Axis::Child,
@@ -105,7 +105,7 @@ pub(super) fn from_top(mut expr: Expr) -> Expr {
     expr
 }
 
-/// A pattern fits wherever it stands: `h2` means `//h2`.
+/// A pattern matches at any depth: `h2` means `//h2`.
 pub(super) fn pattern(mut expr: Expr) -> (Expr, Rank) {
     let mut rank = Rank::SPECIFIC;
     let mut paths = expr.alternatives();

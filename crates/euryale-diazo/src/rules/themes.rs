@@ -162,7 +162,7 @@ fn element(
     }
 }
 
-/// Where tags are read, the mark is in a comment, which may be anywhere.
+/// Between tags, the mark is in a comment, which is allowed anywhere.
 fn mark(part: Computed, is_bare: bool, html: &mut String, computed: &mut Vec<Computed>) {
     let number = computed.len();
     computed.push(part);

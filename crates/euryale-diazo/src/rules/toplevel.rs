@@ -80,7 +80,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Variables that need each other have no value.
+    /// Variables that depend on each other have no value.
     pub(super) fn check_globals(&self) -> Result<(), LoadError> {
         let uses = &self.global_uses;
         for start in 0..uses.len() {
@@ -181,7 +181,7 @@ impl Reader {
     }
 }
 
-/// A pattern that fits all nodes of a kind: what no other pattern is for.
+/// A pattern that matches all nodes of a kind, for nodes that no other pattern matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WholeKind {
     Elements,

@@ -1,10 +1,10 @@
-//! What a theme was made of, as a number.
+//! A number that identifies the input of a theme.
 
 use std::fmt;
 
-/// FNV-1a over texts and their lengths: the same in every process, and in every build with whatever
-/// compiler. It distinguishes versions of one theme, and does not protect against somebody who
-/// makes two that look the same.
+/// FNV-1a over texts and their lengths: the same in every process and in every build, with any
+/// compiler. It distinguishes versions of one theme, but does not protect against deliberate
+/// collisions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Version(u64);
 

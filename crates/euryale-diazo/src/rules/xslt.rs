@@ -24,7 +24,7 @@ fn is_xslt_named(node: Node<'_, '_>, name: &str) -> bool {
 }
 
 impl Reader {
-    /// An instruction in the body of a rule or template, with its place.
+    /// An instruction in the body of a rule or template, with its position.
     pub(super) fn instruction(
         &mut self,
         node: Node<'_, '_>,
@@ -87,7 +87,7 @@ impl Reader {
                      <rules>: here, write <xsl:variable>",
                 ));
             }
-            // They are read with what is around them.
+            // They are read together with the instruction around them.
             "sort" | "with-param" => return Ok(()),
             "fallback" => return Ok(()),
             _ => return Err(self.not_supported(node)),
@@ -115,7 +115,7 @@ impl Reader {
         self.error(node, format!("<xsl:{name}> is not supported: {advice}"))
     }
 
-    /// What is in an instruction.
+    /// The contents of an instruction.
     pub(super) fn body(&mut self, node: Node<'_, '_>, inside: Inside) -> Result<Body, LoadError> {
         let known = self.names.len();
         let mut parts = Body::new();
@@ -256,7 +256,7 @@ impl Reader {
         })
     }
 
-    /// A place for a local variable, which is known from here on.
+    /// Creates a slot for a local variable, which is visible from here on.
     pub(super) fn declare(&mut self, node: Node<'_, '_>) -> Result<u32, LoadError> {
         let name = self.name_of(node)?;
         let slot = self.slots;

@@ -3,7 +3,7 @@
 use super::{Axis, Expr, Matching, Nth, Path, Predicate, Step, Test};
 use crate::dom::Name;
 
-/// Selectors in one group, and `:not()` in each other.
+/// The maximum number of selectors in one group, and of nested `:not()`.
 const MAX_GROUP: usize = 500;
 const MAX_NESTED: usize = 20;
 
@@ -14,7 +14,7 @@ pub(crate) enum Start<'a> {
     Document,
     /// At the context node, which may be the one that is selected.
     Here,
-    /// At a path that is written in front of each, as in `css:prefix`.
+    /// At a path that is written before each, as in `css:prefix`.
     At(&'a Expr),
 }
 

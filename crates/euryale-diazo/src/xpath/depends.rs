@@ -1,15 +1,15 @@
-//! What the value of an expression depends on, besides the page.
+//! The dependencies of an expression's value, besides the page.
 
 use super::{Expr, Function, Predicate, Step, Variable};
 
-/// In which cases an expression has the same value again.
+/// The context in which an expression has the same value again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Depends {
     /// Everywhere in one document.
     Nothing,
     /// At the same node, in the same position.
     Place,
-    /// Where the variables of the rule or template are the same, too.
+    /// Where the variables of the rule or template are the same as well.
     Variables,
 }
 

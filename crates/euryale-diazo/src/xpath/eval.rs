@@ -10,8 +10,8 @@ use super::{Comparison, Expr, Operator, Path, Variable, World};
 use crate::dom::{Dom, ROOT};
 use crate::error::PageError;
 
-/// How many nodes may be looked at for one page. A rule that multiplies nodes with nodes ends here,
-/// not in an hour.
+/// The number of nodes that may be examined for one page. It stops rules that combine all nodes
+/// with all nodes, which would run for an hour.
 #[derive(Debug)]
 pub(crate) struct Budget(Cell<u64>);
 
@@ -31,7 +31,7 @@ impl Budget {
     }
 }
 
-/// Where an expression is asked.
+/// The context of an expression.
 #[derive(Clone, Copy)]
 pub(crate) struct Scope<'a> {
     pub(crate) dom: &'a Dom<'a>,
@@ -79,7 +79,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Each kind has a function of its own, so that expressions in expressions need little stack.
+    /// Each kind has its own function, so that nested expressions need little stack.
     pub(crate) fn value(self, expr: &'a Expr) -> Result<Value<'a>, PageError> {
         match expr {
             Expr::Or(a, b) => Ok(Value::Truth(self.is_true(a)? || self.is_true(b)?)),
@@ -148,8 +148,8 @@ impl<'a> Scope<'a> {
 
     fn variable(self, variable: &Variable) -> Result<Value<'a>, PageError> {
         match variable {
-            // XSLT would refuse the stylesheet; a parameter that a program does not set says
-            // nothing.
+            // XSLT would refuse the stylesheet. Here a parameter that a program does not set is
+            // empty.
             Variable::Parameter(name) => {
                 let value = self.world.parameter(name);
                 Ok(value.unwrap_or(Value::Text(Cow::Borrowed(""))))
@@ -168,7 +168,8 @@ impl<'a> Scope<'a> {
         follow(self, vec![start], &path.steps)
     }
 
-    /// The nodes that it selects, in document order, each once; none for what selects no nodes.
+    /// Returns the nodes that it selects, in document order and each once, or `None` if it does not
+    /// select nodes.
     pub(crate) fn nodes(self, expr: &'a Expr) -> Result<Vec<Item>, PageError> {
         Ok(match self.value(expr)? {
             Value::Nodes(nodes) => nodes,
@@ -180,7 +181,7 @@ impl<'a> Scope<'a> {
         Ok(self.value(expr)?.is_true())
     }
 
-    /// The value of a variable is copied: its nodes and bytes cost.
+    /// The value of a variable is copied, so its nodes and bytes count as work.
     fn counted(self, value: Value<'a>) -> Result<Value<'a>, PageError> {
         match &value {
             Value::Nodes(nodes) => self.budget.spend(nodes.len())?,
@@ -190,7 +191,7 @@ impl<'a> Scope<'a> {
         Ok(value)
     }
 
-    /// The string value of an item. Its nodes cost, and so do its bytes.
+    /// Returns the string value of an item. Its nodes and bytes count as work.
     pub(crate) fn text(self, item: Item) -> Result<Cow<'a, str>, PageError> {
         let dom = self.dom_of(item);
         let bytes = match item.as_attribute() {
@@ -202,13 +203,13 @@ impl<'a> Scope<'a> {
         Ok(item.text(dom))
     }
 
-    /// Pays for work on a text.
+    /// Charges the budget for work on a text.
     pub(super) fn read(self, text: Cow<'a, str>) -> Result<Cow<'a, str>, PageError> {
         self.budget.spend(text.len() / 16)?;
         Ok(text)
     }
 
-    /// Comparisons with sets of nodes hold if they hold for one of them (XPath 1.0 §3.4).
+    /// A comparison with a set of nodes holds if it holds for one of them (XPath 1.0 §3.4).
     fn compare(
         self,
         comparison: Comparison,

@@ -1,4 +1,4 @@
-//! The functions of XPath 1.0 §4 that ask about nodes and strings.
+//! The functions of XPath 1.0 §4 for nodes and strings.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -119,7 +119,7 @@ impl Function {
                 )),
                 None => Cow::Borrowed(""),
             }),
-            // Those with a literal address are something else by now; others are load errors.
+            // Calls with a literal address were replaced before; others are load errors.
             Self::Document => Value::Nodes(Vec::new()),
             Self::Id => Value::Nodes(by_id(scope, scope.value(&arguments[0])?)?),
             Self::Lang => Value::Truth(is_lang(scope, &text(0)?)?),

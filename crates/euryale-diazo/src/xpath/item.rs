@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::dom::{Dom, Id, Kind, NONE, ROOT, Traits, decode};
 
-/// A node or one of its attributes. They order by document, and then as they are in it.
+/// A node or one of its attributes. Ordered by document, and then by the position in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Item {
     /// 0 is the content of the page.
@@ -47,7 +47,7 @@ impl Item {
         self.attribute.checked_sub(1)
     }
 
-    /// Its name as it is written; nothing for what has none.
+    /// Its name as in the source; empty if it has none.
     pub(crate) fn name<'s>(self, dom: &Dom<'s>) -> &'s str {
         match self.as_attribute() {
             Some(attribute) => dom.attribute_name(attribute),
@@ -56,7 +56,7 @@ impl Item {
         }
     }
 
-    /// What it says, with references resolved.
+    /// Its text, with references resolved.
     pub(crate) fn text<'s>(self, dom: &Dom<'s>) -> Cow<'s, str> {
         if let Some(attribute) = self.as_attribute() {
             return decode(dom.attribute_value(attribute));

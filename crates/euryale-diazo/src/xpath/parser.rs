@@ -4,9 +4,10 @@ use super::lexer::{Token, tokens};
 use super::location::is_node_type;
 use super::{Comparison, Expr, Function, Operator, Predicate, Variable};
 
-/// Expressions in expressions.
+/// The maximum depth of nested expressions.
 const MAX_DEPTH: usize = 40;
-/// Words of one expression: what stands beside each other becomes a tree as deep as that is long.
+/// The maximum number of words in an expression: a chain of operators becomes a tree that is as
+/// deep as the chain is long.
 const MAX_WORDS: usize = 1000;
 
 /// Compiles an expression. The error says what is wrong, without the place.
@@ -79,7 +80,7 @@ impl Parser {
         })
     }
 
-    /// A name that stands where an operator is expected is one.
+    /// A name in the place of an operator is an operator.
     fn take_word(&mut self, word: &str) -> bool {
         let is = matches!(self.peek(), Some(Token::Name(name)) if name == word);
         self.at += usize::from(is);

@@ -1,9 +1,9 @@
-//! Predicates that rule files are full of.
+//! Predicates that are frequent in rules files.
 
 use super::{Axis, Comparison, Expr, Function, Path, Predicate, Step, Test};
 
 impl Predicate {
-    /// What is common is looked up, not computed.
+    /// Frequent predicates are looked up instead of computed.
     pub(super) fn of(expr: Expr) -> Self {
         match expr {
             Expr::Number(number) if number >= 1.0 && number.fract() == 0.0 => {
@@ -40,7 +40,7 @@ impl Predicate {
 }
 
 impl Path {
-    /// The name, if it is nothing but `@name`.
+    /// Returns the name, if it is just `@name`.
     fn attribute(&self) -> Option<&str> {
         match self.steps.as_slice() {
             [

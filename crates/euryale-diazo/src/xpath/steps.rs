@@ -7,7 +7,7 @@ use super::{Axis, Matching, Nth, Predicate, Step, Test};
 use crate::dom::{Dom, Id, Kind, NONE, ROOT, decode};
 use crate::error::PageError;
 
-/// Goes all steps. The result is in document order, with each node once.
+/// Follows all steps. The result is in document order, with each node once.
 pub(super) fn follow<'a>(
     scope: Scope<'a>,
     mut nodes: Vec<Item>,
@@ -22,7 +22,7 @@ pub(super) fn follow<'a>(
         for item in &nodes {
             take(scope, *item, step, &mut next)?;
         }
-        // Children of several nodes come in order only if none of these is in another.
+        // The children of several nodes are in order only if none of the nodes contains another.
         if !single {
             next.sort_unstable();
             next.dedup();
@@ -32,7 +32,7 @@ pub(super) fn follow<'a>(
     Ok(nodes)
 }
 
-/// Adds what one step leads to from one node, in document order.
+/// Adds the nodes that one step selects from one node, in document order.
 fn take<'a>(
     scope: Scope<'a>,
     from: Item,
@@ -45,7 +45,8 @@ fn take<'a>(
     {
         return Ok(());
     }
-    // `//*[@id='x']` is what rules are made of: the elements with an id are known.
+    // `//*[@id='x']` is the most frequent form in rules, so there is an index of elements with an
+    // id.
     if let (Axis::Descendant, Some(Predicate::Id(_))) = (step.axis, step.predicates.first())
         && from.node == ROOT
     {
@@ -60,12 +61,12 @@ fn take<'a>(
     let node = from.node;
     let after = dom.node(node).after;
     let test = move |id: &Id| accepts(dom, *id, &step.test);
-    // Each node that is walked over costs, whether the test accepts it or not.
+    // Each visited node counts as work, whether or not the test accepts it.
     let walked = move |id: Id| match scope.budget.spend(1) {
         Ok(()) => test(&id).then_some(Ok(from.beside(id))),
         Err(exhausted) => Some(Err(exhausted)),
     };
-    // Of these the whole range was paid for.
+    // The budget was charged for the whole range before.
     let paid = move |id: Id| test(&id).then_some(Ok(from.beside(id)));
     match step.axis {
         Axis::Self_ => match from.as_attribute() {
@@ -159,7 +160,7 @@ fn accepts(dom: &Dom<'_>, id: Id, test: &Test) -> bool {
     }
 }
 
-/// Adds those that all predicates hold for.
+/// Adds the nodes for which all predicates hold.
 fn collect<'a>(
     scope: Scope<'a>,
     mut candidates: impl Iterator<Item = Result<Item, PageError>>,
@@ -197,7 +198,7 @@ fn backwards<'a>(
     Ok(())
 }
 
-/// Those that all predicates hold for, with positions counted again after each.
+/// Returns the nodes for which all predicates hold, with positions counted again after each.
 pub(super) fn filter<'a>(
     scope: Scope<'a>,
     mut nodes: Vec<Item>,
@@ -290,7 +291,7 @@ fn holds<'a>(scope: Scope<'a>, item: Item, predicate: &'a Predicate) -> Result<b
             }
             true
         }
-        // Without a list to count in, it is the only one.
+        // Without a list, its position is 1 of 1.
         Predicate::Position(wanted) => *wanted == 1,
         Predicate::Expr(expr) => scope.at(item).is_true(expr)?,
     })
@@ -329,7 +330,7 @@ fn is_nth(scope: Scope<'_>, id: Id, nth: Nth) -> Result<bool, PageError> {
     })
 }
 
-/// How many of these nodes are such; each that is looked at costs.
+/// Returns how many of these nodes match. Each examined node counts as work.
 fn count(
     scope: Scope<'_>,
     mut nodes: impl Iterator<Item = Id>,

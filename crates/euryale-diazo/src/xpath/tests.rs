@@ -174,7 +174,7 @@ fn what_is_not_understood_is_refused() {
     assert!(parse_xpath(&format!("{}1{}", "(".repeat(50), ")".repeat(50))).is_err());
 }
 
-/// Work is bounded by what is walked over, and not by what is found.
+/// Work is limited by the number of visited nodes, not of found ones.
 #[test]
 fn what_is_walked_over_costs_whether_it_is_selected_or_not() {
     let same = "<i></i>".repeat(1_000);

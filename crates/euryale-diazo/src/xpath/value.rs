@@ -15,7 +15,7 @@ pub(crate) enum Value<'a> {
     Truth(bool),
     Number(f64),
     Text(Cow<'a, str>),
-    /// What the body of a variable wrote, as HTML (XSLT 1.0 §11.1).
+    /// The output of a variable's body, as HTML (XSLT 1.0 §11.1).
     Fragment(Rc<str>),
 }
 

@@ -1,4 +1,4 @@
-//! What expressions ask for besides nodes: documents and variables.
+//! The input of expressions besides nodes: documents and variables.
 
 use super::value::Value;
 use crate::dom::Dom;
@@ -6,7 +6,7 @@ use crate::error::PageError;
 
 /// The documents and variables of a page.
 pub(crate) trait World<'a> {
-    /// A document of the page. Items name only documents that are there.
+    /// A document of the page. Items only refer to existing documents.
     fn dom(&'a self, document: u32) -> &'a Dom<'a>;
 
     /// The number of a document that rules name, if the page has it.

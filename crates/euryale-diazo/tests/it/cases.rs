@@ -1,4 +1,4 @@
-//! Cases from Diazo's documentation, and what Diazo makes of them.
+//! Cases from Diazo's documentation, with Diazo's results.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Explanations name each rule with its place, and tell what it does.
+//! Explanations name each rule with its place, and say what it does.
 
 use euryale_diazo::Context;
 

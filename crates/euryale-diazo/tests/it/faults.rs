@@ -1,5 +1,4 @@
-//! What is wrong with rules files and themes is said with its place, and nothing is without a
-//! bound.
+//! Mistakes in rules files and themes are reported with their place, and all work is limited.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -336,7 +335,7 @@ fn endless_expressions_and_nests_are_refused() {
         ),
     ] {
         let folder = folder(&[("rules.xml", &rules(&inner))]);
-        // In a thread as small as those that watch themes are.
+        // In a thread with a stack as small as those that watch themes have.
         let loaded = std::thread::spawn(move || {
             load(folder.path()).map(|theme| drop(theme.apply("<p>", &Context::new("/"))))
         });
@@ -399,7 +398,7 @@ fn warnings_name_what_is_most_likely_misspelt() {
     assert_eq!(theme.files().len(), 2);
 }
 
-/// What a theme costs grows with its length, and not with its square.
+/// The cost of a theme grows linearly with its length, not quadratically.
 #[test]
 fn a_large_theme_is_compiled_soon() {
     let folder = folder(&[("rules.xml", &rules(""))]);

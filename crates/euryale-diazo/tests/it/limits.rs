@@ -1,4 +1,4 @@
-//! Rules and pages that ask for endless work are refused, and soon.
+//! Rules and pages that would need endless work are refused quickly.
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -7,10 +7,10 @@ use euryale_diazo::{Context, PageError};
 
 use crate::faults::{folder, load, rules, theme};
 
-/// The time that any of this may take.
+/// The time limit for each of these cases.
 const SOON: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
 
-/// Themes a page with one rule, and soon.
+/// Themes a page with one rule, within the time limit.
 fn apply(inner: &str, page: &str) -> Result<String, PageError> {
     let theme = theme(inner);
     let begun = Instant::now();
@@ -44,7 +44,7 @@ fn rules_that_multiply_end() {
     );
 }
 
-/// Each of these stops at its limit, and soon.
+/// Each of these stops at its limit, within the time limit.
 #[test]
 fn instructions_end_at_their_limits() {
     let many = format!("<body>{}", "<p>x</p>".repeat(100_000));

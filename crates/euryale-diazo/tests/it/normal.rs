@@ -2,10 +2,9 @@
 
 use dom_query::{Document, NodeData, NodeRef};
 
-/// The tree of a page as one line per node, as a browser's parser reads it. Left out is what nobody
-/// sees and what the two differ in by nature: the doctype, white space where it does not show,
-/// attributes in other orders, `xmlns`, `xml:lang`, and the `Content-Type` that libxml2 adds to a
-/// head.
+/// The tree of a page as one line per node, as a browser's parser reads it. It leaves out invisible
+/// things, and those in which the two always differ: the doctype, insignificant white space, the
+/// order of attributes, `xmlns`, `xml:lang`, and the `Content-Type` that libxml2 adds to a head.
 pub(crate) fn normal(html: &str) -> String {
     let document = Document::from(html);
     let mut out = String::new();

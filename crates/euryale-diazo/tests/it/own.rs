@@ -1,5 +1,5 @@
-//! Pages that Diazo themes while the test runs: its own cases, which come with it, the default
-//! theme of Plone 6, and random rules.
+//! Pages that Diazo themes while the test runs: its own test cases, the default theme of Plone 6,
+//! and random rules.
 
 use std::path::Path;
 use std::process::Command;
@@ -51,7 +51,7 @@ fn themed(case: &Value) -> Result<String, String> {
     themed.map_err(|error| error.to_string())
 }
 
-/// What the script says, as a list.
+/// The output of the script, as a list.
 fn ask(script: &str, arguments: &[String]) -> Vec<Value> {
     let python = python().expect("a Python with diazo: `cargo run -p euryale-bench -- setup`");
     let script = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -64,7 +64,7 @@ fn ask(script: &str, arguments: &[String]) -> Vec<Value> {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// What is not the same.
+/// The differences.
 fn differ(name: &str, ours: Result<String, String>, theirs: &str) -> Option<String> {
     match ours {
         Ok(ours) if normal(&ours) == normal(theirs) => None,
@@ -116,7 +116,7 @@ fn pages_in_the_default_theme_of_plone_are_the_same() {
     compare(&cases);
 }
 
-/// `EURYALE_RANDOM_RULES=2000` for the long run, `EURYALE_RANDOM_SEED` to begin elsewhere.
+/// `EURYALE_RANDOM_RULES=2000` is the long run; `EURYALE_RANDOM_SEED` sets another seed.
 #[test]
 #[ignore = "asks Diazo itself, which PyPI has and Debian has not; .ci/run installs it where it can"]
 fn pages_of_random_rules_are_the_same() {
@@ -139,7 +139,7 @@ fn pages_of_random_rules_are_the_same() {
             let page = page.map(std::borrow::Cow::into_owned);
             page.map_err(|error| error.to_string())
         });
-        // Cases that Diazo refuses are only run here: they must not panic.
+        // Cases that Diazo refuses are only run: they must not panic.
         if let Some(theirs) = case["html"].as_str() {
             let seed = format!("seed {}", case["seed"]);
             let found = differ(&seed, ours, theirs);

@@ -227,7 +227,7 @@ fn parts_of_rules_are_included() {
         "{said:?}"
     );
 
-    // A file that was not there makes another theme.
+    // A file that did not exist before changes the theme.
     std::fs::write(folder.path().join("none.xml"), "<x/>").unwrap();
     assert!(stamps.iter().any(|stamp| !stamp.still_holds()));
 }

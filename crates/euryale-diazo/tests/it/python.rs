@@ -1,11 +1,11 @@
-//! Diazo itself, which PyPI has.
+//! The original Diazo, from PyPI.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use euryale_test::python_with;
 
-/// A Python that has Diazo: that of the measurements, or the system's.
+/// Returns a Python that has Diazo: that of the measurements, or the system's.
 pub(crate) fn python() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .filter(|folder| !folder.is_empty())
