@@ -19,7 +19,7 @@ pub(crate) struct Admission {
     /// still to be returned.
     places: Arc<Semaphore>,
     owed: AtomicUsize,
-    /// Of operators' sockets.
+    /// The limits of operators' sockets.
     pub(crate) crowd: Option<Crowd>,
     pub(crate) per_peer: PerPeer,
 }
@@ -70,7 +70,7 @@ impl Admission {
     /// Waits for a place.
     pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         loop {
-            // Nobody closes the semaphore.
+            // The semaphore is never closed.
             let permit = Arc::clone(&self.places).acquire_owned().await.ok()?;
             if let Some(permit) = self.unless_owed(permit) {
                 return Some(permit);

@@ -21,11 +21,11 @@ pub struct ServerBook {
 pub struct Sockets {
     /// Open now.
     pub open: Gauge,
-    /// Open, and asked for nothing for a moment: they hold no buffers.
+    /// Open and without a request for a moment, so that they hold no buffers.
     pub resting: Gauge,
-    /// Closed by the end of the conversation.
+    /// Closed at the regular end of the conversation.
     pub finished: Counter,
-    /// Closed because nothing was asked any more.
+    /// Closed because it was idle for too long.
     pub idle: Counter,
     /// Closed because the peer broke off, or a service panicked.
     pub failed: Counter,
@@ -35,14 +35,14 @@ pub struct Sockets {
     pub head_too_large: Counter,
     /// Closed because the peer sent nothing at all.
     pub silent: Counter,
-    /// Closed because the head of a request did not come in time.
+    /// Closed because the head of a request did not arrive in time.
     pub head_elapsed: Counter,
-    /// Closed because the body of a request stopped coming, or came too slowly.
+    /// Closed because the body of a request stopped arriving, or arrived too slowly.
     pub body_elapsed: Counter,
     /// Closed because the peer did not read.
     pub stalled: Counter,
-    /// Closed because an HTTP/2 peer reset too many requests, or sent too many frames that bring
-    /// nothing.
+    /// Closed because an HTTP/2 peer reset too many requests, or sent too many frames without
+    /// content.
     pub flood: Counter,
     /// Closed because a TLS handshake failed or did not end in time.
     pub handshake: Counter,

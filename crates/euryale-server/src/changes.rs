@@ -19,11 +19,10 @@ struct Subject {
 }
 
 impl Changes {
-    /// Gives new sockets the limits and time-outs of `like`: everything that its methods set except
-    /// listeners, the admin, the ledger, the list of the slowest requests, and the deadline and the
-    /// log line of the drain. Open sockets keep theirs. If
-    /// more are open than the new limit allows, none is closed: new ones wait until enough have
-    /// ended.
+    /// Gives new sockets the limits and time-outs of `like`, which is everything that its methods
+    /// set except listeners, the admin, the ledger, the list of the slowest requests, and the
+    /// deadline and the log line of the drain. Open sockets keep theirs. If more are open than the
+    /// new limit allows, none is closed: new ones wait until enough have ended.
     ///
     /// ```
     /// use std::time::Duration;

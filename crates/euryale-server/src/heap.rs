@@ -32,7 +32,7 @@ const EVERY: Duration = Duration::from_secs(5);
 /// while a call returns pages.
 const WORTH: i64 = 4 << 20;
 
-/// The thread that looks.
+/// The thread that checks the heap.
 pub(crate) fn lane() -> BlockingLane {
     BlockingLane::new("heap", 1)
 }

@@ -68,7 +68,7 @@ impl Watch {
         }
     }
 
-    /// Ready when nothing has arrived for too long.
+    /// Ready when no bytes have arrived for too long.
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let since = *self.since.get_or_insert_with(Instant::now);
         let alarm = self

@@ -15,10 +15,10 @@ use crate::listener::Listener;
 use crate::running::RunningServer;
 use crate::terms::Settings;
 
-/// What answers operators, until the server starts.
+/// The service for operators, until the server starts.
 pub(crate) struct Operators {
     listener: Listener,
-    /// Knows the type of the service, which the server need not have.
+    /// Hides the type of the service from the server.
     start: Box<dyn FnOnce(Settings, Listener) -> RunningServer + Send + Sync>,
 }
 

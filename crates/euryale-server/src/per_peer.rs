@@ -18,7 +18,7 @@ pub(crate) struct PerPeer {
 }
 
 impl PerPeer {
-    /// Zero means no limit.
+    /// The limit; zero means none.
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most: Arc::new(AtomicUsize::new(most)),
@@ -50,7 +50,7 @@ impl PerPeer {
     }
 }
 
-/// Has too many sockets already.
+/// The peer has too many sockets already.
 #[derive(Debug)]
 pub(crate) struct Refused;
 

@@ -1,6 +1,6 @@
 //! The PROXY protocol: a balancer names its client before anything else.
 //!
-//! Both versions, as <https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt> has them.
+//! Both versions, as specified in <https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt>.
 
 #[cfg(test)]
 mod tests;

@@ -138,7 +138,7 @@ struct CheckState {
     is_running: bool,
     /// The running check has taken too long.
     is_late: bool,
-    /// When the last one began.
+    /// The time at which the last check began.
     began: Option<Instant>,
 }
 

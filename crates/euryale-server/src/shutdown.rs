@@ -1,4 +1,4 @@
-//! When a server stops.
+//! Tells servers when to stop.
 
 use std::future::Future;
 use std::io;

@@ -54,7 +54,7 @@ pub struct SlowRequest {
     pub method: Method,
     /// Its route, if a layer or the program named one.
     pub route: Option<Route>,
-    /// None if its client left, or was cut, before there was an answer.
+    /// `None` if its client disconnected, or was cut, before there was an answer.
     pub status: Option<StatusCode>,
     /// The time until the head of the answer.
     pub took: Duration,
@@ -156,7 +156,7 @@ fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// One request, on its way into the list.
+/// A running request, which records itself in the list when it ends.
 #[derive(Debug)]
 pub(crate) struct Watched {
     slowest: Slowest,
@@ -173,7 +173,7 @@ impl Watched {
         }
     }
 
-    /// For the extensions of the request.
+    /// The times for the request's extensions.
     pub(crate) fn times(&self) -> Times {
         self.times.clone()
     }

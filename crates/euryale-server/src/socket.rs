@@ -153,7 +153,7 @@ impl Lent {
 impl<T> Drop for ServerIo<T> {
     fn drop(&mut self) {
         if let (Some(socket), Some(back)) = (self.socket.take(), self.back.take()) {
-            // Nobody waits for it any more: it is closed here.
+            // No task waits for it any more, so it is closed here.
             let _ = back.send(socket);
         }
     }

@@ -117,7 +117,7 @@ impl Queued {
         if let Some(sending) = Sending::current() {
             sending.offered(self.begun.max(self.taken.last()));
         }
-        // Nobody closes the semaphore.
+        // The semaphore is never closed.
         match (self.turn.as_mut().poll(cx), self.response.take()) {
             (Poll::Ready(Ok(turn)), Some(response)) => Poll::Ready(held(response, turn)),
             (_, response) => {

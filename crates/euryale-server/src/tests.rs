@@ -1,5 +1,5 @@
-//! Real sockets on loopback; what may take time is polled with a deadline, and gates hold handlers
-//! where a test wants them.
+//! Real sockets on loopback. Tests poll with a deadline for anything that may take time, and hold
+//! handlers with gates.
 
 mod changes;
 #[cfg(feature = "tls")]
@@ -81,7 +81,7 @@ impl Site {
         Peer::new(self.address).await
     }
 
-    /// How sockets ended, as the metrics say it: `idle 2, cut 1`.
+    /// How sockets ended, from the metrics: `idle 2, cut 1`.
     fn closed(&self) -> String {
         let metrics = self.ledger.exposition();
         let reasons = metrics
@@ -100,7 +100,7 @@ impl Site {
         eventually(|| self.ledger.of::<ServerBook>().sockets.open.get() == 0).await;
     }
 
-    /// Drains, and finds the books in order.
+    /// Drains, and checks that everything was returned.
     async fn end(self) -> Drained {
         self.shutdown.drain();
         let drained = within(self.serving).await.unwrap();
@@ -161,7 +161,7 @@ impl Peer {
         (head, String::from_utf8(body).unwrap())
     }
 
-    /// Everything until the server closes; a reset is an end, too.
+    /// Reads everything until the server closes; a reset is an end, too.
     async fn rest(&mut self) -> Vec<u8> {
         within(self.client.read_rest()).await
     }
@@ -173,7 +173,7 @@ fn content_length(head: &str) -> Option<usize> {
         .map(|length| length.parse().unwrap())
 }
 
-/// Tells when it is dropped.
+/// Reports when it is dropped.
 struct Dropped(Arc<Semaphore>);
 
 impl Drop for Dropped {

@@ -109,7 +109,7 @@ impl RawRef<'_> {
     }
 }
 
-/// Calls the same method of whichever stream it is.
+/// Calls the same method of the actual stream.
 macro_rules! each {
     ($self:ident, $stream:ident => $call:expr) => {
         match $self.get_mut() {

@@ -9,7 +9,7 @@ fn tcp(address: &str) -> PeerAddr {
     PeerAddr::Tcp(address.parse().unwrap())
 }
 
-/// What is read of these bytes, and what is left.
+/// The result of reading these bytes, and the rest.
 fn read_of(bytes: &[u8]) -> (Result<ProxyHeader, BadHeader>, usize) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()

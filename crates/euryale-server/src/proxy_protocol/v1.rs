@@ -10,7 +10,7 @@ use super::{BadHeader, ProxyHeader};
 /// With the end of its line.
 pub(super) const LONGEST: usize = 107;
 
-/// `PROXY TCP4 source destination port port`, or `PROXY UNKNOWN` and whatever.
+/// `PROXY TCP4 source destination port port`, or `PROXY UNKNOWN` and anything else.
 pub(super) fn parse(line: &[u8]) -> Result<ProxyHeader, BadHeader> {
     let line = line.strip_suffix(b"\r\n").ok_or(BadHeader)?;
     let line = std::str::from_utf8(line).map_err(|_| BadHeader)?;
@@ -38,7 +38,7 @@ fn addresses<'a, I: FromStr + Into<IpAddr>>(
     let source_port = port(word()?)?;
     let destination_port = port(word()?)?;
     let source: I = source.parse().map_err(|_| BadHeader)?;
-    // Read to see that it is one.
+    // Parsed only to check that it is valid.
     let _: (I, u16) = (
         destination.parse().map_err(|_| BadHeader)?,
         destination_port,

@@ -1,4 +1,4 @@
-//! Version 2: binary, and with more to say.
+//! Version 2: binary, with more fields.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +11,7 @@ pub(super) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// The part before the addresses.
 pub(super) const FIXED: usize = 16;
 
-/// Balancers send some hundred bytes; a chain of certificates would fit, too.
+/// Balancers send about a hundred bytes; even a chain of certificates would fit.
 const LONGEST: usize = 16 << 10;
 
 const LOCAL: u8 = 0x20;
@@ -21,7 +21,7 @@ const AUTHORITY: u8 = 0x02;
 const CRC32C: u8 = 0x03;
 const SSL: u8 = 0x20;
 
-/// How many bytes follow the fixed part.
+/// The number of bytes after the fixed part.
 pub(super) fn length(fixed: &[u8]) -> Result<usize, BadHeader> {
     let [.., high, low] = fixed else {
         return Err(BadHeader);
@@ -34,7 +34,7 @@ pub(super) fn length(fixed: &[u8]) -> Result<usize, BadHeader> {
     }
 }
 
-/// All of a header.
+/// A complete header.
 pub(super) fn parse(header: &[u8]) -> Result<ProxyHeader, BadHeader> {
     let (fixed, rest) = header.split_at_checked(FIXED).ok_or(BadHeader)?;
     let command = fixed[12];
@@ -43,12 +43,12 @@ pub(super) fn parse(header: &[u8]) -> Result<ProxyHeader, BadHeader> {
         0x11 => 12,
         0x21 => 36,
         0x31 => 216,
-        // Neither TCP nor a Unix socket, or nothing that is said here.
+        // Neither TCP nor a Unix socket, or unspecified.
         _ => 0,
     };
     let (addresses, extras) = rest.split_at_checked(addresses).ok_or(BadHeader)?;
     let source = match (command, family) {
-        // Whatever else it says is to be skipped.
+        // The rest of the header must be skipped.
         (LOCAL, _) => {
             return Ok(ProxyHeader {
                 source: None,
@@ -67,7 +67,7 @@ pub(super) fn parse(header: &[u8]) -> Result<ProxyHeader, BadHeader> {
             PeerAddr::Tcp((Ipv6Addr::from(ip), u16::from_be_bytes(port)).into())
         }
         (PROXY, 0x31) => PeerAddr::Unix,
-        // Families and protocols that there are, in other pairs: nothing that is said here.
+        // Known families and protocols in other combinations count as unspecified.
         (PROXY, _) if family >> 4 <= 3 && family & 0x0f <= 2 => {
             return Ok(ProxyHeader::of(PeerAddr::Unknown));
         }
@@ -127,8 +127,8 @@ fn check(header: &[u8], at: usize, sum: &[u8]) -> Result<(), BadHeader> {
     }
 }
 
-/// Castagnoli's, as RFC 9260 Appendix A has it. Once for a socket, of a hundred bytes: no table is
-/// needed.
+/// Castagnoli's CRC, as in RFC 9260 Appendix A. It is computed once for a socket, for a hundred
+/// bytes, so no table is needed.
 pub(super) fn crc32c(bytes: impl Iterator<Item = u8>) -> u32 {
     let step = |sum: u32, _| {
         if sum & 1 == 1 {

@@ -4,7 +4,8 @@ use tokio::sync::Semaphore;
 
 use super::*;
 
-/// Checks that end when a gate opens, as two flags say, and how many began.
+/// Checks that end when a gate opens, with results set by two flags, and the number of checks that
+/// began.
 struct Checks {
     readiness: Readiness,
     /// With a permit, checks end.
@@ -53,7 +54,7 @@ impl Checks {
         self.began.available_permits()
     }
 
-    /// Asks after a second, and again when the check that this began has ended.
+    /// Queries after a second, and again when the check that this started has ended.
     async fn ask(&self) -> bool {
         tokio::time::advance(Duration::from_secs(1)).await;
         self.readiness.is_ready();
@@ -63,7 +64,7 @@ impl Checks {
         is_ready
     }
 
-    /// Has the check run as far as it goes.
+    /// Lets the check run as far as it can.
     async fn settle(&self) {
         for _ in 0..10 {
             tokio::task::yield_now().await;

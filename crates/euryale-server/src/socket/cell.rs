@@ -23,7 +23,7 @@ pub(crate) struct SocketCell {
     born: Instant,
     /// A request of HTTP/2 was called.
     http2: AtomicBool,
-    /// HTTP/2's preface came, all of it.
+    /// HTTP/2's preface has arrived completely.
     greeted: AtomicBool,
     /// HTTP/2: responses that are not completely written yet.
     sending: AtomicU32,
@@ -37,7 +37,7 @@ pub(crate) struct SocketCell {
     fed: AtomicBool,
     /// The last request has a body: only hyper knows where it ends.
     with_body: AtomicBool,
-    /// The last three bytes that came.
+    /// The last three bytes that arrived.
     tail: AtomicU32,
     /// The first bytes may be those of HTTP/2's preface.
     preface: AtomicBool,
@@ -49,12 +49,12 @@ pub(crate) struct SocketCell {
     blocked: AtomicBool,
     /// How often that began.
     blocks: AtomicU32,
-    /// HTTP/2: asked to send no more requests, because it was idle.
+    /// HTTP/2: the peer was asked to send no more requests, because it was idle.
     retiring: AtomicBool,
     resets: Resets,
-    /// HTTP/2: hyper has told the peer why the socket ends.
+    /// HTTP/2: hyper has sent the peer the reason why the socket ends.
     told: AtomicBool,
-    /// It was given to a route, whose request had this method and this path. The path is a copy,
+    /// It was passed to a route, whose request had this method and this path. The path is a copy,
     /// because a `Uri` from hyper keeps hyper's whole read buffer alive.
     upgraded: OnceLock<(Method, Box<str>)>,
     /// The length of the current head so far, in bytes, or `u32::MAX` once its first line has
@@ -70,7 +70,7 @@ pub(crate) struct SocketCell {
     blame: AtomicU8,
 }
 
-/// What a socket waits for, as far as is known.
+/// What a socket currently waits for, as far as is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// For the first byte of all.
@@ -87,7 +87,7 @@ pub(crate) enum Phase {
     Busy,
     /// For the peer to read.
     Writing,
-    /// For an HTTP/2 peer to read the rest and go.
+    /// For an HTTP/2 peer to read the rest and disconnect.
     Retiring,
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Frames {
     written: usize,
 }
 
-/// Preface ⇒ Head ⇒ Payload ⇒ Head; Preface ⇒ Http1 for whoever begins otherwise.
+/// Preface ⇒ Head ⇒ Payload ⇒ Head; Preface ⇒ Http1 for a peer that begins with other bytes.
 #[derive(Debug)]
 enum Reading {
     /// The number of its bytes that have arrived.
@@ -43,7 +43,7 @@ enum Reading {
     Http1,
 }
 
-/// The peer sent more than it may.
+/// The peer exceeded its credit.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Flood;
 
@@ -164,7 +164,7 @@ impl Frames {
             }
             (self.credit, self.full) = (self.most, now);
         }
-        // Zero: none at all.
+        // Zero allows no such frames at all.
         self.credit = self.credit.checked_sub(1).ok_or(Flood)?;
         Ok(())
     }

@@ -1,6 +1,6 @@
-//! The classes of peers that only stay: before the handshake, before the first byte, in the
-//! preface, in a head, in a body, behind a request, before an answer. Each over plain sockets and
-//! TLS, with HTTP/1.1 and HTTP/2.
+//! Peers that only stay connected, by the point at which they stop: before the handshake, before
+//! the first byte, in the preface, in a head, in a body, after a request, before an answer. Each
+//! over plain sockets and TLS, with HTTP/1.1 and HTTP/2.
 
 use euryale_core::{Body, Error};
 use http_body_util::BodyExt;
@@ -16,7 +16,7 @@ const TIMEOUT: Duration = Duration::from_millis(150);
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// What it sends before it falls silent, whether it reads, and how its socket ends.
+/// The bytes that it sends before it falls silent, whether it reads, and how its socket ends.
 struct Class {
     name: &'static str,
     sends: Vec<u8>,
@@ -96,7 +96,7 @@ fn http2() -> Vec<Class> {
         class("a part of the preface", "PRI * HT", true, "head_elapsed"),
         class("no request", begin(&[]), true, "head_elapsed"),
         class("half a head", with(&half_a_head), true, "head_elapsed"),
-        // Its stream is answered 408, and then there is no further request.
+        // Its stream is answered with 408, and no further request follows.
         class("half a body", with(&half), true, "idle"),
         class("no further request", with(&get), true, "idle"),
         // Its stream is reset.
@@ -135,10 +135,10 @@ fn hasty() -> Server {
         .write_timeout(TIMEOUT)
 }
 
-/// Sends what it does, and stays until it is closed.
+/// Sends its bytes, and stays until it is closed.
 async fn stays(site: Site, mut stream: impl Stream, began: Instant, class: &Class, over: &str) {
     let what = format!("{} over {over}", class.name);
-    // TLS may have been given up by then.
+    // The TLS session may have ended by then.
     let _ = within(stream.write_all(&class.sends)).await;
     if class.reads {
         let _ = within(stream.read_to_end(&mut Vec::new())).await;

@@ -1,4 +1,4 @@
-//! Peers that stop in the middle of a request or of a response.
+//! Peers that stop in the middle of a request or a response.
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -99,7 +99,7 @@ async fn nothing_is_timed_while_nobody_reads() {
     gate.arrived().await;
     gate.let_through(1);
     held.arrived().await;
-    // A silent one that comes now is closed when the time of the first is over as well.
+    // When a silent peer that connects now is closed, the time of the first one is over as well.
     site.peer().await.rest().await;
     held.let_through(1);
     peer.send("body").await;
@@ -163,7 +163,7 @@ impl http_body::Body for Pieces {
     }
 }
 
-/// Each piece takes longer than a peer may take for nothing at all.
+/// Each piece takes longer than a peer may read nothing.
 #[tokio::test]
 async fn a_stream_that_is_taken_slowly_is_not_reset() {
     const PIECE: usize = 12 << 10;
@@ -234,7 +234,7 @@ async fn a_stream_without_window_is_reset() {
         cancelled |= kind == 3 && payload == [0, 0, 0, 8];
         goaway |= kind == 7;
     }
-    // CANCEL for the stream; and, with no stream left, an end.
+    // CANCEL for the stream, and then, because no stream is left, the end of the connection.
     assert!(cancelled && goaway);
     site.all_closed().await;
     site.end().await;
@@ -268,7 +268,7 @@ async fn an_idle_peer_of_http2_is_told() {
     let mut kinds = Vec::new();
     while let Some((kind, ..)) = super::http2::next_frame(&mut peer).await {
         kinds.push(kind);
-        // h2 asks for a sign of life before it closes: an acknowledgement.
+        // h2 waits for an acknowledgement before it closes.
         if kind == 6 {
             peer.send([
                 0, 0, 8, 6, 1, 0, 0, 0, 0, 0x0b, 0x7b, 0xa2, 0xf0, 0x8b, 0x9b, 0xfe, 0x54,

@@ -80,7 +80,7 @@ async fn streams_in_flight_are_finished() {
     assert_eq!((drained.finished, drained.cut), (1, 0));
 }
 
-/// A peer of HTTP/2 that answers no PING, with a request for `/` of the authority `a` or without.
+/// An HTTP/2 peer that answers no PING, with or without a request for `/` at the authority `a`.
 async fn reads_nothing(site: &Site, asks: bool, settings: &[u8]) -> Peer {
     let mut peer = site.peer().await;
     let head: &[u8] = &[0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x41, 1, b'a'];
@@ -90,7 +90,7 @@ async fn reads_nothing(site: &Site, asks: bool, settings: &[u8]) -> Peer {
     peer
 }
 
-/// Frames until one of this type, and what that holds.
+/// Reads frames until one of this type, and returns its payload.
 async fn frame(peer: &mut Peer, wanted: u8) -> Vec<u8> {
     loop {
         let (kind, _, payload) = super::http2::next_frame(peer).await.expect("a frame");
@@ -111,7 +111,7 @@ async fn who_reads_nothing_and_asks_nothing_does_not_hold_up_the_drain() {
     gate.arrived().await;
     gate.let_through(1);
     frame(&mut asked, DATA).await;
-    // Its preface was read, and it has asked for nothing.
+    // Its preface was read, and it has sent no request.
     let mut fresh = reads_nothing(&site, false, super::http2::SETTINGS).await;
     frame(&mut fresh, 4).await;
     let ledger = site.ledger.clone();
@@ -121,8 +121,8 @@ async fn who_reads_nothing_and_asks_nothing_does_not_hold_up_the_drain() {
     drop((asked, fresh));
 }
 
-/// As long as it likes, whether the service works on the answer or the peer gives little window for
-/// it.
+/// It may take its time, whether the service is still working on the answer or the peer's window is
+/// small.
 #[tokio::test]
 async fn who_asks_and_confirms_nothing_has_its_answer_in_a_drain() {
     let (gate, _, app) = setup();
@@ -335,7 +335,7 @@ async fn an_upgraded_socket_is_waited_for() {
         if path.contains("waits") {
             ends.let_through(1);
         }
-        // A route that reads or writes has heard of it.
+        // A route that reads or writes notices it.
         let _ = within(dropped.acquire()).await.unwrap();
         eventually(|| ledger.of::<ServerBook>().sockets.open.get() == 0).await;
         let ended = [
@@ -350,7 +350,7 @@ async fn an_upgraded_socket_is_waited_for() {
     }
 }
 
-/// A route that takes no notice of a drain.
+/// A route that ignores a drain.
 async fn upgraded(mut request: Request<Incoming>, gate: AsyncGate, _guard: Dropped) {
     let asked = request.uri().to_string();
     let socket = hyper::upgrade::on(&mut request).await.unwrap();
@@ -367,7 +367,7 @@ async fn upgraded(mut request: Request<Incoming>, gate: AsyncGate, _guard: Dropp
 async fn a_request_that_is_on_its_way_when_the_drain_begins_is_answered() {
     let app = axum::Router::new().route("/", axum::routing::get(|| async { "hello" }));
     let site = Site::start(Server::new(), app).await;
-    // One that was accepted, one that rests, and one that the kernel may not have handed over yet.
+    // Three sockets: accepted, resting, and possibly still in the kernel's queue.
     let mut accepted = site.peer().await;
     eventually(|| site.ledger.of::<ServerBook>().sockets.open.get() == 1).await;
     let mut rested = site.peer().await;

@@ -1,4 +1,4 @@
-//! Peers of HTTP/2 that send without end, in frames of their own making (RFC 9113 §10.5).
+//! HTTP/2 peers that send endless handmade frames (RFC 9113 §10.5).
 
 use std::io;
 
@@ -40,7 +40,7 @@ fn stream(number: u32) -> u32 {
     2 * number + 1
 }
 
-/// Handlers that never answer, and bodies that never end; how many there are.
+/// Handlers that never answer, bodies that never end, and their number.
 #[derive(Clone)]
 struct Never {
     at_work: Arc<Semaphore>,
@@ -71,7 +71,7 @@ impl Never {
         }
     }
 
-    /// All that began has ended.
+    /// Everything that began has ended.
     async fn quiet(&self) {
         eventually(|| self.at_work.available_permits() == self.ended.available_permits()).await;
     }
@@ -86,7 +86,7 @@ impl Never {
     }
 }
 
-/// Sends `begin` and then whatever `more` makes, until nobody takes it any more.
+/// Sends `begin` and then the frames of `more`, until the server does not accept any more.
 async fn sends(
     mut stream: impl AsyncWrite + Unpin,
     begin: Vec<u8>,
@@ -97,7 +97,7 @@ async fn sends(
         .await?;
     let mut numbers = 0..;
     loop {
-        // Many at a time: the flood is to be the peer's, and not the kernel's.
+        // Many at a time, so that the flood is limited by the peer and not by system calls.
         let frames: Vec<u8> = numbers.by_ref().take(100).flat_map(&more).collect();
         stream.write_all(&frames).await?;
     }
@@ -129,7 +129,7 @@ fn floods() -> Vec<Flood> {
     let post = frame(HEADERS, END_HEADERS, 1, &POST);
     let without_window = [frame(SETTINGS_FRAME, 0, 0, &NO_WINDOW), get.clone()].concat();
     vec![
-        // Frames that h2 answers (CVE-2019-9512, CVE-2019-9515), and frames that it notes.
+        // Frames that h2 answers (CVE-2019-9512, CVE-2019-9515), and frames that it records.
         ("ping", vec![], |_| frame(PING, 0, 0, &[0; 8])),
         ("pong", vec![], |_| frame(PING, 1, 0, &[0; 8])),
         ("settings", vec![], |_| frame(SETTINGS_FRAME, 0, 0, &[])),
@@ -203,8 +203,8 @@ async fn floods_are_told_to_calm_down() {
     }
 }
 
-/// Nothing of it is kept for a peer that does not read: the server stops reading, and then waits no
-/// longer.
+/// Nothing is kept for a peer that does not read: the server stops reading, and closes it after the
+/// time-out.
 #[tokio::test]
 async fn answers_that_nobody_reads_do_not_pile_up() {
     const TIMEOUT: Duration = Duration::from_millis(150);

@@ -104,7 +104,7 @@ async fn a_response_that_is_never_written_does_not_count() {
     site.end().await;
 }
 
-/// Two heads behind one write, as a slow reader brings about.
+/// Two heads behind one write, as happens with a slow reader.
 #[tokio::test]
 async fn heads_that_wait_behind_each_other_count_once_each() {
     let ledger = Ledger::new();

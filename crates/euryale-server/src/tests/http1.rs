@@ -69,7 +69,7 @@ async fn head_has_the_length_of_get_and_no_body() {
     let mut peer = site.peer().await;
     peer.send("HEAD /hello HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert_eq!(content_length(&peer.head().await), Some(5));
-    // The next response would not begin here if a body had been sent.
+    // If a body had been sent, the next response would not begin here.
     assert_eq!(peer.get("/again").await.1, "again");
     site.end().await;
 }
@@ -100,7 +100,7 @@ async fn heads_beyond_the_limits_are_refused() {
     );
     for request in [large, many] {
         let mut peer = site.peer().await;
-        // The server may answer and close before it has read all of it.
+        // The server may answer and close before it has read the whole request.
         let _ = peer.stream().write_all(request.as_bytes()).await;
         let head = peer.head().await;
         assert!(head.starts_with("HTTP/1.1 431 "), "{head}");

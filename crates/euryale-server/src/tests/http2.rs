@@ -231,7 +231,7 @@ async fn a_reset_drops_the_handler_and_leaves_the_socket() {
     site.end().await;
 }
 
-/// A body without an end, which counts what was taken of it.
+/// An endless body, which counts the bytes that were read.
 struct Counted(Arc<AtomicUsize>);
 
 impl http_body::Body for Counted {
@@ -248,8 +248,7 @@ impl http_body::Body for Counted {
     }
 }
 
-/// It opens wide windows and reads nothing: what is in the server then is not bounded by its
-/// windows.
+/// It opens large windows and reads nothing, so its windows do not limit the bytes in the server.
 #[tokio::test]
 async fn a_peer_that_reads_nothing_has_little_kept_for_it() {
     const STREAMS: usize = 100;
@@ -276,7 +275,7 @@ async fn a_peer_that_reads_nothing_has_little_kept_for_it() {
         let id = u32::try_from(2 * stream + 1).unwrap().to_be_bytes();
         peer.send([&[0, 0, 6, 1, 5][..], &id, &head].concat()).await;
     }
-    // All tasks that can go on do so between a request of another peer and its answer.
+    // All runnable tasks run between a request of another peer and its answer.
     let mut other = site.peer().await;
     let mut before = 0;
     let mut still = 0;

@@ -18,7 +18,7 @@ async fn more_sockets_than_may_be_wait() {
     second.get("/").await;
     let mut third = site.peer().await;
     third.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    // Served one after the other: the third cannot be before one of the others ends.
+    // Served one after the other: the third request cannot run before one of the others ends.
     assert_eq!(first.get("/").await.1, "hello");
     assert_eq!(site.ledger.of::<ServerBook>().sockets.open.get(), 2);
     drop(first);

@@ -1,4 +1,4 @@
-//! What is refused can be read, also by those who still send.
+//! Refusals can be read, even by clients that are still sending.
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -14,7 +14,7 @@ fn app() -> Router {
         .layer(DefaultBodyLimit::max(1 << 20))
 }
 
-/// 8 MiB to a limit of 1 MiB: as much as it may send before it reads.
+/// 8 MiB with a limit of 1 MiB: as much as the client may send before it reads.
 #[tokio::test]
 async fn a_refused_upload_is_told_why() {
     let site = Site::start(Server::new(), app()).await;
@@ -129,7 +129,7 @@ async fn target_that_is_too_long_is_answered_414() {
                 peer.send(before).await;
                 assert!(peer.head().await.starts_with("HTTP/1.1 405 "));
             }
-            // The server may answer before it has read all of it.
+            // The server may answer before it has read the whole request.
             let head = format!("GET /{target} HTTP/1.1\r\nhost: a\r\n\r\n");
             let _ = within(peer.stream().write_all(head.as_bytes())).await;
             let answer = String::from_utf8(peer.rest().await).unwrap();
@@ -168,7 +168,7 @@ async fn rest_of_a_refused_body_is_not_taken_for_a_long_target() {
     site.end().await;
 }
 
-/// hyper reads it by the coding and forgets the length, whichever is first.
+/// hyper uses the coding and ignores the length, whichever comes first.
 #[tokio::test]
 async fn length_beside_a_coding_is_forgotten_and_the_socket_closed() {
     let site = Site::start(Server::new(), app()).await;

@@ -29,7 +29,7 @@ async fn a_socket_that_rested_is_asked_again() {
         assert_eq!(peer.get("/").await.1, n.to_string());
         rested(&site, 1).await;
     }
-    // Two heads at once, and the first of them in two parts, for which it does not rest.
+    // Two heads at once, the first of them in two parts, between which the socket does not rest.
     peer.send("GET / HTTP/1.1\r\nho").await;
     rested(&site, 0).await;
     peer.send("st: a\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -109,8 +109,8 @@ async fn half_a_head_does_not_rest() {
     site.end().await;
 }
 
-/// hyper has read it by then, and is asked no more when a socket rests: the second part would be
-/// taken for a request.
+/// hyper has read it by then. If the socket rested, hyper's state would be lost, and the second
+/// part would be read as a request.
 #[tokio::test]
 async fn some_of_a_head_that_came_early_is_kept() {
     let gate = AsyncGate::new();
@@ -149,7 +149,7 @@ async fn some_of_a_head_that_came_early_is_kept() {
             gate.let_through(1);
         }
         peer.response().await;
-        // When one that was answered later rests, this one had the time for it.
+        // When a socket that was answered later rests, this one has had the time to do so.
         other.get("/").await;
         rested(&site, 1).await;
         let rest = "ET /next HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -182,7 +182,7 @@ fn upgraded_socket_keeps_nothing_of_its_head() {
     assert!(head.is_unique());
 }
 
-/// Closing a socket with unread bytes resets it, and a reset may overtake the last word.
+/// Closing a socket with unread bytes resets it, and a reset may overtake the answer.
 #[tokio::test]
 async fn last_word_on_an_upgraded_socket_can_be_read() {
     let app = tower::service_fn(|mut request: Request<Incoming>| async move {

@@ -46,7 +46,7 @@ pub(super) fn stable(folder: &Path, bytes: &[u8]) -> Blob {
     file.into_blob().unwrap()
 }
 
-/// As `stable`, of a length for which there may be no room.
+/// Like `stable`, with a length for which the disk may have no room.
 pub(super) fn zeros(len: u64) -> Blob {
     let mut file = UnnamedFile::create(std::env::temp_dir()).unwrap();
     file.seek(SeekFrom::Start(len - 1)).unwrap();
@@ -90,7 +90,7 @@ impl Site {
         (site, shelf)
     }
 
-    /// How many blobs and bytes left by `sendfile`.
+    /// The number of blobs and bytes that were sent by `sendfile`.
     fn sent(&self) -> (u64, u64) {
         (
             self.ledger.of::<SendfileBook>().blobs.get(),
@@ -98,7 +98,7 @@ impl Site {
         )
     }
 
-    /// They did, when the server has seen what the peer has.
+    /// They are counted once the server has noticed what the peer has received.
     async fn has_sent(&self, blobs: u64, bytes: usize) {
         eventually(|| self.sent() == (blobs, bytes as u64)).await;
     }
@@ -143,7 +143,8 @@ async fn kept_alive_and_pipelined_every_byte_arrives() {
     site.end_quiet(&shelf).await;
 }
 
-/// Compressed beforehand; what else names a coding has changed the body, or may have.
+/// The file was compressed in advance. Any other response with a coding has, or may have, a changed
+/// body.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_coded_file_is_sent_as_what_it_is() {
     let folder = tempfile::tempdir().unwrap();
@@ -218,7 +219,7 @@ async fn middleware_that_looks_on_changes_nothing() {
     let counted = Arc::clone(&read);
     let (site, shelf) = Site::with_blob(stable(folder.path(), &bytes), |app| {
         app.layer(TraceLayer::new_for_http().on_body_chunk(
-            // It reads the chunks, as one that computes a checksum does.
+            // It reads the chunks, like middleware that computes a checksum.
             move |chunk: &Bytes, _: Duration, _: &tracing::Span| {
                 let mut counted = counted.lock().unwrap();
                 counted.0 += chunk.len();
@@ -250,7 +251,7 @@ async fn what_may_change_the_body_is_read_and_written() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = content(LEN);
     let stable = stable(folder.path(), &bytes);
-    // It hides the body's size, so nobody can tell whether it is still the same.
+    // It hides the body's size, so it is unknown whether the body is still the same.
     let (site, shelf) = Site::with_blob(stable.clone(), |app| {
         app.layer(ResponseBodyTimeoutLayer::new(Duration::from_secs(60)))
     })
@@ -313,7 +314,7 @@ async fn a_file_that_became_shorter_is_broken_off() {
         let file = file(folder.path(), &content(8 << 20));
         let blob = Blob::new(file.try_clone().unwrap()).unwrap();
         let blob = if is_stable {
-            // SAFETY: nobody reads the bytes.
+            // SAFETY: no code reads the bytes.
             unsafe { blob.assume_stable() }
         } else {
             blob
@@ -330,7 +331,7 @@ async fn a_file_that_became_shorter_is_broken_off() {
             u64::from(is_stable),
             "only what is stable is mapped"
         );
-        // Closed as failed, and not as if all had been said.
+        // Closed as failed, not as if the response were complete.
         site.all_closed().await;
         assert_eq!(site.closed(), "failed 1");
         site.end_quiet(&shelf).await;
@@ -360,7 +361,7 @@ async fn cold_files_and_such_in_memory_arrive_as_well() {
     let bytes = content(LEN);
     for folder in [&disk, &memory] {
         let blob = stable(folder.path(), &bytes);
-        // Only pages that are on the disk can be forgotten.
+        // Only pages that are on the disk can be evicted.
         blob.file().sync_all().unwrap();
         fadvise(blob.file(), 0, None, Advice::DontNeed).unwrap();
         let (site, shelf) = Site::with_blob(blob, |app| app).await;
@@ -418,7 +419,7 @@ async fn one_http2_peer_has_32_files_under_way() {
     for asked in there {
         drop(within(asked).await.unwrap().unwrap());
     }
-    // All at once: one that is not read holds up the window of the others.
+    // All are read at once, because one that is not read would block the window of the others.
     let reading = waiting.into_iter().map(|asked| {
         tokio::spawn(async {
             asked

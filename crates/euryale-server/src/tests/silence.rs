@@ -10,7 +10,7 @@ async fn hasty() -> Site {
     Site::start(Server::new().head_timeout(TIMEOUT), app).await
 }
 
-/// All that the server said.
+/// Everything that the server sent.
 async fn told(peer: &mut Peer) -> String {
     String::from_utf8_lossy(&peer.rest().await).into_owned()
 }
@@ -22,7 +22,7 @@ async fn silent_peers_are_closed_in_time() {
         (b"G", "head_elapsed 1", true),
         (b"GET / HTTP/1.1\r\nhost:", "head_elapsed 1", true),
         (b"PRI * HT", "head_elapsed 1", false),
-        // All of the preface, and then no request.
+        // The complete preface, and then no request.
         (super::http2::PREFACE, "head_elapsed 1", false),
         (b"\r\n\r\n", "head_elapsed 1", true),
     ];
@@ -91,7 +91,7 @@ async fn an_idle_socket_is_kept_for_longer_than_a_head() {
     site.end().await;
 }
 
-/// The timer is set for the first head, and must not be taken for a deadline of what came after.
+/// The timer is set for the first head, and must not count as a deadline for what follows.
 #[tokio::test]
 async fn a_socket_that_is_used_is_not_idle() {
     let app = Router::new().route("/", get(|| async { "hello" }));

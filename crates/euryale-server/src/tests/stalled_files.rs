@@ -1,4 +1,4 @@
-//! HTTP/2 peers that ask for many files and give their streams no window.
+//! HTTP/2 peers that request many files and give their streams no window.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::deadlines::without_window;
 use super::sendfile::{LEN, Shelf, content, stable};
 use super::*;
 
-/// Streams that are sent at a time, and some that wait behind them.
+/// The number of streams that are sent at a time, and of some that wait behind them.
 const AT_ONCE: usize = 32;
 const STREAMS: usize = 100;
 
@@ -98,7 +98,7 @@ async fn a_file_waits_as_long_as_its_peer_reads_others() {
         shelf.ledger.blobs.open.get(),
         i64::try_from(AT_ONCE + 1).unwrap()
     );
-    // One gives its turn away (RST_STREAM with CANCEL).
+    // One gives up its turn (RST_STREAM with CANCEL).
     let [a, b, c, d] = begun.first().unwrap().to_be_bytes();
     peer.send([0, 0, 4, 3, 0, a, b, c, d, 0, 0, 0, 8]).await;
     loop {

@@ -1,4 +1,4 @@
-//! TLS, from the client's side: what is served, and who is closed.
+//! TLS, from the client's side: which peers are served, and which are closed.
 
 use std::io;
 
@@ -42,7 +42,7 @@ impl Certificate {
             .unwrap()
     }
 
-    /// A client that believes only this.
+    /// A client that trusts only this certificate.
     fn client(&self, protocols: &[&str]) -> TlsConnector {
         let mut roots = RootCertStore::empty();
         roots.add(self.chain.clone()).unwrap();
@@ -194,7 +194,7 @@ async fn silent_peers_are_closed_in_time() {
             .body_timeout(TIMEOUT)
             .write_timeout(TIMEOUT)
     };
-    // Before the handshake is through: nothing, a part of a record, and bytes that are not TLS.
+    // Before the handshake is complete: no bytes, a part of a record, and bytes that are not TLS.
     for beginning in [
         &b""[..],
         &[22, 3, 1, 1, 0, 1],

@@ -1,5 +1,4 @@
-//! Files where they cannot leave by themselves, over TLS and Unix sockets: they are read and
-//! written.
+//! Files over TLS and Unix sockets, where `sendfile` is not possible: they are read and written.
 
 use axum::Router;
 use euryale_blob::{BlobBook, ServeBlobLayer};
@@ -44,7 +43,7 @@ impl Files {
             .layer(ServeBlobLayer::new().ledger(self.shelf.ledger.clone()))
     }
 
-    /// The whole, and then a part, over HTTP/1.1.
+    /// Requests the whole file and then a part of it, over HTTP/1.1.
     async fn arrive_over_http1(&self, peer: impl AsyncRead + AsyncWrite + Unpin) {
         let mut client = RawClient::over(peer);
         for (range, expected) in [
@@ -58,7 +57,7 @@ impl Files {
         }
     }
 
-    /// What left, and by which path.
+    /// The bytes that were sent, by each path.
     async fn were_read(&self, site: &Site, blobs: u64, bytes: usize) {
         let sent = self.shelf.ledger.of::<BlobBook>();
         eventually(|| (sent.read.get(), sent.read_bytes.get()) == (blobs, bytes as u64)).await;
