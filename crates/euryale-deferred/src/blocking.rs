@@ -10,7 +10,7 @@ use euryale_core::{Body, Error, Response};
 use http::header::CONTENT_ENCODING;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::layer::Settings;
+use crate::settings::Settings;
 
 /// What a response needs from the layer.
 #[derive(Clone, Copy)]

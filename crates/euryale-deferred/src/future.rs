@@ -10,8 +10,8 @@ use bytes::Bytes;
 use euryale_core::{Body, BoxError, Error, Response};
 use pin_project_lite::pin_project;
 
-use crate::layer::Settings;
 use crate::resolve::{Found, receive, resolve, wait};
+use crate::settings::Settings;
 
 pin_project! {
     /// The future of [`AwaitDeferred`](crate::AwaitDeferred). Dropping it drops an async response,

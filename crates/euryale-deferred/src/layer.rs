@@ -1,4 +1,4 @@
-//! Settings.
+//! The layer.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,26 +9,14 @@ use euryale_core::threads::BlockingLane;
 use tokio::sync::Semaphore;
 use tower_layer::Layer;
 
-use crate::{AwaitDeferred, DeferredBook};
+use crate::AwaitDeferred;
+use crate::settings::Settings;
 
 /// Waits for deferred responses. See the [crate's documentation](crate).
 #[derive(Clone)]
 #[must_use]
 pub struct DeferredLayer {
     pub(crate) settings: Settings,
-}
-
-#[derive(Clone)]
-pub(crate) struct Settings {
-    pub(crate) futures: Arc<Semaphore>,
-    pub(crate) blocking: BlockingLane,
-    pub(crate) writers: BlockingLane,
-    pub(crate) deadline: Option<Duration>,
-    pub(crate) depth: u32,
-    pub(crate) window: usize,
-    pub(crate) stall: Duration,
-    pub(crate) ledger: Ledger,
-    pub(crate) book: Arc<DeferredBook>,
 }
 
 /// The number of blocking responses that may wait for a thread, by default.

@@ -131,6 +131,7 @@ mod future;
 mod layer;
 mod resolve;
 mod service;
+mod settings;
 #[cfg(test)]
 mod tests;
 

@@ -14,7 +14,7 @@ use http::header::SET_COOKIE;
 use http::response::Parts;
 
 use crate::blocking::{self, Need, Reserved, Room, counted, enter};
-use crate::layer::Settings;
+use crate::settings::Settings;
 use crate::{DEFERRED_FAILED, DeferredBook};
 
 /// The kinds of responses.

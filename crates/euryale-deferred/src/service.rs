@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use crate::blocking::admit;
 use crate::future::AwaitDeferredFuture;
-use crate::layer::Settings;
+use crate::settings::Settings;
 
 /// Waits for deferred responses; made by [`DeferredLayer`](crate::DeferredLayer).
 #[derive(Clone)]

@@ -1,4 +1,4 @@
-//! Settings of the layer.
+//! The layer.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,9 +9,10 @@ use euryale_core::threads::BlockingLane;
 use tokio::sync::Semaphore;
 use tower_layer::Layer;
 
+use crate::Republish;
 use crate::run::Engine;
+use crate::settings::Settings;
 use crate::shared::SharedPromises;
-use crate::{PromiseBook, Republish};
 
 /// Sets aside requests whose publisher waits for promises, and publishes them again. See the
 /// [crate's documentation](crate).
@@ -25,21 +26,6 @@ pub struct RepublishLayer {
     cache: usize,
     weight: usize,
     error_ttl: Duration,
-}
-
-#[derive(Clone)]
-pub(crate) struct Settings {
-    pub(crate) passes: u32,
-    pub(crate) promises: usize,
-    pub(crate) deadline: Duration,
-    pub(crate) request_deadline: Duration,
-    pub(crate) running: Arc<Semaphore>,
-    pub(crate) lane: BlockingLane,
-    pub(crate) suspended: Arc<Semaphore>,
-    pub(crate) shared: Arc<SharedPromises>,
-    pub(crate) server_timing: bool,
-    pub(crate) pin_snapshots: bool,
-    pub(crate) book: Arc<PromiseBook>,
 }
 
 /// Threads for promises that block, by default.

@@ -132,6 +132,7 @@ mod promises;
 mod run;
 mod scope;
 mod service;
+mod settings;
 mod shared;
 #[cfg(test)]
 mod tests;

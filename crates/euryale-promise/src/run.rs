@@ -11,7 +11,7 @@ use tracing::Instrument;
 
 use crate::asks::{Ask, Job, Running, Sharing, Value};
 use crate::key::KeyId;
-use crate::layer::Settings;
+use crate::settings::Settings;
 use crate::shared::Boarded;
 use crate::{PromiseBook, PromiseError, blocking};
 

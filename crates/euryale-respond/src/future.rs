@@ -11,9 +11,8 @@ use bytes::Bytes;
 use euryale_core::{Body, BoxError, Error, Response};
 use pin_project_lite::pin_project;
 
-use crate::layer::Page;
 use crate::log::Throttle;
-use crate::page::{Asked, Problem};
+use crate::page::{Asked, Page, Problem};
 use crate::{log, page};
 
 pin_project! {

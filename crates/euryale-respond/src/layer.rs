@@ -1,4 +1,4 @@
-//! Settings.
+//! The layer.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use http::request;
 use tower_layer::Layer;
 
 use crate::log::Throttle;
-use crate::page::{self, Asked};
+use crate::page::{self, Asked, Page};
 use crate::{Problem, Respond};
 
 /// Turns errors into responses, so the service is infallible.
@@ -39,8 +39,6 @@ pub struct RespondLayer {
     page: Option<Page>,
     throttle: Arc<Throttle>,
 }
-
-pub(crate) type Page = Arc<dyn Fn(&Problem) -> Response + Send + Sync>;
 
 impl RespondLayer {
     /// Problems in JSON, or a plain page.

@@ -1,6 +1,7 @@
 //! The response for the client.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use euryale_core::error::Code;
@@ -9,7 +10,8 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use serde_json::Value;
 
-use crate::layer::Page;
+/// The application's page for clients that accept HTML.
+pub(crate) type Page = Arc<dyn Fn(&Problem) -> Response + Send + Sync>;
 
 /// The data of a request that its error page needs.
 #[derive(Debug)]

@@ -10,9 +10,8 @@ use euryale_core::{BoxError, Error, Response};
 use tower_service::Service;
 
 use crate::RespondFuture;
-use crate::layer::Page;
 use crate::log::Throttle;
-use crate::page::Asked;
+use crate::page::{Asked, Page};
 
 /// Turns errors into responses; made by [`RespondLayer`](crate::RespondLayer).
 pub struct Respond<S> {

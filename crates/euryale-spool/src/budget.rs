@@ -11,7 +11,7 @@ use euryale_core::Error;
 use euryale_core::body::{Descriptor, Descriptors};
 
 use crate::SPOOL_BUSY;
-use crate::layer::Settings;
+use crate::settings::Settings;
 
 /// Limits the memory and the files of all request bodies of a program together.
 ///

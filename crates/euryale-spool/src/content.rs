@@ -9,8 +9,8 @@ use http_body::Body;
 
 #[cfg(feature = "forms")]
 use crate::form::{self, Encoding, Form, FormLimits};
-use crate::layer::Settings;
 use crate::read::{self, Source};
+use crate::settings::Settings;
 
 pub(crate) enum Content {
     Bytes,

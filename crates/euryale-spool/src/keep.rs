@@ -9,7 +9,7 @@ use euryale_core::body::SpooledBody;
 use euryale_core::ledger::GaugeGuard;
 
 use crate::budget::{Buffer, MemoryCharge, Share};
-use crate::layer::Settings;
+use crate::settings::Settings;
 use crate::write::FileWriter;
 use crate::{SPOOL_FULL, SPOOL_UNAVAILABLE};
 

@@ -1,7 +1,7 @@
-//! Settings.
+//! The layer.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use tower_layer::Layer;
 
 #[cfg(feature = "forms")]
 use crate::FormLimits;
-use crate::{Spool, SpoolBook, SpoolBudget};
+use crate::settings::{Predicate, Rate, Settings};
+use crate::{Spool, SpoolBudget};
 
 /// Reads whole request bodies. See the [crate's documentation](crate).
 #[derive(Clone)]
@@ -22,44 +23,8 @@ pub struct SpoolLayer {
     pub(crate) settings: Settings,
 }
 
-#[derive(Clone)]
-pub(crate) struct Settings {
-    pub(crate) memory: usize,
-    pub(crate) budget: SpoolBudget,
-    pub(crate) limit: u64,
-    pub(crate) limits: Arc<[(Predicate, u64)]>,
-    pub(crate) directory: Arc<Path>,
-    pub(crate) stall: Duration,
-    pub(crate) rate: Rate,
-    pub(crate) lane: BlockingLane,
-    pub(crate) admit: Vec<Arc<dyn Admit>>,
-    #[cfg(feature = "forms")]
-    pub(crate) forms: Option<FormLimits>,
-    pub(crate) book: Arc<SpoolBook>,
-}
-
 /// The default number of threads that write: more do not make a disk faster.
 const WRITERS: usize = 4;
-
-pub(crate) type Predicate = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
-
-/// The minimum number of bytes in each span of time.
-#[derive(Clone, Copy)]
-pub(crate) struct Rate {
-    pub(crate) bytes: u64,
-    pub(crate) span: Duration,
-}
-
-impl Settings {
-    /// The maximum length of this request's body.
-    pub(crate) fn limit_of(&self, parts: &Parts) -> u64 {
-        self.limits
-            .iter()
-            .find(|(fits, _)| fits(parts))
-            .map_or(self.limit, |(_, limit)| *limit)
-            .min(self.budget.longest_body())
-    }
-}
 
 impl SpoolLayer {
     /// Bodies of up to 64 MiB, in memory up to 512 KiB and beyond that in the system's folder for

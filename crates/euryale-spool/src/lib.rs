@@ -107,6 +107,7 @@ mod layer;
 mod pace;
 mod read;
 mod service;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod write;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use euryale_core::Error;
 use euryale_core::error::BODY_STALLED;
 
-use crate::layer::{Rate, Settings};
+use crate::settings::{Rate, Settings};
 
 /// Counts only the time spent waiting for the peer.
 pub(crate) struct Pace {

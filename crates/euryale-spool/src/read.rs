@@ -13,8 +13,8 @@ use http_body::{Body, Frame};
 use tokio::time::Instant;
 
 use crate::keep::Keeper;
-use crate::layer::Settings;
 use crate::pace::Pace;
+use crate::settings::Settings;
 use crate::{BODY_TOO_LARGE, MALFORMED};
 
 /// The whole of a body.

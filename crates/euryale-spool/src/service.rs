@@ -12,8 +12,8 @@ use tower_service::Service;
 
 use crate::content::Content;
 use crate::future::SpoolFuture;
-use crate::layer::Settings;
 use crate::read::{Source, longer_than};
+use crate::settings::Settings;
 
 /// Reads whole request bodies; made by [`SpoolLayer`](crate::SpoolLayer).
 #[derive(Clone)]

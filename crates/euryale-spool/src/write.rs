@@ -9,7 +9,7 @@ use euryale_core::body::UnnamedFile;
 use euryale_core::threads::{BlockingLane, Done, close_elsewhere};
 
 use crate::budget::{Buffer, FileCharge, MemoryCharge, Share};
-use crate::layer::Settings;
+use crate::settings::Settings;
 
 /// How much is written at a time, if there is memory to collect it. A hop to another thread and
 /// back costs about as much as writing 64 KiB into the page cache.

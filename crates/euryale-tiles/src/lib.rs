@@ -121,6 +121,7 @@
 
 mod address;
 mod book;
+mod builder;
 mod error;
 mod fetch;
 mod fetches;

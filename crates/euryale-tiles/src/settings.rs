@@ -8,9 +8,9 @@ use euryale_core::request::Route;
 use euryale_transform::Page;
 use http::{Uri, request, response};
 
-use crate::{HasTiles, TileError, Tiles};
+use crate::TileError;
 
-type Pages = dyn Fn(&Page, &response::Parts) -> bool + Send + Sync;
+pub(crate) type Pages = dyn Fn(&Page, &response::Parts) -> bool + Send + Sync;
 type Allow = dyn Fn(&Uri) -> bool + Send + Sync;
 type ErrorTile = dyn Fn(&request::Parts, &TileError) -> String + Send + Sync;
 
@@ -30,9 +30,10 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    fn new() -> Self {
+    /// Composes the pages for which `pages` is true.
+    pub(crate) fn new(pages: Box<Pages>) -> Self {
         Self {
-            pages: Box::new(|_, response| response.extensions.get::<HasTiles>().is_some()),
+            pages,
             allow: None,
             error_tile: Box::new(|_, _| ERROR_TILE.to_owned()),
             parallel: 8,
@@ -49,97 +50,6 @@ impl Settings {
 }
 
 const ERROR_TILE: &str = r#"<p class="tile-error">This part of the page is not available.</p>"#;
-
-impl Tiles {
-    /// Composes the pages that are marked with [`HasTiles`], with tiles from any address of the
-    /// site.
-    pub fn new() -> Self {
-        Self {
-            settings: Arc::new(Settings::new()),
-        }
-    }
-
-    /// Composes the pages for which `pages` is true. Default: those whose response has [`HasTiles`]
-    /// in its extensions.
-    pub fn pages(
-        self,
-        pages: impl Fn(&Page, &response::Parts) -> bool + Send + Sync + 'static,
-    ) -> Self {
-        self.with(|settings| settings.pages = Box::new(pages))
-    }
-
-    /// Fetches only the addresses for which `allow` is true; the others are errors. Layouts and the
-    /// targets of redirects are checked as well. Default: all addresses of this site.
-    pub fn allow(self, allow: impl Fn(&Uri) -> bool + Send + Sync + 'static) -> Self {
-        self.with(|settings| settings.allow = Some(Arc::new(allow)))
-    }
-
-    /// Returns the HTML that replaces a missing tile, for the page's request; an empty string
-    /// removes it. Not used in heads, where a missing tile is left out. Default: a paragraph of the
-    /// class `tile-error`, in English.
-    pub fn error_tile(
-        self,
-        error_tile: impl Fn(&request::Parts, &TileError) -> String + Send + Sync + 'static,
-    ) -> Self {
-        self.with(|settings| settings.error_tile = Box::new(error_tile))
-    }
-
-    /// The maximum number of tiles of one page that are fetched at a time; at least 1, and never
-    /// more than there are free connections. Default: 8.
-    pub fn parallel(self, most: usize) -> Self {
-        self.with(|settings| settings.parallel = most.max(1))
-    }
-
-    /// How deeply tiles may be nested: 1 for those of the page. A redirect is one level deeper.
-    /// Default: 10.
-    pub fn depth(self, most: u32) -> Self {
-        self.with(|settings| settings.depth = most)
-    }
-
-    /// How many tiles a page may have, those in other tiles and repeated ones included. Default:
-    /// 100.
-    pub fn most(self, tiles: usize) -> Self {
-        self.with(|settings| settings.most = tiles)
-    }
-
-    /// How large a tile or a layout may be, in bytes. Default: 512 KiB.
-    pub fn tile_limit(self, bytes: usize) -> Self {
-        self.with(|settings| settings.tile_limit = bytes)
-    }
-
-    /// How large all tiles of a page may be together, in bytes. Default: 4 MiB.
-    pub fn page_limit(self, bytes: usize) -> Self {
-        self.with(|settings| settings.page_limit = bytes)
-    }
-
-    /// How long one tile, or a layout, may take, its wait for a connection included. Default: 5 s.
-    pub fn deadline(self, within: Duration) -> Self {
-        self.with(|settings| settings.deadline = within)
-    }
-
-    /// How long all tiles of a page may take, its layout included; later ones are missing. Keep it
-    /// below the chain's own deadline, at which the page is sent without tiles. Default: 8 s.
-    pub fn page_deadline(self, within: Duration) -> Self {
-        self.with(|settings| settings.page_deadline = within)
-    }
-
-    /// After this time the available part of the page is sent, and the rest follows as its tiles
-    /// arrive. The content of such a tile's head is then placed before it, and the page may not be
-    /// stored, because the caching rules of its tiles are not known yet. A later transform of whole
-    /// pages waits for all of it. Default: a page is sent when it is complete.
-    pub fn late_after(self, time: impl Into<Option<Duration>>) -> Self {
-        let time = time.into();
-        self.with(|settings| settings.late_after = time)
-    }
-
-    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
-        // It is not shared before it composes its first page.
-        if let Some(settings) = Arc::get_mut(&mut self.settings) {
-            change(settings);
-        }
-        self
-    }
-}
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -13,9 +13,9 @@ use http::header::{CONTENT_ENCODING, CONTENT_RANGE};
 use http::{HeaderValue, Method, StatusCode, response};
 use http_body::Body as _;
 
-use crate::layer::Settings;
 use crate::rewriting::{Budget, Where};
 use crate::run::Run;
+use crate::settings::Settings;
 use crate::tag::{self, Known, Suffix};
 use crate::transform::{Kind, Transform};
 use crate::watch::Watch;

@@ -153,6 +153,7 @@ mod replay;
 mod rewriting;
 mod run;
 mod service;
+mod settings;
 mod tag;
 #[cfg(test)]
 mod tests;

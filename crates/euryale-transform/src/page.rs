@@ -9,7 +9,7 @@ use euryale_core::ledger::Book;
 use euryale_core::threads::BlockingLane;
 use http::request;
 
-use crate::layer::Settings;
+use crate::settings::Settings;
 
 /// The page that is being transformed: its request, and the threads to compute on.
 pub struct Page {

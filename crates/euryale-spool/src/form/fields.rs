@@ -7,7 +7,7 @@ use euryale_core::Error;
 use super::limits::{FIELDS, NO_UTF8, malformed, too_large};
 use super::{Field, Form, FormLimits, Upload};
 use crate::budget::{Buffer, MemoryCharge, Share};
-use crate::layer::Settings;
+use crate::settings::Settings;
 
 /// The charge for a field in addition to its name and text: its place in a list that grows by
 /// doubling, and two allocations.

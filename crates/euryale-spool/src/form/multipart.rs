@@ -22,8 +22,8 @@ use super::limits::{FIELDS, FILE, FILES, HEAD, TEXT, malformed, too_large};
 use super::{Form, FormLimits, Upload};
 use crate::MALFORMED;
 use crate::keep::Keeper;
-use crate::layer::Settings;
 use crate::read::Source;
+use crate::settings::Settings;
 
 /// How much multer is given at a time, in bytes.
 const PIECE: usize = 16 << 10;

@@ -10,8 +10,8 @@ use http_body::Body;
 
 use super::{Form, FormLimits, multipart, urlencoded};
 use crate::MALFORMED;
-use crate::layer::Settings;
 use crate::read::{Source, whole};
+use crate::settings::Settings;
 
 /// The encoding of a form.
 #[derive(Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use super::limits::{TEXT, too_large};
 use super::{Form, FormLimits};
 use crate::budget::Buffer;
 use crate::keep::no_room;
-use crate::layer::Settings;
+use crate::settings::Settings;
 
 /// How much is decoded at a time, in bytes.
 const PIECE: u64 = 16 << 10;
