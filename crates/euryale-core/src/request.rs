@@ -1,10 +1,12 @@
 //! Requests: their publisher, their sender, their route, and where their time goes.
 //!
 //! A [`Publisher`] is given a [`Request`] and returns a [`Response`]. The layers outside it add
-//! extensions to the request: the [`Peer`], the [`Route`], the [`Times`], and [`Internal`], through
-//! which a page can send requests to the site itself.
+//! extensions to the request: the [`Peer`], the [`Route`], the [`Times`], and the
+//! [`RequestContext`] with values that all copies of its head share. One of these is [`Internal`],
+//! through which a page can send requests to the site itself.
 
 mod admit;
+mod context;
 mod internal;
 mod peer;
 mod publisher;
@@ -12,6 +14,7 @@ mod route;
 mod times;
 
 pub use self::admit::Admit;
+pub use self::context::RequestContext;
 pub use self::internal::{Internal, InternalRequest};
 pub use self::peer::{Peer, PeerAddr};
 pub use self::publisher::{Publisher, PublisherFn, Request, Response, publisher_fn};

@@ -73,7 +73,7 @@
 //!
 //! Each lane limits the work that runs, and [`max_waiting`] and [`writers_waiting`] limit the work
 //! that waits for a thread. A publisher is refused **before its transaction is committed**: the
-//! layer puts an [`AnswerGate`] into the request, and `Publish` asks it about the answer. A
+//! layer attaches an [`AnswerGate`] to the request, and `Publish` asks it about the answer. A
 //! response that is deferred, or whose body is to be written, gets its place there. If no place is
 //! left, the transaction is aborted, and the client gets a 503 with `Retry-After` at once, as from
 //! any full queue.

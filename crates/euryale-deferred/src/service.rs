@@ -59,7 +59,7 @@ where
         let head = *request.method() == Method::HEAD;
         let [of_head, of_others] = &*self.gates;
         let gate = if head { of_head } else { of_others };
-        request.extensions_mut().insert(gate.clone());
+        gate.attach(request.extensions_mut());
         AwaitDeferredFuture::new(self.inner.call(request), head, Arc::clone(&self.settings))
     }
 }

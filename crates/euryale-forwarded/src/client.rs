@@ -22,10 +22,11 @@ impl Client {
     /// The client of a request with these extensions. None if there is no
     /// [`ForwardedLayer`](crate::ForwardedLayer) around the caller.
     ///
-    /// It is not an extension of its own, so `extensions.get::<Client>()` finds nothing: client and
-    /// public URL share one extension, because each one makes every copy of a head more expensive.
+    /// It is not an extension of its own, so `extensions.get::<Client>()` finds nothing: it is in
+    /// the [`RequestContext`](euryale_core::request::RequestContext), because an extension makes every copy
+    /// of a head more expensive.
     pub fn of(extensions: &Extensions) -> Option<Self> {
-        extensions.get::<Visit>().and_then(|visit| visit.client)
+        Visit::of(extensions).and_then(|visit| visit.client)
     }
 
     /// Its address. None for a peer on a Unix socket, and if a proxy does not report it (RFC 7239

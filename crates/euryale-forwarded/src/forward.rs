@@ -44,10 +44,11 @@ impl Settings {
             )
         };
         fields::remove(&mut parts.headers);
-        parts.extensions.insert(Visit {
+        let visit = Visit {
             client: Some(client),
             url,
-        });
+        };
+        visit.attach(&mut parts.extensions);
         Ok(())
     }
 

@@ -72,7 +72,7 @@ impl PublicUrl {
     /// [`ForwardedLayer`](crate::ForwardedLayer) nor [`VirtualHostLayer`](crate::VirtualHostLayer)
     /// is around the caller.
     pub fn of(extensions: &Extensions) -> Option<&Self> {
-        extensions.get::<Visit>().map(|visit| &visit.url)
+        Visit::of(extensions).map(|visit| &visit.url)
     }
 
     pub(crate) fn facts(&self) -> Facts {

@@ -1,11 +1,12 @@
-//! What the layers put into the extensions of a request: one value, because each costs a box in
-//! every copy of a head.
+//! The value that the layers attach to a request.
 
+use std::sync::Arc;
+
+use euryale_core::request::RequestContext;
 use http::Extensions;
 
 use crate::{Client, PublicUrl};
 
-#[derive(Clone)]
 pub(crate) struct Visit {
     /// None if there is no [`ForwardedLayer`](crate::ForwardedLayer) around it.
     pub(crate) client: Option<Client>,
@@ -13,11 +14,17 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
+    pub(crate) fn of(extensions: &Extensions) -> Option<&Self> {
+        RequestContext::get(extensions)
+    }
+
+    pub(crate) fn attach(self, extensions: &mut Extensions) {
+        RequestContext::insert(extensions, Arc::new(self));
+    }
+
     /// The address has changed, the client has not.
     pub(crate) fn put_url(extensions: &mut Extensions, url: PublicUrl) {
-        match extensions.get_mut::<Self>() {
-            Some(visit) => visit.url = url,
-            None => drop(extensions.insert(Self { client: None, url })),
-        }
+        let client = Client::of(extensions);
+        Self { client, url }.attach(extensions);
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use euryale_core::Error;
 use euryale_core::error::APPLICATION;
+use euryale_core::request::RequestContext;
 use euryale_core::transaction::{Attempt, History};
 use http::request::Parts;
 
@@ -61,7 +62,7 @@ pub struct HandlerPromises {
 
 impl HandlerPromises {
     fn of(parts: &mut Parts) -> Option<Self> {
-        let scope = parts.extensions.get::<Scope>()?.clone();
+        let scope = RequestContext::get::<Scope>(&parts.extensions)?.clone();
         let history = parts
             .extensions
             .get::<History>()

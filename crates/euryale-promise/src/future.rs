@@ -9,7 +9,7 @@ use std::{fmt, mem};
 use euryale_core::Error;
 use euryale_core::error::Code;
 use euryale_core::ledger::GaugeGuard;
-use euryale_core::request::{Stage, Times};
+use euryale_core::request::{RequestContext, Stage, Times};
 use euryale_core::transaction::{History, SnapshotPin};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
@@ -93,9 +93,8 @@ where
                 PassStateProj::Beginning => {
                     ready!(this.inner.poll_ready(cx)).map_err(Into::into)?;
                     let mut request = this.request.clone();
-                    request
-                        .extensions_mut()
-                        .insert(Scope::new(this.engine, &this.passed.settled));
+                    let scope = Scope::new(this.engine, &this.passed.settled);
+                    RequestContext::insert(request.extensions_mut(), Arc::new(scope));
                     PassState::Publishing {
                         answer: this.inner.call(request),
                     }

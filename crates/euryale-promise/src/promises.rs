@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use euryale_core::BoxError;
 use euryale_core::error::Pending;
+use euryale_core::request::RequestContext;
 use euryale_core::transaction::Attempt;
 
 use crate::asks::{Ask, Asks, Job, Sharing, Terms, Value, gate};
@@ -25,7 +26,8 @@ impl<B> PromisesExt for http::Request<B> {
     fn promises(&self) -> Promises<'_> {
         let attempt = self.extensions().get::<Attempt>().cloned();
         let attempt = attempt.unwrap_or_else(|| Attempt::new(Default::default()));
-        Promises::new(attempt, self.extensions().get::<Scope>().cloned())
+        let scope = RequestContext::get::<Scope>(self.extensions()).cloned();
+        Promises::new(attempt, scope)
     }
 }
 

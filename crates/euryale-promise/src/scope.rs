@@ -13,7 +13,7 @@ use crate::key::KeyId;
 use crate::run::Engine;
 use crate::shared::Found;
 
-/// Stored in the extensions of a request; created for every pass, and never changed.
+/// Stored in the context of a request; created for every pass, and never changed.
 #[derive(Clone)]
 pub(crate) struct Scope {
     engine: Arc<Engine>,

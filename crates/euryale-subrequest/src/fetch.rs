@@ -67,8 +67,7 @@ impl Fetch {
     /// # Errors
     /// [`FetchError::NoStack`]: no stack serves the page.
     pub fn of(page: Arc<request::Parts>, route: Route) -> Result<Self, FetchError> {
-        let internal = page.extensions.get::<Internal>();
-        let internal = internal.ok_or(FetchError::NoStack)?.clone();
+        let internal = Internal::of(&page.extensions).ok_or(FetchError::NoStack)?;
         Ok(Self {
             page,
             internal,

@@ -15,7 +15,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
-//! // In a program this is a stack, which puts its `Internal` into the requests.
+//! // In a program this is a stack, which attaches its `Internal` to the requests.
 //! let site = service_fn(async |request: Request<Body>| {
 //!     let is_tile = InternalRequest::of(request.extensions()).is_some();
 //!     let page = "<p>Hello</p><div data-tile=\"./news\"></div>";

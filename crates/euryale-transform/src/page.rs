@@ -22,8 +22,8 @@ impl Page {
         Self { request, settings }
     }
 
-    /// The head of the request. [`Internal`](euryale_core::request::Internal) is in its extensions
-    /// when a stack serves it.
+    /// The head of the request. [`Internal::of`](euryale_core::request::Internal::of) finds the way
+    /// to make sub-requests in its extensions when a stack serves it.
     pub fn request(&self) -> &request::Parts {
         &self.request
     }

@@ -124,8 +124,9 @@ pub trait TransformPage: Transform {
     /// Returns the new page; it may also change the head. Write it as an `async fn`.
     ///
     /// It runs in the request's own task on a runtime thread, and may wait: for sub-requests
-    /// through [`Internal`](euryale_core::request::Internal), which is in the extensions of
-    /// [`Page::request`], or for [`Page::cpu`], where long computations belong. It holds no worker
+    /// through [`Internal`](euryale_core::request::Internal), which
+    /// [`of`](euryale_core::request::Internal::of) finds in the extensions of [`Page::request`], or
+    /// for [`Page::cpu`], where long computations belong. It holds no worker
     /// and no connection. It is dropped when the client disconnects, or when it takes longer than
     /// the chain allows.
     ///

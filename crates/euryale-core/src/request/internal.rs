@@ -5,24 +5,31 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use http::Extensions;
 use tower_service::Service;
 
 use crate::body::Body;
 use crate::error::{Abort, Error};
-use crate::request::Response;
+use crate::request::{RequestContext, Response};
 use crate::transaction::{Attempt, History, SnapshotPin};
 
 type BoxFuture = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>;
 
 /// A way to make requests to the application itself: for tiles, themes and tasks.
 ///
-/// A stack puts it into the extensions of its requests. A sub-request enters inside the transform
-/// chain and takes an ordinary place in the queue: never wait for one in a worker, which holds a
-/// permit already.
+/// A stack [attaches](Self::attach) it to its requests, where [`of`](Self::of) finds it. A
+/// sub-request enters inside the transform chain and takes an ordinary place in the queue: never
+/// wait for one in a worker, which holds a permit already.
+///
+/// Clones are the same way.
 #[derive(Clone)]
 pub struct Internal {
+    way: Arc<Way>,
+}
+
+struct Way {
     service: Arc<dyn CloneAndCall>,
-    room: Option<Arc<dyn Fn() -> usize + Send + Sync>>,
+    room: Option<Box<dyn Fn() -> usize + Send + Sync>>,
 }
 
 /// Marks a request that was made through [`Internal`]. A type in the extensions, so no header and
@@ -48,13 +55,13 @@ pub struct InternalRequest {
 
 impl InternalRequest {
     /// The mark in these extensions of a request, if it was made through [`Internal`].
-    pub fn of(extensions: &http::Extensions) -> Option<Self> {
+    pub fn of(extensions: &Extensions) -> Option<Self> {
         extensions.get().copied()
     }
 
     /// The mark of a sub-request that is made on behalf of a request whose extensions are `from`.
     #[must_use]
-    pub fn below(from: &http::Extensions) -> Self {
+    pub fn below(from: &Extensions) -> Self {
         Self {
             depth: Self::of(from)
                 .map_or(0, |mark| mark.depth)
@@ -85,23 +92,49 @@ impl Internal {
         S::Future: Send,
     {
         Self {
-            service: Arc::new(service),
-            room: None,
+            way: Arc::new(Way {
+                service: Arc::new(service),
+                room: None,
+            }),
         }
+    }
+
+    /// The way that is attached to the request with these extensions, or was inserted into them.
+    ///
+    /// A stack's is no extension of its own, so `extensions.get::<Internal>()` does not find it: it
+    /// is in the [`RequestContext`], because an extension makes every copy of a head more
+    /// expensive.
+    pub fn of(extensions: &Extensions) -> Option<Self> {
+        // One that was inserted after another had been attached is the inner one.
+        let inserted = extensions.get::<Self>().cloned();
+        inserted.or_else(|| {
+            let way = RequestContext::get_shared(extensions)?;
+            Some(Self { way })
+        })
+    }
+
+    /// Attaches it to the request with these extensions, in place of another one.
+    pub fn attach(&self, extensions: &mut Extensions) {
+        extensions.remove::<Self>();
+        RequestContext::insert(extensions, Arc::clone(&self.way));
     }
 
     /// Sets `room`, which returns how many sub-requests would be published at once if they were
     /// made now: the number of connections that are neither used nor waited for.
     #[must_use]
-    pub fn with_room(mut self, room: impl Fn() -> usize + Send + Sync + 'static) -> Self {
-        self.room = Some(Arc::new(room));
-        self
+    pub fn with_room(self, room: impl Fn() -> usize + Send + Sync + 'static) -> Self {
+        Self {
+            way: Arc::new(Way {
+                service: Arc::clone(&self.way.service),
+                room: Some(Box::new(room)),
+            }),
+        }
     }
 
     /// Returns how many sub-requests would be published at once if they were made now, if that is
     /// known. It is a hint: other requests compete, and further sub-requests wait in the queue.
     pub fn room(&self) -> Option<usize> {
-        self.room.as_ref().map(|room| room())
+        self.way.room.as_ref().map(|room| room())
     }
 
     /// Makes a sub-request on behalf of a request whose extensions are `from`.
@@ -111,7 +144,7 @@ impl Internal {
     pub async fn request(
         &self,
         mut request: http::Request<Body>,
-        from: &http::Extensions,
+        from: &Extensions,
     ) -> Result<Response, Error> {
         let mark = InternalRequest::below(from);
         // It has a history of its own, independent of the outer request's.
@@ -119,8 +152,8 @@ impl Internal {
         request.extensions_mut().remove::<Attempt>();
         request.extensions_mut().remove::<SnapshotPin>();
         request.extensions_mut().insert(mark);
-        request.extensions_mut().insert(self.clone());
-        self.service.clone_and_call(request).await
+        self.attach(request.extensions_mut());
+        self.way.service.clone_and_call(request).await
     }
 }
 

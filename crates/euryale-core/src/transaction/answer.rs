@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::Extensions;
 
 use crate::error::Error;
-use crate::request::Response;
+use crate::request::{RequestContext, Response};
 
 /// Checks the answer of a publisher, in its worker, before the transaction is committed.
 ///
@@ -15,16 +15,22 @@ use crate::request::Response;
 /// aborted and the layer's error is the answer, so that the client can repeat the request. Nothing
 /// is refused after the commit.
 ///
-/// It is in the extensions of a request. The innermost layer's gate counts.
-#[derive(Clone)]
+/// It is in the [`RequestContext`] of a request. The innermost layer's gate counts.
 pub struct AnswerGate(Arc<Check>);
 
-type Check = dyn Fn(&mut Response) -> Result<(), Error> + Send + Sync;
+struct Check(Box<CheckFn>);
+
+type CheckFn = dyn Fn(&mut Response) -> Result<(), Error> + Send + Sync;
 
 impl AnswerGate {
     /// A gate that calls `check`, which must not block.
     pub fn new(check: impl Fn(&mut Response) -> Result<(), Error> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(check))
+        Self(Arc::new(Check(Box::new(check))))
+    }
+
+    /// Attaches this gate to the request with these extensions.
+    pub fn attach(&self, extensions: &mut Extensions) {
+        RequestContext::insert(extensions, Arc::clone(&self.0));
     }
 
     /// Passes the answer to the gate in these extensions of a request, if there is one. Called by
@@ -33,9 +39,7 @@ impl AnswerGate {
     /// # Errors
     /// Why the answer must not be committed.
     pub fn check(extensions: &Extensions, response: &mut Response) -> Result<(), Error> {
-        extensions
-            .get::<Self>()
-            .map_or(Ok(()), |gate| (gate.0)(response))
+        RequestContext::get::<Check>(extensions).map_or(Ok(()), |Check(check)| check(response))
     }
 }
 

@@ -251,7 +251,7 @@ async fn without_a_stack_a_page_is_as_it_was() {
         ServiceBuilder::new()
             .layer(chain)
             .service(service_fn(async |request: Request<()>| {
-                assert!(request.extensions().get::<Internal>().is_none());
+                assert!(Internal::of(request.extensions()).is_none());
                 Ok::<_, std::convert::Infallible>(html("<b data-tile=/t></b>"))
             }));
     let body = service.oneshot(Request::new(())).await.unwrap().into_body();

@@ -26,8 +26,8 @@ impl StackService {
         Self { inner, internal }
     }
 
-    /// The way back in that each request finds in its extensions, for what stands outside the stack
-    /// and makes sub-requests: a chain of transforms around a whole router.
+    /// The way back in that is attached to each request, for code outside the stack that makes
+    /// sub-requests: a chain of transforms around a whole router.
     pub fn internal(&self) -> &Internal {
         &self.internal
     }
@@ -50,7 +50,7 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(self.internal.clone());
+        self.internal.attach(request.extensions_mut());
         self.inner.call(request)
     }
 }

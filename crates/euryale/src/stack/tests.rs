@@ -164,7 +164,7 @@ async fn an_application_can_make_requests_to_itself() {
     assert_eq!(ask(&stack, Method::GET, "/", "").await.1, "0");
     for depth in ["1", "2"] {
         let outer = seen.lock().unwrap().take().unwrap();
-        let internal = outer.get::<Internal>().unwrap();
+        let internal = Internal::of(&outer).unwrap();
         let mut request = Request::new(Body::empty());
         *request.extensions_mut() = outer.clone();
         request

@@ -63,7 +63,7 @@ struct Inner;
 impl AsyncFrame for Inner {
     async fn frame(&self, page: &Page) -> Result<String, BoxError> {
         let request = page.request();
-        let internal = request.extensions.get::<Internal>().ok_or("no stack")?;
+        let internal = Internal::of(&request.extensions).ok_or("no stack")?;
         let inner = Request::get(format!("/frame{}", request.uri.path())).body(Body::empty())?;
         let response = internal.request(inner, &request.extensions).await?;
         Ok(String::from_utf8(
