@@ -3,7 +3,8 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use euryale_core::body::SpooledBody;
@@ -72,11 +73,7 @@ where
     /// The next bytes, never an empty piece, or the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
-            let asked = Instant::now();
-            let next = poll_fn(|cx| next_part(self.body.as_mut().poll_frame(cx)));
-            let part = tokio::time::timeout(self.pace.patience(), next)
-                .await
-                .map_err(|_| Error::new(BODY_STALLED))?;
+            let (part, waited) = self.part().await?;
             // The server's own reason for giving up the body.
             let part = part.map_err(|error| Error::of_body(error, MALFORMED));
             let Some(data) = part? else {
@@ -87,13 +84,35 @@ where
                 .left
                 .checked_sub(len)
                 .ok_or_else(|| longer_than(self.limit))?;
-            self.pace.came(len, asked.elapsed())?;
+            self.pace.came(len, waited)?;
             if len > 0 {
                 return Ok(Some(data));
             }
         }
     }
+
+    /// The next part of the body, and the time spent waiting for it.
+    async fn part(&mut self) -> Result<(Part, Duration), Error> {
+        // A part that has arrived already needs neither a timer nor the clock.
+        let arrived = poll_fn(|cx| Poll::Ready(self.poll_part(cx))).await;
+        if let Poll::Ready(part) = arrived {
+            return Ok((part, Duration::ZERO));
+        }
+        let asked = Instant::now();
+        let patience = self.pace.patience();
+        let part = tokio::time::timeout(patience, poll_fn(|cx| self.poll_part(cx)))
+            .await
+            .map_err(|_| Error::new(BODY_STALLED))?;
+        Ok((part, asked.elapsed()))
+    }
+
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Part> {
+        next_part(self.body.as_mut().poll_frame(cx))
+    }
 }
+
+/// Bytes, the end, or the error of the body.
+type Part = Result<Option<Bytes>, BoxError>;
 
 /// The sentence that tells the client which limit it exceeded.
 pub(crate) fn longer_than(limit: u64) -> Error {
@@ -104,9 +123,7 @@ pub(crate) fn longer_than(limit: u64) -> Error {
 
 /// The data of a frame, without a copy if the body yields `Bytes`, as hyper does. A publisher has
 /// no use for the trailers of a request.
-fn next_part<T, E>(
-    frame: Poll<Option<Result<Frame<T>, E>>>,
-) -> Poll<Result<Option<Bytes>, BoxError>>
+fn next_part<T, E>(frame: Poll<Option<Result<Frame<T>, E>>>) -> Poll<Part>
 where
     T: Buf,
     E: Into<BoxError>,
