@@ -52,3 +52,23 @@ async fn a_sub_request_is_a_transaction_of_its_own() {
     );
     assert_eq!(inner.get::<&str>(), Some(&"the site's own"));
 }
+
+fn with_room(room: usize) -> Internal {
+    Internal::new(Kept::default()).with_room(move || room)
+}
+
+fn room(extensions: &Extensions) -> Option<usize> {
+    Internal::of(extensions)?.room()
+}
+
+#[test]
+fn the_innermost_way_is_found_whether_it_was_attached_or_inserted() {
+    let mut extensions = Extensions::new();
+    assert!(Internal::of(&extensions).is_none());
+    with_room(1).attach(&mut extensions);
+    assert_eq!(room(&extensions), Some(1));
+    extensions.insert(with_room(2));
+    assert_eq!(room(&extensions), Some(2));
+    with_room(3).attach(&mut extensions);
+    assert_eq!(room(&extensions), Some(3));
+}
