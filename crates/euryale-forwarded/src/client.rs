@@ -23,8 +23,8 @@ impl Client {
     /// [`ForwardedLayer`](crate::ForwardedLayer) around the caller.
     ///
     /// It is not an extension of its own, so `extensions.get::<Client>()` finds nothing: it is in
-    /// the [`RequestContext`](euryale_core::request::RequestContext), because an extension makes every copy
-    /// of a head more expensive.
+    /// the [`RequestContext`](euryale_core::request::RequestContext), because an extension makes
+    /// every copy of a head more expensive.
     pub fn of(extensions: &Extensions) -> Option<Self> {
         Visit::of(extensions).and_then(|visit| visit.client)
     }

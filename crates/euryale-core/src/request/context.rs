@@ -20,8 +20,9 @@ use http::Extensions;
 /// ```
 /// use std::sync::Arc;
 ///
+/// use euryale_core::Request;
 /// use euryale_core::body::SpooledBody;
-/// use euryale_core::{Request, RequestContext};
+/// use euryale_core::request::RequestContext;
 ///
 /// struct Tenant(String);
 ///
