@@ -271,16 +271,19 @@ impl<J> Queue<J> {
         self.coming -= 1;
     }
 
+    /// A worker has run a job of this lane, if it had one.
+    pub(crate) fn finish(&mut self, lane: Option<LaneIndex>) {
+        if let Some(lane) = lane {
+            self.lanes[usize::from(lane)].running -= 1;
+        }
+    }
+
     /// The next job for a worker that holds a permit; `finished` is the lane of the job it has just
     /// run.
     pub(crate) fn next(&mut self, finished: Option<LaneIndex>) -> Next<J> {
-        if let Some(lane) = finished {
-            self.lanes[usize::from(lane)].running -= 1;
-        }
-        if self.permits > self.cap {
-            return Next::Idle;
-        }
-        let Some(slot) = self.pick() else {
+        self.finish(finished);
+        let is_surplus = self.permits > self.cap;
+        let Some(slot) = self.pick().filter(|_| !is_surplus) else {
             return Next::Idle;
         };
         let Some(Waiting {
@@ -343,9 +346,7 @@ impl<J> Queue<J> {
 
     /// A worker broke down, in the middle of a job of lane `running` if it had one.
     pub(crate) fn break_down(&mut self, running: Option<LaneIndex>) -> Then {
-        if let Some(lane) = running {
-            self.lanes[usize::from(lane)].running -= 1;
-        }
+        self.finish(running);
         self.leave()
     }
 

@@ -67,6 +67,18 @@ pub trait StartWorker: Send + Sync + 'static {
     fn resize(&self, workers: usize) {
         let _ = workers;
     }
+
+    /// Returns whether a worker may take another job.
+    ///
+    /// Called on the worker's thread after each job, without any lock of the pool, and before the
+    /// job's result is delivered: it must not block. If it returns `false`, the worker ends. If
+    /// jobs wait, the pool calls [`start`](Self::start) for one worker, whose
+    /// [`run`](PoolWorker::run) takes the first job; an implementation may delay that call. So
+    /// threads that exclude each other, as those of an interpreter with a lock do, can leave jobs
+    /// in the queue for the thread that runs. Default: `true`.
+    fn goes_on(&self) -> bool {
+        true
+    }
 }
 
 impl<F> StartWorker for F

@@ -105,14 +105,14 @@ enum Step<D: Database> {
 
 impl<D: Database> Work for Worker<D> {
     fn run(mut self) {
-        let mut next = self.next(Instant::now());
+        let mut next = self.next(Instant::now(), true);
         loop {
             next = match next {
                 Step::Run { job, since, until } => {
                     let ended = self.run_job(&*job, since, until);
                     // The permit is free, or this worker spins, before anyone sees the result, so
                     // that a client that sends another request at once gets the same connection.
-                    let next = self.next(ended);
+                    let next = self.next(ended, self.goes_on());
                     // This worker has the next job already, which must not be lost by a failure
                     // here. The job's span is closed with the job.
                     drop(PanicMessage::catch(move || {
@@ -131,11 +131,11 @@ impl<D: Database> Work for Worker<D> {
                             .as_ref()
                             .map(|idle| self.shared.warmth(idle));
                     }
-                    self.next(Instant::now())
+                    self.next(Instant::now(), true)
                 }
                 Step::Expire(connection) => {
                     drop_quietly(connection);
-                    self.next(Instant::now())
+                    self.next(Instant::now(), self.goes_on())
                 }
                 Step::Retire => {
                     self.discard(DropReason::Closed);
@@ -151,12 +151,26 @@ impl<D: Database> Work for Worker<D> {
 }
 
 impl<D: Database> Worker<D> {
-    /// Takes the next job, or returns everything, connection first, then the permit, in one step.
-    fn next(&mut self, now: Instant) -> Step<D> {
+    /// Whether its thread may run another job. A panic counts as yes.
+    fn goes_on(&self) -> bool {
+        PanicMessage::catch(|| self.shared.threads.goes_on()).unwrap_or_else(|panic| {
+            log_panic(&panic, "the threads of a pool");
+            true
+        })
+    }
+
+    /// Takes the next job, if it `may`, or returns everything, connection first, then the permit,
+    /// in one step.
+    fn next(&mut self, now: Instant, may: bool) -> Step<D> {
         let mut may_spin = self.shared.spins;
         loop {
             let mut pool = self.shared.lock();
-            match pool.next(&mut self.permit, &mut may_spin, now) {
+            let turn = if may {
+                pool.next(&mut self.permit, &mut may_spin, now)
+            } else {
+                pool.stop(&mut self.permit, now)
+            };
+            match turn {
                 Turn::Run { job, since, until } => {
                     self.warmth = None;
                     carry_out(&self.shared, pool.unlock());

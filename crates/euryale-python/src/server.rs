@@ -23,6 +23,7 @@ use crate::listeners::Listeners;
 use crate::log;
 use crate::main_thread::MainThread;
 use crate::operators::{Loaded, Operators};
+use crate::turns::{Gil, Turns};
 use crate::workers::{PythonThreads, Senders, Threads};
 
 /// The time that the runtime's threads have to finish at the end.
@@ -110,7 +111,8 @@ impl Server {
         operators.start(&ledger, &shutdown, &loaded, &readiness);
         drop(entered);
         let (main, fd) = MainThread::new()?;
-        let (senders, threads) = Threads::new(&main);
+        let gil = settings.gil_turns.then(Gil::learn).flatten();
+        let (senders, threads) = Threads::new(&main, Turns::new(gil));
         let (stop_log, log_stopped) = crossbeam_channel::bounded(0);
         Ok(Self {
             address: Address::new(&settings, &named),
@@ -270,9 +272,13 @@ impl Server {
         self.end.join();
         // A server that was never started closes its sockets here.
         drop(take(&self.unstarted));
-        if let Some(runtime) = take(&self.runtime) {
-            py.detach(|| runtime.shutdown_timeout(LAST_GRACE));
-        }
+        let runtime = take(&self.runtime);
+        py.detach(|| {
+            self.threads.end();
+            if let Some(runtime) = runtime {
+                runtime.shutdown_timeout(LAST_GRACE);
+            }
+        });
         self.end.status()
     }
 

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender};
 use euryale::connection::{PoolWorker, StartWorker};
 
 use crate::main_thread::{MainThread, START_THREAD};
+use crate::turns::Turns;
 
 thread_local! {
     static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
@@ -25,6 +26,7 @@ enum Order {
 pub(crate) struct Senders {
     orders: Sender<Order>,
     main: MainThread,
+    turns: Arc<Turns>,
     /// The wanted number of threads.
     wanted: AtomicUsize,
 }
@@ -33,6 +35,7 @@ pub(crate) struct Senders {
 #[derive(Clone)]
 pub(crate) struct Threads {
     orders: Arc<Mutex<Option<Receiver<Order>>>>,
+    turns: Arc<Turns>,
     at_work: AtWork,
 }
 
@@ -41,15 +44,18 @@ pub(crate) struct Threads {
 pub(crate) struct AtWork(Arc<Mutex<BTreeMap<usize, (String, Instant)>>>);
 
 impl Threads {
-    pub(crate) fn new(main: &MainThread) -> (Senders, Self) {
+    pub(crate) fn new(main: &MainThread, turns: Turns) -> (Senders, Self) {
         let (sender, receiver) = crossbeam_channel::unbounded();
+        let turns = Arc::new(turns);
         let senders = Senders {
             orders: sender,
             main: main.clone(),
+            turns: Arc::clone(&turns),
             wanted: AtomicUsize::new(0),
         };
         let threads = Self {
             orders: Arc::new(Mutex::new(Some(receiver))),
+            turns,
             at_work: AtWork::default(),
         };
         (senders, threads)
@@ -60,9 +66,12 @@ impl Threads {
         let Some(orders) = self.receiver() else {
             return;
         };
+        let watch = self.turns.watch();
         NUMBER.set(Some(number));
         while let Ok(Order::Work(worker)) = orders.recv() {
+            self.turns.wait(number, watch.as_ref());
             worker.run();
+            self.turns.leave(number);
         }
         NUMBER.set(None);
     }
@@ -76,6 +85,11 @@ impl Threads {
     /// ones. The pool refuses their jobs.
     pub(crate) fn refuse(&self) {
         *self.orders.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The threads are joined. The caller must not hold the GIL.
+    pub(crate) fn end(&self) {
+        self.turns.end();
     }
 
     pub(crate) fn at_work(&self) -> &AtWork {
@@ -116,6 +130,12 @@ impl StartWorker for PythonThreads {
         for _ in workers..had {
             let _ = self.0.orders.send(Order::Leave);
         }
+    }
+
+    fn goes_on(&self) -> bool {
+        NUMBER
+            .get()
+            .is_none_or(|number| self.0.turns.goes_on(number))
     }
 }
 

@@ -36,6 +36,9 @@ pub struct Settings {
     pub agent: Option<Listen>,
     /// The number of worker threads, 1 to 4096. Default: 4.
     pub threads: usize,
+    /// Whether workers take turns in running Python code, and so do not contend for the GIL.
+    /// Default: yes.
+    pub gil_turns: bool,
     /// The number of requests that may wait for a worker, from 1. Default: 1024.
     pub max_queue: usize,
     /// How long a request may wait for a worker. Default: 60 s.
@@ -92,6 +95,7 @@ impl Default for Settings {
             admin: None,
             agent: None,
             threads: 4,
+            gil_turns: true,
             max_queue: 1024,
             max_wait: Duration::from_secs(60),
             drain: Duration::from_secs(30),
@@ -169,6 +173,7 @@ impl Settings {
             Meaning::Admin => self.admin = Some(value.parse()?),
             Meaning::Agent => self.agent = Some(value.parse()?),
             Meaning::Threads => self.threads = parse::number(value, 1, 4096)?,
+            Meaning::GilTurns => self.gil_turns = parse::switch(value)?,
             Meaning::MaxQueue => self.max_queue = parse::number(value, 1, 1 << 20)?,
             Meaning::MaxWait => self.max_wait = parse::duration(value)?,
             Meaning::Drain => self.drain = parse::duration(value)?,

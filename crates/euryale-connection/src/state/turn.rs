@@ -110,7 +110,24 @@ impl<D: Database> Locked<'_, D> {
             }
             Next::Idle => {}
         }
-        if state.queue.is_closed() || state.queue.permits() > state.queue.cap() {
+        self.without_job()
+    }
+
+    /// The worker takes no other job after its last one.
+    pub(crate) fn stop(&mut self, permit: &mut Permit, now: Instant) -> Turn<D> {
+        let state = &mut *self.state;
+        if let Stage::Running(lane) = std::mem::replace(&mut permit.stage, Stage::Idle) {
+            if let Some(ended) = state.seats.clear(&permit.seat) {
+                ended.ended(now);
+            }
+            state.queue.finish(Some(lane));
+        }
+        self.without_job()
+    }
+
+    fn without_job(&self) -> Turn<D> {
+        let queue = &self.state.queue;
+        if queue.is_closed() || queue.permits() > queue.cap() {
             return Turn::Retire;
         }
         Turn::Leave

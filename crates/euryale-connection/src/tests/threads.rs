@@ -1,7 +1,7 @@
 //! Workers on threads of the program's own.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
@@ -355,4 +355,96 @@ fn only_workers_on_blocking_threads_are_declared() {
     let declared = builder().threads(BlockingThreads::new(16, &ledger)).build();
     declared.resize(16);
     assert_eq!(ledger.threads.all(), [("publishers", 16)]);
+}
+
+/// Long-lived threads that may not take a second job while the gate is closed.
+struct OneJob {
+    threads: Hangup,
+    may_go_on: Arc<AtomicBool>,
+}
+
+impl StartWorker for OneJob {
+    fn start(&self, worker: PoolWorker) {
+        self.threads.start(worker);
+    }
+
+    fn resize(&self, workers: usize) {
+        self.threads.resize(workers);
+    }
+
+    fn goes_on(&self) -> bool {
+        self.may_go_on.load(SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_may_not_go_on_leaves_its_jobs_to_another_start() {
+    let threads = LongLived::new();
+    let may_go_on = Arc::new(AtomicBool::new(false));
+    let pool = Pool::builder(CountingDatabase::new())
+        .connections(1)
+        .threads(OneJob {
+            threads: Hangup(threads.clone()),
+            may_go_on: Arc::clone(&may_go_on),
+        })
+        .build();
+    for _ in 0..2 {
+        let gate = Gate::new();
+        let first = tokio::spawn(pool.run({
+            let gate = gate.clone();
+            move |_| gate.wait()
+        }));
+        eventually("it runs", || gate.waiting() == 1).await;
+        let rest: Vec<_> = (0..20).map(|_| tokio::spawn(pool.run(|_| ()))).collect();
+        eventually("they wait", || pool.status().queued == 20).await;
+        gate.open();
+        first.await.unwrap().unwrap();
+        for one in rest {
+            one.await.unwrap().unwrap();
+        }
+        may_go_on.store(true, SeqCst);
+    }
+    no_worker(&pool).await;
+    let report = pool.status();
+    assert_eq!(
+        (report.queued, report.idle),
+        (0, 1),
+        "its connection was kept"
+    );
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_may_not_go_on_ends_with_a_closed_or_a_smaller_pool() {
+    let threads = LongLived::new();
+    let pool = Pool::builder(CountingDatabase::new())
+        .connections(3)
+        .threads(OneJob {
+            threads: Hangup(threads.clone()),
+            may_go_on: Arc::default(),
+        })
+        .build();
+    let gate = Gate::new();
+    let running: Vec<_> = (0..3)
+        .map(|_| {
+            let gate = gate.clone();
+            tokio::spawn(pool.run(move |_| gate.wait()))
+        })
+        .collect();
+    eventually("they run", || gate.waiting() == 3).await;
+    let waits = tokio::spawn(pool.run(|_| ()));
+    eventually("it waits", || pool.status().queued == 1).await;
+    pool.resize(1);
+    let closed = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.close(Duration::from_secs(60)).await }
+    });
+    gate.open();
+    for one in running {
+        one.await.unwrap().unwrap();
+    }
+    waits.await.unwrap().unwrap();
+    closed.await.unwrap().unwrap();
+    assert_eq!((pool.status().running, pool.status().idle), (0, 0));
+    assert_quiet(pool.ledger()).await;
 }

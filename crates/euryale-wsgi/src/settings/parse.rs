@@ -90,13 +90,18 @@ pub(crate) fn scheme(text: &str) -> Result<String, String> {
     }
 }
 
-/// A switch whose only allowed value is `needed`. The accepted words are waitress's.
+/// A switch. The words for "on" are waitress's, which takes all other words for "off".
+pub(crate) fn switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "t" | "true" | "y" | "yes" | "on" | "1" => Ok(true),
+        "f" | "false" | "n" | "no" | "off" | "0" => Ok(false),
+        _ => Err("write on or off".to_owned()),
+    }
+}
+
+/// A switch whose only allowed value is `needed`.
 pub(crate) fn always(text: &str, needed: bool) -> Result<(), String> {
-    let is_on = matches!(
-        text.to_ascii_lowercase().as_str(),
-        "t" | "true" | "y" | "yes" | "on" | "1"
-    );
-    if is_on == needed {
+    if switch(text).unwrap_or(false) == needed {
         return Ok(());
     }
     let only = if needed { "on" } else { "off" };

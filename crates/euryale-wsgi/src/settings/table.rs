@@ -39,6 +39,7 @@ pub(crate) enum Meaning {
     Admin,
     Agent,
     Threads,
+    GilTurns,
     MaxQueue,
     MaxWait,
     Drain,
@@ -148,6 +149,13 @@ pub(crate) const KEYS: &[Setting] = &[
         Some("connections"),
         Meaning::Threads,
         "worker threads, and so requests in the application at a time: 1 to 4096",
+    ),
+    setting(
+        "gil_turns",
+        None,
+        Meaning::GilTurns,
+        "on: a worker takes no request while another one runs Python code, and is let in when that \
+            one waits for something; off: workers contend for the GIL",
     ),
     setting(
         "max_queue",

@@ -56,6 +56,7 @@ fn a_wrong_value_is_named_with_its_key() {
         ("max_request_body_size", "-1"),
         ("url_scheme", "gopher"),
         ("unix_socket_perms", "999"),
+        ("gil_turns", "maybe"),
         ("expose_tracebacks", "on"),
         ("clear_untrusted_proxy_headers", "off"),
     ] {
