@@ -3,6 +3,7 @@
 //! An expression is compiled when the rules are loaded. The cost of one page is bounded by a
 //! [`Budget`].
 
+mod compare;
 mod css;
 mod depends;
 mod eval;

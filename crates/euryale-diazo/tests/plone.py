@@ -1,8 +1,12 @@
-"""What Diazo makes of pages with Plone's structure, in the default theme of Plone 6: a list as JSON.
+"""What Diazo makes of pages in the default theme of Plone 6: a list as JSON.
 
-The theme is fetched from PyPI, and kept in the cache. The pages are made here.
+    plone.py               pages with Plone's structure, which are made here
+    plone.py PAGES.json    pages that a Plone has made: name, content, and the parameters that it gives
+
+The theme is the installed one, or it is fetched from PyPI, and kept in the cache.
 """
 
+import importlib.util
 import io
 import json
 import os
@@ -20,6 +24,11 @@ KNOWN = {"ajax_load": "", "portal_url": "http://localhost/Plone"}
 
 
 def theme():
+    if importlib.util.find_spec("plonetheme"):
+        for installed in importlib.util.find_spec("plonetheme").submodule_search_locations:
+            folder = pathlib.Path(installed) / "barceloneta/theme"
+            if folder.exists():
+                return folder
     folder = CACHE / "plonetheme/barceloneta/theme"
     if not folder.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
@@ -98,22 +107,27 @@ PAGES = {
 }
 
 
-def main():
-    folder = theme()
-    parser = etree.HTMLParser(encoding="utf-8")
-    compiled = etree.XSLT(diazo.compiler.compile_theme(rules=str(folder / "rules.xml"), parser=parser, xsl_params=KNOWN,
-                                                       absolute_prefix="/++theme++barceloneta"))
-    cases = []
+def own_pages():
     for name, content in PAGES.items():
         given = {"path": "/" + name.replace(" ", "-")}
         if name == "ajax_load":
             given["ajax_load"] = "1"
-        tree = etree.parse(io.BytesIO(content.encode()), parser=etree.HTMLParser(encoding="utf-8"))
-        result = compiled(tree, **{key: quote_param(value) for key, value in given.items()})
+        yield {"name": name, "content": content, "given": given}
+
+
+def main(pages):
+    folder = theme()
+    parser = etree.HTMLParser(encoding="utf-8")
+    parameters = dict.fromkeys(("url", "base", "path", "scheme", "host"), "") | KNOWN
+    compiled = etree.XSLT(diazo.compiler.compile_theme(rules=str(folder / "rules.xml"), parser=parser, xsl_params=parameters,
+                                                       absolute_prefix="/++theme++barceloneta"))
+    cases = []
+    for page in pages:
+        tree = etree.parse(io.BytesIO(page["content"].encode()), parser=etree.HTMLParser(encoding="utf-8"))
+        result = compiled(tree, **{key: quote_param(value) for key, value in page["given"].items()})
         html = etree.tostring(result, method="html", encoding="unicode")
-        cases.append({"name": name, "folder": str(folder), "prefix": "/++theme++barceloneta", "known": KNOWN,
-                      "given": given, "content": content, "html": html})
+        cases.append({**page, "folder": str(folder), "prefix": "/++theme++barceloneta", "known": KNOWN, "html": html})
     json.dump(cases, sys.stdout)
 
 
-main()
+main(json.loads(pathlib.Path(sys.argv[1]).read_text()) if len(sys.argv) > 1 else own_pages())

@@ -109,7 +109,9 @@ class Random(random.Random):
         if kind == 4:
             return f'<after css:theme-children="{theme}" css:content="{self.choice(CSS)}"{condition}/>'
         if kind == 5:
-            return f'<drop css:content="{self.choice(CSS)}"{condition}/>'
+            # With a group Diazo's condition is about the last: `//b | //i[//p]`.
+            one = self.choice([css for css in CSS if not condition or "," not in css])
+            return f'<drop css:content="{one}"{condition}/>'
         if kind == 6:
             name = self.choice(["before", "after", "replace"])
             return f'<{name} css:content="{self.choice(CSS)}">{self.element(2, True)}</{name}>'

@@ -1,6 +1,7 @@
 """An unmodified Plone site under runwsgi, with the server in its ini file and nothing else."""
 
 import http.cookiejar
+import json
 import os
 import random
 import re
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import APPS, Served, until
+from conftest import APPS, Answer, Served, until
 
 pytestmark = pytest.mark.plone
 
@@ -53,9 +54,18 @@ def instance(tmp_path_factory) -> Path:
     text = text.replace("port = 8080", "port = 0\nthreads = 2\nadmin = 127.0.0.1:ADMIN")
     ini.write_text(re.sub(r"    translogger\n", "", text))
     conf = folder / "etc" / "zope.conf"
-    make = [program("zconsole"), "run", conf, APPS / "make_site.py"]
-    subprocess.run(make, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run_in_zope(conf, "make_site.py")
     return folder
+
+
+def run_in_zope(conf: Path, script: str) -> None:
+    done = subprocess.run(
+        [program("zconsole"), "run", conf, APPS / script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, f"{script}:\n{done.stdout[-4000:]}"
 
 
 @pytest.fixture
@@ -111,6 +121,72 @@ def test_blobs_leave_by_sendfile_whole_and_in_ranges(plone):
     assert (part.status, part.body) == (206, data[1_000_000:5_000_001])
     assert part.headers["Content-Range"] == f"bytes 1000000-5000000/{len(data)}"
     until(lambda: plone.metric(sent) == len(data) + 4_000_001, "the part was counted, too")
+
+
+def test_pages_for_the_comparison_of_themes(instance, runwsgi, request):
+    """Each kind of page, as Plone makes it before its theme, in the file THEME_PAGES.
+
+    ``cargo xtask python plone`` has it themed by Diazo and by our engine afterwards. Plone themes
+    no pages for the host 127.0.0.1, unless it is configured to.
+    """
+    run_in_zope(instance / "etc" / "zope.conf", "theme_pages.py")
+    plone = request.getfixturevalue("plone")
+    base = f"http://127.0.0.1:{plone.port}"
+    cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+    browser = urllib.request.build_opener(cookies)
+    form = {"__ac_name": "admin", "__ac_password": "admin", "buttons.login": "Log in"}
+    anonymous = {
+        "front page": "/Plone",
+        "document": "/Plone/document",
+        "folder": "/Plone/folder",
+        "search": "/Plone/@@search?SearchableText=part",
+        "login": "/Plone/login",
+        "news item": "/Plone/folder/news",
+        **{f"{count} footer portlets": f"/Plone/footers-{count}" for count in range(6)},
+        "error page": "/Plone/nothing-here",
+        "ajax_load": "/Plone/folder?ajax_load=1",
+    }
+    # Others get an error as JSON.
+    accept = {"Accept": "text/html"}
+    pages = [
+        theme_page(name, base + path, plone.ask(path, headers=accept))
+        for name, path in anonymous.items()
+    ]
+    browser.open(f"{base}/Plone/login", urllib.parse.urlencode(form).encode()).read()
+    for name, path in {
+        "control panel": "/Plone/@@overview-controlpanel",
+        "control panel of a schema": "/Plone/@@site-controlpanel",
+        "edit form": "/Plone/document/edit",
+        "folder contents": "/Plone/folder/folder_contents",
+        "document of an editor": "/Plone/document",
+    }.items():
+        with browser.open(base + path) as response:
+            answer = Answer(response.status, response.reason, response.headers, response.read())
+            pages.append(theme_page(name, base + path, answer))
+    statuses = {page["name"]: page["status"] for page in pages}
+    missing = statuses.pop("error page")
+    assert missing == 404 and set(statuses.values()) == {200}, statuses
+    if "THEME_PAGES" in os.environ:
+        Path(os.environ["THEME_PAGES"]).write_text(json.dumps(pages))
+    assert plone.stop() == 0
+
+
+def theme_page(name: str, url: str, answer: Answer) -> dict:
+    """A page, and the parameters that Plone gives to rules (``prepareThemeParameters``)."""
+    assert answer.text.count("</body>") == 1, f"{name}: {answer.text[:200]}"
+    parts = urllib.parse.urlsplit(url)
+    base = f"{parts.scheme}://{parts.netloc}"
+    given = {
+        "url": base + parts.path,
+        "base": base,
+        "path": parts.path,
+        "scheme": parts.scheme,
+        "host": parts.netloc,
+        "portal_url": f"{base}/Plone",
+    }
+    if "ajax_load" in parts.query:
+        given["ajax_load"] = "1"
+    return {"name": name, "status": answer.status, "content": answer.text, "given": given}
 
 
 def test_a_page_beside_slow_clients(plone):

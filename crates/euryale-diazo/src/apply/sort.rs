@@ -1,14 +1,16 @@
 //! The order of nodes: `xsl:sort`.
 
+use std::borrow::Cow;
+
 use super::{Here, Page};
 use crate::error::PageError;
 use crate::rules::Sort;
 use crate::xpath::{Item, number_of};
 
 /// A key that nodes are sorted by.
-enum Key {
+enum Key<'a> {
     Number(f64),
-    Text(String),
+    Text(Cow<'a, str>),
 }
 
 impl<'a> Page<'a> {
@@ -29,7 +31,8 @@ impl<'a> Page<'a> {
             orders.push((is_number, descends));
         }
         let size = items.len();
-        let mut keyed: Vec<(Vec<Key>, Item)> = Vec::with_capacity(size);
+        let mut bytes = 0;
+        let mut keyed: Vec<(Vec<Key<'a>>, Item)> = Vec::with_capacity(size);
         for (index, item) in items.into_iter().enumerate() {
             let at = Here {
                 item,
@@ -41,16 +44,18 @@ impl<'a> Page<'a> {
                 self.budget.spend(1)?;
                 let scope = self.scope(at);
                 let text = scope.value(&sort.select)?.into_text(scope)?;
+                bytes += text.len();
                 keys.push(if *is_number {
                     Key::Number(number_of(&text))
                 } else {
-                    Key::Text(text.into_owned())
+                    Key::Text(text)
                 });
             }
             keyed.push((keys, item));
         }
         // Comparisons also count as work.
-        self.budget.spend(size * (size.ilog2() as usize + 1))?;
+        let rounds = size.ilog2() as usize + 1;
+        self.budget.spend((size + bytes / 64) * rounds)?;
         keyed.sort_by(|a, b| {
             let mut pairs = a.0.iter().zip(&b.0).zip(&orders);
             let unequal = pairs.find_map(|((a, b), (_, descends))| {
@@ -64,7 +69,7 @@ impl<'a> Page<'a> {
     }
 }
 
-impl Key {
+impl Key<'_> {
     /// Compares by code points or by numbers. Values that are not numbers come first.
     fn compare(&self, other: &Self) -> std::cmp::Ordering {
         match (self, other) {

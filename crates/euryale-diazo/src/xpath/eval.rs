@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use super::item::Item;
 use super::steps::{filter, follow};
-use super::value::Value;
+use super::value::{Value, number_of};
 use super::{Comparison, Expr, Operator, Path, Variable, World};
 use crate::dom::{Dom, ROOT};
 use crate::error::PageError;
@@ -200,110 +200,23 @@ impl<'a> Scope<'a> {
         };
         let nodes = (dom.node(item.node).after - item.node) as usize;
         self.budget.spend(nodes + bytes / 16)?;
-        Ok(item.text(dom))
+        let text = item.text(dom);
+        if let Cow::Owned(text) = &text {
+            // It was put together, or it has references.
+            self.budget.spend(text.len() / 2)?;
+        }
+        Ok(text)
+    }
+
+    /// The number that a text says.
+    pub(super) fn number(self, text: &str) -> Result<f64, PageError> {
+        self.budget.spend(text.len() / 2)?;
+        Ok(number_of(text))
     }
 
     /// Charges the budget for work on a text.
     pub(super) fn read(self, text: Cow<'a, str>) -> Result<Cow<'a, str>, PageError> {
         self.budget.spend(text.len() / 16)?;
         Ok(text)
-    }
-
-    /// A comparison with a set of nodes holds if it holds for one of them (XPath 1.0 §3.4).
-    fn compare(
-        self,
-        comparison: Comparison,
-        a: Value<'a>,
-        b: Value<'a>,
-    ) -> Result<bool, PageError> {
-        match (a, b) {
-            (Value::Fragment(_), other @ Value::Truth(_)) => {
-                self.compare_atoms(comparison, Value::Truth(true), other)
-            }
-            (other @ Value::Truth(_), Value::Fragment(_)) => {
-                self.compare_atoms(comparison, other, Value::Truth(true))
-            }
-            (a @ Value::Fragment(_), b) => {
-                let text = Value::Text(a.into_text(self)?);
-                self.compare(comparison, text, b)
-            }
-            (a, b @ Value::Fragment(_)) => {
-                let text = Value::Text(b.into_text(self)?);
-                self.compare(comparison, a, text)
-            }
-            (Value::Nodes(nodes), other @ Value::Truth(_)) => {
-                self.compare_atoms(comparison, Value::Truth(!nodes.is_empty()), other)
-            }
-            (other @ Value::Truth(_), Value::Nodes(nodes)) => {
-                self.compare_atoms(comparison, other, Value::Truth(!nodes.is_empty()))
-            }
-            (Value::Nodes(left), Value::Nodes(right)) => {
-                self.budget.spend(left.len().saturating_mul(right.len()))?;
-                let right = right.into_iter().map(|item| self.text(item));
-                let right = right.collect::<Result<Vec<_>, PageError>>()?;
-                for item in left {
-                    let text = self.text(item)?;
-                    for other in &right {
-                        if self.compare_atoms(
-                            comparison,
-                            Value::Text(text.clone()),
-                            Value::Text(other.clone()),
-                        )? {
-                            return Ok(true);
-                        }
-                    }
-                }
-                Ok(false)
-            }
-            (Value::Nodes(nodes), other) => {
-                for item in nodes {
-                    if self.compare_atoms(
-                        comparison,
-                        Value::Text(self.text(item)?),
-                        other.clone(),
-                    )? {
-                        return Ok(true);
-                    }
-                }
-                Ok(false)
-            }
-            (other, Value::Nodes(nodes)) => {
-                for item in nodes {
-                    if self.compare_atoms(
-                        comparison,
-                        other.clone(),
-                        Value::Text(self.text(item)?),
-                    )? {
-                        return Ok(true);
-                    }
-                }
-                Ok(false)
-            }
-            (a, b) => self.compare_atoms(comparison, a, b),
-        }
-    }
-
-    fn compare_atoms(
-        self,
-        comparison: Comparison,
-        a: Value<'a>,
-        b: Value<'a>,
-    ) -> Result<bool, PageError> {
-        if let Comparison::Equal | Comparison::Unequal = comparison {
-            let equal = match (&a, &b) {
-                (Value::Truth(_), _) | (_, Value::Truth(_)) => a.is_true() == b.is_true(),
-                (Value::Text(a), Value::Text(b)) => a == b,
-                _ => a.into_number(self)? == b.into_number(self)?,
-            };
-            return Ok(equal == (comparison == Comparison::Equal));
-        }
-        let a = a.into_number(self)?;
-        let b = b.into_number(self)?;
-        Ok(match comparison {
-            Comparison::Less => a < b,
-            Comparison::AtMost => a <= b,
-            Comparison::Greater => a > b,
-            _ => a >= b,
-        })
     }
 }

@@ -51,7 +51,7 @@ impl<'a> Value<'a> {
         Ok(match self {
             Self::Number(number) => number,
             Self::Truth(truth) => f64::from(u8::from(truth)),
-            other => number_of(&other.into_text(scope)?),
+            other => scope.number(&other.into_text(scope)?)?,
         })
     }
 }

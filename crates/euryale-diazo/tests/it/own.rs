@@ -54,6 +54,10 @@ fn themed(case: &Value) -> Result<String, String> {
 /// The output of the script, as a list.
 fn ask(script: &str, arguments: &[String]) -> Vec<Value> {
     let python = python().expect("a Python with diazo: `cargo run -p euryale-bench -- setup`");
+    ask_of(&python, script, arguments)
+}
+
+fn ask_of(python: &Path, script: &str, arguments: &[String]) -> Vec<Value> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests")
         .join(script);
@@ -113,6 +117,29 @@ fn pages_of_diazos_own_cases_are_the_same() {
 fn pages_in_the_default_theme_of_plone_are_the_same() {
     let cases = ask("plone.py", &[]);
     assert!(cases.len() >= 10, "{} cases", cases.len());
+    compare(&cases);
+}
+
+/// `cargo xtask python plone` starts the Plone, asks it for the pages, and runs this.
+#[test]
+#[ignore = "needs the pages of a running Plone; `cargo xtask python plone` fetches them"]
+fn pages_of_a_running_plone_are_the_same() {
+    let set = |name: &str| {
+        std::env::var(name).unwrap_or_else(|_| panic!("{name}: run `cargo xtask python plone`"))
+    };
+    let python = set("EURYALE_PLONE_PYTHON");
+    let cases = ask_of(
+        Path::new(&python),
+        "plone.py",
+        &[set("EURYALE_PLONE_PAGES")],
+    );
+    assert!(cases.len() >= 10, "{} cases", cases.len());
+    let is_themed = |case: &&Value| {
+        let html = case["html"].as_str().unwrap_or_default();
+        html.contains("id=\"mainnavigation-wrapper\"")
+    };
+    let themed = cases.iter().filter(is_themed).count();
+    assert!(themed >= 10, "{themed} of {} are themed", cases.len());
     compare(&cases);
 }
 
