@@ -1,5 +1,5 @@
-//! Applies the same theme and rules to the same page with Euryale and with Diazo, in one thread
-//! each and without sockets.
+//! Applies the same themes to the same page with Euryale and with Diazo, in one thread each and
+//! without sockets.
 
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
@@ -23,8 +23,26 @@ mod normal;
 
 const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../euryale-diazo/benches/page");
 const SCRIPT: &str = include_str!("../peers/theme.py");
-/// The required ratio of our pages per second to Diazo's.
-const GOAL: f64 = 10.0;
+
+/// Rules, and the required ratio of our pages per second to Diazo's.
+struct Theming {
+    rules: &'static str,
+    about: &'static str,
+    goal: f64,
+}
+
+const THEMES: [Theming; 2] = [
+    Theming {
+        rules: "rules.xml",
+        about: "nine rules",
+        goal: 10.0,
+    },
+    Theming {
+        rules: "instructions.xml",
+        about: "rules with instructions: variables, templates, loops, sorting, choices",
+        goal: 20.0,
+    },
+];
 
 /// One run.
 struct Row {
@@ -43,33 +61,53 @@ impl Row {
     }
 }
 
-/// Measures in rounds, and prints a table in Markdown. It is an error if the two pages differ.
+/// Measures in rounds, and prints a table in Markdown for each theme. It is an error if the two
+/// pages differ.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let folder = Path::new(PAGES);
     let page = std::fs::read_to_string(folder.join("content.html")).context("the page")?;
-    let theme = Theme::load(folder.join("rules.xml"))?;
+    println!(
+        "# theme\n\nA page of {} bytes, in one thread, without sockets.\n",
+        page.len()
+    );
+    let python = peers::diazo();
+    if let Err(missing) = &python {
+        println!("Without diazo: {missing}\n");
+    }
+    for theming in &THEMES {
+        compare(options, folder, &page, theming, python.as_ref().ok())?;
+    }
+    Ok(())
+}
+
+fn compare(
+    options: &Options,
+    folder: &Path,
+    page: &str,
+    theming: &Theming,
+    python: Option<&PathBuf>,
+) -> Result<()> {
+    let rules = folder.join(theming.rules);
+    let theme = Theme::load(&rules)?;
     let context = Context::new("/news/today");
     let ours = || {
         theme
-            .apply(black_box(&page), &context)
+            .apply(black_box(page), &context)
             .map(std::borrow::Cow::into_owned)
     };
-    println!(
-        "# theme\n\nA page of {} bytes and nine rules, in one thread, without sockets.\n",
-        page.len()
-    );
+    println!("## {}\n", theming.about);
     let scripts = tempfile::tempdir()?;
-    let mut diazo = match peers::diazo() {
-        Ok(python) => Some(Diazo::start(&python, scripts.path(), folder)?),
-        Err(missing) => {
-            println!("Without diazo: {missing}\n");
-            None
-        }
-    };
+    let content = folder.join("content.html");
+    let mut diazo = python
+        .map(|python| Diazo::start(python, scripts.path(), &rules, &content))
+        .transpose()?;
     if let Some(diazo) = &diazo
         && normal(&ours()?) != normal(&diazo.page)
     {
-        bail!("the two themed pages are not the same tree");
+        bail!(
+            "{}: the two themed pages are not the same tree",
+            theming.rules
+        );
     }
     let mut mine = Vec::new();
     let mut theirs = Vec::new();
@@ -95,13 +133,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     print_row("diazo, lxml", &theirs, "1");
     if let Some(ratio) = ratio {
         println!("\nPeer: {}.", peers::DIAZO.version());
-        let met = if ratio.median >= GOAL {
+        let goal = theming.goal;
+        let met = if ratio.median >= goal {
             "met"
         } else {
             "missed"
         };
         println!(
-            "\nThe two pages are the same tree. Bar: ≥ {GOAL} × diazo's pages per second: {met}."
+            "\nThe two pages are the same tree. Bar: ≥ {goal} × diazo's pages per second: {met}."
         );
     }
     println!();
@@ -144,13 +183,11 @@ struct Diazo {
 }
 
 impl Diazo {
-    fn start(python: &PathBuf, scripts: &Path, folder: &Path) -> Result<Self> {
+    fn start(python: &Path, scripts: &Path, rules: &Path, page: &Path) -> Result<Self> {
         let script = scripts.join("theme.py");
         std::fs::write(&script, SCRIPT)?;
         let mut command = Command::new(python);
-        command
-            .arg(script)
-            .args([folder.join("rules.xml"), folder.join("content.html")]);
+        command.arg(script).args([rules, page]);
         let mut running = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
         let ask = running.child().stdin.take().context("diazo's input")?;
         let answers = BufReader::new(running.child().stdout.take().context("diazo's output")?);

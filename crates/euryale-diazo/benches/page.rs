@@ -1,10 +1,11 @@
-//! A page of 64 KB with nine rules, and the cost of parsing it.
+//! A page of 64 KB with nine rules and with a theme of instructions, and the cost of parsing it.
 //!
 //! `cargo bench -p euryale-diazo`
 
 #![allow(missing_docs, reason = "a measurement, and not a library")]
 
 use std::hint::black_box;
+use std::path::Path;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dom_query::Document;
@@ -13,22 +14,24 @@ use euryale_diazo::{Context, Theme};
 const PAGE: &str = include_str!("page/content.html");
 
 fn page(c: &mut Criterion) {
-    let theme = Theme::load(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/benches/page/rules.xml"
-    ))
-    .expect("the theme");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/page");
     let context = Context::new("/news/today");
     let mut group = c.benchmark_group("page");
     group.throughput(Throughput::Bytes(PAGE.len() as u64));
-    group.bench_function("nine rules", |b| {
-        b.iter(|| {
-            theme
-                .apply(black_box(PAGE), &context)
-                .expect("a themed page")
-                .len()
+    for (name, rules) in [
+        ("nine rules", "rules.xml"),
+        ("instructions", "instructions.xml"),
+    ] {
+        let theme = Theme::load(folder.join(rules)).expect("the theme");
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                theme
+                    .apply(black_box(PAGE), &context)
+                    .expect("a themed page")
+                    .len()
+            });
         });
-    });
+    }
     // For comparison: a browser's parser, building only the tree.
     group.bench_function("html5ever's tree", |b| {
         b.iter(|| Document::from(black_box(PAGE)).root().id);

@@ -16,6 +16,7 @@ mod text;
 mod write;
 
 pub(crate) use self::name::{BODY, HEAD, HTML, Name, Traits, is_name};
+use self::parse::SelfClosing;
 pub(crate) use self::text::{decode, escape_text, written_text};
 pub(crate) use self::write::{write_attribute, write_comment};
 
@@ -94,18 +95,19 @@ pub(crate) struct Dom<'s> {
 
 impl<'s> Dom<'s> {
     /// Parses a page. Any page has a tree, with `html`, `head` and `body`, unless it is too large.
+    /// Plone's pages were written for libxml2, where `<div/>` has no children.
     pub(crate) fn parse(source: &'s str) -> Result<Self, Excess> {
-        parse::Parser::new(source, false).run()
+        parse::Parser::new(source, SelfClosing::NoText).run()
     }
 
-    /// Parses a theme. Themes for Diazo were read by libxml2, where `<div/>` has no children.
+    /// Parses a theme, where not even `<script/>` has children.
     pub(crate) fn parse_theme(source: &'s str) -> Result<Self, Excess> {
-        parse::Parser::new(source, true).run()
+        parse::Parser::new(source, SelfClosing::All).run()
     }
 
     /// Parses what rules wrote: its nodes are directly in the document, without `html` and `body`.
     pub(crate) fn parse_fragment(source: &'s str) -> Result<Self, Excess> {
-        parse::Parser::new(source, false).run_fragment()
+        parse::Parser::new(source, SelfClosing::None).run_fragment()
     }
 
     /// Bytes of a node in the source.

@@ -1,8 +1,8 @@
 //! The supported rules of Diazo, and the differences. This module has no code.
 //!
-//! Compared with Diazo 2.0.6 on lxml: each case in `tests/cases`, Diazo's own cases, pages with
-//! Plone's structure in the default theme of Plone 6, and random rules with instructions are themed
-//! by both, and the trees are the same.
+//! Compared with Diazo 2.0.6 on lxml: each case in `tests/cases`, Diazo's own cases, pages of a
+//! Plone 6 in its default theme, and random rules with instructions are themed by both, and the
+//! trees are the same.
 //!
 //! # Rules
 //!
@@ -20,6 +20,7 @@
 //! | `<include content>` in HTML | yes | yes |
 //! | `<rules>` in `<rules>`, with conditions | yes | yes |
 //! | `<xi:include href>` of rules, or of a part of a rule; `parse="text"`, fallback | yes | yes |
+//! | `<xi:include xpointer>` | an error | an error |
 //!
 //! Selectors are XPath, or CSS in attributes of the namespace
 //! `http://namespaces.plone.org/diazo/css`.
@@ -97,9 +98,10 @@
 //! that match a node its priority decides; with equal priority it comes after `drop`, `strip`,
 //! content around the node, and `replace` with `content-children`.
 //!
-//! Work is limited: 20 million steps for a page, where an instruction, a node that is looked at, an
-//! attribute that a search compares and 16 bytes of text are a step each, and 600 templates and
-//! copies in each other. A page cannot end a comment: `xsl:comment` puts a space between two
+//! Work is limited: 20 million steps for a page, and 600 templates and copies in each other. An
+//! instruction, a node that is looked at, an attribute that a search compares and 16 bytes of text
+//! are a step each. So are two bytes that a function reads one by one, such as `contains`, or that
+//! are put together from several texts; `translate` and `str:tokenize` cost two steps a byte. A page cannot end a comment: `xsl:comment` puts a space between two
 //! hyphens, and before a `>` or a hyphen at the start.
 //!
 //! # XPath and CSS
@@ -130,13 +132,16 @@
 //!   comment begins with a space, so that no cache executes it.
 //! * **In an inline theme**, rules find what is written in the HTML, and not what is inside an
 //!   instruction. Its addresses get no prefix, as in Diazo.
-//! * **`xpointer`** of `<xi:include>` is an error: whole files are included.
+//! * **`xpointer`** of `<xi:include>` is an error in each of its forms, and so is an `<xi:include>`
+//!   without `href`: whole files are included. A part is written into a file of its own.
 //! * **A `theme` selector whose quote is not closed** is a warning, and the rule matches nothing;
 //!   any other mistake in a selector is an error.
 //! * **Pages are read as HTML**, not by libxml2, which knows HTML 4. Well-formed pages have the
-//!   same tree. As in libxml2, no `tbody` is implied, and in a theme `<div/>` has no children.
-//!   Parts without rules are passed on byte for byte. Crossed tags are left for browsers to repair,
-//!   and closed where they are taken out. A reference without its semicolon (`&gt`) is text.
+//!   same tree. As in libxml2, no `tbody` is implied, and `<div/>` has no children: it is written
+//!   as `<div></div>`, because a browser would read an open element. In a page, but not in a
+//!   theme, elements whose content is text are an exception, such as `<script/>`. Parts without
+//!   rules are passed on byte for byte. Crossed tags are left for browsers to repair, and closed
+//!   where they are taken out. A reference without its semicolon (`&gt`) is text.
 //! * **HTML is written,** with the doctype of the theme (`<!DOCTYPE html>` if it has none), and not
 //!   XHTML.
 //! * **Comments after `</body>`** stay in the body if more content follows.
@@ -144,6 +149,8 @@
 //!   both themes.
 //! * **`drop attributes` with a group of selectors** drops the attributes of all of them. Diazo's
 //!   expression for `b, i` is about all of `b`.
+//! * **A condition of a rule about the content with a group of selectors** is about all of them.
+//!   Diazo drops each `b` for `b, i`, and tests its condition for `i` only.
 //! * **`href` must be within this site.** Documents are requested before the page is themed, and
 //!   only if path and parameters allow that a rule needs them. A missing document contributes
 //!   nothing.

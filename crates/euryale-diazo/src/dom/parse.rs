@@ -28,12 +28,22 @@ pub(super) struct Open {
     last_child: Id,
 }
 
+/// The elements that have no children if they are written like `<div/>`, which browsers read as
+/// `<div>`. Elements of SVG and MathML, and void ones, have none anyhow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum SelfClosing {
+    None,
+    /// All but those whose content is text. Otherwise the text of a `<script/>` would become
+    /// elements.
+    NoText,
+    All,
+}
+
 pub(super) struct Parser<'s> {
     pub(super) dom: Dom<'s>,
     pub(super) open: Vec<Open>,
     pub(super) phase: Phase,
-    /// `<div/>` has no children, as in XHTML.
-    xhtml: bool,
+    self_closing: SelfClosing,
     /// A fragment, which has no `html` of its own.
     pub(super) is_fragment: bool,
     /// The first of the comments after the body, if only white space is between them.
@@ -44,7 +54,7 @@ pub(super) struct Parser<'s> {
 }
 
 impl<'s> Parser<'s> {
-    pub(super) fn new(source: &'s str, xhtml: bool) -> Self {
+    pub(super) fn new(source: &'s str, self_closing: SelfClosing) -> Self {
         let nodes = Vec::with_capacity(source.len() / 20 + 8);
         let attributes = Vec::with_capacity(source.len() / 40 + 8);
         let dom = Dom {
@@ -58,7 +68,7 @@ impl<'s> Parser<'s> {
             dom,
             open,
             phase: Phase::BeforeHtml,
-            xhtml,
+            self_closing,
             is_fragment: false,
             trailing: NONE,
             foreign: 0,
@@ -290,7 +300,12 @@ impl<'s> Parser<'s> {
             return Ok(tag.end);
         }
         let skeleton = matches!(name, HTML | HEAD | BODY);
-        if tag.closes_itself && self.xhtml && !skeleton {
+        let may_close_itself = match self.self_closing {
+            SelfClosing::None => false,
+            SelfClosing::NoText => !traits.has(Traits::RAW | Traits::RCDATA),
+            SelfClosing::All => true,
+        };
+        if tag.closes_itself && may_close_itself && !skeleton {
             // It needs an end tag wherever it is written.
             self.dom.nodes[id as usize].tidy = false;
             self.disturb();

@@ -218,6 +218,30 @@ fn html() -> impl Strategy<Value = String> {
     })
 }
 
+#[test]
+fn elements_that_close_themselves_are_written_with_an_end_tag() {
+    let cases = [
+        ("<div/><i/>x", "<div></div><i></i>x"),
+        ("<p id=a />x<br/>", "<p id=a></p>x<br/>"),
+        (
+            "<div/><script/>a<b></script>",
+            "<div></div><script/>a<b></script>",
+        ),
+        (
+            "<i/><textarea/>a</textarea>",
+            "<i></i><textarea/>a</textarea>",
+        ),
+        ("<svg><g/></svg><b/>", "<svg><g/></svg><b></b>"),
+    ];
+    for (page, expected) in cases {
+        let dom = Dom::parse(page).unwrap();
+        let mut out = String::new();
+        dom.write(&mut out, ROOT);
+        assert!(out.contains(expected), "{page}: {out}");
+        assert_eq!(ours(page), browsers(&out), "{page}");
+    }
+}
+
 proptest! {
     #[test]
     fn well_formed_pages_have_the_tree_of_a_browser(page in html()) {
@@ -250,6 +274,7 @@ proptest! {
             "<table>", "</table>", "<tr>", "<td>", "</td>", "<a>", "</a>", "<h1>", "</h1>", "x",
             "<br>", "<body>", "</body>", "</html>",
             "<option>", "<select>", "</select>", "<svg>", "<g/>", "</svg>", "<title>t</title>",
+            "<p/>", "<b/>", "<li/>",
         ]), 0..25)
     ) {
         let page = tags.concat();

@@ -138,9 +138,7 @@ impl<'a> Scope<'a> {
 
     /// The nodes that are numbers: no comparison of less and more holds for others.
     fn numbers(self, nodes: &[Item]) -> Result<impl Iterator<Item = f64>, PageError> {
-        let numbers = nodes
-            .iter()
-            .map(|item| self.number(&self.text(*item)?));
+        let numbers = nodes.iter().map(|item| self.number(&self.text(*item)?));
         let numbers = numbers.collect::<Result<Vec<f64>, PageError>>()?;
         Ok(numbers.into_iter().filter(|number| !number.is_nan()))
     }

@@ -133,7 +133,7 @@ impl Function {
             Self::Lang => Value::Truth(is_lang(scope, &text(0)?)?),
             Self::NodeSet => match scope.value(&arguments[0])? {
                 Value::Fragment(html) => {
-                    scope.budget.spend(html.len() / 8)?;
+                    scope.budget.spend(html.len())?;
                     Value::Nodes(vec![Item::new(scope.world.parse(&html)?, ROOT)])
                 }
                 nodes @ Value::Nodes(_) => nodes,
@@ -213,7 +213,8 @@ fn tokens(scope: Scope<'_>, whole: &str, by: &str) -> Result<String, PageError> 
     let ends: HashSet<char> = by.chars().collect();
     let mut html = String::new();
     let mut add = |token: &str| -> Result<(), PageError> {
-        scope.budget.spend(4)?;
+        // It is written, and parsed again.
+        scope.budget.spend(20)?;
         html.push_str("<token>");
         escape_text(&mut html, token, false);
         html.push_str("</token>");

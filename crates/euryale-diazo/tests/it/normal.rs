@@ -4,7 +4,8 @@ use dom_query::{Document, NodeData, NodeRef};
 
 /// The tree of a page as one line per node, as a browser's parser reads it. It leaves out invisible
 /// things, and those in which the two always differ: the doctype, insignificant white space, the
-/// order of attributes, `xmlns`, `xml:lang`, and the `Content-Type` that libxml2 adds to a head.
+/// order of attributes, the value of `checked` and its like, `xmlns`, `xml:lang`, and the
+/// `Content-Type` that libxml2 adds to a head.
 pub(crate) fn normal(html: &str) -> String {
     let document = Document::from(html);
     let mut out = String::new();
@@ -27,7 +28,12 @@ fn write(node: &NodeRef<'_>, depth: usize, out: &mut String) {
                 .iter()
                 .filter(|attribute| !matches!(&*attribute.name.local, "xmlns" | "xml:lang"))
                 .map(|attribute| {
-                    format!("{}={:?}", attribute.name.local, attribute.value.to_string())
+                    let name = &*attribute.name.local;
+                    match attribute.value.to_string() {
+                        // libxml2 writes `checked="checked"` as `checked`.
+                        value if value == name => format!("{name}=\"\""),
+                        value => format!("{name}={value:?}"),
+                    }
                 })
                 .collect();
             attributes.sort();
