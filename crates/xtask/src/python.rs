@@ -137,7 +137,13 @@ pub(crate) fn run(suite: Suite) -> Result<Outcome> {
     if let IndexAnswer::None(error) = &answer {
         tests.env(INDEX_ERROR, error);
     }
-    call(&mut tests)?;
+    if suite == Suite::Plone {
+        let pages = place.join("plone-pages.json");
+        call(tests.env("THEME_PAGES", &pages))?;
+        compare_themes(&python, &pages)?;
+    } else {
+        call(&mut tests)?;
+    }
     Ok(match answer {
         IndexAnswer::Some => Outcome::Passed,
         IndexAnswer::None(error) => {
@@ -146,6 +152,17 @@ pub(crate) fn run(suite: Suite) -> Result<Outcome> {
             Outcome::Partly(reason)
         }
     })
+}
+
+/// Compares the pages of Plone, themed by Diazo, which is installed with it, and by our engine.
+fn compare_themes(python: &Path, pages: &Path) -> Result<()> {
+    let mut comparison = Command::new(workspace::cargo());
+    comparison
+        .args(["test", "--locked", "-p", "euryale-diazo", "--test", "it"])
+        .args(["--", "--ignored", "pages_of_a_running_plone"])
+        .env("EURYALE_PLONE_PYTHON", python)
+        .env("EURYALE_PLONE_PAGES", pages);
+    call(&mut comparison)
 }
 
 /// Builds the wheel with the development profile, because the tests check correctness and not

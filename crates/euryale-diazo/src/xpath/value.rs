@@ -41,7 +41,7 @@ impl<'a> Value<'a> {
             Self::Text(text) => text,
             Self::Fragment(html) => {
                 // Tags are skipped byte by byte.
-                scope.budget.spend(html.len() / 2)?;
+                scope.budget.spend(html.len())?;
                 Cow::Owned(written_text(&html))
             }
         })
