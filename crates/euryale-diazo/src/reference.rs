@@ -98,11 +98,12 @@
 //! that match a node its priority decides; with equal priority it comes after `drop`, `strip`,
 //! content around the node, and `replace` with `content-children`.
 //!
-//! Work is limited: 20 million steps for a page, and 600 templates and copies in each other. An
-//! instruction, a node that is looked at, an attribute that a search compares and 16 bytes of text
-//! are a step each. So are two bytes that a function reads one by one, such as `contains`, or that
-//! are put together from several texts; `translate` and `str:tokenize` cost two steps a byte. A page cannot end a comment: `xsl:comment` puts a space between two
-//! hyphens, and before a `>` or a hyphen at the start.
+//! Work is limited: 20 million steps for a page, and 600 templates and copies in each other. A
+//! step is an instruction, a node that is looked at, an attribute that a search compares, or 16
+//! bytes of text. If a function reads each byte, as `contains` does, or joins several texts, two
+//! bytes are a step. `translate` and `str:tokenize` take two steps for each byte. A page cannot end
+//! a comment: `xsl:comment` puts a space between two hyphens, and before a `>` or a hyphen at the
+//! start.
 //!
 //! # XPath and CSS
 //!
