@@ -11,20 +11,24 @@
 
 pub(crate) mod abort;
 mod answer;
+mod boxed;
 mod chain;
 mod class;
 mod code;
 mod codes;
 mod line;
 mod panic;
+mod pending;
 mod seldom;
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-pub use self::abort::{Abort, OrAbort, OrStatus, Pending};
+pub use self::abort::{Abort, OrAbort, OrStatus};
+pub use self::boxed::BoxError;
 pub use self::class::Class;
 pub use self::code::{Code, Level};
 pub use self::codes::{
@@ -35,11 +39,8 @@ pub use self::codes::{
 pub use self::line::ErrorChain;
 pub use self::panic::{CatchPanic, PanicMessage};
 pub(crate) use self::panic::{drop_each_quietly, drop_quietly};
+pub use self::pending::Pending;
 pub use self::seldom::Seldom;
-use crate::request::Response;
-
-/// Any error, as the tower family boxes it.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
 /// Why a request has no response of its own. Opaque; ask [`code`](Error::code), and the source
 /// chain for the cause.
@@ -62,7 +63,8 @@ struct Inner {
 enum Carried {
     Nothing,
     Pending(Pending),
-    Response(Box<Response>),
+    /// A response. Its type is not named here: bodies run work that fails with errors.
+    Response(Box<dyn Any + Send>),
 }
 
 impl Error {
@@ -79,12 +81,6 @@ impl Error {
     /// A publisher's suspension, on its way to the layer that resolves it.
     pub fn suspended(pending: Pending) -> Self {
         Self::build(SUSPENDED, None, Carried::Pending(pending))
-    }
-
-    /// An abort with a response, in a place where only a value can be returned. `RespondLayer`
-    /// sends the response.
-    pub fn refused(response: Response) -> Self {
-        Self::build(REFUSED, None, Carried::Response(Box::new(response)))
     }
 
     fn build(code: Code, source: Option<BoxError>, carried: Carried) -> Self {
@@ -171,23 +167,6 @@ impl Error {
             .unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(carried, Carried::Nothing) {
             Carried::Pending(pending) => Some(pending),
-            other => {
-                *carried = other;
-                None
-            }
-        }
-    }
-
-    /// Takes the response that this error carries, if it was an abort with a response. Returns it
-    /// only once.
-    pub fn take_response(&mut self) -> Option<Response> {
-        let carried = self
-            .inner
-            .carried
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        match std::mem::replace(carried, Carried::Nothing) {
-            Carried::Response(response) => Some(*response),
             other => {
                 *carried = other;
                 None

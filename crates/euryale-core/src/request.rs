@@ -8,6 +8,7 @@
 mod admit;
 mod context;
 mod internal;
+mod message;
 mod peer;
 mod publisher;
 mod route;
@@ -16,7 +17,8 @@ mod times;
 pub use self::admit::Admit;
 pub use self::context::RequestContext;
 pub use self::internal::{Internal, InternalRequest};
+pub use self::message::{Request, Response};
 pub use self::peer::{Peer, PeerAddr};
-pub use self::publisher::{Publisher, PublisherFn, Request, Response, publisher_fn};
+pub use self::publisher::{Publisher, PublisherFn, publisher_fn};
 pub use self::route::Route;
 pub use self::times::{Stage, Times};

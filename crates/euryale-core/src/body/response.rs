@@ -7,6 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use super::blob::{Blob, BlobChunks, BlobHandle};
 use super::deferred::{Deferred, DeferredBody, DeferredHandle};
 use super::fall_back::FallBack;
 use super::handle::TakeOnce;
-use super::spooled::SpooledBody;
+use super::spooled::{Content, SpooledBody};
 use super::writer::{self, BodyWriter, IntoChunk, WriterBody};
 use crate::error::BoxError;
 use crate::ledger::{GaugeGuard, Ledger};
@@ -397,6 +398,17 @@ impl From<Blob> for Body {
     fn from(blob: Blob) -> Self {
         Self {
             kind: Kind::Blob(BlobBody::Untouched(BlobHandle::new(blob))),
+        }
+    }
+}
+
+impl From<SpooledBody> for Body {
+    /// The same bytes, for asynchronous reading. A file is still counted, and closed outside the
+    /// runtime's threads.
+    fn from(body: SpooledBody) -> Self {
+        match &body.content {
+            Content::Memory(bytes) => bytes.clone().into(),
+            Content::File(blob) => blob.clone().kept_with(Arc::new(body)).into(),
         }
     }
 }

@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::body::Blob;
 #[cfg(feature = "fs")]
 use crate::body::blob::OpenFile;
-use crate::body::{Blob, Body};
 
 /// A complete request body, in memory or in a file. Synchronous to read, cheap to clone.
 ///
@@ -27,8 +27,9 @@ use crate::body::{Blob, Body};
 ///
 /// It is not an `http_body::Body`, because a value that is read by both `Read` and polls would have
 /// two positions, and `Read` would block the thread that polls. Code that reads asynchronously
-/// inside `Spool`, such as an axum router or middleware, turns it into a [`Body`], without a copy:
-/// `.map_request(|request: Request| request.map(Body::from))`.
+/// inside `Spool`, such as an axum router or middleware, turns it into a
+/// [`Body`](crate::body::Body), without a copy: `.map_request(|request: Request|
+/// request.map(Body::from))`.
 ///
 /// ```
 /// use std::io::Read;
@@ -42,14 +43,14 @@ use crate::body::{Blob, Body};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct SpooledBody {
-    content: Content,
+    pub(super) content: Content,
     position: u64,
     // Dropped last, so that a file is closed before it is uncounted.
     held: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 #[derive(Clone)]
-enum Content {
+pub(super) enum Content {
     Memory(Bytes),
     File(Blob),
 }
@@ -74,7 +75,7 @@ impl SpooledBody {
     }
 
     /// Keeps `guard` until the last clone of this body is dropped. For bytes in memory that
-    /// includes every [`Bytes`] taken from it, and the [`Body`] that it became.
+    /// includes every [`Bytes`] taken from it, and the [`Body`](crate::body::Body) that it became.
     ///
     /// ```
     /// use euryale_core::body::SpooledBody;
@@ -202,7 +203,7 @@ impl SpooledBody {
         })
     }
 
-    /// The body from which [`Body::from`] made `blob`.
+    /// The body from which `Body::from` made `blob`.
     pub(crate) fn of_blob(blob: &Blob) -> Option<Self> {
         blob.kept::<Self>().cloned()
     }
@@ -321,17 +322,6 @@ impl From<&'static str> for SpooledBody {
 impl From<Vec<u8>> for SpooledBody {
     fn from(bytes: Vec<u8>) -> Self {
         Bytes::from(bytes).into()
-    }
-}
-
-impl From<SpooledBody> for Body {
-    /// The same bytes, for asynchronous reading. A file is still counted, and closed outside the
-    /// runtime's threads.
-    fn from(body: SpooledBody) -> Self {
-        match &body.content {
-            Content::Memory(bytes) => bytes.clone().into(),
-            Content::File(blob) => blob.clone().kept_with(Arc::new(body)).into(),
-        }
     }
 }
 

@@ -1,10 +1,9 @@
 //! The publisher's reasons for not committing its transaction.
 
-use std::any::Any;
 use std::fmt;
 
 use crate::body::Body;
-use crate::error::BoxError;
+use crate::error::{BoxError, Pending};
 use crate::request::Response;
 
 /// The reason why a transaction is rolled back: an error, a response, or an unresolved promise.
@@ -81,40 +80,6 @@ impl fmt::Debug for Abort {
                 .finish(),
             Reason::Suspend(pending) => pending.fmt(f),
         }
-    }
-}
-
-/// A value that the publisher needs is missing. It is returned from the worker inside an [`Abort`],
-/// with the work that an outer layer has to do before the request is published again.
-///
-/// Made by a promise layer, and opaque to all others.
-pub struct Pending {
-    asked: Box<dyn Any + Send>,
-}
-
-impl Pending {
-    /// Carries `asked` out of the worker, to the layer that expects this type.
-    pub fn new(asked: impl Any + Send) -> Self {
-        Self {
-            asked: Box::new(asked),
-        }
-    }
-
-    /// The requested response.
-    ///
-    /// # Errors
-    /// The value itself, if it has another type.
-    pub fn downcast<T: Any>(self) -> Result<T, Self> {
-        self.asked
-            .downcast()
-            .map(|asked| *asked)
-            .map_err(|asked| Self { asked })
-    }
-}
-
-impl fmt::Debug for Pending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Pending")
     }
 }
 

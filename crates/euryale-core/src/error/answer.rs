@@ -1,15 +1,40 @@
 //! Converts errors to responses and back, for places where only responses can pass, such as a
 //! router's handlers.
 
+use std::sync::PoisonError;
+
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 
 use super::abort::{Abort, Reason};
-use super::{Error, ErrorChain, Level};
+use super::{Carried, Error, ErrorChain, Level, REFUSED};
 use crate::body::{Body, TakeOnce};
 use crate::request::Response;
 
 impl Error {
+    /// An abort with a response, in a place where only a value can be returned. `RespondLayer`
+    /// sends the response.
+    pub fn refused(response: Response) -> Self {
+        Self::build(REFUSED, None, Carried::Response(Box::new(response)))
+    }
+
+    /// Takes the response that this error carries, if it was an abort with a response. Returns it
+    /// only once.
+    pub fn take_response(&mut self) -> Option<Response> {
+        let carried = self
+            .inner
+            .carried
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(carried, Carried::Nothing) {
+            Carried::Response(response) => response.downcast().ok().map(|response| *response),
+            other => {
+                *carried = other;
+                None
+            }
+        }
+    }
+
     /// Returns the error of a service, or the one that `Response::from(error)` has left in a
     /// response. The latter counts only while the response still has the error's status.
     ///

@@ -4,27 +4,9 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::body::{Body, SpooledBody};
+use super::{Request, Response};
 use crate::error::Abort;
 use crate::transaction::{Database, Transaction};
-
-/// A publisher's argument: a request whose body is complete and can be read again.
-///
-/// `Request<B>` has another body, as requests have outside the spool.
-pub type Request<B = SpooledBody> = http::Request<B>;
-
-/// A publisher's result.
-///
-/// `Response<B>` has another body, as responses have in the middleware of others.
-///
-/// ```
-/// use euryale_core::{Body, Response};
-///
-/// let moved = Response::builder().status(303).header("location", "/").body(Body::default())?;
-/// assert_eq!(moved.status(), 303);
-/// # Ok::<(), http::Error>(())
-/// ```
-pub type Response<B = Body> = http::Response<B>;
 
 /// Synchronous, transactional application code: one request, one transaction, one thread.
 ///
