@@ -184,15 +184,8 @@ impl Front {
     }
 
     fn take_signals(&self, runtime: &Handle) -> std::io::Result<()> {
-        let signals = Shutdown::signals()?;
+        self.shutdown.obey_signals()?;
         let mut hangups = signal(SignalKind::hangup())?;
-        let shutdown = self.shutdown.clone();
-        runtime.spawn(async move {
-            signals.draining().await;
-            shutdown.drain();
-            signals.cutting().await;
-            shutdown.cut();
-        });
         let main = self.main.clone();
         runtime.spawn(async move {
             while hangups.recv().await.is_some() {

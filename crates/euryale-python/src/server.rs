@@ -229,9 +229,10 @@ impl Server {
         Ok(rest == self.settings)
     }
 
-    /// Stops accepting requests and finishes those that have begun, like SIGTERM.
+    /// Stops accepting requests and finishes those that have begun, like SIGINT: the caller waits,
+    /// so there is no lame duck.
     fn drain(&self) {
-        self.shutdown.drain();
+        self.shutdown.drain_at_once();
     }
 
     /// Lets all threads end after their current jobs.
@@ -247,7 +248,7 @@ impl Server {
             Some(0) => {
                 tracing::error!("draining: there is no thread for any worker");
                 self.end.cut();
-                self.shutdown.drain();
+                self.shutdown.drain_at_once();
                 py.detach(|| self.threads.refuse());
             }
             Some(left) => self.change(py, |pool| pool.resize(left))?,

@@ -10,6 +10,7 @@ use euryale_core::BoxError;
 use http::{Request, Response};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
 use crate::context::ServerContext;
@@ -37,22 +38,27 @@ where
     let mut backoff = Backoff::new();
     let mut latecomers = 0;
     let mut waits = Waits::default();
+    let stop = if listener.is_inherited {
+        &shared.stop_inherited
+    } else {
+        &shared.stop
+    };
     loop {
         let accepted = tokio::select! {
             biased;
             accepted = listener.accept() => accepted,
-            () = shared.stop.cancelled() => return,
+            () = stop.cancelled() => return,
         };
         match accepted {
             Ok((raw, peer)) => {
                 backoff = Backoff::new();
-                if shared.stop.is_cancelled() {
+                if stop.is_cancelled() {
                     latecomers += 1;
                     if latecomers > BACKLOG {
                         return;
                     }
                 }
-                let Some(permit) = place(&shared, &mut waits).await else {
+                let Some(permit) = place(&shared, stop, &mut waits).await else {
                     return;
                 };
                 shared.admission.tasks().spawn(welcome(
@@ -72,7 +78,7 @@ where
                 tracing::warn!(%error, ?pause, "cannot accept");
                 tokio::select! {
                     biased;
-                    () = shared.stop.cancelled() => return,
+                    () = stop.cancelled() => return,
                     () = tokio::time::sleep(pause) => {}
                 }
             }
@@ -81,7 +87,11 @@ where
 }
 
 /// Waits for a place among all sockets. None when the loop must stop.
-async fn place(shared: &ServerContext, waits: &mut Waits) -> Option<OwnedSemaphorePermit> {
+async fn place(
+    shared: &ServerContext,
+    stop: &CancellationToken,
+    waits: &mut Waits,
+) -> Option<OwnedSemaphorePermit> {
     if let Some(permit) = shared.admission.try_place() {
         if let Some(peers) = waits.found(Instant::now()) {
             tracing::info!(peers, "new peers no longer wait; so many did");
@@ -101,7 +111,7 @@ async fn place(shared: &ServerContext, waits: &mut Waits) -> Option<OwnedSemapho
     let _wanted = crowd.map(Crowd::want);
     let permit = tokio::select! {
         biased;
-        () = shared.stop.cancelled() => None,
+        () = stop.cancelled() => None,
         permit = shared.admission.place() => permit,
     };
     waits.has_waited(Instant::now());

@@ -18,6 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, timeout, timeout_at};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use tower_service::Service;
 
 use crate::clock::{Clock, Parting, REST};
@@ -87,9 +88,12 @@ pub(crate) async fn converse<S, B>(
 /// its way, and closing the socket would reset it. A proxy would answer 502.
 pub(crate) const FIRST_WORD: Duration = Duration::from_millis(250);
 
-/// Afar ⇒ Awaits, for a peer that has said nothing yet ⇒ Told; Afar ⇒ Told or Parts for all others.
+/// Afar ⇒ Lame ⇒ Awaits, for a peer that has said nothing yet ⇒ Told; Lame ⇒ Told or Parts for all
+/// others.
 enum Drain {
     Afar,
+    /// A socket of HTTP/1 may stay idle until this resolves; answers say that it closes.
+    Lame(Pin<Box<WaitForCancellationFutureOwned>>),
     Awaits(Pin<Box<Sleep>>),
     /// hyper finishes what it has.
     Told,
@@ -151,11 +155,23 @@ where
             let is_silent = phase.0 == Phase::Silent;
             let is_over = match &mut drain_state {
                 Drain::Afar if draining.as_mut().poll(cx).is_pending() => false,
-                Drain::Afar if is_silent => {
-                    drain_state = Drain::Awaits(Box::pin(tokio::time::sleep(FIRST_WORD)));
+                Drain::Afar => {
+                    let close_idle = shared.close_idle.clone();
+                    drain_state = Drain::Lame(Box::pin(close_idle.cancelled_owned()));
                     continue;
                 }
-                Drain::Afar => true,
+                // GOAWAY tells the peer at once, and requests on their way are still answered.
+                Drain::Lame(_) if cell.has_greeted() => true,
+                Drain::Lame(close_idle) => {
+                    if close_idle.as_mut().poll(cx).is_pending() {
+                        false
+                    } else if is_silent {
+                        drain_state = Drain::Awaits(Box::pin(tokio::time::sleep(FIRST_WORD)));
+                        continue;
+                    } else {
+                        true
+                    }
+                }
                 Drain::Awaits(sleep) => !is_silent || sleep.as_mut().poll(cx).is_ready(),
                 Drain::Told => false,
                 Drain::Parts(parting) => {
@@ -166,6 +182,7 @@ where
                 }
             };
             if is_over {
+                cell.is_no_longer_reusable();
                 drain_state = if cell.has_greeted() {
                     Drain::Parts(Parting::new(cell.is_without_streams()))
                 } else {
@@ -215,7 +232,7 @@ async fn rest(
         () = shared.cut.cancelled() => Some(Ending::Cut),
         // A request that has arrived when the drain begins is answered.
         () = socket.io.readable() => None,
-        () = shared.drain.cancelled() => Some(Ending::Finished),
+        () = shared.close_idle.cancelled() => Some(Ending::Finished),
         () = tokio::time::sleep(terms.limits.idle.saturating_sub(REST)) => Some(Ending::Idle),
         () = is_to_go(shared) => Some(Ending::Idle),
     }
@@ -237,6 +254,7 @@ async fn lend(
     cell: &SocketCell,
 ) -> Option<Socket<Transport>> {
     let began = Instant::now();
+    cell.is_no_longer_reusable();
     // Borrowed: a returned socket is counted when its ending is known.
     tokio::select! {
         biased;

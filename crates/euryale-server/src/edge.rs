@@ -236,6 +236,9 @@ where
                     arm(&response, windows);
                 }
                 if this.common.is_draining.load(Ordering::Relaxed) {
+                    if let Some(running) = this.running {
+                        running.cell().is_no_longer_reusable();
+                    }
                     last(response)
                 } else {
                     response

@@ -30,6 +30,7 @@ pub struct Listener {
     kind: Kind,
     pub(crate) before: Before,
     reserve: Option<Reserve>,
+    pub(crate) is_inherited: bool,
     #[cfg(unix)]
     file: Option<unix::SocketFile>,
 }
@@ -63,6 +64,7 @@ impl Listener {
             kind,
             before: Before::default(),
             reserve: None,
+            is_inherited: false,
             #[cfg(unix)]
             file: None,
         }
@@ -101,6 +103,16 @@ impl Listener {
     #[must_use]
     pub fn reserve(mut self, reserve: Reserve) -> Self {
         self.reserve = Some(reserve);
+        self
+    }
+
+    /// The listener stays open in another process, which goes on to accept when this one drains:
+    /// this process closes its descriptor at once, without a
+    /// [lame duck](crate::Server::lame_duck), and no peer is refused.
+    /// [`systemd::listeners`](crate::systemd::listeners) are inherited.
+    #[must_use]
+    pub fn inherited(mut self) -> Self {
+        self.is_inherited = true;
         self
     }
 

@@ -26,8 +26,8 @@ use crate::slowest::Slowest;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drained {
-    /// Sockets that were open when the drain began and came to an end before its deadline, idle
-    /// ones included.
+    /// Sockets that came to an end between the beginning of the drain and its deadline: idle ones,
+    /// and those that were accepted in this time, included.
     pub finished: usize,
     /// Sockets that were still open when it ended.
     pub cut: usize,
@@ -75,8 +75,12 @@ impl RunningServer {
             sendfile: SendfileCounts::new(ledger.clone()),
             ledger,
             sockets: TaskTracker::new(),
+            ended: Arc::default(),
+            reusable: TaskTracker::new(),
+            stop_inherited: cut.child_token(),
             stop: cut.child_token(),
             drain: CancellationToken::new(),
+            close_idle: CancellationToken::new(),
             cut,
         });
         let is_draining = Arc::new(AtomicBool::new(false));
@@ -101,9 +105,14 @@ impl RunningServer {
         tokio::spawn(cut.run_until_cancelled_owned(keep_small));
     }
 
-    /// Stops accepting ⇒ lets conversations finish ⇒ cuts the rest at the deadline, or when
-    /// `shutdown` cuts.
-    pub(crate) async fn drain(self, deadline: Duration, shutdown: &Shutdown) -> Drained {
+    /// Lame duck ⇒ stops accepting, lets conversations finish ⇒ cuts the rest at the deadline, or
+    /// when `shutdown` cuts.
+    pub(crate) async fn drain(
+        self,
+        lame_duck: Duration,
+        deadline: Duration,
+        shutdown: &Shutdown,
+    ) -> Drained {
         let Self {
             shared,
             accepting,
@@ -111,15 +120,24 @@ impl RunningServer {
         } = &self;
         let tasks = shared.admission.tasks();
         is_draining.store(true, Ordering::Relaxed);
-        for tracker in [accepting, &shared.sockets, tasks] {
+        for tracker in [accepting, &shared.sockets, &shared.reusable, tasks] {
             tracker.close();
         }
-        shared.stop.cancel();
-        let mut open = 0;
+        let ended = shared.ended.load(Ordering::Relaxed);
+        shared.stop_inherited.cancel();
+        shared.drain.cancel();
         let all_finish = async {
+            if !lame_duck.is_zero() {
+                tokio::select! {
+                    biased;
+                    () = shutdown.hurrying() => {}
+                    () = shared.reusable.wait() => {}
+                    () = tokio::time::sleep(lame_duck) => {}
+                }
+            }
+            shared.stop.cancel();
             accepting.wait().await;
-            open = shared.sockets.len();
-            shared.drain.cancel();
+            shared.close_idle.cancel();
             shared.sockets.wait().await;
             tasks.wait().await;
         };
@@ -129,6 +147,7 @@ impl RunningServer {
             () = tokio::time::sleep(deadline) => {}
             () = shutdown.cutting() => {}
         }
+        let finished = shared.ended.load(Ordering::Relaxed) - ended;
         let cut = shared.sockets.len();
         shared.cut.cancel();
         if tokio::time::timeout(Self::LAST_POLL, tasks.wait())
@@ -137,10 +156,7 @@ impl RunningServer {
         {
             tracing::warn!(tasks = tasks.len(), "tasks that were cut still run");
         }
-        Drained {
-            finished: open.saturating_sub(cut),
-            cut,
-        }
+        Drained { finished, cut }
     }
 }
 

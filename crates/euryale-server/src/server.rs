@@ -31,6 +31,7 @@ pub struct Server {
     pub(crate) settings: Settings,
     changes: Changes,
     slowest: Option<Slowest>,
+    lame_duck: Duration,
     drain_deadline: Duration,
     log_drain: bool,
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -50,6 +51,7 @@ impl Server {
             settings: Settings::default(),
             changes: Changes::default(),
             slowest: None,
+            lame_duck: Duration::from_secs(2),
             drain_deadline: Duration::from_secs(30),
             log_drain: true,
             #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -274,6 +276,22 @@ impl Server {
         self
     }
 
+    /// How long idle sockets stay open once the drain has begun, so that a client whose next
+    /// request is on its way does not find the socket closed. Default: 2 s.
+    ///
+    /// In this time each answer over HTTP/1 says `Connection: close`, and HTTP/2 peers get GOAWAY
+    /// (RFC 9112 §9.6, RFC 9113 §6.8). Listeners accept new peers, except
+    /// [inherited](Listener::inherited) ones. It ends early when every peer has been told, and
+    /// [`Shutdown::drain_at_once`] skips it, which is what SIGINT does. It is part of the
+    /// [`drain_deadline`](Self::drain_deadline).
+    ///
+    /// Set it to zero behind a proxy that has stopped sending requests before the drain begins, as
+    /// with the agent check of HAProxy.
+    pub fn lame_duck(mut self, time: Duration) -> Self {
+        self.lame_duck = time;
+        self
+    }
+
     /// How long peers have to finish once the drain has begun. Default: 30 s, what supervisors
     /// commonly grant before they kill. It is always met: what is left then is cut.
     pub fn drain_deadline(mut self, deadline: Duration) -> Self {
@@ -300,9 +318,10 @@ impl Server {
     /// never fails. It is cloned for every socket and for every request. In the extensions of each
     /// request it finds [`Peer`](euryale_core::request::Peer).
     ///
-    /// The drain closes the listeners first. Idle sockets close at once; others finish the response
-    /// in flight (HTTP/1: with `Connection: close` if its head is still to come; HTTP/2: GOAWAY,
-    /// and a second for requests that are on their way) until the
+    /// The drain begins with the [lame duck](Self::lame_duck), in which idle sockets are still
+    /// answered. Then it closes the listeners and the idle sockets; others finish the response in
+    /// flight (HTTP/1: with `Connection: close` if its head is still to come; HTTP/2: GOAWAY, and a
+    /// second for requests that are on their way) until the
     /// [`drain_deadline`](Self::drain_deadline), or until `shutdown` cuts. A socket that
     /// was upgraded belongs to its route, which should watch [`Shutdown::draining`] and end: the
     /// drain waits for it like for any other, and when it cuts, the route can read and write no
@@ -325,13 +344,15 @@ impl Server {
         #[cfg(all(target_os = "linux", target_env = "gnu"))]
         running.keep_heap_small(self.heap);
         shutdown.draining().await;
-        let drained = running.drain(self.drain_deadline, &shutdown).await;
+        let drained = running
+            .drain(self.lame_duck, self.drain_deadline, &shutdown)
+            .await;
         if self.log_drain {
             tracing::info!(drained.finished, drained.cut, "drained");
         }
         if let Some(operators) = operators {
             operators
-                .drain(Self::OPERATORS_DEADLINE, &Shutdown::new())
+                .drain(Duration::ZERO, Self::OPERATORS_DEADLINE, &Shutdown::new())
                 .await;
         }
         drained

@@ -19,8 +19,9 @@ const SAYING: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     cut: CancellationToken,
-    // A child of `cut`: cutting also drains.
+    // Children of `cut`: cutting also drains.
     drain: CancellationToken,
+    hurry: CancellationToken,
 }
 
 impl Shutdown {
@@ -29,10 +30,12 @@ impl Shutdown {
     pub fn new() -> Self {
         let cut = CancellationToken::new();
         let drain = cut.child_token();
-        Self { cut, drain }
+        let hurry = cut.child_token();
+        Self { cut, drain, hurry }
     }
 
-    /// The first SIGTERM or SIGINT drains, a second one cuts.
+    /// The first SIGTERM or SIGINT drains, a second one cuts. SIGINT comes from a person at a
+    /// terminal who waits, so it [skips](Self::drain_at_once) the lame duck.
     ///
     /// From then on these signals no longer end the process by themselves, not even a third one:
     /// after [`Server::serve`](crate::Server::serve) the program must end on its own.
@@ -45,22 +48,39 @@ impl Shutdown {
     ///
     /// Outside a tokio runtime, or in one without its I/O or time driver.
     pub fn signals() -> io::Result<Self> {
-        let mut signals = Signals::new()?;
         let shutdown = Self::new();
-        let handle = shutdown.clone();
+        shutdown.obey_signals()?;
+        Ok(shutdown)
+    }
+
+    /// As [`signals`](Self::signals), for a handle that exists already.
+    ///
+    /// # Errors
+    ///
+    /// The signal handlers could not be installed.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, or in one without its I/O or time driver.
+    pub fn obey_signals(&self) -> io::Result<()> {
+        let mut signals = Signals::new()?;
+        let handle = self.clone();
         tokio::spawn(async move {
-            signals.next().await;
+            let first = signals.next().await;
             // Logged first, so that lines are in order, and by another task, so that a log that
             // blocks or fails does not delay the signal.
             let said =
                 tokio::spawn(async { tracing::info!("draining; a second signal ends the drain") });
             let _ = timeout(SAYING, said).await;
-            handle.drain();
+            match first {
+                Signal::Terminate => handle.drain(),
+                Signal::Interrupt => handle.drain_at_once(),
+            }
             signals.next().await;
             handle.cut();
             tracing::warn!("second signal: ending at once");
         });
-        Ok(shutdown)
+        Ok(())
     }
 
     /// Drains when `first` resolves, and cuts when `second` resolves after it.
@@ -84,8 +104,15 @@ impl Shutdown {
         shutdown
     }
 
-    /// Accepts no new peers, and finishes what is in flight.
+    /// Finishes what is in flight, after the [lame duck](crate::Server::lame_duck).
     pub fn drain(&self) {
+        self.drain.cancel();
+    }
+
+    /// Accepts no new peers, and finishes what is in flight, without a lame duck. Also ends one
+    /// that has begun.
+    pub fn drain_at_once(&self) {
+        self.hurry.cancel();
         self.drain.cancel();
     }
 
@@ -104,6 +131,11 @@ impl Shutdown {
         self.drain.cancelled().await;
     }
 
+    /// Resolves when there is to be no lame duck.
+    pub(crate) async fn hurrying(&self) {
+        self.hurry.cancelled().await;
+    }
+
     /// Resolves when everything must end at once.
     pub async fn cutting(&self) {
         self.cut.cancelled().await;
@@ -114,6 +146,15 @@ impl Default for Shutdown {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// What ends a program.
+#[derive(Clone, Copy, Debug)]
+enum Signal {
+    /// From a supervisor.
+    Terminate,
+    /// From a terminal.
+    Interrupt,
 }
 
 #[cfg(unix)]
@@ -132,10 +173,10 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Signal {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Signal::Terminate,
+            _ = self.interrupt.recv() => Signal::Interrupt,
         }
     }
 }
@@ -149,9 +190,10 @@ impl Signals {
         Ok(Self)
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Signal {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+        Signal::Interrupt
     }
 }

@@ -3,11 +3,13 @@
 mod cell;
 mod ending;
 mod frames;
+mod resets;
 
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use euryale_core::ledger::GaugeGuard;
@@ -35,15 +37,18 @@ pub(crate) struct Open {
     cell: Arc<SocketCell>,
     /// Its place among those of the same peer.
     pub(crate) place: Option<PeerPlace>,
+    ended: Arc<AtomicUsize>,
     _gauge: GaugeGuard,
     _token: TaskTrackerToken,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Open {
-    /// `token` tells the drain that the socket is open; `permit` is its place among all sockets.
+    /// `token` tells the drain that the socket is open, and `ended` counts it afterwards; `permit`
+    /// is its place among all sockets.
     pub(crate) fn new(
         cell: Arc<SocketCell>,
+        ended: Arc<AtomicUsize>,
         token: TaskTrackerToken,
         permit: Option<OwnedSemaphorePermit>,
     ) -> Self {
@@ -51,6 +56,7 @@ impl Open {
         Self {
             cell,
             place: None,
+            ended,
             _gauge: gauge,
             _token: token,
             _permit: permit,
@@ -60,7 +66,9 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
+        self.cell.is_no_longer_reusable();
         self.cell.count_ending();
+        self.ended.fetch_add(1, Ordering::Relaxed);
     }
 }
 

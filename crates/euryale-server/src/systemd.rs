@@ -41,13 +41,15 @@ fn one(given: &mut ListenFd, index: usize) -> io::Result<Option<Listener>> {
     // Other kinds of sockets are left alone.
     if let Ok(Some(tcp)) = given.take_tcp_listener(index) {
         tcp.set_nonblocking(true)?;
-        return TcpListener::from_std(tcp).map(|tcp| Some(tcp.into()));
+        let listener = Listener::from(TcpListener::from_std(tcp)?);
+        return Ok(Some(listener.inherited()));
     }
     let Some(unix) = given.take_unix_listener(index)? else {
         return Ok(None);
     };
     unix.set_nonblocking(true)?;
-    UnixListener::from_std(unix).map(|unix| Some(unix.into()))
+    let listener = Listener::from(UnixListener::from_std(unix)?);
+    Ok(Some(listener.inherited()))
 }
 
 /// Sends `READY=1` once `readiness` is ready, `STOPPING=1` when the drain begins, and between the

@@ -10,6 +10,7 @@ mod floods;
 mod head_seconds;
 mod http1;
 mod http2;
+mod lame_duck;
 mod limits;
 #[cfg(unix)]
 mod listeners;
@@ -100,9 +101,9 @@ impl Site {
         eventually(|| self.ledger.of::<ServerBook>().sockets.open.get() == 0).await;
     }
 
-    /// Drains, and checks that everything was returned.
+    /// Drains without a lame duck, and checks that everything was returned.
     async fn end(self) -> Drained {
-        self.shutdown.drain();
+        self.shutdown.drain_at_once();
         let drained = within(self.serving).await.unwrap();
         assert_eq!(self.ledger.of::<ServerBook>().sockets.open.get(), 0);
         drained

@@ -43,7 +43,13 @@ pub(crate) async fn welcome<S, B>(
 {
     let terms = shared.admission.terms();
     let cell = Arc::new(SocketCell::new(Arc::clone(&shared.book)));
-    let mut open = Open::new(cell.clone(), shared.sockets.token(), Some(permit));
+    cell.is_reusable(shared.reusable.token());
+    let mut open = Open::new(
+        cell.clone(),
+        Arc::clone(&shared.ended),
+        shared.sockets.token(),
+        Some(permit),
+    );
     let greeted = async {
         let place = |of| {
             shared
@@ -86,7 +92,7 @@ async fn in_time(
     shared: &ServerContext,
 ) -> Result<Greeted, Ending> {
     let drained = async {
-        shared.drain.cancelled().await;
+        shared.close_idle.cancelled().await;
         sleep(FIRST_WORD).await;
     };
     tokio::select! {

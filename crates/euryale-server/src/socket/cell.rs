@@ -5,12 +5,14 @@
 //! (<https://github.com/hyperium/hyper/issues/1628>).
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode, Uri};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::ending::Ending;
+use super::resets::Resets;
 use crate::ServerBook;
 use crate::slowest::Watched;
 
@@ -65,6 +67,9 @@ pub(crate) struct SocketCell {
     /// When the head was parsed whose response hyper has and has not begun to write: nanoseconds
     /// after `born`, plus one. Zero if there is no such request.
     unwritten: AtomicU64,
+    /// Tells the drain that the peer may send another request. Taken when an answer says that the
+    /// socket closes, when GOAWAY says so, and when a route has the socket.
+    reusable: Mutex<Option<TaskTrackerToken>>,
     ending: AtomicU8,
     /// Why it will end, once hyper has finished: set for reasons that hyper does not know.
     blame: AtomicU8,
@@ -123,6 +128,7 @@ impl SocketCell {
             first_line: AtomicU32::new(0),
             long_target: AtomicBool::new(false),
             unwritten: AtomicU64::new(0),
+            reusable: Mutex::default(),
             // The state that remains if the socket's task panics.
             ending: AtomicU8::new(Ending::Failed as u8),
             blame: AtomicU8::new(NOBODY),
@@ -250,6 +256,21 @@ impl SocketCell {
         self.upgraded.get()
     }
 
+    /// The peer may send several requests: `token` tells the drain.
+    pub(crate) fn is_reusable(&self, token: TaskTrackerToken) {
+        *self.reusable.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
+    }
+
+    /// The peer has been told that the socket serves no further request, or it belongs to a route.
+    pub(crate) fn is_no_longer_reusable(&self) {
+        let token = self
+            .reusable
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(token);
+    }
+
     /// hyper has told an HTTP/2 peer why the socket ends.
     pub(crate) fn tell(&self) {
         self.told.store(true, Relaxed);
@@ -266,7 +287,7 @@ impl SocketCell {
 
     /// Recent requests that an HTTP/2 peer reset after work on them began.
     pub(crate) fn recent_resets(&self) -> u32 {
-        self.resets.recent.load(Relaxed)
+        self.resets.recent()
     }
 
     /// The response to the head that was parsed at `parsed` was given to hyper, which will write it
@@ -460,25 +481,5 @@ impl Drop for RunningRequest {
         if !self.is_answered && self.cell.is_http2() {
             self.cell.resets.count(self.cell.born.elapsed());
         }
-    }
-}
-
-/// Requests that an HTTP/2 peer reset, in spans of ten seconds.
-#[derive(Debug, Default)]
-struct Resets {
-    span: AtomicU64,
-    recent: AtomicU32,
-}
-
-impl Resets {
-    const SPAN: u64 = 10;
-
-    /// Two streams may see a new span at once, and one of them may be lost, which does not matter.
-    fn count(&self, age: Duration) {
-        let span = age.as_secs() / Self::SPAN;
-        if self.span.swap(span, Relaxed) != span {
-            self.recent.store(0, Relaxed);
-        }
-        self.recent.fetch_add(1, Relaxed);
     }
 }

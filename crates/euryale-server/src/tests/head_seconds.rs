@@ -110,7 +110,12 @@ async fn heads_that_wait_behind_each_other_count_once_each() {
     let ledger = Ledger::new();
     let cell = Arc::new(SocketCell::new(ledger.of()));
     let (io, _other) = tokio::io::duplex(64);
-    let open = Open::new(cell.clone(), TaskTracker::new().token(), None);
+    let open = Open::new(
+        cell.clone(),
+        Arc::default(),
+        TaskTracker::new().token(),
+        None,
+    );
     let (mut io, _back) = ServerIo::new(Socket { io, open }, 0, 0, &CancellationToken::new());
     let seconds = &ledger.of::<ServerBook>().response_head_seconds;
     io.write_all(b"body of an earlier response").await.unwrap();

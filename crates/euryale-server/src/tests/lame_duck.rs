@@ -1,0 +1,230 @@
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::routing::get;
+
+use super::*;
+use crate::{Listener, ServerBook};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn app() -> Router {
+    Router::new().route("/", get(|| async { "hello" }))
+}
+
+fn patient() -> Server {
+    Server::new().lame_duck(HOUR).drain_deadline(2 * HOUR)
+}
+
+/// A peer whose socket is between two requests.
+async fn idle(site: &Site) -> Peer {
+    let mut peer = site.peer().await;
+    let (head, _) = peer.get("/").await;
+    assert!(!head.contains("connection: close"), "{head}");
+    peer
+}
+
+/// Waits until the drain has ended by itself, and checks that everything was returned.
+async fn drained(site: Site) -> Drained {
+    let drained = within(site.serving).await.unwrap();
+    assert_eq!(site.ledger.of::<ServerBook>().sockets.open.get(), 0);
+    drained
+}
+
+async fn last_answer(peer: &mut Peer) {
+    let (head, body) = peer.get("/").await;
+    assert!(head.contains("connection: close\r\n"), "{head}");
+    assert_eq!(body, "hello");
+    assert_eq!(peer.rest().await, b"");
+}
+
+#[tokio::test]
+async fn idle_sockets_and_new_peers_are_answered_once_more() {
+    let site = Site::start(patient(), app()).await;
+    let mut idle_one = idle(&site).await;
+    let mut resting = idle(&site).await;
+    eventually(|| site.ledger.of::<ServerBook>().sockets.resting.get() == 2).await;
+    let mut silent = site.peer().await;
+    eventually(|| site.ledger.of::<ServerBook>().sockets.open.get() == 3).await;
+
+    site.shutdown.drain();
+    last_answer(&mut idle_one).await;
+    let mut new = site.peer().await;
+    last_answer(&mut new).await;
+    last_answer(&mut silent).await;
+    assert!(!site.serving.is_finished(), "one peer has not been told");
+    last_answer(&mut resting).await;
+    // It does not wait for an hour.
+    let address = site.address;
+    let drained = drained(site).await;
+    assert_eq!((drained.finished, drained.cut), (4, 0));
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_drain_without_sockets_ends_at_once() {
+    let site = Site::start(patient(), app()).await;
+    site.shutdown.drain();
+    assert_eq!(drained(site).await.finished, 0);
+}
+
+#[tokio::test]
+async fn idle_sockets_close_when_it_is_over() {
+    let server = Server::new().lame_duck(Duration::from_millis(50));
+    let site = Site::start(server, app()).await;
+    let mut idle = idle(&site).await;
+    site.shutdown.drain();
+    assert_eq!(idle.rest().await, b"");
+    assert_eq!(site.closed(), "finished 1");
+    assert!(drained(site).await.is_complete());
+}
+
+#[tokio::test]
+async fn an_impatient_drain_skips_it() {
+    for has_begun in [false, true] {
+        let site = Site::start(patient(), app()).await;
+        let mut first = idle(&site).await;
+        let mut second = idle(&site).await;
+        if has_begun {
+            site.shutdown.drain();
+            last_answer(&mut first).await;
+        }
+        site.shutdown.drain_at_once();
+        assert_eq!(second.rest().await, b"");
+        assert!(drained(site).await.is_complete());
+    }
+}
+
+#[tokio::test]
+async fn the_deadline_includes_it() {
+    let server = Server::new()
+        .lame_duck(HOUR)
+        .drain_deadline(Duration::from_millis(50));
+    let site = Site::start(server, app()).await;
+    let mut idle = idle(&site).await;
+    site.shutdown.drain();
+    assert_eq!(idle.rest().await, b"");
+    assert_eq!(drained(site).await.cut, 1);
+}
+
+#[tokio::test]
+async fn http2_peers_get_goaway_at_once() {
+    let site = Site::start(patient(), app()).await;
+    let mut client = super::http2::connect(&site).await;
+    let request = || super::http2::request("GET", "/");
+    let answer = within(client.send_request(request())).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    site.shutdown.drain();
+    within(async { while client.send_request(request()).await.is_ok() {} }).await;
+    assert_eq!(drained(site).await.cut, 0);
+}
+
+#[tokio::test]
+async fn an_upgraded_socket_needs_no_word() {
+    let route = get(|request: axum::extract::Request| async {
+        let mut request = request;
+        let upgrade = hyper::upgrade::on(&mut request);
+        tokio::spawn(async move { drop(upgrade.await) });
+        let fields = [("connection", "upgrade"), ("upgrade", "echo")];
+        (http::StatusCode::SWITCHING_PROTOCOLS, fields)
+    });
+    let site = Site::start(patient(), Router::new().route("/", route)).await;
+    let mut peer = site.peer().await;
+    let upgrade = "connection: upgrade\r\nupgrade: echo";
+    peer.send(format!("GET / HTTP/1.1\r\nhost: a\r\n{upgrade}\r\n\r\n"))
+        .await;
+    assert!(peer.head().await.starts_with("HTTP/1.1 101 "));
+    site.shutdown.drain();
+    assert!(drained(site).await.is_complete());
+}
+
+#[tokio::test]
+async fn an_inherited_listener_closes_at_once() {
+    let std = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    std.set_nonblocking(true).unwrap();
+    let kept = std.try_clone().unwrap();
+    let address = std.local_addr().unwrap();
+    let listener = Listener::from(TcpListener::from_std(std).unwrap()).inherited();
+    let ledger = Ledger::new();
+    let shutdown = Shutdown::new();
+    let server = patient().listen(listener).ledger(ledger.clone());
+    let serving = tokio::spawn(server.serve(app(), shutdown.clone()));
+    let mut idle = Peer::new(address).await;
+    idle.get("/").await;
+    shutdown.drain();
+    // The next process finds the new peer in the queue.
+    let kept = TcpListener::from_std(kept).unwrap();
+    let mut new = Peer::new(address).await;
+    within(async {
+        // The server may take one peer that arrives while it stops.
+        loop {
+            tokio::select! {
+                accepted = kept.accept() => break drop(accepted.unwrap()),
+                () = tokio::task::yield_now() => new = Peer::new(address).await,
+            }
+        }
+    })
+    .await;
+    last_answer(&mut idle).await;
+    drop(new);
+    assert!(within(serving).await.unwrap().is_complete());
+    assert_eq!(ledger.of::<ServerBook>().sockets.open.get(), 0);
+}
+
+/// Clients that keep their sockets and repeat no request, through twenty processes that inherit
+/// one listener.
+#[tokio::test]
+async fn rolls_lose_no_request() {
+    const ROLLS: usize = 20;
+    let std = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    std.set_nonblocking(true).unwrap();
+    let address = std.local_addr().unwrap();
+    let answered = Arc::new(AtomicUsize::new(0));
+    let is_over = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..8)
+        .map(|_| {
+            let answered = Arc::clone(&answered);
+            let is_over = Arc::clone(&is_over);
+            tokio::spawn(async move {
+                let mut sockets = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    let mut peer = Peer::new(address).await;
+                    sockets += 1;
+                    while !is_over.load(Ordering::Relaxed) {
+                        let (head, body) = peer.get("/").await;
+                        assert_eq!(body, "hello");
+                        answered.fetch_add(1, Ordering::Relaxed);
+                        if head.contains("connection: close") {
+                            break;
+                        }
+                    }
+                }
+                sockets
+            })
+        })
+        .collect();
+    let start = || {
+        let listener = TcpListener::from_std(std.try_clone().unwrap()).unwrap();
+        let shutdown = Shutdown::new();
+        let server = Server::new().listen(Listener::from(listener).inherited());
+        let serving = tokio::spawn(server.serve(app(), shutdown.clone()));
+        (shutdown, serving)
+    };
+    let mut old = start();
+    for _ in 0..ROLLS {
+        let before = answered.load(Ordering::Relaxed);
+        eventually(|| answered.load(Ordering::Relaxed) >= before + 100).await;
+        let new = start();
+        let (shutdown, serving) = std::mem::replace(&mut old, new);
+        shutdown.drain();
+        assert!(within(serving).await.unwrap().is_complete());
+    }
+    is_over.store(true, Ordering::Relaxed);
+    for client in clients {
+        let sockets = within(client).await.unwrap();
+        assert!(sockets > ROLLS / 2, "a client saw {sockets} sockets only");
+    }
+    let (shutdown, serving) = old;
+    shutdown.drain();
+    assert!(within(serving).await.unwrap().is_complete());
+}
