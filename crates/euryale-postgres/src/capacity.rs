@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::Postgres;
-use crate::connect::OpenError;
 use crate::error::Error;
+use crate::open_error::OpenError;
 
 /// The number of connections that are wanted and that the server allows. Its text is one line for
 /// the log of a starting program.

@@ -1,12 +1,10 @@
 //! Opening a connection: the first server that answers and has the right role.
 
 use std::error::Error as StdError;
-use std::fmt;
 use std::io;
 use std::net::ToSocketAddrs;
 use std::time::{Duration, Instant};
 
-use euryale_core::BoxError;
 use euryale_core::transaction::Interrupt;
 use tokio_postgres::Config;
 use tokio_postgres::error::SqlState;
@@ -15,54 +13,10 @@ use crate::Postgres;
 use crate::cancel::Cancel;
 use crate::connection::Connection;
 use crate::error::Error;
-use crate::settings::{Host, Place, SettingsError, Target};
+use crate::open_error::{OpenError, Problem};
+use crate::settings::{Host, Place, Target};
 use crate::socket::{Address, Socket};
 use crate::wire::{Wire, block_on};
-
-/// The database cannot be opened. The message is one line: which database, what is wrong, what to
-/// do. The server's own error is the source.
-#[derive(Debug)]
-pub struct OpenError {
-    /// The database, without its password.
-    name: String,
-    problem: Problem,
-}
-
-#[derive(Debug)]
-enum Problem {
-    Settings(SettingsError),
-    /// The reason for each server that was tried. The last error is the source.
-    Refused(Vec<String>, Option<BoxError>),
-}
-
-impl OpenError {
-    pub(crate) fn settings(error: SettingsError) -> Self {
-        Self {
-            name: String::new(),
-            problem: Problem::Settings(error),
-        }
-    }
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.problem {
-            Problem::Settings(error) => error.fmt(f),
-            Problem::Refused(reasons, _) => {
-                write!(f, "database {}: {}", self.name, reasons.join("; "))
-            }
-        }
-    }
-}
-
-impl StdError for OpenError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match &self.problem {
-            Problem::Settings(_) => None,
-            Problem::Refused(_, source) => source.as_ref().map(|source| &**source as _),
-        }
-    }
-}
 
 /// Why one server is not used.
 enum Reason {

@@ -146,6 +146,7 @@ mod database;
 mod error;
 mod marks;
 mod migrate;
+mod open_error;
 mod postgres;
 mod settings;
 mod socket;
@@ -161,9 +162,9 @@ pub use tokio_postgres;
 
 pub use self::book::PostgresBook;
 pub use self::capacity::Capacity;
-pub use self::connect::OpenError;
 pub use self::connection::Connection;
 pub use self::error::{Error, TransactionEnded};
 pub use self::migrate::MigrateError;
+pub use self::open_error::OpenError;
 pub use self::postgres::{Isolation, Postgres};
 pub use self::settings::SettingsError;

@@ -3,8 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::connect::OpenError;
 use crate::error::Error;
+use crate::open_error::OpenError;
 use crate::{Connection, Postgres, marks};
 
 /// The key of the advisory lock of migrations: `euryale` in ASCII.

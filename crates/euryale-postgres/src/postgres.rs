@@ -9,7 +9,7 @@ use euryale_core::Ledger;
 
 use crate::book::PostgresBook;
 use crate::cancel::Canceller;
-use crate::connect::OpenError;
+use crate::open_error::OpenError;
 use crate::settings::{Settings, SettingsError, Surroundings};
 use crate::tls::Tls;
 
