@@ -100,10 +100,10 @@
 //!
 //! Work is limited: 20 million steps for a page, and 600 templates and copies in each other. A
 //! step is an instruction, a node that is looked at, an attribute that a search compares, or 16
-//! bytes of text. If a function reads each byte, as `contains` does, or joins several texts, two
-//! bytes are a step. `translate` and `str:tokenize` take two steps for each byte. A page cannot end
-//! a comment: `xsl:comment` puts a space between two hyphens, and before a `>` or a hyphen at the
-//! start.
+//! bytes of text. If a function reads each byte, as `contains` does, two bytes are a step. A byte
+//! takes a step where texts are joined, two in `translate` and `str:tokenize`, and six in
+//! `exsl:node-set`. A page cannot end a comment: `xsl:comment` puts a space between two hyphens,
+//! and before a `>` or a hyphen at the start.
 //!
 //! # XPath and CSS
 //!

@@ -111,6 +111,8 @@ impl<'a> Scope<'a> {
     ) -> Result<bool, PageError> {
         match comparison {
             Comparison::Equal => {
+                // Each text is hashed.
+                self.budget.spend(right.len().saturating_mul(4))?;
                 let texts = right.iter().map(|item| self.text(*item));
                 let texts = texts.collect::<Result<HashSet<_>, PageError>>()?;
                 self.has(left, |text| Ok(texts.contains(text)))

@@ -202,8 +202,8 @@ impl<'a> Scope<'a> {
         self.budget.spend(nodes + bytes / 16)?;
         let text = item.text(dom);
         if let Cow::Owned(text) = &text {
-            // It was put together, or it has references.
-            self.budget.spend(text.len() / 2)?;
+            // It was joined from several texts, or references in it were resolved.
+            self.budget.spend(bytes.max(text.len()))?;
         }
         Ok(text)
     }

@@ -133,7 +133,8 @@ impl Function {
             Self::Lang => Value::Truth(is_lang(scope, &text(0)?)?),
             Self::NodeSet => match scope.value(&arguments[0])? {
                 Value::Fragment(html) => {
-                    scope.budget.spend(html.len())?;
+                    // It is parsed, and its tree is kept until the page is done.
+                    scope.budget.spend(html.len().saturating_mul(6))?;
                     Value::Nodes(vec![Item::new(scope.world.parse(&html)?, ROOT)])
                 }
                 nodes @ Value::Nodes(_) => nodes,
@@ -156,7 +157,7 @@ impl Function {
                 let count = whole.matches(&*search).count();
                 scope
                     .budget
-                    .spend(count.saturating_mul(1 + by.len() / 16))?;
+                    .spend(count.saturating_mul(2 + by.len() / 16))?;
                 Value::Text(Cow::Owned(whole.replace(&*search, &by)))
             }
             Self::Tokenize => {
