@@ -15,6 +15,8 @@ use crate::workspace::{Workspace, cargo, output};
 const TABLE: &str = "crates/euryale/benches/instructions.txt";
 const HEAD: &str = "# Instructions of benches/instructions.rs, as `cargo xtask instructions \
     --accept` counted them.\n";
+/// The profile of the workspace's manifest that the program is built with.
+const PROFILE: &str = "instructions";
 const RUSTC: &str = "# rustc: ";
 /// Differences between C libraries and processors stay below this, and so does the noise of
 /// hashing.
@@ -86,11 +88,12 @@ fn rustc() -> Result<String> {
 
 /// Builds the program with the inputs, and returns its path, which cargo reports.
 fn build() -> Result<PathBuf> {
-    println!("cargo build --release --locked -p euryale --bench instructions");
+    println!("cargo build --profile {PROFILE} --locked -p euryale --bench instructions");
     let mut build = Command::new(cargo());
     build.args([
         "build",
-        "--release",
+        "--profile",
+        PROFILE,
         "--locked",
         "-p",
         "euryale",
@@ -100,7 +103,8 @@ fn build() -> Result<PathBuf> {
     // The user's own flags would change the counts.
     build
         .args(["--message-format", "json-render-diagnostics"])
-        .env_remove("RUSTFLAGS");
+        .env_remove("RUSTFLAGS")
+        .env("CARGO_INCREMENTAL", "0");
     let messages = output(&mut build)?;
     let executable = |line: &str| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
