@@ -167,6 +167,9 @@ mod shutdown;
 mod slowest;
 mod socket;
 mod streams;
+#[cfg(all(feature = "supervise", unix))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "supervise", unix))))]
+pub mod supervise;
 #[cfg(all(feature = "systemd", unix))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "systemd", unix))))]
 pub mod systemd;
