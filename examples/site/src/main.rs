@@ -1,96 +1,27 @@
 //! A small content site: documents in SQLite, published through Euryale's stack.
 //!
-//! `main` has what every program needs (settings, errors in one line, an orderly exit), [`app`] is
-//! the site, [`serve`] puts the two together, and [`import`] fills it. See the README for what to
+//! [`cli`] has the settings and the tasks, [`serve`] is the running program, [`pages`] answers
+//! requests, [`store`] is the data, and [`demo`] has the demonstrations. See the README for what to
 //! try.
 
 #![forbid(unsafe_code)]
 
-mod access_log;
-mod address;
-mod app;
-mod archive;
-mod aside;
-mod certificates;
-mod check;
-mod chord;
-mod compress;
-mod conditions;
-mod config;
-mod content;
-mod counter;
-mod cross_site;
-mod data;
-mod date;
-mod deferred;
-mod descriptors;
-mod documents;
-mod duration;
-mod echo;
-mod edge;
-mod edit;
-mod effects;
-mod error;
-mod export;
-mod feed;
-mod files;
-mod fingerprint;
-mod form;
-mod guide;
-mod healthcheck;
-mod help;
-mod import;
-mod lanes;
-mod listen;
-mod listeners;
-mod live;
-mod log;
-mod markdown;
-mod media;
-mod methods;
-mod missing;
-mod name;
-mod notice;
-mod options;
-mod owner;
-mod page;
-mod permits;
-mod picture;
-mod promises;
-mod public;
-mod query;
-mod reader;
-mod refusal;
-mod reload;
-mod remove;
-mod request_id;
-mod route;
-mod say;
-mod scale;
-mod search;
+mod cli;
+mod demo;
+mod pages;
 mod serve;
-mod settings;
-mod signals;
-mod size;
-mod slow;
-mod standing;
-mod storage;
 mod store;
 #[cfg(test)]
 mod tests;
-mod text;
-mod theme;
-mod tiles;
-mod variables;
-mod visitor;
-mod watch;
 
 use std::process::ExitCode;
 
-use self::config::ConfigError;
-use self::error::StartError;
-use self::settings::{Settings, Task};
-use self::signals::UserSignals;
+use self::cli::config::{self, ConfigError};
+use self::cli::error::StartError;
+use self::cli::settings::{Settings, Task};
+use self::cli::{check, healthcheck, import, output, variables};
+use self::pages::theme;
+use self::serve::signals::UserSignals;
 
 /// 0 after a clean drain or a whole import, 3 when something was cut, 4 when an import left
 /// something out, 1 when the program could not start or go on, 2 for wrong flags and variables
@@ -125,7 +56,7 @@ fn run(settings: &Settings, signals: UserSignals) -> Result<ExitCode, StartError
             for warning in variables::unknown() {
                 eprintln!("warning: {warning}");
             }
-            say::say(&settings.to_toml()?);
+            output::print(&settings.to_toml()?);
             Ok(ExitCode::SUCCESS)
         }
         _ if settings.check_config => check::run(settings, Vec::new()),

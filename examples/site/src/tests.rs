@@ -1,4 +1,5 @@
-//! The site over real sockets, in this process; `tests/process` has what only a process can show.
+//! The site over real sockets, in this process. `tests/process` has what only a process can show.
+//! `tests/killing` kills processes inside the site, so it is a part of this program.
 
 mod composing;
 mod compressing;
@@ -7,6 +8,7 @@ mod counting;
 mod deferring;
 mod failing;
 mod guiding;
+#[path = "../tests/killing/killing.rs"]
 mod killing;
 mod naming;
 mod noticing;
@@ -34,15 +36,16 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::access_log::AccessLog;
-use crate::app;
-use crate::data::Data;
-use crate::lanes::Lanes;
-use crate::permits::Rules;
-use crate::public;
-use crate::settings::Settings;
-use crate::storage::Storage;
-use crate::theme::Theme;
+use crate::cli::settings::Settings;
+use crate::pages::theme::Theme;
+use crate::serve::access_log::AccessLog;
+use crate::serve::app;
+use crate::serve::lanes::Lanes;
+use crate::serve::permits::Rules;
+use crate::serve::public;
+use crate::serve::storage::Storage;
+use crate::store::RawConnection;
+use crate::store::data::Data;
 
 /// A site that serves a new folder.
 struct Site {
@@ -130,7 +133,7 @@ impl Site {
     }
 
     /// A connection to the same file, as another program has it.
-    fn other_program(&self) -> euryale_sqlite::rusqlite::Connection {
+    fn other_program(&self) -> RawConnection {
         connection(self.folder.path())
     }
 
@@ -142,8 +145,8 @@ impl Site {
     }
 }
 
-fn connection(folder: &Path) -> euryale_sqlite::rusqlite::Connection {
-    euryale_sqlite::rusqlite::Connection::open(folder.join("site.db")).unwrap()
+fn connection(folder: &Path) -> RawConnection {
+    RawConnection::open(folder.join("site.db")).unwrap()
 }
 
 fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {

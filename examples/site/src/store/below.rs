@@ -3,7 +3,8 @@
 use euryale_sqlite::Connection;
 use euryale_sqlite::rusqlite::{self, Row};
 
-use super::{FileEntry, Format};
+use super::documents::Format;
+use super::files::FileEntry;
 
 /// A document, as an export needs it.
 #[derive(Debug)]

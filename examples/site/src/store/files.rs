@@ -6,7 +6,7 @@ use std::error::Error;
 use euryale_sqlite::Connection;
 use euryale_sqlite::rusqlite::{self, ErrorCode, OptionalExtension, Row};
 
-use super::{Portion, Range, parent};
+use super::documents::{Portion, Range, parent};
 
 /// A file among the documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,6 +177,12 @@ pub(crate) fn some_blob(connection: &Connection) -> rusqlite::Result<Option<Stri
     connection
         .query_row("SELECT blob FROM file LIMIT 1", [], |row| row.get(0))
         .optional()
+}
+
+/// SQLite's own error for a snapshot that is too old.
+pub(crate) fn replaced() -> rusqlite::Error {
+    let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY_SNAPSHOT);
+    rusqlite::Error::SqliteFailure(error, Some("the file was replaced meanwhile".to_owned()))
 }
 
 /// Returns whether `error` means that the database's file is damaged.

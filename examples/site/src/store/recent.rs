@@ -2,7 +2,7 @@
 
 use euryale_sqlite::{Connection, rusqlite};
 
-use super::Entry;
+use super::documents::Entry;
 
 /// The documents that were changed last, each with its day (`2026-01-31`), up to a limit and
 /// without the first page.

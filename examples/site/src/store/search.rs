@@ -1,12 +1,12 @@
 //! Full-text search: the documents that match an expression of FTS5.
 //!
 //! Neither `highlight()` nor `snippet()` is called: their time grows with the square of the
-//! matches, and nothing can interrupt them. [`crate::search`] cuts and marks the snippets.
+//! matches, and nothing can interrupt them. [`crate::pages::search`] cuts and marks the snippets.
 
 use euryale_sqlite::Connection;
 use euryale_sqlite::rusqlite::{self, Row};
 
-use super::Format;
+use super::documents::Format;
 
 /// A document that was found.
 #[derive(Debug)]

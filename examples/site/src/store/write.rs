@@ -3,7 +3,7 @@
 use euryale_sqlite::Connection;
 use euryale_sqlite::rusqlite;
 
-use super::{Format, now, parent};
+use super::documents::{Format, now, parent};
 
 /// Is there a document at `path`? Only documents have something standing in them.
 pub(crate) fn exists(connection: &Connection, path: &str) -> rusqlite::Result<bool> {

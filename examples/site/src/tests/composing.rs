@@ -4,7 +4,7 @@ use euryale_test::Answer;
 use proptest::prelude::*;
 
 use super::{Site, header};
-use crate::{address, name};
+use crate::pages::{address, name};
 
 const BROWSER: &str = "content-type: application/x-www-form-urlencoded\r\n\
     accept: text/html,*/*;q=0.8\r\norigin: http://localhost\r\nsec-fetch-site: same-origin\r\n";

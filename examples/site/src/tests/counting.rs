@@ -8,7 +8,7 @@ use euryale::publisher::ConflictBook;
 use euryale_test::RawClient;
 
 use super::{Site, header};
-use crate::counter::PATH;
+use crate::demo::COUNTER;
 
 const MODES: [(&str, &str); 6] = [
     ("POST", "/@@counter"),
@@ -105,7 +105,7 @@ async fn a_conflict_is_found_in_every_wrapping() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_gets_a_page_and_counts_with_its_button() {
     let site = Site::start(2).await;
-    let page = site.browse("GET", PATH).await;
+    let page = site.browse("GET", COUNTER).await;
     assert_eq!(header(&page, "cache-control"), "no-store");
     assert_eq!(header(&page, "vary"), "accept");
     let page = page.text();
@@ -117,17 +117,17 @@ async fn a_browser_gets_a_page_and_counts_with_its_button() {
     ] {
         assert!(page.contains(part), "{part} is not in {page}");
     }
-    let counted = site.browse("POST", PATH).await;
+    let counted = site.browse("POST", COUNTER).await;
     assert_eq!(
         (counted.status.as_u16(), header(&counted, "location")),
-        (303, PATH)
+        (303, COUNTER)
     );
-    let page = site.browse("GET", PATH).await.text();
+    let page = site.browse("GET", COUNTER).await.text();
     assert!(page.contains("<p class=\"number\">1</p>"), "{page}");
     assert_eq!(number(&site).await, 1);
     site.end().await;
     let reading = Site::start_with(2, &["--allow-writes=false"]).await;
-    let page = reading.browse("GET", PATH).await.text();
+    let page = reading.browse("GET", COUNTER).await.text();
     assert!(
         page.contains("class=\"number\"") && !page.contains("method=\"post\""),
         "{page}"

@@ -8,7 +8,8 @@ use euryale::deferred::DeferredBook;
 use euryale_test::{Answer, RawClient};
 
 use super::{Site, header};
-use crate::{archive, content};
+use crate::demo::content;
+use crate::pages::archive;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_deferred_answers_take_as_long_as_one() {

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use crate::store::Row;
 use euryale::store::StoreBook;
-use euryale_sqlite::rusqlite::Row;
 use euryale_test::Answer;
 
 use super::{Site, header};
-use crate::address;
+use crate::pages::address;
 
 const GZIP: &str = "accept-encoding: gzip\r\n";
 

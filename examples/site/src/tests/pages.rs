@@ -3,8 +3,10 @@
 use euryale::Ledger;
 
 use super::{Site, header};
-use crate::markdown::Target;
-use crate::{content, markdown, store};
+use crate::demo::content;
+use crate::pages::markdown;
+use crate::pages::markdown::Target;
+use crate::store;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_sample_is_served_and_every_link_leads_somewhere() {

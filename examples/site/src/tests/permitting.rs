@@ -4,7 +4,7 @@ use euryale::spool::SpoolBook;
 use http::{Method, Uri};
 
 use super::{Answer, Site, header};
-use crate::permits::Permits;
+use crate::serve::permits::Permits;
 
 /// Each of these makes a site one that others reach.
 const DEPLOYED: [&str; 5] = [

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::{Site, header};
-use crate::feed::is_public;
+use crate::demo::feed::is_public;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_answers_in_two_publications() {

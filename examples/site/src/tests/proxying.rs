@@ -330,7 +330,8 @@ async fn an_export_has_nothing_outside_of_its_host() {
             .map(|entry| entry.unwrap().path().unwrap().display().to_string())
             .collect()
     };
-    let is_inside = |name: &String| name.starts_with("guides") || name == crate::archive::LIST;
+    let is_inside =
+        |name: &String| name.starts_with("guides") || name == crate::pages::archive::LIST;
     for query in ["", "?path=/"] {
         let all = export(query).await;
         assert_eq!(all.status, 200);
@@ -339,7 +340,7 @@ async fn an_export_has_nothing_outside_of_its_host() {
         assert!(all.contains(&"guides/cap.md".to_owned()), "{all:?}");
     }
     let cap = names(&export("?path=/cap").await);
-    assert_eq!(cap, [crate::archive::LIST, "guides/cap.md"]);
+    assert_eq!(cap, [crate::pages::archive::LIST, "guides/cap.md"]);
     assert_eq!(export("?path=cap").await.status, 400);
     // Another host sees all of it.
     let all = site.to_host("other.test", "GET /@@export?path=/operate", "", "");

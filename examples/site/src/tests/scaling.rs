@@ -10,7 +10,7 @@ use image::{DynamicImage, GenericImageView, ImageFormat, RgbImage, RgbaImage};
 
 use super::uploading::form;
 use super::{Site, header};
-use crate::picture::Header;
+use crate::pages::picture::Header;
 
 const MULTIPART: &str = "content-type: multipart/form-data; boundary=X-X\r\n";
 
@@ -209,8 +209,8 @@ async fn what_is_no_picture_or_too_large_is_said_to_be() {
 async fn picture_waits_for_memory_without_a_worker() {
     let site = Site::start(1).await;
     site.upload_bytes("p.png", &picture(400, 200, false)).await;
-    let all = u32::try_from(crate::picture::MEMORY >> 10).unwrap();
-    let taken = crate::scale::ROOM.acquire_many(all).await.unwrap();
+    let all = u32::try_from(crate::pages::picture::MEMORY >> 10).unwrap();
+    let taken = crate::pages::scale::ROOM.acquire_many(all).await.unwrap();
     let mut waiting = site.peer().await;
     let head = "GET /p.png/@@scale/64 HTTP/1.1\r\nhost: localhost\r\n\r\n";
     waiting.send(head).await.unwrap();

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use euryale_test::Answer;
 
 use super::{Site, connection, header};
-use crate::data::Data;
-use crate::{content, store};
+use crate::demo::content;
+use crate::store;
+use crate::store::data::Data;
 
 /// The paths that a page of results lists, best first.
 fn found(page: &Answer) -> Vec<String> {

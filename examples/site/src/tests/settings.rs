@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use crate::store::Row;
 use clap::{CommandFactory, Parser};
-use euryale_sqlite::rusqlite::Row;
 
 use super::connection;
-use crate::data::Data;
-use crate::settings::Settings;
-use crate::{content, duration, store};
+use crate::cli::duration;
+use crate::cli::settings::Settings;
+use crate::demo::content;
+use crate::store;
+use crate::store::data::Data;
 
 fn parse(flags: &[&str]) -> Result<Settings, String> {
     Settings::try_parse_from(std::iter::once(&"site").chain(flags))

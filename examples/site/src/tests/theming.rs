@@ -11,8 +11,8 @@ use euryale::transform::TransformBook;
 use euryale_test::Answer;
 
 use super::{Site, header};
-use crate::settings::{Settings, Task};
-use crate::theme::Theme;
+use crate::cli::settings::{Settings, Task};
+use crate::pages::theme::Theme;
 
 /// Text that only the built-in themes have.
 const EURYALE: &str = "<div class=\"bar\">";
@@ -350,7 +350,7 @@ fn authors_try_a_theme_without_a_site() {
         let Some(Task::Theme { task }) = &settings.task else {
             panic!("another task");
         };
-        crate::theme::run(&settings.theme, task).map_err(|error| error.to_string())
+        crate::pages::theme::run(&settings.theme, task).map_err(|error| error.to_string())
     };
     let page = page.to_str().unwrap();
     assert!(run(&["check", "FOLDER"]).is_ok());

@@ -7,7 +7,9 @@ use euryale::connection::PoolBook;
 use euryale_test::{Answer, eventually};
 
 use super::{Site, header};
-use crate::{content, size, store};
+use crate::cli::size;
+use crate::demo::content;
+use crate::store;
 
 const MULTIPART: &str = "content-type: multipart/form-data; boundary=X-X\r\n";
 const BROWSER: &str =
@@ -434,6 +436,10 @@ fn only_a_post_is_an_upload() {
         (Method::GET, false),
         (Method::PUT, false),
     ] {
-        assert_eq!(crate::form::is_upload(&method, &headers), is, "{method}");
+        assert_eq!(
+            crate::pages::form::is_upload(&method, &headers),
+            is,
+            "{method}"
+        );
     }
 }

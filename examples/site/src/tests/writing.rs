@@ -3,8 +3,9 @@
 use euryale_test::Answer;
 
 use super::{Site, header};
-use crate::form::{self, Draft};
-use crate::{address, store};
+use crate::pages::address;
+use crate::pages::form::{self, Draft};
+use crate::store;
 
 const FORM: &str = "content-type: application/x-www-form-urlencoded\r\n";
 const BROWSER: &str = "content-type: application/x-www-form-urlencoded\r\n\
@@ -746,7 +747,7 @@ fn names_make_paths_that_are_read_back() {
     ] {
         assert_eq!(address::join(folder, name).as_deref(), Ok(path));
         assert_eq!(
-            address::writable(&crate::page::encoded(path)).as_deref(),
+            address::writable(&crate::pages::page::encoded(path)).as_deref(),
             Ok(path)
         );
         assert_eq!(store::parent(path), Some(folder));

@@ -1,0 +1,30 @@
+//! Pages: documents and files, the forms that change them, searches, exports, and the theme.
+
+pub(crate) mod address;
+pub(crate) mod archive;
+pub(crate) mod conditions;
+pub(crate) mod date;
+pub(crate) mod documents;
+pub(crate) mod edit;
+pub(crate) mod export;
+pub(crate) mod files;
+pub(crate) mod fingerprint;
+pub(crate) mod form;
+pub(crate) mod markdown;
+pub(crate) mod media;
+pub(crate) mod methods;
+mod missing;
+pub(crate) mod name;
+pub(crate) mod navigation;
+mod notice;
+pub(crate) mod page;
+pub(crate) mod picture;
+pub(crate) mod query;
+mod reader;
+pub(crate) mod refusal;
+pub(crate) mod remove;
+pub(crate) mod scale;
+pub(crate) mod search;
+pub(crate) mod text;
+pub(crate) mod theme;
+pub(crate) mod tiles;

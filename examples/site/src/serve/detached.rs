@@ -1,0 +1,34 @@
+//! Work that waits for a disk, for as long as that takes.
+
+use std::thread;
+
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use crate::cli::error::StartError;
+
+/// Runs it in a thread of its own, which nothing has to wait for, so that the process drains and
+/// ends even if a disk hangs.
+pub(crate) async fn run<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> Result<T, StartError> + Send + 'static,
+) -> Result<T, StartError> {
+    let (tell, told) = oneshot::channel();
+    let runtime = Handle::current();
+    let begun = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let _guard = runtime.enter();
+        // Nothing listens any more when the site is stopping.
+        let _ = tell.send(work());
+    });
+    begun.map_err(|error| {
+        let what = format!("cannot start threads: {error}");
+        StartError::new(what, "this process", "see the system's limits")
+    })?;
+    told.await.unwrap_or_else(|_| {
+        Err(StartError::new(
+            format!("{name} the site panicked"),
+            "this process",
+            "see the lines above",
+        ))
+    })
+}

@@ -1,0 +1,197 @@
+//! Lines on their way to standard error, or to a file.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::output::Output;
+use crate::pages::address::misleads;
+
+/// Bytes that wait to be written, at most: some 30,000 lines. Lines are as long as addresses, so
+/// that a number of lines bounds nothing.
+const WAITING: usize = 4 << 20;
+
+/// A buffer that has grown beyond this is not kept.
+const KEPT: usize = 64 << 10;
+
+/// The time for writing the last lines.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// Takes lines and never waits: a thread of its own writes them. Their reader may stop, or
+/// disconnect; then lines are lost, and counted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lines(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    more: Condvar,
+    lost: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    text: Vec<u8>,
+    /// The file has another name by now.
+    reopens: bool,
+    is_over: bool,
+}
+
+/// On drop it waits a while for the last lines.
+#[derive(Debug)]
+pub(crate) struct Writing {
+    lines: Lines,
+    written: Receiver<()>,
+}
+
+impl Lines {
+    /// Lines go to `out` for as long as [`Writing`] is kept.
+    ///
+    /// # Errors
+    ///
+    /// The thread cannot be started.
+    pub(super) fn start(name: &str, out: Output) -> io::Result<(Self, Writing)> {
+        let lines = Self::default();
+        let (end, written) = channel();
+        let from = lines.clone();
+        std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || {
+                from.write_to(out);
+                drop(end);
+            })?;
+        Ok((lines.clone(), Writing { lines, written }))
+    }
+
+    /// Opens the file again, as rotating it asks for. Lines until now go to the file that is open,
+    /// and later ones to the file that has the name then.
+    pub(crate) fn reopen(&self) {
+        self.waiting().reopens = true;
+        self.0.more.notify_one();
+    }
+
+    /// Lines lost because there was no room, or nowhere to write them.
+    pub(crate) fn lost(&self) -> u64 {
+        self.0.lost.load(Ordering::Relaxed)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes everything that has arrived since the last time, at once, until the end.
+    fn write_to(&self, mut out: Output) {
+        let mut text = Vec::new();
+        loop {
+            let nothing = |waiting: &mut Waiting| {
+                waiting.text.is_empty() && !waiting.reopens && !waiting.is_over
+            };
+            let waited = self.0.more.wait_while(self.waiting(), nothing);
+            let mut waiting = waited.unwrap_or_else(PoisonError::into_inner);
+            if waiting.text.is_empty() && !waiting.reopens {
+                return;
+            }
+            std::mem::swap(&mut waiting.text, &mut text);
+            let reopens = std::mem::take(&mut waiting.reopens);
+            drop(waiting);
+            if out.write_all(&text).is_err() {
+                let lines = text.iter().filter(|byte| **byte == b'\n').count();
+                self.0.lost.fetch_add(lines as u64, Ordering::Relaxed);
+            }
+            text.clear();
+            text.shrink_to(KEPT);
+            if reopens {
+                out.reopen();
+            }
+        }
+    }
+}
+
+/// A line in which every character is visible, because clients choose the addresses. Other
+/// characters are escaped as in JSON, which suits both formats.
+fn visible(line: &[u8]) -> Cow<'_, [u8]> {
+    match std::str::from_utf8(line) {
+        Ok(text) if !text.is_ascii() && text.contains(misleads) => {
+            let mut visible = String::with_capacity(line.len() + 16);
+            for character in text.chars() {
+                if misleads(character) {
+                    // Writing to a string does not fail. None of them is beyond U+FFFF.
+                    let _ = write!(visible, "\\u{:04x}", u32::from(character));
+                } else {
+                    visible.push(character);
+                }
+            }
+            visible.into_bytes().into()
+        }
+        _ => line.into(),
+    }
+}
+
+/// A line for each write: that is what the subscriber does.
+impl Write for &Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let shown = visible(line);
+        let mut waiting = self.waiting();
+        if waiting.text.len() + shown.len() > WAITING {
+            self.0.lost.fetch_add(1, Ordering::Relaxed);
+            return Ok(line.len());
+        }
+        let was_empty = waiting.text.is_empty();
+        waiting.text.extend_from_slice(&shown);
+        drop(waiting);
+        if was_empty {
+            self.0.more.notify_one();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = &'a Self;
+
+    fn make_writer(&'a self) -> &'a Self {
+        self
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.lines.waiting().is_over = true;
+        self.lines.0.more.notify_one();
+        // The error is expected: nothing is ever sent, and the other end is dropped when everything
+        // is written.
+        let _ = self.written.recv_timeout(LAST_LINES);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::visible;
+
+    #[test]
+    fn a_line_shows_what_turns_its_direction_or_is_not_seen() {
+        let line = "GET /a\u{202e}gpj.exe b\u{200b}\u{2028} \u{e9}\n".as_bytes();
+        let shown = "GET /a\\u202egpj.exe b\\u200b\\u2028 \u{e9}\n".as_bytes();
+        assert_eq!(&*visible(line), shown);
+        for line in [
+            "plain\n".as_bytes(),
+            "\u{200d}\u{1f469}\n".as_bytes(),
+            b"caf\xe9\n",
+        ] {
+            assert_eq!(&*visible(line), line);
+        }
+    }
+}

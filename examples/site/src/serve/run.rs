@@ -1,0 +1,397 @@
+//! From settings to an exit code.
+
+use std::future::Future;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Context;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use euryale::body::Reserve;
+use euryale::connection::{BlockingThreads, PoolBook};
+use euryale::{Ledger, Pool};
+use euryale_admin::Admin;
+use euryale_server::{
+    DescriptorLimit, Drained, Listener, Readiness, Server, Shutdown, Slowest, limit_heap_arenas,
+    systemd,
+};
+use euryale_sqlite::Sqlite;
+use http::StatusCode;
+use http::header::RETRY_AFTER;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+
+use crate::cli::effects::Ways;
+use crate::cli::error::StartError;
+use crate::cli::output::print;
+use crate::cli::settings::{MOST_CONNECTIONS, Settings};
+use crate::cli::variables;
+use crate::serve::app::{SEARCHES, UPLOADS, searches, uploads};
+use crate::serve::health::{CHECK_EVERY, Health, Opened};
+use crate::serve::lanes::Lanes;
+use crate::serve::listeners::Listeners;
+use crate::serve::live::{Live, OperatorsWayIn, Parts, WayIn};
+use crate::serve::log::{Lines, Log, Logs};
+use crate::serve::permits::Rules;
+use crate::serve::signals::UserSignals;
+use crate::serve::storage::Storage;
+use crate::serve::{descriptors, detached, reload};
+use crate::store::data::Data;
+
+/// Something had to be cut at the end of the drain.
+const CUT: u8 = 3;
+
+/// How long to wait for threads that still run after the drain.
+const LAST_GRACE: Duration = Duration::from_millis(250);
+
+/// Runs the program with `settings`, to its exit code.
+///
+/// The runtime is built by hand and ended with a time-out: dropping it would wait for a publisher
+/// that never returns.
+pub(crate) fn run(settings: &Settings, signals: UserSignals) -> Result<ExitCode, StartError> {
+    // Before the first thread.
+    let arenas = limit_heap_arenas(settings.heap_arenas);
+    let limit = descriptors::raise()?;
+    let (log, mut logs, writing) = Log::start(settings)?;
+    let access = logs.open_access(settings)?;
+    let opened = Opened::default();
+    signals.handle(logs.clone(), opened.clone())?;
+    for warning in variables::unknown() {
+        tracing::warn!(target: "site::serve", "{warning}");
+    }
+    if let Err(error) = arenas {
+        tracing::warn!(target: "site::serve", %error, "the arenas of the heap are not limited");
+    }
+    let fitted = descriptors::fit(&limit, settings);
+    let declared = Declared::new(&fitted);
+    let runtime = euryale::runtime(&declared.ledger).map_err(|error| {
+        let what = format!("cannot start threads: {error}");
+        StartError::new(what, "this process", "see the system's limits")
+    })?;
+    let ended = start(
+        &runtime,
+        declared,
+        (&fitted, settings),
+        limit,
+        (log, logs),
+        opened,
+    );
+    runtime.shutdown_timeout(LAST_GRACE);
+    drop((access, writing));
+    ended.map(|complete| {
+        if complete {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(CUT)
+        }
+    })
+}
+
+/// The parts that have blocking threads: the runtime is built for them.
+struct Declared {
+    ledger: Ledger,
+    lanes: Lanes,
+    publishers: BlockingThreads,
+    server: Server,
+}
+
+impl Declared {
+    fn new(settings: &Settings) -> Self {
+        let ledger = Ledger::new();
+        // Its series exist while the site opens; the pool comes later.
+        let _ = ledger.of::<PoolBook>();
+        Self {
+            lanes: Lanes::new(&ledger),
+            publishers: BlockingThreads::new(MOST_CONNECTIONS, &ledger),
+            server: settings.edge.server().ledger(ledger.clone()),
+            ledger,
+        }
+    }
+}
+
+/// Serves with `settings`, which are `asked` with as many descriptors as there are.
+///
+/// Binds first: a site that cannot serve has changed nothing, and early clients wait.
+fn start(
+    runtime: &Runtime,
+    declared: Declared,
+    (settings, asked): (&Settings, &Settings),
+    limit: DescriptorLimit,
+    (log, logs): (Log, Logs),
+    opened: Opened,
+) -> Result<bool, StartError> {
+    let Declared {
+        ledger,
+        lanes,
+        publishers,
+        server,
+    } = declared;
+    let guard = runtime.enter();
+    let signals =
+        || -> std::io::Result<_> { Ok((Shutdown::signals()?, signal(SignalKind::hangup())?)) };
+    let (shutdown, hangups) = signals().map_err(|error| {
+        let what = format!("cannot handle signals: {error}");
+        StartError::new(what, "this process", "see the system's limits")
+    })?;
+    let Listeners {
+        public: listeners,
+        admin,
+        agent,
+        tls,
+        balancers,
+        is_loopback_only,
+        ways,
+        findings,
+        greeting,
+    } = Listeners::bind(settings)?;
+    drop(guard);
+    let rules = Rules::new(settings, is_loopback_only);
+    let bound = Bound {
+        lanes,
+        publishers,
+        ways,
+        is_loopback_only,
+        access: logs.access.clone(),
+    };
+    let operators = Operators::start(
+        runtime,
+        ledger,
+        (admin, agent),
+        &limit.reserve(),
+        &shutdown,
+        settings.drain,
+        (logs, rules, opened),
+    );
+    operators
+        .health
+        .holds(settings.edge.sockets_of_a_balancer());
+    let server = listeners
+        .into_iter()
+        .fold(server, Server::listen)
+        .slowest(&operators.slowest)
+        .drain_deadline(settings.drain);
+    let Some(opened) = runtime.block_on(open(settings, &operators, &shutdown, bound))? else {
+        // Clients that arrived in the meantime get an answer, and nothing was begun that the next
+        // start could not repair.
+        let refuse = Router::new()
+            .fallback(async || (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")]));
+        let drained = runtime.block_on(server.serve(refuse, shutdown));
+        runtime.block_on(operators.end());
+        return Ok(drained.is_complete());
+    };
+    // Not earlier: an error that keeps the site from starting is reported in one line.
+    descriptors::log_shortage(&limit, asked);
+    findings.log();
+    let (parts, site) = opened;
+    let pool = parts.pool.clone();
+    let live = Live {
+        parts,
+        way_in: WayIn::new(site),
+        limit,
+        changes: server.changes(),
+        tls,
+        balancers,
+        log,
+        operators: operators.way_in.clone(),
+    };
+    runtime.block_on(async {
+        operators.serves.store(true, Ordering::Relaxed);
+        print(&greeting);
+        let serving = server.serve(live.way_in.clone(), shutdown.clone());
+        let serving = serve(serving, &pool, settings.drain, &shutdown);
+        let complete = tokio::select! {
+            complete = serving => complete,
+            () = reload::on_signal(hangups, asked, &live) => false,
+        };
+        operators.end().await;
+        Ok(complete)
+    })
+}
+
+/// The parts that exist before the database is open.
+struct Bound {
+    lanes: Lanes,
+    publishers: BlockingThreads,
+    ways: Ways,
+    is_loopback_only: bool,
+    /// The file of `--access-log`.
+    access: Option<Lines>,
+}
+
+/// Opens the database, and reads all files, in a thread of its own, because a disk may be slow.
+/// None if the site must stop before that is done.
+async fn open(
+    settings: &Settings,
+    operators: &Operators,
+    shutdown: &Shutdown,
+    bound: Bound,
+) -> Result<Option<(Parts, Router)>, StartError> {
+    let settings = settings.clone();
+    let ledger = operators.ledger.clone();
+    let health = operators.health.clone();
+    let ends = shutdown.clone();
+    let opening = detached::run("opening", move || {
+        open_now(&settings, ledger, health, ends, bound)
+    });
+    tokio::select! {
+        biased;
+        opened = opening => opened.map(Some),
+        () = shutdown.draining() => Ok(None),
+    }
+}
+
+fn open_now(
+    settings: &Settings,
+    ledger: Ledger,
+    health: Health,
+    shutdown: Shutdown,
+    bound: Bound,
+) -> Result<(Parts, Router), StartError> {
+    settings.theme.check()?;
+    let Data { sqlite, blobs } = Data::open(&settings.data)?;
+    let storage = Storage::new(blobs.ledger(ledger.clone()), settings, &ledger);
+    let pool = Pool::builder(sqlite)
+        .ledger(ledger)
+        .threads(bound.publishers)
+        .connections(settings.connections)
+        .max_queue(settings.max_queue)
+        .max_wait(settings.max_wait)
+        .lane(UPLOADS, uploads(settings))
+        .lane(SEARCHES, searches(settings))
+        .build();
+    health.open(&pool, &storage.blobs);
+    let parts = Parts {
+        pool,
+        storage,
+        lanes: bound.lanes,
+        health,
+        shutdown,
+        ways: bound.ways,
+        access: bound.access,
+        is_loopback_only: bound.is_loopback_only,
+    };
+    let (site, theme) = parts.site(settings)?;
+    parts.health.shows(theme);
+    Ok((parts, site))
+}
+
+/// The operators' address, which answers from the first moment to the last.
+struct Operators {
+    ledger: Ledger,
+    slowest: Slowest,
+    /// The site is opened, and serves.
+    serves: Arc<AtomicBool>,
+    end: Shutdown,
+    health: Health,
+    way_in: OperatorsWayIn,
+    agent: Option<JoinHandle<()>>,
+    serving: JoinHandle<Drained>,
+}
+
+impl Operators {
+    fn start(
+        runtime: &Runtime,
+        ledger: Ledger,
+        (admin, agent): (TcpListener, Option<TcpListener>),
+        reserve: &Reserve,
+        shutdown: &Shutdown,
+        drain: Duration,
+        (logs, rules, opened): (Logs, Rules, Opened),
+    ) -> Self {
+        let slowest = Slowest::new();
+        let end = Shutdown::new();
+        let serves = Arc::new(AtomicBool::new(false));
+        let readiness = Readiness::new(shutdown)
+            .probe({
+                let serves = Arc::clone(&serves);
+                let opened = opened.clone();
+                move || serves.load(Ordering::Relaxed) && opened.is_reachable()
+            })
+            .check(CHECK_EVERY, {
+                let opened = opened.clone();
+                move || opened.clone().check()
+            });
+        runtime.spawn(systemd::notify(readiness.clone(), shutdown.clone(), drain));
+        let health = Health::new(opened, readiness.clone(), shutdown.clone(), logs);
+        let check = health.agent();
+        let agent = agent.map(|listener| {
+            let agent = check.clone();
+            let reserve = reserve.clone();
+            runtime.spawn(async move {
+                let accept = |cx: &mut Context<'_>| reserve.open(|| listener.poll_accept(cx));
+                agent.serve_from(accept).await;
+            })
+        });
+        let reporting = health.clone();
+        let showing = health.clone();
+        let answers = Admin::for_ledger(ledger.clone(), readiness)
+            .program(concat!("site ", env!("CARGO_PKG_VERSION")))
+            .status(move || showing.details())
+            .slowest(&slowest)
+            .report("/-/resume", move || reporting.report(&check));
+        let way_in = OperatorsWayIn::new(answers, rules);
+        let server = Server::new()
+            .listen(Listener::from(admin).reserve(reserve.clone()))
+            .max_sockets(reserve.places())
+            .drain_deadline(LAST_GRACE)
+            .log_drain(false);
+        let serving = runtime.spawn(server.serve(way_in.way_in.clone(), end.clone()));
+        Self {
+            ledger,
+            slowest,
+            serves,
+            end,
+            health,
+            way_in,
+            agent,
+            serving,
+        }
+    }
+
+    async fn end(self) {
+        if let Some(agent) = self.agent {
+            agent.abort();
+        }
+        self.end.drain();
+        if let Err(error) = self.serving.await {
+            tracing::error!(target: "site::serve", %error, "operators were no longer answered");
+        }
+    }
+}
+
+/// Serves until `shutdown` begins to drain, and returns whether everything ended by itself.
+async fn serve(
+    serving: impl Future<Output = Drained>,
+    pool: &Pool<Sqlite>,
+    drain: Duration,
+    shutdown: &Shutdown,
+) -> bool {
+    let began = async {
+        shutdown.draining().await;
+        Instant::now()
+    };
+    let (drained, began) = tokio::join!(serving, began);
+    let closed = close(pool, drain.saturating_sub(began.elapsed()), shutdown).await;
+    Drained::is_complete(&drained) && closed
+}
+
+/// A publication whose client has gone away is finished all the same: it has what is left of the
+/// drain's time, unless a second signal comes.
+async fn close(pool: &Pool<Sqlite>, left: Duration, shutdown: &Shutdown) -> bool {
+    let closed = tokio::select! {
+        biased;
+        closed = pool.close(left) => closed,
+        () = shutdown.cutting() => pool.close(Duration::ZERO).await,
+    };
+    if let Err(busy) = &closed {
+        tracing::warn!(target: "site::serve", "{busy}");
+        for holder in pool.status().holders {
+            let route = holder.route.as_ref().map(tracing::field::display);
+            tracing::warn!(target: "site::serve", route, phase = %holder.phase, age = ?holder.age, "left behind");
+        }
+    }
+    closed.is_ok()
+}

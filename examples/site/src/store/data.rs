@@ -1,0 +1,244 @@
+//! The data folder: the database, and the blobs beside it.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use euryale::store::{BlobStore, FolderStore};
+use euryale::transaction::Access;
+use euryale::{BoxError, Database};
+use euryale_sqlite::{Connection, Sqlite};
+
+use crate::cli::error::StartError;
+use crate::demo::{audio, content};
+use crate::pages::media;
+use crate::store::{self, FileEntry, Format};
+
+pub(crate) const DATABASE: &str = "site.db";
+pub(crate) const BLOBS: &str = "blobs";
+
+/// How long a program that starts waits for another one that fills the same database.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The size of the page cache of one connection, in KiB. A search that reads a large index fills
+/// the cache of every connection, and a connection keeps it.
+const CACHE: u32 = 2 * 1024;
+
+/// A site's data, opened.
+#[derive(Clone, Debug)]
+pub(crate) struct Data {
+    pub(crate) sqlite: Sqlite,
+    pub(crate) blobs: FolderStore,
+}
+
+impl Data {
+    /// Opens the database in `folder`, at the newest schema; a new one is filled with the sample
+    /// content. Leftovers of killed programs are swept away.
+    ///
+    /// Blocks: for the start, before anything is served.
+    pub(crate) fn open(folder: &Path) -> Result<Self, StartError> {
+        let data = Self::without_samples(folder)?;
+        data.import_samples()
+            .map_err(|error| cannot("import the sample pages", &error, folder))?;
+        Ok(data)
+    }
+
+    /// The same; a new one stays empty.
+    pub(crate) fn without_samples(folder: &Path) -> Result<Self, StartError> {
+        let data = Self::bare(folder)?;
+        let whose = data
+            .whose_blobs()
+            .map_err(|error| cannot("look into the data folder", &error, folder))?;
+        let (what, remedy) = match whose {
+            Whose::Ours => ("", ""),
+            Whose::Others => (
+                "these files belong to another database",
+                "put the site.db back that knows them, or move the folder away",
+            ),
+            Whose::Missing => (
+                "the files that the database has rows for are not here",
+                "mount their volume, or restore them from a backup",
+            ),
+        };
+        if !matches!(whose, Whose::Ours) {
+            return Err(StartError::new(what, folder.join(BLOBS).display(), remedy));
+        }
+        data.sweep()
+            .map_err(|error| cannot("sweep the blobs", &error, folder))?;
+        Ok(data)
+    }
+
+    /// The same, only brought to the newest schema.
+    fn bare(folder: &Path) -> Result<Self, StartError> {
+        let made = FolderStore::open(folder.join(BLOBS));
+        let blobs = made.map_err(|error| {
+            let remedy = "check its parent folder, or choose another one with --data";
+            StartError::new(
+                format!("cannot make the data folder: {error}"),
+                folder.display(),
+                remedy,
+            )
+        })?;
+        let sqlite = Sqlite::open(folder.join(DATABASE))
+            .map_err(|error| StartError::database(&error))?
+            .cache_size(CACHE);
+        sqlite
+            .migrate(&store::STEPS)
+            .map_err(|error| StartError::database(&error))?;
+        Ok(Self { sqlite, blobs })
+    }
+
+    /// Runs `write` in its own transaction: all of it or nothing.
+    pub(crate) fn write<T>(
+        &self,
+        write: impl FnOnce(&Connection) -> Result<T, BoxError>,
+    ) -> Result<T, BoxError> {
+        let sqlite = self.sqlite.clone().busy_timeout(PATIENCE);
+        let mut connection = sqlite.connect()?;
+        sqlite.begin(&mut connection, Access::Write.into())?;
+        let written = write(&connection)?;
+        sqlite.commit(&mut connection)?;
+        Ok(written)
+    }
+
+    /// Runs `read` in one snapshot.
+    pub(crate) fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, BoxError>,
+    ) -> Result<T, BoxError> {
+        let mut connection = self.sqlite.connect()?;
+        self.sqlite.begin(&mut connection, Access::Read.into())?;
+        let found = read(&connection)?;
+        self.sqlite.abort(&mut connection)?;
+        Ok(found)
+    }
+
+    /// Returns the owner of the blobs. The sweep removes every blob without a row, so it must not
+    /// run for a database that is new because the right one was missing. And no upload may be
+    /// written below the mount point of a missing volume.
+    ///
+    /// The folder is marked with the name of its database, and the database remembers that it has
+    /// marked a folder.
+    fn whose_blobs(&self) -> Result<Whose, BoxError> {
+        let (id, has_marked) = self.read(|connection| {
+            let id = store::identity(connection)?;
+            Ok((id, store::has_marked_blobs(connection)?))
+        })?;
+        if !has_marked {
+            // Programs that start together do this one after the other.
+            return self.write(|connection| self.mark_blobs(&id, connection));
+        }
+        // Read after the database was asked: the mark is written before the database remembers it.
+        match self.blobs.mark()? {
+            None => Ok(Whose::Missing),
+            Some(mark) if mark != id => Ok(Whose::Others),
+            Some(_) => {
+                self.blobs.adopt(&id)?;
+                Ok(Whose::Ours)
+            }
+        }
+    }
+
+    /// Marks the folder of blobs for a database that has not marked one yet. Either of them is new,
+    /// or both are older than marks: then the folder must have the blobs that the rows name.
+    fn mark_blobs(&self, id: &str, connection: &Connection) -> Result<Whose, BoxError> {
+        match self.blobs.mark()? {
+            Some(mark) if mark != id => return Ok(Whose::Others),
+            Some(_) => {}
+            None => match store::some_blob(connection)? {
+                Some(blob) if self.blobs.blob(&blob).is_err() => return Ok(Whose::Missing),
+                None if !self.blobs.is_unused()? => return Ok(Whose::Others),
+                _ => {}
+            },
+        }
+        self.blobs.adopt(id)?;
+        store::set_marked_blobs(connection)?;
+        Ok(Whose::Ours)
+    }
+
+    fn sweep(&self) -> Result<(), BoxError> {
+        let connection = self.sqlite.connect()?;
+        let swept = self
+            .blobs
+            .sweep(|names| Ok(store::named(&connection, names)?))?;
+        if swept > 0 {
+            tracing::info!(target: "site::data", files = swept, "swept away what no page names");
+        }
+        Ok(())
+    }
+
+    /// All of it or nothing, once: the next start completes an interrupted one.
+    fn import_samples(&self) -> Result<(), BoxError> {
+        if self.read(|connection| Ok(store::is_imported(connection)?))? {
+            return Ok(());
+        }
+        let mut files = Vec::new();
+        for (path, bytes) in content::PICTURES {
+            files.push(self.sample(path, |file| file.write_all(bytes))?);
+        }
+        files.push(self.sample(content::CHORD, audio::write)?);
+        self.blobs.sync()?;
+        let is_first = self.write(|connection| {
+            // Another program may have been first.
+            if store::is_imported(connection)? {
+                return Ok(false);
+            }
+            for sample in content::samples() {
+                store::add(
+                    connection,
+                    sample.path,
+                    sample.title,
+                    Format::Markdown,
+                    &sample.body,
+                )?;
+            }
+            files
+                .iter()
+                .try_for_each(|file| store::put_file(connection, file))?;
+            Ok(store::set_imported(connection).map(|()| true)?)
+        })?;
+        if !is_first {
+            files
+                .iter()
+                .try_for_each(|file| self.blobs.discard(&file.blob))?;
+        }
+        Ok(())
+    }
+
+    /// A file of the samples, on the disk, that no row names yet.
+    fn sample(
+        &self,
+        path: &str,
+        fill: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>,
+    ) -> Result<FileEntry, BoxError> {
+        let (blob, mut file) = self.blobs.create()?;
+        fill(&mut file)?;
+        file.sync_all()?;
+        Ok(FileEntry {
+            path: path.to_owned(),
+            blob,
+            size: file.metadata()?.len(),
+            content_type: media::of_name(path).to_owned(),
+            modified: store::now(),
+        })
+    }
+}
+
+/// The owner of the folder of blobs.
+enum Whose {
+    Ours,
+    Others,
+    /// This is not the folder of blobs that the database has: usually the mount point of a missing
+    /// volume.
+    Missing,
+}
+
+fn cannot(what: &str, error: &BoxError, folder: &Path) -> StartError {
+    if store::is_damaged(&**error) {
+        let what = format!("the database is damaged: cannot {what}: {error}");
+        let remedy = "restore site.db from a backup, or choose another folder with --data";
+        return StartError::new(what, folder.join(DATABASE).display(), remedy);
+    }
+    let remedy = "put it right and start again, or choose another folder with --data";
+    StartError::new(format!("cannot {what}: {error}"), folder.display(), remedy)
+}
