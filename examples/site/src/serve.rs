@@ -8,6 +8,7 @@ mod compress;
 mod cross_site;
 mod descriptors;
 mod detached;
+mod drain;
 pub(crate) mod health;
 pub(crate) mod lanes;
 pub(crate) mod listeners;

@@ -388,8 +388,8 @@ pub(crate) struct Settings {
 /// The maximum number of connections, also after a reload.
 pub(crate) const MOST_CONNECTIONS: usize = 4096;
 
-/// Exports that are sent at a time. Each may hold as many files open as [`export`](crate::pages::export)
-/// allows.
+/// Exports that are sent at a time. Each may hold as many files open as
+/// [`export`](crate::pages::export) allows.
 pub(crate) const EXPORTS: usize = 8;
 
 /// Exports that wait for one of these to end. Each holds the texts that it will send, and its

@@ -122,10 +122,26 @@ impl LogLine {
         let client = self.client.map(tracing::field::display);
         match self.format {
             Format::Text => {
-                tracing::info!(target: "site::access_log", status, bytes, ms = self.ms(), client, "{method} {uri}")
+                tracing::info!(
+                    target: "site::access_log",
+                    status,
+                    bytes,
+                    ms = self.ms(),
+                    client,
+                    "{method} {uri}"
+                )
             }
             Format::Json => {
-                tracing::info!(target: "site::access_log", %method, uri, status, bytes, ms = self.ms(), client, "answered");
+                tracing::info!(
+                    target: "site::access_log",
+                    %method,
+                    uri,
+                    status,
+                    bytes,
+                    ms = self.ms(),
+                    client,
+                    "answered"
+                );
             }
         }
     }
@@ -136,10 +152,24 @@ impl LogLine {
         let client = self.client.map(tracing::field::display);
         match self.format {
             Format::Text => {
-                tracing::info!(target: "site::access_log", gone = true, ms = self.ms(), client, "{method} {uri}")
+                tracing::info!(
+                    target: "site::access_log",
+                    gone = true,
+                    ms = self.ms(),
+                    client,
+                    "{method} {uri}"
+                )
             }
             Format::Json => {
-                tracing::info!(target: "site::access_log", %method, uri, gone = true, ms = self.ms(), client, "gone");
+                tracing::info!(
+                    target: "site::access_log",
+                    %method,
+                    uri,
+                    gone = true,
+                    ms = self.ms(),
+                    client,
+                    "gone"
+                );
             }
         }
     }

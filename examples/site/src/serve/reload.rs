@@ -80,7 +80,10 @@ pub(crate) async fn on_signal(mut hangups: Signal, started: &Settings, live: &Li
                 current = next.settings.clone();
                 live.apply(next);
                 if changed.is_empty() {
-                    tracing::info!(target: "site::reload", "reloaded: no setting that counts at once has changed");
+                    tracing::info!(
+                        target: "site::reload",
+                        "reloaded: no setting that counts at once has changed"
+                    );
                 } else {
                     tracing::info!(target: "site::reload", changed, "reloaded");
                 }
@@ -89,11 +92,18 @@ pub(crate) async fn on_signal(mut hangups: Signal, started: &Settings, live: &Li
                     tracing::info!(target: "site::reload", "the site is {new_rules}");
                 }
                 if !waits.is_empty() {
-                    tracing::warn!(target: "site::reload", settings = waits, "these count from the next start");
+                    tracing::warn!(
+                        target: "site::reload",
+                        settings = waits,
+                        "these count from the next start"
+                    );
                 }
             }
             Err(error) => {
-                tracing::error!(target: "site::reload", "not reloaded, and nothing is changed: {error}")
+                tracing::error!(
+                    target: "site::reload",
+                    "not reloaded, and nothing is changed: {error}"
+                )
             }
         }
     }

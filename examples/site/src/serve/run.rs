@@ -1,11 +1,10 @@
 //! From settings to an exit code.
 
-use std::future::Future;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Context;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use euryale::body::Reserve;
@@ -16,7 +15,6 @@ use euryale_server::{
     DescriptorLimit, Drained, Listener, Readiness, Server, Shutdown, Slowest, limit_heap_arenas,
     systemd,
 };
-use euryale_sqlite::Sqlite;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 use tokio::net::TcpListener;
@@ -30,6 +28,7 @@ use crate::cli::output::print;
 use crate::cli::settings::{MOST_CONNECTIONS, Settings};
 use crate::cli::variables;
 use crate::serve::app::{SEARCHES, UPLOADS, searches, uploads};
+use crate::serve::drain::serve;
 use crate::serve::health::{CHECK_EVERY, Health, Opened};
 use crate::serve::lanes::Lanes;
 use crate::serve::listeners::Listeners;
@@ -40,6 +39,8 @@ use crate::serve::signals::UserSignals;
 use crate::serve::storage::Storage;
 use crate::serve::{descriptors, detached, reload};
 use crate::store::data::Data;
+
+const LOG: &str = "site::serve";
 
 /// Something had to be cut at the end of the drain.
 const CUT: u8 = 3;
@@ -60,10 +61,10 @@ pub(crate) fn run(settings: &Settings, signals: UserSignals) -> Result<ExitCode,
     let opened = Opened::default();
     signals.handle(logs.clone(), opened.clone())?;
     for warning in variables::unknown() {
-        tracing::warn!(target: "site::serve", "{warning}");
+        tracing::warn!(target: LOG, "{warning}");
     }
     if let Err(error) = arenas {
-        tracing::warn!(target: "site::serve", %error, "the arenas of the heap are not limited");
+        tracing::warn!(target: LOG, %error, "the arenas of the heap are not limited");
     }
     let fitted = descriptors::fit(&limit, settings);
     let declared = Declared::new(&fitted);
@@ -357,41 +358,7 @@ impl Operators {
         }
         self.end.drain();
         if let Err(error) = self.serving.await {
-            tracing::error!(target: "site::serve", %error, "operators were no longer answered");
+            tracing::error!(target: LOG, %error, "operators were no longer answered");
         }
     }
-}
-
-/// Serves until `shutdown` begins to drain, and returns whether everything ended by itself.
-async fn serve(
-    serving: impl Future<Output = Drained>,
-    pool: &Pool<Sqlite>,
-    drain: Duration,
-    shutdown: &Shutdown,
-) -> bool {
-    let began = async {
-        shutdown.draining().await;
-        Instant::now()
-    };
-    let (drained, began) = tokio::join!(serving, began);
-    let closed = close(pool, drain.saturating_sub(began.elapsed()), shutdown).await;
-    Drained::is_complete(&drained) && closed
-}
-
-/// A publication whose client has gone away is finished all the same: it has what is left of the
-/// drain's time, unless a second signal comes.
-async fn close(pool: &Pool<Sqlite>, left: Duration, shutdown: &Shutdown) -> bool {
-    let closed = tokio::select! {
-        biased;
-        closed = pool.close(left) => closed,
-        () = shutdown.cutting() => pool.close(Duration::ZERO).await,
-    };
-    if let Err(busy) = &closed {
-        tracing::warn!(target: "site::serve", "{busy}");
-        for holder in pool.status().holders {
-            let route = holder.route.as_ref().map(tracing::field::display);
-            tracing::warn!(target: "site::serve", route, phase = %holder.phase, age = ?holder.age, "left behind");
-        }
-    }
-    closed.is_ok()
 }

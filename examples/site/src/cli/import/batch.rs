@@ -202,7 +202,12 @@ impl Drop for Pending {
 fn discard(blobs: &FolderStore, name: &str) {
     match blobs.discard(name) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!(target: "site::import::batch", %error, name, "a blob that is not needed stays until the next start");
+            tracing::warn!(
+                target: "site::import::batch",
+                %error,
+                name,
+                "a blob that is not needed stays until the next start"
+            );
         }
         _ => {}
     }

@@ -37,10 +37,19 @@ impl Output {
         match open(path) {
             Ok(new) => {
                 *file = new;
-                tracing::info!(target: "site::log::output", path = %path.display(), "log file reopened");
+                tracing::info!(
+                    target: "site::log::output",
+                    path = %path.display(),
+                    "log file reopened"
+                );
             }
             Err(error) => {
-                tracing::error!(target: "site::log::output", path = %path.display(), %error, "the log file cannot be reopened");
+                tracing::error!(
+                    target: "site::log::output",
+                    path = %path.display(),
+                    %error,
+                    "the log file cannot be reopened"
+                );
             }
         }
     }
