@@ -23,8 +23,8 @@ use self::cli::{check, healthcheck, import, output, variables};
 use self::pages::theme;
 use self::serve::signals::UserSignals;
 
-/// 0 after a clean drain or a whole import, 3 when something was cut, 4 when an import left
-/// something out, 1 when the program could not start or go on, 2 for wrong flags and variables
+/// 0 after a clean drain or a complete import, 3 if requests were cut, 4 if an import omitted
+/// something, 1 if the program could not start or continue, 2 for wrong flags and variables
 /// (clap's).
 fn main() -> ExitCode {
     let signals = match UserSignals::catch() {

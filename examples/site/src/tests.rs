@@ -132,7 +132,7 @@ impl Site {
         peer.read_answer(false).await.unwrap()
     }
 
-    /// A connection to the same file, as another program has it.
+    /// A connection to the same file, like that of another program.
     fn other_program(&self) -> RawConnection {
         connection(self.folder.path())
     }

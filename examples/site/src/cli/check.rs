@@ -1,6 +1,6 @@
 //! `--check-config`: checks everything that settings name, and creates and changes nothing.
 //!
-//! Addresses are not bound, because a site that runs with these settings has them already.
+//! Addresses are not bound, because a running site with these settings uses them already.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};

@@ -1,8 +1,7 @@
 //! The settings that result from flags, variables and a TOML file.
 //!
 //! A flag overrides its variable, the variable overrides the file, and the file overrides the
-//! default. A value in the file is read as the flag's is, so what is wrong with it is said in the
-//! same words.
+//! default. A value in the file is parsed like the flag's, so its error messages are the same.
 
 mod faults;
 
@@ -26,7 +25,7 @@ const NO_SETTINGS: [&str; 3] = ["check-config", "config", "print-config"];
 pub(crate) enum ConfigError {
     /// Flags or variables are wrong, or ask for help.
     Flags(clap::Error),
-    /// The file is.
+    /// The file is wrong.
     File(StartError),
 }
 
@@ -67,8 +66,8 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Sett
     )?)
 }
 
-/// The flags that the file stands for, without those that were given. All of its values are looked
-/// at.
+/// The flags that correspond to the file, without those that were given. All of its values are
+/// checked.
 fn missing_flags(
     command: &Command,
     given: &ArgMatches,
@@ -88,7 +87,7 @@ fn missing_flags(
     Ok(missing)
 }
 
-/// The setting that a line of the file sets, and the flags that the line stands for.
+/// The setting of a line of the file, and the corresponding flags.
 fn entry<'a>(
     command: &'a Command,
     key: &str,

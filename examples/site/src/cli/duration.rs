@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-/// `ms` stands before `s`, which it ends in.
+/// `ms` is tried before `s`, because it ends in `s`.
 const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("ms", 1), ("m", 60_000), ("s", 1_000)];
 
-/// Longer than anybody waits. It also keeps deadlines within the range of the clock.
+/// Longer than any client waits. It also keeps deadlines within the range of the clock.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// A whole number and a unit, at most a day.
@@ -28,7 +28,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "longer than a day".to_owned())
 }
 
-/// As [`parse`], but more than zero.
+/// Like [`parse`], but more than zero.
 pub(crate) fn parse_positive(text: &str) -> Result<Duration, String> {
     let duration = parse(text)?;
     if duration.is_zero() {

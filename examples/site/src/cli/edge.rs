@@ -246,7 +246,7 @@ impl Edge {
     }
 
     pub(crate) fn server(&self) -> Server {
-        // Checked when it was read.
+        // The value was checked when it was read.
         let head = usize::try_from(self.max_head).unwrap_or(usize::MAX);
         Server::new()
             .head_timeout(self.head_timeout)

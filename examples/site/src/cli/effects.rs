@@ -1,7 +1,7 @@
-//! Settings that would have no effect, and what each of them needs.
+//! Finds settings that would have no effect, and what each of them needs.
 //!
-//! A setting that changes nothing is mostly a mistake: a warning names it. Where the operator would
-//! rely on it for safety, the site does not start.
+//! A setting without effect is usually a mistake, so a warning names it. If the operator would rely
+//! on it for safety, the site does not start.
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +23,7 @@ pub(crate) struct Ways {
     pub(crate) tcp: bool,
     pub(crate) unix: bool,
     pub(crate) tls: bool,
-    /// systemd bound them, and `--listen` does not count.
+    /// Sockets that systemd has bound; `--listen` is ignored.
     pub(crate) is_inherited: bool,
 }
 
@@ -39,7 +39,7 @@ impl Ways {
         }
     }
 
-    /// Those of a start with these settings: sockets of systemd's stay the same.
+    /// The sockets of a start with these settings. Those from systemd stay the same.
     pub(crate) fn with(self, settings: &Settings) -> Self {
         if self.is_inherited {
             self
@@ -53,7 +53,7 @@ impl Ways {
 struct Facts<'a> {
     settings: &'a Settings,
     ways: Ways,
-    /// What a request without a proxy may do.
+    /// The permissions of a request without a proxy.
     permits: Permits,
 }
 
@@ -71,17 +71,18 @@ impl Facts<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     Warning,
-    /// Without the setting, what is served is not what the operator believes.
+    /// Without an effect of the setting, the site would serve something else than the operator
+    /// believes.
     Error,
 }
 
 use Fault::{Error, Warning};
 
-/// A setting, and when it has no effect.
+/// A setting, and the condition under which it has no effect.
 struct Need {
     setting: &'static str,
     fault: Fault,
-    /// Asked only if the setting differs from its default.
+    /// Checked only if the setting differs from its default.
     lacks: fn(&Facts<'_>) -> bool,
     needs: &'static str,
 }

@@ -1,9 +1,9 @@
-//! Why the program did not start, or an import could not go on.
+//! The reason why the program did not start, or an import could not continue.
 
 use std::error::Error;
 use std::fmt;
 
-/// One line: what went wrong, where, and what to do about it.
+/// The message is one line: what went wrong, where, and what to do.
 #[derive(Debug)]
 pub(crate) struct StartError {
     line: String,

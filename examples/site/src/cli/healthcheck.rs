@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::cli::error::StartError;
 
-/// For each step. A site that answers later is not ready.
+/// The time limit for each step. A site that answers later is not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Asks for `/readyz`.
@@ -32,7 +32,7 @@ pub(crate) fn run(admin: SocketAddr) -> Result<ExitCode, StartError> {
     }
 }
 
-/// A site that listens at every address is asked at loopback.
+/// A site that listens on every address is queried on loopback.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),

@@ -1,4 +1,4 @@
-//! The parts of `--help` that no setting has for itself.
+//! The parts of `--help` that do not belong to a single setting.
 
 pub(crate) const ADDRESSES: &str = "Addresses";
 pub(crate) const PERMISSIONS: &str = "Permissions";

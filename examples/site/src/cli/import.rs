@@ -1,7 +1,7 @@
 //! `site import`: a folder becomes documents and files, at the same paths.
 //!
 //! It lists the source first, then reads, copies and commits in batches, folders before their
-//! contents. Whenever it ends, everything committed is complete; a second run skips that, and so
+//! contents. Whenever it ends, everything committed is complete. A second run skips that, so it
 //! continues where the first one ended.
 
 mod batch;
@@ -83,7 +83,7 @@ pub(crate) fn run(
             remedy,
         )
     };
-    // Whatever links it is named by: those in it are not followed.
+    // Symbolic links in its own path are followed, but not those inside it.
     let folder = fs::canonicalize(folder).map_err(cannot_look)?;
     drop(fs::read_dir(&folder).map_err(cannot_look)?);
     let data = Data::without_samples(&settings.data)?;
@@ -126,7 +126,7 @@ pub(crate) fn run(
     })
 }
 
-/// Only for signals: the import blocks, beside it.
+/// Used only for signals; the import blocks on another thread.
 fn runtime() -> Result<Runtime, StartError> {
     Builder::new_multi_thread()
         .worker_threads(1)
@@ -156,7 +156,7 @@ enum Step {
     Same(Item),
     /// It cannot be read.
     Unreadable(String),
-    /// Something else is at its path.
+    /// Something else exists at its path.
     Blocked(String),
     Stopped,
 }
@@ -212,10 +212,10 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Reads the entries that have to be read.
+    /// Reads the entries whose contents are needed.
     ///
     /// # Errors
-    /// When the data folder is not to be written to, and so all others would fail as well.
+    /// The data folder cannot be written to, so all others would fail as well.
     fn step(
         &self,
         entry: &Entry,
@@ -343,7 +343,7 @@ impl Import<'_> {
     }
 }
 
-/// As it is before anything is copied: it has no blob yet.
+/// Its state before anything is copied: it has no blob yet.
 fn file(entry: &Entry) -> Result<Item, String> {
     let metadata = fs::symlink_metadata(&entry.source).map_err(|error| unreadable(&error))?;
     Ok(Item::File(FileEntry {
@@ -355,7 +355,7 @@ fn file(entry: &Entry) -> Result<Item, String> {
     }))
 }
 
-/// A regular file and no link, even if it was something else a moment ago.
+/// Opens a regular file and no link, even if it was something else a moment ago.
 fn open(source: &Path) -> Result<(File, Metadata), String> {
     let open = || -> io::Result<_> {
         let named = fs::symlink_metadata(source)?;
@@ -398,7 +398,7 @@ fn name(folder: &Path) -> String {
     )
 }
 
-/// The folders of `path`, from the inmost on.
+/// The folders of `path`, beginning with the innermost.
 fn folders(path: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(store::parent(path), |folder| store::parent(folder))
 }

@@ -11,10 +11,10 @@ use serde::{Serialize, Serializer};
 
 /// Parses an address to listen on: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, or a port.
 ///
-/// `:8080` is every IPv4 address of the machine, as in Go's programs, HAProxy and gunicorn. `8080`
-/// alone is loopback, as in Django's and Flask's servers: where the two conventions of the field
-/// differ, the shorter form must not publish a site by accident. `localhost` is never looked up
-/// (RFC 6761 §6.3), and no other name is accepted, because its address could change.
+/// `:8080` means every IPv4 address of the machine, as in Go programs, HAProxy and gunicorn. `8080`
+/// alone means loopback, as in Django's and Flask's servers, so that the shorter form cannot
+/// publish a site by accident. `localhost` is never looked up (RFC 6761 §6.3), and no other name is
+/// accepted, because its address could change.
 pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
@@ -81,7 +81,7 @@ impl Serialize for Listen {
     }
 }
 
-/// Peers that are balancers: a network, an address, or all that come by Unix sockets.
+/// Peers that are balancers: a network, an address, or all peers of Unix sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Balancers {
     Network(IpNet),

@@ -1,4 +1,5 @@
-//! The settings of the program: each is a flag, an `EURYALE_*` variable, and in a file.
+//! The settings of the program. Each can be set by a flag, by an `EURYALE_*` variable, and in a
+//! file.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -392,8 +393,7 @@ pub(crate) const MOST_CONNECTIONS: usize = 4096;
 /// [`export`](crate::pages::export) allows.
 pub(crate) const EXPORTS: usize = 8;
 
-/// Exports that wait for one of these to end. Each holds the texts that it will send, and its
-/// files.
+/// Exports that wait until one of these ends. Each holds the texts and files that it will send.
 pub(crate) const EXPORTS_WAITING: usize = 2;
 
 /// Tasks other than serving.

@@ -7,7 +7,7 @@ const UNITS: [(&str, u64); 4] = [
     ("K", 1 << 10),
 ];
 
-/// A whole number, and a unit or none; more than nothing.
+/// A whole number with an optional unit, greater than zero.
 pub(crate) fn parse(text: &str) -> Result<u64, String> {
     let unit = UNITS
         .iter()
@@ -46,7 +46,7 @@ pub(crate) fn text(bytes: u64) -> String {
     )
 }
 
-/// For reading, with a digit behind the point.
+/// Formats a size for people, with one decimal place.
 pub(crate) fn shown(bytes: u64) -> String {
     let Some((name, unit)) = UNITS.iter().find(|(_, unit)| bytes >= *unit) else {
         return if bytes == 1 {

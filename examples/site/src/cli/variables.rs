@@ -10,8 +10,8 @@ use crate::cli::settings::Settings;
 
 const PREFIX: &str = "EURYALE_";
 
-/// Names that have less in common than this are not taken for a slip of the pen. It is the measure
-/// by which clap suggests flags.
+/// Names that are less similar than this are not treated as typing errors. It is the measure with
+/// which clap suggests flags.
 const SIMILAR: f64 = 0.7;
 
 /// Container tools and unit files produce empty variables for settings that have no value.
@@ -156,7 +156,7 @@ mod tests {
         }
     }
 
-    /// As the manual of Kubernetes has them ("Accessing the Service: Environment variables").
+    /// From the manual of Kubernetes ("Accessing the Service: Environment variables").
     #[test]
     fn variables_of_a_kubernetes_service_are_not_reported() {
         let cases = [

@@ -1,5 +1,5 @@
-//! A file of more than 20 MB that need not be shipped: two minutes of a chord, in stereo (WAVE, PCM
-//! of 16 bits).
+//! Generates a file of more than 20 MB, so that it need not be shipped: two minutes of a chord, in
+//! stereo (WAVE, PCM of 16 bits).
 
 use std::f64::consts::TAU;
 use std::io::{self, Write};
@@ -25,7 +25,8 @@ fn second() -> Vec<u8> {
     let sample = |at: u32, tones: &[f64; 3]| {
         let time = f64::from(at) / f64::from(RATE);
         let loud: f64 = tones.iter().map(|tone| (TAU * tone * time).sin()).sum();
-        // Three tones of a tenth each: quiet, as somebody may have headphones on.
+        // Three tones with a tenth of the full volume each: quiet, because the listener may wear
+        // headphones.
         #[expect(
             clippy::cast_possible_truncation,
             reason = "less than a third of what fits"

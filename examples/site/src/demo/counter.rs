@@ -1,4 +1,4 @@
-//! `/@@counter`: a number that many want to change at the same time.
+//! `/@@counter`: a number that many requests change at the same time.
 //!
 //! | request | what it does |
 //! |---|---|
@@ -133,7 +133,7 @@ fn boxed(transaction: &mut Transaction<'_, Sqlite>) -> Result<i64, BoxError> {
     Ok(add_one(transaction.connection()?)?)
 }
 
-/// An application's own error type. A conflict is still found in it, along the sources.
+/// An application's own error type. A conflict is still found in its chain of sources.
 #[derive(Debug)]
 enum CounterError {
     Connection(Unavailable),

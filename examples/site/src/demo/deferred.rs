@@ -1,4 +1,4 @@
-//! `/@@deferred`: work of a given duration, after the transaction.
+//! `/@@deferred`: work of a given duration after the transaction.
 //!
 //! `kind=blocking` (the default) stands for a call that blocks, such as one to another service
 //! through a client that is not async; `kind=async` for one that is. No worker is held.

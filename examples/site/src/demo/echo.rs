@@ -26,14 +26,14 @@ const READ_BUFFER: usize = 4 << 10;
 /// How long the peer may take to answer a Close.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// How long a socket is kept. The server's own deadlines end with the upgrade: from there on they
-/// are the route's.
+/// How long a socket is kept. The server's own deadlines end with the upgrade; from then on the
+/// route is responsible.
 #[derive(Clone, Debug)]
 struct Terms {
     shutdown: Shutdown,
     /// The silence after which a peer gets a ping, and then has the same time again.
     idle: Duration,
-    /// How long it may take nothing of what is sent.
+    /// How long the peer may read nothing.
     write: Duration,
 }
 
@@ -50,8 +50,8 @@ pub(crate) fn beside(site: Router, shutdown: &Shutdown, edge: &Edge) -> Router {
         .fallback_service(site)
 }
 
-/// Browsers let every site open sockets to any other, and say which one does: that is asked here
-/// (RFC 6455 §10.2). Other clients than browsers do not send it.
+/// Browsers let every site open sockets to any other, and send the origin, which is checked here
+/// (RFC 6455 §10.2). Clients other than browsers do not send it.
 async fn upgrade(
     State(terms): State<Terms>,
     here: PublicUrl,
@@ -123,8 +123,8 @@ fn has_key(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The very origin that the browser sees, scheme and port included: a page that came without TLS
-/// may be anybody's.
+/// Exactly the origin that the browser sees, including scheme and port: a page without TLS may come
+/// from anyone.
 fn is_from_here(headers: &HeaderMap, here: &PublicUrl) -> bool {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let Some(origin) = origins.next() else {
@@ -134,7 +134,7 @@ fn is_from_here(headers: &HeaderMap, here: &PublicUrl) -> bool {
     origins.next().is_none() && origin.is_some() && origin == here.origin()
 }
 
-/// Echoes until the peer or the site has had enough, and closes as RFC 6455 §7.1 says.
+/// Echoes until the peer or the site closes, and closes as in RFC 6455 §7.1.
 async fn echo(mut socket: WebSocket, terms: &Terms) {
     let farewell = match talk(&mut socket, terms).await {
         Ending::Gone => return,
@@ -199,7 +199,7 @@ async fn talk(socket: &mut WebSocket, terms: &Terms) -> Ending {
     }
 }
 
-/// The code for what a peer did wrong (RFC 6455 §7.4.1).
+/// The code for a peer's mistake (RFC 6455 §7.4.1).
 fn ending_after(error: axum::Error) -> Ending {
     let error = error.into_inner();
     match error.downcast_ref() {

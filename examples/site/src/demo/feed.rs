@@ -1,7 +1,7 @@
-//! `/@@feed?url=`: a news feed from elsewhere, and the newest of one on the home page.
+//! `/@@feed?url=`: a news feed from another site, and the newest entries of one on the home page.
 //!
-//! Fetched by a promise that all requests share for a minute, and parsed by another one, which
-//! blocks: foreign text must not be parsed on a runtime thread.
+//! A feed is fetched by a promise that all requests share for a minute, and parsed by another one,
+//! which blocks, because foreign text must not be parsed on a runtime thread.
 
 pub(crate) mod address;
 mod fetch;
@@ -45,21 +45,21 @@ const STALE: Duration = Duration::from_secs(24 * 3600);
 /// The time that the home page waits if it has nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The number of different feeds that strangers may ask for within [`FRESH`]. All of them stay
-/// among the values that requests share, so none is fetched twice in that time.
+/// The number of different feeds that any client may request within [`FRESH`]. All of them stay
+/// among the shared values, so none is fetched twice in that time.
 const MOST_FEEDS: usize = 16;
-/// The longest address, in bytes. Those of the last minute are kept.
+/// The maximum length of an address, in bytes, because those of the last minute are kept.
 const LONGEST_URL: usize = 2000;
 
 /// The number of entries that are shown.
 const MOST: usize = 20;
 const MOST_NEWS: usize = 3;
 
-/// Where feeds may come from, and how.
+/// The permitted sources of feeds, and the settings for them.
 pub(crate) struct Feeds {
     client: Client,
     news: Option<String>,
-    /// The addresses that strangers asked for within [`FRESH`], and when.
+    /// The addresses that clients requested within [`FRESH`], with the times.
     asked: Mutex<HashMap<Url, Instant>>,
 }
 
@@ -77,7 +77,7 @@ impl Feeds {
         }
     }
 
-    /// The page of the feed that is asked for.
+    /// The page of the requested feed.
     pub(crate) fn answer(
         &self,
         pages: &Pages,
@@ -155,8 +155,8 @@ impl Feeds {
         ))
     }
 
-    /// Counts an address as requested. Returns false if there are too many others: a stranger who
-    /// varies the query could have each of them fetched.
+    /// Counts an address as requested. Returns false if there are too many others, because a client
+    /// that varies the query could have each of them fetched.
     fn admit(&self, url: &Url) -> bool {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         asked.retain(|_, when| when.elapsed() < FRESH);
@@ -211,7 +211,7 @@ impl Feeds {
             Ok(fetched) => fetched,
             Err(error) => return Ok(Err(error)),
         };
-        // The key of this text, and of no other from there.
+        // The key of this text, different from other texts of the same address.
         let key = PARSED.with(format_args!("{url} {}", fetched.number));
         let parse = move || {
             let feed = feed_rs::parser::parse(&*fetched.bytes)?;

@@ -1,8 +1,7 @@
 //! The guide of the crate `euryale` as pages of the site, from the same files.
 //!
-//! These files are written for rustdoc: their examples have lines that only tests see, and their
-//! links are paths of Rust. Here such lines are left out, and links lead to pages of this site or
-//! become plain text.
+//! These files are written for rustdoc: their examples have hidden lines, and their links are Rust
+//! paths. Here such lines are left out, and links lead to pages of this site or become plain text.
 
 use std::borrow::Cow;
 
@@ -147,7 +146,7 @@ fn shortcut(text: &str) -> Option<String> {
     is_there.then_some(address)
 }
 
-/// The address on this site for a target of rustdoc's, if there is one.
+/// The address on this site for a rustdoc target, if there is one.
 fn address(target: &str) -> Option<String> {
     if let Some(page) = target.strip_prefix("crate::demo::guide::") {
         return Some(format!("{FOLDER}/{}", page.replace("::", "/")));

@@ -1,4 +1,4 @@
-//! `/@@promises`: a page that needs answers from elsewhere, and holds no worker while they come.
+//! `/@@promises`: a page that needs external answers, and holds no worker while it waits for them.
 
 use std::fmt::Write;
 use std::ops::RangeInclusive;
@@ -14,11 +14,11 @@ use crate::pages::query::parameter;
 /// How long it took, in milliseconds.
 const ANSWER: Key<u64> = Key::new("answer");
 
-/// Asks for `n` answers (default: 3) that take `ms` milliseconds each (default: 300), side by side,
-/// and, when these are there, for as many again, `rounds` times in all (default: 1). With `fail=1`
-/// the last one of each round fails.
+/// Requests `n` answers (default: 3) at the same time, which take `ms` milliseconds each (default:
+/// 300). This is repeated for `rounds` rounds (default: 1). With `fail=1` the last answer of each
+/// round fails.
 ///
-/// A request for more than is allowed is answered 508.
+/// A request for more than the limit is answered with 508.
 pub(crate) fn answer(pages: &Pages, request: &Request) -> Result<Response, Abort> {
     let number = |name: &str, default: u64, range: RangeInclusive<u64>| {
         let wanted = format!("a whole number from {} to {}", range.start(), range.end());

@@ -1,4 +1,4 @@
-//! `/@@slow`: work of a given duration, to show the cap.
+//! `/@@slow`: work of a given duration, to demonstrate the cap.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! `/@@visitor`: who you are and where you are, as far as the site knows. What a proxy is set up
-//! for is seen here.
+//! `/@@visitor`: the client's address and the page's, as far as the site knows them. It shows
+//! whether a proxy is set up correctly.
 
 use axum::response::{IntoResponse, Response};
 use euryale::forwarded::{Client, PublicUrl};
@@ -10,8 +10,8 @@ use serde_json::json;
 /// The cookie that counts visits.
 const VISITS: &str = "visits";
 
-/// The client's address, the site's, this page's, and how often the browser was here: a cookie
-/// counts, so it is seen whether cookies come back.
+/// The addresses of the client, the site and this page, and the number of the browser's visits.
+/// They are counted by a cookie, which shows whether cookies come back.
 pub(crate) async fn answer(client: Client, url: PublicUrl, headers: HeaderMap) -> Response {
     let visits = visits(&headers) + 1;
     let here = url.url(&format!("{}/@@visitor", url.root()));
@@ -35,7 +35,8 @@ pub(crate) async fn answer(client: Client, url: PublicUrl, headers: HeaderMap) -
 }
 
 fn visits(headers: &HeaderMap) -> u32 {
-    // As bytes: the cookie of another application may hold any, and must not hide this one.
+    // As bytes, because the cookie of another application may contain any bytes and must not hide
+    // this one.
     let lines = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
     let pairs = lines
         .flat_map(|line| line.split(|byte| *byte == b';'))
@@ -44,6 +45,6 @@ fn visits(headers: &HeaderMap) -> u32 {
         .filter_map(|pair| pair.strip_prefix(VISITS.as_bytes())?.strip_prefix(b"="))
         .next()
         .and_then(|value| str::from_utf8(value).ok()?.parse::<u32>().ok());
-    // Whatever a browser may have made of it.
+    // The browser may have changed the value in any way.
     value.unwrap_or(0).min(999_999)
 }

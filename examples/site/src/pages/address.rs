@@ -30,14 +30,14 @@ pub(crate) fn misleads(character: char) -> bool {
     )
 }
 
-/// A path or a name as the site keeps it, in Unicode's form NFC. Keyboards and most systems write
-/// composed letters. Names of files from macOS have decomposed ones: they look the same, but a
-/// typed address would not find them.
+/// A path or a name as the site stores it, in Unicode's form NFC. Keyboards and most systems write
+/// composed letters. File names from macOS have decomposed ones: they look the same, but a typed
+/// address would not find them.
 pub(crate) fn normal(path: &str) -> String {
     path.nfc().collect()
 }
 
-/// The path that a request for writing names, decoded, in NFC, and checked.
+/// The path of a writing request: decoded, in NFC, and checked.
 ///
 /// # Errors
 /// A sentence that says what is wrong with it.
@@ -77,8 +77,8 @@ fn check(path: &str) -> Result<(), String> {
     }
 }
 
-/// Text that browsers and proxies would change on the way, or that has another meaning here, is not
-/// a valid name.
+/// A name is not valid if browsers or proxies would change it on the way, or if it has another
+/// meaning here.
 fn check_name(name: &str) -> Result<(), String> {
     let wrong = if name.is_empty() {
         "A name must not be empty: neither two slashes in a row, nor one at the end."

@@ -1,14 +1,14 @@
 //! The format of an export, as `/@@export` writes it and `site import` reads it.
 //!
 //! An export is a folder of notes: each page is a file of Markdown or HTML that begins with its
-//! title, beside its folder and under its own name. People read and change it as such.
+//! title, next to its folder and under its own name. People can read and edit it as such.
 //!
 //! Some pages cannot have their own name there: it begins with a dot, differs from another one only
 //! in the case of its letters, or is longer than file systems allow. And Markdown alone does not
-//! always show where a title ends and its text begins. So the file [`LIST`] goes with the others.
-//! It has the path of each file, and the title and a fingerprint of each text. A text that still
-//! has its fingerprint is restored to the byte; a text that has changed is read like any other
-//! note. Without the list, an export is a plain folder of notes.
+//! always show where a title ends and its text begins. So an export also has the file [`LIST`],
+//! with the path of each file, and the title and a fingerprint of each text. A text with an
+//! unchanged fingerprint is restored byte for byte; a changed text is read like any other note.
+//! Without the list, an export is a plain folder of notes.
 
 mod layout;
 mod list;
@@ -23,7 +23,7 @@ use crate::store::Format;
 /// a note.
 pub(crate) const LIST: &str = ".euryale-export.json";
 
-/// The number of bytes that a file has beyond its text, at most: a title has 200 characters.
+/// The maximum number of bytes that a file has in addition to its text: a title has 200 characters.
 pub(crate) const LONGEST_FRAME: usize = 4096;
 
 /// The ending of the files that hold texts of this format.
@@ -49,7 +49,7 @@ pub(crate) fn unframed(text: &str, title: &str, format: Format) -> Option<String
     Some([matter, body].concat())
 }
 
-/// Front matter is the first thing in a file of Markdown, or none.
+/// Front matter must be at the very beginning of a Markdown file.
 fn front_matter(text: &str, format: Format) -> (&str, &str) {
     match format {
         Format::Markdown => Some(markdown::front_matter(text))

@@ -1,5 +1,5 @@
-//! Requests that depend on what is stored (RFC 9110 §13), where a text, a form or a removal is
-//! meant. Files that are only read have a layer that answers them.
+//! Conditional requests (RFC 9110 §13) for texts, forms and removals. Requests that only read files
+//! are answered by a layer.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -34,7 +34,7 @@ impl<'a> Current<'a> {
         modified: None,
     };
 
-    /// The tag of a page is weak: a theme comes over it.
+    /// The tag of a page is weak, because a theme is applied to it.
     pub(crate) fn page(document: Option<&Document>) -> Self {
         document.map_or(Self::Nothing, |document| Self::Something {
             tag: None,
@@ -57,8 +57,7 @@ impl<'a> Current<'a> {
     }
 }
 
-/// Call it before `request` changes anything: the change must not happen if its conditions do not
-/// hold for `current`.
+/// Checks the conditions of `request` against `current`. Call it before anything is changed.
 pub(crate) fn require(pages: &Pages, request: &Request, current: Current<'_>) -> Result<(), Abort> {
     match unmet(request.method(), request.headers(), current) {
         Some(_) => Err(changed(pages, request)),
@@ -66,7 +65,7 @@ pub(crate) fn require(pages: &Pages, request: &Request, current: Current<'_>) ->
     }
 }
 
-/// 412, as the answer to `request`.
+/// The 412 answer to `request`.
 pub(crate) fn changed(pages: &Pages, request: &Request) -> Abort {
     Refusal::new(StatusCode::PRECONDITION_FAILED, CHANGED).abort(pages, request)
 }
@@ -116,7 +115,7 @@ fn is_known(headers: &HeaderMap, tag: &str) -> bool {
 }
 
 /// The page with a tag, or 304 for a client that has it already (RFC 9110 §13.1.2). The tag is
-/// weak: a theme and a coding may come over the page.
+/// weak, because a theme and a coding may be applied to the page.
 pub(crate) fn tagged(page: String, headers: &HeaderMap) -> Response {
     let tag = fingerprint::of([page.as_str()]);
     let is_known = is_known(headers, &tag);

@@ -1,4 +1,4 @@
-//! Moments as HTTP writes them.
+//! Times in HTTP's format.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -15,7 +15,7 @@ pub(crate) fn http(seconds: i64) -> Option<String> {
     Some(httpdate::fmt_http_date(moment))
 }
 
-/// The same as a number.
+/// The same time as a number.
 pub(crate) fn seconds(seconds: i64) -> Option<u64> {
     let since = u64::try_from(seconds).ok();
     let since = since.filter(|_| seconds > PLACEHOLDERS)?;

@@ -60,7 +60,7 @@ pub(crate) fn show(
 ) -> Result<Response, Abort> {
     let connection = transaction.connection()?;
     let sections = sections(connection)?;
-    // The root lists no pages: they are the sections, in the navigation of every page.
+    // The root lists no pages, because they are the sections in the navigation of every page.
     let range = listed(1);
     let children = if document.path == "/" {
         Portion::default()
@@ -107,7 +107,7 @@ pub(crate) fn show(
     Ok(response)
 }
 
-/// A text as HTML, and the paths of the site that it has links to.
+/// A text as HTML, and the paths of its links to this site.
 pub(crate) fn rendered(pages: &Pages, format: Format, text: &str) -> (String, HashSet<String>) {
     let mut links = HashSet::new();
     let html = match format {
@@ -190,8 +190,8 @@ fn list_address(pages: &Pages, path: &str, number: usize) -> String {
     format!("{}?list={number}", pages.href(path))
 }
 
-/// To the same address without its last slash. It begins with one slash, because it is the path of
-/// a document.
+/// Redirects to the same address without its last slash. It begins with one slash, because it is
+/// the path of a document.
 fn moved(pages: &Pages, uri: &Uri) -> Response {
     let path = uri.path().strip_suffix('/').unwrap_or(uri.path());
     let location = uri

@@ -1,4 +1,5 @@
-//! Documents are made and changed: `?edit`, `?new`, and `POST`, which with `?preview` only shows.
+//! Creating and changing documents: `?edit`, `?new`, and `POST`; with `?preview` it only shows the
+//! result.
 
 mod shown;
 
@@ -47,7 +48,7 @@ fn version(document: &Document) -> String {
     fingerprint::of([&*document.title, "\0", &*document.body])
 }
 
-/// The form that makes a document in `folder`, with the name that the query has.
+/// The form for a new document in `folder`, with the name in the query.
 pub(crate) fn new(
     pages: &Pages,
     folder: &Document,
@@ -74,7 +75,7 @@ pub(crate) fn new(
     Ok(html(StatusCode::OK, shown.page(pages, &sections)?))
 }
 
-/// The form again, with its text as a page would have it. Nothing is written.
+/// The form again, with a preview of its text. Nothing is written.
 pub(crate) fn preview(
     pages: &Pages,
     request: &Request,
@@ -102,7 +103,7 @@ pub(crate) fn preview(
     Ok(html(StatusCode::OK, shown.page(pages, &sections)?))
 }
 
-/// How the document that `form` changes is written, if there is one.
+/// The format of the document that `form` changes, if there is one.
 fn format(connection: &Connection, path: &str, form: &Draft) -> store::Result<Option<Format>> {
     match &form.name {
         Some(_) => Ok(None),
@@ -110,8 +111,8 @@ fn format(connection: &Connection, path: &str, form: &Draft) -> store::Result<Op
     }
 }
 
-/// Makes or changes the document that a form describes, or takes in the files that it brings:
-/// before a connection is asked for, the form is known.
+/// Creates or changes the document that a form describes, or stores its files. The form has been
+/// read before a connection is requested.
 ///
 /// A program is answered 201 with `Location`, or 204 when it changed what was there; a browser 303.
 /// A form that names another version than the stored one is a conflict, 409.
@@ -154,7 +155,7 @@ pub(crate) fn save(
         _ => text(format!("{}\n", pages.seen(&target))),
     };
     *response.status_mut() = status;
-    // What is encoded is a header's value.
+    // An encoded path is a valid header value.
     let location = HeaderValue::try_from(pages.location(&encoded(&target)))?;
     let name = if status == StatusCode::NO_CONTENT {
         header::CONTENT_LOCATION
@@ -173,7 +174,7 @@ pub(crate) fn save(
     Ok(response)
 }
 
-/// The path of the document that is meant.
+/// The path of the document that the form is about.
 fn target(path: &str, form: &Draft) -> Result<String, Refusal> {
     form.check()?;
     let name = match &form.name {
@@ -202,7 +203,7 @@ struct Refused {
     refusal: Refusal,
     /// The document as it is now, when the form changes an earlier version of it.
     stored: Option<Document>,
-    /// A name that is free, in place of the one that was made of the title.
+    /// A free name, instead of the one that was made from the title.
     free: Option<String>,
 }
 
@@ -217,7 +218,7 @@ impl From<Refusal> for Refused {
 }
 
 impl Refused {
-    /// As the answer to `request`. A browser gets the form again, with the typed text.
+    /// The answer to `request`. A browser gets the form again, with the typed text.
     fn abort(
         &self,
         pages: &Pages,
@@ -265,7 +266,7 @@ impl Refused {
     }
 }
 
-/// Whether it is a new one.
+/// Whether the document is new.
 fn write(
     pages: &Pages,
     connection: &Connection,
@@ -276,7 +277,7 @@ fn write(
     let conflict = |detail: String| Ok(Err(Refusal::conflict(detail).into()));
     let seen = pages.seen(path);
     let stored = store::document(connection, path)?;
-    // A page is sent with a weak tag, which no If-Match names; its text has a strong one.
+    // A page has a weak tag, which never matches in If-Match; its text has a strong one.
     let current = Current::page(stored.as_ref());
     if let Some(status) = conditions::unmet(request.method(), request.headers(), current) {
         let detail = "The page is not the one that the request's conditions are about. A page has \
@@ -284,12 +285,12 @@ fn write(
         return Ok(Err(Refusal::new(status, detail).into()));
     }
     if let Some(stored) = stored {
-        // The form for a new page must not replace one that is there.
+        // The form for a new page must not replace an existing one.
         if form.name.is_some() {
             let detail = format!("There is a page at {seen} already.");
             return Ok(Err(occupied(connection, path, &detail, form)?));
         }
-        // A browser may repeat a form whose answer was lost: that is not a conflict.
+        // A browser may repeat a form whose answer was lost, which is not a conflict.
         let is_done = stored.title == form.title && stored.body == form.body;
         if is_done {
             return Ok(Ok(false));
@@ -334,8 +335,8 @@ fn write(
 
 /// Returns what to do about a path that is in use already.
 ///
-/// A name that was made of the title gets a number in the form, and is not taken at once: the form
-/// may have been sent twice.
+/// A name from the title gets a number in the form, but is not used at once, because the form may
+/// have been sent twice.
 fn occupied(
     connection: &Connection,
     path: &str,

@@ -1,12 +1,12 @@
 //! `/@@export`: a document with everything below it, as one download.
 //!
-//! Documents and open files are collected in the transaction, so they are of one moment. They are
-//! written after it, into a tar archive that is sent while it is made: a slow client holds a
-//! thread, and no connection. If there are more files than may be open at a time, only their names
-//! are collected, and each file is opened when its turn comes. A name always means the same bytes;
-//! if the file is gone by then, the download is cut off.
+//! Documents and open files are collected in the transaction, so they are a consistent snapshot.
+//! After it, they are written into a tar archive that is sent while it is made, so a slow client
+//! holds a thread but no connection. If there are more files than may be open at a time, only their
+//! names are collected, and each file is opened when it is needed. A name always means the same
+//! bytes; if the file is gone by then, the download is cut off.
 //!
-//! `site import` reads what was unpacked, and makes the same pages of it ([`archive`]).
+//! `site import` reads the unpacked archive and creates the same pages from it ([`archive`]).
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -49,12 +49,12 @@ pub(crate) struct Entry {
 enum Content {
     Text(String),
     File(Blob),
-    /// A file that is opened when its turn comes.
+    /// A file that is opened when it is needed.
     Named(FileEntry),
 }
 
-/// The archive of `path` (default: the root). A client of a virtual host names
-/// paths below its folder, and gets nothing else.
+/// The archive of `path` (default: the root). The paths of a virtual host's client are below its
+/// folder, and it gets nothing else.
 pub(crate) fn answer(
     pages: &Pages,
     blobs: &FolderStore,
@@ -72,8 +72,8 @@ pub(crate) fn answer(
     }
     let path = address::normal(&pages.inner(asked));
     let found = find(transaction.connection()?, &path)?.map_err(refuse)?;
-    // A file that another transaction has replaced in between is gone; then everything is read
-    // again, at a later moment.
+    // If another transaction has replaced a file in between, that file is gone. Then everything is
+    // read again, at a later moment.
     let open = |file: &FileEntry| files::open(blobs, file, transaction);
     let entries = found.into_entries(open)?;
     let mut response = Response::new(Body::writer({
@@ -92,7 +92,7 @@ pub(crate) fn answer(
     Ok(response)
 }
 
-/// What the database has at a path and below, in the order in which folders list it.
+/// The database's entries at a path and below, in the order in which folders list them.
 pub(crate) struct Found {
     texts: Vec<Text>,
     files: Vec<FileEntry>,
@@ -126,8 +126,8 @@ pub(crate) fn find(connection: &Connection, path: &str) -> store::Result<Result<
 }
 
 impl Found {
-    /// The entries of the archive, the list of all first. Files are opened by `open`, if they are
-    /// not too many for that.
+    /// The entries of the archive, beginning with the list. Files are opened by `open`, unless
+    /// there are too many.
     pub(crate) fn into_entries(
         self,
         mut open: impl FnMut(&FileEntry) -> Result<Blob, Abort>,
@@ -210,10 +210,11 @@ impl Found {
     }
 }
 
-/// Writes the archive. Nothing of the transaction is left here but what it collected.
+/// Writes the archive, from the data that the transaction has collected.
 ///
 /// # Errors
-/// The writer's, or a missing file: then the archive has no end, so nobody takes it for complete.
+/// The writer's, or a missing file: the archive then has no end, so that it is not mistaken for a
+/// complete one.
 pub(crate) fn write<W: Write>(
     entries: Vec<Entry>,
     blobs: &FolderStore,

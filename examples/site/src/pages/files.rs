@@ -1,4 +1,5 @@
-//! Files among the documents: received and sent by the asynchronous side, named here.
+//! Files among the documents. The asynchronous layers receive and send them; this module gives them
+//! their names.
 
 use std::io::{self, Read};
 
@@ -22,13 +23,13 @@ use crate::pages::refusal::Refusal;
 use crate::pages::{address, date, media};
 use crate::store::{self, FileEntry};
 
-/// Everybody who may write here may upload a page or a picture with a script in it, and it must not
-/// run with the site's origin.
+/// Everyone who may write can upload a page or a picture with a script, which must not run with the
+/// site's origin.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; \
     frame-ancestors 'none'; \
      sandbox";
 
-/// Answers with the open file: the worker is done once it has found it.
+/// Answers with the open file: the worker is free once it has found it.
 pub(crate) fn show(
     blobs: &FolderStore,
     file: &FileEntry,
@@ -36,7 +37,7 @@ pub(crate) fn show(
 ) -> Result<Response, Abort> {
     let blob = open(blobs, file, transaction)?;
     let mut response = response(blob, file)?;
-    // A proxy that sends it may leave out the policy by which no script in it runs.
+    // A proxy that sends it might leave out the policy that keeps its scripts from running.
     if !can_hold_scripts(&file.content_type) {
         response
             .extensions_mut()
@@ -47,8 +48,8 @@ pub(crate) fn show(
 
 /// Opens the blob of `file`, if it is complete.
 ///
-/// If the blob of a row is gone, another one has replaced it since the transaction began, which the
-/// next attempt will see. The log names the missing blob.
+/// If the blob of a row is missing, the row was replaced after the transaction began, and the next
+/// attempt will see the new one. The log names the missing blob.
 pub(crate) fn open(
     blobs: &FolderStore,
     file: &FileEntry,
@@ -70,7 +71,7 @@ pub(crate) fn open(
         })
 }
 
-/// `blob` as a response with the properties of `file`.
+/// Returns `blob` as a response with the properties of `file`.
 pub(crate) fn response(blob: Blob, file: &FileEntry) -> Result<Response, Abort> {
     // The name promises gzip, and a browser would show nothing else.
     let coding = coding_of_name(&file.path).filter(|_| is_gzip(&blob));
@@ -109,10 +110,11 @@ fn can_hold_scripts(content_type: &str) -> bool {
     content_type.starts_with("text/html") || content_type.contains("xml")
 }
 
-/// Takes `uploads` into the folder at `path`, each under its own name, in the place of files that
-/// have it; none of them, if one would replace what the request's conditions are not about.
+/// Stores `uploads` in the folder at `path`, each under its own name, replacing files with that
+/// name. Stores none of them if the request's conditions do not hold for a file that would be
+/// replaced.
 ///
-/// A program is answered 201, with the place of the first one and the paths of all; a browser 303,
+/// A program gets 201, with the address of the first file and the paths of all; a browser gets 303,
 /// to the folder.
 pub(crate) fn take(
     pages: &Pages,
@@ -126,12 +128,13 @@ pub(crate) fn take(
         Ok(targets) => targets,
         Err(refusal) => return Err(refusal.abort_with_navigation(pages, request, transaction)),
     };
-    // Before the connection: while files reach the disk, nobody has to wait for the database.
+    // Done before a connection is requested, so that no other request waits for the database while
+    // files reach the disk.
     let kept = uploads
         .iter()
         .map(|upload| blobs.keep(upload.body().clone(), transaction));
-    // The folder may be gone, or not writable: as serious as a missing database, and repaired by
-    // the same people. This error, too, distinguishes a full disk.
+    // The folder may be missing or not writable, which is as serious as a missing database. A full
+    // disk is distinguished here as well.
     let kept = kept
         .collect::<io::Result<Vec<_>>>()
         .map_err(|error| Error::with_source(SPOOL_UNAVAILABLE, error))?;
@@ -148,7 +151,7 @@ pub(crate) fn take(
                 return Err(refusal.abort_with_navigation(pages, request, transaction));
             }
         };
-        // The form is sent to a folder, but its conditions are about the file that it brings.
+        // The form is sent to a folder, but its conditions are about the file in it.
         conditions::require(pages, request, Current::file(before.as_ref()))?;
         if let Some(before) = before {
             remove_blobs(blobs, &before, transaction)?;
@@ -206,7 +209,7 @@ pub(crate) fn remove_blobs(
 fn targets(folder: &str, uploads: &[Upload]) -> Result<Vec<String>, Refusal> {
     let mut targets = Vec::new();
     for upload in uploads {
-        // Some browsers send the path that the file has with their user.
+        // Some browsers send the file's full local path.
         let name = upload
             .file_name()
             .rsplit(['/', '\\'])
@@ -223,7 +226,7 @@ fn targets(folder: &str, uploads: &[Upload]) -> Result<Vec<String>, Refusal> {
     Ok(targets)
 }
 
-/// The file that is already at that path.
+/// The existing file at that path.
 fn existing(
     pages: &Pages,
     connection: &Connection,

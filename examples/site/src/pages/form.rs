@@ -1,5 +1,5 @@
-//! The forms that make and change documents, and bring files. The stack has read them before a
-//! connection is asked for.
+//! The forms that create and change documents, and upload files. The stack has read them before a
+//! connection is requested.
 
 use euryale::Request;
 use euryale::spool::{Field, Form, FormLimits, Upload};
@@ -11,37 +11,37 @@ use crate::pages::refusal::Refusal;
 const LONGEST_TITLE: usize = 200;
 pub(crate) const LONGEST_BODY: usize = 1 << 20;
 
-/// The room of a form for texts once it is decoded, in bytes. Browsers send each end of a line,
-/// one byte of a text, as two (HTML §4.10.21.4); the rest is for the other fields.
+/// The maximum size of a form's texts after decoding, in bytes. Browsers send each line break, one
+/// byte of a text, as two (HTML §4.10.21.4); the rest is for the other fields.
 const LARGEST_TEXT: usize = 2 * LONGEST_BODY + (64 << 10);
 
-/// A form as large as this holds any document, every byte of it percent-encoded as three; the stack
-/// refuses what is larger and has no files.
+/// A form of this size can hold any document, with every byte percent-encoded as three. The stack
+/// refuses larger forms without files.
 pub(crate) const LARGEST_FORM: u64 = 3 * LARGEST_TEXT as u64;
 
-/// Room for any document; the files of a form have the room of an upload.
+/// Room for any document. The files of a form may be as large as an upload.
 pub(crate) fn limits() -> FormLimits {
     FormLimits::new().text(LARGEST_TEXT)
 }
 
 const FORMS: [&str; 2] = ["application/x-www-form-urlencoded", "multipart/form-data"];
 
-/// What a form is for.
+/// The purpose of a form.
 #[derive(Debug)]
 pub(crate) enum Posted {
     Page(Draft),
     Files(Vec<Upload>),
 }
 
-/// A document as it was filled in.
+/// The submitted fields of a document.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Draft {
-    /// The name of a new document in the folder that the form is sent to; none: it is sent to the
-    /// document.
+    /// The name of a new document in the folder to which the form is sent. `None` if it is sent to
+    /// the document itself.
     pub(crate) name: Option<String>,
     pub(crate) title: String,
     pub(crate) body: String,
-    /// The version of the document that was changed. None: whichever is stored.
+    /// The version of the document that was edited. `None` means any stored version.
     pub(crate) version: Option<String>,
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn read(request: &Request) -> Result<Posted, Refusal> {
     }
     // An empty multipart form is not a form.
     let fields = Form::of(request).map(Form::fields).unwrap_or_default();
-    // `filename=""` is what a file input without a file sends.
+    // A file input without a file sends `filename=""`.
     let is_nameless = |field: &Field| field.file().is_some_and(|file| file.file_name().is_empty());
     if is(request.headers(), FORMS[1]) && (fields.is_empty() || fields.iter().any(is_nameless)) {
         return Err(Refusal::bad(
@@ -133,7 +133,7 @@ pub(crate) fn page<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Resu
     })
 }
 
-/// With the line ends that files have: browsers send others.
+/// With the line ends of files, because browsers send others.
 pub(crate) fn text(value: &str) -> Result<String, Refusal> {
     if value.contains('\0') {
         return Err(Refusal::bad("A text has no character 0 in it."));

@@ -4,7 +4,7 @@ use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 
 /// The target of a document's link that begins with a slash.
 pub(crate) enum Target {
-    /// The address at which the browser sees the path.
+    /// The browser's address for the path.
     At(String),
     /// Unchanged: the browser does not see that path of the site.
     AsWritten,
@@ -12,12 +12,12 @@ pub(crate) enum Target {
     Refused,
 }
 
-/// Renders CommonMark with tables. `link` returns where the links of this site lead.
+/// Renders CommonMark with tables. `link` returns the targets of links within this site.
 ///
 /// Content that can be wider than a phone gets its own box that scrolls and that a keyboard can
 /// reach. Pictures are loaded when they are scrolled to. Front matter is not shown. A heading of
 /// the first level becomes one of the second: the first one is the title's. HTML in the text is
-/// passed on: documents are written by those who may write here, and no script runs on a page.
+/// passed on: only people with permission write documents, and scripts do not run on a page.
 pub(crate) fn render(text: &str, mut link: impl FnMut(&str) -> Target) -> String {
     let (_, text) = front_matter(text);
     let mut html = String::with_capacity(text.len() * 3 / 2);
@@ -61,8 +61,8 @@ impl<'a, I: Iterator<Item = Event<'a>>> Iterator for Lazy<I> {
     }
 }
 
-/// With links and pictures of this site as the browser has them, and without links that would be
-/// refused.
+/// With links and pictures within this site at the browser's addresses, and without links that
+/// would be refused.
 fn linked<'a>(
     mut event: Event<'a>,
     mut link: impl FnMut(&str) -> Target,
@@ -232,7 +232,7 @@ pub(crate) fn front_matter(text: &str) -> (&str, &str) {
     none
 }
 
-/// The title that front matter says, if it is on one line.
+/// The title in the front matter, if it is on one line.
 pub(crate) fn title_of(matter: &str) -> Option<String> {
     let value = matter
         .lines()

@@ -9,8 +9,8 @@ pub(crate) fn of_name(name: &str) -> &'static str {
         .unwrap_or("application/octet-stream")
 }
 
-/// As it is sent: texts are taken for UTF-8, also those that were stored before others had a
-/// charset.
+/// The type as it is sent: texts are declared as UTF-8, also those that were stored before types
+/// had a charset.
 pub(crate) fn sent(content_type: &str) -> Cow<'_, str> {
     if content_type.starts_with("text/") && !content_type.contains("charset") {
         format!("{content_type}; charset=utf-8").into()

@@ -1,4 +1,4 @@
-//! The page for an address without content: it offers what the reader may have wanted.
+//! The page for an address without content, which offers what the reader may have wanted.
 
 use euryale::respond::accepts_html;
 use euryale::{Abort, Request};
@@ -11,7 +11,7 @@ use crate::pages::page::{Pages, Problem};
 use crate::pages::{address, name};
 use crate::store::{self, Entry};
 
-/// 404, as the answer to `request`, which asks for `path`.
+/// The 404 answer to `request`, for `path`.
 pub(crate) fn abort(
     pages: &Pages,
     path: &str,
@@ -42,7 +42,7 @@ fn answer(
 /// As HTML. Paths that the browser does not see are not offered.
 fn offers(pages: &Pages, path: &str, connection: &Connection) -> Result<String, Abort> {
     let last = path.rsplit('/').next().unwrap_or_default();
-    // Addresses with @@ are the site's own: nothing tells which of them there are.
+    // Addresses with @@ are the site's own; the page does not reveal which of them exist.
     let words = if path.contains("@@") {
         String::new()
     } else {
@@ -61,7 +61,7 @@ fn offers(pages: &Pages, path: &str, connection: &Connection) -> Result<String, 
     Ok(pages.fragment("missing", context)?)
 }
 
-/// The address of the form that makes the page, if there may be one.
+/// The address of the form for creating the page, if that is allowed.
 fn create(
     pages: &Pages,
     path: &str,

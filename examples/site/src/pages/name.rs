@@ -1,4 +1,4 @@
-//! Names of pages, as they are made of titles, and back.
+//! Converts titles of pages to names, and back.
 
 use euryale_sqlite::Connection;
 use unicode_normalization::UnicodeNormalization;
@@ -7,14 +7,14 @@ use unicode_normalization::char::is_combining_mark;
 use crate::pages::address::misleads;
 use crate::store;
 
-/// The maximum number of characters in a name that is made of a title.
+/// The maximum number of characters in a name that is made from a title.
 const LONGEST: usize = 60;
 
 /// The last number that is appended to a name.
 const LAST: u32 = 99;
 
-/// The words of `title` in lower case, with hyphens between them. Letters and digits of all scripts
-/// stay. `None`: it has neither.
+/// The words of `title` in lower case, joined by hyphens. Letters and digits of all scripts are
+/// kept. `None` if it has neither.
 pub(crate) fn of_title(title: &str) -> Option<String> {
     let mut name = String::new();
     for word in words_of(&title.to_lowercase()) {
@@ -54,7 +54,7 @@ fn is_apostrophe(character: char) -> bool {
     matches!(character, '\'' | '’' | 'ʼ')
 }
 
-/// What a reader who typed the address `name` may search for.
+/// The search words for a reader who typed the address `name`.
 pub(crate) fn words(name: &str) -> String {
     let stem = match name.rsplit_once('.') {
         Some((stem, ending)) if !stem.is_empty() && ending.len() <= 5 => stem,

@@ -4,8 +4,8 @@ use euryale_sqlite::Connection;
 
 use crate::store::{self, Entry, Portion, Range};
 
-/// The number of sections that the navigation of a page shows, and the length of their titles
-/// there, in characters: every page pays for it.
+/// The number of sections that the navigation of a page shows, and the length of their titles in
+/// characters. They are limited because the navigation is part of every page.
 const MOST_SECTIONS: usize = 20;
 const LONGEST_SECTION: usize = 60;
 

@@ -1,9 +1,10 @@
-//! What a form has done, said once on the page that a browser is sent to after it.
+//! A notice about what a form has done, shown once on the page to which the browser is sent
+//! afterwards.
 //!
-//! A cookie brings the notice there, so neither a bookmark nor a link can repeat it. Its value is a
-//! word and a fingerprint of the page as the form left it. The page shows only words that it has,
-//! and only if it still is that page. The answer with a notice removes the cookie, has no tag, and
-//! no cache may store it.
+//! A cookie carries the notice, so neither a bookmark nor a link can repeat it. Its value is a word
+//! and a fingerprint of the page as the form left it. The page only shows known words, and only if
+//! its fingerprint still matches. The answer with a notice removes the cookie, has no tag, and must
+//! not be cached.
 
 use euryale::forwarded::PublicUrl;
 use euryale::{Request, Response};
@@ -66,7 +67,7 @@ impl Notice {
         set(response, request.extensions(), &value, LIFE);
     }
 
-    /// Makes sure that the answer with a notice is not seen again.
+    /// Makes sure that the answer with a notice is not shown again.
     pub(crate) fn forget(request: &Request, response: &mut Response) {
         set(response, request.extensions(), "", 0);
         let headers = response.headers_mut();
@@ -84,7 +85,8 @@ impl Notice {
     }
 }
 
-/// The page that a browser is sent to. A folder that has gained or lost something needs no text.
+/// The page to which the browser is sent. For a folder whose contents have changed, no text is
+/// needed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Page<'a> {
     pub(crate) path: &'a str,
@@ -97,7 +99,7 @@ fn set(response: &mut Response, extensions: &Extensions, value: &str, seconds: u
         PublicUrl::of(extensions).map_or_else(|| "Path=/".to_owned(), PublicUrl::cookie_attributes);
     let cookie =
         format!("{NAME}={value}; {attributes}; Max-Age={seconds}; HttpOnly; SameSite=Strict");
-    // A prefix that is not a header's value is not one that a browser has sent.
+    // A browser cannot have sent a prefix that is not a valid header value.
     if let Ok(cookie) = HeaderValue::try_from(cookie) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }

@@ -35,8 +35,8 @@ const TEMPLATES: [(&str, &str); 12] = [
     ("search", include_str!("../../templates/search.html")),
 ];
 
-/// No script runs here, whatever a document holds; and no other site shows a page in a frame, where
-/// a click on it would be one of this site's.
+/// No script runs on a page, whatever a document contains. Other sites cannot show a page in a
+/// frame, where a reader could be tricked into clicking on it.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
     form-action 'self'; \
      frame-ancestors 'none'";
@@ -76,9 +76,9 @@ pub(crate) struct Pages {
 #[derive(Default)]
 pub(crate) struct View<'a> {
     pub(crate) title: &'a str,
-    /// The document's path; none for a page that is not a document.
+    /// The document's path; `None` for a page that is not a document.
     pub(crate) path: Option<&'a str>,
-    /// The navigation; none has the root only.
+    /// The navigation; without one, only the root is shown.
     pub(crate) sections: Option<&'a Portion<Entry>>,
     pub(crate) ancestors: &'a [Entry],
     /// As HTML.
@@ -93,16 +93,16 @@ pub(crate) struct View<'a> {
     pub(crate) more: Option<String>,
     /// The moment of the last change, as `2026-01-31T12:00Z`.
     pub(crate) modified: Option<&'a str>,
-    /// The sentence that says what a form has done.
+    /// The sentence about what a form has done.
     pub(crate) notice: Option<&'a str>,
-    /// The folder that the search form looks in; the whole site if empty.
+    /// The folder that the search form searches; the whole site if empty.
     pub(crate) search_in: &'a str,
     /// The search words.
     pub(crate) words: &'a str,
 }
 
 impl View<'_> {
-    /// The class of the page's body, by which a theme chooses a layout.
+    /// The class of the page's body, with which a theme selects a layout.
     fn kind(&self) -> &'static str {
         match self.path {
             Some("/") => "home",
@@ -168,7 +168,7 @@ impl Pages {
         let mut environment = Environment::new();
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
         for (name, source) in TEMPLATES {
-            // They belong to the program, and tests render them.
+            // The templates are part of the program, and tests render them.
             environment
                 .add_template(name, source)
                 .expect("the template compiles");
@@ -180,7 +180,7 @@ impl Pages {
         }
     }
 
-    /// For a browser that sees the site there.
+    /// For a browser that sees the site at this address.
     pub(crate) fn at(&self, url: Option<PublicUrl>) -> Self {
         Self {
             url,
@@ -188,12 +188,13 @@ impl Pages {
         }
     }
 
-    /// For a reader who may do this.
+    /// For a reader with these permissions.
     pub(crate) fn permitting(self, permits: Permits) -> Self {
         Self { permits, ..self }
     }
 
-    /// The address of a path, as an attribute. Nothing is left in it that HTML must escape.
+    /// The address of a path, as an attribute value. It contains no characters that HTML must
+    /// escape.
     pub(crate) fn href(&self, path: &str) -> Value {
         Value::from_safe_string(self.link(&encoded(path)).unwrap_or_else(|| encoded(path)))
     }
@@ -211,7 +212,7 @@ impl Pages {
             .map_or_else(|| Some(path.to_owned()), |url| url.path(path))
     }
 
-    /// Returns a path as readers see it in addresses, but not encoded, for use in a sentence.
+    /// Returns a path as readers see it in addresses, but without encoding, for use in a sentence.
     pub(crate) fn seen(&self, path: &str) -> String {
         let address = self.location(&encoded(path));
         percent_decode_str(&address)
@@ -219,7 +220,7 @@ impl Pages {
             .into_owned()
     }
 
-    /// The site's own path for one that its reader names: below what the reader sees as the root.
+    /// The site's own path for one that its reader named, relative to the reader's root.
     pub(crate) fn inner(&self, path: &str) -> String {
         let root = self.url.as_ref().map_or("", |url| url.root());
         let root = percent_decode_str(root).decode_utf8_lossy();
@@ -235,7 +236,7 @@ impl Pages {
         self.permits.writes
     }
 
-    /// Where a link of a document leads.
+    /// The target of a link in a document.
     pub(crate) fn target(&self, path: &str) -> Target {
         let is_refused = |uri: &Uri| self.permits.refuse(&Method::GET, uri);
         if path.parse().is_ok_and(|uri| is_refused(&uri)) {
@@ -338,7 +339,7 @@ impl Pages {
         self.environment.get_template(name)?.render(context)
     }
 
-    /// Answers with `problem`: with a page who names HTML among what it accepts, others with JSON.
+    /// Answers with `problem`: as a page for clients that accept HTML, and as JSON for others.
     pub(crate) fn problem(&self, problem: &Problem<'_>, headers: &HeaderMap) -> Response {
         self.answer(problem, accepts_html(headers))
     }
@@ -347,7 +348,7 @@ impl Pages {
     /// status, Retry-After and Vary.
     pub(crate) fn failure(&self, failure: &euryale::respond::Problem) -> Response {
         let detail = match failure.status {
-            // The form is gone here, and nowhere else.
+            // This is the only place where a form gets lost.
             StatusCode::PAYLOAD_TOO_LARGE => {
                 &format!("{} Go back: your browser still has it.", failure.detail())
             }

@@ -1,4 +1,4 @@
-//! Pictures are made smaller, in a bounded amount of memory.
+//! Scales pictures down, in a limited amount of memory.
 
 mod header;
 
@@ -16,9 +16,9 @@ pub(crate) use self::header::Header;
 /// Pixels in a row or a column.
 const LONGEST_SIDE: u32 = 16_384;
 
-/// The memory that all pictures that are being made have together, in bytes. A picture that would
-/// need more alone is not made. A JPEG of 24 megapixels needs 148 MiB for a width of 2048, and
-/// 210 MiB and twice its file if it is progressive.
+/// The memory for all pictures in the making together, in bytes. A picture that would need more by
+/// itself is refused. A JPEG of 24 megapixels needs 148 MiB for a width of 2048; if it is
+/// progressive, 210 MiB and twice the size of its file.
 pub(crate) const MEMORY: u64 = 256 << 20;
 
 /// For other data in a file, such as color profiles, and for rows and tables of the codecs.
@@ -84,8 +84,7 @@ impl From<ImageError> for PictureError {
 }
 
 impl Header {
-    /// The most bytes of memory that [`scaled`] holds at any time while it makes this picture
-    /// `width` pixels wide.
+    /// The peak memory of [`scaled`] in bytes, when it scales this picture to `width` pixels.
     ///
     /// # Errors
     /// [`TooLarge`](PictureError::TooLarge): it needs more than [`MEMORY`], or a side is too long.
@@ -113,11 +112,11 @@ impl Header {
     }
 }
 
-/// The picture in `file`, `width` pixels wide. None if it is not wider than that: a picture is
-/// never enlarged.
+/// The picture in `file`, scaled to a width of `width` pixels. `None` if it is not wider than that:
+/// a picture is never enlarged.
 ///
-/// With transparency it becomes a PNG, without a JPEG; turned as its camera says. It stays within
-/// the [memory](Header::memory) that `header` has counted.
+/// With transparency it becomes a PNG, without a JPEG. It is rotated as its camera says, and stays
+/// within the [memory](Header::memory) that `header` has calculated.
 pub(crate) fn scaled(
     file: impl BufRead + Seek,
     header: &Header,
@@ -157,7 +156,8 @@ pub(crate) fn scaled(
         false => (width, height),
         true => (height, width),
     };
-    // It is rotated after scaling: before, a second picture of the full size would be needed.
+    // It is rotated after scaling, because before, a second picture of the full size would be
+    // needed.
     let mut small = DynamicImage::new(across, down, picture.color());
     Resizer::new()
         .resize(&picture, &mut small, None)

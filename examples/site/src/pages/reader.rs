@@ -1,5 +1,4 @@
-//! A blob as an independent reader. Others may read the same file without moving this one's
-//! position.
+//! A blob as an independent reader. Other readers of the same file do not move its position.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -30,8 +29,8 @@ impl Read for Reader {
         let at = self.blob.offset() + self.at;
         let read = self.blob.file().read_at(&mut buffer[..most], at)?;
         if read == 0 {
-            // The client knows the length, and would take the following bytes for the rest of the
-            // file.
+            // The client has been told the length, and would mistake the following bytes for the
+            // rest of the file.
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 "a file is shorter than it was",

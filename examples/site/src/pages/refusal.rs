@@ -32,13 +32,13 @@ impl Refusal {
         Self::new(StatusCode::CONFLICT, detail)
     }
 
-    /// As the answer to `request`, whose transaction is rolled back.
+    /// The answer to `request`, whose transaction is rolled back.
     pub(crate) fn abort(&self, pages: &Pages, request: &Request) -> Abort {
         let problem = Problem::new(self.status, &self.detail);
         Abort::response(pages.problem(&problem, request.headers()))
     }
 
-    /// The same, and a browser gets the navigation, which takes a connection.
+    /// The same, but a browser also gets the navigation, which needs a connection.
     pub(crate) fn abort_with_navigation(
         &self,
         pages: &Pages,

@@ -1,4 +1,4 @@
-//! Documents and files are removed: `DELETE`, or for browsers a page that asks first.
+//! Removing documents and files: `DELETE`, or a page for browsers that asks first.
 
 use euryale::respond::accepts_html;
 use euryale::store::FolderStore;
@@ -58,10 +58,10 @@ pub(crate) fn ask(
     ))
 }
 
-/// Removes it; 409 for a folder with something in it, and for the root. 412 if it is not what the
-/// request's conditions are about.
+/// Removes it. 409 for a folder that is not empty, and for the root; 412 if the request's
+/// conditions do not hold.
 ///
-/// A program is answered 204; a browser 303, to the folder.
+/// A program gets 204; a browser gets 303, to the folder.
 pub(crate) fn remove(
     pages: &Pages,
     blobs: &FolderStore,
@@ -107,7 +107,7 @@ pub(crate) fn remove(
     Ok(response)
 }
 
-/// Why a document stays, if it does.
+/// The reason why a document cannot be removed, if there is one.
 fn what_keeps(document: &Document, connection: &Connection) -> store::Result<Option<&'static str>> {
     if document.path == "/" {
         return Ok(Some(

@@ -1,8 +1,8 @@
-//! `/{picture}/@@scale/{width}`: a smaller picture, made when it is first asked for, and a blob
-//! from then on.
+//! `/{picture}/@@scale/{width}`: a smaller picture, made at the first request, and a blob from then
+//! on.
 //!
-//! A promise makes it, once for all requests meanwhile: that takes a processor for a while, and
-//! neither a worker nor the database waits for it. The transaction only adds a name and a row.
+//! A promise makes it, once for all simultaneous requests. That keeps a processor busy for a while,
+//! but neither a worker nor the database waits for it. The transaction only adds a name and a row.
 
 use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -26,15 +26,15 @@ use crate::pages::reader::Reader;
 use crate::pages::refusal::Refusal;
 use crate::store::{self, FileEntry};
 
-/// Only these: each is a file that is kept.
+/// The allowed widths. They are few, because each is a file that is kept.
 pub(crate) const WIDTHS: [u32; 6] = [64, 128, 256, 512, 1024, 2048];
 
 /// The number of pictures that are made at a time.
 const AT_ONCE: usize = 2;
-/// As many as promises may run: waiting ones are counted there.
+/// The maximum number of running promises, because waiting pictures count as running promises.
 const MOST_WAITING: usize = 4096;
 
-/// The time that it may take, including those before it.
+/// The time limit for a picture, including the wait for those before it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A unit of [`ROOM`], in bytes.
@@ -44,7 +44,7 @@ const UNIT: u64 = 1 << 10;
 /// site is still making count as well.
 pub(crate) static ROOM: Semaphore = Semaphore::const_new((picture::MEMORY / UNIT) as usize);
 
-/// A picture that was made of a blob, in a file without a name; none when the blob is no wider than
+/// A picture that was made from a blob, in an unnamed file; `None` if the blob is not wider than
 /// that.
 type Made = Result<Option<Scaled>, PictureError>;
 
@@ -81,9 +81,9 @@ impl Scales {
 
     /// The picture at `path` in this width.
     ///
-    /// A pass begins as a reader: usually the picture exists, and some requests need none. Only a
-    /// request with a new picture begins again as a writer: of simultaneous requests the first one
-    /// keeps it, and the others find it.
+    /// A pass begins as a reader, because usually the picture exists. Only a request with a new
+    /// picture begins again as a writer: of simultaneous requests the first one keeps it, and the
+    /// others find it.
     pub(crate) fn answer(
         &self,
         pages: &Pages,
@@ -164,8 +164,8 @@ pub(crate) fn target(path: &str) -> Option<(String, &str)> {
     Some((address::normal(&picture), width))
 }
 
-/// Counts what the picture will need, waits until there is as much room, and then makes it. While
-/// it waits, it holds neither memory nor a thread.
+/// Calculates the memory that the picture will need, waits until it is free, and then makes the
+/// picture. While it waits, it holds neither memory nor a thread.
 async fn made(
     cpu: BlockingLane,
     original: Blob,
@@ -190,7 +190,7 @@ async fn made(
     Ok(cpu.run(make).await?)
 }
 
-/// Reads the head of the file, and how many bytes the picture needs. Blocks.
+/// Reads the head of the file, and returns how many bytes the picture needs. Blocks.
 fn count(original: &Blob, width: u32) -> io::Result<Result<(Header, u64), PictureError>> {
     let mut file = BufReader::new(Reader::new(original.clone()));
     let Some(header) = Header::read(&mut file, original.len())? else {
@@ -199,7 +199,7 @@ fn count(original: &Blob, width: u32) -> io::Result<Result<(Header, u64), Pictur
     Ok(header.memory(width).map(|memory| (header, memory)))
 }
 
-/// When it returns, the bytes are on the disk, and only need a name. Blocks.
+/// When it returns, the bytes are on the disk and only need a name. Blocks.
 fn make(
     original: &Blob,
     header: &Header,
@@ -223,8 +223,7 @@ fn make(
     })))
 }
 
-/// Sends the new picture at once: the bytes are those of the file that is just being given its
-/// name.
+/// Sends the new picture at once: the bytes are those of the file that is just getting its name.
 fn keep(
     blobs: &FolderStore,
     original: &FileEntry,

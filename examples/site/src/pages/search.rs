@@ -1,4 +1,4 @@
-//! `?q=words`: the pages at and below a folder that have all of these words.
+//! `?q=words`: the pages at and below a folder that contain all of these words.
 
 mod query;
 mod snippet;
@@ -18,8 +18,8 @@ use crate::store::{self, Document, Hit, Hits, Tokenizer, with_tokenizer};
 /// The maximum number of pages that are shown.
 const MOST: usize = 20;
 
-/// The maximum number of characters of a document in which the words are looked for, to show them.
-/// Those of a document that has them further behind are not shown.
+/// The maximum number of characters of a document that are searched for the words to show a
+/// snippet. Words further behind are not shown.
 const LOOKED_AT: usize = 128 << 10;
 
 /// The page of results.

@@ -43,7 +43,8 @@ pub(crate) fn show(
     Ok(response)
 }
 
-/// Another text; title and format stay. 412 when a condition of the request does not hold.
+/// Replaces the text; title and format stay the same. 412 if a condition of the request does not
+/// hold.
 pub(crate) fn put(
     pages: &Pages,
     document: &Document,

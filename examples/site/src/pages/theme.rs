@@ -1,7 +1,7 @@
-//! What the site looks like: a theme around its pages, put on after their transaction.
+//! The look of the site: a theme around its pages, applied after their transaction.
 //!
-//! The themes of the site are in the program: a binary that is copied has its look, and no file of
-//! it can be missing. Any other one is a folder, and is read again when its files change.
+//! The site's own themes are part of the program, so a copied binary has its look, and no file can
+//! be missing. Any other theme is a folder, and is read again when its files change.
 
 mod address;
 pub(crate) mod author;
@@ -26,7 +26,7 @@ use self::settings::{PATH, ThemeSettings};
 use crate::cli::error::StartError;
 use crate::pages::tiles;
 
-/// How often the files of a theme are looked at.
+/// The interval in which the files of a theme are checked.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The number of warnings about a theme that are shown.
@@ -35,7 +35,7 @@ const SHOWN: usize = 10;
 /// The number of threads that read files of a theme that are not in memory.
 pub(crate) const READERS: usize = 2;
 
-/// How many threads theme pages: one for each core, for that is all they need.
+/// The number of threads that theme pages: one for each core, because they only compute.
 pub(crate) fn threads() -> usize {
     available_parallelism().map_or(1, usize::from)
 }
@@ -90,8 +90,8 @@ impl Theme {
         }
     }
 
-    /// Rules of the program's own themes look at nothing but the page, so what has a tag keeps one.
-    /// Those in a folder may take content from other documents, which no tag knows of.
+    /// Rules of the program's own themes use only the page, so a page with a tag keeps one. Rules
+    /// in a folder may take content from other documents, which a tag does not cover.
     fn transform(&self, live: &LiveTheme) -> ThemeTransform {
         let transform = ThemeTransform::new(live.clone()).parameters(settings::of_request);
         match self.choice {

@@ -1,5 +1,5 @@
-//! `/@@tiles/…`: parts of the home page. Each is published by itself, in a transaction of its own,
-//! for the application only.
+//! `/@@tiles/…`: parts of the home page. Each is published in its own transaction, and only for the
+//! application itself.
 
 use euryale::request::InternalRequest;
 use euryale::tiles::Tiles;
@@ -14,7 +14,7 @@ use crate::pages::documents;
 use crate::pages::page::{Pages, Problem, html};
 use crate::store;
 
-/// Where all of them are.
+/// The path of all tiles.
 const PATH: &str = "/@@tiles/";
 
 /// The number of changes that are shown.
@@ -26,7 +26,7 @@ pub(crate) fn composer() -> Tiles {
     Tiles::new().allow(|address| address.path().starts_with(PATH))
 }
 
-/// The addresses of those that the home page has.
+/// The addresses of the home page's tiles.
 pub(crate) fn of_home(feeds: &Feeds) -> Vec<String> {
     let news = feeds.has_news().then_some("news");
     ["recent"]
@@ -37,7 +37,7 @@ pub(crate) fn of_home(feeds: &Feeds) -> Vec<String> {
         .collect()
 }
 
-/// The name of the tile that a path is of.
+/// The name of the tile at a path.
 pub(crate) fn name(path: &str) -> Option<&str> {
     path.strip_prefix(PATH)
 }
@@ -51,7 +51,7 @@ pub(crate) fn answer(
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
     if let Err(refused) = InternalRequest::require(request) {
-        // No document has such a name: this is the answer to whatever is not there.
+        // No document has such a name, so this is the answer for anything missing.
         documents::find(pages, request, transaction)?;
         return Err(refused);
     }

@@ -24,12 +24,12 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 pub(crate) enum AccessLog {
     /// To the log.
     Log(Format),
-    /// To a file of their own, in the Combined Log Format.
+    /// To a separate file, in the Combined Log Format.
     File(Lines),
 }
 
 impl AccessLog {
-    /// `file` is that of `--access-log`.
+    /// `file` is the one of `--access-log`.
     pub(crate) fn new(settings: &Settings, file: Option<&Lines>) -> Self {
         match file {
             Some(lines) => Self::File(lines.clone()),
@@ -40,10 +40,10 @@ impl AccessLog {
 
 /// Logs each request as the client or its proxy sent it.
 ///
-/// A line of the log has method, address, status, the body's size if it is known, the milliseconds
-/// until the head of the response was ready, and the client's address; `gone` stands for a client
-/// that left before that. In JSON method and address are fields of their own. A line of the file is
-/// described with [`Combined`].
+/// A line of the log has the method, the address, the status, the body's size if it is known, the
+/// milliseconds until the head of the response was ready, and the client's address; `gone` means
+/// that the client disconnected before that. In JSON, method and address are separate fields. The
+/// lines of the file are described at [`Combined`].
 pub(crate) fn log(
     log: &AccessLog,
     request: &Request,
@@ -69,9 +69,9 @@ pub(crate) fn log(
     })
 }
 
-/// A size that is not known is counted, because programs that read the file add the sizes up and
-/// compressed pages have none. Bodies of files have a known size, and are not wrapped: the server
-/// sends them by `sendfile(2)`.
+/// If the size is not known, the bytes are counted, because programs that read the file add up the
+/// sizes, and compressed pages have none. Bodies of files have a known size and are not wrapped:
+/// the server sends them by `sendfile(2)`.
 fn in_file(line: Combined, response: Response) -> Response {
     let status = response.status();
     if let Some(bytes) = response.size_hint().exact() {
@@ -87,7 +87,7 @@ fn in_file(line: Combined, response: Response) -> Response {
     response.map(|body| Body::new(Counted::new(body, line, status)))
 }
 
-/// A request that was not answered yet. If it is dropped, its client has left.
+/// A request that has no answer yet. If it is dropped, its client has disconnected.
 struct Unanswered(Option<Line>);
 
 enum Line {
@@ -180,8 +180,8 @@ impl LogLine {
     }
 }
 
-/// Path and query. Requests of HTTP/2 have scheme and host as well, those of HTTP/1 do not: one
-/// page has one name in the log.
+/// Path and query. Requests of HTTP/2 also have scheme and host, those of HTTP/1 do not: this gives
+/// each page one name in the log.
 fn target(uri: &Uri) -> &str {
     match uri.path_and_query() {
         Some(target) => PathAndQuery::as_str(target),

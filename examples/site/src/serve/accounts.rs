@@ -2,8 +2,8 @@
 
 use std::io;
 
-/// The ids of `USER`, `USER:GROUP` or `:GROUP`, each a name or a number. Names are those of the
-/// files that all systems have; users that only a directory service has need a number.
+/// The ids of `USER`, `USER:GROUP` or `:GROUP`, each a name or a number. Names are looked up in the
+/// files that all systems have; users of a directory service need a number.
 pub(crate) fn ids(owner: &str) -> io::Result<(Option<u32>, Option<u32>)> {
     let (user, group) = owner.split_once(':').unwrap_or((owner, ""));
     Ok((id(user, "/etc/passwd")?, id(group, "/etc/group")?))

@@ -44,11 +44,11 @@ use crate::serve::watch::watch;
 use crate::serve::{compress, cross_site, health, options, public, route};
 use crate::store::{Document, FileEntry};
 
-/// The lane of uploads: writing many of them to the disk leaves connections for others, if there
-/// are others.
+/// The lane of uploads: while many of them are written to the disk, it leaves connections for other
+/// requests, if there are more.
 pub(crate) const UPLOADS: &str = "uploads";
 
-/// How many connections uploads may have at a time.
+/// The number of connections that uploads may have at the same time.
 pub(crate) fn uploads(settings: &Settings) -> usize {
     (settings.connections / 2).max(1)
 }
@@ -56,7 +56,7 @@ pub(crate) fn uploads(settings: &Settings) -> usize {
 /// The lane of searches. A search costs more than a page, so they leave a connection for pages.
 pub(crate) const SEARCHES: &str = "searches";
 
-/// How many connections searches may have at a time.
+/// The number of connections that searches may have at the same time.
 pub(crate) fn searches(settings: &Settings) -> usize {
     (settings.connections - 1).max(1)
 }
@@ -145,13 +145,14 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         scales,
         feeds,
     }));
-    // The chain is outside everything that answers with pages, so it needs its own way in.
+    // The chain is outside everything that answers with pages, so it needs its own entrance.
     let internal = stack.internal().clone();
     let routes = theme
         .routes(&theme_files)
         .route("/@@visitor", get(visitor::answer))
         .fallback_service(stack);
-    // One service without a box: every request that waits has the memory of all futures below.
+    // One service without a box, because every waiting request holds the memory of all futures
+    // below.
     let site = ServiceBuilder::new()
         .layer(public::RememberLayer)
         .map_request(|request: axum::extract::Request| accept_identity(request))
@@ -188,12 +189,12 @@ fn is_upload(request: &Request) -> bool {
     form::is_upload(request.method(), request.headers())
 }
 
-/// Uploads and exports move as much as the disk holds.
+/// Uploads and exports may be as large as the disk.
 fn takes_long(request: &Request) -> bool {
     is_upload(request) || request.uri().path() == "/@@export"
 }
 
-/// A proxy that is trusted to report the client is trusted to report what it can send.
+/// A proxy that is trusted to report the client is also trusted to report which files it can send.
 fn by_proxy(layer: OffloadLayer, blobs: &Path, prefix: &str) -> OffloadLayer {
     let is_proxied =
         |request: &Parts| Client::of(&request.extensions).is_some_and(|client| client.is_proxied());
@@ -222,8 +223,8 @@ impl Publisher<Sqlite> for Site {
             return forbidden(pages, refused.detail(), request, transaction);
         }
         conditions::require_whole(pages, request)?;
-        // Views that are not documents have names with @@, as views have in Zope: no document can
-        // be in its way.
+        // Views that are not documents have names with @@, as in Zope, so that no document can be
+        // in their way.
         if let Some(target) = scale::target(request.uri().path()) {
             allow(pages, request, &[Method::GET])?;
             return self

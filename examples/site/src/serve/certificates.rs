@@ -10,7 +10,7 @@ use euryale_server::rustls::{ServerConfig, crypto};
 use crate::cli::edge::Edge;
 use crate::cli::error::StartError;
 
-/// A tls: address, or a socket of systemd's, that has none.
+/// A tls: address, or a socket from systemd, without certificates.
 pub(crate) fn missing(place: impl std::fmt::Display) -> StartError {
     StartError::new(
         "there are no certificates",

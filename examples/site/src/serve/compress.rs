@@ -1,4 +1,4 @@
-//! Pages are compressed on their way out, outside everything that makes them.
+//! Compresses pages on their way out, outside everything that produces them.
 //!
 //! Files are not: they are sent by `sendfile(2)`, their ranges refer to the uncompressed bytes, and
 //! compressing a large one would occupy a runtime thread for long.
@@ -15,7 +15,7 @@ use http_body::Body;
 use tower_http::compression::predicate::{Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 
-/// Below that the answer fits into a packet anyway.
+/// A smaller answer fits into a packet anyway.
 const WORTH_IT: u64 = 1024;
 
 /// Types that compress well and are complete at once.

@@ -1,4 +1,4 @@
-//! What another site makes a reader's browser send is refused.
+//! Refuses requests that another site makes a reader's browser send.
 //!
 //! tower-http's `CsrfLayer` does it. For methods other than GET, HEAD and OPTIONS, it lets requests
 //! through that browsers mark as coming from this site (`Sec-Fetch-Site`, or an `Origin` that is
@@ -18,7 +18,7 @@ use crate::pages::page::{Pages, Problem};
 use crate::serve::permits::FOREIGN;
 use crate::serve::public;
 
-/// Explains the refusal, as a page or as JSON. It is outside the layer, which has refused by then.
+/// Explains the refusal, as a page or as JSON. It is outside the layer that refuses.
 pub(crate) fn explain(
     pages: &Arc<Pages>,
     request: &Request,

@@ -1,4 +1,4 @@
-//! How the process's descriptors are shared.
+//! Divides the process's descriptors.
 
 use euryale_server::{DescriptorLimit, DescriptorShares};
 
@@ -18,7 +18,7 @@ pub(crate) fn raise() -> Result<DescriptorLimit, StartError> {
     })
 }
 
-/// The same settings, with no more sockets, files and connections than there are descriptors for.
+/// Lowers the numbers of sockets, files and connections in the settings to fit the descriptors.
 pub(crate) fn fit(limit: &DescriptorLimit, settings: &Settings) -> Settings {
     let (_, shares) = shares(limit, settings);
     let mut fitted = settings.clone();
@@ -60,8 +60,8 @@ fn wanted(settings: &Settings) -> DescriptorShares {
         .connections(settings.connections)
 }
 
-/// Shares in which a default yields to a number that was set, down to a quarter of what sockets and
-/// files have together.
+/// The shares, in which a default is reduced in favour of a number that was set, down to a quarter
+/// of what sockets and files have together.
 fn yielding(wanted: DescriptorShares, fitted: DescriptorShares) -> DescriptorShares {
     let both = fitted.sockets + fitted.files;
     let most = both - both / 4;

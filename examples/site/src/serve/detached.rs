@@ -1,4 +1,4 @@
-//! Work that waits for a disk, for as long as that takes.
+//! Work that may wait for a disk indefinitely.
 
 use std::thread;
 
@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 
 use crate::cli::error::StartError;
 
-/// Runs it in a thread of its own, which nothing has to wait for, so that the process drains and
-/// ends even if a disk hangs.
+/// Runs it in a separate thread that nothing has to wait for, so that the process drains and ends
+/// even if a disk hangs.
 pub(crate) async fn run<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> Result<T, StartError> + Send + 'static,

@@ -19,10 +19,10 @@ use euryale_sqlite::Sqlite;
 use crate::pages::theme::Theme;
 use crate::serve::log::Logs;
 
-/// A publication that has run for this long is stuck: none of this site's takes a tenth of it.
+/// A publication that has run for this long counts as stuck: none of this site takes a tenth of it.
 const STUCK: Duration = Duration::from_secs(60);
 
-/// How often database and files are checked, at most.
+/// The minimum interval between checks of the database and the files.
 pub(crate) const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// The data that this process serves, once it is open.
@@ -142,7 +142,7 @@ impl Health {
         }
     }
 
-    /// The agent for HAProxy. Make one and clone it, because it has a memory.
+    /// The agent for HAProxy. Create one and clone it, because it has state.
     pub(crate) fn agent(&self) -> AgentCheck {
         let health = self.clone();
         AgentCheck::asking(move || health.load())
@@ -173,7 +173,7 @@ impl Health {
         }
     }
 
-    /// The answer of `agent` and more, as JSON for other balancers.
+    /// The state of `agent` with more data, as JSON for other balancers.
     pub(crate) fn report(&self, agent: &AgentCheck) -> String {
         self.resume.json(self.standing(), agent.answer())
     }

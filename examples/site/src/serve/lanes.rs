@@ -9,13 +9,13 @@ use euryale::{Ledger, StackLayers};
 use crate::cli::settings;
 use crate::pages::{scale, theme};
 
-/// The number of threads that look whether a file that a proxy is to send is still there.
+/// The number of threads that check whether a file that a proxy will send still exists.
 const CHECKS: usize = 4;
 
 #[derive(Clone)]
 pub(crate) struct Lanes {
     pub(crate) layers: StackLayers,
-    /// For a site that leaves files to a proxy.
+    /// For a site whose files are sent by a proxy.
     pub(crate) offload: OffloadLayer,
     /// No transform yet.
     pub(crate) chain: TransformChainLayer,

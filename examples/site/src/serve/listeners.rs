@@ -15,18 +15,18 @@ use crate::serve::live::Who;
 use crate::serve::permits::Rules;
 use crate::serve::{accounts, certificates};
 
-/// As many as Linux lets wait by default.
+/// The same number as Linux's default.
 const BACKLOG: u32 = 4096;
 
 pub(crate) struct Listeners {
     pub(crate) public: Vec<Listener>,
     pub(crate) admin: TcpListener,
     pub(crate) agent: Option<TcpListener>,
-    /// Of those that speak TLS.
+    /// The certificates of listeners with TLS.
     pub(crate) tls: Option<Tls>,
     /// Those that must send a PROXY header.
     pub(crate) balancers: Who,
-    /// All are on loopback, and none is a Unix socket or was inherited.
+    /// Whether all are on loopback, and none is a Unix socket or was inherited.
     pub(crate) is_loopback_only: bool,
     pub(crate) ways: Ways,
     /// Settings without effect.
@@ -115,8 +115,8 @@ fn inherited(given: &[(String, Listener)]) -> Ways {
     }
 }
 
-/// Returns whether the site can be reached from its own machine only. A peer of a socket that
-/// another program has bound may be anybody.
+/// Returns whether the site can only be reached from its own machine. The peers of a socket that
+/// another program has bound are unknown.
 pub(crate) fn is_loopback_only(settings: &Settings, ways: Ways) -> bool {
     let is_loopback = |address: SocketAddr| address.ip().to_canonical().is_loopback();
     let places = settings.listen.iter().map(Listen::tcp);
@@ -127,7 +127,7 @@ pub(crate) fn is_loopback_only(settings: &Settings, ways: Ways) -> bool {
             .all(|place| place.is_some_and(is_loopback))
 }
 
-/// The addresses and what may be done there, in one line for people.
+/// The addresses and the permissions there, in one line for people.
 fn greeting(
     names: &[String],
     admin: &TcpListener,
@@ -200,7 +200,7 @@ fn tcp(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     } else {
         TcpSocket::new_v6()
     }?;
-    // Sockets of a process that has ended do not keep the address.
+    // Sockets of an ended process do not block the address.
     socket.set_reuseaddr(true)?;
     if reuse_port {
         socket.set_reuseport(true)?;

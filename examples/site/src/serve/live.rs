@@ -1,4 +1,4 @@
-//! The parts of a running site that another configuration changes.
+//! The parts of a running site that a new configuration changes.
 
 use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -33,7 +33,7 @@ use crate::serve::permits::Rules;
 use crate::serve::storage::Storage;
 use crate::serve::{certificates, descriptors, public};
 
-/// The parts that stay the same whatever the settings are, and from which the site is built.
+/// The parts that do not depend on the settings, and from which the site is built.
 #[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) pool: Pool<Sqlite>,
@@ -44,13 +44,13 @@ pub(crate) struct Parts {
     pub(crate) ways: Ways,
     /// The file of `--access-log`.
     pub(crate) access: Option<Lines>,
-    /// No listener can be reached from elsewhere.
+    /// Whether no listener can be reached from another machine.
     pub(crate) is_loopback_only: bool,
 }
 
 impl Parts {
-    /// The site with all its routes, and its theme. Reads the files of that: before anything is
-    /// served, or seldom.
+    /// The site with all of its routes and its theme. Reads the theme's files: before anything is
+    /// served, or rarely.
     pub(crate) fn site(&self, settings: &Settings) -> Result<(Router, Theme), StartError> {
         let theme = Theme::open(&settings.theme)?;
         let resume: Resume = self.health.resume();
@@ -101,7 +101,7 @@ impl Parts {
     }
 }
 
-/// What is changed at once: all that can fail is done.
+/// The changes to apply at once; everything that can fail has been done.
 pub(crate) struct Next {
     pub(crate) settings: Settings,
     filter: EnvFilter,
@@ -133,7 +133,7 @@ impl Service<Request<Incoming>> for WayIn {
     type Future = <Router as Service<Request<Incoming>>>::Future;
 
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // A router always is.
+        // A router is always ready.
         Poll::Ready(Ok(()))
     }
 
@@ -147,7 +147,7 @@ impl Service<Request<Incoming>> for WayIn {
     }
 }
 
-/// The way in of operators: the hosts that are answered there change with the site's.
+/// The entrance for operators, whose allowed hosts change with the site's.
 #[derive(Clone)]
 pub(crate) struct OperatorsWayIn {
     pub(crate) way_in: WayIn,

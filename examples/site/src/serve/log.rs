@@ -16,7 +16,7 @@ use self::output::Output;
 use crate::cli::error::StartError;
 use crate::cli::settings::Settings;
 
-/// What a line of the log looks like.
+/// The format of a line of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Format {
@@ -73,7 +73,7 @@ impl Log {
         Ok((Self(log), logs, writing))
     }
 
-    /// From now on.
+    /// Applies from now on.
     pub(crate) fn change(&self, filter: EnvFilter) {
         (self.0)(filter);
     }
@@ -139,13 +139,14 @@ impl fmt::Debug for Log {
     }
 }
 
-/// Parts whose lines are written whatever the filter says: an operator asks for them by a signal.
+/// Targets whose lines are written regardless of the filter, because an operator requests them by a
+/// signal.
 const ASKED_FOR: [&str; 2] = ["euryale_connection::report=info", "site::signals=info"];
 
 /// The filter that the settings ask for.
 pub(crate) fn filter(settings: &Settings) -> Result<EnvFilter, StartError> {
     let filter = chosen(settings)?;
-    // They are directives, so none of them is left out.
+    // They are valid directives, so none of them is dropped.
     let asked_for = ASKED_FOR.into_iter().filter_map(|part| part.parse().ok());
     Ok(asked_for.fold(filter, EnvFilter::add_directive))
 }
@@ -164,7 +165,7 @@ fn chosen(settings: &Settings) -> Result<EnvFilter, StartError> {
         .find(|(_, filter)| !filter.is_empty())
     {
         None => Ok(EnvFilter::new("info")),
-        // As a filter it is the name of a part that does not exist, and nothing else is logged.
+        // As a filter, it would be the name of an unknown target, and nothing else would be logged.
         Some((name, filter)) if Format::from_str(filter.trim(), true).is_ok() => {
             let format = filter.trim();
             Err(StartError::new(

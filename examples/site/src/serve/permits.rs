@@ -1,18 +1,18 @@
-//! What a request may do: write, and try the demonstrations.
+//! The permissions of a request: to write, and to use the demonstrations.
 //!
-//! Both are on by default only for a *local* site: one that is reached from its own machine only,
-//! with no proxy in front. Everywhere else the operator turns them on, with `--allow-writes` and
-//! `--demo`. A gate around all routes decides, so that no route can forget to ask: every method
+//! Both are on by default only for a *local* site, which can only be reached from its own machine,
+//! without a proxy in front. Everywhere else the operator turns them on, with `--allow-writes` and
+//! `--demo`. A gate around all routes decides, so that no route can forget the check: every method
 //! that is not safe (RFC 9110 §9.2.1) writes, and every name with `@@` that is not listed here as
 //! reading is a demonstration.
 //!
-//! Nor may another site make a browser do any of it. [`CsrfLayer`](tower_http::csrf::CsrfLayer)
-//! knows by their methods the requests that change something, and lets every `GET` through. Here a
-//! `GET` that browsers mark as made by another site (`Sec-Fetch-Site`) is refused as well: a
-//! picture, frame or script elsewhere could count, or keep workers busy. A link elsewhere that a
-//! person follows is allowed: it costs a click for each request, and that person wants to see the
-//! form or the demonstration. Only a browser can say that it was a click (`Sec-Fetch-User`, with a
-//! document of its own as `Sec-Fetch-Dest`); what writes at once is refused even so.
+//! Nor may another site make a browser do any of this. [`CsrfLayer`](tower_http::csrf::CsrfLayer)
+//! recognizes changing requests by their methods, and lets every `GET` through. Here a `GET` that
+//! browsers mark as made by another site (`Sec-Fetch-Site`) is refused as well: a picture, frame or
+//! script elsewhere could count, or keep workers busy. A link on another site that a person follows
+//! is allowed: each request costs a click, and the person wants to see the form or the
+//! demonstration. Only a browser can report a click (`Sec-Fetch-User`, with a separate document as
+//! `Sec-Fetch-Dest`). Requests that write at once are refused even then.
 
 use std::fmt;
 
@@ -31,7 +31,7 @@ use crate::pages::query::names;
 /// it is listed here.
 const READING: [&str; 3] = ["/@@export", "/@@theme/", "/@@tiles/"];
 
-/// Where a refused request is answered.
+/// The path that answers refused requests.
 pub(crate) const REFUSED: &str = "/@@refused";
 
 /// What a reader can do about a request that another site made the browser send.
@@ -49,8 +49,8 @@ impl Rules {
     /// `is_loopback_only`: every listener is on loopback, none was inherited, and none is
     /// a Unix socket.
     pub(crate) fn new(settings: &Settings, is_loopback_only: bool) -> Self {
-        // A proxy or a balancer brings the requests of others, and a site with names of its own is
-        // meant for others.
+        // A proxy or a balancer forwards requests of other machines, and a site with its own host
+        // names is meant for others.
         let is_deployed = !settings.trusted_proxy.is_empty()
             || !settings.virtual_host_proxy.is_empty()
             || !settings.virtual_host.is_empty()
@@ -62,12 +62,12 @@ impl Rules {
         }
     }
 
-    /// The hosts that a local site answers to. None: any.
+    /// The hosts that a local site answers. `None` means any.
     pub(crate) fn hosts(self) -> Option<AllowedHosts> {
         self.is_local.then(AllowedHosts::local)
     }
 
-    /// What a request may do if it comes from this machine, or if it comes through a proxy.
+    /// The permissions of a request from this machine, and of one through a proxy.
     pub(crate) fn permits(self, is_proxied: bool) -> Permits {
         let is_local = self.is_local && !is_proxied;
         Permits {
@@ -100,8 +100,7 @@ pub(crate) struct Permits {
 }
 
 impl Permits {
-    /// Those of a request with these extensions. One that did not come by [`permit`] may do
-    /// nothing.
+    /// The permissions in these extensions of a request. Without [`permit`], a request has none.
     pub(crate) fn of(extensions: &Extensions) -> Self {
         extensions.get().copied().unwrap_or_default()
     }
@@ -233,8 +232,8 @@ fn names_a_proxy(headers: &HeaderMap) -> bool {
     headers.keys().any(is_mark)
 }
 
-/// Sends refused requests to the page that says so. It is around all routes, inside the layers that
-/// change paths.
+/// Sends refused requests to the page about the refusal. It is around all routes, inside the layers
+/// that change paths.
 pub(crate) fn gate(request: Request) -> Request {
     let permits = Permits::of(request.extensions());
     let method = request.method();
@@ -247,7 +246,8 @@ pub(crate) fn gate(request: Request) -> Request {
     }
 }
 
-/// Asks for the page instead, without the body, and with as much of the head as the page needs.
+/// Requests the page instead, without the body, and with only the parts of the head that the page
+/// needs.
 fn refused(request: Request, reason: Reason) -> Request {
     let (mut parts, _) = request.into_parts();
     parts.extensions.insert(Refused { reason });

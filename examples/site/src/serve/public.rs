@@ -1,4 +1,5 @@
-//! The address at which the browser sees the site: below a prefix, or a part of it as the whole.
+//! The address at which the browser sees the site: below a prefix, or with a part of it as the
+//! root.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -48,7 +49,7 @@ fn virtual_hosts(settings: &Settings) -> Option<VirtualHostLayer> {
     Some(VirtualHostLayer::new(proxies).table(table))
 }
 
-/// The hosts that are answered. None: any.
+/// The hosts that are answered. `None` means any.
 fn hosts(settings: &Settings, rules: Rules) -> Option<CheckHostLayer> {
     let listed = || settings.host.iter().cloned().collect();
     let hosts = rules
@@ -57,8 +58,8 @@ fn hosts(settings: &Settings, rules: Rules) -> Option<CheckHostLayer> {
     hosts.map(CheckHostLayer::new)
 }
 
-/// A proxy's fields are evaluated before anything else sees a request, and its permissions are
-/// decided before it reaches `site` with all its routes.
+/// A proxy's fields are evaluated before any other layer gets the request, and permissions are
+/// decided before it reaches `site` with all of its routes.
 pub(crate) fn around(site: Router, settings: &Settings, rules: Rules, access: AccessLog) -> Router {
     let hosts = hosts(settings, rules).map(|layer| with_axum().layer(layer));
     // A layer that changes paths must be around the routes, not inside them.
@@ -79,7 +80,7 @@ pub(crate) fn around(site: Router, settings: &Settings, rules: Rules, access: Ac
     Router::new().fallback_service(site)
 }
 
-/// For layers whose responses are the stack's: routes have axum's.
+/// For layers whose responses have the stack's type; those of routes have axum's.
 fn with_axum() -> ServiceBuilder<Stack<MapResponseLayer<ToAxum>, Identity>> {
     ServiceBuilder::new().map_response(euryale::Response::into_response as ToAxum)
 }

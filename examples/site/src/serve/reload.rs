@@ -33,8 +33,8 @@ const NEXT_START: [&str; 14] = [
     "unix-owner",
 ];
 
-/// Settings of the site itself, with its routes and layers: it is rebuilt. Some of them are limits
-/// of sockets as well, and `proxy-protocol` decides both who must send a header and what is local.
+/// Settings of the site itself, whose routes and layers are rebuilt. Some of them are also limits
+/// of sockets, and `proxy-protocol` decides both which peers must send a header and what is local.
 const SITE: [&str; 22] = [
     "allow-writes",
     "body-timeout",

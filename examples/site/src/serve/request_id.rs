@@ -1,4 +1,4 @@
-//! An id for each request, by which its lines are found in the logs of proxy and site.
+//! An id for each request, with which its lines can be found in the logs of the proxy and the site.
 
 use std::fmt;
 use std::future::Future;
@@ -18,7 +18,7 @@ use tower_layer::Layer;
 use tracing::Instrument;
 use tracing::instrument::Instrumented;
 
-/// As nginx, HAProxy and others call it.
+/// The name that nginx, HAProxy and others use.
 const FIELD: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longer ones are replaced.

@@ -1,4 +1,4 @@
-//! The routes, as statistics and the log name them: never the path of a request, of which there are
+//! The names of routes in statistics and in the log: never the path of a request, because there are
 //! too many.
 
 use axum::extract::Request;

@@ -42,10 +42,10 @@ use crate::store::data::Data;
 
 const LOG: &str = "site::serve";
 
-/// Something had to be cut at the end of the drain.
+/// The exit code when requests had to be cut at the end of the drain.
 const CUT: u8 = 3;
 
-/// How long to wait for threads that still run after the drain.
+/// The time to wait for threads that still run after the drain.
 const LAST_GRACE: Duration = Duration::from_millis(250);
 
 /// Runs the program with `settings`, to its exit code.
@@ -91,7 +91,7 @@ pub(crate) fn run(settings: &Settings, signals: UserSignals) -> Result<ExitCode,
     })
 }
 
-/// The parts that have blocking threads: the runtime is built for them.
+/// The parts with blocking threads, for which the runtime is built.
 struct Declared {
     ledger: Ledger,
     lanes: Lanes,
@@ -102,7 +102,7 @@ struct Declared {
 impl Declared {
     fn new(settings: &Settings) -> Self {
         let ledger = Ledger::new();
-        // Its series exist while the site opens; the pool comes later.
+        // Its series exist while the site opens; the pool is created later.
         let _ = ledger.of::<PoolBook>();
         Self {
             lanes: Lanes::new(&ledger),
@@ -113,9 +113,9 @@ impl Declared {
     }
 }
 
-/// Serves with `settings`, which are `asked` with as many descriptors as there are.
+/// Serves with `settings`, which are `asked` lowered to the available descriptors.
 ///
-/// Binds first: a site that cannot serve has changed nothing, and early clients wait.
+/// Binds first, so that a site that cannot serve has changed nothing, and early clients wait.
 fn start(
     runtime: &Runtime,
     declared: Declared,
@@ -183,7 +183,7 @@ fn start(
         runtime.block_on(operators.end());
         return Ok(drained.is_complete());
     };
-    // Not earlier: an error that keeps the site from starting is reported in one line.
+    // Not earlier, because an error that prevents the start is reported in one line.
     descriptors::log_shortage(&limit, asked);
     findings.log();
     let (parts, site) = opened;
@@ -279,7 +279,7 @@ fn open_now(
     Ok((parts, site))
 }
 
-/// The operators' address, which answers from the first moment to the last.
+/// The operators' address, which answers from the beginning to the end.
 struct Operators {
     ledger: Ledger,
     slowest: Slowest,

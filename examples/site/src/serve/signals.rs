@@ -1,5 +1,5 @@
-//! SIGUSR1 and SIGUSR2, handled by a plain thread: it answers while every worker, or every thread
-//! of the runtime, is stuck.
+//! SIGUSR1 and SIGUSR2, handled by a plain thread, which works even while every worker, or every
+//! thread of the runtime, is stuck.
 
 use std::thread;
 
@@ -16,7 +16,7 @@ use crate::serve::log::Logs;
 pub(crate) struct UserSignals(Signals);
 
 impl UserSignals {
-    /// The first thing that the program does.
+    /// Called first in the program.
     pub(crate) fn catch() -> Result<Self, StartError> {
         Signals::new([SIGUSR1, SIGUSR2]).map(Self).map_err(|error| {
             StartError::new(

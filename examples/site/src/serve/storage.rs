@@ -25,7 +25,7 @@ impl Storage {
         let bodies = SpoolBudget::new()
             .memory(memory)
             .file_bytes(settings.body_disk)
-            // Uploads leave descriptors for downloads.
+            // Uploads must leave descriptors for downloads.
             .files(BODIES.min(settings.edge.max_files.div_ceil(2)))
             .descriptors(&descriptors);
         Self {

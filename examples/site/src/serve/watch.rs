@@ -1,4 +1,4 @@
-//! A layer for code that looks at a request and at its response, and waits for nothing in between.
+//! A layer for code that inspects a request and its response, and does not wait in between.
 //!
 //! axum's `from_fn` does the same for async functions, and boxes two futures and a clone of all
 //! inner services for each request. That is memory of every request that waits, and an HTTP/2 peer
@@ -15,9 +15,9 @@ use pin_project_lite::pin_project;
 use tower::Service;
 use tower_layer::Layer;
 
-/// Calls `before` with each request. The response is passed through the function that it returns,
-/// which is dropped without a call if the request is. `Break` has the answer, and inner services do
-/// not see the request.
+/// Calls `before` with each request. The response is passed through the function that it returns;
+/// if the request is dropped, so is the function, without a call. `Break` contains the answer, and
+/// inner services do not get the request.
 pub(crate) fn watch<F, A>(before: F) -> WatchLayer<F>
 where
     F: Fn(&mut Request) -> ControlFlow<Response, A>,

@@ -6,7 +6,7 @@ use euryale_sqlite::rusqlite::{self, Row};
 use super::documents::Format;
 use super::files::FileEntry;
 
-/// A document, as an export needs it.
+/// The data of a document that an export needs.
 #[derive(Debug)]
 pub(crate) struct Text {
     pub(crate) path: String,

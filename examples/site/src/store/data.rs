@@ -17,7 +17,7 @@ use crate::store::{self, FileEntry, Format};
 pub(crate) const DATABASE: &str = "site.db";
 pub(crate) const BLOBS: &str = "blobs";
 
-/// How long a program that starts waits for another one that fills the same database.
+/// How long a starting program waits for another one that fills the same database.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The size of the page cache of one connection, in KiB. A search that reads a large index fills
@@ -43,7 +43,7 @@ impl Data {
         Ok(data)
     }
 
-    /// The same; a new one stays empty.
+    /// The same, but a new database stays empty.
     pub(crate) fn without_samples(folder: &Path) -> Result<Self, StartError> {
         let data = Self::bare(folder)?;
         let whose = data
@@ -68,7 +68,7 @@ impl Data {
         Ok(data)
     }
 
-    /// The same, only brought to the newest schema.
+    /// The same, but only brings the database to the newest schema.
     fn bare(folder: &Path) -> Result<Self, StartError> {
         let made = FolderStore::open(folder.join(BLOBS));
         let blobs = made.map_err(|error| {
@@ -114,8 +114,8 @@ impl Data {
     }
 
     /// Returns the owner of the blobs. The sweep removes every blob without a row, so it must not
-    /// run for a database that is new because the right one was missing. And no upload may be
-    /// written below the mount point of a missing volume.
+    /// run if the database is new because the right one was missing. Nor may uploads be written
+    /// below the mount point of a missing volume.
     ///
     /// The folder is marked with the name of its database, and the database remembers that it has
     /// marked a folder.
@@ -167,7 +167,7 @@ impl Data {
         Ok(())
     }
 
-    /// All of it or nothing, once: the next start completes an interrupted one.
+    /// All or nothing, and only once: the next start completes an interrupted attempt.
     fn import_samples(&self) -> Result<(), BoxError> {
         if self.read(|connection| Ok(store::is_imported(connection)?))? {
             return Ok(());
@@ -224,7 +224,7 @@ impl Data {
     }
 }
 
-/// The owner of the folder of blobs.
+/// Returns the owner of the folder of blobs.
 enum Whose {
     Ours,
     Others,

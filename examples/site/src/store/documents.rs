@@ -39,7 +39,7 @@ pub(crate) fn parent(path: &str) -> Option<&str> {
     }
 }
 
-/// A document, whole.
+/// A complete document.
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) path: String,
@@ -52,7 +52,7 @@ pub(crate) struct Document {
     pub(crate) changed: i64,
 }
 
-/// How a document's body is written.
+/// The format of a document's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Markdown,
@@ -60,7 +60,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// The schema has no third one.
+    /// The schema allows no third format.
     pub(super) fn from_column(name: &str) -> Self {
         if name == "html" {
             Self::Html
@@ -139,7 +139,7 @@ impl<T> Default for Portion<T> {
 }
 
 impl<T> Portion<T> {
-    /// The first `most` of `entries`, which has one more if the list goes on.
+    /// The first `most` of `entries`, which has one more entry if the list continues.
     pub(super) fn new(mut entries: Vec<T>, most: usize) -> Self {
         let more = entries.len() > most;
         entries.truncate(most);

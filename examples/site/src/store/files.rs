@@ -1,4 +1,4 @@
-//! Files, as the database knows them.
+//! The database's data about files.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -165,14 +165,14 @@ pub(crate) fn has_marked_blobs(connection: &Connection) -> rusqlite::Result<bool
     })
 }
 
-/// It has now.
+/// Records that it has marked one.
 pub(crate) fn set_marked_blobs(connection: &Connection) -> rusqlite::Result<()> {
     connection
         .execute("UPDATE identity SET has_marked_blobs = 1", [])
         .map(drop)
 }
 
-/// The blob of some file, if it knows any.
+/// The blob of any file, if there is one.
 pub(crate) fn some_blob(connection: &Connection) -> rusqlite::Result<Option<String>> {
     connection
         .query_row("SELECT blob FROM file LIMIT 1", [], |row| row.get(0))

@@ -4,8 +4,8 @@ use euryale_sqlite::{Connection, rusqlite};
 
 use super::documents::Entry;
 
-/// The documents that were changed last, each with its day (`2026-01-31`), up to a limit and
-/// without the first page.
+/// The most recently changed documents, each with its day (`2026-01-31`), up to a limit and without
+/// the first page.
 pub(crate) fn recent(
     connection: &Connection,
     most: usize,
@@ -21,7 +21,7 @@ pub(crate) fn recent(
         .collect()
 }
 
-/// How many documents and files there are.
+/// The number of documents and files.
 pub(crate) fn numbers(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
     connection
         .prepare_cached("SELECT (SELECT count(*) FROM document), (SELECT count(*) FROM file)")?

@@ -1,6 +1,6 @@
 //! The schema, step by step.
 
-/// The steps, in order. One that was released is never changed: append another one.
+/// The steps, in order. Never change a released step; append another one.
 pub(crate) const STEPS: [&str; 7] = [DOCUMENTS, SEARCH, FILES, SCALES, IDENTITY, RECENT, MARKED];
 
 const DOCUMENTS: &str = "
@@ -23,10 +23,9 @@ const DOCUMENTS: &str = "
     CREATE TABLE imported (name TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
 ";
 
-/// Full-text search. The index points at the documents and holds no copy of them. Its rows have
-/// numbers, which documents have not: `searched` gives them some. Triggers keep both up to date,
-/// whoever writes; only `INSERT OR REPLACE`, which removes rows without a trigger, must not be used
-/// for documents.
+/// Full-text search. The index refers to the documents and holds no copy of them. Its rows need
+/// numbers, which documents do not have: `searched` assigns them. Triggers keep both up to date.
+/// `INSERT OR REPLACE` removes rows without a trigger, so it must not be used for documents.
 const SEARCH: &str = "
     CREATE TABLE searched (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE) STRICT;
     CREATE VIEW searchable AS
@@ -60,10 +59,10 @@ const SEARCH: &str = "
     INSERT INTO search (search) VALUES ('rebuild');
 ";
 
-/// How the index of [`SEARCH`] makes terms of a text.
+/// The tokenizer of the index of [`SEARCH`].
 pub(crate) const TOKENIZER: &str = "porter unicode61 remove_diacritics 2";
 
-/// Files are among the documents; no path is both. Their contents are kept beside the database.
+/// Files are among the documents; no path is both. Their contents are stored outside the database.
 const FILES: &str = "
     CREATE TABLE file (
         path TEXT PRIMARY KEY,
@@ -79,7 +78,7 @@ const FILES: &str = "
     CREATE INDEX file_parent ON file (parent, path);
 ";
 
-/// Smaller pictures, by the blob of the picture: another content has other ones.
+/// Smaller pictures, by the blob of the original, because a changed original has different ones.
 const SCALES: &str = "
     CREATE TABLE scale (
         original TEXT NOT NULL,
@@ -100,7 +99,7 @@ const SCALES: &str = "
     END;
 ";
 
-/// Tells this database from every other one: the folder of blobs says which it belongs to.
+/// Identifies this database: the folder of blobs names the database to which it belongs.
 const IDENTITY: &str = "
     CREATE TABLE identity (id TEXT NOT NULL) STRICT;
     INSERT INTO identity VALUES (lower(hex(randomblob(16))));
@@ -109,5 +108,5 @@ const IDENTITY: &str = "
 /// The home page shows what was changed last.
 const RECENT: &str = "CREATE INDEX document_modified ON document (modified DESC, path);";
 
-/// Whether this database has marked a folder of blobs as its own. Then it takes no other one.
+/// Whether this database has marked a folder of blobs as its own. If so, it accepts no other one.
 const MARKED: &str = "ALTER TABLE identity ADD COLUMN has_marked_blobs INTEGER NOT NULL DEFAULT 0;";

@@ -40,7 +40,7 @@ pub(crate) struct Hits {
     pub(crate) more: bool,
 }
 
-/// Beyond this nothing is counted: each one costs a step of the query.
+/// Counting stops here, because each result costs a step of the query.
 pub(crate) const MOST_COUNTED: usize = 1000;
 
 /// The documents at and below `folder` that match `expression`: at most `most`, each with at most

@@ -1,11 +1,11 @@
 //! The words of a text, as the full-text index sees them.
 //!
-//! FTS5's tokenizer folds case and diacritics by tables of its own and then takes endings off. It
-//! has no function that says so, and a copy of its rules would drift. So FTS5 itself is asked, in
-//! an index of the same tokenizer in memory: once for each character beyond ASCII, and once for
-//! each word that may be one of those that are looked for. Both numbers are bounded in each search.
-//! The answers are kept, because they never change: a search in a text of Chinese would otherwise
-//! take 60 ms for its characters alone.
+//! FTS5's tokenizer folds case and diacritics by its own tables and then removes endings. It has no
+//! function to query that, and a copy of its rules would drift. So FTS5 itself is queried, with an
+//! index of the same tokenizer in memory: once for each character beyond ASCII, and once for each
+//! word that may be a search term. Both numbers are limited in each search. The answers never
+//! change, so they are kept: otherwise a search in a Chinese text would take 60 ms for its
+//! characters alone.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -30,7 +30,7 @@ const MOST_KEPT: usize = 32 << 10;
 /// The tokenizers that no search is using, at most one for each worker that ever searched.
 static IDLE: Mutex<Vec<Tokenizer>> = Mutex::new(Vec::new());
 
-/// Calls `search` with a tokenizer, which remembers what it learned in searches before.
+/// Calls `search` with a tokenizer that remembers the answers from previous searches.
 ///
 /// # Errors
 /// SQLite's, when there is no memory, and those of `search`.
@@ -121,7 +121,7 @@ impl Tokenizer {
         }
         self.characters_left -= unknown.len();
         let unknown: Vec<char> = unknown.into_iter().collect();
-        // Each is asked for alone and between two letters. A diacritic alone is not a word, but it
+        // Each is queried alone and between two letters. A diacritic alone is not a word, but it
         // does not end one.
         let texts = unknown
             .iter()

@@ -1,18 +1,18 @@
-//! Documents are made, changed and removed.
+//! Creates, changes and removes documents.
 
 use euryale_sqlite::Connection;
 use euryale_sqlite::rusqlite;
 
 use super::documents::{Format, now, parent};
 
-/// Is there a document at `path`? Only documents have something standing in them.
+/// Returns whether there is a document at `path`. Only documents can contain others.
 pub(crate) fn exists(connection: &Connection, path: &str) -> rusqlite::Result<bool> {
     connection
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM document WHERE path = ?1)")?
         .query_row([path], |row| row.get(0))
 }
 
-/// Returns whether something is in `path`?
+/// Returns whether `path` contains anything.
 pub(crate) fn has_children(connection: &Connection, path: &str) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(
@@ -33,7 +33,7 @@ pub(crate) fn add(
     add_at(connection, path, title, format, body, now())
 }
 
-/// The same, changed last at `modified`, in seconds since 1970.
+/// The same, last changed at `modified`, in seconds since 1970.
 pub(crate) fn add_at(
     connection: &Connection,
     path: &str,
@@ -52,7 +52,7 @@ pub(crate) fn add_at(
         .map(drop)
 }
 
-/// Another title and text; the format stays.
+/// Changes title and text; the format stays the same.
 pub(crate) fn change(
     connection: &Connection,
     path: &str,
@@ -65,7 +65,7 @@ pub(crate) fn change(
         .map(drop)
 }
 
-/// Another title and text, in another format, changed last at `modified`, in seconds since 1970.
+/// Changes title, text and format, with the last change at `modified`, in seconds since 1970.
 pub(crate) fn replace(
     connection: &Connection,
     path: &str,

@@ -70,7 +70,8 @@ async fn the_name_is_made_of_the_title() {
         (303, "/guides/my-first-%C3%BCbung")
     );
 
-    // Sent twice, or by somebody else who had the same idea: it is not made twice in silence.
+    // If the form is sent twice, or by another person with the same idea, it does not silently
+    // create two pages.
     let before = site.documents();
     let again = site
         .fill_in("/guides", "name=&title=My+first+%C3%9Cbung&body=kept")
@@ -119,7 +120,7 @@ async fn a_preview_shows_the_text_and_writes_nothing() {
             && !form.contains("class=\"preview\""),
         "{form}"
     );
-    // What another program writes at this time is not waited for.
+    // The page does not wait for another program's write.
     let other = site.other_program();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let text = "title=A+%3CT%3E&body=%23+One%0D%0A%0D%0A*two*+%3Cscript%3E1%3C/script%3E";
@@ -181,7 +182,7 @@ async fn an_address_without_a_page_leads_on() {
         "{form}"
     );
 
-    // A page in a folder that is not there either, and names that no page may have.
+    // A page in a folder that does not exist either, and names that no page may have.
     let page = site.browse("GET", "/guides/a/b").await.text();
     assert!(
         page.contains(folder) && !page.contains("Create this page"),
@@ -240,7 +241,7 @@ async fn a_folder_lists_each_page_once() {
     assert!(page.contains("Search in this folder"), "{page}");
     assert!(!page.contains("Delete this page"), "{page}");
 
-    // A page that the text does not name is listed below it.
+    // A page without a link in the text is listed below it.
     let made = site.fill_in("/guides", "name=&title=New+one&body=").await;
     assert_eq!(made.status, 303);
     let page = site.browse("GET", "/guides").await.text();

@@ -1,5 +1,4 @@
-//! Requests that change something, if what they say of it is so (RFC 9110 §13), and parts of
-//! something (§14.5).
+//! Conditional changes (RFC 9110 §13), and partial ones (§14.5).
 
 use euryale_test::Answer;
 
@@ -75,7 +74,7 @@ async fn file_replaces_what_its_sender_saw() {
         assert_eq!(refused.status, 412, "{condition}");
     }
     assert_eq!(site.get("/f.txt").await.text(), "1");
-    // One of two is there: neither is taken.
+    // One of two exists, so neither is stored.
     let two = uploading::form(&[("g.txt", "g"), ("f.txt", "f")]);
     let headers = format!("{MULTIPART}if-none-match: *\r\n");
     assert_eq!(site.send("POST", "/", &headers, &two).await.status, 412);

@@ -31,7 +31,7 @@ async fn number(site: &Site) -> usize {
     site.get("/@@counter").await.text().trim().parse().unwrap()
 }
 
-/// 32 tasks send 200 requests in all; gives how many ended with each status.
+/// 32 tasks send 200 requests in all. Returns how many ended with each status.
 async fn storm(site: &Site, method: &'static str, path: &'static str) -> HashMap<u16, usize> {
     let sent = Arc::new(AtomicUsize::new(0));
     let tasks = (0..32).map(|_| {

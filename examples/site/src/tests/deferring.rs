@@ -1,4 +1,4 @@
-//! What is computed and written after the transaction.
+//! Work that is computed and written after the transaction.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -57,7 +57,7 @@ async fn a_hundred_deferred_answers_take_as_long_as_one() {
     site.end().await;
 }
 
-/// What is in an archive, by name.
+/// The contents of an archive, by name.
 fn unpacked(answer: &Answer) -> BTreeMap<String, Vec<u8>> {
     assert_eq!(
         (answer.status.as_u16(), header(answer, "content-type")),
@@ -121,8 +121,8 @@ async fn an_export_holds_everything_at_and_below_a_path() {
     site.end().await;
 }
 
-/// The only connection is free while a client takes its time, and what it gets is of the moment
-/// when it asked.
+/// The only connection is free while a client reads slowly, and the client gets the state at the
+/// time of its request.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_is_of_one_moment_and_holds_no_connection() {
     let site = Site::start(1).await;
@@ -178,7 +178,7 @@ async fn an_export_of_many_files_has_them_all() {
     site.end().await;
 }
 
-/// One that goes while the archive is written is not left out in silence.
+/// A file that is removed while the archive is written is not silently left out.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_that_misses_a_file_is_cut() {
     let site = Site::start(1).await;

@@ -1,4 +1,4 @@
-//! Names that look like others, and files that are not what their rows or their names say.
+//! Names that look like others, and files that do not match their rows or names.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ fn date(answer: &Answer, name: &str) -> SystemTime {
 }
 
 impl Site {
-    /// Where the bytes of the file at `path` are.
+    /// The location of the bytes of the file at `path`.
     fn blob(&self, path: &str) -> PathBuf {
         let sql = "SELECT blob FROM file WHERE path = ?1";
         let name = |row: &Row<'_>| row.get::<_, String>(0);
@@ -32,7 +32,7 @@ impl Site {
     }
 }
 
-/// As a backup that was cut off leaves it: neither the file, nor a part, nor an archive with it.
+/// As after an interrupted backup: neither the file, nor a part, nor an archive with it is sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_lost_its_end_is_not_served() {
     let site = Site::start(2).await;

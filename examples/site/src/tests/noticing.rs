@@ -1,4 +1,4 @@
-//! What a form has done is said once, to the browser that sent it.
+//! The notice about a form is shown once, to the browser that sent it.
 
 use euryale_test::Answer;
 
@@ -28,7 +28,7 @@ async fn browser_reads_once_that_its_form_is_saved() {
     let saved = site.send("GET", "/guides/cap", &with(cookie), "").await;
     let notice = "<p class=\"notice\" role=\"status\">Saved.</p>";
     assert_eq!(saved.text().matches(notice).count(), 1, "{saved:?}");
-    // No cache has it for anybody, and the browser does not show it again.
+    // No cache stores it, and the browser does not show it again.
     assert_eq!(header(&saved, "cache-control"), "no-store");
     assert!(!saved.headers.contains_key("etag"), "{saved:?}");
     let (removed, attributes) = set_cookie(&saved);
@@ -43,7 +43,7 @@ async fn browser_reads_once_that_its_form_is_saved() {
     let again = site.send("GET", "/guides/cap", &known, "").await;
     assert_eq!(again.status, 200);
     assert!(again.text().contains(notice), "{again:?}");
-    // It is about this text, and says nothing of another one.
+    // It is about this text only, not about another one.
     site.send("POST", "/guides/cap", FORM, "title=New&body=other")
         .await;
     let changed = site.send("GET", "/guides/cap", &with(cookie), "").await;
@@ -85,7 +85,7 @@ async fn browser_reads_at_the_folder_that_a_page_is_deleted() {
     let with = format!("accept: text/html\r\ncookie: {cookie}\r\n");
     let folder = site.send("GET", "/guides", &with, "").await.text();
     assert!(folder.contains("role=\"status\">Deleted.</p>"), "{folder}");
-    // The home page has tiles and is made in another way.
+    // The home page has tiles and is built differently.
     site.send("POST", "/gone", FORM, "title=Gone&body=").await;
     let deleted = site.send("POST", "/gone?delete", BROWSER, "").await;
     let (cookie, _) = set_cookie(&deleted);

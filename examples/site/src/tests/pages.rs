@@ -1,4 +1,4 @@
-//! Documents, folders, and what is not there.
+//! Documents, folders, and missing pages.
 
 use euryale::Ledger;
 
@@ -148,7 +148,7 @@ async fn options_names_the_methods_of_an_address_and_of_the_site() {
     site.end().await;
 }
 
-/// Of a page that is themed the length is not known before: HEAD leaves it out (RFC 9110 §8.6).
+/// The length of a themed page is not known in advance, so HEAD leaves it out (RFC 9110 §8.6).
 #[tokio::test(flavor = "multi_thread")]
 async fn head_has_the_head_of_get() {
     for (theme, is_known) in [("--theme=none", true), ("--theme=euryale", false)] {

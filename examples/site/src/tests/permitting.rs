@@ -6,7 +6,7 @@ use http::{Method, Uri};
 use super::{Answer, Site, header};
 use crate::serve::permits::Permits;
 
-/// Each of these makes a site one that others reach.
+/// Each of these makes a site reachable for others.
 const DEPLOYED: [&str; 5] = [
     "--host=localhost",
     "--trusted-proxy=192.0.2.1",
@@ -203,7 +203,7 @@ async fn links_that_would_be_refused_are_not_shown() {
     assert!(links.iter().all(|link| page.contains(link)), "{page}");
     let home = open.browse("GET", "/").await.text();
     assert!(home.contains("href=\"/@@counter\""), "{home}");
-    // What a proxy asks for is shown without, though the site is local.
+    // Requests through a proxy get pages without these permissions, although the site is local.
     let home = open.send("GET", "/", "via: 1.1 a\r\naccept: text/html\r\n", "");
     let home = home.await.text();
     assert!(!home.contains("href=\"/@@counter\"") && home.contains("<dt>Counter</dt>"));
@@ -227,7 +227,7 @@ async fn links_that_would_be_refused_are_not_shown() {
     }
 }
 
-/// As a page of `evil.example` asks whose name was made to lead to `127.0.0.1`.
+/// The request of a page of `evil.example` whose name was changed to resolve to `127.0.0.1`.
 #[tokio::test]
 async fn local_site_answers_localhost_and_addresses_only() {
     let site = Site::start(1).await;
@@ -258,7 +258,7 @@ async fn local_site_answers_localhost_and_addresses_only() {
     site.end().await;
 }
 
-/// As a page elsewhere makes a browser ask: with a picture, a frame, a script, a form.
+/// Requests that a page elsewhere makes a browser send: by a picture, a frame, a script, a form.
 #[tokio::test(flavor = "multi_thread")]
 async fn other_sites_make_nobody_write_or_hold_a_worker() {
     let site = Site::start(1).await;

@@ -76,7 +76,7 @@ const FEED: &str = r#"<?xml version="1.0"?><rss version="2.0"><channel><title>Fa
 <pubDate>Sat, 21 Nov 2026 10:00:00 GMT</pubDate></item>
 <item><title>Two</title><link>javascript:alert(1)</link></item></channel></rss>"#;
 
-/// Answers what its path says, on an address of this machine; counts.
+/// Answers as its path says, on an address of this machine, and counts requests.
 async fn upstream() -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -217,7 +217,7 @@ async fn a_feed_that_does_not_come() {
     site.end().await;
 }
 
-/// Or whoever can ask for a feed can ask whatever else listens on that host.
+/// Otherwise a client that may request a feed could reach any other service on that host.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_ports_of_a_feed_host_are_asked() {
     let (allowed, _) = upstream().await;
@@ -254,7 +254,7 @@ async fn queries_make_a_bounded_number_of_fetches() {
         }
     }
     assert_eq!((calls.load(SeqCst), refused), (16, 24));
-    // Each that was admitted is still there, whatever stands behind its #.
+    // Each admitted feed is still there, whatever follows its #.
     for query in 0..16 {
         let url = feed_of(&format!("{upstream}/feed?{query}#{query}"));
         assert_eq!(site.get(&url).await.status, 200);
@@ -265,7 +265,7 @@ async fn queries_make_a_bounded_number_of_fetches() {
     site.end().await;
 }
 
-/// A host on the list may point anywhere: its address is looked at when it is known.
+/// A listed host may resolve to any address, so its address is checked after it was resolved.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_public_host_with_a_private_address() {
     let (upstream, calls) = upstream().await;

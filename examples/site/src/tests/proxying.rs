@@ -1,5 +1,5 @@
-//! What the site does with what a proxy says. `127.0.0.1`, where these tests ask from, is the
-//! proxy.
+//! The site's handling of a proxy's fields. `127.0.0.1`, from which these tests send requests, is
+//! the proxy.
 
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ async fn told(site: &Site, path: &str, more: &str) -> Answer {
     .await
 }
 
-/// The addresses of this site that a page has links to.
+/// The addresses of this site to which a page has links.
 pub(super) fn links(page: &str) -> Vec<&str> {
     let attributes = [" href=\"", " src=\"", " action=\""];
     let links = attributes
@@ -210,7 +210,7 @@ async fn a_folder_is_the_whole_site() {
         addresses.contains(&"/a/request") && addresses.contains(&"/a/"),
         "{addresses:?}"
     );
-    // That one is in the text, and leads out: the site has no better address for it.
+    // That link is in the text and leads outside: the site has no better address for it.
     let others: Vec<_> = addresses
         .iter()
         .filter(|link| !link.starts_with("/a/"))
@@ -342,7 +342,7 @@ async fn an_export_has_nothing_outside_of_its_host() {
     let cap = names(&export("?path=/cap").await);
     assert_eq!(cap, [crate::pages::archive::LIST, "guides/cap.md"]);
     assert_eq!(export("?path=cap").await.status, 400);
-    // Another host sees all of it.
+    // Another host shows the whole site.
     let all = site.to_host("other.test", "GET /@@export?path=/operate", "", "");
     assert_eq!(all.await.status, 200);
     site.end().await;

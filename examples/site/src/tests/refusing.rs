@@ -5,7 +5,7 @@ use http::StatusCode;
 
 use super::Site;
 
-/// What a `POST` to the counter is sent with, and how it is answered.
+/// The headers of a `POST` to the counter, and its expected answer.
 const REQUESTS: [(&str, u16); 44] = [
     ("", 200),
     // Compression.
@@ -33,7 +33,7 @@ const REQUESTS: [(&str, u16); 44] = [
     ),
     ("range: bytes=0-0\r\n", 200),
     ("range: bytes=1000-\r\nif-range: \"1\"\r\n", 200),
-    // Off switches and orders that only a proxy may give.
+    // Off switches and commands that only a proxy may send.
     ("transform-off: *\r\n", 200),
     ("x-sendfile-type: X-Accel-Redirect\r\n", 200),
     ("x-accel-mapping: /=/\r\n", 200),
@@ -46,7 +46,7 @@ const REQUESTS: [(&str, u16); 44] = [
     ),
     ("origin: http://evil.example\r\n", 403),
     ("origin: null\r\n", 403),
-    // What a proxy says.
+    // Fields of a proxy.
     (
         "x-forwarded-for: 192.0.2.7\r\nx-forwarded-proto: https\r\n",
         200,

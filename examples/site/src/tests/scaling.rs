@@ -1,4 +1,4 @@
-//! Pictures are made smaller when they are first asked for.
+//! Pictures are scaled down at their first request.
 
 use std::fs;
 use std::io::Cursor;
@@ -30,7 +30,7 @@ fn picture(width: u32, height: u32, is_transparent: bool) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// A PNG of a few bytes that says it is this large.
+/// A PNG of a few bytes that claims to be this large.
 fn bomb(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = picture(1, 1, false);
     bytes[16..20].copy_from_slice(&width.to_be_bytes());
@@ -156,7 +156,7 @@ async fn many_who_ask_first_are_answered_alike() {
     site.end().await;
 }
 
-/// A request that looked it up before it was replaced looks again; then it is gone.
+/// A request that found it before it was replaced looks it up again; then it is gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_picture_that_vanishes_behind_its_row_is_looked_up_twice() {
     let site = Site::start(1).await;
@@ -218,7 +218,7 @@ async fn picture_waits_for_memory_without_a_worker() {
         site.ledger.of::<PromiseBook>().suspended.get() == 1
     })
     .await;
-    // Far longer than it would take to make it, and each needs the only worker.
+    // This takes far longer than making it, and each request needs the only worker.
     for _ in 0..100 {
         assert_eq!(site.get("/history").await.status, 200);
         assert_eq!(site.ledger.of::<PromiseBook>().suspended.get(), 1);
@@ -253,7 +253,8 @@ fn memory_of_a_picture_is_known_from_its_head() {
         memory(&jpeg_head(0xc2, (6000, 4000), 3), 64),
         Some(Some(210))
     );
-    // In one pass as the frame says, but each colour by itself: all of them are kept.
+    // A single pass according to the frame, but with separate scans for each colour: all of them
+    // are kept in memory.
     assert_eq!(
         memory(&jpeg_head(0xc0, (6000, 4000), 1), 64),
         Some(Some(210))
@@ -265,7 +266,7 @@ fn memory_of_a_picture_is_known_from_its_head() {
     assert_eq!(memory(&jpeg_head(0xc2, (9504, 6336), 3), 512), too_large);
     let two_frames = [&one_pass[..one_pass.len() - 14], &one_pass[2..]].concat();
     assert_eq!(memory(&two_frames, 64), None);
-    // The frame of a WebP may be larger than its canvas says, and its tables than its pixels.
+    // The frame of a WebP may be larger than its canvas, and its tables larger than its pixels.
     assert_eq!(memory(&webp_head(&[vp8(4000, 3000)]), 64), Some(Some(55)));
     let small = webp_head(&[vp8x(100, 100), vp8(16_383, 16_383)]);
     assert_eq!(memory(&small, 64), too_large);

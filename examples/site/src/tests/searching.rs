@@ -1,5 +1,4 @@
-//! Full-text search: what is found, what is shown of it, and words that would mean something to
-//! FTS5.
+//! Full-text search: the results, their snippets, and words with a meaning in FTS5's language.
 
 use std::time::{Duration, Instant};
 

@@ -19,7 +19,7 @@ fn parse(flags: &[&str]) -> Result<Settings, String> {
         .map_err(|error| error.to_string())
 }
 
-/// Settings that are not printed when they were not made.
+/// Settings that are not printed unless they were set.
 const OPTIONAL: [&str; 18] = [
     "--access-log",
     "--allow-writes",
@@ -185,7 +185,7 @@ fn wrong_flags_are_refused() {
     }
 }
 
-/// The flags of a table on the settings page, each with what the page says is its default.
+/// The flags of a table on the settings page, each with the default that the page names.
 fn documented() -> BTreeMap<String, Vec<String>> {
     let page = content::samples()
         .find(|sample| sample.path == "/operate/settings")
@@ -228,10 +228,10 @@ fn the_settings_page_lists_each_flag_with_its_default() {
             .map(|value| value.to_str().unwrap())
             .collect();
         let written = match (defaults.as_slice(), name) {
-            // Without a default the page says in words what happens.
+            // If there is no default, the page describes the behaviour in words.
             ([], _) => continue,
             (["false"], _) => vec!["no"],
-            // The page leaves out what the names have in common.
+            // The page leaves out the common part of the names.
             (_, "forwarded-field") => defaults
                 .iter()
                 .map(|field| match *field {
@@ -453,7 +453,7 @@ fn files_whose_database_is_not_there_are_left_alone() {
         );
         assert_eq!(blobs(), before);
     }
-    // Blobs without a mark do not name their database: it is not a database without files.
+    // Blobs without a mark do not name their database, so it cannot be a database without files.
     let mark = folder.path().join("blobs").join("owner");
     std::fs::rename(&mark, away.path().join("owner")).unwrap();
     assert!(Data::open(folder.path()).is_err());
@@ -499,7 +499,7 @@ fn a_database_whose_blobs_are_not_there_does_not_start() {
     }
 }
 
-/// Before folders of blobs were marked, only the rows said which one it is.
+/// Before folders of blobs were marked, only the rows identified the right one.
 #[test]
 fn a_folder_of_blobs_from_before_marks_is_adopted_if_it_has_what_the_rows_name() {
     let folder = tempfile::tempdir().unwrap();
@@ -530,7 +530,7 @@ fn a_database_with_holes_is_said_to_be_damaged() {
     let folder = tempfile::tempdir().unwrap();
     drop(Data::open(folder.path()).unwrap());
     let database = connection(folder.path());
-    // Where the start asks whether there are samples, and nothing before that.
+    // At the point where the start checks whether there are samples, and not before.
     let pages = "SELECT rootpage FROM sqlite_master WHERE tbl_name = 'imported'";
     let mut select = database.prepare(pages).unwrap();
     let pages: Vec<usize> = select

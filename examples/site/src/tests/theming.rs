@@ -1,4 +1,4 @@
-//! Themes, tiles, and what neither of them touches.
+//! Themes, tiles, and responses that neither of them changes.
 
 use std::fs;
 use std::path::Path;
@@ -162,7 +162,7 @@ async fn the_home_page_has_its_tiles_on_one_connection() {
     site.end().await;
 }
 
-/// The way in from outside has no key: neither headers nor the method nor another spelling.
+/// There is no way in from outside: not by headers, not by the method, not by another spelling.
 #[tokio::test(flavor = "multi_thread")]
 async fn tiles_are_there_for_the_site_only() {
     let site = Site::start_with(1, &["--allow-writes", "--demo"]).await;

@@ -288,7 +288,7 @@ async fn a_large_upload_is_linked_and_no_byte_is_lost() {
         site.get("/large.txt").await.text() == content,
         "byte for byte"
     );
-    // Refused by its announced length: nothing of it is waited for.
+    // Refused by its announced length, without waiting for any of it.
     let mut peer = site.peer().await;
     let head = format!(
         "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n{MULTIPART}\r\n",
@@ -300,8 +300,8 @@ async fn a_large_upload_is_linked_and_no_byte_is_lost() {
     site.end().await;
 }
 
-/// A request that has opened the file continues to read it; one that looked it up before it was
-/// replaced looks again.
+/// A request that has opened the file continues to read it; one that found it before it was
+/// replaced looks it up again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_vanishes_behind_its_row_is_an_error_and_no_hang() {
     let site = Site::start(1).await;
@@ -392,7 +392,7 @@ fn sizes() {
     }
 }
 
-/// Without a charset, browsers take some texts for Latin-1.
+/// Without a charset, browsers read some texts as Latin-1.
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_of_all_kinds_are_sent_as_utf_8() {
     let site = Site::start(2).await;
@@ -424,7 +424,8 @@ async fn texts_of_all_kinds_are_sent_as_utf_8() {
     site.end().await;
 }
 
-/// Nobody waits in the lane of uploads, or ten times as long, by what a `Content-Type` says.
+/// A `Content-Type` alone does not put a request into the lane of uploads, or give it ten times as
+/// long.
 #[test]
 fn only_a_post_is_an_upload() {
     use http::{HeaderMap, HeaderValue, Method};

@@ -1,4 +1,4 @@
-//! Documents are made, changed and removed, by programs and by browsers; not by other sites.
+//! Documents are created, changed and removed by programs and by browsers, but not by other sites.
 
 use euryale_test::Answer;
 
@@ -434,7 +434,7 @@ async fn a_document_in_html_stays_in_html() {
     site.end().await;
 }
 
-/// The version that a form carries.
+/// The version in a form.
 fn version(form: &str) -> String {
     let (_, rest) = form.split_once("name=\"version\" value=\"").unwrap();
     rest.split('"').next().unwrap().to_owned()
@@ -548,7 +548,7 @@ async fn a_refused_form_keeps_the_navigation_and_says_the_format() {
             assert!(page.contains(part), "{part} in the answer from {path}");
         }
     }
-    // Where there is no form to show again, the navigation stays all the same.
+    // If there is no form to show again, the page still has the navigation.
     for (method, path, headers, status) in [
         ("POST", "/guides//a", BROWSER, 400),
         ("POST", "/guides?delete", BROWSER, 409),
@@ -566,7 +566,7 @@ fn add_html(site: &Site) {
     site.other_program().execute_batch(insert).unwrap();
 }
 
-/// As a browser sends the field of a text: each end of a line is two characters, and each of them
+/// The field of a text as a browser sends it: each line break is two characters, and each of them
 /// is encoded.
 fn field(text: &str) -> String {
     form_urlencoded::byte_serialize(text.replace('\n', "\r\n").as_bytes()).collect()
@@ -605,7 +605,7 @@ async fn a_text_that_is_too_long_is_told_its_limit_and_kept_where_it_was_read() 
         alert(&page)
     );
     assert!(page.contains(&format!("\n{text}</textarea>")));
-    // Beyond what the stack reads of a form, the text stays with the browser.
+    // If a form exceeds what the stack reads, the text only remains in the browser.
     let form = format!("name=long&title=T&body={}", "x".repeat(3 << 20));
     let refused = site.send("POST", "/", BROWSER, &form).await;
     let page = refused.text();
@@ -668,7 +668,7 @@ async fn a_text_is_changed_by_who_has_read_it() {
         "the title stays"
     );
 
-    // A text that is stored otherwise than it was sent is not named by a tag.
+    // A text that is not stored exactly as it was sent gets no tag.
     let changed = put("content-type: text/markdown\r\nif-match: *\r\n", "a\r\nb").await;
     assert_eq!(
         (changed.status.as_u16(), header(&changed, "etag")),

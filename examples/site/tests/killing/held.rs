@@ -29,8 +29,7 @@ use crate::serve::lanes::Lanes;
 use crate::serve::storage::Storage;
 use crate::store::data::Data;
 
-/// Serves the site that is kept in `folder` until it is killed, or until whoever started it has
-/// ended.
+/// Serves the site in `folder` until it is killed, or until the process that started it has ended.
 pub(super) fn serve(folder: &Path) {
     std::thread::spawn(|| {
         std::io::stdin()
@@ -107,7 +106,7 @@ async fn hold_answer(request: axum::extract::Request, next: Next) -> impl IntoRe
     response
 }
 
-/// The site's publisher, and what is needed to hold a request inside its transaction.
+/// The site's publisher, and the state for holding a request inside its transaction.
 struct Holding {
     site: Site,
     pages: Pages,
@@ -137,7 +136,8 @@ impl Publisher<Sqlite> for Holding {
                 Ok(())
             }),
             Point::FirstVote | Point::FirstFinish => transaction.join(Stop(point)),
-            // In the place of the hook that guards transactions: this one is the connection's last.
+            // Replaces the hook that guards transactions, because the connection has room for only
+            // one.
             Point::Asked => transaction.connection()?.commit_hook(Some(move || {
                 point.hold();
                 false
@@ -165,7 +165,7 @@ impl Publisher<Sqlite> for Holding {
 }
 
 impl Holding {
-    /// What the site does with an upload: with the first file, and then with the others.
+    /// The site's steps for an upload: for the first file, and then for the others.
     fn halves(
         &self,
         point: Point,
@@ -182,7 +182,7 @@ impl Holding {
     }
 }
 
-/// Has nothing to do but to hold the transaction at its place among the participants.
+/// Only holds the transaction at its place among the participants.
 struct Stop(Point);
 
 impl Participant for Stop {

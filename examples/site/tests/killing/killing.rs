@@ -1,11 +1,12 @@
-//! SIGKILL at every point of an upload: what was answered 201 is there, and nothing else is.
+//! SIGKILL at every point of an upload: uploads that were answered with 201 are stored, and nothing
+//! else is.
 //!
-//! The test program starts itself as the one that is killed ([`held`]): the site, on a socket, with
-//! a publisher around its own that holds requests at a [`Point`]. After each kill the site is
+//! The test program starts itself as the program that is killed ([`held`]): the site, on a socket,
+//! with an outer publisher that holds requests at a [`Point`]. After each kill the site is
 //! restarted in the same folder, and rows and blobs are compared with the answers to clients
 //! ([`ledger`]).
 //!
-//! Each point is met 5 times, and 50 times where `CI` is set. `EURYALE_TEST_KILLS=200` is another
+//! Each point is tested 5 times, or 50 times if `CI` is set. `EURYALE_TEST_KILLS=200` sets another
 //! number.
 
 mod held;
@@ -39,8 +40,7 @@ fn the_program_that_is_killed() {
     }
 }
 
-/// A start that sweeps, an upload that is answered, and one that is killed at `point`; again and
-/// again.
+/// Repeats a start that sweeps, an upload that is answered, and one that is killed at `point`.
 fn killed_at(point: Point, unanswered: Unanswered) {
     let folder = tempfile::tempdir().unwrap();
     let mut uploads = Uploads::default();
@@ -134,7 +134,7 @@ fn killed_under_load_what_was_answered_is_there() {
                 let answers = answers.clone();
                 let sent = &sent;
                 let next = &next;
-                // Until the process is gone.
+                // Waits until the process is gone.
                 scope.spawn(move || {
                     loop {
                         let number = next.fetch_add(1, Ordering::SeqCst);
@@ -195,7 +195,7 @@ fn a_start_beside_another_process_leaves_its_uploads_alone() {
         let mut one = Process::start(folder.path());
         let held = Sending::start(one.address(), 2 * round, Some(point)).unwrap();
         one.reached(point);
-        // Has swept when it serves.
+        // The sweep has ended when it serves.
         let other = Process::start(folder.path());
         let address = other.address();
         one.go_on();
@@ -215,7 +215,7 @@ fn a_start_beside_another_process_leaves_its_uploads_alone() {
     }
 }
 
-/// Told in the output of a test that failed.
+/// Shown in the output of a failed test.
 fn random() -> fastrand::Rng {
     let seed = std::env::var("EURYALE_TEST_SEED")
         .map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());

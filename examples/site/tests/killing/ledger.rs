@@ -15,7 +15,7 @@ use crate::store::data::Data;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
     pub(super) number: u32,
-    /// None: it was never answered.
+    /// `None` if it was never answered.
     pub(super) status: Option<u16>,
     /// Uploads from this number on were sent after its end.
     pub(super) until: u32,
@@ -65,8 +65,7 @@ impl Uploads {
     }
 }
 
-/// The uploads that are there whole, and the one that came last. Nothing else is there, but for the
-/// samples.
+/// The uploads that are complete, and the last one. There is nothing else, except for the samples.
 fn found(folder: &Path) -> (BTreeSet<u32>, Option<u32>) {
     // Sweeps.
     let data = alone(|| Data::open(folder)).unwrap();
@@ -113,7 +112,7 @@ fn found(folder: &Path) -> (BTreeSet<u32>, Option<u32>) {
         .get("/large")
         .map(|large| upload::number(large).unwrap());
     for number in uploads.iter().copied() {
-        // Of all but the last one two files were replaced.
+        // All but the last one had two files replaced.
         let indices = if Some(number) == last { 0..3 } else { 2..3 };
         for index in indices {
             let path = format!("/{}", upload::names(number)[index]);
@@ -127,8 +126,8 @@ fn found(folder: &Path) -> (BTreeSet<u32>, Option<u32>) {
     (uploads, last)
 }
 
-/// All names in the folder. What is there beside blobs is the mark of their database, and a
-/// writer's folder with its lock.
+/// All names in the folder. Besides blobs there are only the mark of their database, and a writer's
+/// folder with its lock.
 fn blobs(folder: &Path) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for writer in fs::read_dir(folder).unwrap() {

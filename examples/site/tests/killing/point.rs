@@ -9,18 +9,18 @@ use http::HeaderMap;
 /// The header that names the point at which a request is held.
 pub(super) const HEADER: &str = "hold";
 
-/// In the order in which an upload comes to them.
+/// In the order in which an upload reaches them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Point {
-    /// One file of the form is in a spool file, the others have not come.
+    /// One file of the form is in a spool file, the others have not arrived.
     Spooling,
     /// The transaction has begun.
     Begun,
-    /// The site has answered; nothing was asked whether it agrees.
+    /// The site has answered; no gate, hook or participant has been called.
     Published,
     /// A before-commit hook.
     Hook,
-    /// The votes begin. Nothing is held: votes, commit and answer go on while the kill is on its
+    /// The votes begin. Nothing is held: votes, commit and answer continue while the kill is on its
     /// way.
     Committing,
     /// All participants are still to vote.
@@ -33,15 +33,15 @@ pub(super) enum Point {
     Asked,
     /// SQLite has committed, and its `COMMIT` has not returned.
     Written,
-    /// The database has committed, and no participant knows.
+    /// The database has committed, and no participant was notified.
     FirstFinish,
     /// One of the files that were replaced is gone, the other one is not.
     BetweenFinishes,
-    /// All participants know.
+    /// All participants were notified.
     LastFinish,
     /// An after-commit hook.
     After,
-    /// The response is there, and nothing of it is written.
+    /// The response exists, and no byte of it has been written.
     Answering,
 }
 
@@ -64,7 +64,7 @@ impl Point {
         Self::Answering,
     ];
 
-    /// Where a request with `headers` is held.
+    /// The point at which a request with `headers` is held.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let name = headers.get(HEADER)?;
         Self::ALL
@@ -76,25 +76,25 @@ impl Point {
         format!("{self:?}")
     }
 
-    /// Says that it is reached.
+    /// Reports that it is reached.
     pub(super) fn announce(self) {
         say(&self.name());
     }
 
-    /// Says that it is reached, and holds this thread there.
+    /// Reports that it is reached, and holds this thread there.
     pub(super) fn hold(self) {
         self.announce();
         GO_ON.wait();
     }
 }
 
-/// Open once the requests that are held may go on.
+/// Open once the held requests may continue.
 pub(super) static GO_ON: LazyLock<Gate> = LazyLock::new(Gate::new);
 
 /// The prefix of a line for the parent process. The test harness writes there, too.
 pub(super) const TOLD: &str = "told: ";
 
-/// A line for whoever started this process.
+/// A line for the process that started this one.
 pub(super) fn say(line: &str) {
     let mut out = io::stdout().lock();
     writeln!(out, "\n{TOLD}{line}")

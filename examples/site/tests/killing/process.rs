@@ -14,12 +14,11 @@ use super::upload;
 /// The time after which a waiting test has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Names the folder to the program that is killed.
+/// The variable with the folder, for the program that is killed.
 pub(super) const FOLDER: &str = "EURYALE_TEST_FOLDER";
 
-/// A process that is being started has copies of all files that are open here, and so of their
-/// locks, until its program is there. To it a writer that was dropped here, or a sweep, has not
-/// ended.
+/// Until a started process has executed its program, it has copies of all files that are open here,
+/// and so of their locks. So a writer that was dropped here, or a sweep, would seem to continue.
 static STARTING: Mutex<()> = Mutex::new(());
 
 /// What `f` opens and closes is closed in every process.
@@ -28,14 +27,14 @@ pub(super) fn alone<T>(f: impl FnOnce() -> T) -> T {
     f()
 }
 
-/// Dropped, it is killed.
+/// It is killed when it is dropped.
 pub(super) struct Process {
     child: Child,
     told: Receiver<String>,
 }
 
 impl Process {
-    /// This very program, which runs the one test that [serves](super::held::serve).
+    /// This program, running only the test that [serves](super::held::serve).
     pub(super) fn start(folder: &Path) -> Self {
         let (_, module) = module_path!().split_once("::").unwrap();
         let test = module.replace("process", "the_program_that_is_killed");
@@ -56,22 +55,22 @@ impl Process {
         Self { child, told }
     }
 
-    /// Once it serves: where.
+    /// Waits until it serves, and returns its address.
     pub(super) fn address(&self) -> SocketAddr {
         self.told.recv_timeout(PATIENCE).unwrap().parse().unwrap()
     }
 
-    /// Once it holds a request, or the request is at least there.
+    /// Waits until it holds a request, or the request has at least arrived.
     pub(super) fn reached(&self, point: Point) {
         assert_eq!(self.told.recv_timeout(PATIENCE), Ok(point.name()));
     }
 
-    /// What is held goes on.
+    /// Lets held requests continue.
     pub(super) fn go_on(&mut self) {
         writeln!(self.child.stdin.as_mut().unwrap()).unwrap();
     }
 
-    /// Kills it after `time`, or earlier if it says something.
+    /// Kills it after `time`, or earlier if it writes a line.
     pub(super) fn kill_after(&mut self, time: Duration) {
         assert_ne!(
             self.told.recv_timeout(time),
@@ -101,7 +100,7 @@ impl Drop for Process {
 pub(super) struct Sending(TcpStream);
 
 impl Sending {
-    /// Sends all of upload `number`, or for [`Point::Spooling`] nearly all.
+    /// Sends upload `number` completely, or almost completely for [`Point::Spooling`].
     pub(super) fn start(to: SocketAddr, number: u32, hold: Option<Point>) -> io::Result<Self> {
         let mut peer = TcpStream::connect(to)?;
         peer.set_read_timeout(Some(PATIENCE))?;
@@ -121,7 +120,7 @@ impl Sending {
         Ok(Self(peer))
     }
 
-    /// The status that it is answered with, if it is.
+    /// The status of its answer, if there is one.
     pub(super) fn status(mut self) -> Option<u16> {
         let mut answer = Vec::new();
         // The part that arrived before an error counts.

@@ -1,7 +1,7 @@
-//! Uploads whose files say which upload they are of.
+//! Uploads whose files contain the number of their upload.
 
-/// The names of an upload's files, in the order in which they are sent. The first two take the
-/// place of those of the upload before.
+/// The names of an upload's files, in the order in which they are sent. The first two replace those
+/// of the previous upload.
 pub(super) fn names(number: u32) -> [String; 3] {
     [
         "large".to_owned(),
@@ -10,7 +10,7 @@ pub(super) fn names(number: u32) -> [String; 3] {
     ]
 }
 
-/// What file `index` of upload `number` holds.
+/// The content of file `index` of upload `number`.
 pub(super) fn content(number: u32, index: usize) -> Vec<u8> {
     let line = format!("upload {number} file {index}\n");
     // The large one is spooled into a file and linked into place; the others stay in memory and are
@@ -23,7 +23,7 @@ pub(super) fn content(number: u32, index: usize) -> Vec<u8> {
     line.repeat(lines + 1).into_bytes()
 }
 
-/// The upload that `content` is of.
+/// The number of the upload to which `content` belongs.
 pub(super) fn number(content: &[u8]) -> Option<u32> {
     let line = content.split(|byte| *byte == b'\n').next()?;
     std::str::from_utf8(line)
@@ -37,7 +37,7 @@ pub(super) fn number(content: &[u8]) -> Option<u32> {
 
 pub(super) const CONTENT_TYPE: &str = "content-type: multipart/form-data; boundary=b\r\n";
 
-/// The form that brings upload `number`.
+/// The form of upload `number`.
 pub(super) fn form(number: u32) -> Vec<u8> {
     let mut form = Vec::new();
     for (index, name) in names(number).iter().enumerate() {

@@ -1,4 +1,4 @@
-//! All values that are wrong, for `--check-config`. A start ends at the first one.
+//! Collects all wrong values, for `--check-config`. A start fails at the first one.
 
 use std::ffi::OsString;
 
@@ -13,7 +13,7 @@ use crate::cli::settings::Settings;
 use crate::cli::variables;
 
 /// Returns the settings without the values that are wrong, and a fault for each of these. `None` if
-/// `arguments` ask for no check, or if clap has to say what is wrong with them.
+/// `arguments` do not ask for a check, or if clap has to report what is wrong with them.
 pub(crate) fn faults(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Option<(Settings, Vec<StartError>)> {
@@ -80,7 +80,7 @@ fn take_apart(
     }
 }
 
-/// The flags that stand for the values of flags and variables, without those that are wrong.
+/// The flags that correspond to flags and variables, without wrong values.
 fn given_flags(command: &Command, given: &ArgMatches, faults: &mut Vec<StartError>) -> Vec<String> {
     let mut flags = Vec::new();
     for argument in settings(command).filter(|argument| is_given(given, argument)) {

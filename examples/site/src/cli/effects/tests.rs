@@ -4,7 +4,7 @@ use clap::Parser;
 
 use super::*;
 
-/// Those that always have an effect, with the reason where that is not plain.
+/// Settings that always have an effect, with the reason where it is not obvious.
 const ALWAYS: [&str; 31] = [
     "access-log",
     "admin",
@@ -78,7 +78,7 @@ fn each_setting_is_listed_once_as_one_that_may_lack_something_or_not() {
     assert_eq!(listed, names);
 }
 
-/// For each row flags without effect, and the same with what they need.
+/// For each row, flags without effect, and the same flags with what they need.
 #[test]
 fn setting_without_effect_is_found_and_one_with_effect_is_not() {
     let inherited = Ways {
@@ -222,7 +222,7 @@ fn setting_without_effect_is_found_and_one_with_effect_is_not() {
         found(&[&certificates[..], &[TLS]].concat(), None),
         (vec![], vec![])
     );
-    // A tls: address does not count where systemd gave a socket without TLS.
+    // A tls: address is ignored if systemd has passed a socket without TLS.
     let listen = vec!["listen".to_owned()];
     let found_inherited = found(&[&certificates[..], &[TLS]].concat(), Some(inherited));
     assert_eq!(found_inherited, (listen, both));

@@ -17,10 +17,10 @@ use crate::store::{self, FileEntry};
 
 /// The maximum number in one batch; each holds a file open.
 const ENTRIES: usize = 250;
-/// More bytes of files are not left to be synced together.
+/// The maximum number of bytes of files that are synced together.
 const BYTES: u64 = 64 << 20;
-/// Texts are indexed within the transaction: with more of them others would wait too long for
-/// theirs.
+/// The maximum amount of text: it is indexed within the transaction, and other transactions would
+/// wait too long for more.
 const TEXT: usize = 1 << 20;
 
 /// The number of files that are synced at a time: each waits for the disk, and the disk can do
@@ -34,10 +34,10 @@ pub(super) enum Item {
     Page {
         path: String,
         page: Page,
-        /// Changed last then, in seconds since 1970.
+        /// The time of the last change, in seconds since 1970.
         modified: i64,
     },
-    /// Only where there is no document yet.
+    /// Only if there is no document yet.
     Folder {
         path: String,
         title: String,
@@ -49,10 +49,10 @@ pub(super) enum Item {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     New,
-    /// Something else is there; of a file, this blob.
+    /// Something different is stored; for a file, this blob.
     Other(Option<String>),
     Same,
-    /// It cannot go there, and why.
+    /// It cannot be stored there, with the reason.
     Blocked(String),
 }
 
@@ -76,7 +76,7 @@ impl Item {
         }
     }
 
-    /// How it relates to the stored content at the moment.
+    /// Its current relation to the stored content.
     pub(super) fn judge(&self, connection: &Connection) -> store::Result<Verdict> {
         let file = store::file(connection, self.path())?;
         if let Self::File(new) = self {
@@ -118,13 +118,13 @@ impl Item {
         })
     }
 
-    /// Writes its row, if that is needed, and says what it was.
+    /// Writes its row if necessary, and returns the previous relation.
     fn write(&self, connection: &Connection) -> store::Result<Verdict> {
         let verdict = self.judge(connection)?;
         if !matches!(verdict, Verdict::New | Verdict::Other(_)) {
             return Ok(verdict);
         }
-        // It existed, or precedes this one; if it is missing, it was deleted meanwhile.
+        // It existed, or precedes this one. If it is missing, it has been deleted in the meantime.
         if let Some(folder) = store::parent(self.path())
             && !store::exists(connection, folder)?
         {
@@ -161,7 +161,7 @@ impl Item {
     }
 }
 
-/// A file among the blobs that no row names. Dropped, it is discarded.
+/// A file among the blobs that no row names yet. It is discarded when it is dropped.
 #[derive(Debug)]
 pub(super) struct Pending {
     blobs: FolderStore,
@@ -198,7 +198,7 @@ impl Drop for Pending {
     }
 }
 
-/// What is not discarded is swept away by the next start.
+/// Files that are not discarded are swept away at the next start.
 fn discard(blobs: &FolderStore, name: &str) {
     match blobs.discard(name) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -213,7 +213,7 @@ fn discard(blobs: &FolderStore, name: &str) {
     }
 }
 
-/// An item, where it comes from, and its bytes if it is a file.
+/// An item, its source, and its bytes if it is a file.
 #[derive(Debug)]
 pub(super) struct Staged {
     pub(super) source: PathBuf,
@@ -221,7 +221,7 @@ pub(super) struct Staged {
     pub(super) pending: Option<Pending>,
 }
 
-/// The uncommitted items. If dropped, nothing of them is kept.
+/// The uncommitted items. If this is dropped, none of them is kept.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     staged: Vec<Staged>,

@@ -1,19 +1,19 @@
-//! From one file into another.
+//! Copies one file into another.
 
 use std::fs::File;
 use std::io::{self, Read};
 
 use super::stop::Stop;
 
-/// It may stop between two pieces of this size.
+/// The size of a piece; the copy may stop between two pieces.
 const CHUNK: u64 = 8 << 20;
 
 /// The number of bytes after which they are synced, so that there is little left to wait for at the
 /// end.
 const UNSYNCED: u64 = 256 << 20;
 
-/// Copies all of `from`, by the system where it can, and tells each step to `copied`. Says how many
-/// bytes that were; none when it was stopped.
+/// Copies all of `from`, within the system if possible, and reports each step to `copied`. Returns
+/// the number of bytes, or `None` if it was stopped.
 pub(super) fn copy(
     from: &File,
     to: &mut File,

@@ -1,8 +1,8 @@
 //! Rewrites links between notes: from paths of files to addresses of pages.
 //!
-//! In a folder of notes a link says how one file is reached from another. A page is reached from
-//! another address, and without an ending. So each link that leads to something that is imported
-//! becomes the address of that; all others stay as they are written.
+//! In a folder of notes, a link is the path from one file to another. The address of a page differs
+//! from that, and has no extension. So each link to an imported file becomes that file's address;
+//! all others stay unchanged.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -49,8 +49,8 @@ impl Places {
         names.collect()
     }
 
-    /// The address that `link` in the file `source` leads to, with its fragment and query; none if
-    /// it leads elsewhere.
+    /// The address to which `link` in the file `source` leads, with its fragment and query, or
+    /// `None` if it leads elsewhere.
     pub(super) fn resolve(&self, source: &Path, link: &str) -> Option<String> {
         let end = link.find(['#', '?']).unwrap_or(link.len());
         let (way, rest) = link.split_at(end);
@@ -81,8 +81,8 @@ impl Places {
     }
 }
 
-/// Markdown with the destinations of its links and pictures as `resolve` has them, where it has
-/// one. Nothing else is changed, and nothing in code or in front matter is.
+/// Replaces the destinations of links and pictures in Markdown by those that `resolve` returns, if
+/// any. Nothing else is changed, and nothing in code or in front matter.
 pub(super) fn in_markdown(text: &str, resolve: impl Fn(&str) -> Option<String>) -> String {
     let (matter, text) = markdown::front_matter(text);
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
@@ -99,7 +99,7 @@ pub(super) fn in_markdown(text: &str, resolve: impl Fn(&str) -> Option<String>) 
             .and_then(|end| destination(text, start + end));
         edit(place, &definition.dest);
     }
-    // Links that are open, and where the text of each ends as far as it is known.
+    // Open links, with the end of each one's text as far as it is known.
     let mut open: Vec<(String, usize)> = Vec::new();
     for (event, place) in &mut events {
         if let Event::Start(
@@ -156,8 +156,8 @@ fn label_end(definition: &str) -> Option<usize> {
     definition[end.0..].starts_with("]:").then_some(end.0 + 2)
 }
 
-/// The place of the destination that begins at `start`, perhaps after spaces: between `<` and `>`,
-/// or as far as there is no space and no parenthesis that it did not open (CommonMark 0.31, §6.3).
+/// The position of the destination that begins at `start`, possibly after spaces: between `<` and
+/// `>`, or up to a space or an unmatched closing parenthesis (CommonMark 0.31, §6.3).
 fn destination(text: &str, start: usize) -> Option<Range<usize>> {
     let rest = &text[start..];
     let start = start + (rest.len() - rest.trim_start().len());
@@ -193,7 +193,7 @@ fn destination(text: &str, start: usize) -> Option<Range<usize>> {
 }
 
 /// Returns whether the text at `place` means `link`, apart from backslashes and entities. It may be
-/// something else: between a link's parts a quotation continues with a `>` of its own.
+/// something else, because a quotation continues with a `>` between a link's parts.
 fn is_destination(text: &str, place: &Range<usize>, link: &str) -> bool {
     let written = &text[place.clone()];
     let alone = if text[..place.start].ends_with('<') {

@@ -18,7 +18,7 @@ use crate::store::Format;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) source: PathBuf,
-    /// Where it goes.
+    /// Its destination.
     pub(super) path: String,
     pub(super) kind: Kind,
     /// In bytes.
@@ -78,11 +78,11 @@ fn identity(metadata: &Metadata) -> Identity {
 }
 
 impl Plan {
-    /// Of `folder`, without the folder `data`, if that is in it. It is cut short when `stop` is
-    /// set.
+    /// The plan for `folder`, without the folder `data` if that is inside. It is cut short when
+    /// `stop` is set.
     ///
     /// # Errors
-    /// When `folder` itself cannot be looked into.
+    /// `folder` itself cannot be listed.
     pub(super) fn of(
         folder: &Path,
         data: &Path,
@@ -133,7 +133,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The folder that becomes `path`; `beside` are pages beside it that have its name.
+    /// The folder that becomes `path`. `beside` are pages next to it with the same name.
     fn folder(&mut self, source: &Path, path: &str, listed: Listing, mut beside: Vec<Entry>) {
         if self.stop.is_set() {
             return;
@@ -190,7 +190,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What is in a folder, by what becomes of it.
+    /// The contents of a folder, by the kind of result.
     fn sort(&mut self, folder: &Path, path: &str, listed: Listing) -> Found {
         let mut found = Found::default();
         for error in listed.errors {
@@ -206,7 +206,8 @@ impl Walk<'_> {
                 self.watch.left_out(&entry.path(), &reason);
             }
         }
-        // A page that is there in two formats is imported from Markdown: `html` comes after `md`.
+        // A page that exists in two formats is imported from Markdown, because `html` sorts after
+        // `md`.
         found.index.reverse();
         found.pages.values_mut().for_each(|pages| pages.reverse());
         // And exported entries before added ones.
@@ -271,8 +272,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Where the list of an export says that `source`, which is in the folder that becomes
-    /// `folder`, belongs: in that folder, or as the folder itself. It is only a file, and may say
+    /// The place that the list of an export gives to `source`, a file in the folder that becomes
+    /// `folder`: in that folder, or as the folder itself. The list is only a file, and may contain
     /// anything.
     fn listed(&self, source: &Path, folder: &str) -> Option<(String, archive::Kind)> {
         let name = source.strip_prefix(self.root).ok()?.to_str()?;
@@ -289,7 +290,7 @@ impl Walk<'_> {
         (path == address::normal(&listed.path)).then(|| (path, listed.kind.clone()))
     }
 
-    /// The first one of several that go to the same place.
+    /// The first of several with the same destination.
     fn push_first(&mut self, entries: Vec<Entry>) {
         let mut entries = entries.into_iter();
         let Some(first) = entries.next() else { return };
@@ -312,7 +313,7 @@ impl Walk<'_> {
     }
 }
 
-/// Names in a folder, in their order, and what went wrong with the rest.
+/// The sorted names in a folder, and the errors for the rest.
 struct Listing {
     entries: Vec<DirEntry>,
     errors: Vec<io::Error>,
@@ -342,7 +343,7 @@ struct Found {
     /// By path.
     pages: BTreeMap<String, Vec<Entry>>,
     files: Vec<Entry>,
-    /// Where they are, and their paths.
+    /// Their files, and their paths.
     folders: Vec<(PathBuf, String)>,
 }
 

@@ -11,13 +11,13 @@ use super::plan::{Plan, Watch};
 use super::source::shown;
 use crate::cli::size;
 
-/// Where nothing can be redrawn, a line says how far it is, as often as this.
+/// The interval of progress lines where nothing can be redrawn.
 const LINES: Duration = Duration::from_secs(5);
 
 /// The number of bytes that take as long as one entry, because the bar shows time.
 const ENTRY: u64 = 256 << 10;
 
-/// How many of a kind.
+/// The numbers by kind.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     made: usize,
@@ -55,10 +55,10 @@ pub(super) struct Report {
     began: Instant,
     bar: ProgressBar,
     total: Total,
-    /// Entries that are done with, and then some bytes of the one that is not.
+    /// Finished entries, and some bytes of the unfinished one.
     done: Total,
     passed: Total,
-    /// Bytes that were read, and not skipped.
+    /// Bytes that were read and not skipped.
     copied: u64,
     next_line: Instant,
 }
@@ -151,7 +151,7 @@ impl Report {
         }
     }
 
-    /// The result for `item`, of which this is known for good.
+    /// The final result for `item`.
     pub(super) fn became(&mut self, source: &Path, item: &Item, verdict: &Verdict) {
         match verdict {
             Verdict::Blocked(reason) => return self.left_out(source, reason),

@@ -1,5 +1,5 @@
-//! What is exported comes back: to the same paths, with the same titles, texts, files and times, in
-//! the same order.
+//! An export can be imported again: to the same paths, with the same titles, texts, files and
+//! times, in the same order.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,7 +33,7 @@ enum Content {
     File(Vec<u8>),
 }
 
-/// Names that mean something to an import, or that some file system does not take.
+/// Names with a meaning for an import, or that some file system does not accept.
 fn names() -> impl Strategy<Value = String> {
     let odd = [
         "index",
@@ -141,7 +141,7 @@ fn nodes() -> impl Strategy<Value = Vec<Node>> {
     prop::collection::vec(node, 0..12)
 }
 
-/// A site of what may be there of `nodes`.
+/// A site with those of `nodes` that are possible.
 fn site(folder: &Path, nodes: &[Node]) -> Data {
     let data = Data::without_samples(folder).unwrap();
     let mut pages = vec!["/".to_owned()];
@@ -184,7 +184,7 @@ fn site(folder: &Path, nodes: &[Node]) -> Data {
     data
 }
 
-/// Everything at a path and below, but for the names of blobs and the numbers of places.
+/// Everything at a path and below, except for the names of blobs and the numbers of places.
 #[derive(Debug, Default, PartialEq)]
 struct Dump {
     pages: BTreeMap<String, (String, String, String, i64)>,
@@ -224,7 +224,7 @@ impl Dump {
     }
 }
 
-/// The archive of what is at `path`, unpacked into a folder.
+/// The archive of `path`, unpacked into a folder.
 fn unpack(data: &Data, path: &str, folder: &Path) {
     let found = data
         .read(|connection| Ok(export::find(connection, path)?))

@@ -1,4 +1,5 @@
-//! Signals: the first one stops the import where nothing is half done, the second one ends it.
+//! Signals: the first one stops the import at a point where nothing is half done, the second one
+//! ends it.
 
 use std::io;
 use std::sync::Arc;

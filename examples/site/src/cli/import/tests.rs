@@ -1,4 +1,4 @@
-//! The rules: what becomes of which name, and what of which text.
+//! The rules for names and for texts.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -18,7 +18,7 @@ use super::text::Page;
 use crate::store::data::Data;
 use crate::store::{self, FileEntry, Format};
 
-/// Lines of what was left out, without the folder's own path.
+/// The lines about omitted entries, without the folder's own path.
 struct Lines {
     folder: String,
     left_out: Vec<String>,
@@ -59,7 +59,7 @@ fn plan(folder: &TempDir) -> (Plan, Vec<String>) {
     (plan, lines.left_out)
 }
 
-/// Each entry: where from, where to, and as what.
+/// Each entry: its source, its destination and its kind.
 fn planned(names: &[&str]) -> (Vec<String>, Vec<String>) {
     let folder = folder(names);
     let (plan, left_out) = plan(&folder);
@@ -111,7 +111,7 @@ fn names_say_what_becomes_of_files() {
                 "ä/ü.md > /ä/ü markdown",
             ],
         ),
-        // A page beside a folder of its name is the folder's.
+        // A page next to a folder of the same name becomes the folder's page.
         (
             &["a.md", "a/b.md", "b"],
             &[
@@ -121,7 +121,7 @@ fn names_say_what_becomes_of_files() {
                 "a/b.md > /a/b markdown",
             ],
         ),
-        // A name like a page's, of a folder.
+        // A folder with the name of a page file.
         (
             &["a.md/index.html"],
             &[" > / folder", "a.md/index.html > /a.md html index"],
@@ -429,7 +429,7 @@ fn blobs_are_there_as_long_as_a_row_names_them() {
         "{verdicts:?}"
     );
     assert_eq!((is_there(&first), is_there(&no_folder)), (true, false));
-    // The same once more, as by another import, and then another one.
+    // The same item again, as by another import, and then a different one.
     let (same, second) = staged(&data, "/a", 1);
     assert_eq!(commit(&data, vec![same]), [Verdict::Same]);
     let (other, third) = staged(&data, "/a", 2);

@@ -19,7 +19,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Reads a document from the bytes of a file; `link` rewrites its body, and `name` is the title
+    /// Reads a document from the bytes of a file. `link` rewrites its body, and `name` is the title
     /// if it has none.
     ///
     /// # Errors
@@ -81,9 +81,9 @@ fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The title is that of the front matter, or else the first heading of the first level (`# `).
-/// Where the text begins with that heading, and it says the title, it is not part of the body: a
-/// page shows its title itself.
+/// The title is that of the front matter, or else the first heading of the first level (`# `). If
+/// the text begins with a heading that equals the title, the heading is not part of the body,
+/// because a page shows its title itself.
 fn from_markdown(text: &str) -> (Option<String>, Cow<'_, str>) {
     let (matter, rest) = markdown::front_matter(text);
     let title = markdown::title_of(matter);
@@ -107,8 +107,8 @@ fn from_markdown(text: &str) -> (Option<String>, Cow<'_, str>) {
     (title.or(Some(said)), body)
 }
 
-/// The first heading of the first level that is in no list and no quotation: what it says, and
-/// where it is.
+/// The first heading of the first level that is not in a list or a quotation: its text and its
+/// position.
 fn heading(text: &str) -> Option<(String, Range<usize>)> {
     let mut depth = 0_usize;
     for (event, place) in Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter() {
@@ -125,8 +125,9 @@ fn heading(text: &str) -> Option<(String, Range<usize>)> {
     None
 }
 
-/// The title is that of `<title>`, or else of `<h1>`; the body is what is in `<body>`, or else
-/// everything. A `<h1>` that the body begins with, and that says the title, is not part of it.
+/// The title is that of `<title>`, or else of `<h1>`. The body is the content of `<body>`, or else
+/// everything. If the body begins with a `<h1>` that equals the title, the heading is not part of
+/// it.
 ///
 /// This is not an HTML parser: it searches for the tags in any context.
 fn from_html(text: &str) -> (Option<String>, &str) {
@@ -150,7 +151,7 @@ fn from_html(text: &str) -> (Option<String>, &str) {
     }
 }
 
-/// Where the content of `<body>` is. Text after its last end tag does not belong to it.
+/// The position of the content of `<body>`. Text after its last end tag does not belong to it.
 fn body(lower: &str) -> Option<Range<usize>> {
     let (_, inner) = element(lower, "body")?;
     let end = lower[inner.start..]
@@ -159,7 +160,7 @@ fn body(lower: &str) -> Option<Range<usize>> {
     Some(inner.start..end)
 }
 
-/// The first element called `name`: where it is, and where its content is.
+/// The position of the first element called `name`, and of its content.
 fn element(lower: &str, name: &str) -> Option<(Range<usize>, Range<usize>)> {
     let tag = format!("<{name}");
     let is_tag = |at: &usize| {
@@ -177,7 +178,7 @@ fn element(lower: &str, name: &str) -> Option<(Range<usize>, Range<usize>)> {
     Some((start..outer, inner..end))
 }
 
-/// Without tags, and with the characters that references stand for.
+/// Removes tags, and resolves references.
 fn plain(html: &str) -> String {
     let mut text = String::with_capacity(html.len());
     for (index, part) in html.split('<').enumerate() {

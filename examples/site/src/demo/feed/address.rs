@@ -9,8 +9,8 @@ use http::uri::Authority;
 use reqwest::Url;
 use serde::{Serialize, Serializer};
 
-/// A host from which feeds may come: `example.org`, which is asked at the default port of `http` or
-/// `https`, or `example.org:8080`, which is asked at this port.
+/// A host from which feeds may come: `example.org`, with the default port of `http` or `https`, or
+/// `example.org:8080`, with this port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FeedHost {
     /// As URLs have it: in lower case, and IPv6 in brackets.
@@ -19,7 +19,7 @@ pub(crate) struct FeedHost {
 }
 
 impl FeedHost {
-    /// Returns whether the address is one of this host, at a port that may be asked.
+    /// Returns whether the address is on this host, at an allowed port.
     pub(super) fn has(&self, url: &Url) -> bool {
         let default = match url.scheme() {
             "http" => Some(80),
@@ -88,7 +88,7 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     let is_special = match (a, b) {
-        // This network, loopback, private use, and what is reserved, for groups and for broadcast.
+        // This network, loopback, private use, reserved addresses, multicast and broadcast.
         (0 | 10 | 127 | 224..=255, _) => true,
         // Shared by carriers, link-local, private use, benchmarks.
         (100, 64..=127) | (169, 254) | (172, 16..=31) | (192, 168) | (198, 18 | 19) => true,

@@ -21,7 +21,7 @@ const LARGEST: usize = 2 << 20;
 const CONNECT: Duration = Duration::from_secs(5);
 const REDIRECTS: usize = 3;
 
-/// Sockets that are kept for the next fetch from a host: they are counted only while one runs.
+/// The number of sockets kept for the next fetch from a host: idle ones are not counted elsewhere.
 const IDLE: usize = 1;
 
 /// The fetched document.
@@ -54,10 +54,10 @@ impl Hosts {
         }
     }
 
-    /// The address, if feeds may be fetched from there.
+    /// Returns the address, if feeds may be fetched from it.
     pub(super) fn allow(&self, url: &str) -> Result<Url, Refused> {
         let mut url = Url::parse(url).map_err(|_| Refused::NoUrl)?;
-        // It is not sent, and so names no other feed.
+        // It is not sent, so it does not identify another feed.
         url.set_fragment(None);
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Refused::NoUrl);
@@ -71,7 +71,7 @@ impl Hosts {
         Ok(url)
     }
 
-    /// Returns whether the address is one of a host on the list, at a port that may be asked.
+    /// Returns whether the address is on a listed host, at an allowed port.
     fn have(&self, url: &Url) -> bool {
         let is_public_host = || {
             // A literal address asks no resolver.
@@ -105,12 +105,12 @@ impl Client {
         }
     }
 
-    /// The address, if feeds may be fetched from there.
+    /// Returns the address, if feeds may be fetched from it.
     pub(super) fn allow(&self, url: &str) -> Result<Url, Refused> {
         self.hosts.allow(url)
     }
 
-    /// The whole of it, within the deadline of its promise.
+    /// Fetches all of it, within the deadline of its promise.
     pub(super) async fn fetch(self, url: Url) -> Result<Fetched, BoxError> {
         static FETCHES: AtomicU64 = AtomicU64::new(0);
         let _descriptor = self.descriptors.take(1)?;

@@ -23,7 +23,7 @@ const DEVICES: [&str; 22] = [
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'a> {
     pub(crate) path: &'a str,
-    /// The ending that a page's file gets; none for a file.
+    /// The extension of a page's file; none for a file.
     pub(crate) page: Option<&'static str>,
 }
 
@@ -32,11 +32,11 @@ pub(crate) struct Place<'a> {
 pub(crate) struct Layout<'a> {
     /// By path, without a slash at the end.
     folders: BTreeMap<&'a str, String>,
-    /// By folder: the names in it that are taken, as file systems compare them.
+    /// The names that are taken in each folder, as file systems compare them.
     taken: HashMap<String, HashSet<String>>,
-    /// By folder, stem and ending, as file systems compare them: the number that is tried next.
+    /// The next number to try, by folder, stem and extension, as file systems compare them.
     next: HashMap<[String; 3], usize>,
-    /// As the places were given.
+    /// In the order of the given places.
     names: Vec<String>,
 }
 
@@ -67,12 +67,12 @@ impl<'a> Layout<'a> {
         layout
     }
 
-    /// The name of each place, as they were given.
+    /// The name of each place, in the given order.
     pub(crate) fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// The folders by path, but for the first one, and their names.
+    /// The folders by path, except for the first one, and their names.
     pub(crate) fn folders(&self) -> impl Iterator<Item = (&'a str, &str)> {
         self.folders
             .iter()
@@ -80,7 +80,7 @@ impl<'a> Layout<'a> {
             .map(|(path, name)| (*path, name.as_str()))
     }
 
-    /// The name of the folder for what is in `path`.
+    /// The name of the folder for the contents of `path`.
     fn folder(&mut self, path: &'a str) -> String {
         if let Some(name) = self.folders.get(path) {
             return name.clone();
@@ -107,7 +107,7 @@ impl<'a> Layout<'a> {
         self.free(&within, &safe(stem), ending)
     }
 
-    /// Beside its folder, or else in it.
+    /// Next to its folder, or else in it.
     fn page(&mut self, path: &'a str, ending: &str) -> String {
         let Some(folder) = parent(path) else {
             return format!("index.{ending}");
@@ -118,11 +118,11 @@ impl<'a> Layout<'a> {
             return join(&within, &beside);
         }
         let own = self.folder(path);
-        // It is free: only the folder's own page may have this name.
+        // The name is free: only the folder's own page may have it.
         join(&own, &format!("index.{ending}"))
     }
 
-    /// A name in the folder `within` that is not taken, and is from now on.
+    /// Returns a free name in the folder `within`, and marks it as taken.
     fn free(&mut self, within: &str, stem: &str, ending: &str) -> String {
         let key = [within.to_owned(), folded(stem), folded(ending)];
         let mut number = self.next.get(&key).copied().unwrap_or(1);
@@ -157,7 +157,7 @@ fn join(folder: &str, name: &str) -> String {
     format!("{folder}/{name}")
 }
 
-/// The name as file systems compare it that ignore case and the composition of letters.
+/// The name as compared by file systems that ignore case and the composition of letters.
 fn folded(name: &str) -> String {
     let upper = name.nfkd().flat_map(char::to_uppercase);
     upper.flat_map(char::to_lowercase).nfkd().collect()
@@ -273,8 +273,7 @@ mod tests {
         assert!(names[9].split('/').all(|name| name.len() <= 255));
     }
 
-    /// A number is looked for from the last one on, not from the first: otherwise these would take
-    /// some minutes.
+    /// The search for a number starts after the last one: otherwise these would take minutes.
     #[test]
     fn many_names_that_become_the_same_are_numbered_at_once() {
         let count = 4000;

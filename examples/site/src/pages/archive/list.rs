@@ -17,7 +17,7 @@ const VERSION: u32 = 1;
 /// The length of a list in bytes, at most. An export has 32 MiB of text or less.
 const LONGEST: u64 = 64 << 20;
 
-/// What an export holds, in the order in which folders list it.
+/// The contents of an export, in the order in which folders list them.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct List {
     version: u32,
@@ -44,7 +44,7 @@ pub(crate) enum Kind {
     Folder,
 }
 
-/// The title of a text, and how to recognise its file.
+/// The title of a text, and the fingerprint of its file.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(crate) struct Text {
     pub(crate) title: String,

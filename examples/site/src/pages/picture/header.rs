@@ -29,8 +29,8 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Reads the head of a file that has `length` bytes. None: the file is not a PNG, JPEG or WebP
-    /// picture, or its head is broken.
+    /// Reads the head of a file that has `length` bytes. `None` if the file is not a PNG, JPEG or
+    /// WebP picture, or its head is broken.
     ///
     /// # Errors
     /// The file's.
@@ -126,7 +126,7 @@ fn jpeg(file: &mut (impl BufRead + Seek), length: u64) -> io::Result<Option<Head
                     decoder: coefficients.saturating_add(2 * length),
                 }));
             }
-            // A second frame, a thumbnail or nothing that has a length.
+            // A second frame, a thumbnail, or a marker without a length.
             0xc0..=0xc2 | 0x00 | 0x01 | 0xd0..=0xd9 | 0xff => return Ok(None),
             _ => drop(file.seek_relative(i64::from(size) - 2)?),
         }

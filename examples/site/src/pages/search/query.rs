@@ -5,8 +5,8 @@ use std::ops::{ControlFlow, Range};
 
 use crate::store::{self, Tokenizer};
 
-/// The maximum number of words that are looked for; `e-mail` has two. FTS5 compares each of them
-/// with all its occurrences.
+/// The maximum number of search words; `e-mail` has two. FTS5 compares each of them with all of its
+/// occurrences.
 const MOST: usize = 32;
 
 /// The words of a search, in phrases between white space. The phrase `e-mail` has two words, and is
@@ -92,7 +92,7 @@ impl Query {
     ) -> store::Result<Vec<Range<usize>>> {
         let mut all: Vec<Range<usize>> = Vec::new();
         self.each(text, tokenizer, |mut found| {
-            // They come by their ends, and a long one may reach back over several.
+            // They are sorted by their ends, and a long one may reach back over several.
             while let Some(last) = all.pop_if(|last| found.start < last.end) {
                 found.start = found.start.min(last.start);
             }
@@ -132,7 +132,7 @@ impl Query {
         Ok(())
     }
 
-    /// The term of `word`, if it can be one of those that are looked for.
+    /// The term of `word`, if it may be one of the search terms.
     fn term(&self, word: &str, tokenizer: &Tokenizer) -> store::Result<Option<String>> {
         let is_near = |term: &str| {
             // The stemmer changes the end of a word. Its first letter stays, and so do all of the

@@ -22,7 +22,7 @@ const BEHIND: usize = 4 << 10;
 /// readers, so the next one is tried.
 const TRIES: usize = 4;
 
-/// The words around the first match that a reader sees, as HTML; else the first words.
+/// The words around the first match in visible text, as HTML; or else the first words.
 pub(crate) fn of_source(
     source: &str,
     format: Format,
@@ -112,7 +112,7 @@ fn around(source: &str, found: &Range<usize>) -> Range<usize> {
     start..end
 }
 
-/// The part of `text` that is shown when `found` is where the first match begins.
+/// The part of `text` that is shown if `found` is the start of the first match.
 fn cut(text: &str, found: usize) -> Range<usize> {
     let back = text[..found].char_indices().rev().take(BEFORE).last();
     let earliest = back.map_or(found, |(at, _)| at);

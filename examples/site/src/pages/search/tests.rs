@@ -36,8 +36,8 @@ fn shown(source: &str, format: Format, words: &str) -> String {
     snippet::of_source(source, format, &query, &tokenizer).unwrap()
 }
 
-/// Texts with words that differ by case, ending and diacritics, in letters that Unicode knew early
-/// and late, with and without something in between.
+/// Texts with words that differ in case, ending and diacritics, with letters from early and late
+/// versions of Unicode, with and without characters in between.
 fn text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         "(caps?|CAPPED|capping|eyes?|dies|ies|[sS]kies|relational|relate)",
@@ -56,15 +56,15 @@ fn text() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
-    /// Where FTS5 finds something there is a mark, and each mark is enough for it; without what
-    /// is marked it finds nothing.
+    /// If FTS5 finds a text, it has marks; each mark alone is found, and the text without the
+    /// marked parts is not.
     #[test]
     fn what_is_marked_is_what_fts5_matches(
         text in text(),
         words in "[^\\p{Cc}\\s]{1,8}",
         part in 0_usize..8,
     ) {
-        // Mostly a word of the text; sometimes another one.
+        // Usually a word of the text; sometimes another one.
         let words = text.split_whitespace().nth(part).unwrap_or(&words).to_owned();
         let mut tokenizer = tokenizer(&[&text]);
         let query = Query::new(&words, &mut tokenizer).unwrap();

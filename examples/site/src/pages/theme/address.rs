@@ -1,4 +1,4 @@
-//! The addresses of a theme's files, where a proxy shows the site below a prefix.
+//! The addresses of a theme's files, if a proxy shows the site below a prefix.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use euryale::forwarded::PublicUrl;
 use euryale::transform::{Handlers, Page, Rewrite, Selector, Transform, order};
 use http::response;
 
-/// A theme is compiled once, and each request says for itself below what the browser sees the site.
+/// A theme is compiled once, but the browser's prefix may differ in each request.
 pub(super) struct BelowPrefix {
     /// Elements that refer to files of the theme, and their attributes.
     references: Vec<(Selector, &'static str)>,
@@ -45,7 +45,7 @@ impl Transform for BelowPrefix {
         prefix(page).is_some()
     }
 
-    /// Another prefix is another page already: it is in all of its links.
+    /// A different prefix makes a different page already, because all of its links contain it.
     fn version(&self) -> Option<Cow<'_, str>> {
         Some("1".into())
     }

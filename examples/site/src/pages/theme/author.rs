@@ -1,4 +1,4 @@
-//! `site theme`: what authors of a theme try out without a running site.
+//! `site theme`: commands for authors of a theme, without a running site.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::settings::{ThemeSettings, warnings};
 use crate::cli::error::StartError;
 use crate::cli::output::print;
 
-/// What authors do with a theme.
+/// The commands for authors of a theme.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum ThemeTask {
     /// Read a theme and show its mistakes: exit code 0, or 1 if it cannot be used

@@ -1,4 +1,4 @@
-//! Which theme the site has.
+//! The site's choice of a theme.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::cli::error::StartError;
 /// A folder with one of these is a theme.
 const BEGINS_WITH: [&str; 2] = ["manifest.cfg", "rules.xml"];
 
-/// Which theme the site has.
+/// The site's choice of a theme.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Choice {
     None,
@@ -32,7 +32,7 @@ impl FromStr for Choice {
 }
 
 impl Choice {
-    /// Is there such a theme? Nothing is read of it.
+    /// Returns whether there is such a theme, without reading it.
     pub(super) fn check(&self) -> Result<(), StartError> {
         let Self::Folder(folder) = self else {
             return Ok(());

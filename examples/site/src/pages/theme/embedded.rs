@@ -10,8 +10,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 
 use crate::pages::fingerprint;
 
-/// Another text has another address, so browsers may keep each for a year, the longest that is
-/// usual (RFC 9111 §1.2.2 sets no limit), and never ask again.
+/// A changed file has a different address, so browsers may keep each for a year, the usual maximum
+/// (RFC 9111 §1.2.2 sets no limit), without asking again.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// A theme: its files by name.
@@ -85,7 +85,7 @@ pub(super) fn names() -> String {
 }
 
 impl Embedded {
-    /// Themes are read from folders: it is unpacked into one that is gone again when the theme is
+    /// Themes are read from folders, so it is unpacked into one that is removed after the theme was
     /// compiled.
     pub(super) fn open(&self, path: &str) -> io::Result<LiveTheme> {
         let folder = tempfile::tempdir()?;
@@ -120,7 +120,7 @@ impl Embedded {
             })
     }
 
-    /// Where its files are, of this very version.
+    /// The address of the files of exactly this version.
     pub(crate) fn prefix(&self, path: &str) -> String {
         format!(
             "{path}/{}",

@@ -1,4 +1,4 @@
-//! Settings of the theme, and what each request says to it.
+//! Settings of the theme, and the parameters from each request.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::cli::error::StartError;
 use crate::cli::help;
 use crate::cli::serialize::as_display;
 
-/// Where the files of a theme are.
+/// The address of a theme's files.
 pub(super) const PATH: &str = "/@@theme";
 
 #[derive(Args, Clone, Debug, PartialEq, Eq, Serialize)]
@@ -120,7 +120,7 @@ impl ThemeSettings {
         self.theme.check()
     }
 
-    /// A theme in a folder, with all that these settings say about it.
+    /// A theme in a folder, with these settings applied.
     pub(super) fn loader(&self, folder: &Path) -> Loader {
         let mut loader = Loader::from_folder(folder).prefix(PATH);
         for Named { name, value } in &self.theme_parameter {
@@ -167,7 +167,7 @@ impl ThemeSettings {
     }
 }
 
-/// What is most likely a mistake in the theme, one a line.
+/// The probable mistakes in the theme, one a line.
 pub(super) fn warnings(theme: &Theme) -> Vec<StartError> {
     let warning = |warning: &LoadError| {
         let see = "see the guide of themes";

@@ -1,4 +1,4 @@
-//! The Combined Log Format, as Apache and nginx write it and Zope's `Z2.log` has it.
+//! The Combined Log Format of Apache, nginx and Zope's `Z2.log`.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -58,7 +58,7 @@ impl Combined {
     /// `bytes` is the length of the body; `None` if there is no body.
     pub(super) fn write(&self, status: u16, bytes: Option<u64>) {
         let line = self.line(status, bytes);
-        // Lines that cannot be written are counted there.
+        // Counts lines that cannot be written.
         let _ = (&self.lines).write_all(line.as_bytes());
     }
 
@@ -121,7 +121,7 @@ fn push_escaped(line: &mut String, text: &[u8]) {
     }
 }
 
-/// A body whose size is not known before it ends. Its line is written when it is dropped.
+/// A body whose size is only known at its end. Its line is written when it is dropped.
 pub(super) struct Counted {
     body: Body,
     line: Combined,

@@ -13,8 +13,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::output::Output;
 use crate::pages::address::misleads;
 
-/// Bytes that wait to be written, at most: some 30,000 lines. Lines are as long as addresses, so
-/// that a number of lines bounds nothing.
+/// The maximum number of bytes that wait to be written: about 30,000 lines. Lines are as long as
+/// the addresses in them, so a limit on lines would not limit the memory.
 const WAITING: usize = 4 << 20;
 
 /// A buffer that has grown beyond this is not kept.
@@ -23,8 +23,8 @@ const KEPT: usize = 64 << 10;
 /// The time for writing the last lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// Takes lines and never waits: a thread of its own writes them. Their reader may stop, or
-/// disconnect; then lines are lost, and counted.
+/// Takes lines and never waits, because a separate thread writes them. If their reader stops or
+/// disconnects, lines are lost and counted.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lines(Arc<Shared>);
 
@@ -38,12 +38,12 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Waiting {
     text: Vec<u8>,
-    /// The file has another name by now.
+    /// The file has been renamed.
     reopens: bool,
     is_over: bool,
 }
 
-/// On drop it waits a while for the last lines.
+/// When it is dropped, it waits a while for the last lines.
 #[derive(Debug)]
 pub(crate) struct Writing {
     lines: Lines,
@@ -51,7 +51,7 @@ pub(crate) struct Writing {
 }
 
 impl Lines {
-    /// Lines go to `out` for as long as [`Writing`] is kept.
+    /// Lines are written to `out` as long as [`Writing`] is kept.
     ///
     /// # Errors
     ///
@@ -69,14 +69,14 @@ impl Lines {
         Ok((lines.clone(), Writing { lines, written }))
     }
 
-    /// Opens the file again, as rotating it asks for. Lines until now go to the file that is open,
-    /// and later ones to the file that has the name then.
+    /// Opens the file again after it was rotated. Earlier lines are written to the open file, and
+    /// later ones to the file that then has the name.
     pub(crate) fn reopen(&self) {
         self.waiting().reopens = true;
         self.0.more.notify_one();
     }
 
-    /// Lines lost because there was no room, or nowhere to write them.
+    /// The number of lines lost because there was no room, or they could not be written.
     pub(crate) fn lost(&self) -> u64 {
         self.0.lost.load(Ordering::Relaxed)
     }
@@ -117,7 +117,7 @@ impl Lines {
 }
 
 /// A line in which every character is visible, because clients choose the addresses. Other
-/// characters are escaped as in JSON, which suits both formats.
+/// characters are escaped as in JSON, which is valid in both formats.
 fn visible(line: &[u8]) -> Cow<'_, [u8]> {
     match std::str::from_utf8(line) {
         Ok(text) if !text.is_ascii() && text.contains(misleads) => {
@@ -136,7 +136,7 @@ fn visible(line: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// A line for each write: that is what the subscriber does.
+/// Each write is one line, as the subscriber does it.
 impl Write for &Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let shown = visible(line);

@@ -5,7 +5,7 @@ use std::io::{self, Stderr, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Logs name clients, so not everybody may read them.
+/// Logs contain addresses of clients, so not everyone may read them.
 const MODE: u32 = 0o640;
 
 /// Where lines are written to.
@@ -28,8 +28,8 @@ impl Output {
         })
     }
 
-    /// Opens the file of this name, which may be another one by now. On an error the old one is
-    /// written to as before.
+    /// Opens the file of this name, which may be a new one. After an error, lines are still written
+    /// to the old one.
     pub(super) fn reopen(&mut self) {
         let Self::File { file, path } = self else {
             return;
