@@ -148,7 +148,7 @@ fn shortcut(text: &str) -> Option<String> {
 
 /// The address on this site for a rustdoc target, if there is one.
 fn address(target: &str) -> Option<String> {
-    if let Some(page) = target.strip_prefix("crate::demo::guide::") {
+    if let Some(page) = target.strip_prefix("crate::guide::") {
         return Some(format!("{FOLDER}/{}", page.replace("::", "/")));
     }
     if target == "crate" {
