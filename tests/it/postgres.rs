@@ -1,6 +1,10 @@
 //! Pages from PostgreSQL, from the socket to the server and back.
 #![cfg(target_os = "linux")]
 
+mod failover;
+mod load;
+mod restart;
+
 use std::time::Duration;
 
 use euryale::connection::PoolBook;
