@@ -90,6 +90,7 @@ impl Operators {
             let server = Server::new()
                 .listen(Listener::from(admin).reserve(self.reserve.clone()))
                 .max_sockets(self.reserve.places())
+                .lame_duck(Duration::ZERO)
                 .drain_deadline(LAST_GRACE);
             tokio::spawn(server.serve(answers, Shutdown::new()));
         }

@@ -10,7 +10,6 @@ use euryale_core::BoxError;
 use http::{Request, Response};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
 use crate::context::ServerContext;
@@ -46,6 +45,8 @@ where
     loop {
         let accepted = tokio::select! {
             biased;
+            // The peers in the queue are those of the next process.
+            () = stop.cancelled(), if listener.is_inherited => return,
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => return,
         };
@@ -58,7 +59,7 @@ where
                         return;
                     }
                 }
-                let Some(permit) = place(&shared, stop, &mut waits).await else {
+                let Some(permit) = place(&shared, &mut waits).await else {
                     return;
                 };
                 shared.admission.tasks().spawn(welcome(
@@ -87,11 +88,7 @@ where
 }
 
 /// Waits for a place among all sockets. None when the loop must stop.
-async fn place(
-    shared: &ServerContext,
-    stop: &CancellationToken,
-    waits: &mut Waits,
-) -> Option<OwnedSemaphorePermit> {
+async fn place(shared: &ServerContext, waits: &mut Waits) -> Option<OwnedSemaphorePermit> {
     if let Some(permit) = shared.admission.try_place() {
         if let Some(peers) = waits.found(Instant::now()) {
             tracing::info!(peers, "new peers no longer wait; so many did");
@@ -111,7 +108,7 @@ async fn place(
     let _wanted = crowd.map(Crowd::want);
     let permit = tokio::select! {
         biased;
-        () = stop.cancelled() => None,
+        () = shared.stop.cancelled() => None,
         permit = shared.admission.place() => permit,
     };
     waits.has_waited(Instant::now());

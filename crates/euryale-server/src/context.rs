@@ -20,8 +20,8 @@ pub(crate) struct ServerContext {
     pub(crate) sendfile: SendfileCounts,
     /// A token for each open socket, upgraded ones included.
     pub(crate) sockets: TaskTracker,
-    /// The number of sockets that have ended.
-    pub(crate) ended: Arc<AtomicUsize>,
+    /// The number of sockets that have been accepted.
+    pub(crate) opened: AtomicUsize,
     /// A token for each socket whose peer has not been told that it serves no further request.
     pub(crate) reusable: TaskTracker,
     /// No new peers on listeners that this process has inherited.

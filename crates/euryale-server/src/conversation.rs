@@ -75,6 +75,7 @@ pub(crate) async fn converse<S, B>(
                 None => return,
             },
         };
+        cell.is_no_longer_reusable();
         tokio::select! {
             biased;
             () = shared.cut.cancelled() => {}
@@ -156,7 +157,7 @@ where
             let is_over = match &mut drain_state {
                 Drain::Afar if draining.as_mut().poll(cx).is_pending() => false,
                 Drain::Afar => {
-                    let close_idle = shared.close_idle.clone();
+                    let close_idle = shared.close_idle.child_token();
                     drain_state = Drain::Lame(Box::pin(close_idle.cancelled_owned()));
                     continue;
                 }
@@ -230,7 +231,7 @@ async fn rest(
     tokio::select! {
         biased;
         () = shared.cut.cancelled() => Some(Ending::Cut),
-        // A request that has arrived when the drain begins is answered.
+        // A request that has arrived when idle sockets close is answered.
         () = socket.io.readable() => None,
         () = shared.close_idle.cancelled() => Some(Ending::Finished),
         () = tokio::time::sleep(terms.limits.idle.saturating_sub(REST)) => Some(Ending::Idle),

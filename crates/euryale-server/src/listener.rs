@@ -107,8 +107,8 @@ impl Listener {
     }
 
     /// The listener stays open in another process, which goes on to accept when this one drains:
-    /// this process closes its descriptor at once, without a
-    /// [lame duck](crate::Server::lame_duck), and no peer is refused.
+    /// this process accepts no peer after the drain has begun, not even during the
+    /// [lame duck](crate::Server::lame_duck).
     /// [`systemd::listeners`](crate::systemd::listeners) are inherited.
     #[must_use]
     pub fn inherited(mut self) -> Self {

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -75,7 +75,7 @@ impl RunningServer {
             sendfile: SendfileCounts::new(ledger.clone()),
             ledger,
             sockets: TaskTracker::new(),
-            ended: Arc::default(),
+            opened: AtomicUsize::new(0),
             reusable: TaskTracker::new(),
             stop_inherited: cut.child_token(),
             stop: cut.child_token(),
@@ -123,10 +123,13 @@ impl RunningServer {
         for tracker in [accepting, &shared.sockets, &shared.reusable, tasks] {
             tracker.close();
         }
-        let ended = shared.ended.load(Ordering::Relaxed);
+        let open = shared.sockets.len();
+        let opened = shared.opened.load(Ordering::Relaxed);
         shared.stop_inherited.cancel();
         shared.drain.cancel();
         let all_finish = async {
+            // The other half is for what is in flight when it is over.
+            let lame_duck = lame_duck.min(deadline / 2);
             if !lame_duck.is_zero() {
                 tokio::select! {
                     biased;
@@ -147,8 +150,9 @@ impl RunningServer {
             () = tokio::time::sleep(deadline) => {}
             () = shutdown.cutting() => {}
         }
-        let finished = shared.ended.load(Ordering::Relaxed) - ended;
         let cut = shared.sockets.len();
+        let since = shared.opened.load(Ordering::Relaxed) - opened;
+        let finished = (open + since).saturating_sub(cut);
         shared.cut.cancel();
         if tokio::time::timeout(Self::LAST_POLL, tasks.wait())
             .await

@@ -282,8 +282,8 @@ impl Server {
     /// In this time each answer over HTTP/1 says `Connection: close`, and HTTP/2 peers get GOAWAY
     /// (RFC 9112 §9.6, RFC 9113 §6.8). Listeners accept new peers, except
     /// [inherited](Listener::inherited) ones. It ends early when every peer has been told, and
-    /// [`Shutdown::drain_at_once`] skips it, which is what SIGINT does. It is part of the
-    /// [`drain_deadline`](Self::drain_deadline).
+    /// [`Shutdown::drain_at_once`] skips it, which is what SIGINT does. It takes at most half
+    /// of the [`drain_deadline`](Self::drain_deadline).
     ///
     /// Set it to zero behind a proxy that has stopped sending requests before the drain begins, as
     /// with the agent check of HAProxy.

@@ -73,6 +73,7 @@ impl Shutdown {
                 tokio::spawn(async { tracing::info!("draining; a second signal ends the drain") });
             let _ = timeout(SAYING, said).await;
             match first {
+                #[cfg(unix)]
                 Signal::Terminate => handle.drain(),
                 Signal::Interrupt => handle.drain_at_once(),
             }
@@ -83,7 +84,8 @@ impl Shutdown {
         Ok(())
     }
 
-    /// Drains when `first` resolves, and cuts when `second` resolves after it.
+    /// Drains when `first` resolves, with a [lame duck](crate::Server::lame_duck), and cuts when
+    /// `second` resolves after it.
     ///
     /// # Panics
     ///
@@ -127,6 +129,10 @@ impl Shutdown {
     }
 
     /// Resolves when the drain begins.
+    ///
+    /// During the lame duck new peers may still be accepted. A route for upgraded sockets that ends
+    /// them here should refuse new ones while [`is_draining`](Self::is_draining), with 503, or
+    /// their clients would come back at once.
     pub async fn draining(&self) {
         self.drain.cancelled().await;
     }
@@ -152,6 +158,7 @@ impl Default for Shutdown {
 #[derive(Clone, Copy, Debug)]
 enum Signal {
     /// From a supervisor.
+    #[cfg(unix)]
     Terminate,
     /// From a terminal.
     Interrupt,

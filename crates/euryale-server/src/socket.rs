@@ -37,26 +37,25 @@ pub(crate) struct Open {
     cell: Arc<SocketCell>,
     /// Its place among those of the same peer.
     pub(crate) place: Option<PeerPlace>,
-    ended: Arc<AtomicUsize>,
     _gauge: GaugeGuard,
     _token: TaskTrackerToken,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Open {
-    /// `token` tells the drain that the socket is open, and `ended` counts it afterwards; `permit`
-    /// is its place among all sockets.
+    /// `opened` counts it; `token` tells the drain that the socket is open; `permit` is its place
+    /// among all sockets.
     pub(crate) fn new(
         cell: Arc<SocketCell>,
-        ended: Arc<AtomicUsize>,
+        opened: &AtomicUsize,
         token: TaskTrackerToken,
         permit: Option<OwnedSemaphorePermit>,
     ) -> Self {
         let gauge = GaugeGuard::new(&cell.book.sockets.open, 1);
+        opened.fetch_add(1, Ordering::Relaxed);
         Self {
             cell,
             place: None,
-            ended,
             _gauge: gauge,
             _token: token,
             _permit: permit,
@@ -68,7 +67,6 @@ impl Drop for Open {
     fn drop(&mut self) {
         self.cell.is_no_longer_reusable();
         self.cell.count_ending();
-        self.ended.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -46,7 +46,7 @@ pub(crate) async fn welcome<S, B>(
     cell.is_reusable(shared.reusable.token());
     let mut open = Open::new(
         cell.clone(),
-        Arc::clone(&shared.ended),
+        &shared.opened,
         shared.sockets.token(),
         Some(permit),
     );

@@ -1,3 +1,4 @@
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use axum::Router;
@@ -112,7 +113,7 @@ async fn heads_that_wait_behind_each_other_count_once_each() {
     let (io, _other) = tokio::io::duplex(64);
     let open = Open::new(
         cell.clone(),
-        Arc::default(),
+        &AtomicUsize::new(0),
         TaskTracker::new().token(),
         None,
     );

@@ -129,7 +129,7 @@ impl LogLine {
                     ms = self.ms(),
                     client,
                     "{method} {uri}"
-                )
+                );
             }
             Format::Json => {
                 tracing::info!(
@@ -158,7 +158,7 @@ impl LogLine {
                     ms = self.ms(),
                     client,
                     "{method} {uri}"
-                )
+                );
             }
             Format::Json => {
                 tracing::info!(

@@ -103,7 +103,7 @@ pub(crate) async fn on_signal(mut hangups: Signal, started: &Settings, live: &Li
                 tracing::error!(
                     target: "site::reload",
                     "not reloaded, and nothing is changed: {error}"
-                )
+                );
             }
         }
     }

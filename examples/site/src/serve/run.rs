@@ -337,6 +337,7 @@ impl Operators {
         let server = Server::new()
             .listen(Listener::from(admin).reserve(reserve.clone()))
             .max_sockets(reserve.places())
+            .lame_duck(Duration::ZERO)
             .drain_deadline(LAST_GRACE)
             .log_drain(false);
         let serving = runtime.spawn(server.serve(way_in.way_in.clone(), end.clone()));
