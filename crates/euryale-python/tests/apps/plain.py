@@ -199,6 +199,10 @@ def page_swallows(environ, start_response):
     return [b"all is well"]
 
 
+def page_raises(environ, start_response):
+    raise LookupError("an application raised this")
+
+
 def page_megabyte(environ, start_response):
     start_response("200 OK", TEXT)
     return [b"x" * (1 << 20)]
