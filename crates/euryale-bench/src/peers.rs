@@ -58,6 +58,13 @@ const fn python(name: &'static str, about: &'static str, venv: &'static Venv) ->
     }
 }
 
+const fn ours(name: &'static str, about: &'static str, venv: &'static Venv) -> Peer {
+    Peer {
+        ours: true,
+        ..python(name, about, venv)
+    }
+}
+
 const AXUM: &[&str] = &["axum", "hyper", "tokio"];
 const OURS: &[&str] = &["euryale", "hyper", "tokio"];
 
@@ -146,6 +153,37 @@ pub(crate) const ALL: &[Peer] = &[
         "zope",
         "Zope under waitress, threads as the cap; a view published in a transaction",
         &python::ZOPE,
+    ),
+    ours(
+        "wsgi",
+        "this project's Python package, threads as the cap",
+        &python::WSGI,
+    ),
+    python("pyruvate", "threads as the cap", &python::PYRUVATE),
+    ours(
+        "wsgi-zope",
+        "Zope under this project's Python package, threads as the cap",
+        &python::WSGI_ZOPE,
+    ),
+    ours(
+        "wsgi-zope-contending",
+        "as `wsgi-zope`, with `--gil-turns off`",
+        &python::WSGI_ZOPE_CONTENDING,
+    ),
+    python(
+        "granian-zope",
+        "Zope under granian, blocking threads as the cap",
+        &python::GRANIAN_ZOPE,
+    ),
+    python(
+        "gunicorn-zope",
+        "Zope under gunicorn, threads as the cap",
+        &python::GUNICORN_ZOPE,
+    ),
+    python(
+        "pyruvate-zope",
+        "Zope under pyruvate, threads as the cap",
+        &python::PYRUVATE_ZOPE,
     ),
     Peer {
         name: "plone",

@@ -7,6 +7,7 @@ mod plone;
 mod scale;
 mod slow;
 mod sockets;
+mod wsgi;
 
 use anyhow::{Result, bail};
 
@@ -114,6 +115,7 @@ pub(crate) const ALL: &[Workload] = &[
     },
     slow::PROMISE,
     plone::PLONE,
+    wsgi::WSGI,
     Workload {
         name: "theme",
         about: "A page of 60 KB through nine rules, and through a theme with instructions, beside \

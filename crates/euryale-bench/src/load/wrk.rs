@@ -57,6 +57,10 @@ pub(super) fn run(address: SocketAddr, connections: u32, seconds: u32) -> Result
         ("requests_per_second", load.requests_per_second),
         ("p50_ms", milliseconds(load.p50.as_secs_f64())),
         ("p99_ms", milliseconds(load.p99.as_secs_f64())),
+        (
+            "p99_per_p50",
+            load.p99.as_secs_f64() / load.p50.as_secs_f64(),
+        ),
     ]))
 }
 

@@ -11,9 +11,13 @@ use super::{PATIENCE, other, output};
 use crate::scene::Scene;
 
 /// The files that are served, in addition to the server's own configuration.
-const APPS: [(&str, &str); 4] = [
+const APPS: [(&str, &str); 5] = [
     ("app.py", include_str!("../../peers/app.py")),
     ("plone_app.py", include_str!("../../peers/plone_app.py")),
+    (
+        "pyruvate_app.py",
+        include_str!("../../peers/pyruvate_app.py"),
+    ),
     ("zope_app.py", include_str!("../../peers/zope_app.py")),
     ("twisted_app.py", include_str!("../../peers/twisted_app.py")),
 ];
@@ -117,6 +121,9 @@ pub(super) const ZOPE: Venv = Venv {
     patience: PATIENCE,
 };
 
+/// The Python package of this project.
+const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../euryale-python");
+
 const PLONES: &[&str] = &[
     "Products.CMFPlone",
     "-r",
@@ -133,7 +140,7 @@ pub(super) const PLONE: Venv = Venv {
     program: "python",
     arguments: &["plone_app.py", "serve", "euryale", "@PORT@", "@CAP@"],
     prepare: Some(&["plone_app.py", "make"]),
-    local: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../euryale-python")),
+    local: Some(PACKAGE),
     // Its imports need several seconds, and much longer on a busy machine.
     patience: Duration::from_secs(90),
 };
@@ -142,6 +149,111 @@ pub(super) const PLONE: Venv = Venv {
 pub(super) const PLONE_WAITRESS: Venv = Venv {
     arguments: &["plone_app.py", "serve", "waitress", "@PORT@", "@CAP@"],
     ..PLONE
+};
+
+/// Zope, all servers for it, and the Python package of this project.
+pub(super) const WSGI: Venv = Venv {
+    name: "wsgi",
+    packages: &[
+        "Zope", "waitress", "granian", "uvloop", "gunicorn", "pyruvate",
+    ],
+    program: "euryale",
+    arguments: &[
+        "--listen",
+        "127.0.0.1:@PORT@",
+        "--threads",
+        "@CAP@",
+        "--log-level",
+        "error",
+        "app:app",
+    ],
+    prepare: None,
+    local: Some(PACKAGE),
+    patience: PATIENCE,
+};
+
+pub(super) const WSGI_ZOPE: Venv = Venv {
+    arguments: &[
+        "--listen",
+        "127.0.0.1:@PORT@",
+        "--threads",
+        "@CAP@",
+        "--log-level",
+        "error",
+        "--factory",
+        "zope_app:made",
+    ],
+    ..WSGI
+};
+
+/// The same without turns.
+pub(super) const WSGI_ZOPE_CONTENDING: Venv = Venv {
+    arguments: &[
+        "--listen",
+        "127.0.0.1:@PORT@",
+        "--threads",
+        "@CAP@",
+        "--log-level",
+        "error",
+        "--gil-turns",
+        "off",
+        "--factory",
+        "zope_app:made",
+    ],
+    ..WSGI
+};
+
+pub(super) const GRANIAN_ZOPE: Venv = Venv {
+    program: "granian",
+    arguments: &[
+        "--interface",
+        "wsgi",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "@PORT@",
+        "--workers",
+        "1",
+        "--blocking-threads",
+        "@CAP@",
+        "--log-level",
+        "error",
+        "--factory",
+        "zope_app:made",
+    ],
+    ..WSGI
+};
+
+pub(super) const GUNICORN_ZOPE: Venv = Venv {
+    program: "gunicorn",
+    arguments: &[
+        "--workers",
+        "1",
+        "--worker-class",
+        "gthread",
+        "--threads",
+        "@CAP@",
+        "--bind",
+        "127.0.0.1:@PORT@",
+        "--log-level",
+        "error",
+        "--timeout",
+        "600",
+        "zope_app:made()",
+    ],
+    ..WSGI
+};
+
+pub(super) const PYRUVATE: Venv = Venv {
+    program: "python",
+    arguments: &["pyruvate_app.py", "@PORT@", "@CAP@", "app:app"],
+    ..WSGI
+};
+
+pub(super) const PYRUVATE_ZOPE: Venv = Venv {
+    program: "python",
+    arguments: &["pyruvate_app.py", "@PORT@", "@CAP@", "zope_app:made"],
+    ..WSGI
 };
 
 pub(super) const TWISTED: Venv = Venv {
@@ -169,8 +281,8 @@ pub(crate) const DIAZO: Venv = Venv {
 pub(crate) const INSTALLED: &str = "installed";
 
 /// The environment that `setup` creates.
-pub(crate) const VENVS: [&Venv; 7] = [
-    &GRANIAN, &GUNICORN, &WAITRESS, &ZOPE, &PLONE, &TWISTED, &DIAZO,
+pub(crate) const VENVS: [&Venv; 8] = [
+    &GRANIAN, &GUNICORN, &WAITRESS, &ZOPE, &WSGI, &PLONE, &TWISTED, &DIAZO,
 ];
 
 impl Venv {
