@@ -9,6 +9,7 @@ use diesel::{QueryResult, SqliteConnection};
 use euryale_core::transaction::{Access, Begin, Fault};
 use euryale_core::{BoxError, Database};
 
+use crate::depth::{depth, is_outside};
 use crate::sqlite::wait;
 use crate::{DeadlinePassed, Sqlite, TransactionLeftOpen};
 
@@ -76,8 +77,7 @@ impl Database for Sqlite {
 
     /// Whether no transaction is open.
     fn is_reusable(&self, connection: &mut SqliteConnection) -> bool {
-        let status = AnsiTransactionManager::transaction_manager_status_mut(connection);
-        matches!(status.transaction_depth(), Ok(None))
+        is_outside(connection)
     }
 }
 
@@ -87,16 +87,6 @@ fn start(connection: &mut SqliteConnection, access: Access) -> QueryResult<()> {
         Access::Write => BEGIN_WRITE,
     };
     AnsiTransactionManager::begin_transaction_sql(connection, sql)
-}
-
-/// How many transactions are open, the outermost and its savepoints. None in one that is broken:
-/// its connection is dropped.
-fn depth(connection: &mut SqliteConnection) -> u32 {
-    let status = AnsiTransactionManager::transaction_manager_status_mut(connection);
-    match status.transaction_depth() {
-        Ok(Some(depth)) => depth.get(),
-        Ok(None) | Err(_) => 0,
-    }
 }
 
 fn fault(error: &Error) -> Fault {

@@ -57,6 +57,30 @@
 //! A running statement is not interrupted at the deadline, because diesel has no safe way to do
 //! that. The transaction is aborted when the statement returns. `euryale-sqlite` interrupts.
 //!
+//! # PostgreSQL
+//!
+//! With the feature `postgres`, `postgres::Postgres` is a database whose connection is diesel's
+//! `PgConnection`. The feature links the system's libpq (Debian: `libpq-dev`), so it is off by
+//! default. `euryale-postgres` needs no libpq, and does more: a reader costs one round trip, a
+//! running statement is cancelled at a stop, and a commit whose answer was lost is settled.
+//!
+//! Writers are `REPEATABLE READ`, like the transactions that only read. What is left of a deadline
+//! is the transaction's `statement_timeout`. A commit costs one round trip more than `COMMIT`,
+//! because diesel reports a `COMMIT` that the server answered with a rollback as a success. A
+//! connection that the server closed while it was idle, or whose server became read-only, is
+//! replaced when a transaction begins, so it costs no request.
+//!
+//! | error | fault |
+//! |---|---|
+//! | `SerializationFailure`, `deadlock detected` | conflict |
+//! | `ReadOnlyTransaction` | conflict: the reader is published again as a writer |
+//! | `canceling statement due to statement timeout` | elapsed: 504 |
+//! | `… No space left on device` | full: 507 |
+//! | `ClosedConnection`; a plan that must not change | disconnected: 503; in doubt at a commit |
+//!
+//! diesel has no kinds for deadlocks, time-outs and full disks. They are recognized by messages in
+//! English, so `lc_messages` of the server must be `C` or English.
+//!
 //! # Building
 //!
 //! diesel links the system's SQLite. A program that wants its own adds
@@ -76,10 +100,15 @@
 //! [SQLite: write transactions]: https://www.sqlite.org/lang_transaction.html
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod book;
 mod database;
+mod depth;
 mod error;
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub mod postgres;
 mod sqlite;
 #[cfg(test)]
 mod tests;

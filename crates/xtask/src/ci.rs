@@ -1,5 +1,6 @@
 //! All checks in order, cheap ones first. There are no checks anywhere else.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,7 @@ pub(crate) struct Installed {
     pub(crate) deny: bool,
     pub(crate) valgrind: bool,
     pub(crate) python: bool,
+    pub(crate) libpq: bool,
 }
 
 pub(crate) fn run(with_tests: bool) -> Result<()> {
@@ -44,6 +46,7 @@ pub(crate) fn run(with_tests: bool) -> Result<()> {
         deny: is_installed("deny"),
         valgrind: instructions::is_possible(),
         python: python::is_possible(),
+        libpq: has_libpq(),
     };
     let mut summary = Vec::new();
     let outcome = steps(with_tests, installed)
@@ -109,6 +112,17 @@ pub(crate) fn steps(with_tests: bool, installed: Installed) -> Vec<Step> {
         "snapshot",
         "test --package euryale-sqlite --features snapshot --lib --locked",
     ));
+    let name = "diesel on PostgreSQL";
+    steps.push(match installed.libpq {
+        true => cargo(
+            name,
+            "test --package euryale-diesel --features postgres --lib --locked",
+        ),
+        false => Step {
+            name,
+            action: Action::Skip("libpq is not installed: apt-get install libpq-dev"),
+        },
+    });
     steps.push(Step {
         name: "docs",
         action: Action::Cargo {
@@ -163,6 +177,14 @@ impl Action {
         }
         Ok(Outcome::Passed)
     }
+}
+
+/// Returns whether programs can be linked with libpq: as Debian has it, or as pkg-config finds it.
+fn has_libpq() -> bool {
+    let mut asks = Command::new("pkg-config");
+    let found = asks.args(["--exists", "libpq"]).status();
+    Path::new("/usr/include/postgresql/libpq-fe.h").exists()
+        || found.is_ok_and(|status| status.success())
 }
 
 fn cargo(arguments: &str, environment: Option<(&str, &str)>) -> Result<()> {

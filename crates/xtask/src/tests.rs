@@ -631,6 +631,7 @@ fn tests_run_once_and_can_be_left_out() {
                 deny: true,
                 valgrind: true,
                 python: true,
+                libpq: true,
             },
         )
         .iter()
@@ -646,6 +647,7 @@ fn tests_run_once_and_can_be_left_out() {
         "no python",
         "python",
         "snapshot",
+        "diesel on PostgreSQL",
         "docs",
         "package",
         "deny",
@@ -659,6 +661,7 @@ fn tests_run_once_and_can_be_left_out() {
             "tidy",
             "clippy",
             "snapshot",
+            "diesel on PostgreSQL",
             "docs",
             "package",
             "deny",
@@ -695,6 +698,7 @@ fn missing_programs_are_replaced_or_skipped() {
             deny: false,
             valgrind: false,
             python: false,
+            libpq: false,
         },
     );
     let tests = steps.iter().find(|step| step.name == "tests").unwrap();
