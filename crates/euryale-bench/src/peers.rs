@@ -166,9 +166,9 @@ pub(crate) const ALL: &[Peer] = &[
         &python::WSGI_ZOPE,
     ),
     ours(
-        "wsgi-zope-contending",
-        "as `wsgi-zope`, with `--gil-turns off`",
-        &python::WSGI_ZOPE_CONTENDING,
+        "wsgi-zope-turns",
+        "as `wsgi-zope`, with `--gil-turns on`",
+        &python::WSGI_ZOPE_TURNS,
     ),
     python(
         "granian-zope",

@@ -21,10 +21,10 @@ def seconds(ask) -> float:
 
 @pytest.fixture
 def turns(euryale):
-    """`turns:app` with as many threads."""
+    """`turns:app` with as many threads, which take turns."""
 
-    def start(threads: int, *arguments: str) -> Served:
-        return euryale("turns:app", "--threads", str(threads), *arguments)
+    def start(threads: int, gil_turns: str = "on") -> Served:
+        return euryale("turns:app", "--threads", str(threads), "--gil-turns", gil_turns)
 
     return start
 
@@ -45,7 +45,7 @@ def test_a_worker_that_waits_or_needs_no_gil_lets_the_next_one_in(turns, path):
 
 @pytest.mark.parametrize("are_on", [True, False])
 def test_calls_that_compute_run_one_after_the_other(turns, are_on):
-    server = turns(4, "--gil-turns", "on" if are_on else "off")
+    server = turns(4, "on" if are_on else "off")
 
     def overlaps() -> int:
         """Of 80 calls, how many were not alone."""

@@ -186,8 +186,8 @@ pub(super) const WSGI_ZOPE: Venv = Venv {
     ..WSGI
 };
 
-/// The same without turns.
-pub(super) const WSGI_ZOPE_CONTENDING: Venv = Venv {
+/// The same, with workers that take turns.
+pub(super) const WSGI_ZOPE_TURNS: Venv = Venv {
     arguments: &[
         "--listen",
         "127.0.0.1:@PORT@",
@@ -196,7 +196,7 @@ pub(super) const WSGI_ZOPE_CONTENDING: Venv = Venv {
         "--log-level",
         "error",
         "--gil-turns",
-        "off",
+        "on",
         "--factory",
         "zope_app:made",
     ],

@@ -155,7 +155,7 @@ pub(crate) const KEYS: &[Setting] = &[
         None,
         Meaning::GilTurns,
         "on: a worker takes no request while another one runs Python code, and is let in when that \
-            one waits for something; off: workers contend for the GIL",
+            one waits for something; off (the default): workers contend for the GIL",
     ),
     setting(
         "max_queue",
