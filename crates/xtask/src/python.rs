@@ -47,6 +47,15 @@ impl Suite {
             Self::Plone => "requirements-plone.txt",
         }
     }
+
+    /// The arguments of pytest. Where Plone is installed, the packages of the other tests are not,
+    /// so their files cannot be imported.
+    fn tests(self) -> [&'static str; 3] {
+        match self {
+            Self::Frameworks => ["-m", "not plone", "tests"],
+            Self::Plone => ["-m", "plone", "tests/test_plone.py"],
+        }
+    }
 }
 
 /// Whether there is an interpreter that the package runs on.
@@ -122,15 +131,7 @@ pub(crate) fn run(suite: Suite) -> Result<Outcome> {
     let mut tests = Command::new(&python);
     tests
         .args(["-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"])
-        .args([
-            "-m",
-            if suite == Suite::Plone {
-                "plone"
-            } else {
-                "not plone"
-            },
-        ])
-        .arg("tests")
+        .args(suite.tests())
         .current_dir(root.join(CRATE))
         .env("CARGO_TARGET_DIR", root.join("target"))
         .env_remove(INDEX_ERROR);
