@@ -11,5 +11,5 @@ pub(crate) mod promises;
 pub(crate) mod slow;
 pub(crate) mod visitor;
 
-/// The path of the [counter](counter).
+/// The path of the [counter].
 pub(crate) const COUNTER: &str = "/@@counter";
