@@ -197,7 +197,7 @@ pub use self::shutdown::Shutdown;
 pub use self::slowest::{SlowRequest, Slowest};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
-pub use self::tls::Tls;
+pub use self::tls::{PemError, Tls};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
 pub use tokio_rustls::rustls;

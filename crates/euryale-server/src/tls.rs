@@ -1,5 +1,7 @@
 //! TLS, with certificates that can be replaced.
 
+mod pem;
+
 use std::fmt;
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -8,6 +10,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{Accept, TlsAcceptor};
 
+pub use self::pem::PemError;
 use crate::transport::Raw;
 
 /// The certificates that TLS listeners present to their peers. Clones are handles to the same.

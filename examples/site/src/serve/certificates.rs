@@ -1,11 +1,7 @@
 //! The certificates that the site presents, and its key.
 
-use std::path::Path;
-use std::sync::Arc;
-
-use euryale_server::rustls::pki_types::pem::PemObject;
-use euryale_server::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use euryale_server::rustls::{ServerConfig, crypto};
+use euryale_server::{PemError, Tls};
 
 use crate::cli::edge::Edge;
 use crate::cli::error::StartError;
@@ -33,21 +29,12 @@ pub(crate) fn read(edge: &Edge) -> Result<Option<ServerConfig>, StartError> {
             ));
         }
     };
-    let wrong = |what: &str, path: &Path, error: &dyn std::fmt::Display| {
-        StartError::new(
-            format!("{what}: {error}"),
-            path.display(),
-            "see --tls-cert and --tls-key",
-        )
-    };
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificates)
-        .and_then(Iterator::collect)
-        .map_err(|error| wrong("cannot read the certificates", certificates, &error))?;
-    let key = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| wrong("cannot read the key", key, &error))?;
-    ServerConfig::builder_with_provider(Arc::new(crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
-        .map(Some)
-        .map_err(|error| wrong("the certificates cannot be used", certificates, &error))
+    let read = Tls::read_pem(certificates, key, crypto::aws_lc_rs::default_provider());
+    read.map(Some).map_err(|error| {
+        let path = match &error {
+            PemError::Key(_) => key,
+            PemError::Certificates(_) | PemError::Unusable(_) => certificates,
+        };
+        StartError::new(error, path.display(), "see --tls-cert and --tls-key")
+    })
 }
