@@ -9,9 +9,10 @@ use diesel::{QueryResult, SqliteConnection};
 use euryale_core::transaction::{Access, Begin, Fault};
 use euryale_core::{BoxError, Database};
 
-use crate::depth::{depth, is_outside};
+use crate::depth::{check_outermost, is_outside, roll_back};
+use crate::message::by_start;
 use crate::sqlite::wait;
-use crate::{DeadlinePassed, Sqlite, TransactionLeftOpen};
+use crate::{DeadlinePassed, Sqlite};
 
 const BEGIN_READ: &str = "BEGIN";
 const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
@@ -51,21 +52,16 @@ impl Database for Sqlite {
         }
     }
 
-    /// Commits. Fails with [`TransactionLeftOpen`] or diesel's error; diesel has rolled back then.
+    /// Commits. Fails with [`TransactionLeftOpen`](crate::TransactionLeftOpen) or diesel's error;
+    /// diesel has rolled back then.
     fn commit(&self, connection: &mut SqliteConnection) -> Result<(), BoxError> {
-        // One deeper, diesel would release a savepoint and call that committed.
-        if depth(connection) > 1 {
-            return Err(Box::new(TransactionLeftOpen));
-        }
+        check_outermost(connection)?;
         Ok(AnsiTransactionManager::commit_transaction(connection)?)
     }
 
     /// Rolls back, with the savepoints that are open.
     fn abort(&self, connection: &mut SqliteConnection) -> Result<(), BoxError> {
-        while depth(connection) > 0 {
-            AnsiTransactionManager::rollback_transaction(connection)?;
-        }
-        Ok(())
+        Ok(roll_back(connection)?)
     }
 
     fn classify(&self, error: &(dyn StdError + 'static)) -> Fault {
@@ -114,8 +110,5 @@ fn by_message(message: &str) -> Fault {
         ("file is not a database", Fault::Disconnected),
         ("database disk image is malformed", Fault::Disconnected),
     ];
-    TEXTS
-        .iter()
-        .find(|(text, _)| message.starts_with(text))
-        .map_or(Fault::Other, |(_, fault)| *fault)
+    by_start(message, &TEXTS)
 }

@@ -1,11 +1,13 @@
-//! How many transactions diesel has open on a connection.
+//! The transaction and the savepoints that diesel has open on a connection.
 
-use diesel::Connection;
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use diesel::{Connection, QueryResult};
 
-/// How many transactions are open, the outermost and its savepoints. None in one that is broken:
+use crate::TransactionLeftOpen;
+
+/// The number of open transactions: the outermost and its savepoints. Zero in one that is broken:
 /// its connection is dropped.
-pub(crate) fn depth<C>(connection: &mut C) -> u32
+fn depth<C>(connection: &mut C) -> u32
 where
     C: Connection<TransactionManager = AnsiTransactionManager>,
 {
@@ -23,4 +25,26 @@ where
 {
     let status = AnsiTransactionManager::transaction_manager_status_mut(connection);
     matches!(status.transaction_depth(), Ok(None))
+}
+
+/// Fails if a savepoint is open: diesel would release it, and call that committed.
+pub(crate) fn check_outermost<C>(connection: &mut C) -> Result<(), TransactionLeftOpen>
+where
+    C: Connection<TransactionManager = AnsiTransactionManager>,
+{
+    if depth(connection) > 1 {
+        return Err(TransactionLeftOpen);
+    }
+    Ok(())
+}
+
+/// Rolls back, with the savepoints that are open.
+pub(crate) fn roll_back<C>(connection: &mut C) -> QueryResult<()>
+where
+    C: Connection<TransactionManager = AnsiTransactionManager>,
+{
+    while depth(connection) > 0 {
+        AnsiTransactionManager::rollback_transaction(connection)?;
+    }
+    Ok(())
 }

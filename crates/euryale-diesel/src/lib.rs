@@ -106,6 +106,7 @@ mod book;
 mod database;
 mod depth;
 mod error;
+mod message;
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub mod postgres;

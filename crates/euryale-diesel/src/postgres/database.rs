@@ -12,8 +12,8 @@ use euryale_core::transaction::{Access, Begin, Fault};
 use euryale_core::{BoxError, Database};
 
 use super::{ConnectError, Isolation, Postgres, ReadOnlyServer, TransactionFailed};
-use crate::TransactionLeftOpen;
-use crate::depth::{depth, is_outside};
+use crate::depth::{check_outermost, is_outside, roll_back};
+use crate::message::by_start;
 
 /// Fails on a server that is read-only, in the message that begins: a standby, or a primary that
 /// lost its role. So a writer is refused before it has run, and every later `25006` is of a reader.
@@ -53,12 +53,9 @@ impl Database for Postgres {
     }
 
     /// Commits, after a question that finds out whether the transaction still can. Fails with
-    /// [`TransactionLeftOpen`], [`TransactionFailed`] or diesel's error.
+    /// [`TransactionLeftOpen`](crate::TransactionLeftOpen), [`TransactionFailed`] or diesel's error.
     fn commit(&self, connection: &mut PgConnection) -> Result<(), BoxError> {
-        // One deeper, diesel would release a savepoint and call that committed.
-        if depth(connection) > 1 {
-            return Err(Box::new(TransactionLeftOpen));
-        }
+        check_outermost(connection)?;
         let asked: QueryResult<bool> =
             diesel::select(diesel::dsl::sql::<Bool>(IS_READ_ONLY)).get_result(connection);
         let is_reader = asked.map_err(TransactionFailed)?;
@@ -71,10 +68,7 @@ impl Database for Postgres {
 
     /// Rolls back, with the savepoints that are open.
     fn abort(&self, connection: &mut PgConnection) -> Result<(), BoxError> {
-        while depth(connection) > 0 {
-            AnsiTransactionManager::rollback_transaction(connection)?;
-        }
-        Ok(())
+        Ok(roll_back(connection)?)
     }
 
     fn classify(&self, error: &(dyn StdError + 'static)) -> Fault {
@@ -167,8 +161,5 @@ fn by_message(message: &str) -> Fault {
         ),
         ("no connection to the server", Fault::Disconnected),
     ];
-    TEXTS
-        .iter()
-        .find(|(text, _)| message.starts_with(text))
-        .map_or(Fault::Other, |(_, fault)| *fault)
+    by_start(message, &TEXTS)
 }

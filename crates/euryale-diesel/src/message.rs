@@ -1,0 +1,11 @@
+//! Faults by the texts of errors, whose codes diesel does not pass on.
+
+use euryale_core::transaction::Fault;
+
+/// The fault of the first text that `message` starts with.
+pub(crate) fn by_start(message: &str, texts: &[(&str, Fault)]) -> Fault {
+    texts
+        .iter()
+        .find(|(text, _)| message.starts_with(text))
+        .map_or(Fault::Other, |(_, fault)| *fault)
+}
