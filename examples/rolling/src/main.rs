@@ -12,6 +12,9 @@ use euryale_server::{Readiness, Server, Shutdown, systemd};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     supervise::first_step()?;
+    tracing_subscriber::fmt() // children that died, and a roll that stopped
+        .with_writer(std::io::stderr)
+        .init();
     let runtime = tokio::runtime::Runtime::new()?;
     let is_complete = if supervise::is_child() {
         runtime.block_on(serve())?

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict")]
 
 use std::collections::BTreeSet;
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_rolling");
 const LONG: Duration = Duration::from_secs(20);
 
 /// The example as a process of its own. It is killed when a test fails.
@@ -23,7 +26,11 @@ struct Rolling {
 
 impl Rolling {
     fn start() -> Self {
-        let mut parent = Command::new(env!("CARGO_BIN_EXE_rolling"))
+        Self::run(&mut Command::new(PROGRAM))
+    }
+
+    fn run(program: &mut Command) -> Self {
+        let mut parent = program
             .arg("127.0.0.1:0")
             .stdout(Stdio::piped())
             .spawn()
@@ -149,7 +156,7 @@ impl Load {
     }
 }
 
-fn eventually(what: impl Fn() -> bool) {
+fn eventually(mut what: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !what() {
         assert!(begin.elapsed() < LONG, "it did not happen in time");
@@ -225,4 +232,35 @@ fn children_end_when_their_parent_is_killed() {
     rolling.parent.kill().unwrap();
     rolling.parent.wait().unwrap();
     eventually(|| TcpStream::connect(&rolling.address).is_err());
+}
+
+#[test]
+fn a_new_program_that_does_not_start_ends_no_child() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rolling");
+    std::fs::copy(PROGRAM, &path).unwrap();
+    let mut rolling = Rolling::run(Command::new(&path).stderr(Stdio::piped()));
+    let mut log = BufReader::new(rolling.parent.stderr.take().unwrap()).lines();
+    let mut old = BTreeSet::new();
+    eventually(|| {
+        old.insert(answering(&rolling.address));
+        old.len() == 2
+    });
+
+    let broken = folder.path().join("broken");
+    std::fs::write(&broken, "#!/bin/sh\nexit 1\n").unwrap();
+    std::fs::set_permissions(&broken, Permissions::from_mode(0o755)).unwrap();
+    std::fs::rename(&broken, &path).unwrap();
+    rolling.signal(Signal::HUP);
+    let said = log.find(|line| line.as_ref().unwrap().contains("the roll stops"));
+    assert!(said.is_some());
+    assert!((0..40).all(|_| old.contains(&answering(&rolling.address))));
+    let rest = std::thread::spawn(move || log.map(Result::unwrap).collect::<Vec<_>>());
+    rolling.end();
+    let warnings = rest.join().unwrap();
+    let warnings: Vec<_> = warnings
+        .iter()
+        .filter(|line| line.contains("WARN"))
+        .collect();
+    assert_eq!(warnings, [""; 0], "children say goodbye to their parent");
 }

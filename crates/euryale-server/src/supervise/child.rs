@@ -1,15 +1,17 @@
 //! One child process, from its start to its end.
 
-use std::fs::DirBuilder;
+use std::fs::Permissions;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 use tokio::net::UnixDatagram;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -38,32 +40,20 @@ pub(super) fn give<'a>(
 
 /// A directory of this user alone, for the sockets that children report to.
 #[derive(Debug)]
-pub(super) struct Notices(PathBuf);
+pub(super) struct Notices(TempDir);
 
 impl Notices {
     pub(super) fn new() -> io::Result<Self> {
-        let mut attempt = 0_u32;
-        loop {
-            let name = format!("euryale-{}-{attempt}", std::process::id());
-            let path = std::env::temp_dir().join(name);
-            match DirBuilder::new().mode(0o700).create(&path) {
-                Ok(()) => return Ok(Self(path)),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 1000 => {
-                    attempt += 1;
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        let private = Permissions::from_mode(0o700);
+        let folder = tempfile::Builder::new()
+            .prefix("euryale-")
+            .permissions(private)
+            .tempdir()?;
+        Ok(Self(folder))
     }
 
     pub(super) fn path(&self, number: u64) -> PathBuf {
-        self.0.join(number.to_string())
-    }
-}
-
-impl Drop for Notices {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        self.0.path().join(number.to_string())
     }
 }
 
@@ -75,13 +65,25 @@ pub(super) struct Exit {
     pub(super) status: ExitStatus,
 }
 
+/// The socket that one child reports to.
+#[derive(Debug)]
+struct Notice {
+    socket: UnixDatagram,
+    path: PathBuf,
+}
+
+impl Drop for Notice {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
 /// A child that has not been told to end. When it is dropped, it is killed.
 #[derive(Debug)]
 pub(super) struct Child {
     number: u64,
     pid: u32,
-    socket: UnixDatagram,
-    path: PathBuf,
+    notice: Arc<Notice>,
     signals: mpsc::UnboundedSender<Signal>,
     is_to_end: bool,
 }
@@ -97,11 +99,15 @@ impl Child {
     ) -> io::Result<Self> {
         let path = notices.path(number);
         let socket = UnixDatagram::bind(&path)?;
+        let notice = Arc::new(Notice { socket, path });
         command.stdin(Stdio::piped());
         let mut process = tokio::process::Command::from(command).spawn()?;
         let pid = process.id().unwrap_or_default();
         let (signals, mut asked) = mpsc::unbounded_channel();
+        let open = Arc::clone(&notice);
         tokio::spawn(async move {
+            // A child also reports that it drains.
+            let _open = open;
             // The child drains when this pipe ends. `wait` would close it.
             let _parent = process.stdin.take();
             let status = loop {
@@ -132,8 +138,7 @@ impl Child {
         Ok(Self {
             number,
             pid,
-            socket,
-            path,
+            notice,
             signals,
             is_to_end: false,
         })
@@ -152,7 +157,7 @@ impl Child {
                         let error = format!("child {pid} ended before it was ready");
                         return Err(io::Error::other(error));
                     }
-                    length = self.socket.recv(&mut message) => {
+                    length = self.notice.socket.recv(&mut message) => {
                         let lines = message[..length?].split(|byte| *byte == b'\n');
                         if lines.into_iter().any(|line| line == b"READY=1") {
                             return Ok(());
@@ -185,6 +190,5 @@ impl Drop for Child {
         if !self.is_to_end {
             let _ = self.signals.send(Signal::KILL);
         }
-        let _ = std::fs::remove_file(&self.path);
     }
 }
