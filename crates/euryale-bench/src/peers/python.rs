@@ -31,6 +31,8 @@ pub(crate) struct Venv {
     pub(crate) program: &'static str,
     /// The arguments, in which `@PORT@` and `@CAP@` are replaced.
     arguments: &'static [&'static str],
+    /// The last arguments: the application, and how it is called.
+    application: &'static [&'static str],
     /// The arguments of a Python command that is run in the scene's folder before each start.
     prepare: Option<&'static [&'static str]>,
     /// A package of this project that `setup` builds and installs each time.
@@ -56,8 +58,8 @@ pub(super) const GRANIAN: Venv = Venv {
         "@CAP@",
         "--log-level",
         "error",
-        "app:app",
     ],
+    application: &["app:app"],
     prepare: None,
     local: None,
     patience: PATIENCE,
@@ -80,8 +82,8 @@ pub(super) const GUNICORN: Venv = Venv {
         "error",
         "--timeout",
         "600",
-        "app:app",
     ],
+    application: &["app:app"],
     prepare: None,
     local: None,
     patience: PATIENCE,
@@ -97,8 +99,8 @@ pub(super) const WAITRESS: Venv = Venv {
         "--threads=@CAP@",
         "--connection-limit=20000",
         "--max-request-body-size=68719476736",
-        "app:app",
     ],
+    application: &["app:app"],
     prepare: None,
     local: None,
     patience: PATIENCE,
@@ -113,9 +115,8 @@ pub(super) const ZOPE: Venv = Venv {
         "--port=@PORT@",
         "--threads=@CAP@",
         "--connection-limit=20000",
-        "--call",
-        "zope_app:made",
     ],
+    application: &["--call", "zope_app:made"],
     prepare: None,
     local: None,
     patience: PATIENCE,
@@ -139,6 +140,7 @@ pub(super) const PLONE: Venv = Venv {
     packages: PLONES,
     program: "python",
     arguments: &["plone_app.py", "serve", "euryale", "@PORT@", "@CAP@"],
+    application: &[],
     prepare: Some(&["plone_app.py", "make"]),
     local: Some(PACKAGE),
     // Its imports need several seconds, and much longer on a busy machine.
@@ -165,95 +167,48 @@ pub(super) const WSGI: Venv = Venv {
         "@CAP@",
         "--log-level",
         "error",
-        "app:app",
     ],
+    application: &["app:app"],
     prepare: None,
     local: Some(PACKAGE),
     patience: PATIENCE,
 };
 
 pub(super) const WSGI_ZOPE: Venv = Venv {
-    arguments: &[
-        "--listen",
-        "127.0.0.1:@PORT@",
-        "--threads",
-        "@CAP@",
-        "--log-level",
-        "error",
-        "--factory",
-        "zope_app:made",
-    ],
+    application: &["--factory", "zope_app:made"],
     ..WSGI
 };
 
 /// The same, with workers that take turns.
 pub(super) const WSGI_ZOPE_TURNS: Venv = Venv {
-    arguments: &[
-        "--listen",
-        "127.0.0.1:@PORT@",
-        "--threads",
-        "@CAP@",
-        "--log-level",
-        "error",
-        "--gil-turns",
-        "on",
-        "--factory",
-        "zope_app:made",
-    ],
+    application: &["--gil-turns", "on", "--factory", "zope_app:made"],
     ..WSGI
 };
 
 pub(super) const GRANIAN_ZOPE: Venv = Venv {
-    program: "granian",
-    arguments: &[
-        "--interface",
-        "wsgi",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "@PORT@",
-        "--workers",
-        "1",
-        "--blocking-threads",
-        "@CAP@",
-        "--log-level",
-        "error",
-        "--factory",
-        "zope_app:made",
-    ],
+    program: GRANIAN.program,
+    arguments: GRANIAN.arguments,
+    application: &["--factory", "zope_app:made"],
     ..WSGI
 };
 
 pub(super) const GUNICORN_ZOPE: Venv = Venv {
-    program: "gunicorn",
-    arguments: &[
-        "--workers",
-        "1",
-        "--worker-class",
-        "gthread",
-        "--threads",
-        "@CAP@",
-        "--bind",
-        "127.0.0.1:@PORT@",
-        "--log-level",
-        "error",
-        "--timeout",
-        "600",
-        "zope_app:made()",
-    ],
+    program: GUNICORN.program,
+    arguments: GUNICORN.arguments,
+    application: &["zope_app:made()"],
     ..WSGI
 };
 
 pub(super) const PYRUVATE: Venv = Venv {
     program: "python",
-    arguments: &["pyruvate_app.py", "@PORT@", "@CAP@", "app:app"],
+    arguments: &["pyruvate_app.py", "@PORT@", "@CAP@"],
+    application: &["app:app"],
     ..WSGI
 };
 
 pub(super) const PYRUVATE_ZOPE: Venv = Venv {
-    program: "python",
-    arguments: &["pyruvate_app.py", "@PORT@", "@CAP@", "zope_app:made"],
-    ..WSGI
+    application: &["zope_app:made"],
+    ..PYRUVATE
 };
 
 pub(super) const TWISTED: Venv = Venv {
@@ -261,6 +216,7 @@ pub(super) const TWISTED: Venv = Venv {
     packages: &["Twisted"],
     program: "python",
     arguments: &["twisted_app.py", "@PORT@"],
+    application: &[],
     prepare: None,
     local: None,
     patience: PATIENCE,
@@ -272,6 +228,7 @@ pub(crate) const DIAZO: Venv = Venv {
     packages: &["diazo", "lxml"],
     program: "diazorun",
     arguments: &[],
+    application: &[],
     prepare: None,
     local: None,
     patience: PATIENCE,
@@ -354,6 +311,7 @@ pub(super) fn command(venv: &Venv, scene: &Scene, port: u16) -> Result<Command> 
     let fill = |argument: &&str| argument.replace("@PORT@", &port).replace("@CAP@", &cap);
     command
         .args(venv.arguments.iter().map(fill))
+        .args(venv.application)
         .current_dir(&scene.folder)
         .env("PYTHONPATH", &scene.folder)
         .env("BENCH_FOLDER", &scene.folder)
