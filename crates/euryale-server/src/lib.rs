@@ -21,8 +21,8 @@
 //! * Limits and time-outs that can be changed while it runs ([`Changes`]).
 //! * A drain with a deadline that is always met ([`Server::serve`], [`Shutdown`]); requests that it
 //!   cuts are named in the log.
-//! * Restarts that lose no request: idle sockets are answered once more ([`Server::lame_duck`]), and
-//!   a parent process replaces its children one by one (feature `supervise`).
+//! * Restarts that lose no request: idle sockets are answered once more ([`Server::lame_duck`]),
+//!   and a parent process replaces its children one by one (feature `supervise`).
 //! * Socket activation and notifications for systemd (feature `systemd`).
 //! * A listener of their own for operators ([`Server::admin`]), which answers during the drain, and
 //!   while every descriptor but its own is in use ([`DescriptorLimit`]). `euryale-admin` has the

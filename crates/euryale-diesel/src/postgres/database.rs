@@ -53,7 +53,8 @@ impl Database for Postgres {
     }
 
     /// Commits, after a question that finds out whether the transaction still can. Fails with
-    /// [`TransactionLeftOpen`](crate::TransactionLeftOpen), [`TransactionFailed`] or diesel's error.
+    /// [`TransactionLeftOpen`](crate::TransactionLeftOpen), [`TransactionFailed`] or diesel's
+    /// error.
     fn commit(&self, connection: &mut PgConnection) -> Result<(), BoxError> {
         check_outermost(connection)?;
         let asked: QueryResult<bool> =
