@@ -26,3 +26,6 @@ pub(crate) mod storage;
 mod watch;
 
 pub(crate) use self::run::run;
+
+/// The target of the lines in the log about the start and the end of the program.
+const LOG: &str = "site::serve";

@@ -16,6 +16,9 @@ use self::combined::{Combined, Counted};
 use crate::cli::settings::Settings;
 use crate::serve::log::{Format, Lines};
 
+/// The target of its lines in the log.
+const LOG: &str = "site::access_log";
+
 /// The status that nginx logs for a client that left before it was answered.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
@@ -123,7 +126,7 @@ impl LogLine {
         match self.format {
             Format::Text => {
                 tracing::info!(
-                    target: "site::access_log",
+                    target: LOG,
                     status,
                     bytes,
                     ms = self.ms(),
@@ -133,7 +136,7 @@ impl LogLine {
             }
             Format::Json => {
                 tracing::info!(
-                    target: "site::access_log",
+                    target: LOG,
                     %method,
                     uri,
                     status,
@@ -153,7 +156,7 @@ impl LogLine {
         match self.format {
             Format::Text => {
                 tracing::info!(
-                    target: "site::access_log",
+                    target: LOG,
                     gone = true,
                     ms = self.ms(),
                     client,
@@ -162,7 +165,7 @@ impl LogLine {
             }
             Format::Json => {
                 tracing::info!(
-                    target: "site::access_log",
+                    target: LOG,
                     %method,
                     uri,
                     gone = true,

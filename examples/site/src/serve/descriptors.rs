@@ -6,6 +6,9 @@ use crate::cli::edge::{DEFAULT_FILES, DEFAULT_SOCKETS};
 use crate::cli::error::StartError;
 use crate::cli::settings::Settings;
 
+/// The target of its lines in the log.
+const LOG: &str = "site::descriptors";
+
 /// Raises the limit of the process.
 pub(crate) fn raise() -> Result<DescriptorLimit, StartError> {
     DescriptorLimit::raise().map_err(|error| {
@@ -38,10 +41,10 @@ pub(crate) fn log_shortage(limit: &DescriptorLimit, settings: &Settings) {
         || (sockets_are_short && wanted.sockets != DEFAULT_SOCKETS)
         || (files_are_short && wanted.files != DEFAULT_FILES);
     if is_warning {
-        tracing::warn!(target: "site::descriptors", "{}", limit.shortage(wanted, shares));
+        tracing::warn!(target: LOG, "{}", limit.shortage(wanted, shares));
     } else if sockets_are_short || files_are_short {
         tracing::info!(
-            target: "site::descriptors", max_sockets = shares.sockets,
+            target: LOG, max_sockets = shares.sockets,
             max_files = shares.files,
             "the defaults are lowered to what fits below the limit of open files"
         );

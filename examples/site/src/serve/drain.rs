@@ -7,7 +7,7 @@ use euryale::Pool;
 use euryale_server::{Drained, Shutdown};
 use euryale_sqlite::Sqlite;
 
-const LOG: &str = "site::serve";
+use super::LOG;
 
 /// Serves until `shutdown` begins to drain, and returns whether everything ended by itself.
 pub(super) async fn serve(

@@ -14,6 +14,9 @@ use crate::cli::settings::Settings;
 use crate::serve::detached;
 use crate::serve::live::{Live, Next, Parts};
 
+/// The target of its lines in the log.
+const LOG: &str = "site::reload";
+
 /// Settings that take effect at the next start, because their sockets and files are already open,
 /// or others rely on them.
 const NEXT_START: [&str; 14] = [
@@ -81,19 +84,19 @@ pub(crate) async fn on_signal(mut hangups: Signal, started: &Settings, live: &Li
                 live.apply(next);
                 if changed.is_empty() {
                     tracing::info!(
-                        target: "site::reload",
+                        target: LOG,
                         "reloaded: no setting that counts at once has changed"
                     );
                 } else {
-                    tracing::info!(target: "site::reload", changed, "reloaded");
+                    tracing::info!(target: LOG, changed, "reloaded");
                 }
                 let new_rules = live.parts.rules(&current);
                 if new_rules != rules {
-                    tracing::info!(target: "site::reload", "the site is {new_rules}");
+                    tracing::info!(target: LOG, "the site is {new_rules}");
                 }
                 if !waits.is_empty() {
                     tracing::warn!(
-                        target: "site::reload",
+                        target: LOG,
                         settings = waits,
                         "these count from the next start"
                     );
@@ -101,7 +104,7 @@ pub(crate) async fn on_signal(mut hangups: Signal, started: &Settings, live: &Li
             }
             Err(error) => {
                 tracing::error!(
-                    target: "site::reload",
+                    target: LOG,
                     "not reloaded, and nothing is changed: {error}"
                 );
             }

@@ -37,10 +37,8 @@ use crate::serve::log::{Lines, Log, Logs};
 use crate::serve::permits::Rules;
 use crate::serve::signals::UserSignals;
 use crate::serve::storage::Storage;
-use crate::serve::{descriptors, detached, reload};
+use crate::serve::{LOG, descriptors, detached, reload};
 use crate::store::data::Data;
-
-const LOG: &str = "site::serve";
 
 /// The exit code when requests had to be cut at the end of the drain.
 const CUT: u8 = 3;
