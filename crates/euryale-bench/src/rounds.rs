@@ -42,7 +42,7 @@ impl Section {
 pub(crate) struct Runs {
     pub(crate) case: String,
     pub(crate) ours: bool,
-    /// The reason why there are none.
+    /// Why the case could not be run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) missing: Option<String>,
     pub(crate) rounds: Vec<Outcome>,

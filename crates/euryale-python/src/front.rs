@@ -176,7 +176,8 @@ impl Front {
         let _entered = runtime.enter();
         if self.owns_process {
             self.take_signals(runtime)?;
-            let (readiness, shutdown) = (self.readiness.clone(), self.shutdown.clone());
+            let readiness = self.readiness.clone();
+            let shutdown = self.shutdown.clone();
             runtime.spawn(systemd::notify(readiness, shutdown, self.settings.drain));
         }
         runtime.spawn(self.serve());

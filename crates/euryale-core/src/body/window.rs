@@ -108,7 +108,8 @@ impl Window {
         }
     }
 
-    /// The next piece. Pending if there is none, even if there will never be one.
+    /// Returns the next piece. Pending while the window is empty, even if nothing can arrive any
+    /// more.
     pub(crate) fn poll_piece(&self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         let mut state = self.lock();
         let piece = match state.pieces.pop_front() {

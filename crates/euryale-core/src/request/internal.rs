@@ -101,9 +101,8 @@ impl Internal {
 
     /// The way that is attached to the request with these extensions, or was inserted into them.
     ///
-    /// A stack's is no extension of its own, so `extensions.get::<Internal>()` does not find it: it
-    /// is in the [`RequestContext`], because an extension makes every copy of a head more
-    /// expensive.
+    /// `extensions.get::<Internal>()` does not find the one that a stack attaches, because it is in
+    /// the [`RequestContext`]: a separate extension would make every copy of a head more expensive.
     pub fn of(extensions: &Extensions) -> Option<Self> {
         // One that was inserted after another had been attached is the inner one.
         let inserted = extensions.get::<Self>().cloned();

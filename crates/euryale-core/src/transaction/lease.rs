@@ -103,8 +103,8 @@ pub struct Lease<'a, D: Database> {
 }
 
 impl<'a, D: Database> Lease<'a, D> {
-    /// Lends `connection`, which stays with the worker. If there is none, one is taken from
-    /// `source` on demand.
+    /// Lends `connection`, which stays with the worker. Without one, the first use of the lease
+    /// takes a connection from `source`.
     pub fn new(
         source: &'a mut dyn LeaseSource<D>,
         connection: &'a mut Option<D::Connection>,
