@@ -48,8 +48,8 @@ fn main() {
                 || async { drop(stack.clone().oneshot(black_box(onion::request())).await) };
             print(name, counted(published).await);
         }
-        let claimed = onion::claimed();
-        let whole = onion::whole();
+        let claimed = onion::claimed(onion::pool());
+        let whole = onion::whole(onion::pool());
         let (blocks, bytes) =
             counted(|| async { drop(claimed.clone().oneshot(onion::request()).await) }).await;
         print("claim and publisher", (blocks, bytes));

@@ -31,8 +31,8 @@ fn layers(criterion: &mut Criterion) {
             bencher.iter(|| runtime.block_on(stack.clone().oneshot(black_box(onion::request()))));
         });
     }
-    let claimed = onion::claimed();
-    let whole = onion::whole();
+    let claimed = onion::claimed(onion::pool());
+    let whole = onion::whole(onion::pool());
     group.bench_function("claim and publisher", |bencher| {
         bencher
             .iter(|| drop(runtime.block_on(claimed.clone().oneshot(black_box(onion::request())))));

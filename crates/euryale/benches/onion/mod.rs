@@ -196,18 +196,18 @@ fn published(stack: Stack<()>) -> StackService {
     })
 }
 
-/// What all layers stand around: a claim on the pool, and the publisher.
-pub(crate) fn claimed() -> impl Service<Incoming, Future: Send> + Clone {
+/// What is inside all layers: a claim on the pool, and the publisher.
+pub(crate) fn claimed(pool: Pool<()>) -> impl Service<Incoming, Future: Send> + Clone {
     let publisher = publisher_fn::<(), _>(|_request, transaction| {
         transaction.connection()?;
         Ok(answer())
     });
-    spooled(ConnectionLimitLayer::new(Pool::new((), 1)).layer(Publish::new(publisher)))
+    spooled(ConnectionLimitLayer::new(pool).layer(Publish::new(publisher)))
 }
 
-/// All layers there are, around the same.
-pub(crate) fn whole() -> impl Service<Incoming, Future: Send> + Clone {
-    let stack = published(Stack::new(Pool::new((), 1)).transforms(chain()));
+/// All layers, around the same.
+pub(crate) fn whole(pool: Pool<()>) -> impl Service<Incoming, Future: Send> + Clone {
+    let stack = published(Stack::new(pool).transforms(chain()));
     let hosts = VirtualHostLayer::new(TrustedProxies::default());
     ForwardedLayer::new(TrustedProxies::default()).layer(hosts.layer(stack))
 }
