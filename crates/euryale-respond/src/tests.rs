@@ -9,6 +9,7 @@ use euryale_deferred::DEFERRED_FAILED;
 use euryale_promise::{PASS_LIMIT, PROMISE_LIMIT, SUSPENDED_FULL};
 use euryale_publisher::CONFLICTS_EXHAUSTED;
 use euryale_spool::{BODY_TOO_LARGE, MALFORMED, SPOOL_BUSY, SPOOL_FULL, SPOOL_UNAVAILABLE};
+use euryale_test::subscribe_thread;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
@@ -300,7 +301,7 @@ async fn overload_is_one_line_a_second_and_no_error() {
         LANE_FULL,
     ] {
         let levels = Levels::default();
-        let log = tracing::subscriber::set_default(levels.clone());
+        let log = subscribe_thread(levels.clone());
         let layer = RespondLayer::new();
         for _ in 0..5 {
             answer(layer.clone(), "*/*", Err(Error::new(code))).await;
@@ -319,7 +320,7 @@ async fn overload_is_one_line_a_second_and_no_error() {
 /// The levels of the lines that an error with this code leaves in the log.
 async fn logged(code: Code) -> Vec<tracing::Level> {
     let levels = Levels::default();
-    let log = tracing::subscriber::set_default(levels.clone());
+    let log = subscribe_thread(levels.clone());
     answer(RespondLayer::new(), "*/*", Err(Error::new(code))).await;
     drop(log);
     let levels = levels.0.lock().unwrap();

@@ -5,8 +5,9 @@
 //! instead of sleeping, and [`assert_quiet`] ends every test by checking that nothing is held any
 //! more. [`skip`] reports that a test cannot run here, and [`python_with`] finds the Python that
 //! has a module. [`run_readme`] runs the commands of a README and compares their output.
-//! [`maps_of`] shows whether a process reads the files that it sends. [`bench_main!`] is the `main`
-//! of benches. [`engines`] starts real servers of databases.
+//! [`subscribe_thread`] reads the log of one test among others. [`maps_of`] shows whether a process
+//! reads the files that it sends. [`bench_main!`] is the `main` of benches. [`engines`] starts real
+//! servers of databases.
 //!
 //! ```
 //! use euryale_core::Ledger;
@@ -47,7 +48,7 @@ pub use self::client::{Answer, BlockingClient, H2Client, Head, RawClient};
 pub use self::database::{Behaviour, Connection, CountingDatabase, Step, TestError};
 pub use self::gate::Gate;
 pub use self::lender::Lender;
-pub use self::log::Log;
+pub use self::log::{Log, subscribe_thread};
 #[cfg(target_os = "linux")]
 pub use self::maps::{FileMap, maps_of};
 pub use self::publisher::ScriptedPublisher;

@@ -1,12 +1,30 @@
 //! What is logged.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
+use tracing::{Dispatch, Subscriber};
+
+/// Makes `subscriber` that of this thread, until the guard is dropped.
+///
+/// As `tracing::subscriber::set_default`, but no event is missed while other tests run in other
+/// threads. As long as a process has one subscriber only, tracing asks the thread that is the first
+/// to reach a log statement whether anybody listens to it, and that thread may have no subscriber
+/// (`callsite.rs` in tracing-core 0.1.36). So a second one, which ignores everything, is kept.
+pub fn subscribe_thread(subscriber: impl Subscriber + Send + Sync + 'static) -> DefaultGuard {
+    static SECOND: OnceLock<Dispatch> = OnceLock::new();
+    SECOND.get_or_init(|| Dispatch::new(NoSubscriber::new()));
+    tracing::subscriber::set_default(subscriber)
+}
 
 /// Keeps the log lines of the process, from INFO on: each with level, spans, message and fields.
 ///
-/// For a test that is alone in its program. With other tests in other threads, lines could be
-/// missed, because tracing decides for the whole process whether a log statement has a listener.
+/// For a test that is alone in its program. Other tests in the same program can use
+/// [`subscribe_thread`].
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     text: Arc<Mutex<Vec<u8>>>,

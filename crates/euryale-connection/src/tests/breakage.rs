@@ -9,7 +9,7 @@ use std::task::{Context, Wake, Waker};
 use euryale_core::error::NO_WORKER;
 use euryale_core::transaction::{Begin, Claim, Fault};
 use euryale_core::{BoxError, Database};
-use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
+use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually, subscribe_thread};
 
 use crate::{Pool, PoolBook, PoolWorker};
 
@@ -151,8 +151,10 @@ impl tracing::Subscriber for BrokenSubscriber {
 async fn a_subscriber_that_panics_about_a_connection_that_panics() {
     let database = Brittle::default();
     let start = |worker: PoolWorker| {
-        let run = || tracing::subscriber::with_default(BrokenSubscriber, || worker.run());
-        std::thread::spawn(run);
+        std::thread::spawn(|| {
+            let _broken = subscribe_thread(BrokenSubscriber);
+            worker.run();
+        });
     };
     let pool = Pool::builder(database.clone())
         .connections(1)

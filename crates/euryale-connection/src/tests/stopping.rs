@@ -10,7 +10,7 @@ use euryale_core::transaction::{
 };
 use euryale_core::{Abort, Error, Transaction};
 use euryale_test::Behaviour::Wait;
-use euryale_test::{CountingDatabase, Gate, Step, assert_quiet, eventually};
+use euryale_test::{CountingDatabase, Gate, Step, assert_quiet, eventually, subscribe_thread};
 use tokio::task::JoinHandle;
 use tokio::time::advance;
 
@@ -279,7 +279,7 @@ impl tracing::Subscriber for Broken {
 async fn a_log_that_panics_does_not_end_the_deadlines() {
     let lines = Arc::new(AtomicUsize::new(0));
     // Housekeeping runs on this thread; workers keep the default subscriber.
-    let _broken = tracing::subscriber::set_default(Broken(Arc::clone(&lines)));
+    let _broken = subscribe_thread(Broken(Arc::clone(&lines)));
     let pool = Pool::builder(CountingDatabase::new())
         .connections(1)
         .warn_after(SECOND)

@@ -234,7 +234,7 @@ impl tracing::Subscriber for BrokenLog {
 #[cfg(unix)]
 #[tokio::test]
 async fn signals_drain_and_cut_whatever_the_log_does() {
-    let _log = tracing::subscriber::set_default(BrokenLog);
+    let _log = euryale_test::subscribe_thread(BrokenLog);
     let kill = |signal: &str| {
         let mut kill = std::process::Command::new("kill");
         let status = kill
