@@ -185,7 +185,10 @@ def test_in_the_main_thread_signals_stay_the_programs(tmp_path, number):
     """Ctrl-C ends `run`, and SIGTERM the process."""
     program = tmp_path / "program.py"
     program.write_text(
+        "import signal\n"
         "import euryale\n"
+        # A job in the background of a shell ignores SIGINT, and so do its children.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def app(environ, start_response):\n"
         "    start_response('200 OK', [])\n"
         "    return [b'x']\n"
@@ -209,6 +212,28 @@ def test_in_the_main_thread_signals_stay_the_programs(tmp_path, number):
         assert (process.returncode, said, errors) == (0, "ended with 0\n", "")
     else:
         assert (process.returncode, said) == (-signal.SIGTERM, "")
+
+
+def test_ctrl_c_while_a_worker_is_started_loses_no_order(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import threading\n"
+        "import euryale\n"
+        "start = threading.Thread.start\n"
+        "def interrupted(thread):\n"
+        "    if thread.name == 'euryale-3':\n"
+        "        threading.Thread.start = start\n"
+        "        raise KeyboardInterrupt\n"
+        "    start(thread)\n"
+        "threading.Thread.start = interrupted\n"
+        "server = euryale.create_server(lambda *_: [], listen='127.0.0.1:0', threads=4)\n"
+        "print('ended with', server.run())\n"
+        "print(threading.Thread.start is start)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, program], capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "ended with 0\nTrue\n", "")
 
 
 def test_a_child_that_returns_into_the_server_says_so_to_a_socket(tmp_path):

@@ -206,7 +206,6 @@ class _Main:
         self.pid_file = pid_file
         self.socket = socket.socket(fileno=server.fd)
         self.workers: dict[int, threading.Thread] = {}
-        self.orders = bytearray()
 
     def run(self, load: Callable[[], Callable[..., Any]]) -> int:
         try:
@@ -253,16 +252,16 @@ class _Main:
         Python's signal handlers run here: the signals' numbers wake the thread.
         """
         while True:
-            # Kept, so that an exception does not lose any of them.
-            while not self.orders:
-                self.orders += self.socket.recv(4096)
-            order = self.orders.pop(0)
+            # An order stays in the socket until it has been carried out, so an exception in between
+            # loses none. It is then carried out again, and a surplus thread does no harm.
+            (order,) = self.socket.recv(1, socket.MSG_PEEK)
             if order == _euryale.START_THREAD:
                 self.start_worker()
             elif order == _euryale.RELOAD:
                 self.read_again()
             elif order == _euryale.ENDED:
                 return
+            self.socket.recv(1)
 
     def start_worker(self) -> None:
         self.workers = {n: thread for n, thread in self.workers.items() if thread.is_alive()}
