@@ -20,6 +20,8 @@ enum Order {
     Work(PoolWorker),
     /// The number of threads shrinks: the thread that receives this ends.
     Leave,
+    /// All threads end, however many there are: each that receives this passes it on.
+    End,
 }
 
 /// Passes the pool's workers to the threads.
@@ -35,6 +37,7 @@ pub(crate) struct Senders {
 #[derive(Clone)]
 pub(crate) struct Threads {
     orders: Arc<Mutex<Option<Receiver<Order>>>>,
+    sender: Sender<Order>,
     turns: Arc<Turns>,
     at_work: AtWork,
 }
@@ -48,13 +51,14 @@ impl Threads {
         let (sender, receiver) = crossbeam_channel::unbounded();
         let turns = Arc::new(turns);
         let senders = Senders {
-            orders: sender,
+            orders: sender.clone(),
             main: main.clone(),
             turns: Arc::clone(&turns),
             wanted: AtomicUsize::new(0),
         };
         let threads = Self {
             orders: Arc::new(Mutex::new(Some(receiver))),
+            sender,
             turns,
             at_work: AtWork::default(),
         };
@@ -68,10 +72,19 @@ impl Threads {
         };
         let watch = self.turns.watch();
         NUMBER.set(Some(number));
-        while let Ok(Order::Work(worker)) = orders.recv() {
-            self.turns.wait(number, watch.as_ref());
-            worker.run();
-            self.turns.leave(number);
+        loop {
+            match orders.recv() {
+                Ok(Order::Work(worker)) => {
+                    self.turns.wait(number, watch.as_ref());
+                    worker.run();
+                    self.turns.leave(number);
+                }
+                Ok(Order::End) => {
+                    let _ = self.sender.send(Order::End);
+                    break;
+                }
+                Ok(Order::Leave) | Err(_) => break,
+            }
         }
         NUMBER.set(None);
     }
@@ -100,9 +113,8 @@ impl Threads {
 impl Senders {
     /// Lets all threads end after their current jobs.
     pub(crate) fn dismiss(&self) {
-        for _ in 0..self.wanted.swap(0, Ordering::AcqRel) {
-            let _ = self.orders.send(Order::Leave);
-        }
+        self.wanted.store(0, Ordering::Release);
+        let _ = self.orders.send(Order::End);
     }
 
     /// Notes that there is one thread fewer than was requested. Returns how many are left, or

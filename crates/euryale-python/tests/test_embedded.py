@@ -214,7 +214,9 @@ def test_in_the_main_thread_signals_stay_the_programs(tmp_path, number):
         assert (process.returncode, said) == (-signal.SIGTERM, "")
 
 
-def test_ctrl_c_while_a_worker_is_started_loses_no_order(tmp_path):
+@pytest.mark.parametrize("is_late", [False, True])
+def test_ctrl_c_while_a_worker_is_started_loses_no_order(tmp_path, is_late):
+    """Before the thread runs, or after that."""
     program = tmp_path / "program.py"
     program.write_text(
         "import threading\n"
@@ -223,6 +225,8 @@ def test_ctrl_c_while_a_worker_is_started_loses_no_order(tmp_path):
         "def interrupted(thread):\n"
         "    if thread.name == 'euryale-3':\n"
         "        threading.Thread.start = start\n"
+        f"        if {is_late}:\n"
+        "            start(thread)\n"
         "        raise KeyboardInterrupt\n"
         "    start(thread)\n"
         "threading.Thread.start = interrupted\n"

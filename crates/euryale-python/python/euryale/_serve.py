@@ -253,7 +253,7 @@ class _Main:
         """
         while True:
             # An order stays in the socket until it has been carried out, so an exception in between
-            # loses none. It is then carried out again, and a surplus thread does no harm.
+            # loses none. It is then carried out again: a surplus thread ends with the others.
             (order,) = self.socket.recv(1, socket.MSG_PEEK)
             if order == _euryale.START_THREAD:
                 self.start_worker()
