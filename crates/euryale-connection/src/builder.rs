@@ -8,13 +8,13 @@ use std::time::Duration;
 use euryale_core::transaction::ConflictRule;
 use euryale_core::{Database, Ledger};
 use tokio::sync::Notify;
-use tokio_util::task::TaskTracker;
 
 use crate::PoolBook;
 use crate::queue::Queue;
 use crate::state::idle::Ages;
 use crate::state::reach::Reach;
 use crate::state::{PoolState, SharedPool, as_count};
+use crate::tasks::Tasks;
 use crate::threads::{BlockingThreads, StartWorker};
 
 /// Settings of a [`Pool`](crate::Pool); made by [`Pool::builder`](crate::Pool::builder), ended with
@@ -169,7 +169,7 @@ impl<D: Database> PoolBuilder<D> {
             spins: std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1),
             called: AtomicBool::new(false),
             left: Notify::new(),
-            tasks: TaskTracker::new(),
+            tasks: Tasks::default(),
             ages: Ages {
                 max_lifetime,
                 idle_timeout,

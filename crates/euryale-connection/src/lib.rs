@@ -154,6 +154,7 @@ mod report;
 mod service;
 mod state;
 mod status;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod threads;

@@ -295,12 +295,11 @@ impl<D: Database> Pool<D> {
         let _ = tokio::time::timeout(left(), drop_connections(self.shared.take_idle())).await;
         self.shared.dismiss();
         // Jobs spawn them, so they end last.
-        self.shared.tasks.close();
-        let tasks_ended = tokio::time::timeout(left(), self.shared.tasks.wait())
+        let tasks_ended = tokio::time::timeout(left(), self.shared.tasks.ended())
             .await
             .is_ok();
         let running = self.shared.state().queue().permits();
-        let tasks = self.shared.tasks.len();
+        let tasks = self.shared.tasks.count();
         if stopped == 0 && (in_time || running == 0) && (tasks_ended || tasks == 0) {
             return Ok(());
         }

@@ -18,7 +18,6 @@ use euryale_core::transaction::{ConflictRule, DropReason, Stopped};
 use euryale_core::{Database, Ledger};
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use tokio_util::task::TaskTracker;
 
 use self::idle::{Ages, Idle, IdleConnections};
 use self::keeper::{Call, Keeper};
@@ -28,6 +27,7 @@ use crate::PoolBook;
 use crate::closing::drop_on_a_thread;
 use crate::job::Job;
 use crate::queue::{LaneIndex, Late, Queue, Then};
+use crate::tasks::Tasks;
 use crate::threads::StartWorker;
 
 /// A lane of a pool: its jobs never take more than their share of the connections. Made by
@@ -51,8 +51,7 @@ pub(crate) struct SharedPool<D: Database> {
     pub(crate) called: AtomicBool,
     /// A worker has returned its permit.
     pub(crate) left: Notify,
-    /// The tasks that transactions spawned after their commit.
-    pub(crate) tasks: TaskTracker,
+    pub(crate) tasks: Tasks,
     pub(crate) ages: Ages,
     pub(crate) warn_after: Option<Duration>,
     pub(crate) reach: Reach,
