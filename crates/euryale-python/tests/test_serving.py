@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import itertools
 import json
+import os
 import re
 import signal
 import subprocess
@@ -16,6 +17,9 @@ import pytest
 
 from apps import noting
 from conftest import APPS, PATIENCE, Served, until
+
+#: 200 with EURYALE_STARTS=200.
+STARTS = int(os.environ.get("EURYALE_STARTS", "20"))
 
 #: More than any socket's buffers hold.
 BIG = b"".join(hashlib.sha256(str(i).encode()).digest() for i in range(1_000_000))
@@ -455,7 +459,7 @@ def test_a_second_signal_ends_the_drain(plain):
 
 
 def test_starts_and_stops_end_without_a_crash(plain):
-    for _ in range(20):
+    for _ in range(STARTS):
         server = plain("--threads", "4")
         assert server.ask("/").body == b"hello"
         server.send(signal.SIGTERM)
