@@ -1,19 +1,26 @@
 //! Rules files, before they are combined with a theme.
 
+mod attribute;
+mod body;
 mod build;
 mod condition;
 mod edge;
 mod expression;
 mod files;
+mod folders;
 mod include;
 mod inline;
 mod instruction;
 #[cfg(test)]
 mod listed;
 mod manifest;
+mod namespace;
+mod plone;
 mod reader;
 mod rule;
+mod rules_file;
 mod selector;
+mod theme;
 mod themes;
 mod toplevel;
 mod version;
@@ -25,11 +32,10 @@ pub(crate) use self::inline::{Inline, write_start};
 pub(crate) use self::instruction::{Binding, Global, Instruction, Part, Pattern, Sort, Template};
 pub(crate) use self::reader::{Rules, Settings, read};
 pub(crate) use self::rule::{
-    Action, ContentRule, ContentTarget, Names, Rank, Source, ThemeRule, What,
+    Action, ContentRule, ContentTarget, DEFAULT_MODE, Names, RAW_MODE, Rank, Source, ThemeRule,
+    What, WholeKind,
 };
-pub(crate) use self::themes::MARK;
-pub(crate) use self::toplevel::WholeKind;
-pub(crate) use self::xslt::{DEFAULT_MODE, RAW_MODE};
+pub(crate) use self::theme::{Computed, MARK, ThemeFile, ThemeHtml};
 
 use std::path::PathBuf;
 
@@ -50,38 +56,4 @@ pub(crate) struct EdgeIncludes {
 pub(crate) struct Place {
     pub(crate) file: PathBuf,
     pub(crate) line: u32,
-}
-
-/// A `<theme>` or `<notheme>`.
-#[derive(Debug)]
-pub(crate) struct ThemeFile {
-    pub(crate) place: Place,
-    pub(crate) when: Vec<TestId>,
-    /// None for `<notheme>`.
-    pub(crate) html: Option<ThemeHtml>,
-}
-
-/// The HTML of a theme and where it comes from.
-#[derive(Debug)]
-pub(crate) struct ThemeHtml {
-    pub(crate) file: PathBuf,
-    pub(crate) source: String,
-    pub(crate) prefix: Option<String>,
-    /// It is written in the rules, so its addresses are not changed.
-    pub(crate) is_inline: bool,
-    /// It has no `html` around it.
-    pub(crate) is_fragment: bool,
-    /// Parts of an inline theme that depend on the page. [`MARK`]s in the source have their
-    /// numbers.
-    pub(crate) computed: Vec<Computed>,
-    /// The number of slots for its variables.
-    pub(crate) frame: u32,
-}
-
-/// A part of an inline theme that depends on the page.
-#[derive(Debug)]
-pub(crate) enum Computed {
-    Part(Inline),
-    /// The value of an attribute.
-    Value(Pattern),
 }

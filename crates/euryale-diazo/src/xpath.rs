@@ -3,7 +3,9 @@
 //! An expression is compiled when the rules are loaded. The cost of one page is bounded by a
 //! [`Budget`].
 
+mod budget;
 mod compare;
+mod convert;
 mod css;
 mod depends;
 mod eval;
@@ -15,19 +17,21 @@ mod location;
 mod parser;
 mod predicate;
 mod print;
+mod scope;
 mod steps;
 #[cfg(test)]
 mod tests;
 mod value;
 mod world;
 
+pub(crate) use self::budget::Budget;
 pub(crate) use self::css::{Start as CssStart, parse as parse_css};
 pub(crate) use self::depends::Depends;
-pub(crate) use self::eval::{Budget, Scope};
 pub(crate) use self::function::Function;
 pub(crate) use self::item::Item;
 pub(crate) use self::parser::{has_words, parse as parse_xpath};
 pub(crate) use self::print::css_as_xpath;
+pub(crate) use self::scope::Scope;
 pub(crate) use self::value::{Value, number_of};
 pub(crate) use self::world::{OneDocument, World};
 

@@ -2,7 +2,7 @@
 
 use super::marks::{Main, Mark, Marks};
 use super::out::Out;
-use super::{Here, Page};
+use super::page::{Here, Page};
 use crate::compile::{Block, Target};
 use crate::dom::{Dom, Id, Kind, decode, escape_text, write_attribute};
 use crate::error::PageError;

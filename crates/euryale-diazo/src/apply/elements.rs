@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::out::Out;
-use super::{Here, Page};
+use super::page::{Here, Page};
 use crate::compile::Block;
 use crate::dom::{Kind, Name, Traits, escape_text, is_name};
 use crate::error::PageError;

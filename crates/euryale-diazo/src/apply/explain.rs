@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::{Here, Page, TOP};
-use crate::compile::{AboutContent, Applied, Step, Template, shown};
+use super::page::{Here, Page, TOP};
+use crate::compile::{AboutContent, Applied, Template, shown};
 use crate::dom::{Dom, Id};
 use crate::error::PageError;
 use crate::rules::{Action, Place};
@@ -44,32 +44,6 @@ impl std::fmt::Display for Explanation {
     }
 }
 
-/// The number of times that instructions ran, and the bytes that they wrote.
-#[derive(Debug, Default)]
-pub(super) struct Trace(HashMap<usize, Ran>);
-
-#[derive(Debug)]
-struct Ran {
-    place: Place,
-    name: &'static str,
-    times: usize,
-    bytes: usize,
-}
-
-impl Trace {
-    pub(super) fn add(&mut self, step: &Step, bytes: usize) {
-        let key = std::ptr::from_ref(step).addr();
-        let ran = self.0.entry(key).or_insert_with(|| Ran {
-            place: (*step.place).clone(),
-            name: step.instruction.name(),
-            times: 0,
-            bytes: 0,
-        });
-        ran.times += 1;
-        ran.bytes += bytes;
-    }
-}
-
 /// The rules that decide about a node of the theme.
 #[derive(Default)]
 struct Fate<'a> {
@@ -97,11 +71,7 @@ impl<'a> Page<'a> {
         for rule in &self.program.about_content {
             all.push(self.explain_content(rule)?);
         }
-        for ran in self
-            .trace
-            .iter()
-            .flat_map(|trace| trace.take().0.into_values())
-        {
+        for ran in self.trace.iter().flat_map(|trace| trace.take().into_ran()) {
             let times = ran.times;
             let times = if times == 1 {
                 "once".to_owned()

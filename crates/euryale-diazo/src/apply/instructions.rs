@@ -3,7 +3,7 @@
 use super::copy::Arguments;
 use super::order::{is_by_rules, is_order, pieces};
 use super::out::Out;
-use super::{Here, Page};
+use super::page::{Here, Page};
 use crate::compile::{Block, Op, Step};
 use crate::dom::{Kind, escape_text, is_name, write_comment, written_text};
 use crate::error::PageError;

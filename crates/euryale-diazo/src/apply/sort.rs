@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Here, Page};
+use super::page::{Here, Page};
 use crate::error::PageError;
 use crate::rules::Sort;
 use crate::xpath::{Item, number_of};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::out::Out;
-use super::{Here, Page};
+use super::page::{Here, Page};
 use crate::compile::{Edit, Given, Start};
 use crate::dom::{escape_text, write_attribute};
 use crate::error::PageError;

@@ -1,74 +1,13 @@
-//! Documents and variables of a page, and the documents that its rules make.
+//! Documents and variables of a page, as expressions see them.
 
-use std::cell::OnceCell;
 use std::rc::Rc;
 
-use super::{Here, Page, Parsed, TOP};
+use super::page::{Here, Known, Page, TOP};
+use super::parsed::Parsed;
 use crate::dom::Dom;
 use crate::error::PageError;
 use crate::rules::Binding;
 use crate::xpath::{Value, World};
-
-/// The maximum number of documents that a page may create from what rules wrote.
-const MAX_FRAGMENTS: usize = 100_000;
-
-/// The number of documents in one link of an arena.
-const LINK: usize = 256;
-
-/// Keeps what rules wrote in a fixed place, so that documents can borrow it. It is a chain, because
-/// nothing may move, with few links, because it is dropped recursively.
-#[derive(Default)]
-pub(super) struct Arena<'a> {
-    slots: OnceCell<Vec<Slot<'a>>>,
-    next: OnceCell<Box<Arena<'a>>>,
-}
-
-#[derive(Default)]
-struct Slot<'a> {
-    html: OnceCell<String>,
-    parsed: OnceCell<Parsed<'a>>,
-}
-
-/// The documents of an arena.
-pub(super) struct Fragments<'a> {
-    last: &'a Arena<'a>,
-    all: Vec<&'a Parsed<'a>>,
-}
-
-impl<'a> Fragments<'a> {
-    pub(super) fn new(arena: &'a Arena<'a>) -> Self {
-        Self {
-            last: arena,
-            all: Vec::new(),
-        }
-    }
-
-    fn add(&mut self, html: &str, modes: usize) -> Result<usize, PageError> {
-        let index = self.all.len();
-        if index == MAX_FRAGMENTS {
-            return Err(PageError::TooMuchWork);
-        }
-        if index > 0 && index.is_multiple_of(LINK) {
-            self.last = self.last.next.get_or_init(Box::default);
-        }
-        let new = || (0..LINK).map(|_| Slot::default()).collect();
-        let slot = &self.last.slots.get_or_init(new)[index % LINK];
-        let html = slot.html.get_or_init(|| html.to_owned());
-        let dom = Dom::parse_fragment(html).map_err(|_| PageError::TooMuchWork)?;
-        self.all
-            .push(slot.parsed.get_or_init(|| Parsed::of(dom, modes)));
-        Ok(index)
-    }
-}
-
-/// The value of a variable of the rules.
-#[derive(Clone)]
-pub(super) enum Known<'a> {
-    Not,
-    /// It is being computed.
-    Soon,
-    Is(Value<'a>),
-}
 
 impl<'a> Page<'a> {
     /// A document of the page, or one that its rules made.
@@ -76,7 +15,7 @@ impl<'a> Page<'a> {
         let index = document as usize;
         match index.checked_sub(self.documents.len()) {
             None => self.documents[index].as_ref(),
-            Some(index) => self.fragments.borrow().all.get(index).copied(),
+            Some(index) => self.fragments.borrow().get(index),
         }
     }
 

@@ -4,7 +4,8 @@ use roxmltree::Node;
 
 use super::condition::{About, PathPattern, Test};
 use super::edge::is_edge;
-use super::reader::{Reader, needs_content};
+use super::namespace::needs_content;
+use super::reader::Reader;
 use super::selector::{Written, children_of, from_top, pattern};
 use super::{
     Action, ContentRule, ContentTarget, DEFAULT_MODE, Inline, Names, RAW_MODE, Source, TestId,

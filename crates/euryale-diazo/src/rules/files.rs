@@ -1,9 +1,10 @@
-//! The files of a theme, and the folders in which they may be.
+//! Reading the files of a theme.
 
 use std::path::{Path, PathBuf};
 
 use roxmltree::Node;
 
+use super::folders::normal;
 use super::reader::Reader;
 use crate::error::LoadError;
 use crate::stamp::Stamp;
@@ -13,39 +14,6 @@ const MAX_FILE: u64 = 8 << 20;
 const MAX_FILES: usize = 256;
 /// The maximum number of reads for one theme. Files that include others several times multiply.
 const MAX_READS: usize = 1024;
-
-/// Folders that a theme may be read from.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Folders {
-    /// The first is that of the rules file.
-    pub(crate) allowed: Vec<PathBuf>,
-    /// `++theme++NAME`, and its folder.
-    pub(crate) mounted: Vec<(String, PathBuf)>,
-}
-
-impl Folders {
-    pub(super) fn mounted(&self, name: &str) -> Option<&Path> {
-        let found = self.mounted.iter().find(|(known, _)| known == name);
-        found.map(|(_, folder)| folder.as_path())
-    }
-
-    /// Returns the first folder if a file is in none of them after symbolic links were followed. A
-    /// missing file is not refused here, because it cannot be read anyway.
-    fn refuses(&self, file: &Path) -> Option<&Path> {
-        let file = file.canonicalize().ok()?;
-        let mounted = self.mounted.iter().map(|(_, folder)| folder);
-        let mut all = self.allowed.iter().chain(mounted);
-        let is_inside = |folder: &PathBuf| {
-            folder
-                .canonicalize()
-                .is_ok_and(|folder| file.starts_with(folder))
-        };
-        if all.any(is_inside) {
-            return None;
-        }
-        self.allowed.first().map(PathBuf::as_path)
-    }
-}
 
 impl Reader {
     /// Reads a text file that belongs to the theme. `asked` is the element that names it.
@@ -132,20 +100,4 @@ impl Reader {
         let folder = self.file.parent().unwrap_or(Path::new(""));
         Ok(normal(&folder.join(href)))
     }
-}
-
-/// Removes `.` and `..` from a path, without looking at the file system.
-pub(super) fn normal(path: &Path) -> PathBuf {
-    use std::path::Component;
-    let mut parts = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir if parts.file_name().is_some() => {
-                parts.pop();
-            }
-            other => parts.push(other),
-        }
-    }
-    parts
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use roxmltree::{Document, Node, ParsingOptions};
 
-use super::reader::{Reader, XINCLUDE};
+use super::namespace::XINCLUDE;
+use super::reader::Reader;
 use crate::error::LoadError;
 use crate::stamp::Stamp;
 
@@ -20,10 +21,6 @@ pub(super) enum Included<'a, 'i> {
     Text(String),
     /// The file is missing: the children of this element.
     Fallback(Node<'a, 'i>),
-}
-
-pub(super) fn is_xinclude(node: Node<'_, '_>) -> bool {
-    node.tag_name().namespace() == Some(XINCLUDE) && node.tag_name().name() == "include"
 }
 
 impl Reader {

@@ -2,15 +2,10 @@
 
 use std::sync::Arc;
 
-use roxmltree::{Node, NodeType};
-
-use super::include::{Included, is_xinclude};
 use super::instruction::{Instruction, Pattern};
-use super::reader::{Reader, XINCLUDE, XSLT, is_diazo};
-use super::xslt::is_xslt;
-use super::{Place, Source, TestId};
-use crate::dom::{Name, Traits, escape_text, write_attribute, write_comment};
-use crate::error::LoadError;
+use super::rule::Source;
+use super::{Place, TestId};
+use crate::dom::{escape_text, write_attribute};
 
 /// The inline content of a rule.
 #[derive(Debug)]
@@ -29,43 +24,8 @@ pub(crate) enum Inline {
     Do(Arc<Place>, Box<Instruction<Vec<Inline>>>),
 }
 
-/// The maximum depth of nested elements in a rules file.
-const MAX_DEPTH: usize = 100;
-
-/// A place in a rule.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Inside {
-    /// In a template or a rule about the content, where white space between elements and comments
-    /// are left out. In a rule about the theme they are kept.
-    pub(super) strips: bool,
-    /// In a script or a style.
-    pub(super) raw: bool,
-    depth: usize,
-}
-
-impl Inside {
-    pub(super) fn rule(strips: bool) -> Self {
-        Self {
-            strips,
-            raw: false,
-            depth: 0,
-        }
-    }
-
-    pub(super) fn deeper(self, reader: &Reader, node: Node<'_, '_>) -> Result<Self, LoadError> {
-        if self.depth == MAX_DEPTH {
-            let what = format!("more than {MAX_DEPTH} elements in each other");
-            return Err(reader.error(node, what));
-        }
-        Ok(Self {
-            depth: self.depth + 1,
-            ..self
-        })
-    }
-}
-
 impl Inline {
-    fn push_html(parts: &mut Vec<Self>) -> &mut String {
+    pub(super) fn push_html(parts: &mut Vec<Self>) -> &mut String {
         if !matches!(parts.last(), Some(Self::Html(_))) {
             parts.push(Self::Html(String::new()));
         }
@@ -86,138 +46,6 @@ impl Inline {
         } else {
             escape_text(html, text, false);
         }
-    }
-}
-
-impl Reader {
-    /// The inline content of a rule about the theme.
-    pub(super) fn inline(&mut self, rule: Node<'_, '_>) -> Result<Vec<Inline>, LoadError> {
-        self.framed(rule, Inside::rule(false))
-    }
-
-    /// The inline content of a rule about the content.
-    pub(super) fn content_inline(&mut self, rule: Node<'_, '_>) -> Result<Vec<Inline>, LoadError> {
-        self.framed(rule, Inside::rule(true))
-    }
-
-    /// The content of a rule, with a frame if it has variables.
-    fn framed(&mut self, rule: Node<'_, '_>, inside: Inside) -> Result<Vec<Inline>, LoadError> {
-        let outer = std::mem::take(&mut self.slots);
-        let body = self.body(rule, inside)?;
-        let size = std::mem::replace(&mut self.slots, outer);
-        if size == 0 {
-            return Ok(body);
-        }
-        let frame = Instruction::Frame { size, body };
-        Ok(vec![Inline::Do(self.place(rule).into(), Box::new(frame))])
-    }
-
-    pub(super) fn inline_node(
-        &mut self,
-        node: Node<'_, '_>,
-        inside: Inside,
-        parts: &mut Vec<Inline>,
-    ) -> Result<(), LoadError> {
-        match node.node_type() {
-            NodeType::Text => {
-                let text = node.text().unwrap_or_default();
-                let in_xslt = node.parent_element().is_some_and(is_xslt);
-                let is_blank = text.chars().all(|c| c.is_ascii_whitespace());
-                if !(is_blank && (inside.strips || in_xslt)) {
-                    Inline::push_text(parts, text, inside.raw);
-                }
-            }
-            NodeType::Comment if !inside.strips => {
-                let text = node.text().unwrap_or_default();
-                write_comment(Inline::push_html(parts), text);
-            }
-            NodeType::Element if is_xslt(node) => self.instruction(node, inside, parts)?,
-            NodeType::Element if is_diazo(node) && node.tag_name().name() == "include" => {
-                parts.push(self.include(node)?);
-            }
-            NodeType::Element if is_xinclude(node) => self.inline_file(node, inside, parts)?,
-            NodeType::Element if node.tag_name().namespace() == Some(XINCLUDE) => {
-                let name = node.tag_name().name();
-                return Err(self.error(node, format!("<xi:{name}> is not inside <xi:include>")));
-            }
-            NodeType::Element => self.element(node, inside, parts)?,
-            NodeType::Comment | NodeType::PI | NodeType::Root => {}
-        }
-        Ok(())
-    }
-
-    /// A file with a part of a rule.
-    fn inline_file(
-        &mut self,
-        node: Node<'_, '_>,
-        inside: Inside,
-        parts: &mut Vec<Inline>,
-    ) -> Result<(), LoadError> {
-        let inside = inside.deeper(self, node)?;
-        self.included(node, |reader, included| match included {
-            Included::Root(root) => reader.inline_node(root, inside, parts),
-            Included::Text(text) => {
-                Inline::push_text(parts, &text, inside.raw);
-                Ok(())
-            }
-            Included::Fallback(fallback) => fallback
-                .children()
-                .try_for_each(|child| reader.inline_node(child, inside, parts)),
-        })
-    }
-
-    /// An element that is written into the page. One without instructions is one piece of HTML.
-    fn element(
-        &mut self,
-        node: Node<'_, '_>,
-        inside: Inside,
-        parts: &mut Vec<Inline>,
-    ) -> Result<(), LoadError> {
-        let name = node.tag_name().name();
-        let traits = Traits::of(Name::of(name.as_bytes()));
-        let mut attributes = Vec::new();
-        for attribute in node.attributes() {
-            if attribute.namespace() == Some(XSLT) {
-                continue;
-            }
-            let prefix = attribute
-                .namespace()
-                .and_then(|namespace| node.lookup_prefix(namespace));
-            let name = match prefix {
-                Some(prefix) => format!("{prefix}:{}", attribute.name()),
-                None => attribute.name().to_owned(),
-            };
-            attributes.push((name, self.template(node, attribute.value())?));
-        }
-        let inside = Inside {
-            raw: traits.has(Traits::RAW),
-            ..inside
-        };
-        let body = self.body(node, inside)?;
-        let is_fixed = attributes.iter().all(|(_, value)| value.fixed().is_some());
-        let text = match body.as_slice() {
-            [] => Some(""),
-            [Inline::Html(html)] => Some(html.as_str()),
-            _ => None,
-        };
-        let Some(text) = text.filter(|_| is_fixed) else {
-            let element = Instruction::Element {
-                name: Pattern(vec![super::instruction::Part::Text(name.to_owned())]),
-                attributes,
-                body,
-            };
-            parts.push(Inline::Do(self.place(node).into(), Box::new(element)));
-            return Ok(());
-        };
-        let html = Inline::push_html(parts);
-        write_start(html, name, &attributes);
-        html.push_str(text);
-        if !traits.has(Traits::VOID) {
-            html.push_str("</");
-            html.push_str(name);
-            html.push('>');
-        }
-        Ok(())
     }
 }
 

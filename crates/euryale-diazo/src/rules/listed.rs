@@ -1,7 +1,7 @@
 //! The reference lists what the parser understands, and nothing else.
 
+use super::attribute::CONDITIONS;
 use super::build::{KNOWN, RULES};
-use super::reader::CONDITIONS;
 use crate::xpath::Function;
 use crate::{LoadError, Theme};
 

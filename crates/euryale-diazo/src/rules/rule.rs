@@ -1,7 +1,12 @@
 //! One rule.
 
-use super::{DocumentId, Inline, Place, TestId, WholeKind};
+use super::inline::Inline;
+use super::{DocumentId, Place, TestId};
 use crate::xpath::Expr;
+
+/// The modes that Diazo has: without a name, and `raw`, which obeys no rules.
+pub(crate) const DEFAULT_MODE: u32 = 0;
+pub(crate) const RAW_MODE: u32 = 1;
 
 /// The action on a node of the theme. `prepend`, `append` and `copy` are `before`, `after` and
 /// `replace` of its children.
@@ -114,6 +119,17 @@ pub(crate) enum ContentTarget {
         mode: u32,
         kind: Option<WholeKind>,
     },
+}
+
+/// A pattern that matches all nodes of a kind, for nodes that no other pattern matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WholeKind {
+    Elements,
+    Texts,
+    Comments,
+    Attributes,
+    /// All but attributes.
+    Nodes,
 }
 
 /// Of two rules for the same node, the one with the more specific pattern wins (XSLT 1.0 §5.5).

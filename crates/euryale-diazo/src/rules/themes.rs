@@ -1,18 +1,17 @@
-//! Themes: HTML in files, or in the rules.
+//! Reading themes: HTML in files, or in the rules.
 
 use std::path::Path;
 
 use roxmltree::Node;
 
-use super::inline::Inside;
+use super::Place;
+use super::body::Inside;
+use super::inline::Inline;
 use super::instruction::{Instruction, Pattern};
 use super::reader::Reader;
-use super::{Computed, Inline, Place, ThemeFile, ThemeHtml};
+use super::theme::{Computed, MARK, ThemeFile, ThemeHtml};
 use crate::dom::{Name, Traits, escape_text, is_name, write_attribute};
 use crate::error::LoadError;
-
-/// Surrounds the number of a computed part of a theme in its HTML. XML cannot contain it.
-pub(crate) const MARK: char = '\u{1}';
 
 impl Reader {
     pub(super) fn theme(&mut self, node: Node<'_, '_>) -> Result<(), LoadError> {
@@ -90,20 +89,6 @@ impl Reader {
             frame,
             ..ThemeHtml::of(self.file.clone(), html)
         })
-    }
-}
-
-impl ThemeHtml {
-    fn of(file: std::path::PathBuf, source: String) -> Self {
-        Self {
-            file,
-            source,
-            prefix: None,
-            is_inline: false,
-            is_fragment: false,
-            computed: Vec::new(),
-            frame: 0,
-        }
     }
 }
 

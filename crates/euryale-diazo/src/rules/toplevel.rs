@@ -2,14 +2,14 @@
 
 use roxmltree::Node;
 
-use super::include::{Included, is_xinclude};
-use super::inline::Inside;
+use super::body::Inside;
+use super::include::Included;
+use super::inline::Inline;
 use super::instruction::{Global, Instruction, Template};
+use super::namespace::{is_xinclude, is_xslt};
 use super::reader::Reader;
-use super::rule::Rank;
+use super::rule::{ContentRule, ContentTarget, DEFAULT_MODE, Rank, WholeKind};
 use super::selector::pattern;
-use super::xslt::{DEFAULT_MODE, is_xslt};
-use super::{ContentRule, ContentTarget, Inline};
 use crate::error::LoadError;
 use crate::xpath::{Axis, Expr, Step, Test, Variable};
 
@@ -179,17 +179,6 @@ impl Reader {
         });
         Ok(())
     }
-}
-
-/// A pattern that matches all nodes of a kind, for nodes that no other pattern matches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WholeKind {
-    Elements,
-    Texts,
-    Comments,
-    Attributes,
-    /// All but attributes.
-    Nodes,
 }
 
 fn whole_kind(select: &Expr) -> Option<WholeKind> {

@@ -2,26 +2,16 @@
 
 use roxmltree::Node;
 
-use super::Inline;
-use super::inline::Inside;
+use super::body::Inside;
+use super::inline::Inline;
 use super::instruction::{Binding, Instruction, Pattern, Sort};
-use super::reader::{Reader, XSLT};
+use super::namespace::is_xslt_named;
+use super::reader::Reader;
+use super::rule::{DEFAULT_MODE, RAW_MODE};
 use crate::error::LoadError;
 use crate::xpath::{Axis, Expr, Path, Step, Test, Variable};
 
 type Body = Vec<Inline>;
-
-/// The modes that Diazo has: without a name, and `raw`, which obeys no rules.
-pub(crate) const DEFAULT_MODE: u32 = 0;
-pub(crate) const RAW_MODE: u32 = 1;
-
-pub(super) fn is_xslt(node: Node<'_, '_>) -> bool {
-    node.tag_name().namespace() == Some(XSLT)
-}
-
-fn is_xslt_named(node: Node<'_, '_>, name: &str) -> bool {
-    is_xslt(node) && node.tag_name().name() == name
-}
 
 impl Reader {
     /// An instruction in the body of a rule or template, with its position.

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::Comparison;
-use super::eval::Scope;
 use super::item::Item;
+use super::scope::Scope;
 use super::value::Value;
 use crate::error::PageError;
 

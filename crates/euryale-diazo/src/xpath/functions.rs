@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::Expr;
-use super::eval::Scope;
 use super::function::Function;
 use super::item::Item;
+use super::scope::Scope;
 use super::value::Value;
 use crate::dom::{ROOT, decode, escape_text};
 use crate::error::PageError;

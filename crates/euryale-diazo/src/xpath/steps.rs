@@ -1,7 +1,7 @@
 //! From nodes to nodes: axes, tests and predicates (XPath 1.0 §2).
 
-use super::eval::Scope;
 use super::item::Item;
+use super::scope::Scope;
 use super::value::Value;
 use super::{Axis, Matching, Nth, Predicate, Step, Test};
 use crate::dom::{Dom, Id, Kind, NONE, ROOT, decode};

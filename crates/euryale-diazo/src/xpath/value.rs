@@ -3,11 +3,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use super::eval::Scope;
 use super::item::Item;
-use crate::dom::written_text;
-use crate::error::PageError;
-
 /// The value of an expression. Strings borrow from the page, the expression or the parameters.
 #[derive(Clone, Debug)]
 pub(crate) enum Value<'a> {
@@ -19,7 +15,7 @@ pub(crate) enum Value<'a> {
     Fragment(Rc<str>),
 }
 
-impl<'a> Value<'a> {
+impl Value<'_> {
     pub(crate) fn is_true(&self) -> bool {
         match self {
             Self::Nodes(nodes) => !nodes.is_empty(),
@@ -28,31 +24,6 @@ impl<'a> Value<'a> {
             Self::Text(text) => !text.is_empty(),
             Self::Fragment(_) => true,
         }
-    }
-
-    pub(crate) fn into_text(self, scope: Scope<'a>) -> Result<Cow<'a, str>, PageError> {
-        Ok(match self {
-            Self::Nodes(nodes) => match nodes.first() {
-                Some(first) => scope.text(*first)?,
-                None => Cow::Borrowed(""),
-            },
-            Self::Truth(truth) => Cow::Borrowed(if truth { "true" } else { "false" }),
-            Self::Number(number) => Cow::Owned(show(number)),
-            Self::Text(text) => text,
-            Self::Fragment(html) => {
-                // Tags are skipped byte by byte.
-                scope.budget.spend(html.len())?;
-                Cow::Owned(written_text(&html))
-            }
-        })
-    }
-
-    pub(crate) fn into_number(self, scope: Scope<'a>) -> Result<f64, PageError> {
-        Ok(match self {
-            Self::Number(number) => number,
-            Self::Truth(truth) => f64::from(u8::from(truth)),
-            other => scope.number(&other.into_text(scope)?)?,
-        })
     }
 }
 
@@ -70,7 +41,8 @@ pub(crate) fn number_of(text: &str) -> f64 {
     }
 }
 
-fn show(number: f64) -> String {
+/// The text of a number (XPath 1.0 §4.2).
+pub(super) fn show(number: f64) -> String {
     match number {
         _ if number.is_nan() => "NaN".to_owned(),
         _ if number.is_infinite() => if number > 0.0 {
