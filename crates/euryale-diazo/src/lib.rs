@@ -42,9 +42,9 @@
 //!
 //! [`LoadError`] names file and line. [`PageError`] is one of the limits: 512 nested elements, two
 //! million nodes, 20 million examined nodes, 64 MiB of themed page, 600 nested templates and
-//! copies. Invalid HTML is never refused. Rules files may have up to 8 MiB and are read at most
-//! 1,024 times in all; expanding entities, files that include themselves, and endless nesting or
-//! expressions are errors.
+//! copies. Invalid HTML is never refused. Rules files may have up to 8 MiB, and so may the text of
+//! their entities. They are read at most 1,024 times in all; files that include themselves, and
+//! endless nesting or expressions are errors.
 //!
 //! # Panics
 //!

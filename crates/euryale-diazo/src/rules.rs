@@ -5,6 +5,7 @@ mod body;
 mod build;
 mod condition;
 mod edge;
+mod entities;
 mod expression;
 mod files;
 mod folders;

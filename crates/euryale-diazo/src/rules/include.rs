@@ -4,6 +4,7 @@ use std::path::Path;
 
 use roxmltree::{Document, Node, ParsingOptions};
 
+use super::entities::expanded;
 use super::namespace::XINCLUDE;
 use super::reader::Reader;
 use crate::error::LoadError;
@@ -12,6 +13,8 @@ use crate::stamp::Stamp;
 /// The maximum number of files that include each other.
 const MAX_INCLUDES: usize = 16;
 const MAX_XML_NODES: u32 = 500_000;
+/// The maximum number of bytes that the entities of a file stand for.
+const MAX_EXPANDED: usize = 8 << 20;
 
 /// The replacement of an `xi:include`.
 pub(super) enum Included<'a, 'i> {
@@ -33,6 +36,13 @@ impl Reader {
         with: impl FnOnce(&mut Self, Node<'_, '_>) -> Result<T, LoadError>,
     ) -> Result<T, LoadError> {
         let text = self.text(path, asked)?;
+        if expanded(&text) > MAX_EXPANDED {
+            let what = format!(
+                "its entities stand for more than {} MiB: use them less often",
+                MAX_EXPANDED >> 20
+            );
+            return Err(LoadError::new(path, None, what));
+        }
         let options = ParsingOptions {
             allow_dtd: true,
             nodes_limit: MAX_XML_NODES,

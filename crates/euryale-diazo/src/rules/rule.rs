@@ -132,7 +132,7 @@ pub(crate) enum WholeKind {
     Nodes,
 }
 
-/// Of two rules for the same node, the one with the more specific pattern wins (XSLT 1.0 §5.5).
+/// The more specific of two patterns for the same node wins (XSLT 1.0 §5.5).
 ///
 /// In thousandths of XSLT's priorities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -259,6 +259,15 @@ fn entity_bombs_and_circles_end() {
     let said = load(folder(&[("rules.xml", &bomb)]).path())
         .unwrap_err()
         .to_string();
+    assert!(
+        said.contains("rules.xml: its entities stand for more than 8 MiB"),
+        "{said}"
+    );
+    let circle = "<!DOCTYPE rules [<!ENTITY a \"&b;\"><!ENTITY b \"&a;\">]>\
+        <rules xmlns=\"http://namespaces.plone.org/diazo\">&a;</rules>";
+    let said = load(folder(&[("rules.xml", circle)]).path())
+        .unwrap_err()
+        .to_string();
     assert!(said.contains("not well-formed XML"), "{said}");
 
     let include = |href: &str| {

@@ -62,6 +62,73 @@ fn rules_that_multiply_end() {
     }
 }
 
+/// A file of a few bytes may stand for terabytes. It is refused before they are written.
+#[test]
+fn entity_bombs_end() {
+    let long = format!("<!ENTITY a \"{}\">", "x".repeat(1 << 20));
+    let nested: String = (1..12)
+        .map(|level| {
+            let before = format!("&a{};", level - 1).repeat(10);
+            format!("<!ENTITY a{level} \"{before}\">")
+        })
+        .collect();
+    let cases = [
+        (
+            "entities in entities",
+            format!("<!ENTITY a0 \"boom\">{nested}"),
+            "<before css:theme=\"#a\">&a11;</before>".to_owned(),
+            "its entities stand for more than 8 MiB",
+        ),
+        (
+            "a long entity in a text",
+            long.clone(),
+            format!(
+                "<before css:theme=\"#a\">{}</before>",
+                "&a;".repeat(2 << 20)
+            ),
+            "its entities stand for more than 8 MiB",
+        ),
+        (
+            "a long entity in an attribute",
+            long.clone(),
+            format!("<before theme=\"{}\"/>", "&a;".repeat(2 << 20)),
+            "its entities stand for more than 8 MiB",
+        ),
+        (
+            "a long entity in a short one",
+            format!("{long}<!ENTITY b \"{}\">", "&a;".repeat(200)),
+            format!(
+                "<before css:theme=\"#a\">{}</before>",
+                "&b;".repeat(1 << 20)
+            ),
+            "its entities stand for more than 8 MiB",
+        ),
+        (
+            "elements in an entity",
+            format!("<!ENTITY a \"{}\">", "<b/>".repeat(1_000)),
+            format!("<before css:theme=\"#a\">{}</before>", "&a;".repeat(1_000)),
+            "not well-formed XML: nodes limit reached",
+        ),
+        (
+            "as much as is allowed",
+            long,
+            format!(
+                "<before css:theme=\"#nothing\">{}</before>",
+                "&a;".repeat(7)
+            ),
+            "",
+        ),
+    ];
+    for (name, entities, inner, expected) in cases {
+        let file = format!("<!DOCTYPE rules [{entities}]>{}", rules(&inner));
+        let folder = folder(&[("rules.xml", &file)]);
+        let said = soon(name, || load(folder.path())).err();
+        let said = said.map_or_else(String::new, |error| error.to_string());
+        let fits = said.contains(expected) && said.is_empty() == expected.is_empty();
+        assert!(fits, "{name}: {said}");
+    }
+}
+
 /// Each of these stops at its limit, within the time limit. `--nocapture` shows the times.
 #[test]
 fn instructions_end_at_their_limits() {
