@@ -4,6 +4,7 @@
 //! Three things end a child: the drop of its handle, a signal to this program, and the death of
 //! this program, for which the kernel sends the child `SIGTERM`.
 
+use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
@@ -32,6 +33,8 @@ struct Left {
 
 /// The time that a child has to end by itself.
 const GRACE: Duration = Duration::from_secs(3);
+/// The time that a child has to end by itself when its output is awaited.
+const LIMIT: Duration = Duration::from_secs(1800);
 const TICK: Duration = Duration::from_millis(5);
 
 fn left() -> MutexGuard<'static, Left> {
@@ -211,4 +214,18 @@ fn end_all() -> usize {
         let _ = std::fs::remove_dir_all(folder);
     }
     groups.len()
+}
+
+/// Both outputs of a child that ends by itself, and whether it succeeded.
+pub(crate) fn finish(mut running: Running) -> Result<(bool, String, String)> {
+    let child = running.child();
+    let mut output = child.stdout.take().context("the client's output")?;
+    let mut errors = child.stderr.take().context("the client's errors")?;
+    let mut text = String::new();
+    let mut reason = String::new();
+    // Errors are only a line or two, so they fit into the pipe until they are read.
+    output.read_to_string(&mut text)?;
+    errors.read_to_string(&mut reason)?;
+    let status = running.wait(LIMIT)?;
+    Ok((status.success(), text, reason))
 }

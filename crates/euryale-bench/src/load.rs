@@ -8,39 +8,31 @@ mod beside;
 mod burst;
 mod cold;
 mod drain;
+mod figures;
 mod http;
 mod idle;
 mod metrics;
 mod probe;
 mod siege;
 mod stall;
+mod target;
 mod upload;
 pub(crate) mod wrk;
 
-use std::collections::BTreeMap;
-use std::io::Read;
-use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::figures::Figures;
+use self::figures::milliseconds;
 pub(crate) use self::http::{Body, check};
+pub(crate) use self::target::Target;
 #[cfg(test)]
 pub(crate) use self::{http::head, metrics::Buckets};
-use crate::children::{self, Running};
+use crate::children::{self, Running, finish};
 use crate::peers::{Server, own};
-
-/// The observations, by name. Some names have a meaning for all loads: `requests` and `bytes`.
-pub(crate) type Figures = BTreeMap<String, f64>;
-
-/// The maximum time that a client waits for a byte.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// The maximum time of a load.
-const LIMIT: Duration = Duration::from_secs(1800);
 
 /// The kind of load.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -96,22 +88,6 @@ pub(crate) enum Load {
         sockets: usize,
         probes: usize,
     },
-}
-
-/// What a client needs to know about the server.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Target {
-    #[arg(long)]
-    to: SocketAddr,
-    /// The address of its metrics
-    #[arg(long)]
-    admin: Option<SocketAddr>,
-    /// The id of its process
-    #[arg(long)]
-    pid: u32,
-    /// The congestion control that is set on the client's sockets
-    #[arg(long)]
-    congestion: Option<String>,
 }
 
 impl Load {
@@ -314,44 +290,4 @@ impl Load {
             } => async_load()?.block_on(siege::run(target, *heads, *sockets, *probes)),
         }
     }
-}
-
-/// Both outputs of a child that ends by itself, and whether it succeeded.
-pub(crate) fn finish(mut running: Running) -> Result<(bool, String, String)> {
-    let child = running.child();
-    let mut output = child.stdout.take().context("the client's output")?;
-    let mut errors = child.stderr.take().context("the client's errors")?;
-    let mut text = String::new();
-    let mut reason = String::new();
-    // Errors are only a line or two, so they fit into the pipe until they are read.
-    output.read_to_string(&mut text)?;
-    errors.read_to_string(&mut reason)?;
-    let status = running.wait(LIMIT)?;
-    Ok((status.success(), text, reason))
-}
-
-/// Raises the limit of descriptors as far as the system allows, for this program and its children.
-pub(crate) fn raise_descriptors() -> u64 {
-    let limit = getrlimit(Resource::Nofile);
-    // A refusal does no harm: a workload that needs more descriptors reports that.
-    let _ = setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        },
-    );
-    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
-}
-
-fn figures<const N: usize>(figures: [(&str, f64); N]) -> Figures {
-    figures
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
-}
-
-/// Percentiles of durations, in milliseconds.
-fn milliseconds(seconds: f64) -> f64 {
-    seconds * 1e3
 }

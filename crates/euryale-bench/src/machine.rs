@@ -1,5 +1,6 @@
 //! The machine, and the versions of what was measured on it.
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 
 use crate::measure::read;
@@ -64,4 +65,18 @@ pub(crate) fn locked_version(lock: &str, package: &str) -> String {
     let line = name.and_then(|name| lines.get(name + 1));
     let version = line.and_then(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
     version.unwrap_or("unknown").to_owned()
+}
+
+/// Raises the limit of descriptors as far as the system allows, for this program and its children.
+pub(crate) fn raise_descriptors() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    // A refusal does no harm: a workload that needs more descriptors reports that.
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    );
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }

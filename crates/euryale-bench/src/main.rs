@@ -73,7 +73,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             .map(|()| ExitCode::SUCCESS),
         Some(Command::Client { load, target }) => {
             let load: load::Load = serde_json::from_str(&load).context("the load")?;
-            load::raise_descriptors();
+            machine::raise_descriptors();
             println!("{}", serde_json::to_string(&load.client(&target)?)?);
             Ok(ExitCode::SUCCESS)
         }
@@ -93,7 +93,7 @@ fn measure(names: &[String], options: &Options, isolated: bool) -> Result<ExitCo
     }
     let network = netns::enter(isolated);
     children::end_on_signals()?;
-    load::raise_descriptors();
+    machine::raise_descriptors();
     let machine = Machine::look()?;
     let stage = Stage::new(options.folder.as_deref())?;
     let conditions = Conditions {

@@ -1,19 +1,15 @@
 //! The peers that are measured: those built into this program, and those that `setup` installs.
 
 mod nginx;
+mod program;
 mod python;
 mod server;
 
-use std::path::PathBuf;
-use std::process::Command;
-use std::time::Duration;
-
+use self::program::output;
+pub(crate) use self::program::{other, own, which};
 pub(crate) use self::python::{DIAZO, INSTALLED, VENVS, Venv, cache, diazo};
-pub(crate) use self::server::{Server, other, own};
+pub(crate) use self::server::Server;
 use crate::machine;
-
-/// The time that a server has until it accepts connections.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server that can be started for a scene.
 pub(crate) struct Peer {
@@ -257,30 +253,4 @@ impl Peer {
             How::Nowhere => String::new(),
         }
     }
-}
-
-/// Returns the path of an installed program. Debian keeps servers in folders that are not in a
-/// user's `PATH`.
-pub(crate) fn which(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
-    folders
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file())
-}
-
-/// Returns the first line that a program prints, on either output.
-pub(crate) fn output(program: &str, arguments: &[&str]) -> String {
-    let Some(path) = which(program) else {
-        return "not installed".to_owned();
-    };
-    let Ok(output) = Command::new(path).args(arguments).output() else {
-        return "unknown".to_owned();
-    };
-    let text = [output.stdout, output.stderr].concat();
-    String::from_utf8_lossy(&text)
-        .lines()
-        .find(|line| !line.is_empty())
-        .unwrap_or("unknown")
-        .to_owned()
 }

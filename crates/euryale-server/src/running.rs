@@ -147,7 +147,7 @@ impl RunningServer {
         tokio::select! {
             biased;
             () = all_finish => {}
-            () = tokio::time::sleep(deadline) => {}
+            () = tokio::time::sleep(deadline) => shutdown.deadline_passed(),
             () = shutdown.cutting() => {}
         }
         let cut = shared.sockets.len();

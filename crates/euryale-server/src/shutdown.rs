@@ -22,6 +22,8 @@ pub struct Shutdown {
     // Children of `cut`: cutting also drains.
     drain: CancellationToken,
     hurry: CancellationToken,
+    /// Requests in flight were cut.
+    has_cut: CancellationToken,
 }
 
 impl Shutdown {
@@ -31,7 +33,13 @@ impl Shutdown {
         let cut = CancellationToken::new();
         let drain = cut.child_token();
         let hurry = cut.child_token();
-        Self { cut, drain, hurry }
+        let has_cut = cut.child_token();
+        Self {
+            cut,
+            drain,
+            hurry,
+            has_cut,
+        }
     }
 
     /// The first SIGTERM or SIGINT drains, a second one cuts. SIGINT comes from a person at a
@@ -135,6 +143,19 @@ impl Shutdown {
     /// their clients would come back at once.
     pub async fn draining(&self) {
         self.drain.cancelled().await;
+    }
+
+    /// Returns whether the end of a drain has cut what was in flight: by [`cut`](Self::cut), or at
+    /// the [deadline](crate::Server::drain_deadline) of a server that obeys this handle.
+    ///
+    /// A request that ends without a response because of that was not given up by its client.
+    pub fn has_cut(&self) -> bool {
+        self.has_cut.is_cancelled()
+    }
+
+    /// The deadline of a server's drain has passed.
+    pub(crate) fn deadline_passed(&self) {
+        self.has_cut.cancel();
     }
 
     /// Resolves when there is to be no lame duck.

@@ -400,13 +400,3 @@ fn make(folder: &Path) -> io::Result<()> {
     }
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
-
-/// Returns whether this call removed it. If one process finishes a removal while another sweeps,
-/// either may be first.
-pub(crate) fn gone(removed: io::Result<()>) -> io::Result<bool> {
-    match removed {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}

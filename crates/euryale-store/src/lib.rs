@@ -51,6 +51,7 @@ mod book;
 mod folder;
 mod mark;
 mod participants;
+mod removal;
 mod store;
 mod sweep;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::folder::gone;
+use crate::removal::gone;
 
 /// No writer's folder has this name: its letters are not all hexadecimal digits.
 const FILE: &str = "owner";

@@ -8,7 +8,7 @@ use euryale_core::body::SpooledBody;
 use euryale_core::transaction::Participant;
 
 use crate::FolderStore;
-use crate::folder::gone;
+use crate::removal::gone;
 
 /// A blob that is on the disk already, and is removed if the transaction aborts.
 pub(crate) struct Keep {

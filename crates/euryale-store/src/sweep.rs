@@ -7,7 +7,7 @@ use std::path::Path;
 
 use euryale_core::BoxError;
 
-use crate::folder::gone;
+use crate::removal::gone;
 use crate::writer::{self, LOCK, try_lock};
 
 /// The maximum number of names in one query to the database.

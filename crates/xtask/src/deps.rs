@@ -1,5 +1,5 @@
 //! The crates by level, each with the number of crates that it depends on, so that growth is
-//! noticed at once.
+//! noticed at once; and the files that import each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -7,10 +7,12 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
+use crate::rules::cycles;
 use crate::rules::dependencies::{Members, imports, members};
 use crate::workspace::{Package, Workspace, cargo, output};
 
-/// Fails if there is an import that the kinds do not allow.
+/// Fails if there is an import that the kinds do not allow, or a cycle of too many files in a
+/// package.
 pub(crate) fn run() -> Result<()> {
     let workspace = Workspace::load()?;
     let members = members(&workspace);
@@ -27,8 +29,16 @@ pub(crate) fn run() -> Result<()> {
     for finding in &upward {
         println!("{finding}");
     }
-    if !upward.is_empty() {
-        bail!("deps: {} upward import(s)", upward.len());
+    let cycles = cycles::find(&workspace)?;
+    for finding in &cycles {
+        println!("{finding}");
+    }
+    if !upward.is_empty() || !cycles.is_empty() {
+        bail!(
+            "deps: {} upward import(s), {} cycle(s) of files",
+            upward.len(),
+            cycles.len()
+        );
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The rules: pure functions from text or metadata to findings, one idea a file.
 
 pub(crate) mod codes;
+pub(crate) mod cycles;
 pub(crate) mod dependencies;
 pub(crate) mod entries;
 pub(crate) mod examples;
@@ -8,6 +9,7 @@ pub(crate) mod kinds;
 pub(crate) mod manifests;
 pub(crate) mod markdown;
 pub(crate) mod packages;
+pub(crate) mod paths;
 pub(crate) mod phrases;
 pub(crate) mod roots;
 pub(crate) mod size;

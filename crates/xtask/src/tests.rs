@@ -1,6 +1,7 @@
 //! Each rule is tested with text that obeys it and text that breaks it, because a check that cannot
 //! fail is useless.
 
+mod cycles;
 mod phrases;
 
 use std::collections::BTreeSet;

@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::rules::{
-    Finding, codes, dependencies, entries, examples, manifests, markdown, packages, phrases, roots,
-    size, words,
+    Finding, codes, cycles, dependencies, entries, examples, manifests, markdown, packages,
+    phrases, roots, size, words,
 };
 use crate::source::Source;
 use crate::workspace::Workspace;
@@ -66,6 +66,7 @@ fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
             _ => {}
         }
     }
+    findings.extend(cycles::find(workspace)?);
     let members = dependencies::members(workspace);
     for package in &workspace.packages {
         let manifest = read(&workspace.root, &package.manifest())?;

@@ -23,6 +23,7 @@ pub(crate) mod query;
 mod reader;
 pub(crate) mod refusal;
 pub(crate) mod remove;
+pub(crate) mod requested;
 pub(crate) mod scale;
 pub(crate) mod search;
 pub(crate) mod text;

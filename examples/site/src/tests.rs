@@ -17,6 +17,7 @@ mod permitting;
 mod promising;
 mod proxying;
 mod refusing;
+mod requested;
 mod scaling;
 mod searching;
 mod settings;
@@ -85,7 +86,7 @@ impl Site {
         let lanes = Lanes::new(&ledger);
         let app = app::app(pool, storage, lanes, &theme, &settings, Resume::new());
         let rules = Rules::new(&settings, true);
-        let access = AccessLog::new(&settings, None);
+        let access = AccessLog::new(&settings, None, &shutdown);
         let app = public::around(app, &settings, rules, access);
         let serving = tokio::spawn(server.serve(app, shutdown.clone()));
         Self {

@@ -8,9 +8,10 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 
+use super::figures::{Figures, milliseconds};
 use super::http::post;
 use super::probe::Latencies;
-use super::{Figures, Target, milliseconds};
+use super::target::Target;
 use crate::measure;
 use crate::scene::blob_name;
 

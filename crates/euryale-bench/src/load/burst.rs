@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use tokio::task::JoinSet;
 
+use super::figures::{Figures, figures};
 use super::http::Socket;
 use super::probe::Latencies;
-use super::{Figures, Target, figures};
+use super::target::Target;
 
 pub(super) async fn run(target: &Target, sockets: usize, rounds: usize) -> Result<Figures> {
     let mut idle = Vec::new();

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Figures, Target, drain, figures, probe};
+use super::figures::{Figures, figures};
+use super::target::Target;
+use super::{drain, probe};
 
 /// The lengths of the files. Each length is a different file.
 pub(crate) fn lengths(downloads: u64, length: u64) -> impl Iterator<Item = u64> {

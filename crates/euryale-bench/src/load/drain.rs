@@ -11,8 +11,9 @@ use anyhow::{Context, Result, ensure};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
+use super::figures::{Figures, figures, milliseconds};
 use super::http::{get, read_head};
-use super::{Figures, Target, figures, milliseconds};
+use super::target::Target;
 use crate::scene::blob_name;
 
 /// The number of bytes that are read at a time. Nothing is ever written to the buffer.

@@ -11,7 +11,7 @@ use rustix::net::sockopt::set_tcp_congestion;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::{PATIENCE, Target};
+use super::target::{PATIENCE, Target};
 
 /// The heads of all measured servers are shorter.
 const LONGEST_HEAD: usize = 16 << 10;

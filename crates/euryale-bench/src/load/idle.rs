@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Figures, Target, figures, raise_descriptors};
+use super::figures::{Figures, figures};
+use super::target::Target;
+use crate::machine::raise_descriptors;
 use crate::measure;
 
 /// The pause in which the server becomes idle.

@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result};
 
-use super::Target;
 use super::http::Socket;
+use super::target::Target;
 
 const HEAD_SECONDS: &str = "euryale_response_head_seconds";
 const PUBLISH_SECONDS: &str = "euryale_publish_seconds";

@@ -7,7 +7,9 @@ use anyhow::Result;
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 
-use super::{Figures, Target, metrics, milliseconds};
+use super::figures::{Figures, milliseconds};
+use super::metrics;
+use super::target::Target;
 
 /// The time between two probes.
 const PAUSE: Duration = Duration::from_millis(20);

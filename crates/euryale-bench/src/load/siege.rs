@@ -7,8 +7,11 @@ use tokio::io::AsyncWriteExt;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::figures::Figures;
 use super::http::Socket;
-use super::{Figures, Target, probe, raise_descriptors};
+use super::probe;
+use super::target::Target;
+use crate::machine::raise_descriptors;
 use crate::measure;
 
 /// The time in which each slow head gets one byte.

@@ -6,8 +6,10 @@ use anyhow::{Context, Result, ensure};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::figures::Figures;
 use super::http::Socket;
-use super::{Figures, Target, probe};
+use super::probe;
+use super::target::Target;
 use crate::measure::{self, Usage};
 use crate::scene::blob_name;
 

@@ -9,8 +9,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 
+use super::figures::{Figures, figures};
 use super::http::{expect, post, read_head};
-use super::{Figures, PATIENCE, Target, figures, metrics, probe};
+use super::target::{PATIENCE, Target};
+use super::{metrics, probe};
 use crate::scene::Pattern;
 
 const PIECE: usize = 256 << 10;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Figures, figures, finish, milliseconds};
-use crate::children::Running;
+use super::figures::{Figures, figures, milliseconds};
+use crate::children::{Running, finish};
 use crate::peers::{other, which};
 
 /// The result of a run of `wrk`.

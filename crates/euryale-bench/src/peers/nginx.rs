@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{other, which};
+use super::program::{other, which};
 use crate::scene::Scene;
 
 const CONFIGURATION: &str = include_str!("../../peers/nginx.conf");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::{PATIENCE, other, output};
+use super::program::{PATIENCE, other, output};
 use crate::scene::Scene;
 
 /// The files that are served, in addition to the server's own configuration.

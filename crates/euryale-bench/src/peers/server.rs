@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{How, PATIENCE, Peer, nginx, python};
+use super::program::{PATIENCE, own};
+use super::{How, Peer, nginx, python};
 use crate::children::{Running, pause};
 use crate::scene::Scene;
 
@@ -123,18 +124,4 @@ impl Server {
 
 fn local(port: Option<u16>) -> Option<SocketAddr> {
     Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port?)))
-}
-
-/// This program, with other arguments.
-pub(crate) fn own(arguments: &[&str]) -> Result<Command> {
-    let mut command = Command::new(std::env::current_exe().context("where this program is")?);
-    command.args(arguments);
-    Ok(command)
-}
-
-/// Another program, which ends when this one ends, for whatever reason.
-pub(crate) fn other(program: &std::path::Path) -> Result<Command> {
-    let mut command = own(&["exec", "--"])?;
-    command.arg(program);
-    Ok(command)
 }

@@ -1,7 +1,7 @@
 //! Files, small and large. The lengths are those with which ZServer was once measured. There are
 //! enough small ones that their CPU time is well above the resolution of the system's clock ticks.
 
-use super::{
+use super::plan::{
     ANSWERED, Bar, CPU_PER_GB, Column, Limit, P50, P99, PROBES, Plan, SECONDS, State, Workload,
     absolute, bar, case, column,
 };

@@ -1,6 +1,6 @@
 //! Servers that the harness must report as failed, together with a good one and a late one.
 
-use super::{
+use super::plan::{
     CPU_PER_REQUEST, Case, Column, P50, Plan, REQUESTS_PER_SECOND, SECONDS, State, Workload, case,
 };
 use crate::cli::Options;

@@ -1,6 +1,6 @@
 //! The cost of the model: a page of five characters that is built in a worker, and a row of SQLite.
 
-use super::{
+use super::plan::{
     CPU_PER_REQUEST, Case, Column, Limit, P50, P99, Plan, REQUESTS_PER_SECOND, SWITCHES, State,
     Workload, bar, case,
 };

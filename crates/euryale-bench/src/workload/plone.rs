@@ -1,6 +1,6 @@
 //! Plone: the figures that were once published for ZServer, and those that users of Plone notice.
 
-use super::{
+use super::plan::{
     ANSWERED, CPU_PER_GB, Column, Limit, P50, Plan, SECONDS, State, Workload, absolute, bar, case,
     column,
 };

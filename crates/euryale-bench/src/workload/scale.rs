@@ -1,11 +1,10 @@
 //! Checks that the cost per unit stays the same when there are many. The cases are sizes, and the
 //! server is Euryale.
 
-use super::{
+use super::plan::{
     CPU_PER_GB, CPU_PER_REQUEST, Case, Column, Limit, Plan, REQUESTS_PER_SECOND, SECONDS, State,
-    Workload,
+    Workload, bar, known,
 };
-use super::{bar, known};
 use crate::cli::Options;
 use crate::load::Load;
 use crate::peers::Peer;

@@ -1,6 +1,6 @@
 //! The cost of outside work in a worker, and when no worker waits for it.
 
-use super::{
+use super::plan::{
     CPU_PER_REQUEST, Case, Column, Limit, P50, P99, Plan, SECONDS, State, Workload, absolute, case,
     known,
 };

@@ -1,6 +1,6 @@
 //! Slow sockets and idle sockets.
 
-use super::{
+use super::plan::{
     ANSWERED, CPU_PER_GB, Column, Limit, P50, P99, PROBES, Plan, State, Workload, absolute, bar,
     case, column,
 };
@@ -89,7 +89,7 @@ const TRICKLES: &[Column] = &[
     P50,
     P99,
     column("workers", "publishers at work, mean", 2),
-    super::SECONDS,
+    super::plan::SECONDS,
 ];
 const RATES: &[Column] = &[
     Column {
@@ -98,7 +98,7 @@ const RATES: &[Column] = &[
         digits: 3,
         more_is_better: true,
     },
-    super::SECONDS,
+    super::plan::SECONDS,
     CPU_PER_GB,
 ];
 /// The duration of each slow upload.

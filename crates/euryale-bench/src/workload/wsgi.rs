@@ -1,6 +1,6 @@
 //! Servers of WSGI applications: a page without work, Zope's, and files of `wsgi.file_wrapper`.
 
-use super::{
+use super::plan::{
     CPU_PER_GB, CPU_PER_REQUEST, Column, Limit, P50, P99, Plan, REQUESTS_PER_SECOND, SECONDS,
     State, Workload, absolute, bar, case, column,
 };

@@ -49,6 +49,7 @@ async fn a_response_in_flight_is_finished_and_new_peers_are_refused() {
     assert_eq!(body, "done");
     assert_eq!(busy.rest().await, b"");
     let closed = site.closed();
+    assert!(!site.shutdown.has_cut());
     let drained = site.end().await;
     assert_eq!((drained.finished, drained.cut), (3, 0));
     assert!(
@@ -166,8 +167,10 @@ async fn the_deadline_cuts_what_never_returns() {
     eventually(|| site.ledger.of::<ServerBook>().sockets.open.get() == 3).await;
 
     site.shutdown.drain();
+    assert!(!site.shutdown.has_cut());
     assert_eq!(http1.rest().await, b"");
     assert!(within(stream).await.unwrap().is_err());
+    assert!(site.shutdown.has_cut());
     let ledger = site.ledger.clone();
     let drained = site.end().await;
     assert!(!drained.is_complete());
@@ -197,9 +200,10 @@ async fn a_second_signal_ends_at_once() {
 
     first.send(()).unwrap();
     within(shutdown.draining()).await;
-    assert!(!serving.is_finished());
+    assert!(!serving.is_finished() && !shutdown.has_cut());
     second.send(()).unwrap();
     let drained = within(serving).await.unwrap();
+    assert!(shutdown.has_cut());
     assert_eq!((drained.finished, drained.cut), (0, 1));
     let _ = within(dropped.acquire()).await.unwrap();
 }

@@ -14,7 +14,7 @@ use crate::pages::navigation::sections;
 use crate::pages::notice::Notice;
 use crate::pages::page::{Pages, View, html, text};
 use crate::pages::refusal::Refusal;
-use crate::pages::{address, markdown, missing};
+use crate::pages::{address, markdown, missing, requested};
 use crate::store::{self, Document, Entry, FileEntry, Format, Portion, Range};
 
 /// The number of pages, and of files, that a folder lists on one page.
@@ -27,7 +27,7 @@ pub(crate) enum Item {
 }
 
 /// Answers with the entry at the path; 404 if there is none, 308 if a document's address only has a
-/// slash too many at its end.
+/// slash too many at its end. Some addresses have a default.
 pub(crate) fn find(
     pages: &Pages,
     request: &Request,
@@ -46,6 +46,9 @@ pub(crate) fn find(
         && store::document(connection, folder)?.is_some()
     {
         return Err(Abort::response(moved(pages, request.uri())));
+    }
+    if let Some(response) = requested::default_of(request) {
+        return Err(Abort::response(response));
     }
     Err(missing::abort(pages, &path, request, connection))
 }

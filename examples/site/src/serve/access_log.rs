@@ -3,12 +3,14 @@
 mod combined;
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::response::Response;
 use euryale::forwarded::Client;
+use euryale_server::Shutdown;
 use http::uri::{Authority, PathAndQuery};
 use http::{Method, StatusCode, Uri};
 
@@ -22,9 +24,22 @@ const LOG: &str = "site::access_log";
 /// The status that nginx logs for a client that left before it was answered.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// The destination of the lines, and their format.
+/// The status that nginx logs for a socket that the server closed without an answer.
+const CLOSED_WITHOUT_RESPONSE: u16 = 444;
+
+/// The access log of a running site. Clones are handles to it.
 #[derive(Clone, Debug)]
-pub(crate) enum AccessLog {
+pub(crate) struct AccessLog(Arc<Settled>);
+
+#[derive(Debug)]
+struct Settled {
+    destination: Destination,
+    shutdown: Shutdown,
+}
+
+/// The destination of the lines, and their format.
+#[derive(Debug)]
+enum Destination {
     /// To the log.
     Log(Format),
     /// To a separate file, in the Combined Log Format.
@@ -32,38 +47,46 @@ pub(crate) enum AccessLog {
 }
 
 impl AccessLog {
-    /// `file` is the one of `--access-log`.
-    pub(crate) fn new(settings: &Settings, file: Option<&Lines>) -> Self {
-        match file {
-            Some(lines) => Self::File(lines.clone()),
-            None => Self::Log(settings.log_format),
-        }
+    /// `file` is the one of `--access-log`. `shutdown` ends the site.
+    pub(crate) fn new(settings: &Settings, file: Option<&Lines>, shutdown: &Shutdown) -> Self {
+        let destination = match file {
+            Some(lines) => Destination::File(lines.clone()),
+            None => Destination::Log(settings.log_format),
+        };
+        Self(Arc::new(Settled {
+            destination,
+            shutdown: shutdown.clone(),
+        }))
     }
 }
 
 /// Logs each request as the client or its proxy sent it.
 ///
 /// A line of the log has the method, the address, the status, the body's size if it is known, the
-/// milliseconds until the head of the response was ready, and the client's address; `gone` means
-/// that the client disconnected before that. In JSON, method and address are separate fields. The
-/// lines of the file are described at [`Combined`].
+/// milliseconds until the head of the response was ready, and the client's address. `gone` means
+/// that the client disconnected before that, and `cut` that the end of the drain cut the request.
+/// In JSON, method and address are separate fields. The lines of the file are described at
+/// [`Combined`].
 pub(crate) fn log(
     log: &AccessLog,
     request: &Request,
 ) -> ControlFlow<Response, impl FnOnce(Response) -> Response + use<>> {
-    let line = match log {
-        AccessLog::Log(format) => Line::Log(LogLine {
+    let line = match &log.0.destination {
+        Destination::Log(format) => Line::Log(LogLine {
             format: *format,
             method: request.method().clone(),
             uri: request.uri().clone(),
             client: Client::of(request.extensions()),
             began: Instant::now(),
         }),
-        AccessLog::File(lines) => Line::File(Combined::new(request, lines.clone())),
+        Destination::File(lines) => Line::File(Combined::new(request, lines.clone())),
     };
-    let mut line = Unanswered(Some(line));
+    let mut unanswered = Unanswered {
+        line: Some(line),
+        log: log.clone(),
+    };
     ControlFlow::Continue(move |response| {
-        match line.0.take() {
+        match unanswered.line.take() {
             Some(Line::Log(line)) => line.answered(&response),
             Some(Line::File(line)) => return in_file(line, response),
             None => {}
@@ -90,8 +113,12 @@ fn in_file(line: Combined, response: Response) -> Response {
     response.map(|body| Body::new(Counted::new(body, line, status)))
 }
 
-/// A request that has no answer yet. If it is dropped, its client has disconnected.
-struct Unanswered(Option<Line>);
+/// A request that has no answer yet. If it is dropped, its client has disconnected, or the server
+/// has cut it.
+struct Unanswered {
+    line: Option<Line>,
+    log: AccessLog,
+}
 
 enum Line {
     Log(LogLine),
@@ -100,8 +127,11 @@ enum Line {
 
 impl Drop for Unanswered {
     fn drop(&mut self) {
-        match self.0.take() {
+        let was_cut = self.log.0.shutdown.has_cut();
+        match self.line.take() {
+            Some(Line::Log(line)) if was_cut => line.cut(),
             Some(Line::Log(line)) => line.gone(),
+            Some(Line::File(line)) if was_cut => line.write(CLOSED_WITHOUT_RESPONSE, None),
             Some(Line::File(line)) => line.write(CLIENT_CLOSED_REQUEST, None),
             None => {}
         }
@@ -172,6 +202,34 @@ impl LogLine {
                     ms = self.ms(),
                     client,
                     "gone"
+                );
+            }
+        }
+    }
+
+    fn cut(&self) {
+        let method = &self.method;
+        let uri = target(&self.uri);
+        let client = self.client.map(tracing::field::display);
+        match self.format {
+            Format::Text => {
+                tracing::info!(
+                    target: LOG,
+                    cut = true,
+                    ms = self.ms(),
+                    client,
+                    "{method} {uri}"
+                );
+            }
+            Format::Json => {
+                tracing::info!(
+                    target: LOG,
+                    %method,
+                    uri,
+                    cut = true,
+                    ms = self.ms(),
+                    client,
+                    "cut"
                 );
             }
         }

@@ -35,7 +35,7 @@ use crate::pages::refusal::{Refusal, forbidden};
 use crate::pages::scale::Scales;
 use crate::pages::theme::Theme;
 use crate::pages::{
-    conditions, documents, edit, export, files, form, remove, scale, search, text, tiles,
+    conditions, documents, edit, export, files, form, remove, requested, scale, search, text, tiles,
 };
 use crate::serve::lanes::Lanes;
 use crate::serve::permits::{Permits, Refused};
@@ -300,6 +300,9 @@ impl Site {
         if let Some(number) = asked::<NonZeroU32>(pages, request, "list", "a number from 1")? {
             let number = usize::try_from(number.get()).unwrap_or(usize::MAX);
             return documents::list(pages, &document, number, request, transaction);
+        }
+        if requested::is_robots(&document, request) {
+            return Ok(requested::robots(document));
         }
         match asked::<String>(pages, request, "q", "words")? {
             Some(words) => search::answer(pages, &document, &words, transaction),

@@ -64,7 +64,7 @@ impl Parts {
         );
         let app = echo::beside(app, &self.shutdown, &settings.edge);
         let rules = self.rules(settings);
-        let access = AccessLog::new(settings, self.access.as_ref());
+        let access = AccessLog::new(settings, self.access.as_ref(), &self.shutdown);
         Ok((public::around(app, settings, rules, access), theme))
     }
 

@@ -178,6 +178,46 @@ fn requests_are_lines_of_the_combined_log_format() {
     assert_eq!(shape, "00/aaa/0000:00:00:00 +0000");
 }
 
+/// Drains while a request holds a worker for longer than the drain lasts.
+fn cut(site: Running) -> String {
+    let slow = site.slow(60_000);
+    site.signal("-TERM");
+    let (code, said) = site.end();
+    assert_eq!(code, Some(3), "{said}");
+    drop(slow);
+    said
+}
+
+#[test]
+fn request_that_the_drain_cuts_is_not_logged_as_given_up_by_its_client() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = |flags: &[&str]| {
+        let flags = [&["--drain=200ms"], flags].concat();
+        Running::start(&folder.path().join("data"), &flags)
+    };
+    let said = cut(start(&[]));
+    assert!(
+        said.contains(": GET /@@slow?ms=60000 cut=true ms="),
+        "{said}"
+    );
+    assert!(!said.contains("gone=true"), "{said}");
+
+    let said = cut(start(&["--log-format=json"]));
+    let line = said.lines().find(|line| line.contains("\"uri\":\"/@@slow"));
+    let line: serde_json::Value = serde_json::from_str(line.expect(&said)).unwrap();
+    assert_eq!(
+        (&line["message"], &line["cut"]),
+        (&"cut".into(), &true.into())
+    );
+    assert_eq!(line.get("gone"), None, "{line}");
+
+    let log = folder.path().join("access.log");
+    cut(start(&[&format!("--access-log={}", log.display())]));
+    let text = fs::read_to_string(log).unwrap();
+    let line = Line::parse(text.lines().last().unwrap());
+    assert_eq!((line.status, line.bytes), (444, None), "{text}");
+}
+
 /// One page has one name, whatever version of HTTP it is asked for by.
 #[test]
 fn page_over_http_2_has_the_same_address_in_the_log() {
