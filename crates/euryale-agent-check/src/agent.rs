@@ -19,7 +19,7 @@ use crate::{Answer, Load, Standing};
 
 /// Answers HAProxy's agent checks; see the [crate's documentation](crate).
 ///
-/// Clones are handles to the same agent: they remember together whether the node is full.
+/// Clones are handles to the same agent and share its memory of whether the node is full.
 #[derive(Clone)]
 #[must_use]
 pub struct AgentCheck {
@@ -28,19 +28,21 @@ pub struct AgentCheck {
     patience: Duration,
 }
 
-/// No publication takes this long, unless it is stuck.
+/// A publication that has run for this long counts as stuck.
 const STUCK: Duration = Duration::from_secs(60);
 
-/// One check is one short connection; more at a time are no balancers.
+/// Each check is one short connection, so no set of balancers needs more than this at a time.
 const MOST_PEERS: usize = 64;
-/// Within this time a peer takes a line of fifty bytes, which its socket's buffer has room for.
+/// The answer is a line of fifty bytes, which fits into the socket's buffer, so that a working peer
+/// needs far less time than this.
 const SLOWEST_PEER: Duration = Duration::from_secs(1);
-/// After an accept that failed, most likely for want of descriptors.
+/// The pause after a failed accept, which most likely failed for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl AgentCheck {
-    /// Reports the load of `pool`: ready until the pool is closed, for as many requests at a time
-    /// as `capacity` ([`Load::capacity`]). A worker whose job has run for 60 s counts as stuck.
+    /// Reports the load of `pool`. The node is ready until the pool is closed, and can hold
+    /// `capacity` requests at a time ([`Load::capacity`]). A worker whose job has run for 60 s
+    /// counts as stuck.
     ///
     /// ```
     /// use euryale_agent_check::AgentCheck;
@@ -57,8 +59,8 @@ impl AgentCheck {
         })
     }
 
-    /// Reports this standing, whether the pool is closed or not. `standing` is called for each
-    /// check on a runtime thread, and must not wait.
+    /// Reports this standing instead of deriving it from the state of the pool. `standing` is
+    /// called for each check on a runtime thread, and must not wait.
     pub fn standing(self, standing: impl Fn() -> Standing + Send + Sync + 'static) -> Self {
         let load = self.load;
         Self {
@@ -70,8 +72,8 @@ impl AgentCheck {
         }
     }
 
-    /// Calls `load` for each check, on a runtime thread: it must not block. For a program that
-    /// opens its pool later, or has several.
+    /// Reports the load that `load` returns, for programs that open their pool later or have
+    /// several pools. `load` is called for each check on a runtime thread, and must not block.
     pub fn asking(load: impl Fn() -> Load + Send + Sync + 'static) -> Self {
         Self {
             load: Arc::new(load),
@@ -86,7 +88,7 @@ impl AgentCheck {
         self
     }
 
-    /// The answer to a check now: [`Answer::of`] the load, with hysteresis.
+    /// Returns the current answer to a check: [`Answer::of`] the load, with hysteresis.
     ///
     /// A node that is full keeps the weight 1 until a worker has been free at every check for
     /// 500 ms. Otherwise a node under heavy load would be emptied and flooded in turn.
@@ -103,15 +105,16 @@ impl AgentCheck {
         }
     }
 
-    /// Answers each peer of `listener` with one line, and closes. Never ends; drop the future to
-    /// end it, which should be after the drain: until then the agent tells the balancer to drain.
+    /// Answers each peer of `listener` with one line, and closes the connection. The future never
+    /// completes. Drop it to stop, but only after the drain: until then the agent has to tell the
+    /// balancer that the node is draining.
     pub async fn serve(self, listener: TcpListener) {
         self.serve_from(|cx| listener.poll_accept(cx)).await;
     }
 
-    /// The same, for the peers that `accept` returns, which is polled like
-    /// [`TcpListener::poll_accept`]: for a listener with descriptors of its own, such as
-    /// `euryale_core::body::Reserve` has.
+    /// Like [`serve`](Self::serve), for the peers that `accept` returns. `accept` is polled like
+    /// [`TcpListener::poll_accept`]; use it for a listener with its own reserve of descriptors,
+    /// such as `euryale_core::body::Reserve` has.
     pub async fn serve_from(
         self,
         mut accept: impl FnMut(&mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>>,
@@ -140,8 +143,7 @@ impl AgentCheck {
     }
 }
 
-/// The line, and the end of the stream. HAProxy may have sent something (`agent-send`), which is
-/// not read.
+/// Sends the line and ends the stream. Data that HAProxy may have sent (`agent-send`) is not read.
 async fn tell(mut stream: TcpStream, peer: SocketAddr, line: &str) {
     let told = timeout(SLOWEST_PEER, async {
         stream.write_all(line.as_bytes()).await?;

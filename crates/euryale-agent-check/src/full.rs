@@ -6,7 +6,8 @@ use tokio::time::Instant;
 
 use crate::Load;
 
-/// Workers that have all been busy for this long are not just between two short requests.
+/// If all workers have been busy for this long, the node is full. A shorter time may only be a
+/// coincidence of short requests.
 pub(crate) const BUSY_FOR: Duration = Duration::from_millis(100);
 
 /// A full node has room again once no check has found all its workers busy for this long: two
@@ -15,9 +16,9 @@ const FREE_FOR: Duration = Duration::from_millis(500);
 
 /// Remembers that a node is full.
 ///
-/// It becomes full at the first check that finds it so, and remains full until a worker has been
-/// free at every check for [`FREE_FOR`]. The memory is one of time, not of checks: several
-/// balancers may ask, each at its own pace.
+/// A node becomes full at the first check whose load is full, and remains full until every check
+/// has found a free worker for [`FREE_FOR`]. This is a duration and not a number of checks, because
+/// several balancers may check, each at its own interval.
 #[derive(Debug, Default)]
 pub(crate) struct Full {
     /// When a check last found every worker busy, while the node is full.
@@ -25,7 +26,7 @@ pub(crate) struct Full {
 }
 
 impl Full {
-    /// Returns whether the node is full, now that its load is known.
+    /// Updates the state with the current load, and returns whether the node is full.
     pub(crate) fn look(&mut self, load: &Load, now: Instant) -> bool {
         match self.last_busy {
             None if load.is_full() => self.last_busy = Some(now),

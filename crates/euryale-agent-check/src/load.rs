@@ -12,29 +12,30 @@ use crate::full::BUSY_FOR;
 pub struct Load {
     /// Whether the node accepts requests.
     pub standing: Standing,
-    /// Workers, and so publications at a time.
+    /// The number of workers, which is the maximum number of publications at a time.
     pub workers: usize,
-    /// How many of them work.
+    /// The number of busy workers.
     pub busy: usize,
-    /// How many of those count as stuck, because they have run for longer than any publication
-    /// should.
+    /// The number of busy workers that count as stuck, because their publication has run for longer
+    /// than any should.
     pub stuck: usize,
-    /// How long ago a worker last took a request: the age of the youngest publication.
+    /// The time since a worker last took a request: the age of the youngest publication.
     pub last_taken: Duration,
-    /// Requests that wait for a worker.
+    /// The number of requests that wait for a worker.
     pub queued: usize,
-    /// How long the oldest of them has waited.
+    /// The time that the oldest waiting request has waited.
     pub oldest_wait: Duration,
-    /// The maximum number of requests that the node can hold at a time: those that are published
-    /// or wait for a worker, and those that need none, such as downloads, uploads and WebSockets.
-    /// A limit of the node that its load does not change, such as the number of its sockets.
+    /// The maximum number of requests that the node can hold at a time: those that are published or
+    /// wait for a worker, and those that need no worker, such as downloads, uploads and WebSockets.
+    /// This is a fixed limit of the node, such as its number of sockets, and does not depend on its
+    /// load.
     pub capacity: usize,
 }
 
 impl Load {
-    /// The load of a pool: workers whose job has run for `stuck_after` are taken to be stuck.
-    /// Draining when the pool is closed; the capacity is 1, because a pool does not know how many
-    /// requests its node can hold.
+    /// Returns the load of a pool. Workers whose job has run for `stuck_after` count as stuck. The
+    /// node is draining if the pool is closed. The capacity is 1, because a pool cannot tell how
+    /// many requests its node can hold.
     ///
     /// ```
     /// use std::time::Duration;
@@ -59,7 +60,7 @@ impl Load {
             workers: status.cap,
             busy: status.running,
             stuck: holders.iter().filter(is_stuck).count(),
-            // The youngest is the last one.
+            // Holders are sorted by age, the youngest last.
             last_taken: holders.last().map(|holder| holder.age).unwrap_or_default(),
             queued: status.queued,
             oldest_wait: status.oldest_wait.unwrap_or_default(),
@@ -78,43 +79,42 @@ impl Load {
 /// Whether the node accepts requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// They may.
+    /// The node accepts requests.
     Ready,
-    /// Not now: the node is not ready, or lost what it needs.
+    /// The node is not ready yet, or has lost something that it needs.
     Down,
-    /// No new ones: it is about to end.
+    /// The node is about to end, and accepts no new requests.
     Draining,
-    /// It has been taken out of service on purpose, and its checks should not raise an alarm.
+    /// The node was taken out of service on purpose, and its checks should not raise an alarm.
     Maintenance,
 }
 
 /// The answer to a balancer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Takes requests: a share in percent of what a free node takes, and a maximum number at a
-    /// time.
+    /// The node takes requests.
     Up {
-        /// 1 to 100.
+        /// The share of requests, in percent of what an idle node takes: 1 to 100.
         weight: u8,
-        /// At least 1.
+        /// The maximum number of requests at a time; at least 1.
         maxconn: usize,
     },
-    /// Takes none, and needs attention.
+    /// The node takes no requests and needs attention, for this reason.
     Down(&'static str),
-    /// Takes no new ones.
+    /// The node takes no new requests.
     Drain,
-    /// Is not there, on purpose.
+    /// The node is out of service on purpose.
     Maint,
 }
 
 impl Answer {
-    /// The answer for `load`.
+    /// Returns the answer for `load`.
     ///
-    /// * **weight**: 1 if the node is full: every worker is busy, and none has become free for
-    ///   100 ms, or the oldest request has waited for that long. Otherwise the share of workers
-    ///   that are not stuck, less half of the share that is busy. When requests wait although the
-    ///   node is not full, less up to three quarters of that: all three when the oldest has waited
-    ///   for `patience`.
+    /// * **weight**: 1 if the node is full: every worker is busy, and none has become free for 100
+    ///   ms, or the oldest request has waited for that long. Otherwise it is the share of workers
+    ///   that are not stuck, minus half of the share that is busy. If requests wait although the
+    ///   node is not full, it is reduced by up to three quarters, which is reached when the oldest
+    ///   request has waited for `patience`.
     /// * **maxconn**: [`Load::capacity`], whatever the load is.
     ///
     /// If every worker is stuck, the node is down. Requests that hold no worker, such as downloads,
@@ -138,7 +138,7 @@ impl Answer {
             return Self::Up { weight: 1, maxconn };
         }
         let busy = load.busy.saturating_sub(load.stuck).min(sound);
-        // In percent of all workers; half of a busy one, since its next turn comes.
+        // In percent of all workers. A busy worker counts half, because it will be free again soon.
         let free = (2 * sound - busy) * 50 / workers;
         let patience = patience.as_millis().max(1);
         let late = usize::try_from(load.oldest_wait.as_millis().min(patience) * 75 / patience)
@@ -152,8 +152,8 @@ impl Answer {
     }
 }
 
-/// As HAProxy reads it ("agent-check" in its configuration manual): `up` and `ready` take back what
-/// `down`, `drain` and `maint` did.
+/// Writes the answer as HAProxy reads it ("agent-check" in its configuration manual): `up` and
+/// `ready` revoke `down`, `drain` and `maint`.
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

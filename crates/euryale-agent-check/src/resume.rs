@@ -9,11 +9,12 @@ use tokio::time::Instant;
 
 use crate::{Answer, Standing};
 
-/// How fast a node answers requests of each class: for balancers that send a request to where its
-/// class is answered fastest, because its pages are in that node's caches.
+/// Measures how fast a node answers requests of each class, for balancers that send a request to
+/// the node that answers its class fastest because it has the pages in its caches.
 ///
-/// For each class it keeps two sums that decay with time: the number of requests, and the time that
-/// they took. Requests of a [half-life](Self::half_life) ago count half. Clones share the sums.
+/// For each class there are two sums that decay with time: the number of requests, and the time
+/// that they took. Requests that ended a [half-life](Self::half_life) ago count half. Clones share
+/// the sums.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,7 +32,7 @@ pub struct Resume {
     classes: Arc<Mutex<BTreeMap<Box<str>, Class>>>,
 }
 
-/// Further names are one class, so that clients cannot create classes without bound.
+/// Names beyond this number share one class, so that clients cannot create classes without bound.
 const MOST_CLASSES: usize = 64;
 const OTHERS: &str = "others";
 
@@ -43,7 +44,7 @@ struct Class {
 }
 
 impl Resume {
-    /// Empty, with a half-life of a minute.
+    /// Creates an empty record with a half-life of one minute.
     pub fn new() -> Self {
         Self {
             half_life: Duration::from_secs(60),
@@ -51,14 +52,14 @@ impl Resume {
         }
     }
 
-    /// After what time a request counts half. Default: one minute.
+    /// The time after which a request counts half. Default: one minute.
     pub fn half_life(mut self, half_life: Duration) -> Self {
         self.half_life = half_life;
         self
     }
 
-    /// A request of this class was answered within this time. Classes are few and the program's
-    /// own, as names of routes are: from the 65th on they count as one.
+    /// Records that a request of this class was answered within this time. Use few classes that the
+    /// program itself names, such as its routes: all classes from the 65th on count as one.
     pub fn record(&self, class: &str, took: Duration) {
         let now = Instant::now();
         let mut classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,11 +81,13 @@ impl Resume {
         }
     }
 
-    /// A JSON object with a member for each class:
+    /// Returns a JSON object with a member for each class:
     ///
     /// * `per_second`: the recent number of requests per second;
-    /// * `skill`: how many requests a second is enough for, one after the other; higher is faster;
-    /// * `weight`: how reliable that is, as a number of requests that count in full.
+    /// * `skill`: the number of requests that can be answered one after the other in a second;
+    ///   higher is faster;
+    /// * `weight`: how reliable the skill is, as the number of undecayed requests that it is
+    ///   equivalent to.
     #[must_use]
     pub fn classes_json(&self) -> String {
         self.classes().to_string()
@@ -108,8 +111,8 @@ impl Resume {
         classes.collect()
     }
 
-    /// The whole report: `standing` (`ready`, `down`, `draining` or `maintenance`), `weight` (0 to
-    /// 100) and `maxconn`, which are what an agent check says, and `classes`.
+    /// Returns the whole report as JSON: `standing` (`ready`, `down`, `draining` or `maintenance`),
+    /// `weight` (0 to 100) and `maxconn` as in an agent check, and `classes`.
     #[must_use]
     pub fn json(&self, standing: Standing, answer: Answer) -> String {
         let (weight, maxconn) = match answer {
@@ -140,7 +143,7 @@ impl Default for Resume {
 }
 
 impl Class {
-    /// Decayed to this moment.
+    /// Returns the sums decayed to this moment.
     fn at(self, now: Instant, half_life: Duration) -> Self {
         let passed = now.saturating_duration_since(self.since).as_secs_f64();
         let left = 0.5_f64.powf(passed / half_life.as_secs_f64().max(1e-3));
@@ -152,7 +155,7 @@ impl Class {
     }
 }
 
-/// To three digits after the point.
+/// Rounds to three decimal places.
 fn rounded(number: f64) -> f64 {
     (number * 1e3).round() / 1e3
 }

@@ -23,13 +23,13 @@ const FREE: Load = Load {
 const PATIENCE: Duration = Duration::from_secs(2);
 
 #[test]
-fn what_a_load_is_worth() {
+fn the_weight_follows_from_the_load() {
     let waited = |ms| Duration::from_millis(ms);
     let busy = Load { busy: 4, ..FREE };
     for (load, expected) in [
         (FREE, "up ready 100% maxconn:300"),
         (Load { busy: 1, ..FREE }, "up ready 87% maxconn:300"),
-        // Busy with short requests, of which one ends all the time.
+        // Busy with short requests: at every moment one of them is about to end.
         (busy, "up ready 50% maxconn:300"),
         (
             Load {
@@ -40,7 +40,8 @@ fn what_a_load_is_worth() {
             },
             "up ready 50% maxconn:300",
         ),
-        // Full: nobody has become free for a while, or the oldest request has waited for it.
+        // Full: no worker has become free for a while, or the oldest request has waited for as
+        // long.
         (
             Load {
                 last_taken: waited(100),
@@ -56,7 +57,7 @@ fn what_a_load_is_worth() {
             },
             "up ready 1% maxconn:300",
         ),
-        // A lane is full, and there are free workers for other requests.
+        // A lane is full, but there are free workers for other requests.
         (
             Load {
                 busy: 2,
@@ -123,7 +124,7 @@ fn what_a_load_is_worth() {
             },
             "maint",
         ),
-        // Nobody waits any more: what was told of it does not count.
+        // No request is waiting, so the reported wait does not count.
         (
             Load {
                 oldest_wait: waited(9000),
@@ -141,9 +142,9 @@ fn what_a_load_is_worth() {
 }
 
 proptest! {
-    /// More of anything bad never makes a node worth more.
+    /// The weight never rises when anything about the load gets worse.
     #[test]
-    fn worse_is_never_worth_more(
+    fn a_worse_load_never_has_a_greater_weight(
         workers in 1..200_usize, busy in 0..200_usize, stuck in 0..200_usize,
         queued in 0..5000_usize, ms in 0..10_000_u64, taken in 0..200_u64,
     ) {
@@ -192,7 +193,7 @@ async fn check(address: std::net::SocketAddr) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_check_is_a_line_and_the_end() {
+async fn a_check_is_answered_with_one_line() {
     let busy = Arc::new(AtomicUsize::new(0));
     let now = Arc::clone(&busy);
     let agent = AgentCheck::asking(move || Load {
@@ -205,7 +206,7 @@ async fn a_check_is_a_line_and_the_end() {
     assert_eq!(check(address).await, "up ready 100% maxconn:300\n");
     busy.store(4, Ordering::Relaxed);
     assert_eq!(check(address).await, "up ready 50% maxconn:300\n");
-    // Peers that read nothing are in nobody's way, be they more than are answered.
+    // Peers that read nothing do not delay others, even if there are more of them than the limit.
     let mut idle = Vec::new();
     for _ in 0..100 {
         idle.push(TcpStream::connect(address).await.unwrap());
@@ -217,7 +218,7 @@ async fn a_check_is_a_line_and_the_end() {
     serving.abort();
 }
 
-/// Looks at a load at the pace of a balancer, every 250 ms.
+/// Checks a load at the interval of a balancer, every 250 ms.
 #[tokio::test(start_paused = true)]
 async fn a_full_node_does_not_flap() {
     let now = Arc::new(Mutex::new(FREE));
@@ -227,7 +228,7 @@ async fn a_full_node_does_not_flap() {
     let told = async |load| {
         *now.lock().unwrap() = load;
         tokio::time::advance(Duration::from_millis(250)).await;
-        // Clones remember the same, such as the one that makes the report for other balancers.
+        // Clones share the state, for example the clone that makes the report for other balancers.
         assert_eq!(agent.answer(), clone.answer());
         let Answer::Up { weight, maxconn } = agent.answer() else {
             panic!("it is up");
@@ -247,12 +248,12 @@ async fn a_full_node_does_not_flap() {
         assert_eq!(told(FREE).await, 100);
     }
     assert_eq!(told(full).await, 1);
-    // Its long requests end one after the other, and others take their workers at once.
+    // Long requests end one after the other, and waiting ones take their workers at once.
     for _ in 0..8 {
         assert_eq!(told(busy).await, 1);
         assert_eq!(told(one_free).await, 1);
     }
-    // Free at every check for half a second.
+    // A worker has been free at every check for half a second.
     assert_eq!(told(busy).await, 1);
     assert_eq!(told(one_free).await, 1);
     assert_eq!(told(one_free).await, 62);
@@ -261,7 +262,7 @@ async fn a_full_node_does_not_flap() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resume_fades() {
+async fn earlier_requests_decay_in_a_resume() {
     let resume = Resume::new().half_life(Duration::from_secs(10));
     assert_eq!(resume.classes_json(), "{}");
     for _ in 0..4 {
@@ -275,7 +276,7 @@ async fn a_resume_fades() {
     });
     assert_eq!(read(resume.classes_json()), fresh);
     tokio::time::advance(Duration::from_secs(10)).await;
-    // Earlier speed does not change; it only counts less against new requests.
+    // The skill of earlier requests does not change; it only counts less against new requests.
     let faded = json!({"per_second": 0.139, "skill": 4.0, "weight": 2.0});
     assert_eq!(read(resume.classes_json())["read"], faded);
     resume.record("read", Duration::from_millis(1500));
@@ -298,7 +299,7 @@ async fn a_resume_fades() {
 }
 
 #[tokio::test]
-async fn the_agent_of_a_pool_answers_by_its_workers() {
+async fn the_agent_of_a_pool_reports_its_workers() {
     let pool = euryale_connection::Pool::new((), 2);
     let agent = AgentCheck::new(&pool, 300);
     assert_eq!(agent.answer().to_string(), "up ready 100% maxconn:300");
@@ -319,7 +320,7 @@ async fn the_agent_of_a_pool_answers_by_its_workers() {
 }
 
 #[tokio::test]
-async fn the_agent_takes_a_pool_that_was_chosen_at_run_time() {
+async fn the_agent_accepts_a_pool_that_is_chosen_at_run_time() {
     for (has_database, workers) in [(false, 2), (true, 4)] {
         let pool: Arc<dyn PoolControl> = if has_database {
             let database = euryale_test::CountingDatabase::new();
