@@ -1,4 +1,4 @@
-//! Turns in the lanes, and places in their queues, which are taken before the commit.
+//! Turns in the lanes, and places in their queues. Places are taken before the commit.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::settings::Settings;
 
-/// What a response needs from the layer.
+/// The resources that a response needs from the layer.
 #[derive(Clone, Copy)]
 pub(crate) enum Need {
     Future,
@@ -21,8 +21,8 @@ pub(crate) enum Need {
 }
 
 impl Need {
-    /// Inspects a response, which answers HEAD if `head`. An encoded body has been wrapped by
-    /// another layer, which polls it.
+    /// Returns the need of a response; `head` says whether it answers HEAD. An encoded body has
+    /// been wrapped by another layer, which polls it.
     pub(crate) fn of(response: &Response, head: bool) -> Option<Self> {
         let extensions = response.extensions();
         let is_ours = !response.headers().contains_key(CONTENT_ENCODING);
@@ -41,7 +41,7 @@ impl Need {
     }
 }
 
-/// Room for a response, by its need. A response with room is never refused.
+/// The room that is reserved for a response, by its need. A response with room is never refused.
 pub(crate) enum Room {
     Future(OwnedSemaphorePermit),
     Blocking(Place),
@@ -49,7 +49,7 @@ pub(crate) enum Room {
 }
 
 impl Room {
-    /// Room for this need, if there is some now.
+    /// Reserves room for this need, or fails if there is none at the moment.
     pub(crate) fn find(need: &Need, settings: &Settings) -> Result<Self, Error> {
         let found = match need {
             Need::Future => Arc::clone(&settings.futures)
@@ -72,11 +72,11 @@ impl Room {
     }
 }
 
-/// The room of a response, in its extensions until the layer takes it.
+/// The room of a response. It is in the extensions until the layer takes it.
 #[derive(Clone)]
 struct Kept(Arc<Mutex<Option<Room>>>);
 
-/// Before the commit: a response gets room, or is refused.
+/// Reserves room for a response, or refuses it. Called before the commit.
 pub(crate) fn admit(response: &mut Response, head: bool, settings: &Settings) -> Result<(), Error> {
     Body::publish_handle(response, &settings.ledger);
     if let Some(need) = Need::of(response, head) {
@@ -87,8 +87,9 @@ pub(crate) fn admit(response: &mut Response, head: bool, settings: &Settings) ->
     Ok(())
 }
 
-/// After the commit: the room that a response got, if it still matches its need. Otherwise no gate
-/// was asked (the answer came from an axum handler or an abort), and it may still be refused.
+/// Returns the room that a response got before the commit, if it still matches its need. Otherwise
+/// no gate was asked (the answer is from an axum handler or an abort), and the response may still
+/// be refused here.
 pub(crate) fn room(
     response: &mut Response,
     need: &Need,
@@ -100,7 +101,7 @@ pub(crate) fn room(
         .map_or_else(|| Room::find(need, settings), Ok)
 }
 
-/// Waits for a turn. Without a place it waits however long the queue is.
+/// Waits for a turn. Without a place, the length of the queue does not matter.
 pub(crate) async fn enter(place: Option<Place>, lane: &BlockingLane) -> Result<Turn, Error> {
     match place {
         Some(place) => place.enter().await,
@@ -112,7 +113,7 @@ pub(crate) fn counted(turn: Turn, gauge: &Gauge) -> Turn {
     turn.counted(GaugeGuard::new(gauge, 1))
 }
 
-/// A turn that is held for work that comes later, or never.
+/// A turn that is reserved for later work, which may never start.
 pub(crate) struct Reserved(Mutex<Option<Turn>>);
 
 impl Reserved {

@@ -2,26 +2,27 @@
 
 use euryale_core::ledger::{Book, Counter, Figures, Gauge, Unsettled};
 
-/// Work on answers after their transactions, counted by [`AwaitDeferred`](crate::AwaitDeferred).
+/// Counters of work on answers after their transactions, kept by
+/// [`AwaitDeferred`](crate::AwaitDeferred).
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct DeferredBook {
-    /// Responses being computed now. A blocking one counts until its thread is free, whether or not
-    /// its client waits.
+    /// Responses that are being computed now. A blocking one counts until its thread is free, even
+    /// if its client has left.
     pub running: Gauge,
-    /// Bodies being written by synchronous code now, or about to be.
+    /// Bodies that synchronous code is writing now or is about to write.
     pub writers: Gauge,
-    /// Computed.
+    /// Responses that were computed.
     pub ok: Counter,
-    /// Failed before the head was sent.
+    /// Responses that failed before their head was sent.
     pub error: Counter,
-    /// Panicked.
+    /// Responses whose computation panicked.
     pub panic: Counter,
-    /// Took longer than the deadline.
+    /// Responses that took longer than the deadline.
     pub elapsed: Counter,
-    /// Abandoned because the client left.
+    /// Responses that were abandoned because the client left.
     pub cancelled: Counter,
-    /// Refused: too many of their kind were running.
+    /// Responses that were refused because too many of their kind were running.
     pub full: Counter,
 }
 

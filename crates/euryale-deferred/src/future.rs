@@ -25,8 +25,8 @@ pin_project! {
 }
 
 pin_project! {
-    /// Called ⇒ the answer, or Waiting when it is deferred or waits for its turn; Waiting ⇒ the
-    /// answer.
+    /// Called ⇒ the answer, or Waiting if the answer is deferred or waits for its turn; Waiting ⇒
+    /// the answer.
     #[project = StateProj]
     enum State<F> {
         Called { #[pin] inner: F },

@@ -27,9 +27,9 @@ const WAITING: usize = 1024;
 const WRITERS_WAITING: usize = 64;
 
 impl DeferredLayer {
-    /// 10,000 async and 128 blocking responses at a time, each within 60 s, and 64 bodies that are
-    /// written by synchronous code, with windows of 64 KiB. 1,024 blocking responses and 64 bodies
-    /// may wait for a thread. Clones share these bounds.
+    /// Creates a layer with these limits: 10,000 async and 128 blocking responses at a time, each
+    /// within 60 s, and 64 bodies that are written by synchronous code, with windows of 64 KiB.
+    /// 1,024 blocking responses and 64 bodies may wait for a thread. Clones share the limits.
     pub fn new() -> Self {
         Self {
             settings: Settings {
@@ -46,38 +46,40 @@ impl DeferredLayer {
         }
     }
 
-    /// How many async responses are computed at a time; at least 1. Each costs its memory only.
-    /// Default: 10,000.
+    /// The maximum number of async responses that are computed at a time; at least 1. Each costs
+    /// only its memory. Default: 10,000.
     pub fn futures(mut self, most: usize) -> Self {
         self.settings.futures = places(most);
         self
     }
 
-    /// How many blocking responses are computed at a time, each in a thread; at least 1. Default:
-    /// 128.
+    /// The maximum number of blocking responses that are computed at a time, each in a thread; at
+    /// least 1. Default: 128.
     pub fn blocking(mut self, threads: usize) -> Self {
         self.settings.blocking = self.settings.blocking.resized(threads);
         self
     }
 
-    /// How many bodies are written by synchronous code, or read from iterators, at a time; at least
-    /// 1. Each holds a thread for as long as its client reads. Default: 64.
+    /// The maximum number of bodies that are written by synchronous code, or read from iterators,
+    /// at a time, which is at least 1. Each holds a thread for as long as its client reads.
+    /// Default: 64.
     pub fn writers(mut self, threads: usize) -> Self {
         self.settings.writers = self.settings.writers.resized(threads);
         self
     }
 
-    /// How many blocking responses may wait for one of their threads. They have been committed by
-    /// then and hold nothing but their memory. One more is refused before its commit. Default:
-    /// 1,024.
+    /// The maximum number of blocking responses that wait for a thread. They have been committed by
+    /// then and hold nothing but their memory. Further ones are refused before their commit.
+    /// Default: 1,024.
     pub fn max_waiting(mut self, most: usize) -> Self {
         self.settings.blocking = self.settings.blocking.max_waiting(most);
         self
     }
 
-    /// How many bodies may wait for one of the [`writers`](Self::writers). A body that waits has
-    /// been committed, and holds all that it will be written from, such as open files and the rows
-    /// that were read for it. One more is refused before its commit. Default: 64.
+    /// The maximum number of bodies that wait for one of the [`writers`](Self::writers). A waiting
+    /// body has been committed, and holds everything that it will be written from, such as open
+    /// files and the rows that were read for it. Further ones are refused before their commit.
+    /// Default: 64.
     pub fn writers_waiting(mut self, most: usize) -> Self {
         self.settings.writers = self.settings.writers.max_waiting(most);
         self
@@ -90,16 +92,16 @@ impl DeferredLayer {
         self
     }
 
-    /// Writes bodies in this lane instead of one of the layer's own; as
+    /// Writes bodies in this lane instead of one of the layer's own; compare
     /// [`with_blocking_lane`](Self::with_blocking_lane).
     pub fn with_writers_lane(mut self, lane: BlockingLane) -> Self {
         self.settings.writers = lane;
         self
     }
 
-    /// How long a response may take to compute, including its wait for a thread and everything that
-    /// it defers to; and how long a body may wait for a thread to write it. Sending a body does not
-    /// count. Default: 60 s.
+    /// The maximum time to compute a response, including its wait for a thread and everything that
+    /// it defers to, and the maximum time that a body waits for a thread to write it. Sending a
+    /// body does not count. Default: 60 s.
     pub fn deadline(mut self, within: impl Into<Option<Duration>>) -> Self {
         self.settings.deadline = within.into();
         self
@@ -111,13 +113,15 @@ impl DeferredLayer {
         self
     }
 
-    /// How many bytes synchronous code may be ahead of its client; at least 1. Default: 64 KiB.
+    /// The maximum number of bytes that synchronous code may write ahead of its client; at least 1.
+    /// Default: 64 KiB.
     pub fn window(mut self, bytes: usize) -> Self {
         self.settings.window = bytes;
         self
     }
 
-    /// How long the client of a body that synchronous code writes may read nothing. Default: 60 s.
+    /// The maximum time that a client may read nothing of a body that synchronous code writes.
+    /// Default: 60 s.
     pub fn stall(mut self, time: Duration) -> Self {
         self.settings.stall = time;
         self

@@ -25,8 +25,9 @@
 //! # }
 //! ```
 //!
-//! On its own in an axum `Router` it goes inside `RespondLayer`, like all layers that return
-//! errors: `ServiceBuilder::new().layer(RespondLayer::new()).layer(DeferredLayer::new())`.
+//! If you use this layer on its own in an axum `Router`, place it inside `RespondLayer`, like all
+//! layers that return errors:
+//! `ServiceBuilder::new().layer(RespondLayer::new()).layer(DeferredLayer::new())`.
 //!
 //! # Three lanes
 //!
@@ -48,7 +49,7 @@
 //!
 //! # HEAD
 //!
-//! The response is computed as for GET, and its body is not sent. Only the computation can
+//! The response is computed as for GET, but its body is not sent. Only the computation can
 //! determine the status, type and length that GET would have (RFC 9110 §9.3.2), so HEAD costs as
 //! much as GET. A body that synchronous code writes is not started, because its head is known
 //! without it.
@@ -74,16 +75,16 @@
 //! Each lane limits the work that runs, and [`max_waiting`] and [`writers_waiting`] limit the work
 //! that waits for a thread. A publisher is refused **before its transaction is committed**: the
 //! layer attaches an [`AnswerGate`] to the request, and `Publish` asks it about the answer. A
-//! response that is deferred, or whose body is to be written, gets its place there. If no place is
-//! left, the transaction is aborted, and the client gets a 503 with `Retry-After` at once, as from
-//! any full queue.
+//! response that is deferred, or whose body is written by synchronous code, gets its place at that
+//! point. If no place is left, the transaction is aborted, and the client gets a 503 with
+//! `Retry-After` at once, as from any full queue.
 //!
 //! A response whose transaction is committed waits for its turn and is not refused, because a
 //! client that repeats its request after a commit does everything twice. While it waits, it holds
-//! only its memory and the data for its body; if its client disconnects, it leaves. A response that
-//! defers again, or whose body is written, waits for its next turn, however many others wait. If it
-//! waits longer than the [`deadline`], the answer is 504, and its thread never begins. Such an
-//! error is marked ([`is_after_transaction`](euryale_core::Error::is_after_transaction)), and is
+//! only its memory and the data for its body; if its client disconnects, it is dropped. A response
+//! that defers again, or whose body is written, waits for its next turn, however many others wait.
+//! If it waits longer than the [`deadline`], the answer is 504, and its thread never begins. Such
+//! an error is marked ([`is_after_transaction`](euryale_core::Error::is_after_transaction)), and is
 //! sent without `Retry-After` if the method is not safe.
 //!
 //! Without a `Publish` inside, no gate is asked: the response of an axum handler is refused here if

@@ -1,4 +1,4 @@
-//! From a deferred response to the one that is sent.
+//! Turns a deferred response into the one that is sent.
 
 use std::fmt;
 use std::future::Future;
@@ -17,16 +17,17 @@ use crate::blocking::{self, Need, Reserved, Room, counted, enter};
 use crate::settings::Settings;
 use crate::{DEFERRED_FAILED, DeferredBook};
 
-/// The kinds of responses.
+/// A response from the inner service, by its kind.
 pub(crate) enum Found {
     Answer(Response),
-    /// Still to be computed: the response that came with it, and its room.
+    /// A response that has yet to be computed, with the publisher's own response and the room for
+    /// it.
     Deferred(Box<Parts>, Deferred, Option<Room>),
-    /// Its body waits for a turn to be written.
+    /// A response whose body waits for its turn to be written.
     Writer(Response, Option<Place>),
 }
 
-/// Inspects a response from inside, and finds room for it if no gate did.
+/// Inspects a response of the inner service, and finds room for it if no gate did.
 pub(crate) fn receive(
     mut response: Response,
     head: bool,
@@ -72,7 +73,7 @@ fn is_to_be_written(response: &Response) -> bool {
     writer.is_some_and(|writer| !writer.is_started())
 }
 
-/// The response, whose body is written in this turn when it is polled.
+/// Returns the response with a body that is written in this turn when it is polled.
 fn write_in(turn: Turn, response: Response, settings: &Settings) -> Response {
     if let Some(writer) = response.extensions().get::<WriterHandle>() {
         let turn = counted(turn, &settings.book.writers);
@@ -132,7 +133,7 @@ pub(crate) async fn resolve(
         Err(error) => match error.code() {
             ELAPSED => Outcome::Elapsed,
             PANICKED => Outcome::Panic,
-            // Counted by its lane.
+            // Its lane has counted it.
             LANE_FULL => Outcome::Full,
             _ => Outcome::Error,
         },
@@ -172,14 +173,14 @@ async fn compute(
     ))
 }
 
-/// One response, computed in its lane.
+/// Computes one response in its lane.
 async fn one(
     mut deferred: Deferred,
     place: Option<Place>,
     settings: &Settings,
 ) -> Result<Response, Error> {
     let _running = if deferred.is_blocking() {
-        // It keeps its turn until it returns, even if this future is dropped.
+        // The closure keeps its turn until it returns, even if this future is dropped.
         let turn = enter(place, &settings.blocking).await?;
         let turn = counted(turn, &settings.book.running);
         deferred.run_by(Arc::new(Reserved::new(turn)));
@@ -209,7 +210,7 @@ fn failed(error: BoxError) -> Error {
     }
 }
 
-/// The computed response, with those headers of the first response that it does not have.
+/// Returns the computed response, with those headers of the first response that it does not have.
 fn merged(first: Parts, response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     let mut headers = first.headers;
@@ -221,14 +222,14 @@ fn merged(first: Parts, response: Response) -> Response {
     }
     parts.headers = headers;
     let mut extensions = first.extensions;
-    // The old one was taken; the new body brings its own, if it has one.
+    // The old handle has been taken; the new body has its own, if any.
     extensions.remove::<DeferredHandle>();
     extensions.extend(std::mem::take(&mut parts.extensions));
     parts.extensions = extensions;
     own_framing(Response::from_parts(parts, body))
 }
 
-/// Counts the outcome of a deferred response, also when it is dropped.
+/// Counts the outcome of a deferred response, even if it is dropped.
 struct Ending {
     book: Arc<DeferredBook>,
     outcome: Outcome,
@@ -258,7 +259,7 @@ impl Drop for Ending {
     }
 }
 
-/// A computed response was deferred more often than is allowed.
+/// The computed response was deferred again more often than allowed.
 #[derive(Debug)]
 struct TooDeep {
     depth: u32,
@@ -272,7 +273,7 @@ impl fmt::Display for TooDeep {
 
 impl std::error::Error for TooDeep {}
 
-/// The status was an informational one, which is not a final response (RFC 9110 §15.2).
+/// The computed response had an informational status and is therefore not final (RFC 9110 §15.2).
 #[derive(Debug)]
 struct NoFinalStatus(u16);
 

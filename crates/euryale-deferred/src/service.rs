@@ -19,7 +19,7 @@ use crate::settings::Settings;
 pub struct AwaitDeferred<S> {
     inner: S,
     settings: Arc<Settings>,
-    /// One gate for HEAD, and one for all other methods.
+    /// Two gates: one for HEAD, and one for all other methods.
     gates: Arc<[AnswerGate; 2]>,
 }
 

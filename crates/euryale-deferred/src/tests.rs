@@ -16,7 +16,7 @@ use tower::{Layer, ServiceExt, service_fn};
 
 use crate::{DEFERRED_FAILED, DeferredBook, DeferredLayer};
 
-/// What the layer makes of the response that `answer` gives.
+/// Returns the layer's response to a service that returns `answer`.
 async fn ask_with(
     layer: DeferredLayer,
     method: Method,
@@ -149,7 +149,7 @@ async fn the_deadline_covers_all_that_is_deferred() {
 }
 
 #[tokio::test]
-async fn deferred_again_but_not_for_ever() {
+async fn a_response_may_be_deferred_again_but_not_without_end() {
     fn nested(times: u32) -> Response {
         later(move || {
             if times == 0 {
@@ -266,7 +266,7 @@ async fn a_deferred_response_may_be_a_stream() {
 }
 
 #[tokio::test]
-async fn what_another_layer_has_encoded_is_left_alone() {
+async fn a_body_that_another_layer_encoded_is_not_changed() {
     let answer = || {
         let mut response =
             later(|| ok("plain")).map(|body| Body::new(body.map_frame(|frame| frame)));

@@ -31,7 +31,7 @@ fn lanes(threads: usize, waiting: usize, ledger: &Ledger) -> DeferredLayer {
 }
 
 #[tokio::test]
-async fn who_finds_no_place_is_refused_at_once() {
+async fn a_response_without_a_place_is_refused_at_once() {
     let ledger = Ledger::new();
     let layer = lanes(2, 0, &ledger).futures(2);
     let gate = Gate::new();
@@ -96,7 +96,7 @@ async fn who_finds_no_place_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn whoever_sees_a_result_finds_its_place_free() {
+async fn the_place_is_free_when_the_result_arrives() {
     let layer = DeferredLayer::new().futures(1).blocking(1).writers(1);
     for _ in 0..500 {
         let answer = || Deferred::blocking(|| ok(Body::iter(["a", "b"]))).into();
@@ -111,7 +111,7 @@ async fn whoever_sees_a_result_finds_its_place_free() {
 }
 
 #[tokio::test]
-async fn when_the_client_goes_what_is_async_is_dropped_and_what_blocks_keeps_its_place() {
+async fn when_the_client_leaves_async_work_is_dropped_and_blocking_work_keeps_its_place() {
     let ledger = Ledger::new();
     let layer = DeferredLayer::new().ledger(ledger.clone());
     let dropped = Arc::new(AtomicUsize::new(0));
@@ -158,9 +158,9 @@ async fn when_the_client_goes_what_is_async_is_dropped_and_what_blocks_keeps_its
     assert_eq!(ledger.of::<DeferredBook>().cancelled.get(), 2);
 }
 
-/// A runtime whose only blocking thread is busy: the work waits in tokio's queue.
+/// The runtime's only blocking thread is busy, so the work waits in tokio's queue.
 #[test]
-fn what_has_not_begun_when_the_client_goes_never_does() {
+fn work_that_has_not_begun_when_the_client_leaves_never_begins() {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime
         .worker_threads(1)
@@ -208,7 +208,7 @@ fn written(gate: &Gate) -> Response {
     }))
 }
 
-/// A service that publishes: it commits what the gate of the request lets pass.
+/// A service that publishes: it commits every answer that passes the gate of the request.
 async fn publish(
     layer: DeferredLayer,
     committed: Arc<AtomicUsize>,
@@ -230,7 +230,7 @@ async fn publish(
 }
 
 #[tokio::test]
-async fn whatever_is_committed_waits_for_its_turn() {
+async fn a_committed_response_waits_for_its_turn() {
     for make in [held, written] {
         let ledger = Ledger::new();
         let layer = lanes(2, 98, &ledger);
@@ -303,7 +303,7 @@ async fn futures_are_bounded_before_the_commit() {
 }
 
 #[tokio::test]
-async fn a_response_whose_client_goes_while_it_waits_never_begins() {
+async fn a_waiting_response_whose_client_leaves_never_begins() {
     for make in [held, written] {
         let ledger = Ledger::new();
         let layer = lanes(1, 1, &ledger);
@@ -373,7 +373,7 @@ async fn the_deadline_covers_the_wait_for_a_turn() {
 }
 
 #[tokio::test]
-async fn an_aborted_answer_gives_its_place_back() {
+async fn an_aborted_answer_returns_its_place() {
     let ledger = Ledger::new();
     let layer = lanes(1, 0, &ledger).futures(1);
     let aborts = |answer: fn() -> Response| {
