@@ -7,7 +7,7 @@ use euryale_subrequest::Parts;
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct DocumentBook {
-    /// Documents that themes take content from.
+    /// The documents that themes take content from.
     pub parts: Parts,
 }
 

@@ -12,21 +12,22 @@ use tracing::Instrument;
 
 use crate::DocumentBook;
 
-/// Documents of one page that are fetched at a time.
+/// The maximum number of documents that are fetched for one page at a time.
 const AT_A_TIME: usize = 8;
 
 /// Documents fetched for a page.
 #[derive(Debug, Default)]
 pub(crate) struct Documents {
-    /// Those that were fetched, by their `href`.
+    /// The HTML of the documents that were fetched, by their `href`.
     pub(crate) html: Vec<(String, String)>,
-    /// Their caching rules, for the page that contains them.
+    /// The documents' caching rules, for the page that contains them.
     pub(crate) caching: Caching,
 }
 
 impl Documents {
-    /// Fetches documents for the client of a page, some at a time, in order, all of them `within`
-    /// this time. A missing one is logged and counted, and keeps the page out of caches.
+    /// Fetches documents on behalf of the client of a page, a few at a time and in order. All of
+    /// them together may take this long (`within`). A missing document is logged and counted, and
+    /// keeps the page out of caches.
     pub(crate) async fn fetch(page: &Page, hrefs: Vec<String>, within: Duration) -> Self {
         let until = Instant::now() + within;
         let book = page.book::<DocumentBook>();

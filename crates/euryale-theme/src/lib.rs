@@ -1,8 +1,8 @@
-//! Themes as in Diazo: rules put the content of a page into a designer's HTML.
+//! Diazo themes: rules put the content of a page into a designer's HTML.
 //!
 //! [`ThemeTransform`] is order 8850 in the chain of transforms, after the transaction. No worker
 //! and no connection are held. The engine is the crate [`euryale_diazo`], a plain library that
-//! needs no stack: its documentation lists the rules and the differences from Diazo.
+//! needs no stack. Its documentation lists the rules and the differences from Diazo.
 //!
 //! It replaces, from Zope: Diazo and `plone.app.theming`.
 //!
@@ -26,29 +26,30 @@
 //! # }
 //! ```
 //!
-//! While the files are wrong, pages are served unthemed. The log says why, with file and line.
+//! While the files have errors, pages are served unthemed. The log has the reason with file and
+//! line.
 //!
 //! # Cancellation
 //!
-//! A page that is being themed is finished on its thread when the client goes away, and dropped;
-//! sub-requests for documents are cancelled.
+//! When the client disconnects, its sub-requests for documents are cancelled. A page that is being
+//! themed is finished on its thread and then dropped.
 //!
 //! # Backpressure
 //!
-//! As many pages are themed at a time as the chain has threads. Sub-requests take ordinary places
-//! in the queue, eight of a page at a time.
+//! The number of pages that are themed at a time is limited by the chain's threads. Sub-requests
+//! take ordinary places in the queue, at most eight for a page at a time.
 //!
 //! # Errors
 //!
-//! [`LoadError`] names file and line, and pages are served unthemed while it lasts. A page that
-//! exceeds a limit of the engine ([`PageError`](euryale_diazo::PageError)) is served unthemed, and
-//! the log says which. A document that rules take content from and that is not there, or not in
-//! time, is empty: it is logged, counted (`euryale_theme_documents_total`), and the page is not
-//! stored.
+//! [`LoadError`] names file and line; pages are served unthemed until the files are corrected. A
+//! page that exceeds a limit of the engine ([`PageError`](euryale_diazo::PageError)) is served
+//! unthemed, and the log says which. If a document that rules take content from is missing or late,
+//! it counts as empty. It is logged and counted (`euryale_theme_documents_total`), and the page may
+//! not be stored by caches.
 //!
 //! # Panics
 //!
-//! None of its own; a panic in the chain is a failed transform.
+//! The theme has no panics of its own; a panic in the chain is a failed transform.
 
 #![forbid(unsafe_code)]
 

@@ -7,24 +7,26 @@ use std::time::{Duration, SystemTime};
 
 use euryale_diazo::{LoadError, Loader, Stamp, Theme};
 
-/// A theme and the files that it comes from. Clones share it.
+/// A theme that is reloaded when its files change. Clones share the theme.
 ///
-/// It is compiled by [`new`](Self::new), and again when [`reload`](Self::reload) finds that files
-/// have changed: by hand, on a signal, or by the thread that [`watch`](Self::watch) starts.
-/// Requests never wait for that: they get the theme that is current when they arrive.
+/// The theme is compiled by [`new`](Self::new), and again whenever [`reload`](Self::reload) finds
+/// that files have changed. `reload` is called by your program, for example on a signal, or by the
+/// thread that [`watch`](Self::watch) starts. Requests never wait for it: they get the theme that
+/// is current when they arrive.
 ///
-/// While its files have errors there is no theme, and pages are served unthemed. The log reports it
-/// once, and [`state`](Self::state) for as long as it lasts.
+/// While the files have errors there is no theme, and pages are served unthemed. The error is
+/// logged once, and [`state`](Self::state) returns it until the files are corrected.
 #[derive(Clone)]
 pub struct LiveTheme {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    /// None for a theme that has no files.
+    /// `None` for a theme that has no files.
     loader: Option<Loader>,
     current: RwLock<Arc<ThemeState>>,
-    /// Held while files are read: one thread reads at a time, and the last reading counts.
+    /// Locked while files are read, so that only one thread reads at a time and the last result
+    /// counts.
     stamps: Mutex<Vec<Stamp>>,
     watcher: Mutex<Option<Sender<()>>>,
 }
@@ -38,25 +40,25 @@ pub struct ThemeState {
 }
 
 impl ThemeState {
-    /// The theme, unless its files have errors.
+    /// Returns the theme, or `None` if its files have errors.
     pub fn theme(&self) -> Option<&Arc<Theme>> {
         self.theme.as_ref()
     }
 
-    /// The error in its files.
+    /// Returns the error in the theme's files.
     pub fn error(&self) -> Option<&LoadError> {
         self.error.as_ref()
     }
 
-    /// When they were read.
+    /// Returns the time at which the files were read.
     pub fn read(&self) -> SystemTime {
         self.read
     }
 }
 
 impl LiveTheme {
-    /// Reads and compiles the theme. If that fails, it is logged, and there is no theme until the
-    /// files change. It reads files, so do not call it on a runtime thread.
+    /// Reads and compiles the theme. If that fails, the error is logged, and there is no theme
+    /// until the files change. This reads files, so do not call it on a runtime thread.
     pub fn new(loader: Loader) -> Self {
         let (state, stamps) = read(&loader);
         Self {
@@ -69,8 +71,8 @@ impl LiveTheme {
         }
     }
 
-    /// A theme that is compiled already, for one that is part of a program. It stays as it is, and
-    /// [`reload`](Self::reload) never finds a change.
+    /// Wraps a theme that is already compiled, such as one that is part of the program. It never
+    /// changes, and [`reload`](Self::reload) always returns `false`.
     pub fn fixed(theme: Theme) -> Self {
         let state = ThemeState {
             theme: Some(Arc::new(theme)),
@@ -87,11 +89,11 @@ impl LiveTheme {
         }
     }
 
-    /// Checks the files at this interval, from a thread of its own that ends with the last clone. A
-    /// second is short enough for a theme's author, and costs one `stat` per file.
+    /// Starts a thread that checks the files at this interval and ends with the last clone. One
+    /// second is short enough for a theme's author; each check costs one `stat` per file.
     ///
     /// # Errors
-    /// The system cannot start a thread.
+    /// Fails if the system cannot start a thread.
     pub fn watch(self, every: Duration) -> std::io::Result<Self> {
         let (sender, ended) = channel::<()>();
         let weak = Arc::downgrade(&self.shared);
@@ -112,8 +114,8 @@ impl LiveTheme {
         Ok(self)
     }
 
-    /// Reads and compiles it again if one of its files has changed, and returns whether one had. It
-    /// reads files, so do not call it on a runtime thread.
+    /// Reads and compiles the theme again if one of its files has changed, and returns whether one
+    /// had. This reads files, so do not call it on a runtime thread.
     pub fn reload(&self) -> bool {
         let Some(loader) = &self.shared.loader else {
             return false;
@@ -136,7 +138,7 @@ impl LiveTheme {
         true
     }
 
-    /// The current state.
+    /// Returns the current state.
     pub fn state(&self) -> Arc<ThemeState> {
         Arc::clone(
             &self
@@ -147,7 +149,7 @@ impl LiveTheme {
         )
     }
 
-    /// The current theme, unless its files have errors.
+    /// Returns the current theme, or `None` if its files have errors.
     pub fn theme(&self) -> Option<Arc<Theme>> {
         self.state().theme.clone()
     }

@@ -21,7 +21,7 @@ use crate::live::LiveTheme;
 /// Parameters of the rules (`$name`) that a publisher sets for its page, in the extensions of its
 /// response.
 ///
-/// They are known in the transaction; the page is themed after it.
+/// A publisher computes them in its transaction; the page is themed after the transaction.
 ///
 /// ```
 /// use euryale_core::{Body, Response};
@@ -34,12 +34,12 @@ use crate::live::LiveTheme;
 pub struct ThemeParameters(Vec<(String, Parameter)>);
 
 impl ThemeParameters {
-    /// None.
+    /// Creates an empty set of parameters.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets one.
+    /// Sets a parameter.
     #[must_use]
     pub fn set(mut self, name: impl Into<String>, value: impl Into<Parameter>) -> Self {
         self.0.push((name.into(), value.into()));
@@ -47,27 +47,27 @@ impl ThemeParameters {
     }
 }
 
-/// Themes pages, in the chain of [`euryale-transform`](euryale_transform): order 8850, a whole page
-/// at a time, on the threads for the CPU.
+/// Themes pages in the chain of [`euryale-transform`](euryale_transform). It has the order 8850,
+/// needs the whole page, and runs on the threads for CPU work.
 ///
-/// Rules see `$path` (decoded), and `$host`, `$scheme`, `$base` and `$url` (as it is written,
-/// without its query) of the request as it came: `https` if its socket is one of TLS. Behind a
-/// proxy the client may see another address: a rule by request ([`parameters`](Self::parameters))
-/// sets these names, for example from the `PublicUrl` of `euryale-forwarded`. `$portal_url` is the
-/// same as `$base`, and `$ajax_load` is the value of `ajax_load` in the query. Plone's default
-/// theme asks for both.
+/// Rules can use `$path` (decoded), and `$host`, `$scheme`, `$base` and `$url` (not decoded,
+/// without the query) of the request as this server received it: the scheme is `https` if the
+/// socket uses TLS. Behind a proxy the client may see another address: a function of the request
+/// ([`parameters`](Self::parameters)) can set these names, for example from the `PublicUrl` of
+/// `euryale-forwarded`. `$portal_url` is the same as `$base`, and `$ajax_load` is the value of
+/// `ajax_load` in the query. Plone's default theme asks for both.
 ///
 /// Documents that rules take content from are fetched first, through
-/// [`Internal`](euryale_core::request::Internal), eight at a time, for the client of the page;
-/// their route is `theme`. A relative `href` is resolved against the page. A document that is not
-/// answered with 200 and HTML, or not in time, counts as empty; it is logged, and counted by the
-/// chain's ledger (`euryale_theme_documents_total`). Documents are not themed: a page that takes
-/// content from itself takes it from its unthemed form.
+/// [`Internal`](euryale_core::request::Internal), at most eight at a time, on behalf of the client
+/// of the page; their route is `theme`. A relative `href` is resolved against the page. A document
+/// counts as empty if the answer is not a 200 with HTML or is late. Such a document is logged, and
+/// counted by the chain's ledger (`euryale_theme_documents_total`). Documents are not themed, so a
+/// page that takes content from itself gets it from its unthemed form.
 ///
 /// The caching rules of a page are the strictest combination of its own and its documents'
 /// ([`Caching`]); a page in which a document is missing is not stored.
 ///
-/// A response with the header `X-Theme-Disabled`, as Plone sets it, is not themed.
+/// A response with the header `X-Theme-Disabled`, which Plone sets, is not themed.
 ///
 /// [`Caching`]: euryale_subrequest::Caching
 #[derive(Clone)]
@@ -91,7 +91,7 @@ impl fmt::Debug for ThemeTransform {
 }
 
 impl ThemeTransform {
-    /// By this theme, under the name `theme`.
+    /// Themes pages with this theme, under the name `theme`.
     pub fn new(theme: LiveTheme) -> Self {
         let document_deadline = Duration::from_secs(5);
         Self {
@@ -103,23 +103,24 @@ impl ThemeTransform {
         }
     }
 
-    /// For the log, the metrics and the off switch.
+    /// Sets the name for the log, the metrics and the off switch.
     #[must_use]
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// How long all documents of one page may take that rules take content from, including their
-    /// wait for connections. Keep it below the chain's own deadline, at which the page is sent
-    /// unthemed. Default: 5 s.
+    /// The maximum time for all documents that the rules of one page take content from, including
+    /// their wait for connections. Keep it below the chain's own deadline, at which the page is
+    /// sent unthemed. Default: 5 s.
     #[must_use]
     pub fn document_deadline(mut self, within: Duration) -> Self {
         self.document_deadline = within;
         self
     }
 
-    /// Sets parameters by request. Those in a response override them. Default: none.
+    /// Sets parameters by a function of the request. Parameters in the response override them.
+    /// Default: none.
     #[must_use]
     pub fn parameters(
         mut self,
@@ -129,9 +130,9 @@ impl ThemeTransform {
         self
     }
 
-    /// Themed pages keep an `ETag`, made of their own and the theme's version. This is correct only
-    /// if rules depend on nothing but the page and its path: no parameters, no `href`. Default: no
-    /// `ETag`.
+    /// Gives themed pages an `ETag`, which is made of their own and the theme's version. This is
+    /// correct only if the rules depend on nothing but the page and its path: they must use no
+    /// parameters and no `href`. Default: no `ETag`.
     #[must_use]
     pub fn keep_tags(mut self) -> Self {
         self.has_version = true;
@@ -211,10 +212,12 @@ impl TransformPage for ThemeTransform {
     }
 }
 
-/// The context of the page that this request asks for: its path, and the parameters that rules can
-/// use. [`ThemeTransform`] begins with it; tools that apply a theme without a server can, too.
+/// Returns the context of the page that this request asks for: its path, and the parameters that
+/// rules can use. [`ThemeTransform`] starts with this context; tools that apply a theme without a
+/// server can do the same.
 ///
-/// HTTP/1.1 requests to an origin have no scheme (RFC 9112 §3.2.1): then it is that of the socket.
+/// HTTP/1.1 requests to an origin have no scheme (RFC 9112 §3.2.1). The scheme is then that of the
+/// socket.
 #[must_use]
 pub fn request_context(request: &request::Parts) -> Context<'static> {
     let written = request.uri.path();
@@ -245,7 +248,7 @@ pub fn request_context(request: &request::Parts) -> Context<'static> {
         .parameter("ajax_load", of_query(request, "ajax_load"))
 }
 
-/// The first value of a name in the query, or an empty string.
+/// Returns the first value of this name in the query, or an empty string.
 fn of_query(request: &request::Parts, name: &str) -> String {
     let query = request.uri.query().unwrap_or_default();
     let mut pairs = query.split('&').filter_map(|pair| {
