@@ -1,6 +1,7 @@
-//! The reference of a tile, as an attribute has it.
+//! Decodes the reference of a tile from an attribute's value.
 
-/// The value of an attribute, with the character references resolved that serializers write.
+/// Returns the value of an attribute with character references resolved, as far as serializers
+/// write them.
 pub(crate) fn unescape(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     let mut rest = value;
@@ -22,11 +23,12 @@ pub(crate) fn unescape(value: &str) -> String {
     text
 }
 
-/// Longer than any reference, including leading zeros of a number.
+/// The maximum length that is searched for the end of a reference. No reference is this long, even
+/// with leading zeros.
 const LONGEST: usize = 32;
 
-/// The character that a reference means, and the text after it. The end of the reference is
-/// searched only within the maximum length.
+/// Returns the character that a reference stands for, and the text after it. The end of the
+/// reference is searched only within the maximum length.
 fn reference(text: &str) -> Option<(char, &str)> {
     let end = text.bytes().take(LONGEST).position(|byte| byte == b';')?;
     Some((character(&text[..end])?, &text[end + 1..]))
@@ -55,7 +57,7 @@ mod tests {
     use super::unescape;
 
     #[test]
-    fn attributes_are_text() {
+    fn character_references_are_resolved() {
         for (value, text) in [
             ("/a?b=1&amp;c=2", "/a?b=1&c=2"),
             ("&#47;&#x2f;&lt;&gt;&quot;&apos;", "//<>\"'"),
@@ -69,10 +71,10 @@ mod tests {
         }
     }
 
-    /// A mebibyte, which the parser accepts: code that searches for each end from the start would
-    /// need a minute.
+    /// One mebibyte, which the parser accepts. Code that searched to the end of the text for each
+    /// reference would need a minute.
     #[test]
-    fn many_ampersands_are_read_once() {
+    fn many_ampersands_cost_linear_time() {
         let value = "&".repeat(1 << 20);
         let began = Instant::now();
         assert_eq!(unescape(&value), value);

@@ -7,8 +7,8 @@ use euryale_subrequest::Parts;
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct TileBook {
-    /// Parts of pages, counted when they are inserted: a part that is inserted twice counts twice.
-    /// A layout is a part, too.
+    /// The parts of pages, counted when they are inserted: a part that is inserted twice counts
+    /// twice. Layouts count as parts.
     pub parts: Parts,
 }
 

@@ -1,4 +1,4 @@
-//! How tiles are set up.
+//! The settings of tiles.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,9 +35,9 @@ impl Tiles {
         self.with(|settings| settings.allow = Some(Arc::new(allow)))
     }
 
-    /// Returns the HTML that replaces a missing tile, for the page's request; an empty string
-    /// removes it. Not used in heads, where a missing tile is left out. Default: a paragraph of the
-    /// class `tile-error`, in English.
+    /// Sets the function that returns the HTML in place of a missing tile. It gets the page's
+    /// request; an empty string leaves the tile out. It is not called for tiles in heads, which are
+    /// left out if they are missing. Default: a paragraph of the class `tile-error`, in English.
     pub fn error_tile(
         self,
         error_tile: impl Fn(&request::Parts, &TileError) -> String + Send + Sync + 'static,
@@ -51,35 +51,36 @@ impl Tiles {
         self.with(|settings| settings.parallel = most.max(1))
     }
 
-    /// How deeply tiles may be nested: 1 for those of the page. A redirect is one level deeper.
-    /// Default: 10.
+    /// The maximum depth of nested tiles. The tiles of the page itself have depth 1; a redirect is
+    /// one level deeper. Default: 10.
     pub fn depth(self, most: u32) -> Self {
         self.with(|settings| settings.depth = most)
     }
 
-    /// How many tiles a page may have, those in other tiles and repeated ones included. Default:
-    /// 100.
+    /// The maximum number of tiles of a page, including repeated ones and those in other tiles.
+    /// Default: 100.
     pub fn most(self, tiles: usize) -> Self {
         self.with(|settings| settings.most = tiles)
     }
 
-    /// How large a tile or a layout may be, in bytes. Default: 512 KiB.
+    /// The maximum size of a tile or a layout, in bytes. Default: 512 KiB.
     pub fn tile_limit(self, bytes: usize) -> Self {
         self.with(|settings| settings.tile_limit = bytes)
     }
 
-    /// How large all tiles of a page may be together, in bytes. Default: 4 MiB.
+    /// The maximum size of all tiles of a page together, in bytes. Default: 4 MiB.
     pub fn page_limit(self, bytes: usize) -> Self {
         self.with(|settings| settings.page_limit = bytes)
     }
 
-    /// How long one tile, or a layout, may take, its wait for a connection included. Default: 5 s.
+    /// The maximum time for a tile or a layout, including its wait for a connection. Default: 5 s.
     pub fn deadline(self, within: Duration) -> Self {
         self.with(|settings| settings.deadline = within)
     }
 
-    /// How long all tiles of a page may take, its layout included; later ones are missing. Keep it
-    /// below the chain's own deadline, at which the page is sent without tiles. Default: 8 s.
+    /// The maximum time for all tiles of a page, including its layout; tiles that are later count
+    /// as missing. Keep it below the chain's own deadline, at which the page is sent without tiles.
+    /// Default: 8 s.
     pub fn page_deadline(self, within: Duration) -> Self {
         self.with(|settings| settings.page_deadline = within)
     }
@@ -94,7 +95,7 @@ impl Tiles {
     }
 
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
-        // It is not shared before it composes its first page.
+        // The settings are not shared before the first page is composed.
         if let Some(settings) = Arc::get_mut(&mut self.settings) {
             change(settings);
         }

@@ -6,40 +6,41 @@ use euryale_core::ledger::Counter;
 use euryale_subrequest::{FetchError, Parts, ReferenceError, SubResponseError};
 use http::StatusCode;
 
-/// Why a tile is not in the page. It is logged, and replaced by an error tile.
+/// The reason why a tile is missing from the page. The error is logged, and an error tile takes the
+/// tile's place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TileError {
     address: String,
     kind: TileErrorKind,
 }
 
-/// What happened.
+/// The kind of a tile's error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TileErrorKind {
-    /// Its address is outside this site.
+    /// The tile's address is outside this site.
     Foreign,
-    /// Its address is malformed.
+    /// The tile's address is malformed.
     Malformed,
-    /// [`Tiles::allow`](crate::Tiles::allow) does not allow it.
+    /// [`Tiles::allow`](crate::Tiles::allow) does not allow the tile's address.
     NotAllowed,
-    /// It is nested too deeply in other tiles; perhaps it contains itself.
+    /// The tile is nested too deeply in other tiles; perhaps it contains itself.
     TooDeep,
-    /// The page has too many tiles before it.
+    /// The page has too many tiles before this one.
     TooMany,
-    /// The answer had this status.
+    /// The tile was answered with this status.
     Status(StatusCode),
-    /// It is not HTML, or has a content coding, or an unknown charset.
+    /// The answer is not HTML, or has a content coding or an unknown charset.
     NotHtml,
-    /// It is not text in its charset.
+    /// The answer is not valid text in its charset.
     NotText,
-    /// It is too large, or all tiles of the page together are.
+    /// The tile is too large, or all tiles of the page together are.
     TooLarge,
-    /// It did not arrive in time.
+    /// The tile did not arrive in time.
     Elapsed,
-    /// Its service failed without an answer, or the answer broke off.
+    /// The service failed without an answer, or the answer broke off.
     Failed,
-    /// There is no [`Internal`](euryale_core::request::Internal) in the request.
+    /// The request has no [`Internal`](euryale_core::request::Internal) in its extensions.
     NoStack,
 }
 
@@ -51,20 +52,20 @@ impl TileError {
         }
     }
 
-    /// The tile: its path and query, or the text in the page if that is not an address of this
-    /// site.
+    /// Returns the path and query of the tile, or the text in the page if that is not an address of
+    /// this site.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// What happened.
+    /// The kind of a tile's error.
     pub fn kind(&self) -> TileErrorKind {
         self.kind
     }
 }
 
 impl TileErrorKind {
-    /// The outcome under which a tile with this error is counted.
+    /// Returns the counter for tiles with this error.
     pub(crate) fn counter(self, tiles: &Parts) -> &Counter {
         match self {
             Self::Foreign | Self::Malformed | Self::NotAllowed => &tiles.address,

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::settings::Settings;
 use crate::{TileBook, TileErrorKind};
 
-/// A requested document, and what `T` makes of it.
+/// A requested document, parsed into a `T`.
 pub(crate) struct Document<T> {
     pub(crate) content: T,
     pub(crate) caching: Caching,
@@ -19,7 +19,7 @@ pub(crate) struct Document<T> {
 /// Parses a document, which is CPU work.
 type Make<T> = fn(String) -> Result<T, TileErrorKind>;
 
-/// The origin of the request.
+/// Fetches the documents of one page.
 #[derive(Clone)]
 pub(crate) struct Asker {
     pub(crate) fetch: Fetch,
@@ -28,17 +28,17 @@ pub(crate) struct Asker {
     pub(crate) book: Arc<TileBook>,
 }
 
-/// Larger documents are parsed on the threads for the CPU: a hop there and back costs as much as
-/// parsing this many bytes.
+/// Larger documents, in bytes, are parsed on the threads for CPU work: handing one over and back
+/// costs as much as parsing this many bytes.
 const LARGE: usize = 64 << 10;
 
 impl Asker {
-    /// The page that the documents are for.
+    /// Returns the request for the page that the documents are for.
     pub(crate) fn page(&self) -> &parts::Parts {
         self.fetch.page()
     }
 
-    /// Fetches a document, which is HTML; follows redirects within the site, each of them one
+    /// Fetches an HTML document. Redirects within the site are followed; each counts as one level
     /// deeper.
     pub(crate) async fn fetch<T: Send + 'static>(
         self,
@@ -61,7 +61,7 @@ impl Asker {
         }
     }
 
-    /// Makes something of a text, where it belongs.
+    /// Parses a text: a large one on the threads for CPU work, others here.
     pub(crate) async fn compute<T: Send + 'static>(
         &self,
         text: String,
@@ -77,7 +77,7 @@ impl Asker {
     }
 }
 
-/// Logs what a [`TileErrorKind`] does not say.
+/// Logs the details that a [`TileErrorKind`] does not carry.
 fn failed(error: &FetchError) -> TileErrorKind {
     match error {
         FetchError::Unanswered { address, error } => {

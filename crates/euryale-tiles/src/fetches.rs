@@ -1,5 +1,5 @@
-//! Everything that one page fetches: each address once, and as many at a time as there are free
-//! connections.
+//! Everything that one page fetches. Each address is fetched once, with as many fetches at a time
+//! as there are free connections.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -15,7 +15,7 @@ use crate::TileErrorKind;
 use crate::fetch::{Asker, Document};
 use crate::fragment::Fragment;
 
-/// A place in [`Fetches`].
+/// An index into [`Fetches`].
 type Slot = usize;
 
 pub(crate) struct Fetches {
@@ -24,9 +24,9 @@ pub(crate) struct Fetches {
     known: HashMap<Uri, Slot>,
     queue: VecDeque<Slot>,
     running: Vec<Running>,
-    /// How many bytes the page may still fetch.
+    /// The number of bytes that the page may still fetch.
     left: usize,
-    /// The caching rules of everything that was fetched.
+    /// Returns the caching rules of everything that was fetched.
     caching: Caching,
 }
 
@@ -37,7 +37,7 @@ enum Fetched {
     Failed(TileErrorKind),
 }
 
-/// What is at a reference.
+/// The result of looking up a reference.
 pub(crate) enum Found {
     NotYet,
     There(Arc<Fragment>),
@@ -64,7 +64,7 @@ impl Fetches {
         }
     }
 
-    /// The document at a reference in a document that is `nesting` levels below the page.
+    /// Looks up a reference in a document that is `nesting` levels below the page.
     pub(crate) fn find(&self, reference: &str, nesting: u32) -> Found {
         let address = match self.address(reference, nesting) {
             Ok(address) => address,
@@ -78,7 +78,7 @@ impl Fetches {
         }
     }
 
-    /// The caching rules of everything that was fetched.
+    /// Returns the caching rules of everything that was fetched.
     pub(crate) fn caching(&self) -> &Caching {
         &self.caching
     }
@@ -108,7 +108,7 @@ impl Fetches {
         Ok(address)
     }
 
-    /// Stops waiting: tiles that have not arrived have failed.
+    /// Stops waiting. Tiles that have not arrived count as failed.
     pub(crate) fn give_up(&mut self) {
         self.running.clear();
         self.queue.clear();
@@ -143,8 +143,8 @@ impl Fetches {
         }
     }
 
-    /// Starts as many fetches as there is room for, and at least one, which waits in the queue as
-    /// any request does and holds nothing.
+    /// Starts as many fetches as there is room for, but at least one. If there is no room, that one
+    /// waits in the queue like any other request, and holds nothing.
     fn start(&mut self) -> bool {
         let room = self.asker.fetch.room().unwrap_or(usize::MAX);
         let room = room.max(usize::from(self.running.is_empty()));

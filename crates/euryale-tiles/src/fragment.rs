@@ -7,11 +7,11 @@ use crate::outline::{Outline, Placeholder, Span};
 #[derive(Debug)]
 pub(crate) struct Fragment {
     text: String,
-    /// All of a page; the body of a tile, or the whole of one that has neither head nor body.
+    /// All of a page, or the body of a tile; the whole tile if it has neither head nor body.
     pub(crate) body: Vec<Piece>,
     /// The head of a tile, for the head of a page.
     pub(crate) head: Vec<Piece>,
-    /// The same without elements that a page may have only once, for a page that has them already.
+    /// The head without elements that a page may have only once, for a page that already has them.
     pub(crate) head_beside: Vec<Piece>,
     has_head: bool,
 }
@@ -27,7 +27,7 @@ pub(crate) enum Piece {
 }
 
 impl Fragment {
-    /// Takes a page apart.
+    /// Splits a page into pieces.
     pub(crate) fn page(text: String, outline: &Outline) -> Self {
         let mut cuts = tiles(outline);
         let at = heads_at(outline);
@@ -42,13 +42,13 @@ impl Fragment {
         }
     }
 
-    /// Takes a tile apart.
+    /// Splits a tile into pieces.
     pub(crate) fn tile(text: String) -> Result<Self, TileErrorKind> {
         let outline = Outline::of(&text)?;
         let all = 0..text.len();
         let body = match (&outline.body, &outline.head) {
             (Some(body), _) => body.clone(),
-            // A body without its tags.
+            // The body without its tags.
             (None, Some(head)) => head.end..text.len(),
             (None, None) => all,
         };
@@ -72,8 +72,8 @@ impl Fragment {
         })
     }
 
-    /// The replacement for a placeholder in a head: the tile's head, or the whole tile if it has
-    /// neither head nor body.
+    /// Returns the replacement for a placeholder in a head: the tile's head, or the whole tile if
+    /// it has neither head nor body.
     pub(crate) fn for_head(&self) -> &[Piece] {
         if self.has_head {
             &self.head
@@ -90,7 +90,7 @@ impl Fragment {
         self.text.len()
     }
 
-    /// The references of all tiles in it.
+    /// Returns the references of all tiles in the document.
     pub(crate) fn references(&self) -> impl Iterator<Item = &str> {
         self.body
             .iter()
@@ -102,7 +102,8 @@ impl Fragment {
     }
 }
 
-/// At the end of the head; in a page without head and body, before their content.
+/// Returns the position for the heads of tiles: the end of the page's head, or the start of the
+/// content if the page has neither head nor body.
 fn heads_at(outline: &Outline) -> usize {
     outline
         .head
@@ -129,7 +130,7 @@ fn tiles(outline: &Outline) -> Vec<(Span, Option<Piece>)> {
     outline.tiles.iter().map(piece).collect()
 }
 
-/// The document within `range`, with the cut ranges replaced or removed.
+/// Returns the document within `range`, with the cut ranges replaced or removed.
 fn pieces(range: Span, mut cuts: Vec<(Span, Option<Piece>)>) -> Vec<Piece> {
     cuts.sort_by_key(|(span, _)| (span.start, span.end));
     let mut pieces = Vec::new();
@@ -150,7 +151,7 @@ fn pieces(range: Span, mut cuts: Vec<(Span, Option<Piece>)>) -> Vec<Piece> {
     pieces
 }
 
-/// The end tag of the head, which begins at `at`.
+/// Returns the range of the head's end tag, which begins at `at`.
 fn end_tag(text: &str, at: usize) -> Span {
     let rest = &text[at..];
     let is_tag = rest

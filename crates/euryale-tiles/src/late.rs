@@ -1,4 +1,4 @@
-//! A page that is sent while tiles of it are still awaited.
+//! Pages that are sent before all of their tiles have arrived.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,14 +11,14 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::place::Placing;
 
-/// Roughly how much is sent at a time.
+/// The approximate number of bytes that are sent at a time.
 const CHUNK: usize = 16 << 10;
 
-/// The body of such a page. Its tiles make progress only while it is polled; dropping it drops
-/// them.
+/// The body of a page whose tiles are still being fetched. Tiles make progress only while the body
+/// is polled, and are dropped with it.
 pub(crate) struct Late {
     placing: Placing,
-    /// How long tiles are awaited.
+    /// The deadline for the tiles.
     until: Option<Pin<Box<Sleep>>>,
 }
 
@@ -30,7 +30,7 @@ impl Late {
         }
     }
 
-    /// Ready when no tile is awaited any more.
+    /// Ready when all tiles have arrived or failed.
     fn poll_tiles(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(until) = &mut self.until else {
             return Poll::Ready(());
@@ -52,7 +52,7 @@ impl http_body::Body for Late {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        // The parts that were placed before are sent, even if other tiles have arrived since.
+        // Parts that were placed earlier are sent, even if more tiles have arrived since.
         let tiles = self.poll_tiles(cx);
         self.placing.place();
         let text = self.placing.take(CHUNK);

@@ -1,8 +1,8 @@
 //! Pages made of tiles: placeholders in a page are replaced by other documents of the site.
 //!
 //! [`Tiles`] is a transform of order 8500, before the theme. It runs after the page's transaction
-//! has ended and holds no worker and no connection. Each tile is a request from the application to
-//! itself, with its own transaction.
+//! has ended and holds no worker and no connection. Each tile is a request that the application
+//! makes to itself, with its own transaction.
 //!
 //! ```
 //! use euryale_core::request::{Internal, InternalRequest};
@@ -51,10 +51,10 @@
 //!
 //! Each element of the layout that has `data-panel` gets the content of the page's element with the
 //! same name. The page's head is added to the layout's, and its title replaces the layout's;
-//! everything else in the page is left out. If the layout has no panel `content`, the page's goes
-//! into the element with that id.
+//! everything else in the page is left out. If the layout has no panel `content`, the page's panel
+//! of that name goes into the element with the id `content`.
 //!
-//! Tiles inside tiles are replaced as well. All addresses are resolved against the page's URL, as a
+//! Tiles inside tiles are also replaced. All addresses are resolved against the page's URL, as a
 //! browser resolves the links of the resulting page; `base` elements are ignored. Behind a proxy
 //! that rewrites paths, use the paths that publishers see, without the prefix that browsers see.
 //! Only addresses **within the site** are requested: a reference with a scheme or an authority is
@@ -69,12 +69,12 @@
 //! address several times, it is requested once. The route of these requests is `tile`.
 //!
 //! A view that serves only tiles begins with
-//! [`InternalRequest::require`](euryale_core::request::InternalRequest::require). No header and no
-//! URL from outside can imitate an internal request.
+//! [`InternalRequest::require`](euryale_core::request::InternalRequest::require). A request from
+//! outside cannot imitate an internal request, whatever its headers and URL are.
 //!
-//! Content that other people wrote must not be able to name tiles, because the application requests
-//! them with the reader's cookies. Pages without [`HasTiles`] are left alone. In pages that have it
-//! and show other people's content, remove `data-tile` from that content, or list the addresses of
+//! Do not let content from untrusted authors name tiles, because the application requests them with
+//! the reader's cookies. Pages without [`HasTiles`] are not changed. If a page with [`HasTiles`]
+//! shows untrusted content, remove `data-tile` from that content, or restrict the addresses of
 //! tiles with [`Tiles::allow`].
 //!
 //! # Cookies and caches
@@ -115,7 +115,7 @@
 //!
 //! # Panics
 //!
-//! A panic in the code of a tile makes a missing tile. The deadlines need tokio's timer.
+//! If the code of a tile panics, the tile is missing. The deadlines need tokio's timer.
 
 #![forbid(unsafe_code)]
 

@@ -17,7 +17,7 @@ pub(crate) type Span = Range<usize>;
 /// The parts of a document that composition needs, as ranges of its bytes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outline {
-    /// `data-layout` of the root.
+    /// The value of `data-layout` on the root element.
     pub(crate) layout: Option<String>,
     /// The contents of the first head, and of the first body.
     pub(crate) head: Option<Span>,
@@ -34,7 +34,7 @@ pub(crate) struct Outline {
     pub(crate) panels: Vec<(String, Span)>,
     /// The content of the element whose id is `content`.
     pub(crate) content: Option<Span>,
-    /// Titles in the head.
+    /// The titles in the head.
     pub(crate) titles: Vec<Span>,
     /// Other elements that a page may have only once: its base, and its charset.
     pub(crate) once: Vec<Span>,
@@ -43,13 +43,13 @@ pub(crate) struct Outline {
 /// The placeholder of a tile.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Placeholder {
-    /// The whole element, or only its start tag if its end is implied.
+    /// The whole element, or only its start tag if the end tag is implied.
     pub(crate) span: Span,
     pub(crate) reference: String,
 }
 
-/// The memory of the parser, for open elements and an incomplete tag. A document that needs more
-/// has no outline.
+/// The parser's limit of memory, in bytes, for open elements and an incomplete tag. A document that
+/// needs more is an error.
 const MEMORY: usize = 1 << 20;
 
 type Shared = Rc<RefCell<Outline>>;
@@ -75,7 +75,7 @@ static WANTED: LazyLock<Vec<(Selector, Found)>> = LazyLock::new(|| {
 });
 
 impl Outline {
-    /// Reads a document.
+    /// Parses a document.
     pub(crate) fn of(text: &str) -> Result<Self, TileErrorKind> {
         let outline = Shared::default();
         let memory = MemorySettings::new().with_max_allowed_memory_usage(MEMORY);
@@ -112,12 +112,11 @@ impl Outline {
         self.shell.push(tag);
     }
 
-    /// Parts within a placeholder are removed with it. All lists are in the order of the start
-    /// positions.
+    /// Drops all parts that are within a placeholder, and sorts each list by start position.
     fn tidy(&mut self, len: usize) {
         let is_open = |span: &Span| span.end == OPEN;
         if let Some(head) = self.head.take_if(|head| is_open(head)) {
-            // The body's tag ends the head. Without one, nothing says where it ends.
+            // The body's tag ends the head. Without a body, the end of the head is unknown.
             self.head = self
                 .body_tag
                 .filter(|at| *at >= head.start)
@@ -137,7 +136,7 @@ impl Outline {
         self.panels.sort_by_key(|(_, span)| span.start);
         self.shell.sort_by_key(|span| span.start);
         self.once.sort_by_key(|span| span.start);
-        // `<meta http-equiv="Content-Type" charset="utf-8">` is found as either.
+        // Both selectors match `<meta http-equiv="Content-Type" charset="utf-8">`.
         self.once.dedup();
     }
 }
@@ -171,7 +170,7 @@ fn found_content(outline: &Shared, content: &mut Element<'_, '_>) {
     inside(outline, content, |outline| &mut outline.content);
 }
 
-/// The end of an element without an end tag so far.
+/// The end of an element whose end tag has not been found yet.
 const OPEN: usize = usize::MAX;
 
 /// Records the content of the first element of its kind.
@@ -235,8 +234,8 @@ fn found_once(outline: &Shared, element: &mut Element<'_, '_>) {
         .push(element.source_location().bytes());
 }
 
-/// The position of the element's own end tag. An implied end is not found: the parser reports the
-/// end tag of a parent.
+/// Passes the position of the element's own end tag to `found`. If the end is implied, `found` is
+/// not called: the parser then reports the end tag of a parent.
 fn at_end(element: &mut Element<'_, '_>, found: impl FnOnce(Span) + 'static) {
     let name = element.tag_name();
     if let Some(handlers) = element.end_tag_handlers() {

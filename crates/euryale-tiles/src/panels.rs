@@ -6,13 +6,13 @@ use crate::outline::{Outline, Span};
 /// else in the page is left out, except its head, which is added to the layout's; its title
 /// replaces the layout's.
 ///
-/// If the page has a panel `content` and the layout does not, it goes into the element whose id is
-/// `content`.
+/// If the page has a panel `content` and the layout does not, the panel goes into the layout's
+/// element whose id is `content`.
 pub(crate) fn merge(page: (&str, &Outline), layout: (&str, &Outline)) -> String {
     let ((page, page_outline), (layout, layout_outline)) = (page, layout);
     let mut edits: Vec<(Span, String)> = Vec::new();
     for (name, span) in places(page_outline, layout_outline) {
-        // If several panels have one name, the last one counts, as in the original.
+        // If several panels have the same name, the last one counts, as in `plone.app.blocks`.
         if let Some((_, inner)) = page_outline
             .panels
             .iter()
@@ -38,7 +38,7 @@ pub(crate) fn merge(page: (&str, &Outline), layout: (&str, &Outline)) -> String 
     let mut merged = String::with_capacity(layout.len() + page.len());
     let mut at = 0;
     for (span, text) in edits {
-        // A panel within a replaced panel is gone.
+        // A panel inside a replaced panel was removed with it.
         if span.start >= at {
             merged.push_str(&layout[at..span.start]);
             merged.push_str(&text);

@@ -11,7 +11,7 @@ use crate::fetches::{Fetches, Found};
 use crate::fragment::{Fragment, Piece};
 use crate::{TileError, TileErrorKind};
 
-/// A page that is being composed: the parts that exist, and the tiles that it waits for.
+/// A page that is being composed: the parts that have arrived, and the tiles that are awaited.
 pub(crate) struct Placing {
     asker: Asker,
     page: Fragment,
@@ -19,20 +19,20 @@ pub(crate) struct Placing {
     parts: Vec<Part>,
     /// The first part that has not been taken yet.
     next: usize,
-    /// The contents of tiles' heads, collected until the page's own head is sent.
+    /// The contents of the tiles' heads. They are collected until the page's own head is sent.
     heads: Option<Vec<String>>,
-    /// Equal heads are sent once.
+    /// The heads that have been collected, so that equal heads are sent only once.
     known_heads: HashSet<String>,
     written: Written,
 }
 
 enum Part {
     Page(Piece),
-    /// A tile, once it has arrived with everything in it.
+    /// A tile that has arrived with everything in it.
     Placed(String),
 }
 
-/// The output, and its length.
+/// The output and its length.
 #[derive(Default)]
 struct Written {
     text: String,
@@ -70,12 +70,12 @@ impl Placing {
         self.fetches.poll(cx)
     }
 
-    /// What is not there yet has failed.
+    /// Stops waiting. Tiles that have not arrived count as failed.
     pub(crate) fn give_up(&mut self) {
         self.fetches.give_up();
     }
 
-    /// The caching rules of all inserted tiles.
+    /// Returns the caching rules of all inserted tiles.
     pub(crate) fn caching(&self) -> Caching {
         let mut caching = self.fetches.caching().clone();
         if !self.written.errors.is_empty() {
@@ -126,8 +126,8 @@ impl Placing {
         }
     }
 
-    /// The next part of the page: up to the first missing tile, or to about the given number of
-    /// bytes.
+    /// Returns the next part of the page: up to the first tile that has not arrived, but not more
+    /// than about the given number of bytes.
     pub(crate) fn take(&mut self, most: usize) -> String {
         let mut taken = String::new();
         while self.next < self.parts.len() && taken.len() < most {
@@ -181,7 +181,7 @@ impl Placing {
             }
             Err(kind) => {
                 let error = TileError::new(reference, kind);
-                // A text would end the head.
+                // Text would end the head.
                 if !in_head {
                     self.written
                         .text

@@ -41,7 +41,7 @@ fn html(text: impl Into<String>) -> Response {
     response
 }
 
-/// No body, no headers.
+/// A response without body and headers.
 fn bare(status: u16) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status.try_into().unwrap();
@@ -88,7 +88,7 @@ impl Site {
         if InternalRequest::of(request.extensions()).is_some() {
             self.asked.lock().unwrap().push(target.clone());
         }
-        // A view may panic.
+        // The lock is poisoned if a view has panicked.
         let views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
         match views
             .get(&target)
@@ -108,7 +108,7 @@ impl Site {
         Internal::new(service_fn(move |request| site.answer(request)))
     }
 
-    /// The answer to a request, and its text.
+    /// Returns the answer to a request, and its text.
     async fn send(&self, tiles: Tiles, request: Request<()>) -> (http::response::Parts, String) {
         self.send_through(tiles, self.internal(), request).await
     }
@@ -125,7 +125,7 @@ impl Site {
         (head, String::from_utf8(body.to_vec()).unwrap())
     }
 
-    /// The answer, of which nothing is read yet.
+    /// Returns the answer before any of its body is read.
     async fn open(&self, tiles: Tiles, internal: Internal, mut request: Request<()>) -> Response {
         request.extensions_mut().insert(internal);
         let chain = TransformChainLayer::new()
@@ -159,12 +159,12 @@ impl Site {
     }
 }
 
-/// Never answers.
+/// A view that never answers.
 fn never() -> Response {
     Deferred::new(std::future::pending::<Result<Response, Error>>()).into()
 }
 
-/// Errors are written so that a test sees which.
+/// Error tiles contain the kind of the error, for the tests to check.
 fn tiles() -> Tiles {
     Tiles::new().error_tile(|_, error| format!("[{}: {}]", error.address(), error.kind()))
 }

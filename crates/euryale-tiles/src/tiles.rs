@@ -25,10 +25,10 @@ pub struct Tiles {
     pub(crate) settings: Arc<Settings>,
 }
 
-/// In the extensions of a response: its page has tiles or a layout. Set by a publisher.
+/// Marks a page that has tiles or a layout. A publisher sets it in the extensions of its response.
 ///
-/// Without it a placeholder is an ordinary element, so that people cannot request tiles by writing
-/// them into their own pages.
+/// Without this mark a placeholder is an ordinary element, so that authors of untrusted content
+/// cannot request tiles.
 #[doc(alias = "IBlocksTransformEnabled")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HasTiles;
@@ -110,8 +110,8 @@ impl ComposePage for Tiles {
     }
 }
 
-/// First the layout, then the tiles of the result, and those within them. Returns whether some are
-/// still awaited when others are late.
+/// Fetches the layout, then the tiles of the result and the tiles inside them. Returns the state of
+/// the page, with `true` if some tiles are late and the page is to be sent before they arrive.
 async fn begin(
     asker: Asker,
     text: String,
@@ -140,7 +140,8 @@ fn outlined(text: String) -> Result<(String, Outline), TileErrorKind> {
     Ok((text, outline))
 }
 
-/// The page in its layout, if it names one. Without the layout it is sent unchanged.
+/// Returns the page in its layout, if it names one. If the layout is missing, the page is returned
+/// unchanged.
 async fn laid_out(
     asker: &Asker,
     text: String,

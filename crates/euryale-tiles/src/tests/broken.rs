@@ -1,4 +1,4 @@
-//! One broken tile breaks one tile.
+//! A broken tile does not affect the rest of the page.
 
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ fn broken() -> Site {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_broken_tile_breaks_one_tile() {
+async fn a_broken_tile_does_not_affect_the_rest_of_the_page() {
     for (path, outcome, error) in [
         ("/error", "status", Some("it was answered 503")),
         ("/panic", "failed", Some("it failed")),
@@ -156,7 +156,7 @@ async fn a_tile_is_read_in_its_charset() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_tiles_hang_until_the_page_may_wait_no_longer() {
+async fn hanging_tiles_are_missing_after_the_page_deadline() {
     let page: String = (0..20)
         .map(|n| format!("<b data-tile=/hangs?{n}></b>"))
         .collect();
@@ -174,8 +174,8 @@ async fn all_tiles_hang_until_the_page_may_wait_no_longer() {
 }
 
 #[tokio::test]
-async fn loops_end() {
-    // Itself, a circle of two, and one that is another one each time.
+async fn loops_of_tiles_end() {
+    // A tile that contains itself, a cycle of two tiles, and an endless chain of different tiles.
     let site = Site::new("<b data-tile=/self></b>").tile("/self", "s<b data-tile=/self></b>");
     assert_eq!(
         site.get(tiles()).await,
@@ -201,7 +201,7 @@ async fn loops_end() {
     );
     assert_eq!(site.asked().len(), 10);
 
-    // The page itself is not a tile, and need not declare that it has any.
+    // The page that is used as a tile is not marked as having tiles.
     let site = Site::new("p<b data-tile=/></b>");
     assert_eq!(
         site.get(tiles().depth(2)).await,
@@ -210,7 +210,7 @@ async fn loops_end() {
 }
 
 #[tokio::test]
-async fn a_tile_that_multiplies_is_bounded() {
+async fn the_size_of_multiplying_tiles_is_limited() {
     let site = Site::new("<b data-tile=/m></b>").tile("/m", &"<b data-tile=/m></b>".repeat(10));
     let text = site
         .get(Tiles::new().error_tile(|_, _| "x".to_owned()).depth(1000))
@@ -241,7 +241,7 @@ async fn a_tile_that_multiplies_is_bounded() {
 }
 
 #[tokio::test]
-async fn without_a_stack_a_page_is_as_it_was() {
+async fn without_a_stack_a_page_is_not_changed() {
     use euryale_core::request::Internal;
     use tower::{ServiceBuilder, ServiceExt, service_fn};
 

@@ -1,4 +1,4 @@
-//! Pages are composed.
+//! Tests of composed pages.
 
 use http::Request;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, SET_COOKIE, VARY};
@@ -7,7 +7,7 @@ use super::{Site, bare, html, tiles};
 use crate::{TileBook, Tiles};
 
 #[tokio::test]
-async fn heads_and_bodies_come_into_their_places() {
+async fn heads_and_bodies_of_tiles_are_inserted() {
     let site = Site::new(
         "<html><head><title>Page</title><link data-tile=/css></head><body>\
             <div data-tile=./one>old</div>-<div data-tile=/two></div>-<p data-tile=/two></p>\
@@ -37,7 +37,7 @@ async fn heads_and_bodies_come_into_their_places() {
 }
 
 #[tokio::test]
-async fn equal_heads_come_once() {
+async fn equal_heads_are_inserted_once() {
     let tile = "<head><link href=news.css></head><body>n</body>";
     let site = Site::new("<head></head><body><p data-tile=/n?1></p><p data-tile=/n?2></p></body>")
         .tile("/n", tile);
@@ -60,7 +60,7 @@ async fn tiles_in_tiles_are_resolved_against_the_page() {
 }
 
 #[tokio::test]
-async fn a_page_has_a_layout() {
+async fn a_page_is_merged_into_its_layout() {
     let site = Site::new(
         "<html data-layout=/layout><head><title>P</title></head>\
             <body>gone<div data-panel=main>p <b data-tile=/t></b></div></body></html>",
@@ -82,7 +82,7 @@ async fn a_page_has_a_layout() {
 }
 
 #[tokio::test]
-async fn what_a_page_has_once_comes_from_the_layout() {
+async fn unique_elements_are_taken_from_the_layout() {
     let site = Site::new(
         "<html data-layout=/layout><head><base href=/x><meta http-equiv=\"Content-Type\" \
             content=\"text/html\" charset=\"utf-8\"><meta charset=utf-8><link href=p.css></head>\
@@ -99,7 +99,7 @@ async fn what_a_page_has_once_comes_from_the_layout() {
 }
 
 #[tokio::test]
-async fn a_page_without_its_layout_is_sent_as_it_is() {
+async fn a_page_whose_layout_is_missing_is_sent_unchanged() {
     let page = "<html data-layout=/layout><body><div data-panel=main>p <b data-tile=/t></b></div>\
         </body></html>";
     let site = Site::new(page).tile("/t", "t");
@@ -121,7 +121,7 @@ async fn a_page_without_its_layout_is_sent_as_it_is() {
 }
 
 #[tokio::test]
-async fn only_pages_that_say_so_are_composed() {
+async fn only_marked_pages_are_composed() {
     let site = Site::new("")
         .tile("/t", "t")
         .tile("/other", "<p data-tile=/t></p>");
@@ -157,9 +157,9 @@ async fn redirects_within_the_site_are_followed() {
     );
 }
 
-/// A redirect to a tile may be as private as the tile.
+/// A redirect to a tile may be as private as the tile itself.
 #[tokio::test]
-async fn each_redirect_has_its_say_about_caches() {
+async fn caching_rules_of_redirects_apply() {
     for (name, value, composed) in [
         ("cache-control", "no-store", "no-store"),
         ("cache-control", "private", "private, max-age=600"),
@@ -201,7 +201,7 @@ async fn each_redirect_has_its_say_about_caches() {
 }
 
 #[tokio::test]
-async fn what_caches_may_do_is_the_strictest_that_a_part_says() {
+async fn the_strictest_caching_rules_of_all_parts_apply() {
     for (page, tile, cookie, composed) in [
         ("", "", false, None),
         ("", "max-age=5", false, None),
@@ -303,7 +303,7 @@ async fn what_caches_may_do_is_the_strictest_that_a_part_says() {
 }
 
 #[tokio::test]
-async fn a_tile_is_asked_for_by_the_client_of_the_page() {
+async fn a_tile_is_requested_on_behalf_of_the_pages_client() {
     let site = Site::new("<p data-tile=/t></p>").view("/t", |request| async move {
         assert!(
             !request.headers().contains_key("if-none-match")

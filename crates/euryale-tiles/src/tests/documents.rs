@@ -1,10 +1,10 @@
-//! Documents are split into their parts.
+//! Tests of splitting documents into their parts.
 
 use crate::fragment::{Fragment, Piece};
 use crate::outline::Outline;
 use crate::{TileErrorKind, panels};
 
-/// A fragment's pieces as text; `{…}` is a tile, `{}` the place of heads.
+/// Writes a fragment's pieces as text: `{…}` is a tile, and `{}` is the place for heads.
 fn written(fragment: &Fragment, pieces: &[Piece]) -> String {
     let piece = |piece: &Piece| match piece {
         Piece::Text(span) => fragment.text(span).to_owned(),
@@ -39,22 +39,22 @@ fn placeholders_are_found() {
                 <div data-tile=\"/a?b=1&amp;c=2\">x</div>y</body></html>",
             "<!doctype html><html><head>{./css^}{}</head><body>{/a?b=1&c=2}y</body></html>",
         ),
-        // One within another goes with it.
+        // A placeholder inside another is replaced with it.
         (
             "<div data-tile=/a><p data-tile=/b></p></div><p data-tile='/c'></p>",
             "{}{/a}{/c}",
         ),
-        // An end that is only implied: what follows stays.
+        // The end is only implied: the content after it stays.
         ("<ul><li data-tile=/a>x<li>y</ul>", "{}<ul>{/a}x<li>y</ul>"),
         ("<DIV DATA-TILE=/a></DIV>", "{}{/a}"),
-        // No elements.
+        // Documents without elements.
         (
             "<!-- <p data-tile=/a></p> --><script>'<p data-tile=/a></p>'</script><textarea>\
                 <p data-tile=/a></textarea>",
             "{}<!-- <p data-tile=/a></p> --><script>'<p data-tile=/a></p>'</script><textarea>\
                 <p data-tile=/a></textarea>",
         ),
-        // A head without an end tag, and a page without one.
+        // A head without an end tag, and a page without a head.
         (
             "<html><head><link data-tile=/a><body data-tile=/b>",
             "<html><head>{/a^}{}{/b}",
@@ -114,16 +114,17 @@ fn a_tile_has_a_head_and_a_body() {
 }
 
 #[test]
-fn what_is_no_document_has_no_outline() {
+fn an_invalid_document_has_no_outline() {
     let tag = format!("<p data-tile=\"{}", "x".repeat(2 << 20));
     assert_eq!(Outline::of(&tag), Err(TileErrorKind::NotHtml));
     let deep = "<b>".repeat(1_000_000);
-    // A million open elements are more than the parser keeps: bounded, whatever it says.
+    // A million open elements exceed the parser's memory. The outcome does not matter as long as
+    // memory is bounded.
     let _ = Outline::of(&deep);
 }
 
 #[test]
-fn a_page_is_put_into_its_layout() {
+fn panels_of_a_page_are_put_into_its_layout() {
     let merged = |page: &str, layout: &str| {
         let of_page = Outline::of(page).unwrap();
         let of_layout = Outline::of(layout).unwrap();
@@ -145,7 +146,7 @@ fn a_page_is_put_into_its_layout() {
             </div>\
             </body></html>",
     );
-    // The panel `content` has a place of its own.
+    // The panel `content` has a place of its own in the layout.
     assert_eq!(
         merged("<p data-panel=content>c</p>", "<main id=content>x</main>"),
         "<main id=content>c</main>"
@@ -157,7 +158,8 @@ fn a_page_is_put_into_its_layout() {
         ),
         "<i data-panel=content>c</i><main id=content>x</main>"
     );
-    // A panel in a panel that is replaced, and one in one that is not; a layout without a head.
+    // A panel inside a panel that is replaced, one inside a panel that is not, and a layout without
+    // a head.
     let layout = "<div data-panel=a><i data-panel=b>x</i></div>";
     assert_eq!(
         merged("<p data-panel=b>B</p>", layout),

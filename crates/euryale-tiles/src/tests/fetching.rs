@@ -1,4 +1,4 @@
-//! How many are fetched at a time.
+//! Tests of the number of tiles that are fetched at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,8 +10,8 @@ use tokio::time::{Instant, sleep};
 use super::{Site, html, tiles};
 use crate::Tiles;
 
-/// Five tiles that take 100 ms each, on the given number of connections: how long the page took,
-/// and how many ran at a time.
+/// Composes a page of five tiles that take 100 ms each, on the given number of connections. Returns
+/// how long the page took, and how many tiles ran at a time.
 async fn five(connections: Option<usize>, tiles: Tiles) -> (Duration, usize) {
     let page: String = (0..5)
         .map(|n| format!("<b data-tile=/t?{n}></b>"))
@@ -48,14 +48,14 @@ async fn five(connections: Option<usize>, tiles: Tiles) -> (Duration, usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn as_many_as_there_are_free_connections() {
+async fn as_many_tiles_are_fetched_as_there_are_free_connections() {
     let took = |took: Duration, most: u64| {
         took >= Duration::from_millis(most) && took < Duration::from_millis(most + 50)
     };
     for (connections, tiles, most_ms, at_a_time) in [
         (Some(3), tiles(), 200, 3),
         (Some(1), tiles(), 500, 1),
-        // None is free: one waits, as any request does.
+        // No connection is free: one tile waits in the queue like any other request.
         (Some(0), tiles(), 500, 1),
         (Some(10), tiles(), 100, 5),
         (None, tiles(), 100, 5),
@@ -69,7 +69,7 @@ async fn as_many_as_there_are_free_connections() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_goes_takes_its_tiles_along() {
+async fn tiles_are_dropped_when_the_client_leaves() {
     let site = Site::new("<b data-tile=/t?1></b><b data-tile=/t?2></b>")
         .view("/t", |_| std::future::pending());
     let request = Request::get("/").body(()).unwrap();

@@ -14,7 +14,7 @@ fn fragment(request: &Request<Body>) -> Result<String, Abort> {
 
 fn site() -> Site {
     let view = |request: Request<Body>| async move {
-        // As a publisher's abort, whose response says 404.
+        // Like the abort of a publisher, whose response has the status 404.
         fragment(&request)
             .map(html)
             .map_err(|_| Error::new(APPLICATION))
@@ -25,6 +25,6 @@ fn site() -> Site {
 }
 
 #[tokio::test]
-async fn they_are_there_for_tiles() {
+async fn internal_views_are_available_to_tiles() {
     assert_eq!(site().get(tiles()).await, "depth 1 depth 2");
 }

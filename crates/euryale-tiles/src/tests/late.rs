@@ -1,4 +1,4 @@
-//! A page is sent while tiles of it are awaited.
+//! Tests of pages that are sent before all of their tiles have arrived.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use crate::TileBook;
 const PAGE: &str = "<head><title>p</title></head><body>1<b data-tile=/fast></b>2<b data-tile=/slow>\
     </b>3<b data-tile=/fast?2></b>4</body>";
 
-/// `/slow` takes 300 ms; counts those that run.
+/// Returns a site whose `/slow` takes 300 ms, and the number of tiles that are running.
 fn site() -> (Site, Arc<AtomicUsize>) {
     struct Running(Arc<AtomicUsize>);
     impl Drop for Running {
@@ -54,7 +54,7 @@ fn get() -> Request<()> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_earlier_part_goes_out_while_a_tile_is_awaited() {
+async fn the_first_part_is_sent_while_a_tile_is_awaited() {
     let (site, _) = site();
     let began = Instant::now();
     let tiles = tiles().late_after(Duration::from_millis(50));
@@ -140,7 +140,7 @@ async fn a_theme_waits_for_late_tiles() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_late_and_never_comes_is_missing() {
+async fn a_late_tile_that_never_arrives_is_missing() {
     let (site, _) = site();
     let site = site.view("/slow", |_| std::future::pending());
     for (tile_ms, page_ms) in [(200, 8000), (5000, 200)] {
@@ -159,7 +159,7 @@ async fn what_is_late_and_never_comes_is_missing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_goes_takes_late_tiles_along() {
+async fn late_tiles_are_dropped_when_the_client_leaves() {
     let (site, running) = site();
     let tiles = tiles().late_after(Duration::from_millis(50));
     let mut body = site.open(tiles, site.internal(), get()).await.into_body();
@@ -171,7 +171,7 @@ async fn a_client_that_goes_takes_late_tiles_along() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_given_up_is_dropped_before_the_page_is_read() {
+async fn late_tiles_are_dropped_at_the_deadline_before_the_page_is_read() {
     let (site, running) = site();
     let tiles = tiles()
         .late_after(Duration::from_millis(50))
