@@ -20,7 +20,7 @@ use crate::conditions::{Verdict, judge};
 use crate::range::{Selection, Span};
 use crate::validators::Validators;
 
-/// How blobs are served.
+/// The settings for serving blobs.
 #[derive(Debug)]
 pub(crate) struct Serving {
     pub(crate) lane: BlockingLane,
@@ -29,7 +29,7 @@ pub(crate) struct Serving {
     lazy: Arc<Reader>,
 }
 
-/// Headers that describe only the 200.
+/// Header fields that describe only a 200.
 const REPRESENTATION: [HeaderName; 6] = [
     CONTENT_TYPE,
     CONTENT_ENCODING,
@@ -41,8 +41,8 @@ const REPRESENTATION: [HeaderName; 6] = [
 /// Digests of the whole content (RFC 9530 §2, and its predecessor), which would be wrong for a
 /// part.
 const DIGESTS: [&str; 2] = ["content-digest", "content-md5"];
-/// Headers that would make a cache keep an error for later requests without the field that caused
-/// it.
+/// Header fields that would let a cache store an error, and use it for later requests without the
+/// field that caused it.
 const CACHING: [HeaderName; 6] = [
     CACHE_CONTROL,
     EXPIRES,
@@ -73,10 +73,10 @@ impl Serving {
         }
     }
 
-    /// The answer. A response that is not plainly a whole blob is not changed; we only read its
-    /// file.
+    /// Returns the answer to the request. A response that is not plainly a whole blob is not
+    /// changed, except that the layer's threads read its file.
     pub(crate) fn answer(&self, asked: &Asked, mut response: Response) -> Response {
-        // For a blob that was not sent by a `Publish`.
+        // The blob may not have passed through a `Publish`.
         Body::publish_handle(&mut response, &self.ledger);
         let Some(handle) = response.extensions().get::<BlobHandle>().cloned() else {
             return response;
@@ -99,7 +99,7 @@ impl Serving {
             Verdict::Send(Selection::Whole) => response,
             Verdict::Send(Selection::Parts(spans)) => match *spans {
                 [span] => self.part(response, &blob, span, reader),
-                // The coding in the head would be that of the multipart body.
+                // The `Content-Encoding` in the head would refer to the multipart body.
                 _ if response.headers().contains_key(CONTENT_ENCODING) => response,
                 _ => parts(response, &blob, &spans, reader),
             },
@@ -115,7 +115,8 @@ impl Serving {
         }
     }
 
-    /// 206 with one part: a blob again, so that a layer outside can still send it by `sendfile`.
+    /// Answers 206 with one part. The part is a blob again, so that an outer layer can still send
+    /// it by `sendfile`.
     fn part(
         &self,
         mut response: Response,
@@ -138,13 +139,14 @@ impl Serving {
     }
 }
 
-/// Is the body the whole blob of the handle? A middleware may have encoded or replaced it. If the
-/// blob itself is encoded, ranges select its encoded bytes (RFC 9110 §14.1.2, §8.4).
+/// Returns whether the body is the whole blob of the handle. A middleware may have encoded or
+/// replaced it. If the blob itself is encoded, ranges select its encoded bytes (RFC 9110 §14.1.2,
+/// §8.4).
 pub(crate) fn is_whole(response: &Response, handle: &BlobHandle, method: Asking) -> bool {
     let headers = response.headers();
     let len = handle.len();
     let size = response.body().size_hint().exact();
-    // axum's Router removes the body of an answer to HEAD, and leaves its length in the head.
+    // axum's Router removes the body of an answer to HEAD, but keeps its length in the head.
     let is_emptied = method == Asking::Head
         && size == Some(0)
         && headers
@@ -157,7 +159,7 @@ pub(crate) fn is_whole(response: &Response, handle: &BlobHandle, method: Asking)
         && (size == Some(len) || is_emptied)
 }
 
-/// Does the head name no content coding, or the blob's own?
+/// Returns whether the head names the same content coding as the blob, or none.
 fn is_coded_as(headers: &HeaderMap, handle: &BlobHandle) -> bool {
     let mut codings = headers.get_all(CONTENT_ENCODING).iter();
     let Some(first) = codings.next() else {
@@ -176,7 +178,8 @@ fn offers_ranges(headers: &mut HeaderMap) -> bool {
 }
 
 fn head_only(mut response: Response, len: u64) -> Response {
-    // The handle stays, without its blob, so that outer layers know that GET is answered with one.
+    // The handle stays, without its blob, so that outer layers can tell that a GET is answered with
+    // a blob.
     if let Some(handle) = response.extensions().get::<BlobHandle>() {
         handle.take();
     }
@@ -184,7 +187,7 @@ fn head_only(mut response: Response, len: u64) -> Response {
     response.map(|_| Body::head_of_length(len))
 }
 
-/// 206 with several parts. `Content-Range` is in each of them, and not in the head (RFC 9110
+/// Answers 206 with several parts. `Content-Range` is in each part, and not in the head (RFC 9110
 /// §15.3.7.2).
 fn parts(mut response: Response, blob: &Blob, spans: &[Span], reader: &Reader) -> Response {
     forget_blob(&mut response);
@@ -197,8 +200,8 @@ fn parts(mut response: Response, blob: &Blob, spans: &[Span], reader: &Reader) -
     response.map(|_| Body::new(body))
 }
 
-/// 304 with the fields of the 200 that RFC 9110 §15.4.5 requires, and `Last-Modified` only if there
-/// is no tag.
+/// Answers 304 with the fields of the 200 that RFC 9110 §15.4.5 requires, and with `Last-Modified`
+/// only if there is no tag.
 fn not_modified(mut response: Response) -> Response {
     forget_blob(&mut response);
     *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -210,7 +213,7 @@ fn not_modified(mut response: Response) -> Response {
     response.map(|_| Body::empty())
 }
 
-/// 412 or 416, which no cache may keep.
+/// Answers 412 or 416, which no cache may store.
 fn refusal(mut response: Response, status: StatusCode) -> Response {
     forget_blob(&mut response);
     *response.status_mut() = status;
@@ -221,7 +224,7 @@ fn refusal(mut response: Response, status: StatusCode) -> Response {
     response.map(|_| Body::empty())
 }
 
-/// The body is about to be replaced, so the handle must no longer lead to the old blob.
+/// Removes the handle of the blob from a response whose body is about to be replaced.
 pub(crate) fn forget_blob(response: &mut Response) {
     if let Some(handle) = response.extensions_mut().remove::<BlobHandle>() {
         handle.take();
@@ -238,6 +241,6 @@ fn remove(headers: &mut HeaderMap, names: &[HeaderName], others: &[&str]) {
 }
 
 fn text(value: String) -> HeaderValue {
-    // Digits and punctuation.
+    // The value consists of ASCII digits and punctuation, so it is always valid.
     HeaderValue::try_from(value).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

@@ -1,4 +1,4 @@
-//! What a request says about the blob that it wants.
+//! The parts of a request that decide how a blob is sent.
 
 use http::header::{
     IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
@@ -14,7 +14,7 @@ const FIELDS: [HeaderName; 6] = [
     IF_RANGE,
 ];
 
-/// Kept while the inner service handles the request.
+/// The method and header fields that are kept while the inner service handles the request.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) method: Asking,
@@ -50,15 +50,15 @@ impl Asked {
         }
     }
 
-    /// All lines of a field that is a list, or none if there is no such field.
+    /// Returns all lines of a list-valued field, or `None` if the request does not have it.
     pub(crate) fn lines(&self, name: &HeaderName) -> Option<impl Iterator<Item = &HeaderValue>> {
         self.fields
             .contains_key(name)
             .then(|| self.fields.get_all(name).iter())
     }
 
-    /// The value of a field that is not a list. If it was sent more than once, it is invalid, and
-    /// ignored.
+    /// Returns the value of a field that is not a list. A field that was sent more than once is
+    /// invalid and ignored.
     pub(crate) fn single(&self, name: &HeaderName) -> Option<&HeaderValue> {
         let mut values = self.fields.get_all(name).iter();
         values.next().filter(|_| values.next().is_none())

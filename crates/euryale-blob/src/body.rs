@@ -1,4 +1,4 @@
-//! Bodies that core does not have.
+//! The body of several parts.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -15,8 +15,8 @@ use http_body::{Body, Frame, SizeHint};
 use crate::chunks::{Chunks, Reader};
 use crate::range::Span;
 
-/// Parts of a blob as `multipart/byteranges` (RFC 9110 §14.6). All are read from one descriptor,
-/// one after the other.
+/// Parts of a blob as `multipart/byteranges` (RFC 9110 §14.6). All parts are read from the same
+/// descriptor, one after the other.
 pub(crate) struct Multipart {
     reader: Reader,
     parts: VecDeque<Part>,
@@ -29,8 +29,8 @@ struct Part {
     blob: Blob,
 }
 
-/// Begun ⇒ Between at the first poll. Between ⇒ Within when the head of a part was given, or Ended
-/// with the last boundary. Within ⇒ Between with the last byte of the part, or Ended with an error.
+/// Begun ⇒ Between at the first poll. Between ⇒ Within after the head of a part, or Ended after the
+/// last boundary. Within ⇒ Between after the last byte of the part, or Ended after an error.
 enum Position {
     Begun,
     Between,
@@ -39,14 +39,14 @@ enum Position {
 }
 
 impl Multipart {
-    /// The body, and its `Content-Type`. The parts have the `media` type of the blob.
+    /// Returns the body and its `Content-Type`. The parts have the blob's type, `media`.
     pub(crate) fn new(
         reader: &Reader,
         blob: &Blob,
         spans: &[Span],
         media: Option<&HeaderValue>,
     ) -> (Self, HeaderValue) {
-        // Random, so that nobody can put it into a file in advance.
+        // The boundary is random, so that nobody can put it into a file in advance.
         let boundary = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
         let mut before = "";
         let mut parts = VecDeque::with_capacity(spans.len() + 1);

@@ -2,16 +2,16 @@
 
 use euryale_core::ledger::{Book, Counter, Figures};
 
-/// Open files by the path on which they are sent. A blob of which nothing is sent (304, HEAD) is
-/// not counted; the server counts those that it sends by `sendfile(2)`.
+/// Counters of sent blobs. A response without a body (304, or an answer to HEAD) is not counted.
+/// Blobs that are sent by `sendfile(2)` are counted by the server.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct BlobBook {
-    /// Blobs read by [`ServeBlob`](crate::ServeBlob).
+    /// Blobs that [`ServeBlob`](crate::ServeBlob) read.
     pub read: Counter,
-    /// Blobs left to a reverse proxy.
+    /// Blobs that were left to a reverse proxy.
     pub offload: Counter,
-    /// Bytes read by [`ServeBlob`](crate::ServeBlob).
+    /// Bytes that [`ServeBlob`](crate::ServeBlob) read.
     pub read_bytes: Counter,
 }
 

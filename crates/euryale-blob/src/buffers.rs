@@ -1,12 +1,12 @@
-//! Buffers that are returned when their bytes have been sent.
+//! Buffers that return to their pool when their bytes have been sent.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// Any number of small buffers, and some large ones. Unused buffers are kept, of the small ones up
-/// to a maximum.
+/// A pool of buffers: any number of small ones, and a fixed number of large ones. Unused buffers
+/// are kept, small ones up to a maximum.
 pub(crate) struct Buffers {
     size: usize,
     keep: usize,
@@ -14,7 +14,7 @@ pub(crate) struct Buffers {
     large: Mutex<Large>,
 }
 
-/// Their number is fixed; a buffer is allocated when it is first lent.
+/// The large buffers. Their number is fixed; each is allocated when it is first used.
 #[derive(Default)]
 struct Large {
     size: usize,
@@ -22,7 +22,7 @@ struct Large {
 }
 
 impl Buffers {
-    /// Of `size` bytes, of which at most `keep` are kept for later.
+    /// Creates a pool of buffers of `size` bytes. At most `keep` unused buffers are kept.
     pub(crate) fn new(size: usize, keep: usize) -> Self {
         Self {
             size,
@@ -32,7 +32,7 @@ impl Buffers {
         }
     }
 
-    /// And the given number of larger ones.
+    /// Adds `count` larger buffers of `size` bytes.
     pub(crate) fn with_large(self, count: usize, size: usize) -> Self {
         Self {
             large: Mutex::new(Large {
@@ -43,13 +43,13 @@ impl Buffers {
         }
     }
 
-    /// How large a small one is.
+    /// Returns the size of a small buffer, in bytes.
     pub(crate) fn size(&self) -> usize {
         self.size
     }
 
-    /// A buffer for at most `want` bytes, counted in `lent`: a large one if that helps and one is
-    /// left.
+    /// Returns a buffer for at most `want` bytes, and counts it in `lent`. It is a large buffer if
+    /// `want` exceeds a small one and a large one is free.
     pub(crate) fn take(self: &Arc<Self>, lent: Lent, want: u64) -> Buffer {
         let large = if want > self.size as u64 {
             self.take_large()
@@ -103,7 +103,7 @@ fn locked<T>(shelf: &Mutex<T>) -> MutexGuard<'_, T> {
     shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Counts the buffers that one stream has out.
+/// Counts the buffers that one stream holds.
 #[derive(Clone, Default)]
 pub(crate) struct Lent(Arc<()>);
 
@@ -113,7 +113,8 @@ impl Lent {
     }
 }
 
-/// One buffer. Nobody sees its old contents: only filled bytes are passed on.
+/// A buffer from the pool. Its old contents are never visible, because only filled bytes are passed
+/// on.
 pub(crate) struct Buffer {
     bytes: Box<[u8]>,
     len: usize,
@@ -122,7 +123,7 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    /// Room for at most `want` bytes.
+    /// Returns the space for at most `want` bytes.
     pub(crate) fn space(&mut self, want: u64) -> &mut [u8] {
         let want = usize::try_from(want)
             .unwrap_or(usize::MAX)
@@ -130,7 +131,8 @@ impl Buffer {
         &mut self.bytes[..want]
     }
 
-    /// The first `len` bytes. The buffer is returned with the last clone of them.
+    /// Returns the first `len` bytes. The buffer returns to the pool when their last clone is
+    /// dropped.
     pub(crate) fn filled(mut self, len: usize) -> Bytes {
         self.len = len.min(self.bytes.len());
         Bytes::from_owner(self)

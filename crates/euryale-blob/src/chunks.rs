@@ -1,4 +1,5 @@
-//! The chunks of a blob: from memory where the body is polled, or else from the lane.
+//! The chunks of a blob. Data in memory is read where the body is polled; the rest is read on the
+//! lane.
 
 use std::future::Future;
 use std::io;
@@ -16,31 +17,33 @@ use crate::BlobBook;
 use crate::buffers::{Buffers, Lent};
 use crate::read::{read_at, read_resident};
 
-/// How much is read at a time for HTTP/1, in bytes. A stalled peer holds at most two such buffers,
-/// except the few that stall with a large one.
+/// The size of a read for HTTP/1, in bytes. A stalled peer holds at most two such buffers, apart
+/// from the few that stall while they hold a large one.
 const AHEAD: usize = 24 << 10;
-/// How much is read at a time if everything before has been sent and such a buffer is free: half of
-/// the CPU time goes into the system calls. A gigabyte takes 0.17 s of CPU in calls of this size,
-/// and 0.28 s in calls of 24 KiB.
+/// The size of a read if all earlier data has been sent and a large buffer is free. Half of the CPU
+/// time goes into the system calls: a gigabyte takes 0.17 s of CPU in calls of this size, and 0.28
+/// s in calls of 24 KiB.
 const FLOWING: usize = 128 << 10;
-/// The number of these. Stalled peers can hold no more than these in addition to their small
-/// buffers.
+/// The number of large buffers. Stalled peers can hold no more than these in addition to their
+/// small buffers.
 const FLOWING_AT_ONCE: usize = 16;
-/// How much is brought into memory at a time from a disk, of which one chunk is copied.
+/// The number of bytes that are loaded from a disk into the page cache at a time. One chunk of them
+/// is copied.
 const PRELOADED: u64 = 1 << 20;
-/// How much is read before other tasks have their turn: copying it twice takes 50 µs.
+/// The number of bytes that are read before the task yields to others. Copying them twice takes 50
+/// µs.
 const STINT: usize = 256 << 10;
-/// How much is read at a time for HTTP/2, where all streams of a connection stall together: half a
-/// frame, without reading ahead.
+/// The size of a read for HTTP/2, in bytes: half a frame, without reading ahead, because all
+/// streams of a connection stall together.
 const LAZY: usize = 8 << 10;
-/// How much is yielded at once if earlier chunks have not been sent yet. hyper queues up to 16
-/// pieces, or 400 KiB, for a peer that does not read; a whole buffer and fifteen of these are two
-/// buffers.
+/// The number of bytes that are yielded at once while earlier chunks have not been sent yet. hyper
+/// queues up to 16 pieces, or 400 KiB, for a peer that does not read. One whole buffer and fifteen
+/// pieces of this size fill two buffers.
 const PIECE: usize = AHEAD.div_ceil(15);
-/// How many unused buffers of each size are kept.
+/// The maximum number of unused buffers of each size.
 const KEEP: usize = 64;
 
-/// Reads blobs in one of two ways.
+/// Reads blobs, with read-ahead for HTTP/1 and without it for HTTP/2.
 #[derive(Clone, Debug)]
 pub(crate) struct Reader {
     lane: BlockingLane,
@@ -51,7 +54,8 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// For HTTP/1: after a chunk that came from a disk, the next one is read ahead.
+    /// Creates a reader for HTTP/1: after a chunk that was read from a disk, the next one is read
+    /// ahead.
     pub(crate) fn ahead(lane: &BlockingLane, ledger: &Ledger) -> Self {
         Self::new(
             lane,
@@ -61,7 +65,7 @@ impl Reader {
         )
     }
 
-    /// For HTTP/2: nothing is read ahead.
+    /// Creates a reader for HTTP/2: nothing is read ahead.
     pub(crate) fn lazy(lane: &BlockingLane, ledger: &Ledger) -> Self {
         Self::new(
             lane,
@@ -81,7 +85,7 @@ impl Reader {
         }
     }
 
-    /// Everything on the lane, even what is in memory.
+    /// Reads everything on the lane, even data that is in memory.
     #[cfg(test)]
     pub(crate) fn on_the_lane(self) -> Self {
         Self {
@@ -95,12 +99,12 @@ impl Reader {
         &self.buffers
     }
 
-    /// One more response is read.
+    /// Counts one more response.
     pub(crate) fn count(&self) {
         self.book.read.add(1);
     }
 
-    /// The bytes of `blob`, which is not counted as a response.
+    /// Returns the bytes of `blob` in chunks. Does not count a response.
     pub(crate) fn chunks(&self, blob: Blob) -> Chunks {
         let reader = self.clone();
         let probing = self.probe;
@@ -128,26 +132,26 @@ impl ReadBlob for Reader {
     }
 }
 
-/// One blob that is being read. It has at most two buffers out, unless its caller keeps chunks and
+/// A blob that is being read. It holds at most two buffers, unless its caller keeps chunks and
 /// polls for more.
 pub(crate) struct Chunks {
     reader: Reader,
     blob: Blob,
-    /// How much of it has been read.
+    /// The number of bytes that have been read.
     at: u64,
-    /// Read, and not yielded yet.
+    /// Bytes that have been read and not yielded yet.
     current: Bytes,
     next: Next,
     lent: Lent,
-    /// Can the file system tell what is in memory?
+    /// Whether the file system can tell which data is in memory.
     probing: bool,
-    /// Did the last bytes come from the lane?
+    /// Whether the last bytes were read on the lane.
     cold: bool,
     stint: Stint,
 }
 
-/// Nothing ⇒ Reading when a read is queued on the lane. Reading ⇒ Read when it ends before it is
-/// polled for. All ⇒ Nothing when it is yielded.
+/// Nothing ⇒ Reading when a read is queued on the lane. Reading ⇒ Read when the read ends before
+/// its bytes are needed. Every state ⇒ Nothing when the bytes are yielded.
 enum Next {
     Nothing,
     Reading(Reading),
@@ -159,7 +163,8 @@ type Reading = Pin<Box<dyn Future<Output = io::Result<Bytes>> + Send>>;
 impl BlobChunks for Chunks {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         if self.current.is_empty() {
-            // A task that reads a large cached file to its end yields to others in between.
+            // A task that reads a large cached file to its end yields to other tasks from time to
+            // time.
             ready!(self.stint.poll_go_on(cx));
             self.current = ready!(self.poll_read(cx))?;
             self.at += self.current.len() as u64;
@@ -177,13 +182,13 @@ impl BlobChunks for Chunks {
 }
 
 impl Chunks {
-    /// How many buffers are out.
+    /// The number of buffers that are held.
     #[cfg(test)]
     pub(crate) fn buffers(&self) -> usize {
         self.lent.buffers()
     }
 
-    /// How many of the read bytes are yielded now.
+    /// Returns the number of bytes to yield now.
     fn portion(&self) -> usize {
         let kept_by_others = self.lent.buffers() > 1;
         let whole = self.current.len();
@@ -194,9 +199,9 @@ impl Chunks {
         }
     }
 
-    /// How much to read next: everything that is left, limited by the size of the buffer. A body
-    /// with outstanding chunks gets no large buffer, nor does an HTTP/2 stream before its first
-    /// chunk, because many of those are requested at once.
+    /// Returns the number of bytes to read next: the rest, limited by the size of the buffer. A
+    /// body with unsent chunks gets no large buffer. Neither does an HTTP/2 stream before its first
+    /// chunk, because clients open many streams at once.
     fn want(&self) -> u64 {
         let left = self.blob.len() - self.at;
         let flows = self.lent.buffers() == 0 && (self.reader.ahead || self.at > 0);
@@ -232,15 +237,15 @@ impl Chunks {
         if self.at == self.blob.len() {
             return;
         }
-        // The system reads ahead as well: once it is faster than the peer, no read has to wait for
-        // a thread.
+        // The system also reads ahead: once it is faster than the peer, no read has to wait for a
+        // thread.
         if let Some(bytes) = self.read_from_memory() {
             self.cold = false;
             self.next = Next::Read(Ok(bytes));
             return;
         }
         let mut reading = self.read_on_lane();
-        // The read begins when it is polled.
+        // The first poll queues the read.
         self.next = match reading.as_mut().poll(cx) {
             Poll::Pending => Next::Reading(reading),
             Poll::Ready(read) => Next::Read(read),
@@ -255,8 +260,8 @@ impl Chunks {
         let at = self.blob.offset() + self.at;
         let mut buffer = self.reader.buffers.take(self.lent.clone(), want);
         match read_resident(self.blob.file(), buffer.space(want), at) {
-            // An end of file is checked again on the lane: some kernels report one for bytes that
-            // are not in memory.
+            // An end of file is checked again on the lane, because some kernels report one for
+            // bytes that are not in memory.
             Ok(0) | Err(Errno::AGAIN | Errno::INTR) => None,
             Ok(read) => Some(buffer.filled(read)),
             Err(_) => {
@@ -273,11 +278,11 @@ impl Chunks {
         let buffers = Arc::clone(&self.reader.buffers);
         let lent = self.lent.clone();
         let blob = self.blob.clone();
-        // The following chunks are then in memory: one visit to the lane for many chunks.
+        // The following chunks will be in memory, so that one read on the lane serves many chunks.
         let next = self.probing.then(|| self.blob.slice(self.at, PRELOADED));
         let read = move || {
             let read = read_at(&blob, buffers.take(lent, want), want, at)?;
-            // The reader gets the same error, if it still occurs.
+            // If the error persists, the next read reports it.
             let _ = next.map(|next| next.slice(read.len() as u64, PRELOADED).preload());
             Ok(read)
         };

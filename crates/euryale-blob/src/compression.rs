@@ -1,4 +1,4 @@
-//! What a layer that compresses may do to a response.
+//! Rules for a compression layer outside this one.
 
 #[cfg(test)]
 mod tests;
@@ -9,11 +9,12 @@ use http::{Extensions, HeaderMap, HeaderValue, Request, Response, StatusCode, Ve
 
 use crate::folder::coding::{items, parse};
 
-/// Returns whether this response may be compressed on its way out: not a file, not parts of one,
-/// and nothing with a strong `ETag`, which names exact bytes (RFC 9110 §8.8.1).
+/// Returns whether this response may be compressed by an outer layer. Files, parts of files, and
+/// responses with a strong `ETag` may not, because a strong tag names exact bytes (RFC 9110
+/// §8.8.1).
 ///
-/// A predicate for tower-http's `CompressionLayer`. [Beside compression](crate#beside-compression)
-/// says why, and shows it.
+/// It is a predicate for tower-http's `CompressionLayer`; the reason and an example are in the
+/// [crate's documentation](crate#how-does-it-work-with-compression).
 #[must_use]
 pub fn may_compress(
     _: StatusCode,
@@ -26,12 +27,14 @@ pub fn may_compress(
     !is_file && !has_strong_tag(headers)
 }
 
-/// Removes from `Accept-Encoding` what forbids an uncoded response: `identity;q=0` and `*;q=0`.
+/// Removes the elements from `Accept-Encoding` that forbid an uncoded response: `identity;q=0` and
+/// `*;q=0`.
 ///
 /// tower-http's `CompressionLayer` answers such a request 406 if no coding fits. By then the inner
 /// service has done its work, and a client that is refused sends the request again. A server may
-/// send the response without a coding instead (RFC 9110 §12.5.3). For `map_request` outside the
-/// compression; [Beside compression](crate#beside-compression) shows it.
+/// send the response without a coding instead (RFC 9110 §12.5.3). Use this with `map_request`
+/// outside the compression, as in the example in the [crate's
+/// documentation](crate#how-does-it-work-with-compression).
 #[must_use]
 pub fn accept_identity<B>(mut request: Request<B>) -> Request<B> {
     let headers = request.headers_mut();
@@ -51,9 +54,10 @@ pub fn accept_identity<B>(mut request: Request<B>) -> Request<B> {
     request
 }
 
-/// Adds `Vary: Accept-Encoding` to a 304, as its 200 has it (RFC 9110 §15.4.5). `CompressionLayer`
-/// cannot do it, because a 304 has no media type to decide by. A response with a strong tag is
-/// never compressed, and is left alone. For `map_response` outside the compression.
+/// Adds `Vary: Accept-Encoding` to a 304 whose 200 would have it (RFC 9110 §15.4.5).
+/// `CompressionLayer` cannot do this, because it decides by the media type and a 304 has none. A
+/// response with a strong tag is never compressed and is not changed. Use this with `map_response`
+/// outside the compression.
 #[must_use]
 pub fn vary_by_coding<B>(mut response: Response<B>) -> Response<B> {
     let is_unmodified = response.status() == StatusCode::NOT_MODIFIED;

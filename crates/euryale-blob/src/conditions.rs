@@ -8,7 +8,7 @@ use crate::asked::{Asked, Asking};
 use crate::range::{self, Selection};
 use crate::validators::{Comparison, Validators, date};
 
-/// How a request for a blob is answered.
+/// The decision about a conditional request for a blob.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// 200, 206 or 416.
@@ -19,8 +19,8 @@ pub(crate) enum Verdict {
     Failed,
 }
 
-/// In the order of RFC 9110 §13.2.2. `len` is the length of the blob, `ranges` whether parts of it
-/// may be asked for.
+/// Evaluates the conditions of a request in the order of RFC 9110 §13.2.2. `len` is the length of
+/// the blob in bytes, and `ranges` says whether clients may request parts of it.
 pub(crate) fn judge(asked: &Asked, validators: &Validators, len: u64, ranges: bool) -> Verdict {
     if !may_go_on(asked, validators) {
         return Verdict::Failed;
@@ -38,7 +38,7 @@ pub(crate) fn judge(asked: &Asked, validators: &Validators, len: u64, ranges: bo
     )
 }
 
-/// Steps 1 and 2: `If-Match`, and only without one `If-Unmodified-Since`.
+/// Steps 1 and 2: `If-Match`, or `If-Unmodified-Since` if there is no `If-Match`.
 fn may_go_on(asked: &Asked, validators: &Validators) -> bool {
     if let Some(lines) = asked.lines(&IF_MATCH) {
         return validators.is_in(lines, Comparison::Strong);
@@ -47,7 +47,7 @@ fn may_go_on(asked: &Asked, validators: &Validators) -> bool {
     since.and_then(|since| validators.is_changed_since(since)) != Some(true)
 }
 
-/// Steps 3 and 4: `If-None-Match`, and only without one `If-Modified-Since`.
+/// Steps 3 and 4: `If-None-Match`, or `If-Modified-Since` if there is no `If-None-Match`.
 fn is_known(asked: &Asked, validators: &Validators) -> bool {
     if let Some(lines) = asked.lines(&IF_NONE_MATCH) {
         return validators.is_in(lines, Comparison::Weak);
@@ -56,7 +56,7 @@ fn is_known(asked: &Asked, validators: &Validators) -> bool {
     since.and_then(|since| validators.is_changed_since(since)) == Some(false)
 }
 
-/// Step 5: `If-Range`. A client with another version wants the whole.
+/// Step 5: `If-Range`. A client that has another version wants the whole file.
 fn is_range_wanted(asked: &Asked, validators: &Validators) -> bool {
     if !asked.has(&IF_RANGE) {
         return true;

@@ -20,17 +20,18 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 /// response.headers_mut().insert(http::header::CONTENT_DISPOSITION, value);
 /// ```
 ///
-/// The name goes out twice when it is not plain ASCII: as `filename`, in which `_` stands for what
-/// old clients understand in different ways, and as `filename*` in UTF-8 (RFC 8187), which all
-/// others prefer (RFC 6266 §4.3). Control characters, line separators and marks that change the
-/// direction of writing (which would show `txt.exe` as `exe.txt`) are left out. `/` and `\` become
-/// `_`: a name is not a path. When nothing is left, or only dots, no name is sent.
+/// A name that is not plain ASCII is sent twice: as `filename`, in which `_` replaces the
+/// characters that old clients understand in different ways, and as `filename*` in UTF-8 (RFC
+/// 8187), which all others prefer (RFC 6266 §4.3). Control characters, line separators and marks
+/// that change the direction of writing (which would show `txt.exe` as `exe.txt`) are left out. `/`
+/// and `\` become `_`, because a name is not a path. If nothing or only dots are left, no name is
+/// sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentDisposition {
     value: HeaderValue,
 }
 
-/// The characters of `filename*` that stand for themselves: `attr-char` of RFC 8187 §3.2.1.
+/// The characters of `filename*` that are not percent-encoded: `attr-char` of RFC 8187 §3.2.1.
 const OTHERS: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'#')
@@ -46,20 +47,21 @@ const OTHERS: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 impl ContentDisposition {
-    /// `attachment`: to be saved, under this name.
+    /// Creates an `attachment`: the browser saves the file under this name.
     #[must_use]
     pub fn attachment(name: &str) -> Self {
         Self::new("attachment", name)
     }
 
-    /// `inline`: to be shown, and saved under this name if the reader wishes. Not for files of
-    /// people you do not trust: HTML and SVG would run as part of your site.
+    /// Creates an `inline` disposition: the browser shows the file, and suggests this name when the
+    /// reader saves it. Do not use it for untrusted files: HTML and SVG would run as part of your
+    /// site.
     #[must_use]
     pub fn inline(name: &str) -> Self {
         Self::new("inline", name)
     }
 
-    /// The header's value.
+    /// Returns the value of the header field.
     #[must_use]
     pub fn value(&self) -> HeaderValue {
         self.value.clone()
@@ -90,7 +92,7 @@ impl ContentDisposition {
                 utf8_percent_encode(name, OTHERS)
             );
         }
-        // Whether all of it is printable ASCII.
+        // The value is printable ASCII.
         Self {
             value: HeaderValue::try_from(value).unwrap_or_else(|_| HeaderValue::from_static(kind)),
         }
@@ -103,8 +105,8 @@ impl From<ContentDisposition> for HeaderValue {
     }
 }
 
-/// Whether every client reads this character the same way in a quoted string: no escapes, and no
-/// `%`, which some clients decode there (RFC 6266, appendix D).
+/// Returns whether all clients read this character in a quoted string in the same way. This
+/// excludes escapes, and `%`, which some clients decode there (RFC 6266, appendix D).
 fn is_plain(c: char) -> bool {
     matches!(c, ' '..='~') && !matches!(c, '"' | '%' | '\\')
 }
@@ -113,8 +115,9 @@ fn not_a_separator(c: char) -> char {
     if matches!(c, '/' | '\\') { '_' } else { c }
 }
 
-/// Control characters, separators of lines and paragraphs, and marks of direction: Unicode's
-/// `Bidi_Control` (UAX #9 §2), all of its marks, embeddings, overrides and isolates.
+/// Returns whether this is a control character, a separator of lines or paragraphs, or a mark of
+/// direction, which is Unicode's `Bidi_Control` (UAX #9 §2) with all of its marks, embeddings,
+/// overrides and isolates.
 fn is_invisible(c: char) -> bool {
     let is_mark = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}');
     let turns = is_mark || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

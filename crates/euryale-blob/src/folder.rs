@@ -1,4 +1,4 @@
-//! Files of a folder, without a publisher.
+//! Serves the files of a folder without a publisher.
 
 pub(crate) mod coding;
 mod name;
@@ -18,7 +18,7 @@ use crate::ServeBlobLayer;
 use crate::answer::Serving;
 
 /// Serves the files of a folder: `GET` and `HEAD`, with the validators and ranges of
-/// [`ServeBlob`](crate::ServeBlob), which it does not need around it.
+/// [`ServeBlob`](crate::ServeBlob). It does not need that layer around it.
 ///
 /// ```
 /// use euryale_blob::ServeFolder;
@@ -37,16 +37,18 @@ use crate::answer::Serving;
 /// # }
 /// ```
 ///
-/// * No name leads out of the folder: neither `..`, encoded or not, nor a symbolic link, to
-///   wherever it leads. On Linux that is `openat2` with `RESOLVE_BENEATH` and
+/// * No name leads out of the folder: `..` is refused, encoded or not, and symbolic links are not
+///   followed, wherever they lead. Linux enforces this through `openat2` with `RESOLVE_BENEATH` and
 ///   `RESOLVE_NO_SYMLINKS`; on systems without it, each folder is opened in turn with `O_NOFOLLOW`.
-///   The folder itself may be named by a link.
-/// * Names that begin with a dot are not found, except `/.well-known` (RFC 8615).
-/// * A folder is answered with its `index.html`; without the final slash, with a redirect (307).
-/// * Media types go by the ending of the name. Text is UTF-8. A `.svgz` is sent with
-///   `Content-Encoding: gzip` ([`coding_of_name`](crate::coding_of_name)).
-/// * Nothing found: 404, or the [`fallback`](ServeFolder::fallback). Other methods: 405. A NUL in
-///   the name: 400. May not be read: 500. No descriptors left: 503. No error has a body.
+///   The path of the folder itself may contain links.
+/// * Names that begin with a dot are answered 404, except `/.well-known` (RFC 8615).
+/// * A folder is answered with its `index.html`, or with a redirect (307) if the final slash is
+///   missing.
+/// * The media type depends on the ending of the name. Text is declared as UTF-8. A `.svgz` is sent
+///   with `Content-Encoding: gzip` ([`coding_of_name`](crate::coding_of_name)).
+/// * A missing file is answered 404, or passed to the [`fallback`](ServeFolder::fallback). Other
+///   methods are answered 405, a NUL in the name 400, an unreadable file 500, and a lack of
+///   descriptors 503. Errors have no body.
 ///
 /// Files are opened on the lane of its `ServeBlobLayer`, which may be shared:
 /// [`blobs`](ServeFolder::blobs).
@@ -69,7 +71,7 @@ struct FolderSettings {
 }
 
 impl ServeFolder {
-    /// The files of the folder at `root`, which is opened for each request.
+    /// Serves the files of the folder at `root`, which is opened for each request.
     pub fn new(root: impl AsRef<Path>) -> Self {
         let settings = FolderSettings {
             root: root.as_ref().into(),
@@ -101,13 +103,14 @@ impl<F> ServeFolder<F> {
         self
     }
 
-    /// The files are stable, so `sendfile` may send them. Default: they are not, and are read.
+    /// Declares the files stable, so that `sendfile` may send them. Default: they are not stable,
+    /// and are read.
     ///
     /// # Safety
-    /// The promise of [`Blob::stable`](euryale_core::Blob::stable), for each file of the folder, in
-    /// one of its two forms: nobody changes the files in place, which are only replaced by a
-    /// rename, or nobody reads the bytes that the bodies of responses yield. Editors,
-    /// `rsync --inplace` and programs that overwrite a file in place break the first.
+    /// You promise for each file of the folder what [`Blob::stable`](euryale_core::Blob::stable)
+    /// requires. Either the files are never changed in place but only replaced by a rename, or
+    /// nobody reads the bytes that the bodies of responses yield. Editors, `rsync --inplace` and
+    /// programs that overwrite a file in place break the first form.
     #[expect(
         unsafe_code,
         reason = "only the caller knows who changes or reads the files"
@@ -118,9 +121,9 @@ impl<F> ServeFolder<F> {
     }
 
     /// Serves `name.br`, `name.zst` or `name.gz` instead of `name` if it exists and the client
-    /// accepts it (RFC 9110 §12.5.3). The program that writes the files keeps them equal; one that
-    /// cannot be read is logged and skipped. Ranges select from the uncompressed file. Default:
-    /// off.
+    /// accepts it (RFC 9110 §12.5.3). The program that writes the files must keep both versions in
+    /// step. A compressed file that cannot be read is logged and skipped. Ranges select from the
+    /// uncompressed file. Default: off.
     pub fn precompressed(mut self, look: bool) -> Self {
         self.settings.precompressed = look;
         self

@@ -14,8 +14,8 @@ use crate::answer::Serving;
 use crate::asked::Asked;
 
 pin_project! {
-    /// The future of [`ServeBlob`](crate::ServeBlob): waits for the service inside, and looks at
-    /// its response.
+    /// The future of [`ServeBlob`](crate::ServeBlob): waits for the inner service and turns its
+    /// response into the answer.
     pub struct ServeBlobFuture<F> {
         #[pin]
         inner: F,

@@ -17,12 +17,12 @@ pub struct ServeBlobLayer {
     ledger: Ledger,
 }
 
-/// Threads that read, by default. They wait for disks, which serve several readers better than one
-/// after the other.
+/// The default number of threads that read. They wait for disks, which are faster with several
+/// reads at a time than with one.
 const READERS: usize = 32;
 
 impl ServeBlobLayer {
-    /// 32 blocking threads that read, and a ledger of its own.
+    /// Creates a layer with 32 blocking threads that read, and a ledger of its own.
     pub fn new() -> Self {
         Self {
             lane: BlockingLane::new("blobs", READERS),
@@ -30,15 +30,15 @@ impl ServeBlobLayer {
         }
     }
 
-    /// How many blocking threads read blobs at a time; at least 1. Clones of the layer share them.
-    /// Default: 32.
+    /// The maximum number of blocking threads that read blobs at a time; at least 1. Clones of the
+    /// layer share them. Default: 32.
     pub fn readers(mut self, threads: usize) -> Self {
         self.lane = self.lane.resized(threads);
         self
     }
 
-    /// Reads blobs in this lane instead of one of the layer's own: for a lane that is resized
-    /// later, or shared. Give the layer a [ledger](Self::ledger) afterwards.
+    /// Reads blobs in this lane instead of one of the layer's own. Use it for a lane that is
+    /// resized later or shared. Give the layer a [ledger](Self::ledger) afterwards.
     pub fn with_lane(mut self, lane: BlockingLane) -> Self {
         self.lane = lane;
         self

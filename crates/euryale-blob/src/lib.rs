@@ -4,7 +4,7 @@
 //! A publisher returns a [`Blob`](euryale_core::Blob), an open file; its worker and its connection
 //! are free before the first byte is sent. [`ServeBlobLayer`] is inside `Respond` and outside
 //! everything that waits for a worker. It holds no worker and no connection. A few blocking threads
-//! of its own read what is not in the page cache.
+//! of its own read the data that is not in the page cache.
 //!
 //! ```
 //! use euryale_blob::ServeBlobLayer;
@@ -47,26 +47,27 @@
 //! | `If-Range` with anything but the same strong tag or the same date | 200 | §13.1.5 |
 //! | `HEAD` | the head of the 200; nothing is read | §9.3.2 |
 //!
-//! An empty file is sent whole, whatever part is requested. A publisher's `Accept-Ranges: none` is
-//! kept. 412 and 416 are `no-store`. Methods other than `GET` and `HEAD` are ignored.
+//! An empty file is always sent whole, whatever part is requested. A publisher's `Accept-Ranges:
+//! none` is kept. 412 and 416 are `no-store`. Methods other than `GET` and `HEAD` are ignored.
 //!
-//! `ETag` and `Last-Modified` are the publisher's. If it set none, they are made from the file's
-//! length, its coding, and the modification time that `fstat` returned in the worker. A time that
-//! is less than 2 s old makes a weak tag, because the file may change again within the same time
-//! stamp (§8.8.1). A time before 1980 is a placeholder of archive programs and makes no tag.
+//! `ETag` and `Last-Modified` are the publisher's. If the publisher set none, they are made from
+//! the file's length, its coding, and the modification time that `fstat` returned in the worker. If
+//! that time is less than 2 s old, the tag is weak, because the file may change again within the
+//! same time stamp (§8.8.1). A time before 1980 is a placeholder of archive programs and gives no
+//! tag.
 //!
 //! # How are files read?
 //!
 //! Data in the page cache is read where the body is polled, with `preadv2(RWF_NOWAIT)`, which never
-//! waits for a disk. Everything else, or everything on a system without this call, is read by at
-//! most [`ServeBlobLayer::readers`] blocking threads in the order of the requests. They also bring
-//! the following mebibyte into the page cache. There is no seeking, so parts and requests can share
-//! a descriptor.
+//! waits for a disk. All other data, and on systems without this call all data, is read by at most
+//! [`ServeBlobLayer::readers`] blocking threads in the order of the requests. They also load the
+//! following mebibyte into the page cache. Reads do not move the file's offset, so parts and
+//! requests can share a descriptor.
 //!
 //! Over HTTP/1, a body whose data is sent without delay is read 128 KiB at a time. There are 16
 //! such buffers; a stalled peer additionally holds at most two of 24 KiB. Over HTTP/2 a stream
-//! begins with 8 KiB. Whenever everything that it was given has been sent, it gets one of 16 other
-//! large buffers, if one is free. A stalled stream additionally holds at most two buffers of 8 KiB,
+//! begins with 8 KiB. Once all earlier data of the stream has been sent, it gets one of 16 other
+//! large buffers if one is free. A stalled stream additionally holds at most two buffers of 8 KiB,
 //! and only one under `euryale-server`, which asks for more only when the last one has been
 //! written.
 //!
@@ -138,23 +139,23 @@
 //!
 //! # Cancellation
 //!
-//! Dropping a body returns its buffers. A read that waits for its turn never begins; one that is
-//! running ends by itself, after a mebibyte at most.
+//! Dropping a body returns its buffers. A read that waits for its turn never begins. A running read
+//! completes, after at most one mebibyte.
 //!
 //! # Backpressure
 //!
-//! A body is read when it is polled; from a disk over HTTP/1 it is read one chunk ahead, and never
-//! further.
+//! A body is read when it is polled. Over HTTP/1, a file on a disk is read at most one chunk ahead.
 //!
 //! # Errors
 //!
-//! None of its own (`type Error = S::Error`). A body ends in an error if its file cannot be read or
-//! has become shorter (`UnexpectedEof`). The server then closes the connection, so that no client
-//! takes a part for the whole.
+//! The layer has no errors of its own (`type Error = S::Error`). A body ends in an error if its
+//! file cannot be read or has become shorter (`UnexpectedEof`). The server then closes the
+//! connection, so that no client takes a part of the file for all of it.
 //!
 //! # Panics
 //!
-//! None of its own. Bodies are polled in tokio's runtime, whose blocking threads it uses.
+//! The layer has no panics of its own. Bodies must be polled in a tokio runtime, whose blocking
+//! threads they use.
 //!
 //! # Behind a proxy
 //!
@@ -162,8 +163,8 @@
 //! accepts offload requests only from a trusted proxy, and removes `X-Accel-*` and `X-Sendfile*`
 //! from every request and response.
 //!
-//! Proxies pass on headers that they do not know. So a trusted proxy must **set `X-Sendfile-Type`
-//! in every request**, to what it supports, **and remove `X-Accel-Mapping`** (or set it, if
+//! Proxies pass on unknown headers. So a trusted proxy must **set `X-Sendfile-Type` in every
+//! request**, to what it supports, **and remove `X-Accel-Mapping`** (or set it, if
 //! [`OffloadLayer::mapping_from_proxy`] is on). A proxy that does not send files must remove both.
 //! Otherwise a client can claim what the proxy supports, and gets the path of a file instead of its
 //! bytes.

@@ -7,7 +7,7 @@ use http::HeaderValue;
 /// Returns the media type that the ending of a file's name suggests, for
 /// [`Blob::typed`](euryale_core::Blob::typed): `text/plain; charset=utf-8` for `notes.txt`.
 ///
-/// Text is said to be UTF-8. An unknown ending means bytes, `application/octet-stream`.
+/// Text is declared as UTF-8. For an unknown ending the type is `application/octet-stream`.
 ///
 /// ```
 /// use euryale_blob::media_type;

@@ -1,5 +1,5 @@
-//! Leaves blobs to a reverse proxy: to nginx with `X-Accel-Redirect`, to Apache, lighttpd and Caddy
-//! with `X-Sendfile`.
+//! Lets a reverse proxy send blobs: nginx by `X-Accel-Redirect`; Apache, lighttpd and Caddy by
+//! `X-Sendfile`.
 
 mod fields;
 mod future;
@@ -15,11 +15,11 @@ pub use self::future::OffloadFuture;
 pub use self::layer::OffloadLayer;
 pub use self::service::Offload;
 
-/// In a request's extensions: the request came through a proxy that sends files itself if the
-/// response asks for it in this way.
+/// An extension of a request that came through a proxy which sends files itself. The variant is the
+/// header field by which a response asks for this.
 ///
-/// A layer that knows its peers puts it there. Without it, and without [`OffloadLayer::trusted`],
-/// no blob is left to a proxy.
+/// A layer that can identify the proxy sets it. Without this extension, and without
+/// [`OffloadLayer::trusted`], no blob is left to a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OffloadTo {
     /// `X-Accel-Redirect`: an internal location (nginx).
@@ -28,14 +28,14 @@ pub enum OffloadTo {
     Sendfile,
 }
 
-/// In a response's extensions: the path of its blob after the transaction has been committed.
+/// An extension of a response: the path of its blob after the transaction has been committed.
 ///
-/// A blob is an open file without a path, so its publisher names it. It is believed only when the
-/// very file of the blob is found there, after the commit: a file that has been renamed or replaced
+/// A blob is an open file without a path, so its publisher names the path. The path is used only if
+/// it leads to the very file of the blob after the commit. A file that has been renamed or replaced
 /// since is streamed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BlobPath(pub PathBuf);
 
-/// In a response's extensions: this response is never left to a proxy.
+/// An extension of a response whose blob is never left to a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NoOffload;

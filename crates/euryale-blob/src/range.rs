@@ -1,18 +1,18 @@
-//! Which bytes a request asks for (RFC 9110 §14.1, §14.2).
+//! Parses the byte ranges of a request (RFC 9110 §14.1, §14.2).
 
 #[cfg(test)]
 mod tests;
 
 use http::HeaderValue;
 
-/// The maximum number of parts in an answer. Requests for more get the whole, which is cheaper for
-/// both sides.
+/// The maximum number of parts in an answer. Requests for more get the whole file, which is cheaper
+/// for both sides.
 const MAX_PARTS: usize = 5;
-/// The maximum number of ranges in a request: a longer list is an attack, and we would have to sort
-/// it.
+/// The maximum number of ranges in a request. A longer list is an attack, because it would have to
+/// be sorted.
 const MAX_SPECS: usize = 100;
 
-/// From the first byte to the last, inclusive.
+/// A range from the first byte to the last, inclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) first: u64,
@@ -25,20 +25,20 @@ impl Span {
     }
 }
 
-/// What a `Range` field selects of a file.
+/// The bytes of a file that a `Range` field selects.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Selection {
-    /// All of it: no range, one that we do not understand, or too many.
+    /// The whole file: there is no range, an unknown one, or too many.
     Whole,
-    /// One or more parts, in the order in which they were asked for.
+    /// One or more parts, in the order in which they were requested.
     Parts(Vec<Span>),
     /// Only bytes beyond the end.
     Nothing,
 }
 
-/// A value that is not a list of byte ranges is ignored, as are other units (RFC 9110 §14.2);
-/// ranges that overlap or touch each other become one (§15.3.7.2). An empty file is sent whole:
-/// some clients ask for the first part of every file.
+/// Selects from a file of `len` bytes. A value that is not a list of byte ranges is ignored, as are
+/// other units (RFC 9110 §14.2). Ranges that overlap or touch each other are joined (§15.3.7.2). An
+/// empty file is sent whole, because some clients ask for the first part of every file.
 pub(crate) fn select(value: &HeaderValue, len: u64) -> Selection {
     let Some(specs) = parse(value.as_bytes()) else {
         return Selection::Whole;
@@ -61,7 +61,7 @@ enum Spec {
 }
 
 impl Spec {
-    /// The part of it that exists in a file of `len` bytes, which is not 0.
+    /// Returns the part of the range that exists in a file of `len` bytes; `len` is not 0.
     fn of(self, len: u64) -> Option<Span> {
         match self {
             Self::From { first, .. } if first >= len => None,
@@ -78,7 +78,7 @@ impl Spec {
     }
 }
 
-/// None if any part of it is malformed: then the field is ignored.
+/// Returns `None` if any part of the value is malformed; the field is then ignored.
 fn parse(value: &[u8]) -> Option<Vec<Spec>> {
     let (unit, list) = value.split_at_checked(6)?;
     if !unit.eq_ignore_ascii_case(b"bytes=") {
@@ -119,7 +119,7 @@ fn parse_spec(spec: &[u8]) -> Option<Spec> {
     }
 }
 
-/// Any number of digits; a value beyond `u64` becomes the greatest `u64`.
+/// Parses any number of digits. A value beyond `u64` becomes `u64::MAX`.
 fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
@@ -132,14 +132,14 @@ fn number(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// Spans that overlap or touch become one, at the position of the first of them.
+/// Joins spans that overlap or touch, at the position of the first of them.
 fn joined(spans: Vec<Span>) -> Vec<Span> {
     let mut ascending: Vec<(usize, Span)> = spans.into_iter().enumerate().collect();
     ascending.sort_by_key(|(_, span)| span.first);
     let mut joined: Vec<(usize, Span)> = Vec::new();
     for (place, span) in ascending {
         match joined.last_mut() {
-            // No overflow: `last` is less than a length.
+            // This cannot overflow, because `last` is less than a length.
             Some((earlier, known)) if span.first <= known.last + 1 => {
                 known.last = known.last.max(span.last);
                 *earlier = (*earlier).min(place);

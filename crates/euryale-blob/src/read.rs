@@ -1,5 +1,4 @@
-//! Reads of files: from the page cache, which never waits, and from the disk, for a lane of
-//! threads.
+//! Reads files: from the page cache, which never blocks, or from the disk, which belongs on a lane.
 
 use std::fs::File;
 use std::io;
@@ -10,15 +9,15 @@ use euryale_core::Blob;
 
 use crate::buffers::Buffer;
 
-/// Reads the part that is in memory: `RWF_NOWAIT` never waits for a disk, so a runtime thread may
-/// call it.
+/// Reads the bytes that are in memory. `RWF_NOWAIT` never waits for a disk, so a runtime thread may
+/// call this.
 #[cfg(target_os = "linux")]
 pub(crate) fn read_resident(file: &File, space: &mut [u8], at: u64) -> rustix::io::Result<usize> {
     let mut space = [io::IoSliceMut::new(space)];
     rustix::io::preadv2(file, &mut space, at, rustix::io::ReadWriteFlags::NOWAIT)
 }
 
-/// Unknown.
+/// This system cannot tell which data is in memory.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn read_resident(
     _file: &File,

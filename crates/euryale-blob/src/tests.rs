@@ -19,7 +19,7 @@ use tower_layer::Layer;
 
 use crate::ServeBlobLayer;
 
-/// 2023-11-14T22:13:20Z, and half a second.
+/// 2023-11-14T22:13:20Z plus half a second.
 pub(crate) fn then() -> SystemTime {
     UNIX_EPOCH + Duration::new(1_700_000_000, 500_000_000)
 }
@@ -28,7 +28,7 @@ pub(crate) const DATE: &str = "Tue, 14 Nov 2023 22:13:20 GMT";
 pub(crate) const EARLIER: &str = "Tue, 14 Nov 2023 22:13:19 GMT";
 pub(crate) const LATER: &str = "Tue, 14 Nov 2023 22:13:21 GMT";
 
-/// A file without a name, changed long ago.
+/// Returns a file without a name that was changed long ago.
 pub(crate) fn file_of(content: &[u8]) -> File {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(content).unwrap();
@@ -40,7 +40,7 @@ pub(crate) fn blob_of(content: &[u8]) -> Blob {
     Blob::new(file_of(content)).unwrap()
 }
 
-/// Bytes none of which are where they do not belong.
+/// Returns bytes of which each depends on its position, so that a misplaced byte is detected.
 pub(crate) fn content(len: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let next = |_| {
@@ -50,7 +50,7 @@ pub(crate) fn content(len: usize) -> Vec<u8> {
     (0..len).map(next).collect()
 }
 
-/// Answers each request with what `make` makes.
+/// Returns a service that answers each request with the result of `make`.
 pub(crate) fn serving(
     layer: &ServeBlobLayer,
     make: impl Fn() -> Response + Send + Sync + 'static,
@@ -67,12 +67,12 @@ pub(crate) fn layer() -> (ServeBlobLayer, Ledger) {
     (ServeBlobLayer::new().ledger(ledger.clone()), ledger)
 }
 
-/// `GET` with these fields, sent to a service that gives the blob of `content`.
+/// Sends a `GET` with these fields to a service that returns the blob of `content`.
 pub(crate) async fn get(content: &[u8], fields: &[(&str, &str)]) -> Answer {
     ask("GET", content, fields, &[]).await
 }
 
-/// Any method, and a response with fields of its own.
+/// Sends a request with any method to a service whose response has fields of its own.
 pub(crate) async fn ask(
     method: &str,
     content: &[u8],
@@ -109,7 +109,7 @@ pub(crate) fn headers(list: &[(&str, &str)]) -> HeaderMap {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    /// The size that was announced.
+    /// The announced size.
     pub(crate) size: Option<u64>,
     pub(crate) body: Bytes,
 }

@@ -1,4 +1,4 @@
-//! Entity tags and dates of change (RFC 9110 §8.8).
+//! Entity tags and modification dates (RFC 9110 §8.8).
 
 #[cfg(test)]
 mod tests;
@@ -10,26 +10,26 @@ use euryale_core::Blob;
 use http::header::{ETAG, Entry, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue};
 
-/// Clocks of file systems tick: every 1 to 10 ms on Linux, every 2 s on FAT. Within a tick a file
-/// may change again and keep its time, so a more recent time is not a strong validator yet (RFC
-/// 9110 §8.8.1).
+/// The longest tick of a file system's clock: 1 to 10 ms on Linux, 2 s on FAT. Within a tick a file
+/// may change again and keep its time, so a time that is more recent than this is not a strong
+/// validator yet (RFC 9110 §8.8.1).
 const TICK: Duration = Duration::from_secs(2);
 
-/// Times before 1980-01-02 were set by tools for reproducible archives: 0 and 1 s (Nix, OSTree),
-/// and the start of ZIP's time. They mean nothing.
+/// Times before 1980-01-02 are placeholders of tools for reproducible archives: 0 and 1 s (Nix,
+/// OSTree), and the start of ZIP's time.
 const FIRST_TIME: Duration = Duration::from_secs(315_619_200);
 
 /// The validators of an answer.
 #[derive(Debug)]
 pub(crate) struct Validators {
     etag: Option<HeaderValue>,
-    /// In whole seconds, as it is sent.
+    /// The modification time in whole seconds, as it is sent.
     modified: Option<SystemTime>,
     has_settled: bool,
 }
 
 impl Validators {
-    /// The response's own, and the blob's where the response has none.
+    /// Returns the response's own validators, and the blob's where the response has none.
     pub(crate) fn of(headers: &HeaderMap, blob: &Blob, now: SystemTime) -> Self {
         let time = blob
             .modified()
@@ -42,7 +42,8 @@ impl Validators {
             Some(given) => date(given),
             None => time,
         };
-        // Never later than the answer's Date (RFC 9110 §8.8.2.1), even if the publisher sent it.
+        // `Last-Modified` is never later than the answer's `Date` (RFC 9110 §8.8.2.1), even if the
+        // publisher set it.
         let modified = modified.map(|time| whole_seconds(time.min(now)));
         Self {
             etag,
@@ -51,7 +52,7 @@ impl Validators {
         }
     }
 
-    /// Sets those that the response does not have, and replaces a date in the future.
+    /// Sets the validators that the response does not have, and replaces a date in the future.
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
         if let (Some(etag), Entry::Vacant(entry)) = (&self.etag, headers.entry(ETAG)) {
             entry.insert(etag.clone());
@@ -64,7 +65,7 @@ impl Validators {
         }
     }
 
-    /// Whether a list of tags has this one, by strong or weak comparison (RFC 9110 §8.8.3.2).
+    /// Returns whether a list contains this tag, by strong or weak comparison (RFC 9110 §8.8.3.2).
     pub(crate) fn is_in<'a>(
         &self,
         lines: impl Iterator<Item = &'a HeaderValue>,
@@ -85,8 +86,8 @@ impl Validators {
         false
     }
 
-    /// Whether an `If-Range` matches the blob (RFC 9110 §13.1.5): only by a strong tag, or by the
-    /// exact date if the file can no longer change within that second.
+    /// Returns whether an `If-Range` matches the blob (RFC 9110 §13.1.5). Only a strong tag
+    /// matches, or the exact date if the file can no longer change within that second.
     pub(crate) fn is_still(&self, known: &HeaderValue) -> bool {
         if let Some(tag) = tags(known.as_bytes()).next() {
             let own = self
@@ -98,21 +99,22 @@ impl Validators {
         self.has_settled && self.modified.is_some() && self.modified == date(known)
     }
 
-    /// Whether it was changed after `time`. Unknown without a time of change.
+    /// Returns whether the blob was changed after `time`, or `None` if its modification time is
+    /// unknown.
     pub(crate) fn is_changed_since(&self, time: SystemTime) -> Option<bool> {
         self.modified.map(|modified| modified > time)
     }
 }
 
-/// A date in one of the three formats of RFC 9110 §5.6.7.
+/// Parses a date in one of the three formats of RFC 9110 §5.6.7.
 pub(crate) fn date(value: &HeaderValue) -> Option<SystemTime> {
     httpdate::parse_http_date(value.to_str().ok()?).ok()
 }
 
-/// From the time of change in nanoseconds and the length, as Apache and nginx do it, so that
-/// servers with the same files have the same tags: the inode number is not in it. The coding is, as
-/// with Apache: a precompressed file has other bytes, perhaps of the same number and age (RFC 9110
-/// §8.8.3.3).
+/// Makes a tag from the modification time in nanoseconds and the length, like Apache and nginx. The
+/// inode number is not part of it, so that servers with the same files have the same tags. The
+/// coding is, as in Apache, because a precompressed file has other bytes, perhaps with the same
+/// length and time (RFC 9110 §8.8.3.3).
 fn etag_of(blob: &Blob, time: SystemTime, is_strong: bool) -> HeaderValue {
     let weak = if is_strong { "" } else { "W/" };
     let time = since_epoch(time).as_nanos();
@@ -142,7 +144,7 @@ fn since_epoch(time: SystemTime) -> Duration {
     time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// How tags are compared.
+/// The ways to compare tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Comparison {
     Strong,
@@ -162,7 +164,7 @@ impl Tag<'_> {
     }
 }
 
-/// The tags of a list, which may have commas in them; other text is skipped (RFC 9110 §8.8.3,
+/// Returns the tags of a list. Tags may contain commas; other text is skipped (RFC 9110 §8.8.3,
 /// §5.6.1).
 fn tags(list: &[u8]) -> impl Iterator<Item = Tag<'_>> {
     let mut rest = list;

@@ -11,7 +11,7 @@ use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 
 use crate::{accept_identity, may_compress, vary_by_coding};
 
-/// Requests of clients that refuse an uncoded response, with the answers.
+/// Requests from clients that refuse an uncoded response, with the expected answers.
 const FORBIDDING: [(&[&str], &str); 12] = [
     (&["identity;q=0"], ""),
     (&["identity;q=0.000"], ""),
@@ -39,7 +39,7 @@ fn asking(method: Method, lines: &[&str]) -> Request<()> {
 }
 
 #[tokio::test]
-async fn compression_refuses_nothing_that_was_done() {
+async fn compression_never_refuses_a_completed_request() {
     let done = Arc::new(AtomicUsize::new(0));
     let app = service_fn(async |_: Request<()>| {
         done.fetch_add(1, Ordering::SeqCst);
@@ -67,7 +67,7 @@ async fn compression_refuses_nothing_that_was_done() {
 }
 
 #[test]
-fn a_request_that_allows_identity_is_left_as_it_is() {
+fn a_request_that_accepts_identity_is_not_changed() {
     for lines in [
         &[][..],
         &["gzip, br;q=0"],
@@ -82,7 +82,7 @@ fn a_request_that_allows_identity_is_left_as_it_is() {
 }
 
 #[test]
-fn a_304_varies_as_the_200_that_may_be_compressed() {
+fn a_304_has_the_vary_of_its_compressible_200() {
     let vary = |status: StatusCode, tag: Option<&str>, vary: &[&str]| {
         let mut response = http::Response::new(());
         *response.status_mut() = status;

@@ -1,9 +1,9 @@
-//! Which content codings a client takes (RFC 9110 §12.5.3).
+//! The content codings that a client accepts (RFC 9110 §12.5.3).
 
 use http::HeaderMap;
 use http::header::ACCEPT_ENCODING;
 
-/// The coding of a file beside another.
+/// The coding of a precompressed file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coding {
     Brotli,
@@ -12,7 +12,7 @@ pub(super) enum Coding {
 }
 
 impl Coding {
-    /// In the order that we prefer: smallest first.
+    /// All codings in the server's order of preference: smallest files first.
     const ALL: [Self; 3] = [Self::Brotli, Self::Zstandard, Self::Gzip];
 
     pub(super) fn name(self) -> &'static str {
@@ -32,8 +32,8 @@ impl Coding {
     }
 }
 
-/// The codings that the client accepts, best first, without those that it likes less than the
-/// uncoded file.
+/// Returns the codings that the client accepts, best first. Codings with a lower weight than the
+/// uncoded file are left out.
 pub(super) fn accepted(headers: &HeaderMap) -> Vec<Coding> {
     let weights = Weights::of(headers);
     let least = weights.of_name("identity").unwrap_or(1).max(1);
@@ -73,7 +73,7 @@ impl Weights {
     }
 }
 
-/// The elements of `Accept-Encoding`.
+/// Returns the elements of `Accept-Encoding`.
 pub(crate) fn items(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let lines = headers
         .get_all(ACCEPT_ENCODING)
@@ -82,8 +82,8 @@ pub(crate) fn items(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     lines.flat_map(|line| line.split(',')).map(str::trim)
 }
 
-/// The name, in lower case, and the weight of `name` or `name;q=0.5`. A malformed weight counts as
-/// "not at all".
+/// Splits `name` or `name;q=0.5` into the name, in lower case, and the weight in thousandths. A
+/// malformed weight counts as 0.
 pub(crate) fn parse(item: &str) -> Option<(String, u16)> {
     let (name, parameter) = item.split_once(';').unwrap_or((item, "q=1"));
     let weight = parameter
@@ -95,7 +95,7 @@ pub(crate) fn parse(item: &str) -> Option<(String, u16)> {
     (!name.is_empty()).then(|| (name, thousandths(weight.trim()).unwrap_or(0)))
 }
 
-/// 0 to 1 with up to three decimals (RFC 9110 §12.4.2).
+/// Parses a weight from 0 to 1 with up to three decimals (RFC 9110 §12.4.2).
 fn thousandths(weight: &str) -> Option<u16> {
     let (whole, decimals) = weight.split_once('.').unwrap_or((weight, ""));
     let is_number = decimals.len() <= 3 && decimals.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! The names that a path consists of.
+//! Parses the path of a request into names of files.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 
-/// What a request's path names, below the root. Decoded once.
+/// The file or folder that a request's path names, decoded once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name {
-    /// Without `..`, `.` and empty segments.
+    /// The path below the root, without `..`, `.` and empty segments.
     pub(super) path: PathBuf,
-    /// Whether it ends with a slash, and so means the index of a folder.
+    /// Whether the path ends with a slash and therefore means the index of a folder.
     pub(super) is_folder: bool,
 }
 
-/// Why a file is not even looked for.
+/// The reason why a request is refused before a file is looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// Neither `GET` nor `HEAD` (405).
+    /// The method is neither `GET` nor `HEAD` (405).
     Method,
     /// A name that no file has (404).
     Unknown,
@@ -59,7 +59,8 @@ impl Name {
     }
 }
 
-/// Decodes one segment. An encoded slash does not separate, and a double encoding is decoded once.
+/// Decodes one segment. An encoded slash does not separate segments, and a double encoding is
+/// decoded only once.
 fn decoded(segment: &str) -> Result<OsString, Refused> {
     let name: Vec<u8> = percent_decode_str(segment).collect();
     if name.contains(&0) {
@@ -71,15 +72,15 @@ fn decoded(segment: &str) -> Result<OsString, Refused> {
     Ok(OsString::from_vec(name))
 }
 
-/// The redirect to the folder with its slash, relative, so that it is right under any prefix and
-/// cannot lead to another host.
+/// Returns the location of a folder with its slash. The location is relative, so that it is right
+/// under any prefix and cannot lead to another host.
 pub(super) fn with_slash(path: &str, query: Option<&str>) -> String {
     let last = path.rsplit('/').next().unwrap_or_default();
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     format!("./{last}/{query}")
 }
 
-/// The same name with one more extension.
+/// Returns the path with one more extension.
 pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut path = path.as_os_str().to_owned();
     path.push(ending);

@@ -1,4 +1,4 @@
-//! Opens files below a folder only. All of it blocks.
+//! Opens files, but only below a folder. All functions block.
 
 use std::fs::File;
 use std::io;
@@ -19,7 +19,7 @@ pub(super) enum Found {
         blob: Blob,
         coding: Option<Coding>,
     },
-    /// A folder, requested without its slash.
+    /// A folder that was requested without its slash.
     Folder,
     Nothing,
 }
@@ -51,7 +51,7 @@ pub(super) fn find(
                 });
             }
             Ok(None) => {}
-            // The uncompressed file exists, and its name says the same.
+            // The uncompressed file exists, so it can be sent instead.
             Err(error) => {
                 tracing::warn!(%error, path = %path.display(), "a compressed file is passed over");
             }
@@ -72,7 +72,8 @@ fn beside(root: &OwnedFd, path: &Path, stable: bool) -> io::Result<Option<Blob>>
 
 fn blob(file: File, stable: bool) -> io::Result<Blob> {
     if stable {
-        // SAFETY: the caller of `ServeFolder::stable` promised it for each file of the folder.
+        // SAFETY: the caller of `ServeFolder::stable` made this promise for each file of the
+        // folder.
         #[expect(unsafe_code, reason = "the caller's promise is passed on")]
         unsafe {
             Blob::stable(file)
@@ -82,10 +83,10 @@ fn blob(file: File, stable: bool) -> io::Result<Blob> {
     }
 }
 
-/// The file, or none if there is no visible file.
+/// Opens the file. Returns `None` if there is no such file or its name is hidden.
 fn open(root: &OwnedFd, path: &Path) -> io::Result<Option<File>> {
     match open_beneath(root, path).or_else(|error| match error {
-        // An old kernel, or a sandbox that does not know the call.
+        // The kernel is too old, or a sandbox forbids the call.
         Errno::NOSYS | Errno::PERM => open_in_steps(root, path),
         error => Err(error),
     }) {
@@ -103,7 +104,7 @@ fn open(root: &OwnedFd, path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Neither waits for the other end of a pipe nor acquires a controlling terminal.
+/// Opening neither waits for the other end of a pipe nor acquires a controlling terminal.
 const FILE: OFlags = OFlags::RDONLY
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY)
@@ -125,7 +126,7 @@ fn open_beneath(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
     open_in_steps(root, path)
 }
 
-/// Opens folder by folder, through no link. The names contain nothing that leads up.
+/// Opens folder by folder without following links. The path must not contain `..`.
 pub(super) fn open_in_steps(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
     let mut names = path.iter().peekable();
     let mut folder = None;

@@ -22,7 +22,7 @@ use super::{FolderSettings, ServeFolder};
 use crate::asked::Asked;
 use crate::{coding_of_name, media_type};
 
-/// Finds nothing: 404.
+/// The default fallback, which answers 404.
 #[derive(Clone, Copy, Debug)]
 pub struct NotFound;
 
@@ -52,7 +52,7 @@ where
     type Error = F::Error;
     type Future = FolderFuture<F::Error>;
 
-    /// Always ready. The fallback is polled when it is needed.
+    /// Always ready. The fallback is polled only when it is needed.
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), F::Error>> {
         Poll::Ready(Ok(()))
     }
@@ -71,7 +71,7 @@ where
 }
 
 impl FolderSettings {
-    /// None if there is no file of this name.
+    /// Returns `None` if there is no file of this name.
     fn answer<Q>(
         &self,
         request: &Request<Q>,
@@ -147,7 +147,7 @@ impl FolderSettings {
     }
 }
 
-/// None for requests that the fallback may answer.
+/// Returns `None` if the fallback may answer the request.
 fn refusal(refused: Refused) -> Option<Response> {
     match refused {
         Refused::Unknown => None,
@@ -173,10 +173,11 @@ fn moved(to: String) -> Response {
     }
 }
 
-/// The root, a folder, the file, and a compressed one beside it.
+/// The number of descriptors that a lookup needs: for the root, a folder, the file, and a
+/// compressed file beside it.
 const WHILE_LOOKING: usize = 4;
 
-/// Returns what `find` finds, and counts its file.
+/// Returns the result of `find`, and counts the descriptor of its file.
 fn counted(
     descriptors: Option<&Descriptors>,
     find: impl FnOnce() -> io::Result<Found>,
@@ -193,7 +194,7 @@ fn counted(
 
 fn failed(error: &io::Error) -> Response {
     let no_memory = Some(Errno::NOMEM.raw_os_error());
-    // The budget logs that it is used up.
+    // The budget itself logs when it is used up.
     if !NoDescriptor::is_in(error) {
         tracing::warn!(error = %error, "a file of a folder cannot be opened");
     }

@@ -22,7 +22,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// A secret, and beside it a folder `root` with links in all directions.
+    /// A file with a secret, and beside it a folder `root` with links in all directions.
     fn new() -> Self {
         let around = tempfile::tempdir().unwrap();
         let root = around.path().join("root");
@@ -74,7 +74,7 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn files_and_folders() {
+async fn files_and_indexes_of_folders_are_served() {
     let fixture = Fixture::new();
     for (path, status, body, media) in [
         ("/", 200, "<p>root", "text/html; charset=utf-8"),
@@ -122,7 +122,7 @@ async fn files_and_folders() {
 }
 
 #[tokio::test]
-async fn nothing_leads_out() {
+async fn no_path_leads_out_of_the_folder() {
     let fixture = Fixture::new();
     for path in [
         "/../secret",
@@ -180,9 +180,9 @@ async fn nothing_leads_out() {
     }
 }
 
-/// Kernels without `openat2` see the same.
+/// The fallback for kernels without `openat2` has the same results.
 #[test]
-fn step_by_step_leads_nowhere_else() {
+fn opening_step_by_step_does_not_leave_the_folder() {
     let fixture = Fixture::new();
     let root = fs::File::open(fixture.root()).unwrap().into();
     for path in ["index.html", "docs/index.html", "docs"] {
@@ -202,9 +202,9 @@ fn step_by_step_leads_nowhere_else() {
     }
 }
 
-/// A name that is a file now, and a link to elsewhere in the next moment.
+/// A name that alternates between a file and a link to elsewhere.
 #[test]
-fn a_race_with_a_link_does_not_lead_out() {
+fn a_race_with_a_link_does_not_leave_the_folder() {
     let fixture = Fixture::new();
     let root = fixture.root();
     let name = root.join("swap");
@@ -262,7 +262,7 @@ async fn a_folder_without_its_slash_is_redirected() {
 }
 
 #[tokio::test]
-async fn validators_ranges_and_methods() {
+async fn files_have_validators_and_ranges() {
     let fixture = Fixture::new();
     fs::File::open(fixture.root().join("index.html"))
         .unwrap()
@@ -301,7 +301,7 @@ async fn validators_ranges_and_methods() {
 }
 
 #[tokio::test]
-async fn files_that_were_compressed_before() {
+async fn precompressed_files_are_served() {
     let fixture = Fixture::new();
     let folder = || fixture.folder().precompressed(true);
     for (accept, body, coding) in [
@@ -370,9 +370,9 @@ async fn files_that_were_compressed_before() {
     );
 }
 
-/// `Range` means something with GET only (RFC 9110 §14.2): the head is that of GET without it.
+/// `Range` has a meaning only with GET (RFC 9110 §14.2), so the head is that of a GET without it.
 #[tokio::test]
-async fn head_with_a_range_is_head() {
+async fn head_ignores_a_range() {
     let fixture = Fixture::new();
     let fields = [("accept-encoding", "gzip"), ("range", "bytes=1-2")];
     let mut heads = Vec::new();
@@ -401,9 +401,9 @@ async fn head_with_a_range_is_head() {
     assert_quiet(&fixture.ledger).await;
 }
 
-/// A file of the same length and time, with different bytes.
+/// Both files have the same length and time but different bytes.
 #[tokio::test]
-async fn codings_have_tags_of_their_own() {
+async fn each_coding_has_its_own_tag() {
     let fixture = Fixture::new();
     for name in ["app.js", "app.js.br", "app.js.gz"] {
         fs::write(fixture.root().join(name), "5 byt").unwrap();
@@ -425,16 +425,17 @@ async fn codings_have_tags_of_their_own() {
     assert_eq!(tags.len(), 3, "{tags:?}");
 }
 
-/// The compressed file was put there unreadable, and the file itself is readable.
+/// The compressed file is unreadable, but the file itself is readable.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_coded_file_that_may_not_be_read_is_passed_over() {
+fn an_unreadable_coded_file_is_skipped() {
     let fixture = Fixture::new();
     let root = fixture.root();
     let mode = |mode| std::os::unix::fs::PermissionsExt::from_mode(mode);
     fs::set_permissions(root.join("app.js.br"), mode(0)).unwrap();
     let wanted = Name::of("/app.js", false).unwrap();
-    // A thread of its own, which may no longer read what its user may not.
+    // The capabilities are dropped in a separate thread, so that permissions apply to it even as
+    // root.
     let found = std::thread::spawn(move || {
         rustix::thread::set_capabilities(
             None,
@@ -455,14 +456,14 @@ fn a_coded_file_that_may_not_be_read_is_passed_over() {
 }
 
 #[test]
-fn accepted_codings_are_bounded_work() {
+fn long_lists_of_codings_cost_bounded_work() {
     let mut fields = HeaderMap::new();
     fields.insert("accept-encoding", "a,".repeat(10_000).parse().unwrap());
     assert!(accepted(&fields).is_empty());
 }
 
 #[tokio::test]
-async fn what_is_not_found_is_asked_of_the_fallback() {
+async fn missing_files_are_passed_to_the_fallback() {
     let fixture = Fixture::new();
     let other = service_fn(async |request: Request<()>| {
         Ok::<_, Infallible>(Response::<euryale_core::Body>::new(
@@ -486,7 +487,7 @@ async fn what_is_not_found_is_asked_of_the_fallback() {
 }
 
 #[tokio::test]
-async fn no_pipe_is_waited_for() {
+async fn opening_a_pipe_does_not_block() {
     let fixture = Fixture::new();
     let pipe = fixture.root().join("pipe");
     rustix::fs::mknodat(
@@ -528,7 +529,7 @@ fn names() {
 
 /// A browser shows a compressed drawing only if the answer names the coding.
 #[tokio::test]
-async fn a_drawing_that_is_compressed_by_its_format_is_sent_with_its_coding() {
+async fn a_compressed_drawing_is_sent_with_its_coding() {
     let fixture = Fixture::new();
     fs::write(fixture.root().join("onion.SVGZ"), "0123456789").unwrap();
     for accept in ["", "gzip, br", "gzip;q=0"] {
@@ -552,7 +553,7 @@ async fn a_drawing_that_is_compressed_by_its_format_is_sent_with_its_coding() {
 #[tokio::test]
 async fn a_file_beyond_the_budget_of_descriptors_is_answered_503() {
     let fixture = Fixture::new();
-    // As many as are needed while a file is looked for.
+    // The number of descriptors that a lookup needs.
     let descriptors = Descriptors::new(4, &fixture.ledger);
     let folder = || fixture.folder().descriptors(&descriptors);
     let request = || Request::get("/app.js").body(()).unwrap();

@@ -6,7 +6,8 @@ use http::{HeaderMap, HeaderName};
 use super::OffloadTo;
 use super::place::Map;
 
-/// Fields that give orders to a proxy, or describe it, and all that begin with `x-accel-`.
+/// Fields that give orders to a proxy or describe it. All fields that begin with `x-accel-` are
+/// treated alike.
 const ORDERS: [&str; 5] = [
     "x-sendfile",
     "x-sendfile-type",
@@ -15,7 +16,8 @@ const ORDERS: [&str; 5] = [
     "x-reproxy-url",
 ];
 
-/// Removes all of them. In a request they may come from a client, in a response from a publisher.
+/// Removes all these fields. In a request they may come from a client, and in a response from a
+/// publisher.
 pub(super) fn remove_orders(headers: &mut HeaderMap) {
     let is_order = |name: &&HeaderName| {
         ORDERS.contains(&name.as_str()) || name.as_str().starts_with("x-accel-")
@@ -26,7 +28,7 @@ pub(super) fn remove_orders(headers: &mut HeaderMap) {
     }
 }
 
-/// What a proxy asks for, and its mappings, if it sends any.
+/// The way in which a proxy takes files, and its mappings if it sends any.
 #[derive(Debug)]
 pub(super) struct Order {
     pub(super) to: OffloadTo,
@@ -34,8 +36,8 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// Reads the fields of a trusted proxy, with Rack's names: `X-Sendfile-Type`, and, if it may
-    /// say where it has files, `X-Accel-Mapping: FOLDER=PREFIX, …`.
+    /// Reads the fields of a trusted proxy, which have the same names as in Rack:
+    /// `X-Sendfile-Type`, and `X-Accel-Mapping: FOLDER=PREFIX, …` if `may_map`.
     pub(super) fn read(parts: &Parts, may_map: bool) -> Option<Self> {
         let kind = single(&parts.headers, "x-sendfile-type")?;
         let to = if kind.eq_ignore_ascii_case("x-accel-redirect") {

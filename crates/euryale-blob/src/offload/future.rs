@@ -32,7 +32,7 @@ pin_project! {
 }
 
 pin_project! {
-    /// Called ⇒ the response, or Checking when a proxy may have it. Checking ⇒ the response,
+    /// Called ⇒ the response, or Checking if a proxy may send its blob. Checking ⇒ the response,
     /// changed or not.
     #[project = StateProj]
     enum State<F> {
@@ -91,8 +91,8 @@ where
                 }
                 StateProj::Checking { check, found } => {
                     let is_there = ready!(check.as_mut().poll(cx));
-                    // Taken once: if a caller polls it again, against the contract, it is pending
-                    // for ever.
+                    // The response can be taken only once. If a caller polls again, against the
+                    // contract, the future is pending for ever.
                     let Some((response, field)) = found.take() else {
                         return Poll::Pending;
                     };

@@ -13,18 +13,18 @@ use super::Offload;
 use super::place::Map;
 use crate::BlobBook;
 
-/// Leaves blobs to a reverse proxy that asked for it. Place it inside
+/// Lets a reverse proxy send blobs if it asked for this. Place the layer inside
 /// [`ServeBlob`](crate::ServeBlob), if there is one.
 ///
-/// A blob goes to the proxy when all of this holds: the request is `GET` or `HEAD` and says
-/// [`OffloadTo`](super::OffloadTo); the response is a 200 with a whole blob and a
+/// A blob is left to the proxy if all of these conditions hold: the request is `GET` or `HEAD` and
+/// has [`OffloadTo`](super::OffloadTo); the response is a 200 with a whole blob and a
 /// [`BlobPath`](super::BlobPath), and without [`NoOffload`](super::NoOffload); the path lies in a
-/// folder that was named here, and the blob's own file is found there. Otherwise the response
-/// passes, and the blob is streamed. Content-Type, Content-Disposition, ETag, Last-Modified and
-/// Cache-Control stay; ranges and conditions are then the proxy's business.
+/// folder that was configured here, and leads to the blob's own file. Otherwise the response is not
+/// changed, and the blob is streamed. Content-Type, Content-Disposition, ETag, Last-Modified and
+/// Cache-Control are kept; the proxy then handles ranges and conditions.
 ///
-/// Fields named `X-Accel-*`, `X-Sendfile*` and the like never pass, neither from a client inwards
-/// nor from a publisher outwards.
+/// Fields such as `X-Accel-*` and `X-Sendfile*` are removed from all requests of clients and all
+/// responses of publishers.
 ///
 /// ```
 /// use euryale_blob::{BlobPath, OffloadLayer};
@@ -60,7 +60,7 @@ use crate::BlobBook;
 /// # }
 /// ```
 ///
-/// Inside `ForwardedLayer`, which knows the trusted proxies, let the predicate return
+/// Inside `ForwardedLayer`, which has the list of trusted proxies, let the predicate return
 /// `Client::is_proxied`.
 ///
 /// Names are percent-encoded: nginx (since 1.5.9), lighttpd and mod_xsendfile (`XSendFileUnescape`,
@@ -87,7 +87,7 @@ pub(super) type Predicate = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
 const CHECKS: usize = 4;
 
 impl OffloadLayer {
-    /// No folders, and nobody is trusted.
+    /// Creates a layer without folders, which trusts no proxy.
     pub fn new() -> Self {
         let settings = OffloadSettings {
             maps: Arc::new([]),
@@ -100,41 +100,42 @@ impl OffloadLayer {
         Self { settings }
     }
 
-    /// Files below `folder`, an absolute path, are what the proxy has below `prefix`, a URL path
-    /// that is sent unchanged. For `X-Sendfile` the prefix has no meaning. Of several folders the
-    /// deepest counts.
+    /// Maps the files below `folder`, an absolute path, to the proxy's URLs below `prefix`, which
+    /// is sent unchanged. For `X-Sendfile` the prefix is ignored. If several folders contain a
+    /// file, the deepest one counts.
     pub fn map(mut self, folder: impl Into<PathBuf>, prefix: impl AsRef<str>) -> Self {
         let added = Map::new(folder.into(), prefix.as_ref());
         self.settings.maps = self.settings.maps.iter().cloned().chain([added]).collect();
         self
     }
 
-    /// Requests whose `X-Sendfile-Type` is believed: `X-Accel-Redirect` or `X-Sendfile`. The
-    /// predicate must look at something that a client cannot choose, such as the peer's address;
-    /// and the proxy must set the field, or else a client can. Default: none.
+    /// Accepts `X-Sendfile-Type` (`X-Accel-Redirect` or `X-Sendfile`) from the requests for which
+    /// the predicate is true. The predicate must depend on something that a client cannot choose,
+    /// such as the peer's address. The proxy must set the field in every request, or a client could
+    /// set it. Default: no request.
     pub fn trusted(mut self, predicate: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
         self.settings.trusted = Some(Arc::new(predicate));
         self
     }
 
-    /// Lets a trusted proxy say in `X-Accel-Mapping: FOLDER=PREFIX, …` where it has the files; that
-    /// overrides the folders named here. A prefix with `?`, `#` or `..` in it is refused. Only for
-    /// a proxy that sets or removes this field in every request: nginx passes on what it does not
-    /// set, and a client could then name any of its `internal` locations. Default: the field is
-    /// ignored.
+    /// Accepts the mapping of folders from a trusted proxy, in `X-Accel-Mapping: FOLDER=PREFIX, …`.
+    /// It overrides the folders that are configured here. A prefix with `?`, `#` or `..` in it is
+    /// refused. Use this only with a proxy that sets or removes the field in every request: nginx
+    /// passes on fields that it does not set, and a client could then name any of its `internal`
+    /// locations. Default: the field is ignored.
     pub fn mapping_from_proxy(mut self) -> Self {
         self.settings.mapping_from_proxy = true;
         self
     }
 
-    /// How many blocking threads look for files at a time; at least 1. Default: 4.
+    /// The maximum number of blocking threads that check files at a time; at least 1. Default: 4.
     pub fn checks(mut self, threads: usize) -> Self {
         self.settings.lane = self.settings.lane.resized(threads);
         self
     }
 
-    /// Looks for files in this lane instead of one of the layer's own: for a lane that is resized
-    /// later, or shared. Give the layer a [ledger](Self::ledger) afterwards.
+    /// Checks files in this lane instead of one of the layer's own. Use it for a lane that is
+    /// resized later or shared. Give the layer a [ledger](Self::ledger) afterwards.
     pub fn with_lane(mut self, lane: BlockingLane) -> Self {
         self.settings.lane = lane;
         self

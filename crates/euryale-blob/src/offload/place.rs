@@ -1,4 +1,4 @@
-//! Where a proxy finds a file.
+//! Maps a file to the place where a proxy finds it.
 
 use std::fs;
 use std::io;
@@ -12,15 +12,15 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_e
 
 use super::OffloadTo;
 
-/// A folder, and the internal location under which a proxy has it.
+/// A folder, and the proxy's internal location for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Map {
     folder: PathBuf,
     prefix: String,
 }
 
-/// Everything except RFC 3986's unreserved characters (§2.3): the proxies decode it, and no part of
-/// a name can be an order to them.
+/// Everything except RFC 3986's unreserved characters (§2.3): the proxies decode the value, and no
+/// part of a name can be an instruction to them.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -35,15 +35,15 @@ impl Map {
         }
     }
 
-    /// `FOLDER=PREFIX`, both from the root on.
+    /// Parses `FOLDER=PREFIX`, both absolute.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (folder, prefix) = text.split_once('=')?;
         (folder.starts_with('/') && is_plain(prefix)).then(|| Self::new(folder.into(), prefix))
     }
 }
 
-/// Whether a URL path is safe as a prefix: it has no `..`, encoded or not, and text appended to it
-/// is neither a query nor a fragment.
+/// Returns whether a URL path is safe as a prefix: it has no `..`, encoded or not, and appended
+/// text cannot become a query or a fragment.
 fn is_plain(prefix: &str) -> bool {
     let decoded: Vec<u8> = percent_decode_str(prefix).collect();
     prefix.starts_with('/')
@@ -53,7 +53,8 @@ fn is_plain(prefix: &str) -> bool {
             .all(|name| name != b"..")
 }
 
-/// The value of the field for this file, if it lies in one of the folders: in the deepest one.
+/// Returns the value of the field for this file, by the deepest folder that contains it, or `None`
+/// if there is no such folder.
 pub(super) fn value(to: OffloadTo, maps: &[Map], path: &Path) -> Option<HeaderValue> {
     let names = names(path)?;
     let fitting = maps
@@ -75,7 +76,7 @@ pub(super) fn value(to: OffloadTo, maps: &[Map], path: &Path) -> Option<HeaderVa
     HeaderValue::try_from(value).ok()
 }
 
-/// The names of a path from the root on, in which nothing leads up.
+/// Returns the names in an absolute path without `..`.
 fn names(path: &Path) -> Option<Vec<&[u8]>> {
     let mut components = path.components();
     if components.next() != Some(Component::RootDir) {
@@ -88,7 +89,8 @@ fn names(path: &Path) -> Option<Vec<&[u8]>> {
     components.map(name).collect()
 }
 
-/// Whether the file at this path is the blob's, and the blob is all of it. Asks the file system.
+/// Returns whether the file at this path is still the blob's file, and the blob is all of it.
+/// Blocks on the file system.
 pub(super) fn is_still_there(blob: &Blob, path: &Path) -> io::Result<bool> {
     let named = fs::metadata(path)?;
     let open = blob.file().metadata()?;

@@ -15,7 +15,7 @@ use super::fields::{Order, remove_orders};
 use super::future::OffloadFuture;
 use super::layer::OffloadSettings;
 
-/// Leaves blobs to a proxy; made by [`OffloadLayer`](super::OffloadLayer).
+/// Lets a proxy send blobs; made by [`OffloadLayer`](super::OffloadLayer).
 #[derive(Clone)]
 pub struct Offload<S> {
     pub(super) inner: S,

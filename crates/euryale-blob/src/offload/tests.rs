@@ -16,7 +16,7 @@ use crate::{BlobBook, ServeBlobLayer};
 
 const CONTENT: &[u8] = b"0123456789";
 
-/// A response with the file at `path`, which says so.
+/// Returns a response with the file at `path` and its `BlobPath`.
 fn response(path: &Path) -> Response {
     let mut response = Response::new(Body::from(
         Blob::new(fs::File::open(path).unwrap()).unwrap(),
@@ -61,7 +61,8 @@ impl Fixture {
             .ledger(self.ledger.clone())
     }
 
-    /// Through the layer, with `ServeBlob` around it: the head and the body.
+    /// Sends a request through the layer with `ServeBlob` around it, and returns the head and the
+    /// body.
     async fn ask(
         &self,
         layer: OffloadLayer,
@@ -85,8 +86,8 @@ impl Fixture {
 }
 
 impl Fixture {
-    /// Where a proxy that is trusted, and sends these fields, finds the file; otherwise it is
-    /// streamed.
+    /// Returns where a trusted proxy that sends these fields finds the file, or `None` if the file
+    /// is streamed.
     async fn place(&self, layer: OffloadLayer, fields: &[(&'static str, &str)]) -> Option<String> {
         let mut request = Request::new(());
         for (name, value) in fields {
@@ -120,7 +121,7 @@ fn orders(headers: &HeaderMap) -> Vec<(&str, &str)> {
 }
 
 #[tokio::test]
-async fn a_proxy_that_asked_gets_a_name_and_no_body() {
+async fn a_proxy_that_asked_gets_a_path_and_no_body() {
     let fixture = Fixture::new();
     let path = fixture.path();
     let encoded = path.to_str().unwrap().replace(' ', "%20");
@@ -166,9 +167,9 @@ async fn a_proxy_that_asked_gets_a_name_and_no_body() {
     assert_quiet(&fixture.ledger).await;
 }
 
-/// Nobody gets an order past the layer, neither in nor out.
+/// Instructions to a proxy pass the layer neither inwards nor outwards.
 #[tokio::test]
-async fn orders_of_others_do_not_pass() {
+async fn instructions_of_clients_and_publishers_are_removed() {
     let fixture = Fixture::new();
     let inside = fixture.path();
     let mut request = Request::new(());
@@ -191,7 +192,7 @@ async fn orders_of_others_do_not_pass() {
             .await;
         assert_eq!((orders(&parts.headers), &body[..]), (vec![], CONTENT));
     }
-    // An error of the publisher's, with an order in it.
+    // An error of the publisher, with an instruction to the proxy in it.
     let (parts, _) = fixture
         .ask(fixture.layer(), asking(OffloadTo::Accel), |_| {
             let mut response = Response::new(Body::from("no"));
@@ -208,7 +209,7 @@ async fn orders_of_others_do_not_pass() {
 }
 
 #[tokio::test]
-async fn what_a_trusted_proxy_can_send_counts() {
+async fn the_sendfile_type_of_a_trusted_proxy_is_accepted() {
     let fixture = Fixture::new();
     let kind = ("x-sendfile-type", "X-Accel-Redirect");
     for (fields, expected) in [
@@ -230,9 +231,10 @@ async fn what_a_trusted_proxy_can_send_counts() {
     assert_quiet(&fixture.ledger).await;
 }
 
-/// nginx passes on what it does not set, so a mapping in a request may be a client's.
+/// nginx passes on fields that it does not set, so a mapping in a request may be forged by a
+/// client.
 #[tokio::test]
-async fn where_a_proxy_has_files_is_said_by_the_operator() {
+async fn the_operator_maps_folders_to_prefixes() {
     let fixture = Fixture::new();
     let folder = fixture.folder.path().to_str().unwrap().to_owned();
     for mapping in [
@@ -253,7 +255,7 @@ async fn where_a_proxy_has_files_is_said_by_the_operator() {
 }
 
 #[tokio::test]
-async fn a_proxy_may_say_where_it_has_files_if_it_is_asked_to() {
+async fn a_mapping_of_the_proxy_is_accepted_if_enabled() {
     let fixture = Fixture::new();
     let folder = fixture.folder.path().to_str().unwrap().to_owned();
     let theirs = |prefix: &str| format!("/elsewhere=/no, {folder}/={prefix}");
@@ -293,9 +295,9 @@ async fn a_proxy_may_say_where_it_has_files_if_it_is_asked_to() {
     assert_quiet(&fixture.ledger).await;
 }
 
-/// Whatever is not sure is streamed.
+/// A blob is streamed whenever one of the conditions is not met.
 #[tokio::test]
-async fn otherwise_the_blob_is_streamed() {
+async fn a_blob_is_streamed_if_any_condition_is_not_met() {
     type Change = fn(&mut Response, &Path);
     let fixture = Fixture::new();
     let changes: [(&str, Change); 9] = [
@@ -369,7 +371,7 @@ async fn otherwise_the_blob_is_streamed() {
     assert_quiet(&fixture.ledger).await;
 }
 
-/// A blob that is a part of its file: the proxy would send all of it.
+/// The blob is only a part of its file, but a proxy would send all of it.
 #[tokio::test]
 async fn a_slice_is_streamed() {
     let fixture = Fixture::new();
@@ -391,7 +393,7 @@ async fn a_slice_is_streamed() {
 }
 
 #[test]
-fn names_are_encoded_and_lead_nowhere_else() {
+fn names_are_encoded_and_cannot_leave_the_folder() {
     let maps = [
         Map::new("/srv".into(), "/i"),
         Map::new("/srv/deep/".into(), "/deep/"),

@@ -13,7 +13,7 @@ fn parts(spans: &[(u64, u64)]) -> Selection {
 }
 
 #[test]
-fn the_table() {
+fn ranges_select_as_in_the_table() {
     let whole = || Selection::Whole;
     let nothing = || Selection::Nothing;
     let one = |first, last| parts(&[(first, last)]);
@@ -47,16 +47,17 @@ fn the_table() {
         ("bytes=5-99999999999999999999999", one(5, 9999)),
         ("bytes=00005-000010", one(5, 10)),
         ("BYTES=1-2", one(1, 2)),
-        // Nothing of it is there.
+        // All ranges are beyond the end.
         ("bytes=10000-", nothing()),
         ("bytes=10000-10001", nothing()),
         ("bytes=99999999999999999999999-", nothing()),
         ("bytes=-0", nothing()),
         ("bytes=-0,10000-", nothing()),
-        // Some of it is there.
+        // Some ranges are within the file.
         ("bytes=10000-,3-4", one(3, 4)),
         ("bytes=-0,3-4", one(3, 4)),
-        // Lists: white space and empty elements (RFC 9110 §5.6.1), the order asked for, coalescing.
+        // Lists: white space and empty elements (RFC 9110 §5.6.1), the requested order, joined
+        // ranges.
         ("bytes=1-2 ,\t5-6", parts(&[(1, 2), (5, 6)])),
         ("bytes=,1-2,,5-6,", parts(&[(1, 2), (5, 6)])),
         ("bytes=5-6,1-2", parts(&[(5, 6), (1, 2)])),
@@ -72,7 +73,7 @@ fn the_table() {
             "bytes=0-0,2-2,4-4,6-6,8-8,9-9",
             parts(&[(0, 0), (2, 2), (4, 4), (6, 6), (8, 9)]),
         ),
-        // Too many.
+        // Too many parts.
         ("bytes=0-0,2-2,4-4,6-6,8-8,10-10", whole()),
         // Other units and malformed lists are ignored.
         ("items=0-5", whole()),
@@ -109,7 +110,7 @@ fn the_table() {
 }
 
 #[test]
-fn a_file_of_no_bytes_is_sent_whole() {
+fn an_empty_file_is_sent_whole() {
     for value in ["bytes=0-", "bytes=0-0", "bytes=-1", "bytes=5-"] {
         assert_eq!(
             select(&HeaderValue::from_static(value), 0),
@@ -120,7 +121,7 @@ fn a_file_of_no_bytes_is_sent_whole() {
 }
 
 #[test]
-fn a_file_of_one_byte() {
+fn ranges_of_a_file_of_one_byte_are_selected() {
     assert_eq!(
         select(&HeaderValue::from_static("bytes=0-0"), 1),
         parts(&[(0, 0)])
@@ -136,7 +137,7 @@ fn a_file_of_one_byte() {
 }
 
 #[test]
-fn the_longest_file() {
+fn ranges_of_the_longest_file_do_not_overflow() {
     assert_eq!(
         select(&HeaderValue::from_static("bytes=0-,-1"), u64::MAX),
         parts(&[(0, u64::MAX - 1)]),
@@ -145,7 +146,7 @@ fn the_longest_file() {
 }
 
 #[test]
-fn a_list_longer_than_anyone_needs_is_not_looked_at() {
+fn an_excessive_list_is_ignored() {
     let list: Vec<String> = (0..101).map(|n| format!("{n}-{n}")).collect();
     let value = |n: usize| HeaderValue::try_from(format!("bytes={}", list[..n].join(","))).unwrap();
     assert_eq!(select(&value(100), 1000), parts(&[(0, 99)]));
@@ -153,9 +154,10 @@ fn a_list_longer_than_anyone_needs_is_not_looked_at() {
 }
 
 proptest! {
-    /// By the definition of each range, byte by byte: what is asked for is what is selected.
+    /// Checks byte by byte, by the definition of each range, that exactly the requested bytes are
+    /// selected.
     #[test]
-    fn each_byte_is_selected_as_it_was_asked_for(
+    fn exactly_the_requested_bytes_are_selected(
         specs in prop::collection::vec((0_u64..80, 0_u64..80, 0_u8..3), 1..8),
         len in 1_u64..60,
     ) {
@@ -198,7 +200,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_panics(value in "[ -~\t]{0,60}", len in any::<u64>()) {
+    fn no_value_panics(value in "[ -~\t]{0,60}", len in any::<u64>()) {
         if let Ok(value) = HeaderValue::try_from(value) {
             let _ = select(&value, len);
         }

@@ -1,4 +1,4 @@
-//! The layer in stacks of others.
+//! Tests of the layer in other stacks.
 
 use std::convert::Infallible;
 
@@ -23,7 +23,7 @@ async fn served(app: Router) -> RawClient {
     RawClient::connect(address).await.unwrap()
 }
 
-/// A handler that answers with a blob of this, counted as `Publish` does it.
+/// A router whose handler answers with a blob of this length, with a handle as `Publish` sets it.
 fn router(len: usize) -> Router {
     Router::new().route(
         "/file",
@@ -39,7 +39,7 @@ fn router(len: usize) -> Router {
 }
 
 #[tokio::test]
-async fn in_a_router_with_other_middleware_inside() {
+async fn the_layer_works_outside_other_middleware_in_a_router() {
     let (serve, ledger) = layer();
     let pass = async |request: axum::extract::Request, next: axum::middleware::Next| {
         next.run(request).await
@@ -65,7 +65,7 @@ async fn in_a_router_with_other_middleware_inside() {
             &all[5..7],
         ),
     ] {
-        // On one connection: each answer ends where it says.
+        // All requests use one connection, so each answer must end where its head says.
         client
             .send(format!(
                 "GET /file HTTP/1.1\r\nhost: test\r\n{fields}\r\n\r\n"
@@ -107,9 +107,9 @@ async fn in_a_router_with_other_middleware_inside() {
     assert_quiet(&ledger).await;
 }
 
-/// Around a whole Router, which takes the body of an answer to HEAD away.
+/// The layer is around a whole Router, which removes the body of an answer to HEAD.
 #[tokio::test]
-async fn around_a_router() {
+async fn the_layer_works_around_a_router() {
     let (serve, ledger) = layer();
     let service = ServiceBuilder::new().layer(serve).service(router(1000));
     let request = || {
@@ -141,9 +141,9 @@ fn text() -> Vec<u8> {
     b"easy to compress ".repeat(5000)
 }
 
-/// A blob that was compressed on its way is no longer a blob.
+/// A blob that an inner layer compressed is no longer a blob.
 #[tokio::test]
-async fn what_was_compressed_inside_is_opaque() {
+async fn a_blob_that_was_compressed_inside_has_no_ranges() {
     let (serve, ledger) = layer();
     let blob = service_fn(async |_: Request<()>| {
         let mut response = euryale_core::Response::new(Body::from(blob_of(&text())));
@@ -177,9 +177,9 @@ async fn what_was_compressed_inside_is_opaque() {
     assert_quiet(&ledger).await;
 }
 
-/// Compression outside changes whole answers, and leaves parts alone.
+/// Compression outside the layer changes whole answers, but not parts.
 #[tokio::test]
-async fn compression_outside_leaves_parts_alone() {
+async fn compression_outside_does_not_change_parts() {
     let ledger = Ledger::new();
     let file = std::sync::Arc::new(file_of(&text()));
     let blob = service_fn(move |_: Request<()>| {
@@ -219,12 +219,12 @@ async fn compression_outside_leaves_parts_alone() {
     assert_quiet(&ledger).await;
 }
 
-/// Over the wire: the connection breaks off, and the part is not taken for the whole.
+/// The connection breaks off, so that the client does not take the part for the whole file.
 #[tokio::test]
-async fn a_file_that_is_cut_breaks_the_connection_off() {
+async fn a_truncated_file_breaks_the_connection() {
     let (serve, ledger) = layer();
     let file = std::sync::Arc::new(file_of(b""));
-    // Longer than what the system keeps of it on the way.
+    // The file is larger than all socket buffers together.
     file.set_len(200 << 20).unwrap();
     let blob = service_fn({
         let file = file.clone();
@@ -250,9 +250,9 @@ async fn a_file_that_is_cut_breaks_the_connection_off() {
     assert_quiet(&ledger).await;
 }
 
-/// Clients that hang up in the middle.
+/// The clients disconnect in the middle of a body.
 #[tokio::test]
-async fn clients_that_go_away_leave_nothing() {
+async fn disconnected_clients_leave_nothing() {
     let (serve, ledger) = layer();
     let file = std::sync::Arc::new(file_of(b""));
     file.set_len(200 << 20).unwrap();

@@ -1,4 +1,4 @@
-//! Conditional requests: RFC 9110 §13, row by row.
+//! Tests of conditional requests, in the order of RFC 9110 §13.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,10 +11,11 @@ use super::{Answer, DATE, EARLIER, LATER, ask, file_of, get, headers, layer, ser
 use crate::BlobBook;
 
 const CONTENT: &[u8] = b"0123456789";
-/// The head for a file of 10 bytes that was changed then.
+/// The tag of a file of 10 bytes that was changed at that time.
 const OWN: &str = "\"17979cfe53f76500-a\"";
 
-/// A response with tag `"t"`, changed then, to these fields.
+/// Returns the status of a request with these fields for a response with the tag `"t"` that was
+/// changed at that time.
 async fn status(method: &str, fields: &[(&str, &str)]) -> u16 {
     ask(method, CONTENT, fields, &[("etag", "\"t\"")])
         .await
@@ -23,7 +24,7 @@ async fn status(method: &str, fields: &[(&str, &str)]) -> u16 {
 }
 
 #[tokio::test]
-async fn each_field_alone() {
+async fn each_condition_is_evaluated_alone() {
     for (name, value, expected) in [
         // §13.1.1: strong comparison.
         ("if-match", "\"t\"", 200),
@@ -78,17 +79,17 @@ async fn each_field_alone() {
 }
 
 #[tokio::test]
-async fn precedence() {
+async fn conditions_are_evaluated_in_order() {
     let yes = "\"t\"";
     let no = "\"a\"";
     for (fields, expected) in [
-        // If-Match goes before If-Unmodified-Since, which is then not looked at.
+        // If-Match overrides If-Unmodified-Since.
         (
             vec![("if-match", yes), ("if-unmodified-since", EARLIER)],
             200,
         ),
         (vec![("if-match", no), ("if-unmodified-since", LATER)], 412),
-        // If-None-Match goes before If-Modified-Since.
+        // If-None-Match overrides If-Modified-Since.
         (
             vec![("if-none-match", no), ("if-modified-since", LATER)],
             200,
@@ -97,7 +98,7 @@ async fn precedence() {
             vec![("if-none-match", yes), ("if-modified-since", EARLIER)],
             304,
         ),
-        // 412 goes before 304.
+        // 412 takes precedence over 304.
         (vec![("if-match", no), ("if-none-match", yes)], 412),
         (vec![("if-match", yes), ("if-none-match", yes)], 304),
         (vec![("if-match", yes), ("if-none-match", no)], 200),
@@ -120,7 +121,7 @@ async fn precedence() {
             ],
             412,
         ),
-        // All of them go before the range, also before one that cannot be satisfied.
+        // All conditions are evaluated before the range, even before one that cannot be satisfied.
         (vec![("if-match", no), ("range", "bytes=0-0")], 412),
         (vec![("if-match", yes), ("range", "bytes=0-0")], 206),
         (vec![("if-none-match", yes), ("range", "bytes=0-0")], 304),
@@ -136,7 +137,7 @@ async fn precedence() {
         (vec![("if-none-match", yes), ("range", "bytes=10-")], 304),
         (vec![("if-match", no), ("range", "bytes=10-")], 412),
         (vec![("range", "bytes=10-")], 416),
-        // If-Range decides only about the range.
+        // If-Range affects only the range.
         (vec![("if-range", yes), ("range", "bytes=0-0")], 206),
         (vec![("if-range", no), ("range", "bytes=0-0")], 200),
         (vec![("if-range", no), ("range", "bytes=10-")], 200),
@@ -154,7 +155,7 @@ async fn precedence() {
             vec![("if-range", yes), ("if-match", no), ("range", "bytes=0-0")],
             412,
         ),
-        // It wants a strong tag, or the very date (§13.1.5).
+        // It requires a strong tag or the exact date (§13.1.5).
         (vec![("if-range", "W/\"t\""), ("range", "bytes=0-0")], 200),
         (vec![("if-range", DATE), ("range", "bytes=0-0")], 206),
         (vec![("if-range", LATER), ("range", "bytes=0-0")], 200),
@@ -165,7 +166,7 @@ async fn precedence() {
             vec![("if-range", yes), ("if-range", yes), ("range", "bytes=0-0")],
             200,
         ),
-        // Two lines are not valid for a field that is not a list.
+        // A field that is not a list must not have two lines.
         (vec![("range", "bytes=0-0"), ("range", "bytes=1-1")], 200),
         (
             vec![("if-modified-since", LATER), ("if-modified-since", LATER)],
@@ -178,7 +179,7 @@ async fn precedence() {
             ],
             200,
         ),
-        // Lists may come in lines.
+        // A list may have several lines.
         (vec![("if-none-match", no), ("if-none-match", yes)], 304),
         (vec![("if-match", no), ("if-match", yes)], 200),
     ] {
@@ -187,7 +188,7 @@ async fn precedence() {
 }
 
 #[tokio::test]
-async fn a_weak_tag_of_the_publisher_is_never_strong() {
+async fn a_publishers_weak_tag_is_never_compared_as_strong() {
     let status = async |name, value| {
         let fields = [(name, value), ("range", "bytes=0-0")];
         ask("GET", CONTENT, &fields, &[("etag", "W/\"t\"")])
@@ -204,7 +205,7 @@ async fn a_weak_tag_of_the_publisher_is_never_strong() {
 }
 
 #[tokio::test]
-async fn the_blob_has_validators_and_the_publishers_own_go_before() {
+async fn the_publishers_validators_override_those_of_the_blob() {
     let answer = get(CONTENT, &[]).await;
     assert_eq!(
         (answer.header("etag"), answer.header("last-modified")),
@@ -224,7 +225,7 @@ async fn the_blob_has_validators_and_the_publishers_own_go_before() {
 }
 
 #[tokio::test]
-async fn head_says_what_get_would_and_reads_nothing() {
+async fn head_has_the_fields_of_get_and_reads_nothing() {
     let answer = ask(
         "HEAD",
         CONTENT,
@@ -246,7 +247,7 @@ async fn head_says_what_get_would_and_reads_nothing() {
     let service = serving(&layer, move || {
         let mut response = Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap()));
         Body::publish_handle(&mut response, &euryale_core::Ledger::new());
-        // As axum's Router leaves it.
+        // axum's Router leaves the length of the removed body.
         response.headers_mut().insert("content-length", 10.into());
         response.map(|_| Body::empty())
     });
@@ -274,9 +275,10 @@ async fn head_says_what_get_would_and_reads_nothing() {
     assert_quiet(&ledger).await;
 }
 
-/// RFC 9110 §15.4.5: what a 304 must have of the 200, and nothing that is about the content.
+/// A 304 has the fields of the 200 that RFC 9110 §15.4.5 requires, and none that describe the
+/// content.
 #[tokio::test]
-async fn what_304_says() {
+async fn a_304_has_the_required_fields_only() {
     let given = [
         ("cache-control", "max-age=60"),
         ("content-location", "/here"),
@@ -310,7 +312,7 @@ async fn what_304_says() {
 }
 
 #[tokio::test]
-async fn no_cache_keeps_a_refusal() {
+async fn refusals_are_not_cacheable() {
     let given = [
         ("cache-control", "max-age=60"),
         ("cdn-cache-control", "max-age=60"),
@@ -329,9 +331,9 @@ async fn no_cache_keeps_a_refusal() {
     }
 }
 
-/// A file that has only just been changed may change again, and keep its time.
+/// A file that has only just been changed may change again and keep its time.
 #[tokio::test]
-async fn a_young_file_has_a_weak_tag() {
+async fn a_recently_changed_file_has_a_weak_tag() {
     let (layer, ledger) = layer();
     let file = file_of(CONTENT);
     let at = |time: SystemTime| {
@@ -351,7 +353,7 @@ async fn a_young_file_has_a_weak_tag() {
         "not in the future (RFC 9110 §8.8.2.1)"
     );
     assert!(future.header("etag").starts_with("W/\""));
-    // Nor is its date enough to go on with a download (§13.1.5).
+    // Its date does not suffice to continue a download either (§13.1.5).
     let young = file.try_clone().unwrap();
     young.set_modified(now).unwrap();
     let blob = Blob::new(young).unwrap();
@@ -369,7 +371,7 @@ async fn a_young_file_has_a_weak_tag() {
     );
     let old = at(now - Duration::from_secs(3)).await;
     assert!(old.header("etag").starts_with('"'));
-    // The beginning of time, as tools write it that want equal archives.
+    // The placeholder times that tools write for reproducible archives.
     for placeholder in [
         SystemTime::UNIX_EPOCH,
         SystemTime::UNIX_EPOCH + Duration::from_secs(1),
@@ -384,7 +386,7 @@ async fn a_young_file_has_a_weak_tag() {
 }
 
 #[tokio::test]
-async fn without_a_time_only_the_star_is_known() {
+async fn without_a_time_only_the_star_matches() {
     let status = async |fields: &[(&str, &str)]| {
         let (layer, ledger) = layer();
         let file = file_of(CONTENT);
@@ -410,7 +412,7 @@ async fn without_a_time_only_the_star_is_known() {
 }
 
 #[tokio::test]
-async fn what_is_not_plainly_a_whole_blob_passes() {
+async fn a_response_that_is_not_a_whole_blob_is_not_changed() {
     for given in [
         ("content-encoding", "gzip"),
         ("content-range", "bytes 0-9/20"),
@@ -448,7 +450,7 @@ async fn what_is_not_plainly_a_whole_blob_passes() {
     );
 }
 
-/// A middleware answers with a body of its own, and leaves the handle where it was.
+/// A middleware answers with a body of its own and leaves the handle in the extensions.
 #[tokio::test]
 async fn another_body_is_not_taken_for_the_blob() {
     let (layer, ledger) = layer();
@@ -470,7 +472,7 @@ async fn another_body_is_not_taken_for_the_blob() {
     assert_quiet(&ledger).await;
 }
 
-/// Nobody finds by an old handle what is not sent.
+/// The handle of a response does not lead to a blob that is not sent.
 #[tokio::test]
 async fn a_blob_that_is_not_sent_is_closed() {
     for (field, value) in [
@@ -502,7 +504,7 @@ async fn a_blob_that_is_not_sent_is_closed() {
     }
 }
 
-/// RFC 9110 §8.8.2.1, for a date that the publisher gives and for that of the file.
+/// RFC 9110 §8.8.2.1, for a date that the publisher sets and for the date of the file.
 #[tokio::test]
 async fn last_modified_is_never_later_than_now() {
     let future = SystemTime::now() + Duration::from_secs(1_000_000_000);

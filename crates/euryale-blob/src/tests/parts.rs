@@ -1,4 +1,4 @@
-//! Ranges, from the request to the bytes.
+//! Tests of ranges, from the request to the bytes.
 
 use euryale_core::body::BlobHandle;
 use euryale_core::{Blob, Body, Response};
@@ -12,7 +12,7 @@ use super::{Answer, ask, blob_of, content, get, layer, serving};
 use crate::BlobBook;
 
 #[tokio::test]
-async fn one_part_at_every_edge() {
+async fn one_part_is_sent_at_every_edge() {
     let all = content(200_000);
     for (range, first, last) in [
         ("bytes=0-0", 0, 0),
@@ -42,7 +42,7 @@ async fn one_part_at_every_edge() {
 }
 
 #[tokio::test]
-async fn a_part_is_a_blob_again() {
+async fn one_part_of_a_blob_is_a_blob() {
     let (layer, ledger) = layer();
     let service = serving(&layer, || Response::new(Body::from(blob_of(b"0123456789"))));
     let request = Request::get("/")
@@ -71,7 +71,7 @@ async fn a_part_is_a_blob_again() {
 }
 
 #[tokio::test]
-async fn fields_of_the_whole_are_not_those_of_a_part() {
+async fn fields_of_the_whole_file_are_removed_from_a_part() {
     let given = [
         ("content-length", "10"),
         ("content-digest", "x"),
@@ -155,7 +155,7 @@ async fn several_parts_share_one_descriptor() {
 }
 
 #[tokio::test]
-async fn more_than_five_parts_are_the_whole() {
+async fn more_than_five_parts_are_answered_with_the_whole_file() {
     let answer = get(
         b"0123456789a",
         &[("range", "bytes=0-0,2-2,4-4,6-6,8-8,10-10")],
@@ -235,7 +235,7 @@ struct Part {
     bytes: Vec<u8>,
 }
 
-/// Parts by RFC 2046 §5.1.1, with no help from the code that wrote them.
+/// Parses parts by RFC 2046 §5.1.1, independently of the code that wrote them.
 fn parse(media: &str, body: &[u8]) -> Vec<Part> {
     let boundary = media
         .strip_prefix("multipart/byteranges; boundary=")
@@ -272,9 +272,9 @@ fn parse(media: &str, body: &[u8]) -> Vec<Part> {
     places.windows(2).map(part).collect()
 }
 
-/// The bytes of a file that is compressed by its format are the coded ones (RFC 9110 §8.4).
+/// The bytes of a file that is compressed by its format are the coded bytes (RFC 9110 §8.4).
 #[tokio::test]
-async fn ranges_of_a_coded_blob_are_of_its_coded_bytes() {
+async fn ranges_of_a_coded_blob_select_coded_bytes() {
     let (layer, ledger) = layer();
     let service = serving(&layer, || {
         let blob = blob_of(b"0123456789").coded("gzip");
@@ -288,7 +288,7 @@ async fn ranges_of_a_coded_blob_are_of_its_coded_bytes() {
         (vec![], 200, &b"0123456789"[..]),
         (vec![("range", "bytes=3-5")], 206, b"345"),
         (vec![("range", "bytes=3-5"), ("if-range", tag)], 206, b"345"),
-        // The coding would be said of the multipart body.
+        // The `Content-Encoding` would refer to the multipart body.
         (vec![("range", "bytes=0-1,5-6")], 200, b"0123456789"),
         (vec![("range", "bytes=99-")], 416, b""),
         (vec![("if-none-match", tag)], 304, b""),

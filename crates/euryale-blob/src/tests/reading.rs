@@ -1,4 +1,4 @@
-//! The read path.
+//! Tests of the read path.
 
 use std::future::poll_fn;
 use std::os::unix::fs::FileExt;
@@ -33,7 +33,7 @@ async fn all(mut chunks: impl BlobChunks, len: u64) -> std::io::Result<Vec<u8>> 
     Ok(read)
 }
 
-/// How many turns of the lane are held.
+/// Returns the number of turns of the lane that are held.
 fn turns(ledger: &Ledger) -> i64 {
     ledger.lanes.of("readers").running.get()
 }
@@ -48,7 +48,7 @@ fn readers(threads: usize) -> (BlockingLane, Ledger, [Reader; 4]) {
 }
 
 #[tokio::test]
-async fn each_manner_reads_the_same() {
+async fn all_readers_return_the_same_bytes() {
     let (_, ledger, readers) = readers(4);
     for len in [
         1,
@@ -80,9 +80,10 @@ async fn each_manner_reads_the_same() {
     assert_quiet(&ledger).await;
 }
 
-/// Kept chunks are not given to others: their buffers come back only when they are dropped.
+/// The buffers of kept chunks are not used for others: they return to the pool only when the chunks
+/// are dropped.
 #[tokio::test]
-async fn a_buffer_comes_back_when_its_bytes_are_dropped() {
+async fn a_buffer_returns_to_its_pool_when_its_bytes_are_dropped() {
     let (_, _, readers) = readers(2);
     let content = content(400_000);
     for reader in &readers {
@@ -99,10 +100,10 @@ async fn a_buffer_comes_back_when_its_bytes_are_dropped() {
     }
 }
 
-/// A peer that sends everything gets large buffers; one that lets them pile up gets small pieces,
-/// as hyper does, which queues 16 of them: the large buffer and a small one.
+/// A consumer that sends everything gets large buffers. One that lets chunks pile up gets small
+/// pieces, like hyper, which queues 16 of them: together a large buffer and a small one.
 #[tokio::test]
-async fn who_sends_what_it_gets_is_given_large_buffers() {
+async fn a_consumer_that_sends_everything_gets_large_buffers() {
     let (_, ledger, readers) = readers(2);
     for reader in [&readers[0], &readers[2]] {
         let mut chunks = reader.chunks(blob_of(&content(1_000_000)));
@@ -123,7 +124,7 @@ async fn who_sends_what_it_gets_is_given_large_buffers() {
     }
 }
 
-/// Sixteen hold the large buffers. All others that do not read hold two small ones each.
+/// Sixteen peers hold the large buffers. All others that do not read hold two small ones each.
 #[tokio::test]
 async fn peers_that_do_not_read_hold_two_small_buffers() {
     let (_, ledger, readers) = readers(2);
@@ -141,7 +142,7 @@ async fn peers_that_do_not_read_hold_two_small_buffers() {
         assert_eq!(bytes, 48 << 10);
         eventually("nothing is under way", || turns(&ledger) == 0).await;
         assert_eq!(chunks.buffers(), 2, "and nothing is read ahead for it");
-        // One of the sixteen goes, and another has its buffer.
+        // When one of the sixteen leaves, another peer gets its buffer.
         drop((queued, holders.pop()));
         let mut chunks = reader.chunks(blob);
         assert_eq!(
@@ -151,7 +152,7 @@ async fn peers_that_do_not_read_hold_two_small_buffers() {
     }
 }
 
-/// The number of chunks that nobody sends, and their bytes.
+/// Polls for `count` chunks and keeps them all. Returns them with their number of bytes.
 async fn queue(chunks: &mut Chunks, count: usize) -> (Vec<Bytes>, usize) {
     let mut queued = Vec::new();
     for _ in 0..count {
@@ -161,10 +162,10 @@ async fn queue(chunks: &mut Chunks, count: usize) -> (Vec<Bytes>, usize) {
     (queued, bytes)
 }
 
-/// A stream of HTTP/2 begins with a small buffer, has a large one when its peer takes what it is
-/// sent, and a small one whenever something is out.
+/// A stream of HTTP/2 begins with a small buffer. It gets a large one while its peer reads
+/// everything, and a small one whenever a chunk has not been sent yet.
 #[tokio::test]
-async fn a_stream_of_http_2_is_given_little_until_it_flows() {
+async fn a_stream_of_http_2_gets_small_buffers_until_it_flows() {
     let (_, ledger, readers) = readers(2);
     for reader in [&readers[1], &readers[3]] {
         let mut chunks = reader.chunks(blob_of(&content(1_000_000)));
@@ -181,7 +182,7 @@ async fn a_stream_of_http_2_is_given_little_until_it_flows() {
     eventually("all turns are free", || turns(&ledger) == 0).await;
 }
 
-/// All hold something: sixteen large buffers, and whatever more there are a small one each.
+/// Sixteen streams hold large buffers, and each of the others holds a small one.
 #[tokio::test]
 async fn streams_of_http_2_that_stall_hold_a_small_buffer() {
     let (_, _, readers) = readers(2);
@@ -197,7 +198,7 @@ async fn streams_of_http_2_that_stall_hold_a_small_buffer() {
 }
 
 #[tokio::test]
-async fn the_version_of_a_request_says_how_its_blob_is_read() {
+async fn the_version_of_a_request_decides_how_its_blob_is_read() {
     let (layer, ledger) = layer();
     let file = file_of(&content(200_000));
     let service = serving(&layer, move || {
@@ -221,7 +222,7 @@ async fn the_version_of_a_request_says_how_its_blob_is_read() {
     assert_quiet(&ledger).await;
 }
 
-/// How much this thread has read of files.
+/// Returns the number of bytes that this thread has read from files.
 fn bytes_read() -> u64 {
     let io = std::fs::read_to_string("/proc/thread-self/io").unwrap();
     io.lines()
@@ -229,7 +230,7 @@ fn bytes_read() -> u64 {
         .unwrap()
 }
 
-/// Counted by the ledger and by the system, for a file that has no blocks.
+/// The ledger and the system count the bytes. The file is sparse and has no blocks.
 #[tokio::test]
 async fn a_small_part_of_a_large_file_is_a_small_read() {
     let (layer, ledger) = layer();
@@ -246,7 +247,7 @@ async fn a_small_part_of_a_large_file_is_a_small_read() {
     let response = service.oneshot(request).await.unwrap();
     let before = bytes_read();
     let body = response.into_body().collect().await.unwrap().to_bytes();
-    // With what reading the counter reads.
+    // Includes the bytes of reading the counter itself.
     let read = bytes_read() - before;
     assert!(read <= 4 << 10, "{read}");
     assert_eq!((&body[..4], body.len()), (&b"here"[..], 100));
@@ -255,7 +256,7 @@ async fn a_small_part_of_a_large_file_is_a_small_read() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_deleted_or_replaced_is_sent_as_it_was() {
+async fn a_deleted_or_replaced_file_is_sent_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     let other = folder.path().join("other");
@@ -288,7 +289,7 @@ async fn a_file_that_is_deleted_or_replaced_is_sent_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_cut_ends_in_an_error() {
+async fn a_truncated_file_ends_in_an_error() {
     for range in [
         None,
         Some("bytes=10-400000"),
@@ -323,9 +324,9 @@ async fn a_file_that_is_cut_ends_in_an_error() {
     }
 }
 
-/// A file that grows: exactly what was promised.
+/// If the file grows, exactly the announced bytes are sent.
 #[tokio::test]
-async fn a_file_that_grows_is_not_longer() {
+async fn a_growing_file_is_sent_with_its_announced_length() {
     let (layer, ledger) = layer();
     let file = file_of(&content(100_000));
     let blob = Blob::new(file.try_clone().unwrap()).unwrap();
@@ -337,7 +338,7 @@ async fn a_file_that_grows_is_not_longer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_bound_of_the_lane_holds() {
+async fn the_limit_of_the_lane_holds() {
     let (lane, ledger, readers) = readers(3);
     let gate = Gate::new();
     let running = Arc::new(());
@@ -354,7 +355,7 @@ async fn the_bound_of_the_lane_holds() {
     let streams: Vec<_> = (0..100)
         .map(|_| tokio::spawn(all(readers[0].chunks(blob_of(&content)), 300_000)))
         .collect();
-    // Nothing is read, whatever is polled.
+    // Nothing is read, however often the body is polled.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
@@ -378,7 +379,7 @@ async fn the_bound_of_the_lane_holds() {
     assert_quiet(&ledger).await;
 }
 
-/// Cancelled while it waits for its turn, while it reads, and with a chunk read ahead.
+/// The body is cancelled while it waits for its turn, while it reads, and with a chunk read ahead.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_body_leaves_nothing() {
     let (lane, ledger, readers) = readers(1);
@@ -422,14 +423,14 @@ async fn a_cancelled_body_leaves_nothing() {
         128 << 10,
         "it has its turn after all"
     );
-    // The next chunk is on its way, asked for by nobody.
+    // The next chunk is being read ahead before anything has polled for it.
     drop(body);
     eventually("its turn is free", || turns(&ledger) == 0).await;
     assert_quiet(&ledger).await;
 }
 
 #[tokio::test]
-async fn a_chunk_from_a_disk_is_followed_by_the_next() {
+async fn the_chunk_after_one_from_a_disk_is_read_ahead() {
     let (_, ledger, readers) = readers(1);
     let file = file_of(&content(300_000));
     let blob = Blob::new(file.try_clone().unwrap()).unwrap();
@@ -443,7 +444,7 @@ async fn a_chunk_from_a_disk_is_followed_by_the_next() {
         second.iter().any(|byte| *byte != 0) && first.len() == 128 << 10,
         "before it was overwritten"
     );
-    // For HTTP/2 it is not.
+    // For HTTP/2 nothing is read ahead.
     let file = file_of(&content(300_000));
     let mut chunks = readers[1].chunks(Blob::new(file.try_clone().unwrap()).unwrap());
     poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap();
@@ -459,16 +460,16 @@ async fn a_chunk_from_a_disk_is_followed_by_the_next() {
 }
 
 #[test]
-fn without_a_runtime_it_is_an_error() {
+fn reading_without_a_runtime_is_an_error() {
     let (_, _, readers) = readers(1);
     let mut chunks = readers[0].chunks(blob_of(b"abc"));
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(matches!(chunks.poll_chunk(&mut cx), Poll::Ready(Err(_))));
 }
 
-/// All of it is in memory, and yet others have their turns.
+/// All of the file is in memory, but other tasks still get their turns.
 #[tokio::test]
-async fn who_collects_a_large_file_lets_others_go_on() {
+async fn reading_a_large_file_yields_to_other_tasks() {
     let (layer, ledger) = layer();
     let file = file_of(&content(40_000_000));
     let service = serving(&layer, move || {
@@ -485,7 +486,7 @@ async fn who_collects_a_large_file_lets_others_go_on() {
             .len();
     }
     let stint = 40_000_000 - left;
-    // And the chunk with which it goes on.
+    // The limit, plus the chunk that exceeds it.
     assert!(stint <= (256 + 128) << 10, "{stint}");
     drop(body);
     assert_quiet(&ledger).await;

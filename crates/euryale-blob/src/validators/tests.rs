@@ -18,7 +18,7 @@ fn parsed(list: &str) -> Vec<(bool, &str)> {
 }
 
 #[test]
-fn lists_of_tags() {
+fn lists_of_tags_are_parsed() {
     for (list, expected) in [
         ("\"a\"", vec![(false, "a")]),
         ("W/\"a\", \"b\"", vec![(true, "a"), (false, "b")]),
@@ -40,7 +40,7 @@ fn lists_of_tags() {
 
 proptest! {
     #[test]
-    fn every_list_has_an_end(list in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn every_list_of_tags_terminates(list in prop::collection::vec(any::<u8>(), 0..200)) {
         prop_assert!(tags(&list).count() <= list.len());
     }
 }
