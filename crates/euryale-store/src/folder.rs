@@ -1,4 +1,4 @@
-//! Blobs as files of a folder.
+//! Keeps blobs as files in a folder.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -18,9 +18,9 @@ use crate::{BlobStore, StoreBook, WrongLength};
 
 /// A [`BlobStore`] in a folder, which several processes may share.
 ///
-/// Bodies that are spooled on the same file system are linked into place: no byte is copied. So let
-/// the spool use [the folder itself](FolderStore::folder) as its directory. Other bodies are
-/// written when they are kept.
+/// Bodies that are spooled on the same file system are linked into place without a copy. So let the
+/// spool use [the folder itself](FolderStore::folder) as its directory. Other bodies are written
+/// when they are kept.
 ///
 /// ```
 /// use std::io::Write;
@@ -47,90 +47,93 @@ use crate::{BlobStore, StoreBook, WrongLength};
 /// # }
 /// ```
 ///
-/// # In the folder
+/// # What is in the folder?
 ///
-/// Each *writer*, a handle with its clones that adds blobs, has a folder of its own there, with a
-/// random name, made when it adds the first one. In it are its blobs, numbered, and the file
-/// `lock`, which it holds a lock on. The name of a blob is `folder/number`. The file `owner` is the
-/// [mark](FolderStore::adopt) of a folder that was adopted. Anything else in the folder is left
-/// alone.
+/// A *writer* is an opened store, with its clones, that adds blobs. Each writer has its own
+/// subfolder with a random name, which is created with its first blob. The subfolder contains the
+/// writer's blobs, which are numbered, and the file `lock`, on which the writer holds a lock. The
+/// name of a blob is `folder/number`. The file `owner` is the [mark](FolderStore::adopt) of an
+/// adopted folder. Anything else in the folder is left alone.
 ///
 /// # Crash consistency
 ///
-/// When a body is kept, the bytes, the blob's entry in its folder and that folder's own entry are
-/// on the disk: each was brought there by `fsync`, the folders' as well, because that of a file
-/// does not bring its entry along (fsync(2), "Description"). [`FolderStore::open`] does the same
-/// for the folders that it makes. Then the database commits; so a row that is on the disk has its
-/// blob there.
+/// When `keep` returns, the blob's bytes, its entry in its subfolder, and the subfolder's own entry
+/// are on the disk. Each was flushed by `fsync`, including the folders, because the `fsync` of a
+/// file does not flush its directory entry (fsync(2), "Description"). [`FolderStore::open`] does
+/// the same for the folders that it creates. The database commits afterwards, so a row that is on
+/// the disk has its blob on the disk.
 ///
-/// | a process is killed, or the power fails | what is left |
+/// | a process is killed, or the power fails | afterwards |
 /// |---|---|
-/// | before it is kept | nothing: the file has no name |
-/// | between that and the commit | a blob without a row: swept |
+/// | before the body is kept | nothing is left: the file has no name |
+/// | between keeping and the commit | a blob without a row is left, and is swept |
 /// | after an abort, before the next attempt | the same |
-/// | in the commit | what the database says: a blob with its row, or one that is swept |
-/// | between commit and removal | the blob that the row does not name any more: swept |
+/// | during the commit | depends on the database: a blob with its row, or a blob that is swept |
+/// | between the commit and a removal | the blob that no row names any more is left, and is swept |
 ///
-/// A removal is not brought to the disk. A file that is back after the power failed is without a
-/// row again.
+/// Removals are not flushed to the disk. A removed file may reappear after a power failure, but no
+/// row names it.
 ///
 /// # The sweep
 ///
-/// [`FolderStore::sweep`] removes a blob only if both hold: the database does not name it, and the
-/// lock of its writer is free. Nothing is added to such a folder any more, so what no row names
-/// now, no row will. The system frees the lock when the process ends, however it ends. A
-/// transaction holds the writer, and so the lock, until it is over, even if all handles are dropped
-/// before.
+/// [`FolderStore::sweep`] removes a blob only if the database does not name it and the lock of its
+/// writer is free. Nothing is added to such a subfolder any more, so a blob that no row names now
+/// will not be named later. The system releases the lock when the process ends, however it ends. A
+/// transaction keeps its writer, and so the lock, until it has ended, even if all handles are
+/// dropped before.
 ///
-/// The lock says that the writer has ended, not that its last commit has. A database in the same
-/// machine's files ends with its process, as SQLite does. A server may still finish a commit that
-/// it was sent before: sweep when it has ended the sessions of that process.
+/// A free lock shows that the writer has ended, but not that its last commit has. An embedded
+/// database such as SQLite ends with its process. A database server may still finish a commit that
+/// it received before, so sweep after it has ended the sessions of that process.
 ///
 /// # Several processes
 ///
-/// They may keep, read, remove and sweep at the same time. Those that share a folder must share the
-/// database, too: the sweep of one asks it about the blobs of all. A process that forks without
-/// `exec` shares its lock with the child, which holds it until both have ended (flock(2)).
+/// Several processes may keep, read, remove and sweep blobs at the same time. Processes that share
+/// a folder must also share the database, because the sweep of one asks it about the blobs of all.
+/// A process that forks without `exec` shares its lock with the child, and the lock is held until
+/// both have ended (flock(2)).
 ///
-/// Nobody else writes to the folder, and nobody at all changes a blob in place: its bytes are sent
-/// from a map of the file ([`Blob::stable`]). The folder holds whatever was uploaded: its mode
-/// should let in the program, and the proxy that blobs are offloaded to.
+/// Nothing else may write to the folder, and nothing at all may change a blob in place, because its
+/// bytes are sent from a memory map of the file ([`Blob::stable`]). The folder contains uploads, so
+/// its mode should give access only to the program, and to the proxy that blobs are offloaded to.
 ///
 /// # File systems
 ///
-/// * **Locks** are those of [`File::try_lock`], flock(2) on Linux. A local file system has them.
-///   NFS has them between machines since Linux 2.6.12, unless it is mounted with `nolock` or
-///   `local_lock`; a client that is cut off loses them, and another one may then sweep what it is
-///   about to name. Share a folder within one machine.
-/// * **Links**: without them (FAT), between file systems (`EXDEV`) and on other systems than Linux,
-///   bodies are copied when they are kept, while the worker waits; Btrfs and XFS share their
-///   blocks. A file that has lost its last name cannot be linked again (linkat(2), `ENOENT`), so
-///   the name that an abort takes back stays until the next attempt has linked the body, or the
-///   body is dropped. See [`SpooledBody::take_back`].
-/// * **Unlinked files** must stay readable while they are open, as POSIX has it (unlink(2)): who
-///   downloads a blob that is removed gets all of it. NFS keeps this within one machine only.
+/// * **Locks** are those of [`File::try_lock`], which is flock(2) on Linux. Local file systems
+///   support them. NFS supports them between machines since Linux 2.6.12, unless it is mounted with
+///   `nolock` or `local_lock`. An NFS client that is cut off loses its locks, and another one may
+///   then sweep blobs that it is about to name. Share a folder only within one machine.
+/// * **Links**: on file systems without them (FAT), between file systems (`EXDEV`) and on other
+///   systems than Linux, bodies are copied when they are kept, while the worker waits. On Btrfs and
+///   XFS the copy shares its blocks with the original. A file that has lost its last name cannot be
+///   linked again (linkat(2), `ENOENT`). The name that an abort takes back therefore stays until
+///   the next attempt has linked the body, or the body is dropped. See [`SpooledBody::take_back`].
+/// * **Unlinked files** must stay readable while they are open, as POSIX requires (unlink(2)), so
+///   that a running download of a removed blob is completed. NFS guarantees this only within one
+///   machine.
 ///
 /// # Errors
 ///
-/// The file system's, as `io::Error`. No room on the disk (`StorageFull`, `QuotaExceeded`) makes a
-/// transaction end with the code [`STORAGE_FULL`](euryale_core::error::STORAGE_FULL), and no
-/// descriptor with [`NO_DESCRIPTOR`](euryale_core::error::NO_DESCRIPTOR).
+/// The errors are those of the file system, as `io::Error`. If the disk is full (`StorageFull`,
+/// `QuotaExceeded`), a transaction ends with the code
+/// [`STORAGE_FULL`](euryale_core::error::STORAGE_FULL); if no descriptor is left, with
+/// [`NO_DESCRIPTOR`](euryale_core::error::NO_DESCRIPTOR).
 #[derive(Clone)]
 #[doc(alias = "FilesystemHelper")]
 pub struct FolderStore {
     folder: Arc<Path>,
     descriptors: Option<Descriptors>,
-    /// Once it has added something.
+    /// The writer, once it has added a blob.
     writer: Arc<Mutex<Option<Writer>>>,
-    /// The mark that the folder must have for anything to be added.
+    /// The mark that the folder must have before anything is added.
     mark: Arc<OnceLock<String>>,
     book: Arc<StoreBook>,
 }
 
 impl FolderStore {
-    /// A store in `folder`, which is created with its parents if it does not exist.
+    /// Opens a store in `folder`, which is created with its parents if it does not exist.
     ///
-    /// Each opened store is a writer of its own; clones are the same writer.
+    /// Each opened store is a separate writer; its clones are the same writer.
     ///
     /// # Errors
     /// The folder does not exist and cannot be created.
@@ -157,11 +160,11 @@ impl FolderStore {
         self
     }
 
-    /// The mark that [`adopt`](Self::adopt) wrote into the folder, if there is one.
+    /// Returns the mark that [`adopt`](Self::adopt) wrote into the folder, if there is one.
     ///
-    /// An empty folder looks the same whether it is new or the mount point of a volume that is not
-    /// there. A program whose database remembers that it has adopted a folder tells them apart: it
-    /// refuses to start when the mark is missing, and never adopts a second folder.
+    /// An empty folder may be new, or the mount point of a volume that is not mounted. A program
+    /// can tell the two apart if its database records that it has adopted a folder: it then refuses
+    /// to start when the mark is missing, and never adopts a second folder.
     ///
     /// # Errors
     /// The folder cannot be read. A missing folder has no mark.
@@ -169,8 +172,8 @@ impl FolderStore {
         mark::read(&self.folder)
     }
 
-    /// Returns whether the folder is as good as new: it has no mark, no blob and no other file. A
-    /// mark that a crash has left unfinished does not count.
+    /// Returns whether the folder is unused: it has no mark, no blob and no other file. A mark that
+    /// a crash has left unfinished does not count.
     ///
     /// # Errors
     /// The folder cannot be read.
@@ -178,14 +181,15 @@ impl FolderStore {
         mark::is_alone(&self.folder)
     }
 
-    /// Marks the folder as belonging to one database, whose name `mark` is, in one line. The mark
-    /// is on the disk when this returns.
+    /// Marks the folder as belonging to one database. `mark` is a name of that database, in one
+    /// line. The mark is on the disk when this returns.
     ///
-    /// From then on this store and its clones begin to add blobs only while the mark is there: see
-    /// [`check`](Self::check). A store is adopted once; a second mark is an error.
+    /// From then on this store and its clones add their first blob only if the mark is present: see
+    /// [`check`](Self::check). A folder is adopted once; a second mark is an error.
     ///
     /// # Errors
-    /// `AlreadyExists` when the folder has another mark. When the mark cannot be written.
+    /// `AlreadyExists` if the folder has another mark. Any other error if the mark cannot be
+    /// written.
     pub fn adopt(&self, mark: &str) -> io::Result<()> {
         match self.mark()? {
             Some(there) if there == mark => {}
@@ -202,16 +206,15 @@ impl FolderStore {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    /// Checks that the folder is still the one that was [adopted](Self::adopt). It is not if a
-    /// volume was unmounted, and the mount point has taken its place. Blocks for as long as the
-    /// file system does.
+    /// Checks that the folder is still the one that was [adopted](Self::adopt). That fails if a
+    /// volume was unmounted and its empty mount point is found instead. Blocks on the file system.
     ///
     /// A store checks this itself before it creates its first file. A store that was never adopted
     /// accepts any folder.
     ///
     /// # Errors
-    /// `NotFound`, with a sentence that names the folder and what to do. Any other error if the
-    /// folder cannot be read.
+    /// `NotFound`, with a message that names the folder and says what to do, if the mark is
+    /// missing. Any other error if the folder cannot be read.
     pub fn check(&self) -> io::Result<()> {
         let Some(expected) = self.mark.get() else {
             return Ok(());
@@ -226,28 +229,30 @@ impl FolderStore {
         Err(io::Error::new(io::ErrorKind::NotFound, text))
     }
 
-    /// Takes a descriptor of this budget for each blob that is opened, and refuses to open one
-    /// more. A publisher that hands that error on is answered 503, and its transaction is rolled
-    /// back. Default: there is no bound but the system's.
+    /// Takes a descriptor from this budget for each blob that is opened. If none is left, opening
+    /// fails. If a publisher returns that error, the client gets a 503 and the transaction is
+    /// rolled back. Default: only the system's limit applies.
     #[must_use]
     pub fn descriptors(mut self, descriptors: &Descriptors) -> Self {
         self.descriptors = Some(descriptors.clone());
         self
     }
 
-    /// The path of the folder. An unnamed file that is created here can be linked into place. A
-    /// committed blob is at `folder().join(name)`, which is its `BlobPath` for `OffloadLayer` of
-    /// `euryale-blob`.
+    /// Returns the path of the folder. An unnamed file that is created here can be linked into
+    /// place. A committed blob is at `folder().join(name)`, which is its `BlobPath` for
+    /// `OffloadLayer` of `euryale-blob`.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Creates a file outside any transaction, to be filled before a row names it: for an import.
+    /// Creates a file outside any transaction, to be filled before a row names it. This is meant
+    /// for imports.
     ///
-    /// Before the commit the file must be synced, by [`File::sync_all`], and its name, by
-    /// [`FolderStore::sync`]. From then on nobody may write to the file, which is sent from where
-    /// it is. Keep the store until then, or other processes take the file for a leftover.
+    /// Before the commit, sync the file by [`File::sync_all`] and its name by
+    /// [`FolderStore::sync`]. After that the file must not be written to, because it is sent from
+    /// its place. Keep the store until the commit, or the sweep of another process may remove the
+    /// file as a leftover.
     ///
     /// # Errors
     /// The file cannot be created.
@@ -260,7 +265,7 @@ impl FolderStore {
     /// Flushes the names of all files that this writer [created](FolderStore::create) to disk.
     ///
     /// # Errors
-    /// When `fsync` fails: then no row may name them.
+    /// If `fsync` fails, no row may name the files.
     pub fn sync(&self) -> io::Result<()> {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer
@@ -268,25 +273,26 @@ impl FolderStore {
             .map_or(Ok(()), |writer| writer.sync(&self.folder))
     }
 
-    /// Removes a blob that no row names, outside of any transaction: one that was
-    /// [created](FolderStore::create), or that another one has replaced in a transaction that has
-    /// committed.
+    /// Removes a blob that no row names, outside any transaction. The blob was
+    /// [created](FolderStore::create) here, or has been replaced by another one in a committed
+    /// transaction.
     ///
     /// # Errors
-    /// `NotFound` when there is none. Otherwise it stays, without a row, until a sweep.
+    /// `NotFound` if there is no such blob. After any other error the blob stays, without a row,
+    /// until a sweep.
     pub fn discard(&self, name: &str) -> io::Result<()> {
         fs::remove_file(self.path(name)?)
     }
 
     /// Removes the blobs of ended writers that `named` does not return, and returns their number.
     ///
-    /// `named` asks the database which of these names, up to 1,000 at a time, committed rows have,
-    /// in every table that may have one. Its answers must not be older than the call. It blocks, so
-    /// call it at the start, before anything is served, or in a worker.
+    /// `named` gets up to 1,000 names at a time, and returns those that committed rows have, in any
+    /// table that may name blobs. Its answers must not be older than the call. The sweep blocks, so
+    /// run it at the start, before anything is served, or in a worker.
     ///
     /// # Errors
-    /// Those of `named` and of the file system. The sweep ends with the first one; everything
-    /// removed until then was right to remove.
+    /// Those of `named` and of the file system. The sweep ends with the first error; the blobs that
+    /// it has removed until then were rightly removed.
     pub fn sweep(
         &self,
         named: impl FnMut(&[String]) -> Result<HashSet<String>, BoxError>,
@@ -307,8 +313,8 @@ impl FolderStore {
         Ok(writer.new_name())
     }
 
-    /// The path of `name`. A text that is not the name of a blob has no path, so nothing leads out
-    /// of the folder.
+    /// Returns the path of the blob `name`. A text that is not the name of a blob has no path, so
+    /// no name leads out of the folder.
     fn path(&self, name: &str) -> io::Result<PathBuf> {
         let is_blob = name
             .split_once('/')
@@ -368,21 +374,21 @@ impl fmt::Debug for FolderStore {
 
 #[expect(unsafe_code, reason = "the store knows who writes to its folder")]
 fn stable(file: File) -> io::Result<Blob> {
-    // SAFETY: nobody changes the file in place.
+    // SAFETY: the file is never changed in place, for these reasons.
     // * This descriptor can only read.
     // * A kept body gets its name once it is complete. The descriptor that wrote it is closed by
-    //   then, or is in a body of a file of the caller's, whose documentation forbids to write
-    //   (`SpooledBody::file`).
-    // * `FolderStore::create` gives a file to an import, whose documentation forbids to write to it
-    //   once a row may name it.
-    // * The mode of the folder says who else may write to it: other processes of this program,
-    //   which only add files of their own, and nobody else ("Several processes" above). A proxy
-    //   reads. An operator with the rights of this user can edit a blob in place, as one can with
-    //   the files of a database, and the documentation forbids it.
+    //   then, or belongs to a body made from a file of the caller, whose documentation forbids
+    //   further writes (`SpooledBody::file`).
+    // * `FolderStore::create` returns a file for an import. Its documentation forbids writes once a
+    //   row may name the file.
+    // * The mode of the folder limits writes to processes of this program, which only add files of
+    //   their own ("Several processes" above). A proxy only reads. An operator with the rights of
+    //   this user could edit a blob in place, just like the files of a database; the documentation
+    //   forbids it.
     unsafe { Blob::stable(file) }
 }
 
-/// Creates the folder and its parents; the entries of new ones are on the disk.
+/// Creates the folder and its parents, and flushes their new entries to the disk.
 fn make(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());

@@ -1,9 +1,8 @@
 //! Blobs that are stored together with the transactions of a database.
 //!
 //! A [`BlobStore`] stores an upload under a name that you write into a row, in one transaction with
-//! that row. So a row always has its blob, whatever crashes at any time. [`FolderStore`] does this
-//! in a folder that several processes may share: a spooled file is linked into place without a
-//! copy.
+//! that row. So a row always has its blob, even after a crash. [`FolderStore`] does this in a
+//! folder that several processes may share: a spooled file is linked into place without a copy.
 //!
 //! Its methods are called in a worker, inside the transaction, and may block. The bytes of a blob
 //! are sent later, without a worker: a [`Blob`](euryale_core::Blob) is an open file, and
@@ -40,8 +39,8 @@
 //!
 //! # Errors
 //!
-//! Those of the file system, as [`io::Error`](std::io::Error). A file that is not as long as its
-//! row says is a [`WrongLength`].
+//! The errors are those of the file system, as [`io::Error`](std::io::Error). If the length of a
+//! file differs from the length in its row, the error is a [`WrongLength`].
 //!
 //! # Panics
 //!

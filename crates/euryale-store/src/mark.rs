@@ -6,10 +6,11 @@ use std::path::Path;
 
 use crate::removal::gone;
 
-/// No writer's folder has this name: its letters are not all hexadecimal digits.
+/// The name of the mark. No writer's folder has this name, because its letters are not all
+/// hexadecimal digits.
 const FILE: &str = "owner";
 
-/// An empty file is not a mark: a crash may leave one.
+/// Reads the mark. An empty file is not a mark, because a crash may leave one.
 pub(crate) fn read(folder: &Path) -> io::Result<Option<String>> {
     match fs::read_to_string(folder.join(FILE)) {
         Ok(mark) => Ok(Some(mark.trim().to_owned()).filter(|mark| !mark.is_empty())),
@@ -18,7 +19,7 @@ pub(crate) fn read(folder: &Path) -> io::Result<Option<String>> {
     }
 }
 
-/// Returns whether the folder has nothing but marks that a crash has left unfinished.
+/// Returns whether the folder contains nothing but marks that a crash has left unfinished.
 pub(crate) fn is_alone(folder: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -31,7 +32,7 @@ pub(crate) fn is_alone(folder: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// The name of a mark that a process is writing.
+/// Returns whether this is the name of a mark that a process is writing.
 fn is_new(name: &[u8]) -> bool {
     let number = name
         .strip_prefix(FILE.as_bytes())
@@ -40,7 +41,8 @@ fn is_new(name: &[u8]) -> bool {
 }
 
 pub(crate) fn write(folder: &Path, mark: &str) -> io::Result<()> {
-    // Written whole or not at all, because another process may be reading it.
+    // The mark is written under another name and renamed, because another process may be reading
+    // it.
     let new = folder.join(format!("{FILE}.{}", std::process::id()));
     let mut file = File::create(&new)?;
     writeln!(file, "{mark}")?;
@@ -58,7 +60,7 @@ pub(crate) fn write(folder: &Path, mark: &str) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Removes the marks that processes have left unfinished, once the folder has one.
+/// Removes the unfinished marks of other processes, once the folder has a mark.
 pub(crate) fn sweep(folder: &Path) -> io::Result<()> {
     if read(folder)?.is_none() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The participants with which a folder joins a transaction.
+//! The participants that a folder adds to a transaction.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,12 +10,12 @@ use euryale_core::transaction::Participant;
 use crate::FolderStore;
 use crate::removal::gone;
 
-/// A blob that is on the disk already, and is removed if the transaction aborts.
+/// A blob that is already on the disk, and is removed if the transaction aborts.
 pub(crate) struct Keep {
     body: SpooledBody,
     path: PathBuf,
-    // Holds the writer's lock until the transaction has ended: without it, others would sweep blobs
-    // that no row names yet.
+    // Holds the writer's lock until the transaction has ended. Otherwise another process could
+    // sweep blobs that no row names yet.
     _store: FolderStore,
 }
 
@@ -47,7 +47,7 @@ impl Participant for Keep {
     }
 }
 
-/// Nothing to vote on: the file is removed once no row can name it any more.
+/// A blob that is removed after the commit, when no row can name it any more. It needs no vote.
 pub(crate) struct Remove(pub(crate) PathBuf);
 
 impl Participant for Remove {

@@ -1,4 +1,4 @@
-//! Removes what ended writers have left behind.
+//! Removes blobs that ended writers have left behind.
 
 use std::collections::HashSet;
 use std::fs::{self, DirEntry, File};
@@ -13,8 +13,8 @@ use crate::writer::{self, LOCK, try_lock};
 /// The maximum number of names in one query to the database.
 const BATCH: usize = 1000;
 
-/// Only folders of writers that have ended are looked at: nothing is added there any more, so what
-/// no row names now, no row will name.
+/// Sweeps the folders of writers that have ended. Nothing is added there any more, so a blob that
+/// no row names now will not be named later.
 pub(crate) fn sweep(
     store: &Path,
     mut named: impl FnMut(&[String]) -> Result<HashSet<String>, BoxError>,
@@ -44,7 +44,7 @@ pub(crate) fn sweep(
             }
             match name(&file, writer::is_blob) {
                 Some(blob) => batch.push(format!("{folder}/{blob}")),
-                // Not ours.
+                // The file is not a blob.
                 None => left = true,
             }
             if batch.len() == BATCH {
@@ -63,7 +63,7 @@ pub(crate) fn sweep(
     Ok(swept)
 }
 
-/// Its name, if it is a writer's folder.
+/// Returns the name of the entry if it is a writer's folder.
 fn name(entry: &DirEntry, is_ours: fn(&str) -> bool) -> Option<String> {
     entry
         .file_name()
@@ -72,19 +72,19 @@ fn name(entry: &DirEntry, is_ours: fn(&str) -> bool) -> Option<String> {
         .filter(|name| is_ours(name))
 }
 
-/// The lock of a writer's folder, if nobody holds it.
+/// Acquires the lock of a writer's folder. Returns `None` if it is held.
 fn ended(folder: &Path) -> io::Result<Option<File>> {
     let path = folder.join(LOCK);
     match File::options().read(true).write(true).open(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // A writer that is just starting, which then starts again; or one that got no further,
-            // whose folder is empty.
+            // The writer is just starting, and will start again; or it was stopped at this point,
+            // and its folder is empty.
             let _ = fs::remove_dir(folder);
             Ok(None)
         }
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
         Err(error) => Err(error),
-        // Another sweep may have been faster, and removed it.
+        // Another sweep may have removed it first.
         Ok(file) => try_lock(file, &path),
     }
 }

@@ -17,7 +17,7 @@ use super::{BlobStore, FolderStore, writer};
 
 type Tx<'a> = Transaction<'a, CountingDatabase>;
 
-/// A folder of blobs, and a database under control of the test.
+/// A folder of blobs, and a database that the test controls.
 struct Folder {
     root: TempDir,
     store: FolderStore,
@@ -44,7 +44,7 @@ impl Folder {
         }
     }
 
-    /// What `f` does, in a transaction of the database.
+    /// Runs `f` in a transaction of the database.
     async fn transaction<T: Send + 'static>(
         &self,
         f: impl FnOnce(&FolderStore, &mut Tx<'_>) -> Result<T, Abort> + Send + 'static,
@@ -57,7 +57,7 @@ impl Folder {
         done.await
     }
 
-    /// Keeps texts; gives their names.
+    /// Keeps texts, and returns their names.
     async fn keep<const N: usize>(&self, texts: [&'static str; N]) -> Result<[String; N], Error> {
         self.transaction(move |store, transaction| {
             let mut names = Vec::new();
@@ -91,7 +91,7 @@ impl Folder {
         names
     }
 
-    /// What a process that has ended left: a folder with a lock that nobody holds, and files.
+    /// Creates what an ended process leaves: a folder with files and a lock that is not held.
     fn leave(&self, writer: &str, files: &[&str]) {
         fs::create_dir(self.path(writer)).unwrap();
         fs::write(self.path(writer).join(writer::LOCK), "").unwrap();

@@ -1,5 +1,5 @@
-//! A process that adds blobs, as other processes see it: a folder with a lock that is held until
-//! the process ends.
+//! A writer of blobs. Other processes see it as a folder with a lock that is held until the writer
+//! ends.
 
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File, TryLockError};
@@ -8,14 +8,15 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// The file in a writer's folder that it holds a lock on.
+/// The file in a writer's folder on which the writer holds a lock.
 pub(crate) const LOCK: &str = "lock";
 
 #[derive(Debug)]
 pub(crate) struct Writer {
     name: String,
     files: u64,
-    // Unlocked when it is closed, and that is when the process ends, however it ends (flock(2)).
+    // Closing the file releases the lock. The system closes it when the process ends, however it
+    // ends (flock(2)).
     _lock: File,
 }
 
@@ -44,7 +45,7 @@ impl Writer {
         format!("{}/{}", self.name, self.files)
     }
 
-    /// Flushes the names of the files that exist to disk.
+    /// Flushes the names of the existing files to disk.
     pub(crate) fn sync(&self, blobs: &Path) -> io::Result<()> {
         File::open(blobs.join(&self.name))?.sync_all()
     }
@@ -55,12 +56,12 @@ pub(crate) fn is_folder(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Returns whether this can be the name of a blob in it.
+/// Returns whether this can be the name of a blob in a writer's folder.
 pub(crate) fn is_blob(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// None if a sweep was faster, and took the new folder for that of an ended process.
+/// Returns `None` if a sweep was faster, and took the new folder for that of an ended process.
 fn lock(folder: &Path) -> io::Result<Option<File>> {
     let path = folder.join(LOCK);
     match File::create_new(&path) {
@@ -69,8 +70,8 @@ fn lock(folder: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// The lock in `file` at `path`, now held; none if another process holds it, or it no longer
-/// exists.
+/// Acquires the lock on `file` at `path`. Returns `None` if another process holds it, or the file
+/// no longer exists.
 pub(crate) fn try_lock(file: File, path: &Path) -> io::Result<Option<File>> {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => return Ok(None),
@@ -83,7 +84,7 @@ pub(crate) fn try_lock(file: File, path: &Path) -> io::Result<Option<File>> {
         .then_some(file))
 }
 
-/// It need not be secret, but two processes must not have the same one.
+/// Returns a random number. It need not be secret, but must differ between processes.
 fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -1,4 +1,4 @@
-//! A budget of descriptors, used up.
+//! Tests of a budget of descriptors that is used up.
 
 use std::io::Write;
 
@@ -29,7 +29,7 @@ async fn a_blob_beyond_the_budget_rolls_the_transaction_back_and_is_answered_503
     );
     assert_eq!(folder.names(), before, "nothing of it is left");
     assert_eq!(ledger.descriptors.refused.get(), 1);
-    // What is not there needs none.
+    // A missing blob needs no descriptor.
     let missing = folder.store.blob("nothing").unwrap_err();
     assert_eq!(missing.kind(), std::io::ErrorKind::NotFound);
     drop(held);
@@ -39,7 +39,7 @@ async fn a_blob_beyond_the_budget_rolls_the_transaction_back_and_is_answered_503
 }
 
 #[tokio::test]
-async fn a_body_that_is_kept_keeps_its_descriptor_as_long_as_it_is_open() {
+async fn a_kept_body_holds_its_descriptor_while_it_is_open() {
     let ledger = Ledger::new();
     let descriptors = Descriptors::new(1, &ledger);
     let folder = Folder::new();

@@ -1,4 +1,4 @@
-//! Stores in transactions, as their participants see them end.
+//! Tests of stores in transactions, for every way in which a transaction ends.
 
 use std::collections::HashSet;
 use std::fs;
@@ -16,7 +16,7 @@ use super::{BlobStore, Folder, FolderStore};
 use crate::{StoreBook, WrongLength};
 
 #[tokio::test]
-async fn what_is_kept_is_on_the_disk_before_a_connection_is_asked_for_and_stays() {
+async fn a_kept_blob_is_on_the_disk_before_the_connection_is_taken() {
     let folder = Folder::new();
     let before = folder.transaction(|store, transaction| {
         let name = store.keep(SpooledBody::from("one"), transaction)?;
@@ -45,7 +45,7 @@ async fn what_is_kept_is_on_the_disk_before_a_connection_is_asked_for_and_stays(
 }
 
 #[tokio::test]
-async fn what_is_kept_is_gone_after_an_abort() {
+async fn a_kept_blob_is_removed_after_an_abort() {
     let folder = Folder::new();
     folder.keep(["one"]).await.unwrap();
     let before = folder.names();
@@ -57,7 +57,7 @@ async fn what_is_kept_is_gone_after_an_abort() {
         .await;
     assert_eq!(aborted.unwrap_err().code(), REFUSED);
     assert_eq!(folder.names(), before);
-    // After the votes.
+    // The transaction fails after the votes.
     for fault in [Fault::Conflict, Fault::Other] {
         folder
             .database
@@ -113,10 +113,10 @@ async fn a_spooled_file_that_was_taken_back_is_kept_by_the_next_attempt() {
     folder.end().await;
 }
 
-/// The client has gone, or the attempts are exhausted: the name that was kept for another one goes
-/// with the body.
+/// The client has disconnected, or the attempts are exhausted: the name that was kept for another
+/// attempt is removed with the body.
 #[tokio::test]
-async fn a_spooled_file_that_was_taken_back_goes_with_its_body() {
+async fn a_spooled_file_that_was_taken_back_is_removed_with_its_body() {
     let folder = Folder::new();
     let before = folder.names();
     let mut file = tempfile::tempfile_in(folder.root.path()).unwrap();
@@ -151,7 +151,7 @@ async fn a_spooled_file_that_was_taken_back_goes_with_its_body() {
     folder.end().await;
 }
 
-/// A sweep by others, after the writer has ended: the body can still be kept, by a copy.
+/// Another process sweeps after the writer has ended. The body can still be kept, by a copy.
 #[tokio::test]
 async fn a_name_that_was_kept_for_another_attempt_may_be_swept() {
     let folder = Folder::new();
@@ -172,9 +172,9 @@ async fn a_name_that_was_kept_for_another_attempt_may_be_swept() {
     folder.end().await;
 }
 
-/// A name that was taken back is anybody's once somebody has removed it.
+/// A name that was taken back may be used for another file once it has been removed.
 #[test]
-fn a_name_that_was_taken_back_may_become_another_files() {
+fn a_name_that_was_taken_back_may_be_reused_for_another_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("name");
     for persisted_elsewhere in [false, true] {
@@ -195,7 +195,7 @@ fn a_name_that_was_taken_back_may_become_another_files() {
 }
 
 #[tokio::test]
-async fn a_vote_that_fails_undoes_those_before_it_and_no_file_of_others() {
+async fn a_failed_vote_undoes_earlier_votes_and_no_files_of_others() {
     let folder = Folder::new();
     let [name] = folder.keep(["one"]).await.unwrap();
     let (writer, _) = name.split_once('/').unwrap();
@@ -215,7 +215,7 @@ async fn a_vote_that_fails_undoes_those_before_it_and_no_file_of_others() {
 }
 
 #[tokio::test]
-async fn what_is_removed_goes_after_the_commit_and_stays_after_an_abort() {
+async fn a_removed_blob_is_gone_after_the_commit_and_stays_after_an_abort() {
     let folder = Folder::new();
     let [name] = folder.keep(["one"]).await.unwrap();
     let remove = |name: &str| {
@@ -243,12 +243,12 @@ async fn what_is_removed_goes_after_the_commit_and_stays_after_an_abort() {
 }
 
 #[tokio::test]
-async fn a_removal_of_what_is_gone_has_succeeded() {
+async fn removing_a_missing_blob_succeeds() {
     let folder = Folder::new();
     folder.leave("0", &["1"]);
     let removed = folder.transaction(|store, transaction| {
         store.remove("0/1", transaction);
-        // By another process, which starts now.
+        // Another process removes the file before `finish`.
         transaction.join(Swept(store.folder().join("0/1")));
         Ok(())
     });
@@ -256,7 +256,7 @@ async fn a_removal_of_what_is_gone_has_succeeded() {
     folder.end().await;
 }
 
-/// Has a file removed before those are told to end it that joined for that.
+/// Removes a file during the vote.
 struct Swept(PathBuf);
 
 impl Participant for Swept {
@@ -295,7 +295,7 @@ async fn in_doubt_everything_is_kept() {
 }
 
 #[tokio::test]
-async fn a_writer_lives_until_its_last_transaction_has_ended() {
+async fn a_writer_keeps_its_lock_until_its_last_transaction_has_ended() {
     let folder = Folder::new();
     let store = FolderStore::open(folder.root.path()).unwrap();
     let root = folder.root.path().to_owned();
@@ -303,7 +303,7 @@ async fn a_writer_lives_until_its_last_transaction_has_ended() {
         transaction.connection()?;
         let name = store.keep(SpooledBody::from("one"), transaction)?;
         drop(store);
-        // Between the vote and the commit, when no row names it yet.
+        // The sweep runs between the vote and the commit, when no row names the blob yet.
         transaction.join(Sweeping(root));
         Ok(name)
     });
@@ -316,7 +316,7 @@ async fn a_writer_lives_until_its_last_transaction_has_ended() {
     folder.end().await;
 }
 
-/// Another process starts while the others vote.
+/// Simulates another process that starts while the participants vote.
 struct Sweeping(PathBuf);
 
 impl Participant for Sweeping {
@@ -333,7 +333,7 @@ impl Participant for Sweeping {
 }
 
 #[tokio::test]
-async fn what_is_no_name_of_a_blob_leads_nowhere() {
+async fn an_invalid_name_has_no_path() {
     let folder = Folder::new();
     folder.leave("0", &["1"]);
     fs::write(folder.path("note"), "of nobody here").unwrap();
@@ -370,7 +370,7 @@ async fn what_is_no_name_of_a_blob_leads_nowhere() {
 }
 
 #[test]
-fn a_folder_is_made_with_those_it_stands_in() {
+fn a_folder_is_created_with_its_parents() {
     let root = tempfile::tempdir().unwrap();
     let place = root.path().join("a/b/blobs");
     for _ in 0..2 {
@@ -403,7 +403,7 @@ fn clones_are_one_writer() {
 }
 
 #[tokio::test]
-async fn a_blob_that_is_not_as_long_as_its_row_says_is_not_opened() {
+async fn a_blob_with_another_length_than_its_row_is_not_opened() {
     let folder = Folder::new();
     let [name] = folder.keep(["eleven byte"]).await.unwrap();
     assert_eq!(folder.store.blob_of_len(&name, 11).unwrap().len(), 11);
@@ -424,7 +424,7 @@ async fn a_blob_that_is_not_as_long_as_its_row_says_is_not_opened() {
     folder.end().await;
 }
 
-/// As when a volume was unmounted: what is uploaded must not end up beneath the mount point.
+/// As if a volume was unmounted: an upload must not end up beneath the mount point.
 #[tokio::test]
 async fn nothing_is_added_to_a_folder_that_has_lost_its_mark() {
     let folder = Folder::new();
@@ -451,7 +451,7 @@ async fn nothing_is_added_to_a_folder_that_has_lost_its_mark() {
 }
 
 #[test]
-fn a_folder_with_an_unfinished_mark_alone_is_unused() {
+fn a_folder_with_only_an_unfinished_mark_is_unused() {
     for (name, content, is_unused) in [
         ("owner.4711", "on", true),
         ("owner", "", true),
@@ -484,7 +484,7 @@ fn a_folder_of_another_database_is_not_adopted() {
         io::ErrorKind::AlreadyExists
     );
     open().adopt("one").unwrap();
-    // As a crash leaves it: it says nothing, and is written again.
+    // A crash leaves an empty file, which is written again.
     fs::write(folder.path().join("owner"), "").unwrap();
     open().adopt("two").unwrap();
     assert_eq!(store.check().unwrap_err().kind(), io::ErrorKind::NotFound);

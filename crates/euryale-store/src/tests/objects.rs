@@ -1,4 +1,5 @@
-//! What holds for every store, asked of the folder and of one whose bytes are elsewhere.
+//! Tests of the rules for every store, run against the folder and against a store whose bytes are
+//! elsewhere.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -14,7 +15,7 @@ use euryale_test::{Behaviour, CountingDatabase, Step, assert_quiet};
 
 use super::{BlobStore, FolderStore, Tx};
 
-/// Objects in a service, as far as a store sees them.
+/// A simulated object storage.
 #[derive(Clone, Default)]
 struct Objects(Arc<Mutex<Bucket>>);
 
@@ -157,7 +158,7 @@ impl<S: BlobStore + Clone> Trial<S> {
 async fn obeys(store: impl BlobStore + Clone) {
     let trial = Trial::new(store);
     let names = Arc::new(Mutex::new(Vec::new()));
-    // Keeps one, tells its name also when the transaction fails, and removes another one.
+    // Keeps a blob, reports its name even if the transaction fails, and removes another blob.
     let work = |remove: Option<String>| {
         let names = Arc::clone(&names);
         trial.transaction(move |store, transaction| {
@@ -228,12 +229,12 @@ async fn obeys(store: impl BlobStore + Clone) {
 }
 
 #[tokio::test]
-async fn a_folder_obeys() {
+async fn a_folder_obeys_the_rules_of_stores() {
     let root = tempfile::tempdir().unwrap();
     obeys(FolderStore::open(root.path()).unwrap()).await;
 }
 
 #[tokio::test]
-async fn a_store_of_objects_obeys() {
+async fn a_store_of_objects_obeys_the_rules_of_stores() {
     obeys(Objects::default()).await;
 }

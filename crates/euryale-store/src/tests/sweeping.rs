@@ -1,4 +1,4 @@
-//! What is swept away, and what never is.
+//! Tests of the sweep.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use super::{BlobStore, Folder, FolderStore, set};
 
 #[test]
-fn what_ended_processes_left_goes_if_nobody_names_it() {
+fn unnamed_blobs_of_ended_processes_are_swept() {
     let folder = Folder::new();
     folder.leave("0", &["1", "2"]);
     folder.leave("1", &["1"]);
-    // Killed before it had a lock, or in the middle of a sweep.
+    // The folder of a process that was killed before it had a lock, or during a sweep.
     fs::create_dir(folder.path("2")).unwrap();
-    // Not ours.
+    // Not a writer's folder.
     fs::write(folder.path("3"), "a note").unwrap();
     let mut asked = BTreeSet::new();
     let swept = folder.store.sweep(|names| {
@@ -32,7 +32,7 @@ fn what_ended_processes_left_goes_if_nobody_names_it() {
 }
 
 #[test]
-fn many_are_asked_for_at_a_time() {
+fn names_are_queried_in_batches() {
     let folder = Folder::new();
     let files: Vec<String> = (0..2500).map(|number| number.to_string()).collect();
     folder.leave("0", &files.iter().map(String::as_str).collect::<Vec<_>>());
@@ -59,7 +59,7 @@ fn a_database_that_cannot_be_asked_stops_the_sweep() {
 }
 
 #[tokio::test]
-async fn a_writer_that_lives_is_left_alone_and_two_handles_are_two() {
+async fn blobs_of_a_running_writer_are_not_swept() {
     let folder = Folder::new();
     let [name] = folder.keep(["one"]).await.unwrap();
     let other = FolderStore::open(folder.root.path()).unwrap();
@@ -78,10 +78,10 @@ async fn a_writer_that_lives_is_left_alone_and_two_handles_are_two() {
 }
 
 #[test]
-fn a_file_that_goes_during_a_sweep_is_in_nobodys_way() {
+fn a_file_that_disappears_during_a_sweep_is_not_an_error() {
     let folder = Folder::new();
     folder.leave("0", &["1", "2"]);
-    // Another process, that lives, has committed a removal and ends it now.
+    // Another running process has committed a removal, and finishes it now.
     let swept = folder.store.sweep(|names| {
         names
             .iter()
@@ -93,7 +93,7 @@ fn a_file_that_goes_during_a_sweep_is_in_nobodys_way() {
 }
 
 #[test]
-fn sweeps_at_the_same_time_are_in_nobodys_way() {
+fn simultaneous_sweeps_succeed() {
     let folder = Folder::new();
     for _ in 0..5 {
         (0..50).for_each(|writer| folder.leave(&writer.to_string(), &["1", "2"]));
@@ -107,7 +107,7 @@ fn sweeps_at_the_same_time_are_in_nobodys_way() {
 }
 
 #[test]
-fn writers_that_begin_during_sweeps_keep_what_they_write() {
+fn writers_that_begin_during_sweeps_keep_their_blobs() {
     let folder = Folder::new();
     let done = AtomicBool::new(false);
     let sweep = || {
@@ -135,7 +135,7 @@ fn writers_that_begin_during_sweeps_keep_what_they_write() {
 }
 
 #[test]
-fn what_no_writer_made_is_left_alone() {
+fn other_files_are_not_swept() {
     let folder = Folder::new();
     folder.leave("0", &["1", "1.orig", ".nfs01"]);
     fs::create_dir(folder.path("lost+found")).unwrap();
