@@ -9,11 +9,11 @@ use http::request::Parts;
 
 use crate::{Client, PublicUrl};
 
-/// An argument of a handler.
+/// Lets a handler take this value as an argument.
 ///
 /// # Errors
-/// 500, and a line in the log, if there is no [`ForwardedLayer`](crate::ForwardedLayer) around the
-/// handler; use an `Option` where that is possible.
+/// If there is no [`ForwardedLayer`](crate::ForwardedLayer) around the handler, the answer is 500
+/// and the log says why. Take an `Option` if the layer may be missing.
 impl<S: Sync> FromRequestParts<S> for Client {
     type Rejection = Error;
 
@@ -34,11 +34,11 @@ impl<S: Sync> OptionalFromRequestParts<S> for Client {
     }
 }
 
-/// An argument of a handler.
+/// Lets a handler take this value as an argument.
 ///
 /// # Errors
-/// 500, and a line in the log, if there is no [`ForwardedLayer`](crate::ForwardedLayer) around the
-/// handler; use an `Option` where that is possible.
+/// If there is no [`ForwardedLayer`](crate::ForwardedLayer) around the handler, the answer is 500
+/// and the log says why. Take an `Option` if the layer may be missing.
 impl<S: Sync> FromRequestParts<S> for PublicUrl {
     type Rejection = Error;
 

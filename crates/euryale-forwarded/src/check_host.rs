@@ -1,4 +1,4 @@
-//! The hosts that an application answers to.
+//! Restricts the hosts that an application answers to.
 
 mod allowed;
 
@@ -19,19 +19,21 @@ use crate::public_url::Facts;
 use crate::refusal::Refusal;
 
 /// Answers requests to other hosts with 421 (RFC 9110 §15.5.20), without calling the inner service.
-/// Place it inside [`Forwarded`](crate::Forwarded) and [`VirtualHost`](crate::VirtualHost), because
-/// the host that counts is the one that the client sees: that of [`PublicUrl`](crate::PublicUrl).
+/// Place the layer inside [`Forwarded`](crate::Forwarded) and [`VirtualHost`](crate::VirtualHost),
+/// because it checks the host that the client sees, which is the host of
+/// [`PublicUrl`](crate::PublicUrl).
 ///
-/// `Host` is the client's choice. An application that builds links, redirects or mails with it must
-/// not accept every host, and a shared cache must not keep a page under one name that was made
-/// under another. A proxy that knows its hosts checks this itself; the layer is for proxies that
-/// pass on any host. It corresponds to Django's `ALLOWED_HOSTS`.
+/// The client chooses `Host`. An application that builds links, redirects or mails with it must not
+/// accept every host, and a shared cache must not store a page under one name that was made under
+/// another. Use the layer if your proxy passes on any host instead of checking it. It corresponds
+/// to Django's `ALLOWED_HOSTS`.
 ///
-/// A balancer's own checks use the host in its configuration, mostly an address: list it, too, if
-/// they pass through here. A request that names no host is answered 421, and an empty list answers
-/// nothing else.
+/// A balancer's health checks use the host in its configuration, which is usually an address. List
+/// that host as well if the checks pass through this layer. A request without a host is refused,
+/// and an empty list refuses every request.
 ///
-/// A program that serves its own machine uses [`AllowedHosts::local`] against DNS rebinding.
+/// A program that serves only its own machine should use [`AllowedHosts::local`] against DNS
+/// rebinding.
 ///
 /// ```
 /// use euryale_core::{Body, Response};
@@ -85,7 +87,7 @@ impl fmt::Debug for CheckHostLayer {
     }
 }
 
-/// Answers requests for some hosts only; made by [`CheckHostLayer`](crate::CheckHostLayer).
+/// Answers only requests for allowed hosts; made by [`CheckHostLayer`](crate::CheckHostLayer).
 #[derive(Clone)]
 pub struct CheckHost<S> {
     inner: S,

@@ -7,19 +7,19 @@ use http::{HeaderMap, HeaderName};
 
 use crate::refusal::Malformed;
 
-/// A field that a trusted proxy sets, or removes from what a client sends. Only such fields may be
-/// trusted: a field that a proxy passes on unchanged was written by the client.
+/// A header field that trusted proxies set or remove in every request. Only such fields may be
+/// trusted, because a field that a proxy passes on unchanged was written by the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Field {
     /// `Forwarded` (RFC 7239): `for`, `proto` and `host`. If it is listed, `X-Forwarded-For`,
     /// `-Proto` and `-Host` are ignored.
     Forwarded,
-    /// `X-Forwarded-For`: addresses, to which each proxy adds that of its peer.
+    /// `X-Forwarded-For`: a list of addresses, to which each proxy adds the address of its peer.
     XForwardedFor,
     /// `X-Forwarded-Proto`: `http` or `https`; or `ws` or `wss`, which Traefik writes and which
     /// mean the same.
     XForwardedProto,
-    /// `X-Forwarded-Host`: what the client sent as `Host`.
+    /// `X-Forwarded-Host`: the `Host` that the client sent.
     XForwardedHost,
     /// `X-Forwarded-Port`: the port that the client used. A port in the host overrides it.
     XForwardedPort,
@@ -29,7 +29,7 @@ pub enum Field {
 }
 
 impl Field {
-    /// The five that are not standardized.
+    /// The five `X-Forwarded` fields, which are not standardized.
     pub const X_FORWARDED: [Self; 5] = [
         Self::XForwardedFor,
         Self::XForwardedProto,
@@ -38,7 +38,7 @@ impl Field {
         Self::XForwardedPrefix,
     ];
 
-    /// Its name, as HTTP/2 writes it.
+    /// Returns the field's name in lower case, as in HTTP/2.
     pub fn name(self) -> &'static str {
         match self {
             Self::Forwarded => "forwarded",
@@ -57,7 +57,7 @@ impl fmt::Display for Field {
     }
 }
 
-/// By its name, in any case.
+/// Parses the name in upper or lower case.
 impl FromStr for Field {
     type Err = UnknownField;
 
@@ -82,12 +82,11 @@ impl fmt::Display for UnknownField {
 
 impl std::error::Error for UnknownField {}
 
-/// Other fields that some proxies or frameworks take for the truth, and those that would look like
-/// marks of our own.
+/// Other fields that some proxies or frameworks trust, which are removed as well.
 const OTHERS: [&str; 4] = ["forwarded", "x-real-ip", "x-original-url", "x-rewrite-url"];
 const FAMILIES: [&str; 2] = ["x-forwarded", "x-euryale-"];
 
-/// Takes all of them away: what was believed is written down by then.
+/// Removes all forwarded fields, after the trusted ones have been read.
 pub(crate) fn remove(headers: &mut HeaderMap) {
     let is_meant = |name: &&HeaderName| {
         OTHERS.contains(&name.as_str())
@@ -101,7 +100,7 @@ pub(crate) fn remove(headers: &mut HeaderMap) {
     }
 }
 
-/// The elements of a list (RFC 9110 §5.6.1), from all of its lines. Empty ones do not count.
+/// Returns the elements of a list from all of its lines, without empty elements (RFC 9110 §5.6.1).
 pub(crate) fn list(headers: &HeaderMap, field: Field) -> Result<Vec<&str>, Malformed> {
     let mut elements = Vec::new();
     for line in headers.get_all(field.name()) {

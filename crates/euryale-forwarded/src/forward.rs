@@ -1,4 +1,4 @@
-//! From what a trusted proxy says to what a request is.
+//! Applies the reports of trusted proxies to a request.
 
 use euryale_core::request::PeerAddr;
 use http::header::HOST;
@@ -17,8 +17,8 @@ use crate::rfc7239;
 use crate::visit::Visit;
 
 impl Settings {
-    /// Writes down [`Client`] and [`PublicUrl`], makes `Host` and target agree with them, and takes
-    /// the fields away, whosesoever they are.
+    /// Stores [`Client`] and [`PublicUrl`], changes `Host` and the target to match, and removes the
+    /// forwarded fields of any peer.
     pub(crate) fn apply(&self, parts: &mut Parts) -> Result<(), Malformed> {
         let peer = self.peer.find(&parts.extensions, &self.proxies);
         let (client, url) = if self.proxies.contain(peer) {
@@ -66,7 +66,7 @@ impl Settings {
             let nodes = elements.iter().map(|element| element.node.as_deref());
             let name = Field::Forwarded.name();
             let walk = walk(peer, nodes, &self.proxies, self.max_hops, name)?;
-            // If a proxy does not report it, the proxies nearer to us decide.
+            // If a proxy does not report an item, the next proxy towards this server decides.
             let near = &elements[elements.len().saturating_sub(walk.hops.max(1))..];
             let proto = near.iter().find_map(|element| element.proto.as_deref());
             let host = near.iter().find_map(|element| element.host.as_deref());
@@ -125,7 +125,7 @@ struct Told {
 }
 
 impl Told {
-    /// Whether scheme, host or port have changed.
+    /// Applies the data, and returns whether scheme, host or port have changed.
     fn say(self, facts: &mut Facts) -> bool {
         let is_moved = self.proto.is_some() || self.host.is_some() || self.port.is_some();
         facts.is_https = self.proto.unwrap_or(facts.is_https);
@@ -138,8 +138,8 @@ impl Told {
     }
 }
 
-/// Middleware that compares `Host` with something the browser sent, such as `Origin`, compares the
-/// right one.
+/// Changes `Host` and the target to match the public URL, so that middleware which compares them
+/// with a header of the browser, such as `Origin`, compares the right host.
 pub(crate) fn agree(parts: &mut Parts, url: &PublicUrl) {
     let Some(host) = url.named_host() else { return };
     let is_said =
@@ -148,7 +148,7 @@ pub(crate) fn agree(parts: &mut Parts, url: &PublicUrl) {
         return;
     }
     let host = host.to_string();
-    // A host is always a header's value and an authority; otherwise nothing is changed.
+    // A host is always a valid header value and authority; otherwise nothing is changed.
     let (Ok(value), Ok(authority)) = (HeaderValue::try_from(&host), Authority::try_from(host))
     else {
         return;
@@ -166,7 +166,8 @@ pub(crate) fn agree(parts: &mut Parts, url: &PublicUrl) {
     }
 }
 
-/// True for TLS. RFC 7239 §5.4 and RFC 3986 §3.1: schemes are compared without case.
+/// Returns whether the scheme uses TLS. Schemes are case-insensitive (RFC 7239 §5.4, RFC 3986
+/// §3.1).
 fn parse_proto(text: &str, field: Field) -> Result<bool, Malformed> {
     let is_one_of = |schemes: [&str; 2]| {
         schemes

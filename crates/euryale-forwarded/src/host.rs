@@ -6,20 +6,21 @@ use std::net::Ipv6Addr;
 
 use http::HeaderValue;
 
-/// A name or an address, in lower case, and a port if there is one.
+/// A name or an address in lower case, with an optional port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Host {
-    /// IPv6 in brackets. A host that needs no change is shared with the head, not copied.
+    /// The name, or an address with IPv6 in brackets. A name that needs no change shares its memory
+    /// with the head.
     name: HeaderValue,
     pub(crate) port: Option<u16>,
 }
 
 impl Host {
-    /// The length of the longest DNS name, and some more for brackets and port.
+    /// The length of the longest DNS name, plus a margin for brackets and port.
     const LONGEST: usize = 263;
 
-    /// `host [":" port]` of RFC 9110 §7.2, without the characters that RFC 3986 §3.2.2 allows but
-    /// no real host has, because it goes into URLs, headers and pages.
+    /// Parses `host [":" port]` of RFC 9110 §7.2. Characters that RFC 3986 §3.2.2 allows but no
+    /// real host has are refused, because the host is used in URLs, headers and pages.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (name, port) = Self::split(text)?;
         Some(Self {
@@ -28,7 +29,7 @@ impl Host {
         })
     }
 
-    /// That of a field.
+    /// Parses the value of a header field.
     pub(crate) fn of(field: &HeaderValue) -> Option<Self> {
         let (name, port) = Self::split(field.to_str().ok()?)?;
         let is_all = field == &*name;
@@ -83,11 +84,11 @@ impl Host {
     }
 
     pub(crate) fn name(&self) -> &str {
-        // It is ASCII.
+        // The name is ASCII.
         self.name.to_str().unwrap_or_default()
     }
 
-    /// Without the final dot of the DNS root.
+    /// Removes the final dot of the DNS root.
     pub(crate) fn without_root(self) -> Option<Self> {
         Some(Self {
             name: HeaderValue::from_str(rooted(self.name())).ok()?,
@@ -95,7 +96,7 @@ impl Host {
         })
     }
 
-    /// Without the port if it is the scheme's default.
+    /// Removes the port if it is the scheme's default.
     pub(crate) fn without_default_port(mut self, is_https: bool) -> Self {
         self.port = self.port.filter(|port| *port != default_port(is_https));
         self
@@ -117,13 +118,13 @@ pub(crate) fn default_port(is_https: bool) -> u16 {
     if is_https { 443 } else { 80 }
 }
 
-/// Digits only; there is no port 0.
+/// Parses a port. It must consist of digits, and must not be 0.
 pub(crate) fn parse_port(text: &str) -> Option<u16> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|port| is_number && *port != 0)
 }
 
-/// A DNS name may end with a dot, and means the same.
+/// Removes the final dot of a DNS name, which has no meaning.
 pub(crate) fn rooted(name: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }

@@ -40,29 +40,29 @@ impl ForwardedLayer {
         }
     }
 
-    /// The fields that count: those that every trusted proxy sets or removes. The others are
-    /// removed here.
+    /// Sets the accepted fields. Every trusted proxy must set or remove each of them. All other
+    /// forwarded fields are removed here.
     pub fn fields(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
         self.settings.fields = fields.into_iter().collect();
         self
     }
 
-    /// Limits the number of trusted proxies between the client and this server, from 1. The client
-    /// is at most that many elements from the end of the list, even if its address is a trusted
-    /// one. Default: as many as are trusted.
+    /// Limits the number of trusted proxies between the client and this server; at least 1. The
+    /// client is at most that many elements from the end of the list, even if its address is a
+    /// trusted one. Default: no limit.
     ///
-    /// It is needed where the proxies' addresses are not known and every address is trusted:
-    /// without it a client could write the first element itself.
+    /// The limit is necessary if the proxies' addresses are unknown and every address is trusted:
+    /// otherwise a client could write the first element itself.
     pub fn max_hops(mut self, hops: usize) -> Self {
         self.settings.max_hops = hops;
         self
     }
 
-    /// Where to look for the peer of a request. Default: [`Peer`](euryale_core::request::Peer),
-    /// which `euryale-server` puts there.
+    /// Sets how the peer of a request is found. Default: by the extension
+    /// [`Peer`](euryale_core::request::Peer), which `euryale-server` sets.
     ///
-    /// With `axum::serve` it is axum's `ConnectInfo`, which is there when the router is served with
-    /// it:
+    /// With `axum::serve`, use axum's `ConnectInfo`, which is an extension if the router is served
+    /// with it:
     ///
     /// ```no_run
     /// use std::net::SocketAddr;
@@ -82,8 +82,8 @@ impl ForwardedLayer {
     /// # }
     /// ```
     ///
-    /// It must be something that a client cannot choose. If no peer is found, nobody is trusted,
-    /// and the log warns once.
+    /// The peer must not depend on anything that a client can choose. If no peer is found, no
+    /// fields are trusted, and a warning is logged once.
     pub fn peer(
         mut self,
         find: impl Fn(&Extensions) -> Option<PeerAddr> + Send + Sync + 'static,

@@ -1,9 +1,9 @@
 //! The client's address and the application's public URL, as reported by trusted proxies.
 //!
 //! [`ForwardedLayer`] and, inside it, [`VirtualHostLayer`] are the outermost layers, just inside
-//! the server, and hold neither a worker nor a connection. They turn what proxies report in headers
-//! or paths into two typed values, [`Client`] and [`PublicUrl`], and remove it in every other form:
-//! no header that reaches the application identifies a client.
+//! the server, and hold neither a worker nor a connection. They turn the reports of proxies in
+//! headers or paths into two typed values, [`Client`] and [`PublicUrl`], and remove the headers
+//! themselves, so that the application cannot trust a forged one.
 //!
 //! ```
 //! use euryale_core::request::{Peer, PeerAddr};
@@ -44,27 +44,27 @@
 //!   Unix socket ([`TrustedProxies`]). The list is empty by default.
 //! * **The peer's address** is set by the server. `euryale-server`, and `SendfileListener` for
 //!   `axum::serve`, put a [`Peer`](euryale_core::request::Peer) into each request. Under plain
-//!   `axum::serve`, [`ForwardedLayer::peer`] says where to find it; without that nobody is trusted,
-//!   and the log says so once.
+//!   `axum::serve`, configure with [`ForwardedLayer::peer`] how to find it; otherwise no peer is
+//!   trusted, and a warning is logged once.
 //! * **The accepted fields** are a list ([`ForwardedLayer::fields`]). A trusted proxy must set or
 //!   remove each field in it, because a field that it passes on unchanged was written by the
 //!   client.
 //! * **The client** is the last address in the chain that does not belong to a trusted proxy.
-//!   Entries before it may be forged by that client and are never looked at. At a hop without an
-//!   address the chain ends, and the client is unknown.
+//!   Entries before it may be forged by that client and are never looked at. The chain ends at a
+//!   hop without an address, and the client is then unknown.
 //! * **Scheme, host and prefix** are those reported by the proxy that the client talked to. `Host`
 //!   and, over HTTP/2, the target are changed to match, so that middleware which compares them with
 //!   `Origin` compares the right one.
 //! * **Malformed fields** from a trusted proxy are answered 400.
 //! * **From any other peer** these fields are ignored and removed: `Forwarded`, `X-Forwarded*`,
 //!   `X-Real-IP`, `X-Original-URL`, `X-Rewrite-URL`, `X-Euryale-*`.
-//! * **Paths with `VirtualHostBase`** are accepted only from the proxies of [`VirtualHostLayer`],
-//!   which has a separate list, because a proxy that reports in headers passes on whatever paths
-//!   its clients send. Put that layer around an `axum::Router`, not into `Router::layer`, which
-//!   applies only after routing.
+//! * **Paths with `VirtualHostBase`** are accepted only from the proxies of [`VirtualHostLayer`].
+//!   That list is separate, because a proxy that reports in headers passes on whatever paths its
+//!   clients send. Put that layer around an `axum::Router`, not into `Router::layer`, which applies
+//!   only after routing.
 //!
 //! * **The application's hosts** are checked by [`CheckHostLayer`], inside these two: requests for
-//!   other hosts are answered 421. [`AllowedHosts::local`] is for a program that serves only its
+//!   other hosts are answered 421. Use [`AllowedHosts::local`] for a program that serves only its
 //!   own machine.
 //!
 //! With the PROXY protocol, a request's peer is the address that the balancer reports. Headers are
@@ -91,15 +91,16 @@
 //!
 //! # Backpressure
 //!
-//! That of the service inside.
+//! The layers pass on the readiness of the inner service.
 //!
 //! # Errors
 //!
-//! Those of the service inside. A 400 or a 421 is a response, and the service is not called.
+//! The errors are those of the inner service. A 400 or a 421 is a response and not an error; the
+//! inner service is then not called.
 //!
 //! # Panics
 //!
-//! None of its own.
+//! The layers have no panics of their own.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

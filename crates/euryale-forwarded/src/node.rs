@@ -1,4 +1,4 @@
-//! The identifiers that proxies give to their peers.
+//! Parses the identifiers by which proxies report their peers.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
@@ -11,14 +11,14 @@ use crate::refusal::Malformed;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Node {
     Ip(IpAddr),
-    /// By a Unix socket, as nginx writes it.
+    /// A peer on a Unix socket, as nginx writes it.
     Unix,
     /// `unknown`, or an obfuscated identifier (RFC 7239 §6.2, §6.3).
     Hidden,
 }
 
 impl Node {
-    /// An address with or without a port, IPv6 with or without brackets.
+    /// Parses an address with or without a port, IPv6 with or without brackets.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if let Ok(address) = text.parse::<IpAddr>() {
             return Some(Self::Ip(address.to_canonical()));
@@ -61,33 +61,33 @@ impl Node {
     }
 }
 
-/// A scope has a meaning only on its own machine.
+/// Returns whether an address has a scope, which has a meaning only on its own machine.
 fn has_scope(address: &SocketAddr) -> bool {
     matches!(address, SocketAddr::V6(address) if SocketAddrV6::scope_id(address) != 0)
 }
 
-/// `"_" 1*( ALPHA / DIGIT / "." / "_" / "-")`, with or without a port of the same kind (RFC 7239
-/// §6).
+/// Returns whether the text is `"_" 1*( ALPHA / DIGIT / "." / "_" / "-")`, with or without a port
+/// of the same kind (RFC 7239 §6).
 fn obfuscated(text: &str) -> bool {
     let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte);
     text.strip_prefix('_')
         .is_some_and(|name| !name.is_empty() && name.bytes().all(is_fit))
 }
 
-/// The maximum number of trusted proxies in a chain; more are a loop, or an attack.
+/// The maximum number of trusted proxies in a chain; a longer chain is a loop or an attack.
 const MOST_HOPS: usize = 32;
 
 /// The result of following the chain back to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Walk {
     pub(crate) client: Option<IpAddr>,
-    /// How many elements of a list were written by trusted proxies, from its end on.
+    /// The number of elements at the end of a list that trusted proxies wrote.
     pub(crate) hops: usize,
 }
 
-/// Follows the chain back from `peer`, which is trusted and wrote the last of `nodes`, to the first
-/// address that is not trusted, or to the end, or through at most `max_hops` nodes. Addresses
-/// before that one may be forged, and are ignored.
+/// Follows the chain back from `peer`, which is trusted and wrote the last of `nodes`. It stops at
+/// the first address that is not trusted, at the end, or after `max_hops` nodes. Addresses before
+/// that point may be forged, and are ignored.
 pub(crate) fn walk<'a>(
     peer: PeerAddr,
     nodes: impl DoubleEndedIterator<Item = Option<&'a str>>,
@@ -118,8 +118,9 @@ pub(crate) fn walk<'a>(
 }
 
 impl Walk {
-    /// From a list to which each proxy adds an element: the element of the proxy that the client
-    /// talked to. If a proxy replaces the list, it is shorter, and its first element counts.
+    /// Returns the element of the proxy that the client talked to, from a list to which each proxy
+    /// adds an element. If a proxy has replaced the list, it is shorter, and its first element
+    /// counts.
     pub(crate) fn pick<T>(self, list: &[T]) -> Option<&T> {
         list.get(list.len().saturating_sub(self.hops.max(1)))
     }

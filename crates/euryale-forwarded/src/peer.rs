@@ -1,4 +1,4 @@
-//! From which peer a request came.
+//! Finds the peer of a request.
 
 use std::sync::{Arc, Once};
 
@@ -28,8 +28,8 @@ impl FindPeer {
         }))
     }
 
-    /// If none is found, nobody is trusted. If a list of trusted proxies was configured, the log
-    /// says so once: the server reports the peer, so it is missing from every request.
+    /// If no peer is found, no fields are trusted. If trusted proxies were configured, a warning is
+    /// logged once, and not for each request, because the peer is then missing from all of them.
     pub(crate) fn find(&self, extensions: &Extensions, proxies: &TrustedProxies) -> PeerAddr {
         (self.0.find)(extensions).unwrap_or_else(|| {
             if !proxies.is_empty() {

@@ -11,22 +11,22 @@ use crate::host::{Host, default_port};
 use crate::peer::is_tls;
 use crate::visit::Visit;
 
-/// The address at which the client sees the application: scheme, host and the path that it is
-/// mounted at. Get it with [`of`](Self::of) from the extensions of a request.
+/// The address at which the client sees the application: scheme, host and mount path. Get it with
+/// [`of`](Self::of) from the extensions of a request.
 ///
-/// An application whose clients see a different address builds links, redirects and the paths of
-/// cookies with it. Paths are percent-encoded, both as arguments and as results, and begin with a
-/// slash.
+/// Use it to build links, redirects and the paths of cookies if clients may see a different address
+/// than the application. Paths are percent-encoded, both as arguments and as results, and begin
+/// with a slash.
 ///
-/// Without a trusted proxy it is taken from the request itself: its `Host`, or the authority of its
-/// target (RFC 9112 §3.2.2, RFC 9113 §8.3.1), with the scheme of the socket. `Host` is the client's
-/// choice. Before you keep something that was made for one client and show it to another, check
-/// that the host is yours.
+/// Without a trusted proxy it is derived from the request itself: from `Host` or the authority of
+/// the target (RFC 9112 §3.2.2, RFC 9113 §8.3.1), with the scheme of the socket. The client chooses
+/// `Host`, so check that the host is yours before you store a page that was made for one client and
+/// show it to another.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicUrl {
     is_https: bool,
     host: Option<Host>,
-    /// None if both are empty, as they mostly are.
+    /// `None` if both are empty, which is the usual case.
     paths: Option<Arc<Paths>>,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct Facts {
     pub(crate) host: Option<Host>,
     /// The prefix of the application's paths: empty, or `/a/b`.
     pub(crate) prefix: Box<str>,
-    /// The part of the paths that the client does not see: empty, or `/a/b`.
+    /// The part of the application's paths that the client does not see: empty, or `/a/b`.
     pub(crate) root: Box<str>,
 }
 
@@ -68,7 +68,7 @@ impl PublicUrl {
         }
     }
 
-    /// The public URL of a request with these extensions. None if neither
+    /// Returns the public URL of a request with these extensions, or `None` if neither
     /// [`ForwardedLayer`](crate::ForwardedLayer) nor [`VirtualHostLayer`](crate::VirtualHostLayer)
     /// is around the caller.
     pub fn of(extensions: &Extensions) -> Option<&Self> {
@@ -95,18 +95,18 @@ impl PublicUrl {
         self.is_https
     }
 
-    /// `http` or `https`.
+    /// Returns `http` or `https`.
     pub fn scheme(&self) -> &'static str {
         if self.is_https { "https" } else { "http" }
     }
 
-    /// The host's name or address without its port, in lower case, IPv6 in brackets. None if the
-    /// request has no host, or an invalid one.
+    /// Returns the host's name or address in lower case without the port, IPv6 in brackets. `None`
+    /// if the request has no host, or an invalid one.
     pub fn host(&self) -> Option<&str> {
         self.host.as_ref().map(Host::name)
     }
 
-    /// The port, explicit or the scheme's default.
+    /// Returns the port: the explicit one or the scheme's default.
     pub fn port(&self) -> u16 {
         self.host
             .as_ref()
@@ -114,27 +114,27 @@ impl PublicUrl {
             .unwrap_or(default_port(self.is_https))
     }
 
-    /// The path that the application is mounted at: empty, or like `/a/b`.
+    /// Returns the path at which the application is mounted: empty, or like `/a/b`.
     pub fn prefix(&self) -> &str {
         self.paths.as_ref().map_or("", |paths| &paths.prefix)
     }
 
-    /// The visible part of the application: empty for all of it, or like `/a/b`.
+    /// Returns the part of the application that clients see: empty for all of it, or like `/a/b`.
     pub fn root(&self) -> &str {
         self.paths.as_ref().map_or("", |paths| &paths.root)
     }
 
-    /// Scheme, host and a port other than the scheme's: `https://example.org`.
+    /// Returns scheme, host, and the port unless it is the scheme's default: `https://example.org`.
     pub fn origin(&self) -> Option<String> {
         self.host
             .as_ref()
             .map(|host| format!("{}://{host}", self.scheme()))
     }
 
-    /// The client's path for the application's `path`, which may end with a query. None if it is
-    /// outside the [`root`](Self::root), and cannot be reached from here.
+    /// Returns the path under which the client sees the application's `path`, which may end with a
+    /// query. `None` if it is outside the [`root`](Self::root), so that the client cannot reach it.
     ///
-    /// As `physicalPathToVirtualPath` of Zope.
+    /// Like Zope's `physicalPathToVirtualPath`.
     pub fn path(&self, path: &str) -> Option<String> {
         let below = path.strip_prefix(self.root())?;
         match below.as_bytes().first() {
@@ -144,18 +144,18 @@ impl PublicUrl {
         }
     }
 
-    /// The same with the origin before it, unless no host is known: for `Location`, mails and
-    /// feeds.
+    /// Returns the [`path`](Self::path) as a whole URL, for `Location`, mails and feeds. If the
+    /// host is unknown, the result is only the path.
     ///
-    /// As `absolute_url` of Zope.
+    /// Like Zope's `absolute_url`.
     pub fn url(&self, path: &str) -> Option<String> {
         let path = self.path(path)?;
         Some(self.origin().unwrap_or_default() + &path)
     }
 
-    /// The attributes of a cookie that is sent back to this application only, and only over the
-    /// same scheme: `Path=/a`, with `Secure` if the client uses TLS (RFC 6265 §5.2.4 and §5.2.5).
-    /// Other attributes are the application's choice.
+    /// Returns the attributes of a cookie that is sent back only to this application: `Path=/a`,
+    /// with `Secure` if the client uses TLS (RFC 6265 §5.2.4 and §5.2.5). Add other attributes as
+    /// you need them.
     pub fn cookie_attributes(&self) -> String {
         let path = if self.prefix().is_empty() {
             "/"
@@ -168,7 +168,7 @@ impl PublicUrl {
 }
 
 impl Facts {
-    /// What the request itself says.
+    /// Derives the URL from the request alone.
     pub(crate) fn of(parts: &Parts) -> Self {
         let host = match parts.uri.authority() {
             Some(authority) => Host::parse(authority.as_str()),
@@ -184,14 +184,15 @@ impl Facts {
     }
 }
 
-/// The only one: of several, a cache may have used any.
+/// Returns the `Host` if there is exactly one. If there are several, a cache may have used any of
+/// them.
 pub(crate) fn single_host(headers: &HeaderMap) -> Option<&HeaderValue> {
     let mut hosts = headers.get_all(HOST).iter();
     let host = hosts.next()?;
     hosts.next().is_none().then_some(host)
 }
 
-/// As the URL of the application's first page.
+/// Writes the URL of the application's first page.
 impl fmt::Display for PublicUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}/", self.origin().unwrap_or_default(), self.prefix())
@@ -204,8 +205,8 @@ impl fmt::Debug for PublicUrl {
     }
 }
 
-/// A path for [`Facts`]: empty, or like `/a/b`. None if it is not a plain path, which no
-/// application is mounted at.
+/// Returns a path for [`Facts`]: empty, or like `/a/b`. `None` if the text is not a plain path at
+/// which an application could be mounted.
 pub(crate) fn plain_path(text: &str) -> Option<Box<str>> {
     let path = text.strip_suffix('/').unwrap_or(text);
     if path.is_empty() {
@@ -218,7 +219,8 @@ pub(crate) fn plain_path(text: &str) -> Option<Box<str>> {
     names.split('/').all(is_name).then(|| path.into())
 }
 
-/// `.` or `..`, encoded or not: it leads somewhere else (RFC 3986 §5.2.4).
+/// Returns whether the name is `.` or `..`, encoded or not, which leads somewhere else (RFC 3986
+/// §5.2.4).
 pub(crate) fn is_dots(name: &str) -> bool {
     let decoded = name.replace("%2e", ".").replace("%2E", ".");
     decoded == "." || decoded == ".."

@@ -1,14 +1,14 @@
-//! Requests that are answered here.
+//! Responses to requests that the layers refuse.
 
 use euryale_core::{Body, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 
-/// A malformed field, of which no part is trusted.
+/// The name of a malformed field. No part of such a field is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed(pub(crate) &'static str);
 
-/// Why the inner service is not called.
+/// The reason why a request is refused.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Refusal {
     Malformed(Malformed),
@@ -23,7 +23,7 @@ impl From<Malformed> for Refusal {
 }
 
 impl Refusal {
-    /// As in RFC 9457. Nothing from the request is repeated.
+    /// Returns a problem response (RFC 9457). It repeats nothing from the request.
     pub(crate) fn response(self) -> Response {
         let (status, detail) = match self {
             Self::Malformed(Malformed(what)) => (

@@ -1,4 +1,4 @@
-//! The field `Forwarded`.
+//! Parses the field `Forwarded`.
 
 use std::borrow::Cow;
 
@@ -17,8 +17,8 @@ pub(crate) struct Element<'a> {
 
 const MALFORMED: Malformed = Malformed("forwarded");
 
-/// The elements of all lines. One malformed element invalidates all of them: an open quote in an
-/// element that a client invented would swallow the one that the proxy added.
+/// Returns the elements of all lines. One malformed element invalidates all of them, because an
+/// open quote in a forged element would swallow the element that the proxy added.
 pub(crate) fn elements(headers: &HeaderMap) -> Result<Vec<Element<'_>>, Malformed> {
     let mut elements = Vec::new();
     for line in headers.get_all(Field::Forwarded.name()) {
@@ -39,7 +39,7 @@ pub(crate) fn elements(headers: &HeaderMap) -> Result<Vec<Element<'_>>, Malforme
     Ok(elements)
 }
 
-/// What is left of a line.
+/// The rest of a line.
 struct Cursor<'a>(&'a str);
 
 impl<'a> Cursor<'a> {
@@ -60,8 +60,8 @@ impl<'a> Cursor<'a> {
         rest.is_some()
     }
 
-    /// `[ forwarded-pair ] *( ";" [ forwarded-pair ] )`; none if it is empty. Spaces around the
-    /// semicolons are not in the grammar, but common.
+    /// Parses `[ forwarded-pair ] *( ";" [ forwarded-pair ] )`; `None` if the element is empty.
+    /// Spaces around the semicolons are not in the grammar, but are common.
     fn element(&mut self) -> Result<Option<Element<'a>>, Malformed> {
         let mut element = Element::default();
         let mut is_empty = true;
@@ -80,7 +80,7 @@ impl<'a> Cursor<'a> {
                 let place = places
                     .into_iter()
                     .find(|(known, _)| name.eq_ignore_ascii_case(known));
-                // §4: no more than once in an element.
+                // A parameter may occur only once in an element (§4).
                 if place.and_then(|(_, place)| place.replace(value)).is_some() {
                     return Err(MALFORMED);
                 }
@@ -92,7 +92,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// RFC 9110 §5.6.2.
+    /// Parses a `token` (RFC 9110 §5.6.2).
     fn token(&mut self) -> &'a str {
         let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
         let end = self.0.find(|c| !is_token(c)).unwrap_or(self.0.len());
@@ -101,7 +101,7 @@ impl<'a> Cursor<'a> {
         token
     }
 
-    /// `token / quoted-string` (RFC 9110 §5.6.4).
+    /// Parses `token / quoted-string` (RFC 9110 §5.6.4).
     fn value(&mut self) -> Result<Cow<'a, str>, Malformed> {
         if !self.skip('"') {
             let token = self.token();

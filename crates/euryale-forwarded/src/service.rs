@@ -11,7 +11,8 @@ use tower_service::Service;
 use crate::future::ForwardedFuture;
 use crate::layer::Settings;
 
-/// Accepts fields from trusted proxies; made by [`ForwardedLayer`](crate::ForwardedLayer).
+/// Accepts forwarded fields from trusted proxies; made by
+/// [`ForwardedLayer`](crate::ForwardedLayer).
 #[derive(Clone)]
 pub struct Forwarded<S> {
     pub(crate) inner: S,

@@ -27,7 +27,7 @@ struct Seen {
     headers: Vec<(String, String)>,
 }
 
-/// Proxies at `10.0.0.0/8`, and at a Unix socket.
+/// Trusted proxies at `10.0.0.0/8` and on a Unix socket.
 fn proxies() -> TrustedProxies {
     "10.0.0.0/8, 2001:db8::/32, unix".parse().unwrap()
 }
@@ -40,7 +40,7 @@ fn stranger() -> PeerAddr {
     PeerAddr::Tcp(([192, 0, 2, 66], 4711).into())
 }
 
-/// Through both layers.
+/// Sends a request through both layers.
 async fn pass(
     layers: (ForwardedLayer, VirtualHostLayer),
     peer: Peer,

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use euryale_core::request::PeerAddr;
 use ipnet::IpNet;
 
-/// A proxy, or a network of them: `192.0.2.1`, `10.0.0.0/8`, `2001:db8::/32`, or `unix` for whoever
-/// may connect to a Unix socket.
+/// A proxy or a network of proxies: `192.0.2.1`, `10.0.0.0/8`, `2001:db8::/32`, or `unix` for every
+/// process that may connect to a Unix socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TrustedProxy(Kind);
 
@@ -31,8 +31,8 @@ impl TrustedProxy {
     }
 }
 
-/// As RFC 4632 §3.1 and RFC 4291 §2.3 write them. Bits beyond the prefix are refused: they are a
-/// mistake.
+/// Parses the notation of RFC 4632 §3.1 and RFC 4291 §2.3. Bits beyond the prefix are refused,
+/// because they are probably a mistake.
 impl FromStr for TrustedProxy {
     type Err = InvalidProxy;
 
@@ -66,7 +66,7 @@ impl FromStr for TrustedProxy {
 }
 
 fn with_prefix(host: IpNet, length: &str) -> Option<IpNet> {
-    // `u8` takes a sign, too.
+    // `u8` would also accept a sign.
     let length = length.parse().ok().filter(|_| !length.starts_with('+'))?;
     IpNet::new(host.addr(), length).ok()
 }
@@ -105,12 +105,12 @@ impl std::error::Error for InvalidProxy {}
 pub struct TrustedProxies(Vec<TrustedProxy>);
 
 impl TrustedProxies {
-    /// Nobody.
+    /// Returns the empty list, which trusts no peer.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Returns whether the peer at this address is trusted. An unknown one never is.
+    /// Returns whether the peer at this address is trusted. An unknown peer never is.
     pub fn contain(&self, peer: PeerAddr) -> bool {
         match peer.ip() {
             Some(address) => self.contain_ip(address),
@@ -118,7 +118,7 @@ impl TrustedProxies {
         }
     }
 
-    /// Nobody is trusted.
+    /// Returns whether the list is empty, so that no peer is trusted.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -134,7 +134,7 @@ impl FromIterator<TrustedProxy> for TrustedProxies {
     }
 }
 
-/// Separated by commas.
+/// Parses proxies that are separated by commas.
 impl FromStr for TrustedProxies {
     type Err = InvalidProxy;
 

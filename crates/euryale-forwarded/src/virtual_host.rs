@@ -1,5 +1,4 @@
-//! Zope's virtual hosts: a proxy writes into the path at which address the client sees the
-//! application.
+//! Zope's virtual hosts: a proxy writes the public address of the application into the path.
 
 mod directive;
 mod table;
@@ -36,18 +35,18 @@ use crate::{PublicUrl, TrustedProxies};
 ///
 /// | from a peer that is | such a path |
 /// |---|---|
-/// | named here | counts; a malformed one is answered 400 |
-/// | anybody else | is a path like any other, and names nothing |
+/// | a listed proxy | is decoded; a malformed one is answered 400 |
+/// | not listed | is a path like any other, and finds nothing |
 ///
-/// A proxy that is named here must write `VirtualHostBase` and `VirtualHostRoot` into **every**
-/// path: only the path after them is the client's. Otherwise clients could write them.
+/// A listed proxy must write `VirtualHostBase` and `VirtualHostRoot` into **every** path, before
+/// the client's own path. Otherwise clients could write them themselves.
 #[derive(Clone)]
 #[must_use]
 pub struct VirtualHostLayer {
     rules: HostRules,
 }
 
-/// The proxies whose paths count, and what a host shows.
+/// The proxies whose paths are decoded, and the table of hosts.
 #[derive(Clone)]
 struct HostRules {
     proxies: Arc<TrustedProxies>,
@@ -56,7 +55,7 @@ struct HostRules {
 }
 
 impl VirtualHostLayer {
-    /// Trusts these proxies, and has no table.
+    /// Trusts these proxies, without a table of hosts.
     pub fn new(proxies: TrustedProxies) -> Self {
         let proxies = Arc::new(proxies);
         let table = Arc::default();
@@ -69,14 +68,15 @@ impl VirtualHostLayer {
         }
     }
 
-    /// Which part of the application a host shows, for requests whose path has no directive. It is
-    /// configuration, so it applies to every client.
+    /// Sets which part of the application each host shows, for requests whose path has no
+    /// directive. The table is configuration, so it applies to every client.
     pub fn table(mut self, table: HostTable) -> Self {
         self.rules.table = Arc::new(table);
         self
     }
 
-    /// See [`ForwardedLayer::peer`](crate::ForwardedLayer::peer).
+    /// Sets how the peer of a request is found; see
+    /// [`ForwardedLayer::peer`](crate::ForwardedLayer::peer).
     pub fn peer(
         mut self,
         find: impl Fn(&Extensions) -> Option<PeerAddr> + Send + Sync + 'static,

@@ -8,7 +8,7 @@ use http::Extensions;
 use crate::{Client, PublicUrl};
 
 pub(crate) struct Visit {
-    /// None if there is no [`ForwardedLayer`](crate::ForwardedLayer) around it.
+    /// `None` if there is no [`ForwardedLayer`](crate::ForwardedLayer) around the caller.
     pub(crate) client: Option<Client>,
     pub(crate) url: PublicUrl,
 }
@@ -22,7 +22,7 @@ impl Visit {
         RequestContext::insert(extensions, Arc::new(self));
     }
 
-    /// The address has changed, the client has not.
+    /// Replaces the public URL and keeps the client.
     pub(crate) fn put_url(extensions: &mut Extensions, url: PublicUrl) {
         let client = Client::of(extensions);
         Self { client, url }.attach(extensions);

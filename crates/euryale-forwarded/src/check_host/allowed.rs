@@ -1,4 +1,4 @@
-//! Which hosts.
+//! The list of allowed hosts.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,8 +11,8 @@ use crate::PublicUrl;
 use crate::host::{Host, rooted};
 
 /// A host that an application answers to: `example.org`, `*.example.org` for a host and its
-/// subdomains, or an address (`192.0.2.1`, `[2001:db8::1]`). With a port it matches that port only,
-/// without one all ports.
+/// subdomains, or an address (`192.0.2.1`, `[2001:db8::1]`). With a port it matches only that port,
+/// otherwise all ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedHost {
     host: Host,
@@ -76,7 +76,7 @@ impl fmt::Display for InvalidHost {
 
 impl std::error::Error for InvalidHost {}
 
-/// All hosts that an application answers to. A request must match one of them.
+/// The hosts that an application answers to. A request must match one of them.
 ///
 /// ```
 /// use euryale_forwarded::{AllowedHost, AllowedHosts};
@@ -99,19 +99,19 @@ enum Allowed {
 }
 
 impl AllowedHosts {
-    /// `localhost` and every IP address, with any port: the hosts of a program that serves its own
-    /// machine.
+    /// Returns `localhost` and every IP address, with any port: the hosts of a program that serves
+    /// only its own machine.
     ///
-    /// This stops DNS rebinding. A page of `evil.example` whose name is made to resolve to
-    /// `127.0.0.1` may read and write what is served there, because the browser considers it the
-    /// page's own origin. It still sends the name as `Host`; an address and `localhost` (RFC 6761
-    /// §6.3) cannot be redirected like this. An HTTP/1.0 request without a host is answered:
+    /// This stops DNS rebinding: if `evil.example` is made to resolve to `127.0.0.1`, its pages can
+    /// access the program there, because the browser considers it their own origin. But the browser
+    /// still sends `evil.example` as `Host`, and neither an address nor `localhost` (RFC 6761 §6.3)
+    /// can be redirected like this. An HTTP/1.0 request without a host is accepted, because
     /// browsers always send one.
     pub fn local() -> Self {
         Self(Allowed::Local)
     }
 
-    /// Returns whether the host of this address is one of them.
+    /// Returns whether the host of this URL is allowed.
     pub fn contain(&self, url: &PublicUrl) -> bool {
         let Some(host) = url.named_host() else {
             return false;
@@ -132,7 +132,7 @@ impl AllowedHosts {
     }
 }
 
-/// No host at all.
+/// The empty list, which allows no host.
 impl Default for AllowedHosts {
     fn default() -> Self {
         Self(Allowed::Listed(Vec::new()))
@@ -145,7 +145,7 @@ impl FromIterator<AllowedHost> for AllowedHosts {
     }
 }
 
-/// Hosts with commas between them.
+/// Parses hosts that are separated by commas.
 impl FromStr for AllowedHosts {
     type Err = InvalidHost;
 

@@ -8,9 +8,10 @@ use tower_layer::Layer;
 
 use super::*;
 
-/// Under plain `axum::serve` the peer is axum's, and a whole router is inside the layers.
+/// Under plain `axum::serve` the peer is found by `ConnectInfo`, and the layers are around a whole
+/// router.
 #[tokio::test]
-async fn it_works_with_axums_own_server() {
+async fn the_layers_work_with_axum_serve() {
     let router = Router::new().route(
         "/folder/page",
         get(async |request: axum::extract::Request| {

@@ -1,8 +1,8 @@
 use super::*;
 
-/// Target, and where it is: the public home, the root, and what the application is asked for.
+/// A target, and the expected public home, root, and path of the application.
 const CASES: [(&str, &str, &str, &str); 30] = [
-    // The named tests of Zope's testVirtualHostMonster.
+    // The named tests of Zope's `testVirtualHostMonster`.
     (
         "/VirtualHostBase/http/www.mysite.com:80/folder/",
         "http://www.mysite.com/",
@@ -81,7 +81,7 @@ const CASES: [(&str, &str, &str, &str); 30] = [
         "",
         "/folder/",
     ),
-    // Its generated ones: with and without a base, a root, and a prefix.
+    // The generated tests of that module: with and without a base, a root, and a prefix.
     ("/folder/doc", "http://nohost/", "", "/folder/doc"),
     (
         "/folder/VirtualHostRoot/doc",
@@ -119,7 +119,7 @@ const CASES: [(&str, &str, &str, &str); 30] = [
         "",
         "/folder/doc",
     ),
-    // And more.
+    // Our own cases.
     (
         "/VirtualHostBase/https/example.com:443/VirtualHostRoot/_vh_a/_vh_b/doc",
         "https://example.com/a/b/",
@@ -183,7 +183,7 @@ const CASES: [(&str, &str, &str, &str); 30] = [
 ];
 
 #[tokio::test]
-async fn paths_mean_what_they_mean_to_zope() {
+async fn paths_have_the_same_meaning_as_in_zope() {
     for (target, home, root, path) in CASES {
         let seen = by_path(target).await.unwrap();
         assert_eq!(
@@ -201,7 +201,7 @@ async fn paths_mean_what_they_mean_to_zope() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_refused() {
+async fn malformed_values_are_refused() {
     for target in [
         "/VirtualHostBase",
         "/VirtualHostBase/http",
@@ -227,7 +227,7 @@ async fn what_cannot_be_read_is_refused() {
 }
 
 #[tokio::test]
-async fn from_anybody_else_they_are_paths() {
+async fn paths_of_other_peers_are_not_decoded() {
     for (target, ..) in CASES {
         let layers = (
             ForwardedLayer::new(proxies()),
@@ -245,7 +245,7 @@ async fn from_anybody_else_they_are_paths() {
 }
 
 #[tokio::test]
-async fn a_prefix_may_be_told_and_written() {
+async fn a_prefix_may_be_in_a_header_and_in_the_path() {
     let layers = (
         ForwardedLayer::new(proxies()),
         VirtualHostLayer::new(proxies()),

@@ -1,7 +1,7 @@
 use super::*;
 
 #[tokio::test]
-async fn the_last_that_is_no_proxy_is_the_client() {
+async fn the_last_address_that_is_not_a_proxy_is_the_client() {
     let cases: [(&str, &str); 17] = [
         ("192.0.2.1", "192.0.2.1"),
         ("203.0.113.9, 192.0.2.1", "192.0.2.1"),
@@ -126,7 +126,7 @@ async fn scheme_host_port_and_prefix_are_those_of_the_first_proxy() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_refused() {
+async fn malformed_values_are_refused() {
     let cases = [
         ("for", "example.org"),
         ("for", "192.0.2.256"),
@@ -170,7 +170,7 @@ async fn what_cannot_be_read_is_refused() {
 }
 
 #[tokio::test]
-async fn the_standard_field_is_read_to_the_letter() {
+async fn the_standard_field_is_parsed_by_the_rfc() {
     let cases = [
         ("for=192.0.2.1", "192.0.2.1", "http://inside:8080/"),
         (
@@ -241,7 +241,7 @@ async fn the_standard_field_is_read_to_the_letter() {
 }
 
 #[tokio::test]
-async fn http_2_has_its_target_changed() {
+async fn the_target_of_http_2_is_changed() {
     let layers = (
         ForwardedLayer::new(proxies()),
         VirtualHostLayer::new(TrustedProxies::none()),

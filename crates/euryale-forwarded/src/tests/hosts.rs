@@ -1,7 +1,7 @@
 use super::*;
 use crate::{AllowedHost, AllowedHosts, CheckHostLayer};
 
-/// The status for a request to this host.
+/// Returns the status of a request to this host.
 async fn ask(hosts: &str, peer: PeerAddr, target: &str, fields: &[(&str, &str)]) -> u16 {
     let service = ServiceBuilder::new()
         .layer(ForwardedLayer::new(proxies()))
@@ -21,7 +21,7 @@ async fn ask(hosts: &str, peer: PeerAddr, target: &str, fields: &[(&str, &str)])
 }
 
 #[tokio::test]
-async fn other_hosts_are_misdirected() {
+async fn other_hosts_are_answered_421() {
     const HOSTS: &str = "example.org, *.tenants.test, port.test:8443, 192.0.2.1, [2001:db8::1]";
     for (host, status) in [
         ("example.org", 200),
@@ -78,11 +78,11 @@ async fn other_hosts_are_misdirected() {
 }
 
 #[tokio::test]
-async fn the_host_that_the_client_sees_counts() {
+async fn the_host_that_the_client_sees_is_checked() {
     let told = [("host", "inside:8080"), ("x-forwarded-host", "example.org")];
     assert_eq!(ask("example.org", proxy(), "/", &told).await, 200);
     assert_eq!(ask("inside", proxy(), "/", &told).await, 421);
-    // A peer that is not a proxy is not believed.
+    // A peer that is not a proxy is not trusted.
     assert_eq!(ask("example.org", stranger(), "/", &told).await, 421);
     let path = "/VirtualHostBase/https/example.org:443/VirtualHostRoot/doc";
     assert_eq!(
@@ -95,7 +95,8 @@ async fn the_host_that_the_client_sees_counts() {
     );
 }
 
-/// The status that a local program gives to a request with these hosts, in this version.
+/// Returns the status with which a local program answers a request of this version with these
+/// hosts.
 async fn ask_local(version: Version, target: &str, hosts: &[&str]) -> u16 {
     let service = ServiceBuilder::new()
         .layer(CheckHostLayer::new(AllowedHosts::local()))
@@ -139,7 +140,7 @@ async fn local_hosts_are_localhost_and_addresses_only() {
     }
     let both = ["localhost", "evil.example"];
     assert_eq!(ask_local(Version::HTTP_11, "/", &both).await, 421);
-    // The target counts more than Host (RFC 9112 §3.2.2).
+    // The target overrides Host (RFC 9112 §3.2.2).
     let target = "http://evil.example/";
     assert_eq!(
         ask_local(Version::HTTP_11, target, &["localhost"]).await,
@@ -161,7 +162,7 @@ async fn local_program_answers_http_1_0_without_host() {
 }
 
 #[test]
-fn what_is_no_host_is_refused() {
+fn invalid_hosts_are_refused() {
     for text in [
         "*",
         "*.",

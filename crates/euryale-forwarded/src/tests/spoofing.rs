@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Everything that somebody might believe.
+/// Header fields that some program might trust.
 const FIELDS: [(&str, &str); 22] = [
     ("forwarded", "for=127.0.0.1;host=evil.test;proto=https"),
     ("x-forwarded-for", "127.0.0.1"),
@@ -34,7 +34,8 @@ fn strangers() -> [Peer; 5] {
         Peer::new(stranger()),
         Peer::new(at("[2001:db9::1]:1")),
         Peer::new(PeerAddr::Unknown),
-        // The balancer is trusted, and whom it speaks for is not: what follows comes from there.
+        // The balancer is trusted, but the peer that it reports is not, and the headers are that
+        // peer's.
         Peer::new(proxy()).speaks_for(stranger()),
         Peer::new(PeerAddr::Unix).speaks_for(PeerAddr::Unknown),
     ]
@@ -49,7 +50,7 @@ async fn from(peer: Peer, target: &str, fields: &[(&str, &str)]) -> Result<Seen,
 }
 
 #[tokio::test]
-async fn nothing_that_a_stranger_says_counts() {
+async fn fields_of_an_untrusted_peer_are_ignored() {
     for peer in strangers() {
         let honest = from(peer.clone(), "/page", &[("host", "h")]).await.unwrap();
         assert!(!honest.is_proxied && honest.home == "http://h/");
@@ -64,9 +65,9 @@ async fn nothing_that_a_stranger_says_counts() {
     }
 }
 
-/// A trusted proxy has nothing to say by fields that are not listed.
+/// Fields that are not listed are ignored, even from a trusted proxy.
 #[tokio::test]
-async fn fields_that_are_not_listed_do_not_count() {
+async fn fields_that_are_not_listed_are_ignored() {
     let quiet = || {
         let layer = ForwardedLayer::new(proxies()).fields([Field::XForwardedFor]);
         (layer, VirtualHostLayer::new(TrustedProxies::none()))
@@ -83,9 +84,9 @@ async fn fields_that_are_not_listed_do_not_count() {
     assert_eq!((seen.target.path(), seen.headers.len()), (path, 1));
 }
 
-/// Every address is trusted, as where the proxies' own are not known.
+/// Every address is trusted, as in a network where the proxies' addresses are unknown.
 #[tokio::test]
-async fn hops_are_counted_where_everybody_is_trusted() {
+async fn hops_are_counted_if_every_address_is_trusted() {
     let fields = [
         ("host", "inside"),
         ("x-forwarded-for", "203.0.113.66, 203.0.113.2, 203.0.113.3"),
@@ -124,9 +125,9 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 proptest! {
-    /// Any values, in any number and order, with any path.
+    /// Random values, in any number and order, with any path.
     #[test]
-    fn no_combination_of_a_strangers_words_counts(
+    fn no_combination_of_an_untrusted_peers_fields_is_accepted(
         words in proptest::collection::vec((0..FIELDS.len(), "[ -~]{0,40}"), 0..8),
         names in proptest::collection::vec(
             prop_oneof![
@@ -154,10 +155,10 @@ proptest! {
         prop_assert_eq!(run(from(peer, &target, &fields)).unwrap(), honest);
     }
 
-    /// From a proxy whatever comes is a request that makes sense, or is refused; and the client is
-    /// never one that the client's own words made.
+    /// Whatever a proxy sends, the result is a valid request or a refusal, and the client's address
+    /// is never one that the client forged.
     #[test]
-    fn a_proxys_words_make_sense_or_are_refused(
+    fn fields_of_a_proxy_are_valid_or_refused(
         invented in "[ -~]{0,60}",
         proto in "[ -~]{0,8}",
         host in "[ -~]{0,20}",

@@ -12,7 +12,7 @@ const TABLE: &str = "
 ";
 
 #[tokio::test]
-async fn hosts_have_roots() {
+async fn each_host_has_its_root() {
     for (host, target, home, path) in [
         (
             "www.example.org",
@@ -92,7 +92,7 @@ async fn hosts_have_roots() {
 }
 
 #[test]
-fn lines_that_say_nothing_are_refused() {
+fn meaningless_lines_are_refused() {
     for line in [
         "example.org",
         "192.0.2.1/site",

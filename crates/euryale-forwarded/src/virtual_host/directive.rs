@@ -33,10 +33,10 @@ const ROOT: &str = "VirtualHostRoot";
 const MALFORMED: Malformed = Malformed("the virtual host in the path");
 
 impl Directive {
-    /// None if this path has no directive.
+    /// Parses a path. Returns `None` if it has no directive.
     ///
-    /// Of several `VirtualHostRoot` the first counts: the path after it is the client's. (Zope
-    /// takes the last.)
+    /// If there are several `VirtualHostRoot`, the first one counts, because the path after it was
+    /// written by the client. (Zope uses the last one.)
     pub(crate) fn parse(path: &str) -> Result<Option<Self>, Malformed> {
         if !path.contains(BASE) && !path.contains(ROOT) {
             return Ok(None);
@@ -89,7 +89,7 @@ impl Directive {
         }))
     }
 
-    /// The same for another path.
+    /// Returns the same directive for another path.
     pub(crate) fn behind(&self, path: &str) -> Self {
         Self {
             path: path.to_owned(),
@@ -97,9 +97,9 @@ impl Directive {
         }
     }
 
-    /// The request, as the application has it.
+    /// Rewrites the request for the application.
     pub(crate) fn apply(&self, parts: &mut Parts) -> Result<(), Malformed> {
-        // It would lead out of the root.
+        // Such a path would lead out of the root.
         if !self.root.is_empty() && self.path.split('/').any(is_dots) {
             return Err(MALFORMED);
         }
@@ -165,7 +165,7 @@ impl Base {
         })
     }
 
-    /// The value of `*` in the path. An address has no labels.
+    /// Returns the value of `*` in the path. An address has no labels.
     fn first_label(&self) -> Option<&str> {
         if self.host.is_address() {
             None
@@ -175,7 +175,7 @@ impl Base {
     }
 }
 
-/// Each with a slash in front. Empty ones are left out.
+/// Joins the names with a slash before each. Empty names are left out.
 fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names
         .filter(|name| !name.is_empty())
@@ -183,7 +183,7 @@ fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {
         .collect()
 }
 
-/// The same, with empty ones left out at the beginning only.
+/// Joins the names like [`joined`], but leaves out empty ones only at the beginning.
 fn joined_all(names: &[&str]) -> String {
     let Some(first) = names.iter().position(|name| !name.is_empty()) else {
         return if names.is_empty() {

@@ -8,15 +8,15 @@ use super::Directive;
 use crate::PublicUrl;
 use crate::host::Host;
 
-/// Which host shows which part of the application: VirtualHostMonster's mappings.
+/// The parts of the application that hosts show, like VirtualHostMonster's mappings.
 ///
-/// One mapping a line: `host/path`, `host:port/path`, or `*.host/path` for a host and its
+/// Each line is one mapping: `host/path`, `host:port/path`, or `*.host/path` for a host and its
 /// subdomains. A scheme before it is ignored, and `#` begins a comment. A host without a mapping
-/// shows everything. The path may contain `VirtualHostBase` and `VirtualHostRoot`, like the paths
-/// that proxies write.
+/// shows the whole application. The path may contain `VirtualHostBase` and `VirtualHostRoot`, like
+/// the paths that proxies write.
 ///
-/// A named host overrides `*`, among which the longest name counts, and a mapping with a port
-/// overrides one without.
+/// An exact host overrides a `*` host. Of several `*` hosts the longest name counts, and a mapping
+/// with a port overrides one without.
 ///
 /// ```
 /// use euryale_forwarded::HostTable;
@@ -83,7 +83,7 @@ impl HostTable {
         Ok(())
     }
 
-    /// The part of the application that `url` shows, if that is not all of it.
+    /// Returns the part of the application that `url` shows, or `None` if it shows all of it.
     pub(crate) fn find(&self, url: &PublicUrl) -> Option<&Directive> {
         let name = url.host()?;
         let ports = self.exact.get(name).or_else(|| {
