@@ -2,22 +2,22 @@
 
 use euryale_core::ledger::{Book, Counter, Figures, Gauge, Unsettled};
 
-/// Request bodies, counted by [`Spool`](crate::Spool) and its budget.
+/// Counters of request bodies, kept by [`Spool`](crate::Spool) and its budget.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct SpoolBook {
-    /// Files now, those that are still being written included.
+    /// The current number of files, including those that are still being written.
     pub files: Gauge,
-    /// Bytes of bodies held now, in memory and in files.
+    /// The current number of bytes in bodies, in memory and in files.
     pub bytes: Gauge,
-    /// Memory charged to the budget now, in bytes: the capacity of buffers, and the fields of
-    /// forms.
+    /// The memory that is charged to the budget now, in bytes: the capacity of buffers, and the
+    /// fields of forms.
     pub memory: Gauge,
-    /// Bytes in files, charged to the budget now.
+    /// The bytes in files that are charged to the budget now.
     pub file_bytes: Gauge,
-    /// Bodies that went to a file, though small, because the budget had no memory.
+    /// Small bodies that were written to a file because the budget had no memory left.
     pub spilled: Counter,
-    /// Requests refused because the budget had no room.
+    /// Requests that were refused because the budget had no room left.
     pub refused: Counter,
 }
 

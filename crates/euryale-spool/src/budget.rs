@@ -27,21 +27,21 @@ use crate::settings::Settings;
 /// # drop((pages, uploads));
 /// ```
 ///
-/// A body is charged as it arrives, and until its last clone is dropped: also while its request
-/// waits in a queue, for a promise, or for its next attempt. Memory is charged by the capacity of
-/// buffers, and includes the decoded fields of forms.
+/// A body is charged from its arrival until its last clone is dropped. This includes the time in
+/// which its request waits in a queue, for a promise, or for its next attempt. Memory is charged by
+/// the capacity of buffers, and includes the decoded fields of forms.
 ///
 /// Nothing ever waits for the budget, so bodies cannot wait for each other:
 ///
-/// * A body that finds no memory goes to a file, however small it is.
-/// * A body that finds no room in the budget for files is refused with [`SPOOL_BUSY`] (503). So is
-///   a form whose decoded fields find no memory.
+/// * If no memory is left, a body is written to a file, however small it is.
+/// * If the budget has no room for files either, the body is refused with [`SPOOL_BUSY`] (503). So
+///   is a form if there is no memory for its decoded fields.
 ///
 /// Large requests cannot lock out small ones: bodies above 16 KiB may use half of the memory, and
 /// the fields of forms above 16 KiB seven eighths of it.
 ///
-/// A body on its way has at most one more piece in memory that is not charged: the piece that was
-/// read last. Its size is up to the server; `euryale-server` reads less than 8 KiB at a time.
+/// An arriving body has at most one piece in memory that is not charged: the piece that was read
+/// last. Its size depends on the server; `euryale-server` reads less than 8 KiB at a time.
 #[derive(Clone)]
 #[must_use]
 pub struct SpoolBudget {
@@ -68,7 +68,7 @@ struct Amounts<T> {
     file_bytes: T,
 }
 
-/// How much of the memory may be in use after a charge.
+/// The share of the memory that may be in use after a charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Share {
     /// For data that can also be kept in a file.
@@ -84,7 +84,7 @@ pub(crate) enum Share {
 const SMALL: usize = 16 << 10;
 
 impl Share {
-    /// For a body of this length.
+    /// Returns the share for a body of this length.
     pub(crate) fn of_body(len: usize) -> Self {
         if len <= SMALL { Self::All } else { Self::Half }
     }
@@ -106,7 +106,7 @@ impl Share {
 }
 
 impl SpoolBudget {
-    /// 16 MiB of memory, and 1,024 files of 8 GiB together.
+    /// Creates a budget of 16 MiB of memory, and 1,024 files with 8 GiB together.
     pub fn new() -> Self {
         let most = Amounts {
             memory: 16 << 20,
@@ -126,8 +126,8 @@ impl SpoolBudget {
         }
     }
 
-    /// Sets the memory of all bodies together, in bytes. Returns a new budget, which shares nothing
-    /// with this one. Default: 16 MiB.
+    /// Sets the maximum memory of all bodies together, in bytes. Returns a new budget, which shares
+    /// nothing with this one. Default: 16 MiB.
     pub fn memory(self, bytes: usize) -> Self {
         let most = Amounts {
             memory: bytes as u64,
@@ -136,7 +136,7 @@ impl SpoolBudget {
         self.of(most)
     }
 
-    /// Sets the number of files, each of which needs a descriptor. Returns a new budget, which
+    /// Sets the maximum number of files. Each file needs a descriptor. Returns a new budget, which
     /// shares nothing with this one. Default: 1,024.
     pub fn files(self, files: usize) -> Self {
         let most = Amounts {
@@ -146,8 +146,8 @@ impl SpoolBudget {
         self.of(most)
     }
 
-    /// Sets the length of all files together, in bytes. Returns a new budget, which shares nothing
-    /// with this one. Default: 8 GiB.
+    /// Sets the maximum length of all files together, in bytes. Returns a new budget, which shares
+    /// nothing with this one. Default: 8 GiB.
     pub fn file_bytes(self, bytes: u64) -> Self {
         let most = Amounts {
             file_bytes: bytes,
@@ -163,15 +163,15 @@ impl SpoolBudget {
         self
     }
 
-    /// The length of the longest body that fits into an empty budget. A longer one is always too
-    /// large.
+    /// Returns the length of the longest body that fits into an empty budget. A longer one is
+    /// always too large.
     pub(crate) fn longest_body(&self) -> u64 {
         let most = &self.shared.most;
         let in_a_file = if most.files == 0 { 0 } else { most.file_bytes };
         in_a_file.max(Share::Half.of(most.memory))
     }
 
-    /// The greatest size of a form's fields that fits into an empty budget.
+    /// Returns the greatest size of a form's fields that fits into an empty budget.
     #[cfg(feature = "forms")]
     pub(crate) fn longest_text(&self) -> usize {
         usize::try_from(Share::Most.of(self.shared.most.memory)).unwrap_or(usize::MAX)
@@ -214,7 +214,7 @@ fn signed(amount: u64) -> i64 {
 }
 
 impl Settings {
-    /// Refuses a body whose announced length does not fit now.
+    /// Refuses a body if its announced length does not fit now.
     pub(crate) fn expect(&self, announced: u64) -> Result<(), Error> {
         if announced <= self.memory as u64 || self.budget.has_room(announced) {
             Ok(())
@@ -223,7 +223,7 @@ impl Settings {
         }
     }
 
-    /// The budget has no room for a request.
+    /// Returns the error for a request for which the budget has no room, and counts it.
     pub(crate) fn busy(&self) -> Error {
         self.book.refused.add(1);
         Error::new(SPOOL_BUSY).telling(
@@ -240,7 +240,7 @@ pub(crate) struct MemoryCharge {
 }
 
 impl MemoryCharge {
-    /// A charge of nothing.
+    /// Creates a charge of zero bytes.
     pub(crate) fn none(settings: &Arc<Settings>) -> Self {
         Self {
             settings: Arc::clone(settings),
@@ -253,7 +253,7 @@ impl MemoryCharge {
         self.bytes
     }
 
-    /// Makes it a charge of at least `bytes`, if `share` has room for that.
+    /// Raises the charge to at least `bytes`, if `share` has room for that.
     #[must_use]
     pub(crate) fn grow(&mut self, bytes: usize, share: Share) -> bool {
         let more = bytes.saturating_sub(self.bytes) as u64;
@@ -266,7 +266,7 @@ impl MemoryCharge {
         true
     }
 
-    /// Makes it a charge of at most `bytes`.
+    /// Lowers the charge to at most `bytes`.
     pub(crate) fn shrink(&mut self, bytes: usize) {
         let fewer = self.bytes.saturating_sub(bytes);
         if fewer > 0 {
@@ -275,7 +275,7 @@ impl MemoryCharge {
         }
     }
 
-    /// Takes over what `other` is charged.
+    /// Takes over the charge of `other`.
     #[cfg(feature = "forms")]
     pub(crate) fn absorb(&mut self, mut other: Self) {
         self.bytes += std::mem::take(&mut other.bytes);
@@ -309,7 +309,7 @@ pub(crate) struct FileCharge {
 }
 
 impl FileCharge {
-    /// One file, of no bytes yet.
+    /// Charges one empty file.
     ///
     /// # Errors
     /// `SPOOL_BUSY`: the maximum number of files is reached, or no descriptor is left.
@@ -331,12 +331,12 @@ impl FileCharge {
         })
     }
 
-    /// The descriptor of the file, for what closes the file.
+    /// Takes the file's descriptor out of the charge, for the code that closes the file.
     pub(crate) fn take_descriptor(&mut self) -> Option<Descriptor> {
         self.descriptor.take()
     }
 
-    /// The file becomes longer by `more` bytes.
+    /// Charges `more` bytes in the file.
     ///
     /// # Errors
     /// `SPOOL_BUSY`: all files together have reached their maximum length.
@@ -362,13 +362,13 @@ impl Drop for FileCharge {
     }
 }
 
-/// Bytes in one piece, charged by their capacity.
+/// A contiguous buffer that is charged by its capacity.
 pub(crate) struct Buffer {
     bytes: Vec<u8>,
     charge: MemoryCharge,
 }
 
-/// The least capacity of a buffer.
+/// The minimum capacity of a buffer, in bytes.
 const LEAST: usize = 64;
 
 impl Buffer {
@@ -377,7 +377,7 @@ impl Buffer {
         Self { bytes, charge }
     }
 
-    /// Adds `more`, if `share` has room for it. Grows by doubling, up to `most`.
+    /// Appends `more` if `share` has room for it. The buffer grows by doubling, up to `most`.
     #[must_use]
     pub(crate) fn extend(&mut self, more: &[u8], most: usize, share: Share) -> bool {
         let needed = self.bytes.len() + more.len();
@@ -394,7 +394,7 @@ impl Buffer {
         true
     }
 
-    /// Prepares for `capacity` bytes, if `share` has room for that.
+    /// Reserves `capacity` bytes if `share` has room for that.
     pub(crate) fn reserve(&mut self, capacity: usize, share: Share) {
         let more = capacity.saturating_sub(self.bytes.len());
         if self.charge.grow(capacity, share) {
@@ -406,14 +406,14 @@ impl Buffer {
         &self.bytes
     }
 
-    /// The contents, without spare capacity, and their charge.
+    /// Returns the contents, without spare capacity, and their charge.
     #[cfg(feature = "forms")]
     pub(crate) fn into_exact(mut self) -> (Vec<u8>, MemoryCharge) {
         self.bytes.shrink_to_fit();
         self.into_parts()
     }
 
-    /// The contents, and their charge.
+    /// Returns the contents and their charge.
     pub(crate) fn into_parts(mut self) -> (Vec<u8>, MemoryCharge) {
         self.charge.shrink(self.bytes.capacity());
         (self.bytes, self.charge)

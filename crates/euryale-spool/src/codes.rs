@@ -9,22 +9,22 @@ pub const BODY_TOO_LARGE: Code = Code::new(
     "the request body is too large",
 );
 
-/// There is no room left to keep the request's body (507).
+/// The disk has no room left for the request's body (507).
 pub const SPOOL_FULL: Code = Code::new(
     Class::NoRoom,
     "spool.full",
     "no room left for the request body",
 );
 
-/// The request's body cannot be kept for another reason (503): no descriptor is left, the folder is
-/// gone.
+/// The request's body cannot be spooled for another reason, such as a lack of descriptors or a
+/// missing folder (503).
 pub const SPOOL_UNAVAILABLE: Code = Code::new(
     Class::Unavailable,
     "spool.unavailable",
     "the request body cannot be kept",
 );
 
-/// The request bodies that are held leave no room for another one (503).
+/// The budget for request bodies has no room left for another one (503).
 pub const SPOOL_BUSY: Code = Code::new(
     Class::Busy,
     "spool.busy",

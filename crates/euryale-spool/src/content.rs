@@ -1,4 +1,4 @@
-//! How a body is read: as bytes, or as a form.
+//! The content of a request's body: bytes, or a form.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ impl Content {
         Ok(Self::Bytes)
     }
 
-    /// An empty body. As a form it has no fields.
+    /// Handles an empty body. As a form it has no fields.
     #[cfg_attr(
         not(feature = "forms"),
         expect(unused_variables, reason = "bytes leave nothing there")
@@ -49,7 +49,7 @@ impl Content {
         SpooledBody::empty()
     }
 
-    /// Takes in a body.
+    /// Reads a body.
     #[cfg_attr(
         not(feature = "forms"),
         expect(unused_variables, reason = "bytes leave nothing there")

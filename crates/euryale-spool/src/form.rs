@@ -18,9 +18,9 @@ use crate::budget::MemoryCharge;
 pub use self::limits::FormLimits;
 pub(crate) use self::read::{Encoding, read};
 
-/// A complete form, in the extensions of the request whose body it was.
+/// A complete form. It is an extension of the request whose body it was.
 ///
-/// Cheap to clone, and the same in each attempt. See
+/// It is cheap to clone, and is the same in each attempt. See
 /// [`SpoolLayer::forms`](crate::SpoolLayer::forms).
 ///
 /// ```
@@ -44,38 +44,38 @@ pub(crate) use self::read::{Encoding, read};
 #[derive(Clone, Debug, Default)]
 pub struct Form {
     fields: Arc<[Field]>,
-    /// None if the input was left empty.
+    /// `None` for an empty form.
     _charge: Option<Arc<MemoryCharge>>,
 }
 
 impl Form {
-    /// The form in `request`. None if its body is not a form, or if the stack's spool does not read
-    /// forms.
+    /// Returns the form in `request`, or `None` if the body is not a form or the stack's spool does
+    /// not read forms.
     pub fn of<B>(request: &http::Request<B>) -> Option<&Self> {
         request.extensions().get()
     }
 
-    /// All fields, in the order in which they came.
+    /// Returns all fields, in the order in which they were sent.
     pub fn fields(&self) -> &[Field] {
         &self.fields
     }
 
-    /// The texts of this name.
+    /// Returns all texts with this name.
     pub fn texts<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.named(name).filter_map(Field::text)
     }
 
-    /// The first text of this name.
+    /// Returns the first text with this name.
     pub fn text<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.texts(name).next()
     }
 
-    /// The files of this name. An empty file input of a browser is left out.
+    /// Returns all files with this name. An empty file input of a browser is left out.
     pub fn files<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Upload> {
         self.named(name).filter_map(Field::file)
     }
 
-    /// The first file of this name.
+    /// Returns the first file with this name.
     pub fn file<'a>(&'a self, name: &'a str) -> Option<&'a Upload> {
         self.files(name).next()
     }
@@ -104,12 +104,12 @@ pub struct Field {
 #[derive(Clone, Debug)]
 enum Value {
     Text(String),
-    // In a box: most fields are texts, which are smaller.
+    // Boxed, because most fields are texts, which are smaller.
     File(Box<Upload>),
 }
 
 impl Field {
-    /// A text.
+    /// Creates a text field.
     pub fn new_text(name: impl Into<String>, text: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -117,7 +117,7 @@ impl Field {
         }
     }
 
-    /// A file.
+    /// Creates a file field.
     pub fn new_file(name: impl Into<String>, file: Upload) -> Self {
         Self {
             name: name.into(),
@@ -125,12 +125,12 @@ impl Field {
         }
     }
 
-    /// The name; several fields may have the same.
+    /// Returns the name. Several fields may have the same name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The text, if it is one.
+    /// Returns the text, or `None` if the field is a file.
     pub fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(text),
@@ -138,7 +138,7 @@ impl Field {
         }
     }
 
-    /// The file, if it is one.
+    /// Returns the file, or `None` if the field is a text.
     pub fn file(&self) -> Option<&Upload> {
         match &self.value {
             Value::Text(_) => None,
@@ -156,7 +156,7 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// A file called `file_name`.
+    /// Creates a file called `file_name`.
     pub fn new(
         file_name: impl Into<String>,
         content_type: Option<HeaderValue>,
@@ -169,19 +169,19 @@ impl Upload {
         }
     }
 
-    /// The name that the client sent. Some send a whole path, and some `../`: never open a file by
-    /// it.
+    /// Returns the name that the client sent. It may be a whole path or contain `../`, so never
+    /// open a file by it.
     pub fn file_name(&self) -> &str {
         &self.file_name
     }
 
-    /// The `Content-Type` that the client sent.
+    /// Returns the `Content-Type` that the client sent.
     pub fn content_type(&self) -> Option<&HeaderValue> {
         self.content_type.as_ref()
     }
 
-    /// The content. A large one is in a file of its own, which [`persist`](SpooledBody::persist)
-    /// links into place.
+    /// Returns the content. Large content is in a separate file, which
+    /// [`persist`](SpooledBody::persist) links into place.
     pub fn body(&self) -> &SpooledBody {
         &self.body
     }

@@ -63,8 +63,8 @@ where
     S: Service<Request>,
     S::Error: Into<Error>,
 {
-    /// Most services are always ready. A service that is not ready is polled again, and can wake
-    /// the task.
+    /// Calls the service if it is ready, as most services always are. Otherwise it is polled again,
+    /// and can wake the task.
     fn complete(request: Request, mut inner: S) -> Self {
         match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(())) => Self::Called {
@@ -93,7 +93,7 @@ where
             let next = match this.state.as_mut().project() {
                 StateProj::Reading { whole, inner } => {
                     let request = ready!(whole.as_mut().poll(cx))?;
-                    // Taken once: the state changes below.
+                    // The value is taken only once, because the state changes below.
                     let Some(inner) = inner.take() else {
                         return Poll::Pending;
                     };
@@ -111,7 +111,8 @@ where
                 }
                 StateProj::Called { answer } => return answer.poll(cx).map_err(Into::into),
                 StateProj::Refused { error } => {
-                    // Polled after completion, against the contract: pending for ever.
+                    // A future that is polled after completion, against the contract, is pending
+                    // for ever.
                     return error
                         .take()
                         .map_or(Poll::Pending, |error| Poll::Ready(Err(error)));

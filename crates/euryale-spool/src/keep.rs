@@ -13,7 +13,7 @@ use crate::settings::Settings;
 use crate::write::FileWriter;
 use crate::{SPOOL_FULL, SPOOL_UNAVAILABLE};
 
-/// One body that is arriving, counted in the meantime.
+/// A body that is arriving. It is counted until it is complete.
 pub(crate) struct Keeper {
     kept: Kept,
     length: u64,
@@ -23,19 +23,19 @@ pub(crate) struct Keeper {
     settings: Arc<Settings>,
 }
 
-/// Memory ⇒ File when the body grows beyond its limit in memory, or no memory is left. After an
-/// error of the file, it is an empty Memory.
+/// Memory ⇒ File if the body exceeds its limit in memory, or no memory is left. After an error of
+/// the file, the state is an empty Memory.
 ///
-/// Pieces are copied. A piece is a part of the buffer that the socket was read into, and would keep
-/// all of it alive: up to 64 KiB for a body of one byte.
+/// Pieces are copied, because a piece is part of the buffer that the socket was read into, and
+/// would keep all of it alive: up to 64 KiB for a body of one byte.
 enum Kept {
     Memory(Buffer),
-    // On the heap, so that a body in memory, which most are, is moved with fewer instructions.
+    // Boxed, so that a body in memory, the usual case, is moved with fewer instructions.
     File(Box<FileWriter>),
 }
 
 impl Keeper {
-    /// A keeper of a body that has at most `announced` bytes, of which at most `memory` may stay in
+    /// Creates a keeper for a body of at most `announced` bytes, of which at most `memory` stay in
     /// memory.
     pub(crate) fn new(settings: Arc<Settings>, memory: usize, announced: usize) -> Self {
         let counted = GaugeGuard::new(&settings.book.bytes, 0);
@@ -80,7 +80,7 @@ impl Keeper {
         Ok(())
     }
 
-    /// The body is complete.
+    /// Completes the body.
     pub(crate) async fn finish(self) -> Result<SpooledBody, Error> {
         let counted = self.counted;
         Ok(match self.kept {
@@ -101,8 +101,8 @@ impl Keeper {
     }
 }
 
-/// The error of a file that cannot be made or written. If the budget refused it, our own error is
-/// inside.
+/// Returns the error for a file that cannot be created or written. If the budget refused it, the
+/// budget's error is inside.
 pub(crate) fn no_room(error: io::Error) -> Error {
     let error = match error.downcast::<Error>() {
         Ok(own) => return own,

@@ -23,12 +23,13 @@ pub struct SpoolLayer {
     pub(crate) settings: Settings,
 }
 
-/// The default number of threads that write: more do not make a disk faster.
+/// The default number of threads that write. More threads do not make a disk faster.
 const WRITERS: usize = 4;
 
 impl SpoolLayer {
-    /// Bodies of up to 64 MiB, in memory up to 512 KiB and beyond that in the system's folder for
-    /// temporary files. They may stall for 30 s and must send 15 KiB a minute.
+    /// Creates a layer with the default limits. Bodies may have 64 MiB; up to 512 KiB are kept in
+    /// memory, and larger ones in the system's folder for temporary files. A body may stall for 30
+    /// s and must send 15 KiB a minute.
     pub fn new() -> Self {
         Self {
             settings: Settings {
@@ -51,9 +52,9 @@ impl SpoolLayer {
         }
     }
 
-    /// How much of a body is kept in memory, in bytes. A larger one goes to a file, and so does one
-    /// for which the [budget](Self::budget) has no memory left. Default: 512 KiB, as in Medusa and
-    /// waitress.
+    /// The maximum length of a body that is kept in memory, in bytes. A longer one is written to a
+    /// file, and so is a body for which the [budget](Self::budget) has no memory left. Default: 512
+    /// KiB, as in Medusa and waitress.
     pub fn memory(mut self, bytes: usize) -> Self {
         self.settings.memory = bytes;
         self
@@ -75,7 +76,7 @@ impl SpoolLayer {
         self
     }
 
-    /// Another limit for requests that match `predicate`; the first match counts.
+    /// Sets another limit for requests that match `predicate`. The first match counts.
     pub fn limit_for(
         mut self,
         predicate: impl Fn(&Parts) -> bool + Send + Sync + 'static,
@@ -94,35 +95,36 @@ impl SpoolLayer {
 
     /// The folder in which files are created. They have no names there and disappear when they are
     /// closed, even after a crash. Default: the system's folder for temporary files, which on some
-    /// systems is in memory. For large bodies choose a folder on a disk, and for bodies that are
-    /// kept one on the file system of their destination.
+    /// systems is in memory. For large bodies choose a folder on a disk. For bodies that will be
+    /// kept, choose a folder on the file system of their destination.
     pub fn directory(mut self, folder: impl Into<PathBuf>) -> Self {
         self.settings.directory = folder.into().into();
         self
     }
 
-    /// How long a body may make no progress. Default: 30 s.
+    /// The maximum time without progress of a body. Default: 30 s.
     pub fn stall(mut self, time: Duration) -> Self {
         self.settings.stall = time;
         self
     }
 
-    /// How many bytes of a body must arrive in each `span`, unless it ends before. Default: 15 KiB
-    /// in 60 s, a tenth of the speed of the slowest mobile networks; `euryale-server` has the same
-    /// default.
+    /// The minimum number of bytes that must arrive in each `span`, unless the body ends earlier.
+    /// Default: 15 KiB in 60 s, a tenth of the speed of the slowest mobile networks;
+    /// `euryale-server` has the same default.
     pub fn rate(mut self, bytes: u64, span: Duration) -> Self {
         self.settings.rate = Rate { bytes, span };
         self
     }
 
-    /// How many blocking threads write bodies into files at a time; at least 1. Default: 4.
+    /// The maximum number of blocking threads that write bodies into files at a time; at least 1.
+    /// Default: 4.
     pub fn writers(mut self, threads: usize) -> Self {
         self.settings.lane = self.settings.lane.resized(threads);
         self
     }
 
-    /// Writes bodies in this lane instead of one of the layer's own: for a lane that is resized
-    /// later, or shared. Give the layer a [ledger](Self::ledger) afterwards.
+    /// Writes bodies in this lane instead of one of the layer's own. Use it for a lane that is
+    /// resized later or shared. Give the layer a [ledger](Self::ledger) afterwards.
     pub fn with_lane(mut self, lane: BlockingLane) -> Self {
         self.settings.lane = lane;
         self
@@ -131,11 +133,11 @@ impl SpoolLayer {
     /// Parses forms while they arrive: a request whose body is a form has a [`Form`](crate::Form)
     /// in its extensions.
     ///
-    /// `multipart/form-data` is parsed in the same pass that spools it, so that each of its files
-    /// is separate, in memory or in a file of its own, and the request's body is empty. All its
-    /// parts share the memory of one body. An `application/x-www-form-urlencoded` form stays the
-    /// request's body, and is parsed when it is complete. Default: forms are bodies like all
-    /// others.
+    /// `multipart/form-data` is parsed while it is spooled, so that each of its files is separate,
+    /// in memory or in a file of its own, and the request's body is empty. All its parts together
+    /// may use the memory of one body. An `application/x-www-form-urlencoded` form remains the
+    /// request's body, and is parsed when it is complete. Default: forms are treated like any other
+    /// body.
     #[cfg(feature = "forms")]
     #[cfg_attr(docsrs, doc(cfg(feature = "forms")))]
     pub fn forms(mut self, limits: FormLimits) -> Self {
@@ -143,8 +145,8 @@ impl SpoolLayer {
         self
     }
 
-    /// Adds an `Admit` that is asked before the first byte of a body is read, after those added
-    /// before. Default: none.
+    /// Adds an `Admit`, which is asked before the first byte of a body is read, after those that
+    /// were added earlier. Default: none.
     pub fn admit(mut self, admit: impl Admit) -> Self {
         self.settings.admit.push(Arc::new(admit));
         self

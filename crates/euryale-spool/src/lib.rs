@@ -48,9 +48,9 @@
 //! ```
 //!
 //! Bodies are kept in memory up to 512 KiB ([`SpoolLayer::memory`]), and beyond that in an unnamed
-//! file. A few blocking threads write these files, and a file disappears when it is closed, even by
+//! file. A few blocking threads write these files. A file disappears when it is closed, even after
 //! a crash. [`Admit`](euryale_core::request::Admit) is asked before the first byte is read, and so
-//! before `100 Continue` is sent: a body that would be thrown away is not read.
+//! before `100 Continue` is sent, so that a body which would be thrown away is not read.
 //!
 //! All bodies together hold no more than their [`SpoolBudget`] allows until their last clones are
 //! dropped, including those of queued and suspended requests. A body for which the budget has no
@@ -59,7 +59,7 @@
 //! A body in a file can be kept without a copy:
 //! [`persist`](euryale_core::body::SpooledBody::persist) links it into place. With the feature
 //! `forms`, [`SpoolLayer::forms`] parses forms while they arrive, and each file in a form can be
-//! kept in the same way. A body that has been spooled already, and is passed on as a
+//! kept in the same way. A body that has already been spooled, and is passed on as a
 //! [`Body`](euryale_core::Body), is not spooled again.
 //!
 //! It replaces, from Zope: Medusa's `zhttp_collector`, waitress's input buffers, and `FileUpload`.
@@ -71,7 +71,7 @@
 //!
 //! # Cancellation
 //!
-//! Dropping the future drops the body and everything that was kept of it.
+//! Dropping the future drops the body and everything that was spooled of it.
 //!
 //! # Backpressure
 //!
@@ -89,8 +89,8 @@
 //!
 //! # Panics
 //!
-//! None of its own. The stall time-out needs tokio's timer, and files need [`SpoolLayer::writers`]
-//! of its blocking threads.
+//! The layer has no panics of its own. The stall time-out needs tokio's timer, and files need
+//! [`SpoolLayer::writers`] of tokio's blocking threads.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

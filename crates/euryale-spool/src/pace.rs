@@ -7,7 +7,7 @@ use euryale_core::error::BODY_STALLED;
 
 use crate::settings::{Rate, Settings};
 
-/// Counts only the time spent waiting for the peer.
+/// Measures the rate of a body. Only the time spent waiting for the peer counts.
 pub(crate) struct Pace {
     stall: Duration,
     rate: Rate,
@@ -29,12 +29,12 @@ impl Pace {
         }
     }
 
-    /// How long the next bytes may take.
+    /// Returns how long the next bytes may take.
     pub(crate) fn patience(&self) -> Duration {
         self.stall.saturating_sub(self.without_progress)
     }
 
-    /// Notes bytes that arrived, and how long they were awaited.
+    /// Records bytes that have arrived, and how long they were awaited.
     pub(crate) fn came(&mut self, bytes: u64, waited: Duration) -> Result<(), Error> {
         self.without_progress = if bytes == 0 {
             self.without_progress + waited

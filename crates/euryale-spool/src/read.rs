@@ -18,7 +18,7 @@ use crate::pace::Pace;
 use crate::settings::Settings;
 use crate::{BODY_TOO_LARGE, MALFORMED};
 
-/// The whole of a body.
+/// Reads a whole body.
 pub(crate) async fn whole<B>(
     mut source: Source<B>,
     settings: Arc<Settings>,
@@ -57,7 +57,7 @@ where
         }
     }
 
-    /// The maximum length of the rest.
+    /// Returns the maximum length of the rest.
     fn announced(&self) -> usize {
         let announced = self.body.size_hint().upper().unwrap_or(u64::MAX);
         usize::try_from(announced.min(self.left)).unwrap_or(usize::MAX)
@@ -70,11 +70,11 @@ where
         self.left = self.left.min(limit);
     }
 
-    /// The next bytes, never an empty piece, or the end.
+    /// Returns the next bytes, which are never empty, or `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
             let (part, waited) = self.part().await?;
-            // The server's own reason for giving up the body.
+            // The server may have its own reason for giving up the body.
             let part = part.map_err(|error| Error::of_body(error, MALFORMED));
             let Some(data) = part? else {
                 return Ok(None);
@@ -91,9 +91,9 @@ where
         }
     }
 
-    /// The next part of the body, and the time spent waiting for it.
+    /// Returns the next part of the body, and the time spent waiting for it.
     async fn part(&mut self) -> Result<(Part, Duration), Error> {
-        // A part that has arrived already needs neither a timer nor the clock.
+        // A part that has already arrived needs neither a timer nor the clock.
         let arrived = poll_fn(|cx| Poll::Ready(self.poll_part(cx))).await;
         if let Poll::Ready(part) = arrived {
             return Ok((part, Duration::ZERO));
@@ -114,15 +114,15 @@ where
 /// Bytes, the end, or the error of the body.
 type Part = Result<Option<Bytes>, BoxError>;
 
-/// The sentence that tells the client which limit it exceeded.
+/// Returns the error with the message that tells the client which limit it exceeded.
 pub(crate) fn longer_than(limit: u64) -> Error {
     Error::new(BODY_TOO_LARGE).telling(format!(
         "What is sent to this address may have at most {limit} bytes."
     ))
 }
 
-/// The data of a frame, without a copy if the body yields `Bytes`, as hyper does. A publisher has
-/// no use for the trailers of a request.
+/// Returns the data of a frame, without a copy if the body yields `Bytes`, like hyper's. Trailers
+/// are dropped, because a publisher has no use for them.
 fn next_part<T, E>(frame: Poll<Option<Result<Frame<T>, E>>>) -> Poll<Part>
 where
     T: Buf,

@@ -35,8 +35,8 @@ where
     type Error = Error;
     type Future = SpoolFuture<S>;
 
-    /// Always ready. The inner service is polled for readiness when the body is complete, so that
-    /// nothing that its readiness may hold is held before.
+    /// Always ready. The inner service is polled for readiness only when the body is complete,
+    /// because its readiness may hold a resource.
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
     }

@@ -38,7 +38,7 @@ pub(crate) struct Rate {
 }
 
 impl Settings {
-    /// The maximum length of this request's body.
+    /// Returns the maximum length of this request's body.
     pub(crate) fn limit_of(&self, parts: &Parts) -> u64 {
         self.limits
             .iter()

@@ -12,7 +12,7 @@ use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
 use crate::{BODY_TOO_LARGE, MALFORMED, SPOOL_UNAVAILABLE, SpoolBook, SpoolLayer};
 
-/// A stack that answers with the body it was given.
+/// A service that answers with the body it received.
 fn echo<B>(
     layer: SpoolLayer,
 ) -> impl Service<http::Request<B>, Response = Bytes, Error = Error, Future: Send>
@@ -80,7 +80,7 @@ async fn a_body_that_grows_over_the_limit_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_of_exactly_the_limit_is_taken() {
+async fn a_body_of_exactly_the_limit_is_accepted() {
     let body = Full::new(Bytes::from("ten bytes!"));
     assert!(
         echo(SpoolLayer::new().limit(10))
@@ -113,11 +113,11 @@ async fn a_body_that_breaks_off_is_an_error() {
     assert_eq!(error.code(), MALFORMED);
 }
 
-/// What the service inside has no room for.
+/// The error of an inner service whose queue is full.
 const QUEUE_FULL: Code = Code::new(Class::Busy, "test.queue_full", "the queue is full");
 
 #[tokio::test]
-async fn who_is_not_admitted_is_not_read() {
+async fn the_body_of_a_refused_request_is_not_read() {
     let layer = SpoolLayer::new().admit(|_: &http::request::Parts| Err(Error::new(QUEUE_FULL)));
     // Nothing is ever sent: reading it would wait.
     let (_sender, body) = Channel::<Bytes>::new(1);
@@ -173,7 +173,7 @@ async fn a_large_body_goes_into_a_file_that_nobody_can_change() {
 }
 
 #[tokio::test]
-async fn bytes_count_while_they_come() {
+async fn bytes_are_counted_while_they_arrive() {
     let ledger = Ledger::new();
     let (mut sender, body) = Channel::<Bytes>::new(1);
     let answer = tokio::spawn(
@@ -190,7 +190,7 @@ async fn bytes_count_while_they_come() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_not_there_is_an_error_and_nothing_is_lost() {
+async fn a_missing_folder_is_an_error_and_nothing_leaks() {
     let folder = tempfile::tempdir().unwrap();
     let layer = SpoolLayer::new()
         .memory(10)
@@ -209,7 +209,7 @@ async fn a_body_that_trickles_is_given_up() {
     let answer = tokio::spawn(echo(layer).oneshot(http::Request::new(body)));
     let began = tokio::time::Instant::now();
     while !answer.is_finished() {
-        // A byte in 2 s never stalls, and is too slow.
+        // One byte every 2 s never stalls, but is too slow.
         tokio::time::advance(Duration::from_secs(2)).await;
         if sender.send_data(Bytes::from("a")).await.is_err() {
             break;
@@ -220,7 +220,7 @@ async fn a_body_that_trickles_is_given_up() {
     assert!(began.elapsed().as_secs() >= 60);
 }
 
-/// As the slowest client that is served: a little less than 1 KiB a second, for some minutes.
+/// The slowest client that is served: a little less than 1 KiB a second, for some minutes.
 #[tokio::test(start_paused = true)]
 async fn a_kibibyte_a_second_is_fast_enough() {
     let (mut sender, body) = Channel::<Bytes>::new(1);
@@ -269,7 +269,7 @@ impl Service<Request> for Scarce {
 }
 
 #[tokio::test]
-async fn readiness_of_the_service_inside_is_not_held_while_a_body_comes() {
+async fn readiness_of_the_inner_service_is_not_held_while_a_body_arrives() {
     let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let (mut sender, body) = Channel::<Bytes>::new(1);
     let service = ServiceBuilder::new()
@@ -284,7 +284,7 @@ async fn readiness_of_the_service_inside_is_not_held_while_a_body_comes() {
     assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 1);
 }
 
-/// A service that is not ready until its gate says how it ends.
+/// A service that is not ready until its gate opens, with success or an error.
 #[derive(Clone)]
 struct Late(
     tokio::sync::watch::Receiver<Option<bool>>,
@@ -319,7 +319,7 @@ impl Service<Request> for Late {
 #[tokio::test]
 async fn a_service_that_is_not_ready_is_waited_for() {
     for ready in [true, false] {
-        // Afterwards, and before.
+        // The gate opens after the body is complete, or before.
         for early in [false, true] {
             let (gate, said) = tokio::sync::watch::channel(early.then_some(ready));
             let asked = std::sync::Arc::new(tokio::sync::Notify::new());

@@ -1,4 +1,4 @@
-//! Writes a body into a file without a name, off the runtime's threads.
+//! Writes a body into an unnamed file, off the runtime's threads.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -11,23 +11,23 @@ use euryale_core::threads::{BlockingLane, Done, close_elsewhere};
 use crate::budget::{Buffer, FileCharge, MemoryCharge, Share};
 use crate::settings::Settings;
 
-/// How much is written at a time, if there is memory to collect it. A hop to another thread and
-/// back costs about as much as writing 64 KiB into the page cache.
+/// The number of bytes that are written at a time, if there is memory to collect them. Handing work
+/// to another thread and back costs about as much as writing 64 KiB into the page cache.
 pub(crate) const CHUNK: usize = 256 << 10;
 
 type Writing = Done<io::Result<Unfinished>>;
 
-/// A file that is being written, one chunk at a time, while the next one is read.
+/// A file that is being written one chunk at a time, while the next chunk is read.
 ///
-/// At most one piece of a body is in memory that is not charged: a piece that finds no memory is
-/// written before the next one is read.
+/// At most one piece of a body is in memory without being charged: if there is no memory for a
+/// piece, it is written before the next one is read.
 pub(crate) struct FileWriter {
     settings: Arc<Settings>,
     gathered: Buffer,
     disk: Disk,
 }
 
-/// Idle ⇒ Writing ⇒ Idle; both ⇒ Failed, which is also the state while one becomes the other.
+/// Idle ⇒ Writing ⇒ Idle. Both ⇒ Failed, which is also the state during a transition.
 enum Disk {
     Idle(Unfinished),
     Writing(Writing),
@@ -61,8 +61,8 @@ impl FileWriter {
         Ok(writer)
     }
 
-    /// Takes more bytes. Waits for the disk only when it is a whole chunk behind, or when there is
-    /// no memory to collect one.
+    /// Takes more bytes. Waits only if the disk is a whole chunk behind, or if there is no memory
+    /// to collect a chunk.
     pub(crate) async fn write(&mut self, data: Bytes) -> io::Result<()> {
         if !self.gathered.extend(&data, CHUNK, Share::Half) {
             self.flush(data).await?;
@@ -72,7 +72,7 @@ impl FileWriter {
             return Ok(());
         }
         self.flush(Bytes::new()).await?;
-        // Whether a body of this length has another chunk.
+        // Reserves the buffer for the next chunk, if there is memory for it.
         self.gathered.reserve(CHUNK, Share::Half);
         Ok(())
     }
@@ -109,7 +109,7 @@ impl FileWriter {
         Ok(())
     }
 
-    /// The file, once nothing is being written.
+    /// Returns the file once nothing is being written.
     async fn settled(&mut self) -> io::Result<Unfinished> {
         match std::mem::replace(&mut self.disk, Disk::Failed) {
             Disk::Idle(file) => Ok(file),
@@ -119,7 +119,7 @@ impl FileWriter {
     }
 }
 
-/// Begins to write when there is a thread for it. The next bytes are read at the same time.
+/// Starts a write as soon as a thread is free. Meanwhile the next bytes are read.
 async fn start<T: Send + 'static>(
     lane: &BlockingLane,
     write: impl FnOnce() -> io::Result<T> + Send + 'static,
@@ -129,11 +129,11 @@ async fn start<T: Send + 'static>(
         .map_err(io::Error::other)
 }
 
-/// A file whose body is incomplete, and its charge. It may be dropped on a runtime thread, when the
-/// client disconnects or is refused. Closing a large file without a name frees its blocks, so that
-/// is done elsewhere.
+/// A file whose body is incomplete, and its charge. It may be dropped on a runtime thread if the
+/// client disconnects or is refused. Closing a large unnamed file frees its blocks, which takes
+/// time, so it is closed on another thread.
 struct Unfinished {
-    /// Taken on completion and on drop.
+    /// `None` after completion and after drop.
     open: Option<(UnnamedFile, FileCharge)>,
 }
 
@@ -151,7 +151,7 @@ impl Unfinished {
         file.write_all(bytes)
     }
 
-    /// The body is complete. Blocks.
+    /// Completes the file. Blocks.
     fn finish(mut self) -> io::Result<(Blob, FileCharge)> {
         let (file, charge) = self.open.take().ok_or(io::ErrorKind::NotFound)?;
         Ok((file.into_blob()?, charge))

@@ -20,7 +20,7 @@ use crate::{BODY_TOO_LARGE, SPOOL_BUSY, SpoolBook, SpoolBudget, SpoolLayer};
 
 const KIB: usize = 1 << 10;
 
-/// A stack that answers with the request that it was given.
+/// A service that answers with the request it received.
 fn keeping<B>(
     layer: SpoolLayer,
 ) -> impl Service<http::Request<B>, Response = Request, Error = Error, Future: Send>
@@ -32,14 +32,14 @@ where
         .service(service_fn(async |request: Request| Ok::<_, Error>(request)))
 }
 
-/// A layer with this budget, and its ledger.
+/// Returns a layer with this budget, and its ledger.
 fn with(budget: SpoolBudget) -> (SpoolLayer, Ledger) {
     let ledger = Ledger::new();
     let layer = SpoolLayer::new().budget(budget).ledger(ledger.clone());
     (layer, ledger)
 }
 
-/// Spools a body that comes in one piece.
+/// Spools a body that arrives in one piece.
 async fn sent(layer: &SpoolLayer, length: usize) -> Result<SpooledBody, Error> {
     let body = Full::new(Bytes::from(vec![b'a'; length]));
     let request = keeping(layer.clone()).oneshot(http::Request::new(body));
@@ -48,7 +48,7 @@ async fn sent(layer: &SpoolLayer, length: usize) -> Result<SpooledBody, Error> {
 
 type Answer = JoinHandle<Result<SpooledBody, Error>>;
 
-/// A body of unknown length, whose pieces are sent one by one.
+/// Starts to spool a body of unknown length. The test sends its pieces one by one.
 fn begun(layer: &SpoolLayer) -> (Sender<Bytes, std::io::Error>, Answer) {
     let (sender, body) = Channel::new(256);
     let request = keeping(layer.clone()).oneshot(http::Request::new(body));
@@ -77,7 +77,8 @@ async fn each_file_takes_a_descriptor_until_it_is_closed() {
     drop(sent(&layer, KIB).await.unwrap());
     drop(sending);
 
-    // One that is still being written has one as well, and gives it back when its client leaves.
+    // A file that is still being written also has a descriptor, and returns it when the client
+    // leaves.
     let (mut sender, answer) = begun(&layer);
     send(&mut sender, 2 * KIB).await;
     eventually("it has one", || shared.descriptors.in_use.get() == 1).await;
@@ -119,7 +120,7 @@ async fn memory_is_charged_by_capacity_until_the_last_clone_is_dropped() {
     assert_quiet(&ledger).await;
 }
 
-/// The buffer of a server, and whether it is still there.
+/// A server's buffer, which records whether it is still alive.
 struct Buffer {
     bytes: Vec<u8>,
     _alive: Arc<()>,
@@ -141,7 +142,7 @@ impl AsRef<[u8]> for Buffer {
 }
 
 #[tokio::test]
-async fn a_small_body_does_not_keep_the_buffer_that_it_came_in() {
+async fn a_small_body_does_not_keep_the_servers_buffer_alive() {
     let (layer, ledger) = with(SpoolBudget::new());
     let alive = Arc::new(());
     let body = Full::new(Buffer::full(64 * KIB, &alive).slice(..10));
@@ -156,7 +157,7 @@ async fn a_small_body_does_not_keep_the_buffer_that_it_came_in() {
     assert_quiet(&ledger).await;
 }
 
-/// A body of fifty pieces that looks, whenever it is asked for one, how many others are alive.
+/// A body of fifty pieces. Whenever it is polled, it records how many other pieces are alive.
 struct Pieces {
     left: usize,
     alive: Arc<()>,
@@ -183,7 +184,7 @@ impl http_body::Body for Pieces {
 }
 
 #[tokio::test]
-async fn a_piece_that_finds_no_memory_is_written_before_the_next_is_read() {
+async fn a_piece_without_memory_is_written_before_the_next_is_read() {
     let (layer, ledger) = with(SpoolBudget::new().memory(0));
     let most = Arc::new(AtomicUsize::new(0));
     let pieces = Pieces {
@@ -228,7 +229,7 @@ async fn files_are_refused_when_all_together_are_too_long() {
     let budget = SpoolBudget::new().memory(0).file_bytes(50 * KIB as u64);
     let (layer, ledger) = with(budget);
     let first = sent(&layer, 40 * KIB).await.unwrap();
-    // Announced: before it is read. Not announced: as it grows.
+    // An announced length is checked before the body is read, an unannounced one as the body grows.
     let announced = sent(&layer.clone().memory(KIB), 20 * KIB).await;
     assert_eq!(announced.unwrap_err().code(), SPOOL_BUSY);
     let (mut sender, answer) = begun(&layer);
@@ -286,7 +287,7 @@ async fn layers_with_one_budget_share_it() {
     assert_quiet(&ledger).await;
 }
 
-/// How a request ends that never has an answer.
+/// The ways in which a request ends without an answer.
 #[derive(Clone, Copy, Debug)]
 enum End {
     Aborted,
@@ -295,8 +296,8 @@ enum End {
 }
 
 #[tokio::test]
-async fn hang_ups_errors_and_panics_give_everything_back() {
-    // In one piece, in one buffer, and in a file.
+async fn hang_ups_errors_and_panics_return_all_charges() {
+    // The body is in one piece, in one buffer, and in a file.
     for (pieces, memory) in [(1, 64), (3, 64), (3, 0)] {
         for end in [End::Aborted, End::BrokenOff, End::Panicked] {
             let (layer, ledger) = with(SpoolBudget::new().memory(memory * KIB));
@@ -347,7 +348,7 @@ fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
 
 const BODIES: usize = 12;
 
-/// Runs the steps with little room, and looks after each whether the budget is kept.
+/// Runs the steps with a small budget, and checks after each that it is not exceeded.
 async fn interleaved(steps: Vec<(usize, Step)>) {
     let memory = 96 * KIB;
     let budget = SpoolBudget::new().memory(memory).files(4);
@@ -372,12 +373,12 @@ async fn interleaved(steps: Vec<(usize, Step)>) {
         assert!(spool.files.peak() <= 4 && spool.file_bytes.peak() <= 200 << 10);
     }
     let open = bodies.into_iter().flatten().map(|(_, answer)| answer);
-    // All of them end, whoever holds what.
+    // All bodies end, whatever each of them holds.
     for answer in open.chain(ended.into_iter().flatten()) {
         match answer.await.unwrap() {
             Ok(body) => assert!(body.to_bytes().unwrap().iter().all(|byte| *byte == b'a')),
             Err(error) => assert!(
-                // A single one may have outgrown the whole budget.
+                // A single body may have outgrown the whole budget.
                 matches!(error.code(), SPOOL_BUSY | BODY_TOO_LARGE),
                 "{error:?}"
             ),

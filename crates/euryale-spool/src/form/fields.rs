@@ -33,12 +33,12 @@ impl Fields {
         }
     }
 
-    /// An empty text.
+    /// Returns an empty text.
     pub(super) fn text(&self) -> Buffer {
         Buffer::new(MemoryCharge::none(&self.settings))
     }
 
-    /// Adds `more` to a text, which will have at most `most` bytes.
+    /// Appends `more` to a text, which will have at most `most` bytes.
     ///
     /// # Errors
     /// `SPOOL_BUSY`: the budget has no memory for it.
@@ -51,20 +51,21 @@ impl Fields {
         }
     }
 
-    /// The text is complete, and its charge is final.
+    /// Completes a text, whose charge is then final.
     ///
     /// # Errors
-    /// `MALFORMED`: it is not UTF-8.
+    /// `MALFORMED`: the text is not UTF-8.
     pub(super) fn end(&mut self, text: Buffer) -> Result<String, Error> {
         let (text, charge) = text.into_exact();
         self.charge.absorb(charge);
         String::from_utf8(text).map_err(|_| malformed(NO_UTF8))
     }
 
-    /// A field whose name and text are charged.
+    /// Adds a text field whose name and text are already charged.
     ///
     /// # Errors
-    /// `BODY_TOO_LARGE`: the form has too many fields. `SPOOL_BUSY`.
+    /// `BODY_TOO_LARGE`: the form has too many fields. `SPOOL_BUSY`: the budget has no memory for
+    /// it.
     pub(super) fn push_text(&mut self, name: String, text: String) -> Result<(), Error> {
         if self.fields.len() == self.most {
             return Err(too_large(FIELDS, self.most));
@@ -74,17 +75,17 @@ impl Fields {
         Ok(())
     }
 
-    /// A file whose name as a field is charged.
+    /// Adds a file field whose name is already charged.
     ///
     /// # Errors
-    /// `SPOOL_BUSY`.
+    /// `SPOOL_BUSY`: the budget has no memory for it.
     pub(super) fn push_file(&mut self, name: String, file: Upload) -> Result<(), Error> {
         self.charge(file.file_name().len() + FIELD + FILE)?;
         self.fields.push(Field::new_file(name, file));
         Ok(())
     }
 
-    /// Charges more for the form.
+    /// Charges more memory to the form.
     ///
     /// # Errors
     /// `SPOOL_BUSY`: the budget has no memory for it.

@@ -1,4 +1,4 @@
-//! How large a form may be.
+//! The limits of forms.
 
 use std::fmt;
 
@@ -6,9 +6,10 @@ use euryale_core::Error;
 
 use crate::{BODY_TOO_LARGE, MALFORMED};
 
-/// How large a form may be. A larger one is answered 413, with the limit that it exceeded.
+/// The limits of a form. A form that exceeds one is answered 413 with a message that names the
+/// limit.
 ///
-/// The form as a whole is a body, and has a body's limit.
+/// The form as a whole is also subject to the limit for bodies.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct FormLimits {
@@ -19,7 +20,7 @@ pub struct FormLimits {
 }
 
 impl FormLimits {
-    /// 1,024 fields, 64 of them files, and 1 MiB of text; a file may be as large as a body.
+    /// Allows 1,024 fields, 64 of them files, and 1 MiB of text; a file may be as large as a body.
     pub fn new() -> Self {
         Self {
             fields: 1024,
@@ -41,14 +42,14 @@ impl FormLimits {
         self
     }
 
-    /// The maximum length of all names and texts together, in bytes: they are kept in memory. The
+    /// The maximum length of all names and texts together, in bytes. They are kept in memory. The
     /// encoded body of a form without files may be four times as long. Default: 1 MiB, as in Zope.
     pub fn text(mut self, bytes: usize) -> Self {
         self.text = bytes;
         self
     }
 
-    /// The maximum length of each file, in bytes. Default: the limit of a body.
+    /// The maximum length of each file, in bytes. Default: the limit for bodies.
     pub fn file(mut self, bytes: u64) -> Self {
         self.file = bytes;
         self
@@ -68,13 +69,13 @@ pub(super) const FILE: &str = "A file of the form has too many bytes";
 pub(super) const HEAD: &str = "The head of a part of the form has too many bytes";
 pub(super) const NO_UTF8: &str = "The form is no UTF-8.";
 
-/// A form exceeds one of its limits.
+/// Returns the error for a form that exceeds one of its limits.
 pub(super) fn too_large(what: impl fmt::Display, limit: impl fmt::Display) -> Error {
     let told = format!("{what}: {limit} is the limit.");
     Error::with_source(BODY_TOO_LARGE, told.clone()).telling(told)
 }
 
-/// The body is not a form.
+/// Returns the error for a body that is not a form.
 pub(super) fn malformed(what: &'static str) -> Error {
     Error::with_source(MALFORMED, what).telling(what)
 }

@@ -1,7 +1,7 @@
-//! `multipart/form-data` (RFC 7578), parsed while it arrives: each file is kept separately, as a
-//! body is.
+//! Parses `multipart/form-data` (RFC 7578) while it arrives. Each file is spooled separately, like
+//! a body.
 //!
-//! multer parses the parts. It reads all that it can get before it parses, and has no limit for the
+//! multer parses the parts. It reads all available data before it parses, and has no limit for the
 //! bytes between two parts. So it gets one piece at a time, and only when it cannot continue
 //! without it.
 
@@ -25,7 +25,7 @@ use crate::keep::Keeper;
 use crate::read::Source;
 use crate::settings::Settings;
 
-/// How much multer is given at a time, in bytes.
+/// The maximum size of a piece for multer, in bytes.
 const PIECE: usize = 16 << 10;
 
 /// The maximum number of bytes that multer gets without a result: for the head of a part, or before
@@ -58,12 +58,12 @@ where
         field(part, &feed, &mut room, limits.file, &settings, &mut fields).await?;
     }
     drop(parts);
-    // Bytes after the last part have no meaning, but the peer must be able to send them.
+    // Bytes after the last part have no meaning, but they have to be read.
     feed.drain().await?;
     Ok(fields.into_form())
 }
 
-/// The bytes that may still arrive.
+/// The number of bytes that may still arrive.
 struct Room {
     fields: Left,
     files: Left,
@@ -95,7 +95,7 @@ impl Left {
     }
 }
 
-/// Adds nothing for an empty file input.
+/// Adds a field to the form, except for an empty file input.
 async fn field<B>(
     mut part: multer::Field<'static>,
     feed: &Feed<B>,
@@ -148,15 +148,15 @@ where
     Ok(())
 }
 
-/// Returns an error if `part` is a file whose name multer does not find: it must not be mistaken
-/// for a text.
+/// Returns an error message if `part` is a file whose name multer cannot read. It must not be
+/// mistaken for a text.
 fn unreadable_file_name(part: &multer::Field<'_>) -> Option<&'static str> {
     let disposition = part.headers().get(CONTENT_DISPOSITION)?;
     let has = |wanted: &[u8]| {
         parameters(disposition.as_bytes()).any(|name| name.eq_ignore_ascii_case(wanted))
     };
     if has(b"filename*") {
-        // RFC 7578 §4.2.
+        // RFC 7578 §4.2 forbids `filename*`.
         return Some(
             "Forms must not use filename* for a file: send its name as filename, in UTF-8.",
         );
@@ -166,7 +166,7 @@ fn unreadable_file_name(part: &multer::Field<'_>) -> Option<&'static str> {
     )
 }
 
-/// The names of the parameters of a header field (RFC 9110 §5.6.6), without quoted text.
+/// Returns the names of the parameters of a header field (RFC 9110 §5.6.6), ignoring quoted text.
 fn parameters(field: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut is_quoted = false;
     let mut is_escaped = false;
@@ -183,7 +183,7 @@ fn parameters(field: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The parts, one after the other.
+/// Yields the parts one after the other.
 struct Parts<B> {
     multipart: Multipart<'static>,
     feed: Feed<B>,
@@ -214,7 +214,7 @@ struct Tap<B> {
 
 type Asked<B> = Pin<Box<dyn Future<Output = (Source<B>, Result<Option<Bytes>, Error>)> + Send>>;
 
-/// A source, between polls and during one.
+/// The state of a source: idle between polls, or being polled.
 enum Asking<B> {
     Asked(Asked<B>),
     Between(Source<B>),
@@ -256,7 +256,8 @@ where
                 if !std::mem::replace(&mut tap.is_open, true) {
                     continue;
                 }
-                // Open, and nothing arrived: the source will wake this task, unless it has ended.
+                // The tap is open and nothing arrived. The source will wake this task, unless it
+                // has ended.
                 return match tap.source {
                     Asking::Ended => Poll::Ready(Err(multer::Error::IncompleteStream)),
                     Asking::Asked(_) | Asking::Between(_) => Poll::Pending,
@@ -337,7 +338,7 @@ where
 {
     type Item = Result<Bytes, &'static str>;
 
-    /// One piece, if the tap is open, which closes it.
+    /// Yields one piece if the tap is open, and closes the tap.
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut tap = self.tap();
         if !tap.is_open {

@@ -23,7 +23,7 @@ pub(crate) enum Encoding {
 }
 
 impl Encoding {
-    /// None for a body that is not a form.
+    /// Returns the encoding of a form, or `None` if the body is not a form.
     ///
     /// # Errors
     /// `MALFORMED` for a multipart form without a boundary.
@@ -41,7 +41,7 @@ impl Encoding {
         }
         let boundary = multer::parse_boundary(content_type)
             .map_err(|error| Error::with_source(MALFORMED, error))?;
-        // RFC 2046 §5.1.1.
+        // RFC 2046 §5.1.1 limits the length.
         if boundary.is_empty() || boundary.len() > 70 {
             let error = "the boundary of a multipart form has 1 to 70 characters";
             return Err(Error::with_source(MALFORMED, error));
@@ -50,7 +50,7 @@ impl Encoding {
     }
 }
 
-/// The form, and the remaining body.
+/// Returns the form and the remaining body.
 pub(crate) async fn read<B>(
     encoding: Encoding,
     mut limits: FormLimits,
@@ -61,7 +61,7 @@ where
     B: Body + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    // A text that is larger than the whole budget is too large: a retry would not help.
+    // A text that is larger than the whole budget is always too large, so a retry would not help.
     limits.text = limits.text.min(settings.budget.longest_text());
     match encoding {
         Encoding::Multipart(boundary) => {
@@ -69,7 +69,7 @@ where
             Ok((form, SpooledBody::empty()))
         }
         Encoding::Urlencoded => {
-            // Most of it may be percent-encoding and names.
+            // Most of the body may be percent-encoding and names.
             source.shorten(4 * limits.text as u64);
             let body = whole(source, Arc::clone(&settings)).await?;
             let read = body.clone();

@@ -14,7 +14,7 @@ use crate::{BODY_TOO_LARGE, Form, FormLimits, MALFORMED, SPOOL_BUSY, SpoolBook, 
 const URLENCODED: &str = "application/x-www-form-urlencoded";
 const MULTIPART: &str = "multipart/form-data; boundary=X-X";
 
-/// What the stack's inner service sees of a form that comes in these pieces.
+/// Returns what the inner service receives for a form that arrives in these pieces.
 async fn sent<'a>(
     layer: SpoolLayer,
     content_type: &str,
@@ -58,7 +58,7 @@ async fn form(content_type: &str, body: &str) -> Result<Form, Error> {
         .expect("it is a form"))
 }
 
-/// A part of a form, its end included.
+/// Returns a part of a form, including its end.
 fn part(head: &str, content: &str) -> String {
     format!("--X-X\r\nContent-Disposition: form-data; {head}\r\n\r\n{content}\r\n")
 }
@@ -80,7 +80,7 @@ fn shown(form: &Form) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn a_urlencoded_form_is_read_and_stays_the_body() {
+async fn a_urlencoded_form_is_read_and_remains_the_body() {
     let body = "title=Gorgons+%26+sisters&tag=a&tag=b%C3%A9&flag&=nameless&&last=";
     let (form, kept) = sent(
         layer(),
@@ -104,7 +104,7 @@ async fn a_urlencoded_form_is_read_and_stays_the_body() {
 }
 
 #[tokio::test]
-async fn a_form_of_nothing_has_no_fields_and_a_multipart_one_is_malformed() {
+async fn an_empty_form_has_no_fields_but_an_empty_multipart_form_is_malformed() {
     assert!(
         sent(layer(), URLENCODED, [])
             .await
@@ -121,7 +121,7 @@ async fn a_form_of_nothing_has_no_fields_and_a_multipart_one_is_malformed() {
 }
 
 #[tokio::test]
-async fn other_bodies_are_bodies() {
+async fn other_bodies_are_not_parsed() {
     for (layer, content_type) in [
         (layer(), "text/plain"),
         (layer(), "multipart/mixed; boundary=X-X"),
@@ -138,7 +138,7 @@ async fn other_bodies_are_bodies() {
 }
 
 #[tokio::test]
-async fn texts_and_files_of_a_multipart_form() {
+async fn a_multipart_form_has_texts_and_files() {
     let parts = [
         part("name=\"title\"", "Gorgons\r\n--X-Y"),
         part(
@@ -177,7 +177,7 @@ async fn texts_and_files_of_a_multipart_form() {
 }
 
 #[tokio::test]
-async fn what_is_no_form_is_malformed() {
+async fn a_body_that_is_not_a_form_is_malformed() {
     let unended = part("name=\"a\"", "b");
     let nameless = multipart(&[part("filename=\"x\"", "y")]);
     let cases = [
@@ -253,7 +253,7 @@ async fn text_may_be_called_filename() {
 }
 
 #[tokio::test]
-async fn each_limit_is_met_exactly() {
+async fn each_limit_is_exact() {
     let fields = FormLimits::new().fields(2);
     let files = FormLimits::new().files(2);
     let text = FormLimits::new().text(2);
@@ -348,7 +348,7 @@ async fn an_endless_head_is_refused_before_it_is_gathered() {
 }
 
 #[tokio::test]
-async fn what_stands_around_the_parts_is_read_and_means_nothing() {
+async fn text_around_the_parts_is_read_and_ignored() {
     let body = format!(
         "preamble\r\n{}{}",
         multipart(&[part("name=\"a\"", "b")]),
@@ -363,7 +363,7 @@ async fn what_stands_around_the_parts_is_read_and_means_nothing() {
 }
 
 #[tokio::test]
-async fn large_files_stand_in_files_and_all_share_the_memory_of_one_body() {
+async fn large_uploads_are_in_files_and_all_share_the_memory_of_one_body() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::new();
     let layer = layer()
@@ -448,7 +448,7 @@ async fn a_form_is_charged_for_its_fields_until_its_last_clone_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_form_that_finds_no_memory_for_its_fields_is_refused_and_a_small_one_is_taken() {
+async fn a_form_without_memory_for_its_fields_is_refused_and_a_small_one_is_accepted() {
     let budget = crate::SpoolBudget::new().memory(256 << 10);
     let ledger = Ledger::new();
     let layer = layer().budget(budget).ledger(ledger.clone());
@@ -475,7 +475,7 @@ async fn a_form_that_finds_no_memory_for_its_fields_is_refused_and_a_small_one_i
 }
 
 #[tokio::test]
-async fn a_text_that_no_budget_holds_is_too_large_and_not_busy() {
+async fn a_text_larger_than_the_budget_is_too_large_and_not_busy() {
     let layer = layer().budget(crate::SpoolBudget::new().memory(80_000));
     let text = format!("a={}", "x".repeat(75_000));
     let error = sent(layer, URLENCODED, [text.as_bytes()])
@@ -502,7 +502,7 @@ async fn a_form_that_breaks_off_leaves_nothing() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Escapes on both sides of a piece's end are in here, and field ends.
+    /// Escapes and field ends are on both sides of the end of a piece.
     #[test]
     fn a_urlencoded_form_is_the_same_in_memory_and_in_a_file(
         texts in prop::collection::vec("[a%é &=+]{0,9000}", 1..4),
@@ -539,13 +539,13 @@ proptest! {
         }
     }
 
-    /// However a form is cut into pieces, it is the same form.
+    /// The result does not depend on how a form is cut into pieces.
     #[test]
-    fn pieces_do_not_matter(
+    fn the_result_does_not_depend_on_the_pieces(
         contents in prop::collection::vec("[-X\r\na]{0,40}", 1..5),
         piece in 1_usize..50,
     ) {
-        // A line that is the boundary ends a part, whoever wrote it.
+        // A line that equals the boundary would end the part.
         prop_assume!(!contents.iter().any(|content| format!("\r\n\
             {content}").contains("\r\n--X-X")));
         let parts: Vec<String> = contents.iter().enumerate().map(|(at, content)| {

@@ -1,4 +1,4 @@
-//! `application/x-www-form-urlencoded`, as WHATWG URL §5.1 reads it, except that invalid UTF-8 is
+//! Parses `application/x-www-form-urlencoded` as in WHATWG URL §5.1, except that invalid UTF-8 is
 //! refused and not replaced.
 
 use std::borrow::Cow;
@@ -17,7 +17,7 @@ use crate::budget::Buffer;
 use crate::keep::no_room;
 use crate::settings::Settings;
 
-/// How much is decoded at a time, in bytes.
+/// The number of bytes that are decoded at a time.
 const PIECE: u64 = 16 << 10;
 
 /// Reads a form from a body, piece by piece. Blocks if the body is in a file.
@@ -28,7 +28,7 @@ pub(crate) fn parse(
 ) -> Result<Form, Error> {
     let mut parser = Parser::new(limits, settings);
     let mut piece = vec![0; usize::try_from(body.len().min(PIECE)).unwrap_or(0)];
-    // The bytes at the beginning of `piece` that the previous one left over.
+    // The number of bytes at the beginning of `piece` that are left over from the previous one.
     let mut kept = 0;
     loop {
         let read = body.read(&mut piece[kept..]).map_err(no_room)?;
@@ -45,7 +45,7 @@ pub(crate) fn parse(
     }
 }
 
-/// The length of `piece` without an incomplete escape at its end.
+/// Returns the length of `piece` without an incomplete escape at its end.
 fn without_half_an_escape(piece: &[u8]) -> usize {
     match piece {
         [.., b'%'] => piece.len() - 1,
@@ -56,14 +56,14 @@ fn without_half_an_escape(piece: &[u8]) -> usize {
 
 struct Parser {
     fields: Fields,
-    /// How much text may still come.
+    /// The number of bytes of text that may still follow.
     left: usize,
     limit: usize,
     /// The name of the current field, once it is complete.
     name: Option<String>,
-    /// The text of the current field so far, or its name so far.
+    /// The text of the current field so far, or its name if that is not complete yet.
     text: Buffer,
-    /// Whether the current field has any bytes.
+    /// Whether any bytes of the current field have been read.
     is_begun: bool,
 }
 

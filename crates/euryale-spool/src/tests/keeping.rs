@@ -1,4 +1,5 @@
-//! What is done with a body that has come: it is passed on, read asynchronously, and given a name.
+//! Tests of complete bodies: passing them on, reading them asynchronously, and keeping them under a
+//! name.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -13,7 +14,7 @@ use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
 use crate::{SpoolBook, SpoolLayer};
 
-/// A body as the spool in `layer` gives it.
+/// Returns a body that `layer` has spooled.
 async fn spooled(layer: SpoolLayer, content: &[u8]) -> SpooledBody {
     let service =
         ServiceBuilder::new()
@@ -56,7 +57,7 @@ async fn a_file_is_linked_into_place_and_a_body_in_memory_written_there() {
 }
 
 #[tokio::test]
-async fn what_is_there_already_stays_and_a_missing_folder_is_an_error() {
+async fn an_existing_file_is_kept_and_a_missing_folder_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let taken = folder.path().join("taken");
     fs::write(&taken, "other").unwrap();
@@ -100,7 +101,7 @@ async fn a_file_on_another_file_system_is_copied() {
 }
 
 #[tokio::test]
-async fn a_spooled_file_passes_a_second_spool_as_it_is() {
+async fn a_second_spool_does_not_spool_a_file_again() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::new();
     let layer = SpoolLayer::new()

@@ -1,4 +1,4 @@
-//! Errors of bodies that a `Router` has wrapped on their way to the spool.
+//! Tests of errors in bodies that a `Router` has wrapped before the spool reads them.
 
 use axum::Router;
 use euryale_core::error::BODY_STALLED;
@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::*;
 
-/// The answer to a body of this type that the server gives up after its first bytes.
+/// Returns the status for a body of this type that the server gives up after its first bytes.
 async fn answer_to_stalled(content_type: &str, first: &'static str) -> StatusCode {
     let ledger = Ledger::new();
     let spool = SpoolLayer::new().ledger(ledger.clone());
