@@ -1,4 +1,4 @@
-//! One connection, and the statements that begin and end its transactions.
+//! A connection, and the statements that begin and end its transactions.
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
@@ -18,15 +18,16 @@ use crate::written::{WriteSet, Writes};
 
 const BEGIN_READ: &str = "BEGIN DEFERRED";
 const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
-/// Reads the file's header, and with it takes the snapshot.
+/// A read of the file's header, which takes the snapshot.
 const FIRST_READ: &str = "PRAGMA schema_version";
 const COMMIT: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
 
-/// SQLite calls the progress handler once in this many steps of its virtual machine: some 10 µs.
+/// The number of steps of SQLite's virtual machine between two calls of the progress handler. They
+/// take about 10 µs.
 const STEPS: i32 = 1_000;
 
-/// How many entries of the statement cache the statements above take.
+/// The number of entries in the statement cache for the statements above.
 pub(crate) const OWN_STATEMENTS: usize = 5;
 
 /// A connection to SQLite, made by [`Sqlite`](crate::Sqlite): a [`rusqlite::Connection`] with all
@@ -39,21 +40,21 @@ pub(crate) const OWN_STATEMENTS: usize = 5;
 /// **Inside a publication, do not end the transaction yourself.** Use
 /// [`savepoint`](rusqlite::Connection::savepoint) to undo a part of it. Otherwise:
 ///
-/// * `COMMIT` with something to write is refused: SQLite rolls back and answers
+/// * A `COMMIT` that has something to write is refused: SQLite rolls back and returns
 ///   [`SQLITE_CONSTRAINT_COMMITHOOK`](https://www.sqlite.org/rescode.html#constraint_commithook)
 ///   ("constraint failed"), and an error is logged. Nothing becomes durable.
 /// * After that, after `ROLLBACK`, and after an error for which [SQLite itself rolls
 ///   back](https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction)
 ///   (such as a full disk), nothing can be committed: later writes are refused in the same way, and
-///   a publisher that returns `Ok` all the same ends in [`TransactionEnded`].
+///   a publisher that nevertheless returns `Ok` fails with [`TransactionEnded`].
 /// * `BEGIN`, and so [`transaction`](rusqlite::Connection::transaction), is an error in SQLite,
 ///   which does not nest transactions.
 ///
-/// `ROLLBACK` followed by `BEGIN` is not noticed: later statements are committed without the
+/// `ROLLBACK` followed by `BEGIN` is not detected: later statements are committed without the
 /// earlier ones.
 ///
 /// In a job without a transaction (a pool's `run`), all of these work as rusqlite documents them. A
-/// transaction left open there is rolled back with its connection, which is dropped.
+/// transaction that is left open there is rolled back, and its connection is dropped.
 ///
 /// The commit hook of the connection belongs to this crate. Settings that outlive a transaction
 /// (pragmas, temporary tables, attached files) belong in
@@ -70,13 +71,13 @@ pub struct Connection {
     writes: Option<Writes>,
     turns: Turns,
     busy_timeout: Duration,
-    // Dropped after the connection, which rolls back what it began.
+    // Dropped after the connection, which rolls back an open transaction.
     turn: Option<Turn>,
 }
 
 impl Connection {
-    /// `file` is the file at the path before `raw` was opened: if it changed in between, the first
-    /// transaction notices.
+    /// `file` is the file that was at the path before `raw` was opened. If it was replaced in
+    /// between, the first transaction detects that.
     pub(crate) fn new(
         mut raw: rusqlite::Connection,
         file: FileId,
@@ -134,7 +135,8 @@ impl Connection {
         Ok(())
     }
 
-    /// How long a writer waits for another one: never beyond the transaction's deadline.
+    /// Returns how long a writer waits for another one, which is never beyond the transaction's
+    /// deadline.
     fn patience(&self, begin: Begin) -> Duration {
         let left = begin
             .deadline
@@ -152,13 +154,13 @@ impl Connection {
         let began = self.run(BEGIN_WRITE);
         self.raw.busy_timeout(self.busy_timeout)?;
         began.map_err(|error| match error.sqlite_error_code() {
-            // The deadline cut the wait short, so another attempt would meet it, too.
+            // The deadline ended the wait, and would end another attempt as well.
             Some(ErrorCode::DatabaseBusy) => elapsed("another process did not end its writing"),
             _ => error,
         })
     }
 
-    /// The error that SQLite would return.
+    /// Returns the error that SQLite would return.
     fn no_turn(&self) -> rusqlite::Error {
         let code = if self.interrupt.is_set() {
             ffi::SQLITE_INTERRUPT
@@ -169,12 +171,12 @@ impl Connection {
         rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(waited))
     }
 
-    /// Begins to read the state of `snapshot`. Returns `false` if it is gone, and nothing was
-    /// begun.
+    /// Begins a transaction that reads the state of `snapshot`. Returns `false` if that state is
+    /// gone; no transaction is open then.
     #[cfg(feature = "snapshot")]
     pub(crate) fn begin_at(&mut self, path: &Path, snapshot: &Snapshot) -> Result<bool, BoxError> {
         self.check_file(path)?;
-        // A connection that has read nothing yet cannot open one.
+        // A connection that has read nothing yet cannot open a snapshot.
         self.first_read()?;
         self.run(BEGIN_READ)?;
         match snapshot.open(&self.raw) {
@@ -210,14 +212,14 @@ impl Connection {
         }
     }
 
-    /// Returns whether the transaction has inserted, updated or deleted a row, also by a trigger,
-    /// even if it was rolled back to a savepoint. Changes of the schema do not count
-    /// (<https://www.sqlite.org/c3ref/total_changes.html>).
+    /// Returns whether the transaction has inserted, updated or deleted a row. Changes by triggers
+    /// count, and so do changes that were rolled back to a savepoint. Changes of the schema do not
+    /// count (<https://www.sqlite.org/c3ref/total_changes.html>).
     pub fn has_written(&self) -> bool {
         self.raw.total_changes() != self.changes_before
     }
 
-    /// What the transaction has written so far. Empty unless
+    /// Returns the rows that the transaction has written so far. Empty unless
     /// [`Sqlite::write_sets`](crate::Sqlite::write_sets) is on.
     pub fn write_set(&self) -> WriteSet {
         self.writes.as_ref().map(Writes::get).unwrap_or_default()
@@ -249,7 +251,7 @@ impl Connection {
         } else {
             self.run(ROLLBACK)
         };
-        // After an error the transaction may be open, but the connection is dropped.
+        // After an error the transaction may still be open, but the connection is dropped.
         self.turn = None;
         aborted
     }
@@ -258,7 +260,7 @@ impl Connection {
         self.phase.get() == Phase::Free && self.raw.is_autocommit()
     }
 
-    /// Transactions begun.
+    /// Returns the number of transactions that were begun.
     pub(crate) fn begun(&self) -> u64 {
         self.begun
     }
@@ -288,7 +290,7 @@ impl DerefMut for Connection {
     }
 }
 
-/// The error of a statement that was stopped.
+/// Returns the error of an interrupted statement.
 fn elapsed(waited: &str) -> rusqlite::Error {
     let code = ffi::Error::new(ffi::SQLITE_INTERRUPT);
     rusqlite::Error::SqliteFailure(code, Some(waited.to_owned()))

@@ -1,4 +1,4 @@
-//! The meaning of SQLite's results for a transaction.
+//! Runs transactions, and classifies SQLite's results.
 
 use std::error::Error;
 
@@ -19,8 +19,8 @@ impl Database for Sqlite {
         Ok(self.open_connection(self.configured_busy_timeout())?)
     }
 
-    /// Begins and takes the snapshot. Fails with [`FileReplaced`] or a [`rusqlite::Error`]; then no
-    /// transaction is open.
+    /// Begins a transaction and takes its snapshot. Fails with [`FileReplaced`] or a
+    /// [`rusqlite::Error`]; no transaction is open then.
     fn begin(&self, connection: &mut Connection, begin: Begin) -> Result<(), BoxError> {
         connection.begin(self.path(), begin)
     }
@@ -32,8 +32,7 @@ impl Database for Sqlite {
         connection.commit()
     }
 
-    /// Rolls back if a transaction is open; it is not an error if SQLite has rolled it back by
-    /// itself.
+    /// Rolls back an open transaction. It is not an error if SQLite has already rolled it back.
     fn abort(&self, connection: &mut Connection) -> Result<(), BoxError> {
         Ok(connection.abort()?)
     }
@@ -48,14 +47,14 @@ impl Database for Sqlite {
         }
     }
 
-    /// Names the state that the open transaction sees. `None` while SQLite cannot name it; see the
-    /// crate's documentation.
+    /// Returns a handle to the state that the open transaction sees, or `None` while SQLite cannot
+    /// provide one; see the crate's documentation.
     #[cfg(feature = "snapshot")]
     fn snapshot(&self, connection: &mut Connection) -> Result<Option<Snapshot>, BoxError> {
         Ok(crate::snapshot::Snapshot::get(connection)?.map(Snapshot::new))
     }
 
-    /// Begins as [`begin`](Self::begin) does with `Access::Read`, and sees the state of `snapshot`.
+    /// Begins like [`begin`](Self::begin) with `Access::Read`, but in the state of `snapshot`.
     #[cfg(feature = "snapshot")]
     fn begin_at(
         &self,
@@ -69,7 +68,7 @@ impl Database for Sqlite {
         }
     }
 
-    /// The flag that the connection's progress handler reads.
+    /// Returns the flag that the connection's progress handler reads.
     fn interrupt<'c>(&self, connection: &'c Connection) -> Option<&'c Interrupt> {
         Some(connection.interrupt())
     }
@@ -79,12 +78,13 @@ impl Database for Sqlite {
         connection.is_idle()
     }
 
-    /// The number of transactions begun on this connection.
+    /// Returns the number of transactions that were begun on this connection.
     ///
-    /// It approximates data that SQLite does not offer through a safe interface: how full the
-    /// statement cache, the parsed schema and the page cache are. Preferring the one that served
-    /// most also keeps writes on few connections, and SQLite drops a connection's cached pages when
-    /// *another* one has written (<https://www.sqlite.org/fileformat2.html#file_change_counter>).
+    /// The number approximates how full the connection's caches are (statements, schema and pages),
+    /// which SQLite does not report through a safe interface. Preferring the connection with the
+    /// most transactions also keeps writes on few connections, and SQLite drops a connection's
+    /// cached pages when *another* one has written
+    /// (<https://www.sqlite.org/fileformat2.html#file_change_counter>).
     fn warmth(&self, connection: &Connection) -> u64 {
         connection.begun()
     }
@@ -93,14 +93,14 @@ impl Database for Sqlite {
 fn code<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a ffi::Error> {
     match error.downcast_ref::<rusqlite::Error>() {
         Some(rusqlite::Error::SqliteFailure(code, _)) => Some(code),
-        // Other variants have the code, if any, as their source, which is classified next.
+        // The source of other variants, if they have one, is classified next.
         Some(_) => None,
         None => error.downcast_ref::<ffi::Error>(),
     }
 }
 
-/// By [result codes](https://www.sqlite.org/rescode.html); the crate's documentation has the
-/// reasons.
+/// Classifies an error by its [result code](https://www.sqlite.org/rescode.html). The reasons are
+/// in the crate's documentation.
 fn fault(error: &ffi::Error) -> Fault {
     match error.code {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Fault::Conflict,
@@ -108,7 +108,8 @@ fn fault(error: &ffi::Error) -> Fault {
         | ErrorCode::CannotOpen
         | ErrorCode::NotADatabase
         | ErrorCode::DatabaseCorrupt => Fault::Disconnected,
-        // Without an extended code it is caused by `PRAGMA query_only`; with one, by the file.
+        // An error without an extended code is caused by `PRAGMA query_only`, and one with an
+        // extended code by the file.
         ErrorCode::ReadOnly if error.extended_code != ffi::SQLITE_READONLY => Fault::Disconnected,
         ErrorCode::DiskFull => Fault::Full,
         ErrorCode::OperationInterrupted => Fault::Elapsed,

@@ -1,4 +1,4 @@
-//! Failures before and around SQLite. SQLite's own errors are [`rusqlite::Error`].
+//! The errors of this crate. SQLite's own errors are [`rusqlite::Error`].
 
 use std::error::Error;
 use std::fmt;
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ffi::ErrorCode;
 
-/// The database cannot be opened. One line: which file, what is wrong, what to do. SQLite's own
-/// words are the source.
+/// The database cannot be opened. The message is one line: which file, what is wrong, what to do.
+/// SQLite's own error is the source.
 #[derive(Debug)]
 pub struct OpenError {
     path: PathBuf,
@@ -27,7 +27,7 @@ pub(crate) enum Problem {
     NotWal(String),
     /// A hook of the program left a transaction open.
     LeftOpen,
-    /// SQLite refused.
+    /// SQLite returned an error.
     Sqlite(rusqlite::Error),
 }
 
@@ -39,7 +39,7 @@ impl OpenError {
         }
     }
 
-    /// The file.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -106,11 +106,11 @@ impl Error for OpenError {
     }
 }
 
-/// The file at the database's path is not the one that the connection has open: it was moved,
-/// removed or replaced.
+/// The file at the database's path is not the one that the connection has open, because that was
+/// moved, removed or replaced.
 ///
-/// Nothing was read or written. The connection is dropped; the next one opens the file that exists
-/// then.
+/// Nothing was read or written. The connection is dropped, and the next one opens the file that is
+/// then at the path.
 #[derive(Debug)]
 pub struct FileReplaced {
     path: PathBuf,
@@ -136,7 +136,7 @@ impl fmt::Display for FileReplaced {
 
 impl Error for FileReplaced {}
 
-/// The transaction was over before its commit. Nothing of the publication is in the database.
+/// The transaction had ended before its commit. Nothing of the publication is in the database.
 ///
 /// Either the publisher ran `COMMIT` or `ROLLBACK` itself, or SQLite rolled back because of an
 /// error and the publisher did not pass that error on.

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::Path;
 
-/// A file's identity while it is held open: until then its inode number is not reused.
+/// The identity of a file. It is valid as long as the file is open, because its inode number is not
+/// reused before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileId {
     #[cfg(unix)]
@@ -11,7 +12,7 @@ pub(crate) struct FileId {
 }
 
 impl FileId {
-    /// The file at `path` now.
+    /// Returns the identity of the file that is at `path` now.
     #[cfg(unix)]
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         use std::os::unix::fs::MetadataExt;
@@ -22,7 +23,8 @@ impl FileId {
         })
     }
 
-    /// Elsewhere an open database cannot be moved or removed, so all files count as the same.
+    /// On other systems an open database cannot be moved or removed, so all files count as the
+    /// same.
     #[cfg(not(unix))]
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         std::fs::metadata(path).map(|_| Self {})

@@ -112,14 +112,15 @@
 //!
 //! # Backpressure
 //!
-//! SQLite allows one writer at a time. The others wait in `begin` and hold worker and connection,
-//! which is why [`busy_timeout`](Sqlite::busy_timeout) is short. The queue is in the pool.
+//! SQLite allows one writer at a time. The others wait in `begin` and hold a worker and a
+//! connection, which is why [`busy_timeout`](Sqlite::busy_timeout) is short. The long queue is in
+//! the pool, where requests hold neither.
 //!
 //! # How can a hook see what was written?
 //!
 //! A `before_commit` hook can call [`has_written`](Connection::has_written), and with
-//! [`Sqlite::write_sets`] also [`write_set`](Connection::write_set), and abort. This one guards
-//! against pages that write on a safe request:
+//! [`Sqlite::write_sets`] also [`write_set`](Connection::write_set), and abort the transaction.
+//! This hook guards against pages that write on a safe request:
 //!
 //! ```
 //! use euryale_core::{Abort, Publisher, Request, Response, Transaction};
@@ -158,9 +159,9 @@
 //!
 //! Cargo allows one `libsqlite3-sys` in a lockfile, and each minor version of rusqlite has its own.
 //! This crate therefore takes a range, rusqlite 0.39 to 0.41, so that Cargo finds one that fits
-//! diesel or sqlx in the same workspace. It also means that there is only one rusqlite: the types
-//! here are those of the program's own `rusqlite` dependency, with which it chooses the version and
-//! rusqlite's features. Without such a dependency, use the re-exported [`rusqlite`].
+//! diesel or sqlx in the same workspace. There is then only one rusqlite in the program: the types
+//! here are those of your own `rusqlite` dependency, by which you choose the version and rusqlite's
+//! features. Without such a dependency, use the re-exported [`rusqlite`].
 //!
 //! The feature `bundled` (default) compiles SQLite into the program. Without it, the system's
 //! library is linked.
@@ -169,19 +170,19 @@
 //!
 //! With the feature `snapshot`, the passes of a request that waits for promises can see the state
 //! that its first pass saw (`RepublishLayer::pin_snapshots`), although no connection is held
-//! between them. It is for transactions that only read: a write would be refused with
+//! between them. This works only for transactions that only read. A write would be refused with
 //! `SQLITE_BUSY_SNAPSHOT`, so a transaction that declares that it writes sees the current state.
 //!
-//! The state lives in the log, and a checkpoint that restarts the log discards it. The pass then
-//! sees the current state, and the ledger counts it
-//! (`euryale_promise_snapshots_total{outcome="gone"}`). SQLite also cannot name the state before
+//! The state is kept in the write-ahead log, and a checkpoint that restarts the log discards it.
+//! The pass then sees the current state, and the ledger counts it
+//! (`euryale_promise_snapshots_total{outcome="gone"}`). SQLite cannot provide a snapshot before
 //! anything has been written to a new log, which the first connection creates. That counts as
 //! `unsupported`, and so does every attempt without the feature. See
 //! <https://www.sqlite.org/c3ref/snapshot_get.html>.
 //!
-//! SQLite must be compiled for it: set `LIBSQLITE3_FLAGS=-DSQLITE_ENABLE_SNAPSHOT` in the
-//! environment of the build, for example in `[env]` of `.cargo/config.toml`. A library cannot do
-//! that for its users; without it, programs do not link.
+//! SQLite must be compiled with this feature: set `LIBSQLITE3_FLAGS=-DSQLITE_ENABLE_SNAPSHOT` in
+//! the environment of the build, for example in `[env]` of `.cargo/config.toml`. A library cannot
+//! set this for its users; without it, programs do not link.
 
 #![cfg_attr(not(feature = "snapshot"), forbid(unsafe_code))]
 #![cfg_attr(feature = "snapshot", deny(unsafe_code))]

@@ -1,4 +1,4 @@
-//! Schema versions: how many steps a file has behind it.
+//! Migrates the schema of a file in numbered steps.
 
 use std::error::Error;
 use std::fmt;
@@ -11,17 +11,17 @@ use crate::sqlite::PATIENCE;
 use crate::{Connection, OpenError, Sqlite};
 
 impl Sqlite {
-    /// Brings the schema up to date: runs the `steps` that the file has not had yet, in order, and
-    /// returns their number. Blocks; call it before the program starts to serve.
+    /// Brings the schema up to date: runs those `steps` that have not been applied to the file yet,
+    /// in order, and returns their number. Blocks; call it before the program starts to serve.
     ///
-    /// The file's version is the number of steps that it has had, kept in its header ([`PRAGMA
-    /// user_version`](https://www.sqlite.org/pragma.html#pragma_user_version)). So a step that was
-    /// once released must never be changed, moved or removed; append another one. A step is one or
+    /// The version of a file is the number of applied steps, which is kept in its header ([`PRAGMA
+    /// user_version`](https://www.sqlite.org/pragma.html#pragma_user_version)). So never change,
+    /// move or remove a step that has been released; append another one. A step consists of one or
     /// more statements.
     ///
-    /// Each step is one transaction, together with its new version: all of it is done, or nothing.
-    /// Programs that start at the same time wait for each other, at most 10 s for one step, and
-    /// each step is done once. The connection has seen the [`on_connect`](Self::on_connect) hooks.
+    /// Each step and its new version are written in one transaction. Programs that start at the
+    /// same time wait for each other, at most 10 s for one step, and each step is applied once. The
+    /// [`on_connect`](Self::on_connect) hooks have run on the connection.
     ///
     /// Foreign keys are not enforced *during* a step, so that a table can be
     /// [rebuilt](https://www.sqlite.org/lang_altertable.html#otheralter) without its children being
@@ -29,10 +29,12 @@ impl Sqlite {
     /// checked](https://www.sqlite.org/pragma.html#pragma_foreign_key_check).
     ///
     /// # Errors
-    /// [`MigrateError::Newer`], and nothing was changed, not even the journal mode. After
-    /// [`Step`](MigrateError::Step) the steps before the failing one are done.
+    /// [`MigrateError::Newer`]: nothing was changed, not even the journal mode.
+    /// [`Step`](MigrateError::Step): the steps before the failing one have been applied.
+    /// [`Open`](MigrateError::Open): the file cannot be opened.
     pub fn migrate(&self, steps: &[&str]) -> Result<usize, MigrateError> {
-        // Even WAL mode would change a file that is not ours, so a bare connection checks first.
+        // Even switching to WAL mode would change a file that belongs to another program, so a bare
+        // connection checks the version first.
         let bare = self.open_bare(PATIENCE)?;
         let behind = steps.len() - self.steps_done(&bare, steps)?;
         if behind == 0 {
@@ -61,7 +63,7 @@ impl Sqlite {
         connection
             .begin(self.path(), Access::Write.into())
             .map_err(failed)?;
-        // Another program may have been first.
+        // Another program may have applied this step meanwhile.
         if self.steps_done(connection, steps)? == number {
             run_step(connection, steps[number], number + 1).map_err(failed)?;
         }
@@ -99,30 +101,31 @@ fn run_step(connection: &Connection, step: &str, version: usize) -> Result<(), B
     Ok(())
 }
 
-/// The schema could not be brought up to date. One line: which file, what is wrong, what to do.
+/// The schema could not be brought up to date. The message is one line: which file, what is wrong,
+/// what to do.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum MigrateError {
     /// The file cannot be opened, or its version cannot be read.
     Open(OpenError),
-    /// The file's schema is of a later version than this program knows, or was made by another
+    /// The file's schema has a later version than this program supports, or was made by another
     /// program. Nothing was changed.
     Newer {
         /// The file.
         path: PathBuf,
         /// Its version.
         found: i32,
-        /// The last version that this program knows.
+        /// The last version that this program supports.
         known: usize,
     },
-    /// A step failed; the steps before it are done, and nothing of this one is.
+    /// A step failed. The steps before it have been applied, and nothing of this one has.
     Step {
         /// The file.
         path: PathBuf,
-        /// The number of the step, from 1: the version that it would have led to.
+        /// The number of the step, from 1. This is the version to which the step would have led.
         step: usize,
-        /// Why: a [`rusqlite::Error`], a foreign key without its row,
-        /// [`TransactionEnded`](crate::TransactionEnded) when the step ends the transaction itself,
+        /// The cause: a [`rusqlite::Error`], a foreign key without its row,
+        /// [`TransactionEnded`](crate::TransactionEnded) if the step ended the transaction itself,
         /// or [`FileReplaced`](crate::FileReplaced).
         source: BoxError,
     },

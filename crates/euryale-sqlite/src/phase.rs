@@ -16,29 +16,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// No transaction of ours: a job without one commits as it likes.
+    /// There is no publisher's transaction: a job without one may commit itself.
     Free,
-    /// The transaction is the publisher's to fill, not to end.
+    /// A transaction is open. The publisher may use it, but not end it.
     Begun,
-    /// Our own `COMMIT` runs.
+    /// This crate's own `COMMIT` is running.
     Committing,
-    /// The transaction is gone, and only `abort` leads on. Until then nothing may be committed: it
-    /// would be the second half of a publication without its first.
+    /// The transaction has ended too early, and only `abort` leaves this state. Until then nothing
+    /// may be committed, because it would be the second half of a publication without the first.
     Ended,
 }
 
-/// A connection's phase, shared with the hook that SQLite calls.
+/// The phase of a connection, shared with the hook that SQLite calls.
 #[derive(Clone, Debug)]
 pub(crate) struct PhaseCell {
     phase: Arc<Mutex<Phase>>,
 }
 
 impl PhaseCell {
-    /// A cell in [`Phase::Free`], heeded by `raw` from now on.
+    /// Creates a cell in [`Phase::Free`], and installs the commit hook on `raw` that obeys it.
     ///
-    /// A rollback hook would tell more, but rusqlite 0.41 frees it before SQLite calls it a last
-    /// time: when a connection is closed with its transaction open. A commit hook is not called
-    /// then.
+    /// A rollback hook would report more. But if a connection is closed with an open transaction,
+    /// rusqlite 0.41 frees the hook before SQLite calls it a last time. A commit hook is not called
+    /// in that case.
     pub(crate) fn attach(raw: &mut rusqlite::Connection) -> rusqlite::Result<Self> {
         let cell = Self {
             phase: Arc::new(Mutex::new(Phase::Free)),
@@ -56,14 +56,15 @@ impl PhaseCell {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
     }
 
-    /// SQLite asks before each commit that has something to write, and rolls back instead if this
-    /// is true (<https://www.sqlite.org/c3ref/commit_hook.html>).
+    /// Returns whether a commit has to be refused. SQLite calls this before each commit that has
+    /// something to write, and rolls back if it is true
+    /// (<https://www.sqlite.org/c3ref/commit_hook.html>).
     fn refuses_commit(&self) -> bool {
         match self.get() {
             Phase::Free | Phase::Committing => false,
             Phase::Begun | Phase::Ended => {
                 self.set(Phase::Ended);
-                // To the publisher SQLite only says "constraint failed".
+                // The publisher only gets SQLite's "constraint failed".
                 tracing::error!(
                     "COMMIT in a publication, or a write after its transaction had ended: rolled \
                         back"

@@ -1,11 +1,11 @@
 //! The only unsafe code of this crate: SQLite's snapshot calls, which rusqlite does not wrap.
 //!
-//! Why it is sound. The calls (<https://www.sqlite.org/c3ref/snapshot.html>) take a connection's
-//! handle, which is valid as long as the `rusqlite::Connection` that is borrowed here, and is not
-//! used by another thread: a connection is not `Sync`. The schema's name is a literal with its
-//! zero. What `sqlite3_snapshot_get` gives is owned by [`Snapshot`] alone and freed once, by its
-//! drop. In between nothing writes to it: it is a copy of a header, which `sqlite3_snapshot_open`
-//! only reads, so threads may share it.
+//! It is sound for these reasons. The calls (<https://www.sqlite.org/c3ref/snapshot.html>) take a
+//! connection's handle, which is valid as long as the borrowed `rusqlite::Connection`, and is not
+//! used by another thread because a connection is not `Sync`. The schema's name is a NUL-terminated
+//! literal. The result of `sqlite3_snapshot_get` is owned by [`Snapshot`] alone and freed once, by
+//! its drop. Until then nothing writes to it: it is a copy of a header, which
+//! `sqlite3_snapshot_open` only reads, so threads may share it.
 #![expect(
     unsafe_code,
     reason = "SQLite's snapshot calls; the argument stands above"
@@ -21,15 +21,16 @@ const MAIN: &CStr = c"main";
 /// The state that a reading transaction saw.
 pub(crate) struct Snapshot(NonNull<ffi::sqlite3_snapshot>);
 
-// SAFETY: it is plain memory of SQLite's allocator, which is thread-safe, and belongs to no
+// SAFETY: a snapshot is plain memory from SQLite's thread-safe allocator, and belongs to no
 // connection.
 unsafe impl Send for Snapshot {}
-// SAFETY: nothing writes to it between its making and its drop.
+// SAFETY: nothing writes to a snapshot between its creation and its drop.
 unsafe impl Sync for Snapshot {}
 
 impl Snapshot {
-    /// That of the transaction open on `raw`; `None` when SQLite cannot name it: nothing was
-    /// written to the log since it was created, or the transaction writes.
+    /// Returns the snapshot of the transaction that is open on `raw`. `None` if SQLite cannot
+    /// provide it, because nothing has been written to the log since its creation, or because the
+    /// transaction writes.
     pub(crate) fn get(raw: &rusqlite::Connection) -> rusqlite::Result<Option<Self>> {
         let mut snapshot = ptr::null_mut();
         // SAFETY: the handle and the name are valid for the call, and `snapshot` takes the pointer.
@@ -42,8 +43,8 @@ impl Snapshot {
         }
     }
 
-    /// Has the transaction on `raw`, begun and not used yet, see this state. `false`: it is gone,
-    /// or going.
+    /// Switches the transaction on `raw`, which has begun but not been used yet, to this state.
+    /// Returns `false` if the state is gone or about to be overwritten.
     pub(crate) fn open(&self, raw: &rusqlite::Connection) -> rusqlite::Result<bool> {
         // SAFETY: the handle and the name are valid for the call, and the snapshot until it is
         // dropped.
@@ -51,7 +52,7 @@ impl Snapshot {
             unsafe { ffi::sqlite3_snapshot_open(raw.handle(), MAIN.as_ptr(), self.0.as_ptr()) };
         match code {
             ffi::SQLITE_OK => Ok(true),
-            // A checkpoint has overwritten it, or is about to.
+            // A checkpoint has overwritten the state, or is about to.
             ffi::SQLITE_ERROR_SNAPSHOT | ffi::SQLITE_BUSY => Ok(false),
             code => Err(failure(code)),
         }
@@ -60,7 +61,7 @@ impl Snapshot {
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        // SAFETY: made by `sqlite3_snapshot_get`, and freed here only.
+        // SAFETY: the pointer is from `sqlite3_snapshot_get`, and is freed only here.
         unsafe { ffi::sqlite3_snapshot_free(self.0.as_ptr()) }
     }
 }

@@ -1,4 +1,4 @@
-//! The database: where its file is, and how connections to it are set up.
+//! The settings of a database, and the opening of its connections.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::error::{OpenError, Problem};
 use crate::file::FileId;
 use crate::turn::Turns;
 
-/// How long a program that starts waits for another one that has the file locked.
+/// The maximum time that a starting program waits for another one that has locked the file.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The journal mode, as SQLite spells it in its answer.
@@ -23,7 +23,8 @@ type OnConnect = dyn Fn(&mut rusqlite::Connection) -> rusqlite::Result<()> + Sen
 
 /// An SQLite file in WAL mode, as the database behind a pool.
 ///
-/// Settings hold for connections opened after them. Foreign keys are enforced on every connection.
+/// Settings apply to connections that are opened later. Foreign keys are enforced on every
+/// connection.
 #[doc(alias = "FileStorage")]
 #[doc(alias = "RelStorage")]
 #[derive(Clone)]
@@ -39,30 +40,31 @@ pub struct Sqlite {
     keeps_writes: bool,
 }
 
-/// What has reached the disk when a commit returns, and so what a response after it guarantees
-/// (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
+/// The data that has reached the disk when a commit returns, which is what a response after the
+/// commit guarantees (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Synchronous {
-    /// The transaction: it survives a power failure. Costs an `fsync` per commit.
+    /// The transaction is on the disk, and survives a power failure. Costs one `fsync` per commit.
     #[default]
     Full,
-    /// Nothing yet. The transaction survives the end of the process, killed or not; a power failure
-    /// or a crash of the kernel may undo the last commits, though never a part of one. For data
-    /// that can be recreated.
+    /// Nothing may be on the disk yet. The transaction survives the end of the process, even if it
+    /// is killed. A power failure or a kernel crash may undo the last commits, but never a part of
+    /// one. Use this for data that can be recreated.
     Normal,
 }
 
 impl Sqlite {
     /// Opens the database in the file at `path`, which is created if it does not exist. A relative
-    /// path is resolved against the current directory. Blocks, for at most 10 s if another program
-    /// has locked the file.
+    /// path is resolved against the current directory. Blocks; if another program has locked the
+    /// file, for at most 10 s.
     ///
-    /// A new file is put into WAL mode. An existing one is only checked, not changed: that is left
-    /// to [`migrate`](Self::migrate), which checks its version first, and to the first connection.
+    /// A new file is switched to WAL mode. An existing file is only checked and not changed:
+    /// [`migrate`](Self::migrate), which checks the version first, or the first connection switches
+    /// it.
     ///
     /// # Errors
-    /// When the file cannot be created, read and written, or is not a database. In-memory databases
-    /// (`:memory:`) and `file:` URIs are refused: connections would not share them, or not in WAL
+    /// The file cannot be created, read or written, or is not a database. In-memory databases
+    /// (`:memory:`) and `file:` URIs are refused, because connections could not share them in WAL
     /// mode.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = absolute(path.as_ref())?;
@@ -84,55 +86,55 @@ impl Sqlite {
         })
     }
 
-    /// How long a writer waits for another writer before it is a conflict. Default: 100 ms.
+    /// The maximum time that a writer waits for another writer before it fails with a conflict.
+    /// Default: 100 ms.
     ///
-    /// It is short because the writer holds its worker and its connection while it waits; the pause
-    /// after a conflict holds neither. Writers of this value and its clones take turns, first come
-    /// first served: the next is woken when the one before it has ended. For writers of other
-    /// processes SQLite polls, as long once more, with pauses of up to 100 ms
-    /// (<https://www.sqlite.org/c3ref/busy_timeout.html>), in whole milliseconds; zero does not
-    /// wait.
+    /// The default is short because a waiting writer holds its worker and its connection; the pause
+    /// after a conflict holds neither. The writers of this value and its clones take turns, first
+    /// come first served: the next one is woken when the one before it has ended. For writers of
+    /// other processes SQLite polls for up to the same time again, with pauses of up to 100 ms
+    /// (<https://www.sqlite.org/c3ref/busy_timeout.html>). SQLite counts in whole milliseconds;
+    /// zero means not to wait.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         // SQLite counts milliseconds in an `int`.
         self.busy_timeout = timeout.min(Duration::from_millis(i32::MAX as u64));
         self
     }
 
-    /// Memory for pages of the file, **per connection**, in KiB. Default: 8192 (8 MiB). SQLite's
-    /// own is 2000 (<https://www.sqlite.org/pragma.html#pragma_cache_size>).
+    /// The memory for cached pages of the file, **per connection**, in KiB. Default: 8192 (8 MiB);
+    /// SQLite's own default is 2000 (<https://www.sqlite.org/pragma.html#pragma_cache_size>).
     pub fn cache_size(mut self, kib: u32) -> Self {
         self.cache_kib = kib.min(i32::MAX as u32);
         self
     }
 
-    /// How many prepared statements a connection keeps for
-    /// [`prepare_cached`](rusqlite::Connection::prepare_cached); the one used longest ago goes
-    /// first. Default: 64.
+    /// The maximum number of prepared statements that a connection keeps for
+    /// [`prepare_cached`](rusqlite::Connection::prepare_cached). The least recently used one is
+    /// dropped first. Default: 64.
     pub fn statement_cache(mut self, statements: usize) -> Self {
         self.statements = statements;
         self
     }
 
-    /// Settings for what has reached the disk when a commit returns. Default:
-    /// [`Synchronous::Full`].
+    /// Sets which data has reached the disk when a commit returns. Default: [`Synchronous::Full`].
     pub fn synchronous(mut self, synchronous: Synchronous) -> Self {
         self.synchronous = synchronous;
         self
     }
 
-    /// Records what each transaction writes, for [`Connection::write_set`], at the cost of a lock
-    /// and a map lookup for each row. It uses the connection's update hook. Default: off.
+    /// Records the rows that each transaction writes, for [`Connection::write_set`], at the cost of
+    /// a lock and a map lookup for each row. It uses the connection's update hook. Default: off.
     pub fn write_sets(mut self) -> Self {
         self.keeps_writes = true;
         self
     }
 
-    /// Runs `hook` on each new connection, after the settings above and after earlier hooks: for
-    /// more pragmas, SQL functions, collations, attached files.
+    /// Runs `hook` on each new connection, after the settings above and after earlier hooks. Use it
+    /// for more pragmas, SQL functions, collations and attached files.
     ///
-    /// It must leave WAL mode on and no transaction open. A commit hook set here is replaced.
-    /// Attach files to read them: a transaction that writes several is [atomic in each, not over
-    /// all](https://www.sqlite.org/lang_attach.html).
+    /// The hook must leave WAL mode on and no transaction open. A commit hook that is set here is
+    /// replaced. Attach files only to read them: a transaction that writes to several files is
+    /// [atomic in each, but not across them](https://www.sqlite.org/lang_attach.html).
     pub fn on_connect<F>(mut self, hook: F) -> Self
     where
         F: Fn(&mut rusqlite::Connection) -> rusqlite::Result<()> + Send + Sync + 'static,
@@ -141,7 +143,7 @@ impl Sqlite {
         self
     }
 
-    /// The file, as an absolute path.
+    /// Returns the absolute path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -155,7 +157,7 @@ impl Sqlite {
         self.busy_timeout
     }
 
-    /// A connection with all settings, except for the time that it waits for locks.
+    /// Opens a connection with all settings, except for the time that it waits for locks.
     pub(crate) fn open_connection(&self, busy_timeout: Duration) -> Result<Connection, OpenError> {
         let file =
             FileId::of(&self.path).map_err(|error| self.error(Problem::Unreachable(error)))?;
@@ -166,7 +168,7 @@ impl Sqlite {
         if !raw.is_autocommit() {
             return Err(self.error(Problem::LeftOpen));
         }
-        // Again, because a hook may have changed it.
+        // This is checked again because a hook may have changed it.
         ensure_wal(&raw, &self.path)?;
         Connection::new(
             raw,
@@ -178,7 +180,7 @@ impl Sqlite {
         .map_err(|error| self.sqlite_error(error))
     }
 
-    /// The file, opened and not yet read.
+    /// Opens the file without reading it.
     pub(crate) fn open_bare(
         &self,
         busy_timeout: Duration,
@@ -233,8 +235,8 @@ fn absolute(path: &Path) -> Result<PathBuf, OpenError> {
     std::path::absolute(path).map_err(|error| OpenError::new(path, Problem::Unreachable(error)))
 }
 
-/// `SQLITE_OPEN_URI` stays off: a path is a path. `NO_MUTEX`: a connection is never used by two
-/// threads at once.
+/// Opens the file with `NO_MUTEX`, because a connection is never used by two threads at once, and
+/// without `SQLITE_OPEN_URI`, so that a path is never read as a URI.
 fn open_file(path: &Path, more: OpenFlags) -> Result<rusqlite::Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
     let open = || -> rusqlite::Result<(rusqlite::Connection, bool)> {
@@ -250,15 +252,15 @@ fn open_file(path: &Path, more: OpenFlags) -> Result<rusqlite::Connection, OpenE
     }
 }
 
-/// The first read of the file: an unreadable one fails here.
+/// Reads the file for the first time, and so fails if it is unreadable.
 fn is_empty(raw: &rusqlite::Connection) -> rusqlite::Result<bool> {
     raw.busy_timeout(PATIENCE)?;
     let pages: i64 = raw.query_row("PRAGMA page_count", [], |row| row.get(0))?;
     Ok(pages == 0)
 }
 
-/// It does not cover attached files. Waits for each lock as long as `raw` does; if WAL mode is on
-/// already, it needs only a reader's.
+/// Switches the main file, but not attached files, to WAL mode. Waits for each lock as long as
+/// `raw` does. If WAL mode is already on, only a reader's lock is needed.
 fn ensure_wal(raw: &rusqlite::Connection, path: &Path) -> Result<(), OpenError> {
     match into_wal(raw) {
         Ok(mode) if mode == WAL => Ok(()),
@@ -267,23 +269,24 @@ fn ensure_wal(raw: &rusqlite::Connection, path: &Path) -> Result<(), OpenError> 
     }
 }
 
-/// The journal mode after the attempt.
+/// Tries to switch to WAL mode, and returns the journal mode after the attempt.
 ///
-/// The switch needs the file for itself. Alone it would read first and ask for the exclusive lock
-/// then, and a reader who asks for more [is not made to
-/// wait](https://www.sqlite.org/c3ref/busy_handler.html): it fails at once. `BEGIN EXCLUSIVE`
-/// waits, but the switch is refused inside a transaction. So the lock is kept beyond it, which is
-/// what the [locking mode](https://www.sqlite.org/pragma.html#pragma_locking_mode) is for: back in
-/// `NORMAL`, it is released with the next access to the file, and that is the switch.
+/// The switch needs exclusive access to the file. By itself it would read first and then request
+/// the exclusive lock, but SQLite [does not wait](https://www.sqlite.org/c3ref/busy_handler.html)
+/// if a reader requests a stronger lock: it fails at once. `BEGIN EXCLUSIVE` does wait, but the
+/// switch is refused inside a transaction. So the [locking
+/// mode](https://www.sqlite.org/pragma.html#pragma_locking_mode) `EXCLUSIVE` keeps the lock beyond
+/// the transaction. After setting it back to `NORMAL`, the lock is released at the next access to
+/// the file, which is the switch.
 fn into_wal(raw: &rusqlite::Connection) -> rusqlite::Result<String> {
     let mode = journal_mode(raw, "PRAGMA main.journal_mode")?;
     if mode == WAL {
         return Ok(mode);
     }
     let exclusive = Transaction::new_unchecked(raw, TransactionBehavior::Exclusive)?;
-    // Asked again: another program may have been first. In WAL mode the locking mode must stay as
-    // it is, or this connection would shut out all others. The question also loads the schema,
-    // which the switch would otherwise do as an access of its own.
+    // The mode is read again because another program may have switched meanwhile. In WAL mode the
+    // locking mode must stay as it is, or this connection would lock out all others. This query
+    // also loads the schema, which the switch would otherwise do as a separate access.
     let mode = journal_mode(&exclusive, "PRAGMA main.journal_mode")?;
     if mode == WAL {
         return Ok(mode);

@@ -22,7 +22,7 @@ use crate::{Connection, Sqlite};
 const SCHEMA: &str = "CREATE TABLE counter (id INTEGER PRIMARY KEY, value INTEGER NOT NULL) STRICT;
     INSERT INTO counter VALUES (1, 0);";
 
-/// A database in a folder of its own, with a counter at 0.
+/// Creates a database in its own folder, with a counter at 0.
 fn counter() -> (TempDir, Sqlite) {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = Sqlite::open(folder.path().join("site.db"))
@@ -56,7 +56,7 @@ fn extended_code(error: &(dyn StdError + 'static)) -> i32 {
     error.sqlite_error().unwrap().extended_code
 }
 
-/// A pool of one.
+/// A pool of one connection.
 struct Worker {
     sqlite: Sqlite,
     ledger: Ledger,
@@ -91,7 +91,7 @@ impl Worker {
         }
     }
 
-    /// Runs one transaction and checks that nothing is left over from it.
+    /// Runs one transaction, and checks that it leaves nothing open.
     fn run<T>(
         &mut self,
         access: Access,

@@ -1,9 +1,9 @@
-//! Writers of one process take turns.
+//! Lets the writers of one process take turns.
 //!
-//! SQLite lets a writer wait for another one by sleeping and polling, with pauses of up to 100 ms
-//! (<https://www.sqlite.org/c3ref/busy_timeout.html>). A writer that has just committed begins
-//! again long before a sleeping one polls, so the sleeping ones starve. Here the first in line is
-//! woken when the writer before it has ended.
+//! In SQLite a writer waits for another one by sleeping and polling, with pauses of up to 100 ms
+//! (<https://www.sqlite.org/c3ref/busy_timeout.html>). A thread that has just committed can begin
+//! its next transaction long before a sleeping writer polls, so sleeping writers starve. Here the
+//! first writer in the queue is woken when the one before it has ended.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use euryale_core::transaction::Interrupt;
 
-/// How often a waiting writer checks whether it was stopped.
+/// The interval at which a waiting writer checks whether it was stopped.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// The queue of writers to one file; clones share it.
@@ -33,7 +33,7 @@ struct Waiter {
 }
 
 impl Turns {
-    /// Waits for its turn, in a worker. Returns none if that takes longer than `patience`, or is
+    /// Waits in a worker for its turn. Returns `None` if that takes longer than `patience` or is
     /// stopped.
     pub(crate) fn take(&self, patience: Duration, interrupt: &Interrupt) -> Option<Turn> {
         let mut line = self.lock();
@@ -61,7 +61,7 @@ impl Turns {
             }
         }
         let mut line = self.lock();
-        // The turn came in the last moment, and is taken.
+        // The turn was passed to this writer in the last moment, and is used.
         if waiter.has_turn.load(Ordering::Acquire) {
             return Some(Turn(self.clone()));
         }
@@ -93,7 +93,7 @@ impl fmt::Debug for Turns {
     }
 }
 
-/// The turn of one writer, which passes to the next one when it is dropped.
+/// The turn of one writer. It passes to the next one when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Turn(Turns);
 

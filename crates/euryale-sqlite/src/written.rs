@@ -1,4 +1,4 @@
-//! What a transaction has written.
+//! The write set of a transaction.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,36 +7,36 @@ use rusqlite::hooks::Action;
 
 /// The rows that a transaction has written so far, by table.
 ///
-/// Those of tables without row ids, of `REPLACE`, and of a `DELETE` of all rows of a table are not
-/// in it (<https://www.sqlite.org/c3ref/update_hook.html>);
-/// [`has_written`](crate::Connection::has_written) knows them. Writes that were rolled back to a
+/// It does not contain writes to tables without row ids, rows deleted by `REPLACE`, and a `DELETE`
+/// of all rows of a table (<https://www.sqlite.org/c3ref/update_hook.html>);
+/// [`has_written`](crate::Connection::has_written) includes them. Writes that were rolled back to a
 /// savepoint are still in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WriteSet {
     tables: BTreeMap<String, Rows>,
 }
 
-/// How many rows of a table were written.
+/// The number of written rows of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rows {
-    /// Inserted.
+    /// Inserted rows.
     pub inserted: u64,
-    /// Updated.
+    /// Updated rows.
     pub updated: u64,
-    /// Deleted.
+    /// Deleted rows.
     pub deleted: u64,
 }
 
 impl WriteSet {
-    /// The tables in the order of their names.
+    /// Returns the tables in the order of their names.
     pub fn tables(&self) -> impl Iterator<Item = (&str, Rows)> {
         self.tables
             .iter()
             .map(|(table, rows)| (table.as_str(), *rows))
     }
 
-    /// Returns whether it is empty.
+    /// Returns whether nothing has been written.
     pub fn is_empty(&self) -> bool {
         self.tables.is_empty()
     }

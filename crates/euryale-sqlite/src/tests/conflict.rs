@@ -1,4 +1,4 @@
-//! Which transactions conflict, and with which error.
+//! Tests of conflicting transactions and their errors.
 
 use std::fmt;
 use std::time::Instant;
@@ -28,7 +28,7 @@ fn a_stale_snapshot_is_a_conflict() {
         "the connection is sound"
     );
 
-    // As a writer it sees what the other one wrote.
+    // As a writer it sees the other transaction's write.
     let next = worker.run(Access::Write, |transaction| {
         let connection = transaction.connection()?;
         increment(connection)?;
@@ -41,7 +41,7 @@ fn a_stale_snapshot_is_a_conflict() {
 #[test]
 fn an_upgrade_while_another_writes_is_a_conflict_at_once() {
     let (_folder, sqlite) = counter();
-    // Long enough to fail the test if it were waited for.
+    // Waiting for this long would fail the test.
     let patient = sqlite.clone().busy_timeout(Duration::from_secs(3600));
     let mut other = sqlite.connect().unwrap();
     sqlite.begin(&mut other, Access::Write.into()).unwrap();
@@ -117,7 +117,8 @@ fn an_applications_own_error_does_not_hide_a_conflict() {
 #[test]
 fn a_commit_that_is_busy_is_a_conflict_and_is_rolled_back() {
     let (folder, sqlite) = counter();
-    // A second file with a rollback journal: there a reader keeps a writer from committing.
+    // The second file has a rollback journal, with which a reader prevents a writer from
+    // committing.
     let second = folder.path().join("second.db");
     let reader = rusqlite::Connection::open(&second).unwrap();
     reader
@@ -146,7 +147,7 @@ fn a_commit_that_is_busy_is_a_conflict_and_is_rolled_back() {
 }
 
 #[test]
-fn what_each_result_code_is_taken_for() {
+fn each_result_code_has_its_fault() {
     let (_folder, sqlite) = counter();
     let cases = [
         (ffi::SQLITE_BUSY, Fault::Conflict),
@@ -180,7 +181,7 @@ fn what_each_result_code_is_taken_for() {
 }
 
 #[test]
-fn writers_of_a_process_take_turns_in_the_order_in_which_they_came() {
+fn writers_of_a_process_take_turns_in_order_of_arrival() {
     let (_folder, sqlite) = counter();
     let patient = sqlite.clone().busy_timeout(Duration::from_secs(60));
     let mut first = patient.connect().unwrap();
@@ -206,7 +207,7 @@ fn writers_of_a_process_take_turns_in_the_order_in_which_they_came() {
                 std::thread::yield_now();
             }
         }
-        // One that gives up leaves the line.
+        // A writer that gives up leaves the queue.
         let hasty = patient.clone().busy_timeout(Duration::from_millis(5));
         let mut connection = hasty.connect().unwrap();
         let error = hasty
@@ -241,7 +242,7 @@ fn a_turn_ends_however_its_transaction_does() {
     let mut connection = begin();
     connection.execute_batch("ROLLBACK").unwrap();
     assert!(hasty.commit(&mut connection).is_err());
-    // Another process: its turn is not ours to take, and ours is given back.
+    // The lock of another process is not part of our turns. Our turn is released after the failure.
     let other = rusqlite::Connection::open(hasty.path()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert!(

@@ -1,15 +1,15 @@
-//! Statements that are stopped.
+//! Tests of interrupted statements.
 
 use euryale_core::error::{CLIENT_GONE, PUBLISH_ELAPSED};
 use euryale_core::transaction::Stopped;
 
 use super::*;
 
-/// A query that never ends, and that no single step of takes long.
+/// A query that never ends and whose single steps are short.
 const ENDLESS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
     SELECT count(*) FROM n";
 
-/// Runs until it is stopped: by another thread, once the first steps are behind it.
+/// Runs the endless query until another thread stops it, after its first steps.
 fn endless(connection: &Connection, switch: &Arc<Switch>) -> rusqlite::Error {
     fires_while(switch, || {
         connection
@@ -18,7 +18,8 @@ fn endless(connection: &Connection, switch: &Arc<Switch>) -> rusqlite::Error {
     })
 }
 
-/// The switch is armed: the transaction has its connection.
+/// Fires the switch while `work` runs. The switch is armed, because the transaction has its
+/// connection.
 fn fires_while<T>(switch: &Arc<Switch>, work: impl FnOnce() -> T) -> T {
     std::thread::scope(|scope| {
         scope.spawn(|| assert!(switch.fire(Stopped::Deadline)));
@@ -64,8 +65,8 @@ fn increment_if(connection: &Connection, access: Access) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// A statement that writes and is stopped takes the whole transaction with it
-/// (<https://www.sqlite.org/c3ref/interrupt.html>): nothing of what follows may be committed.
+/// If a writing statement is interrupted, SQLite rolls back the whole transaction
+/// (<https://www.sqlite.org/c3ref/interrupt.html>), so no later statement may be committed.
 #[test]
 fn a_write_that_was_stopped_and_ignored_does_not_commit() {
     let (_folder, sqlite) = counter();
@@ -91,7 +92,8 @@ fn a_write_that_was_stopped_and_ignored_does_not_commit() {
     assert!(matches!(seen, Ok(Outcome::Committed(0))));
 }
 
-/// Many steps, so that the handler is asked while the flag of another transaction is set.
+/// The query has many steps, so that the handler is called while the flag of another transaction is
+/// set.
 #[test]
 fn the_next_transaction_is_not_stopped() {
     let (_folder, sqlite) = counter();
@@ -104,7 +106,7 @@ fn the_next_transaction_is_not_stopped() {
     assert!(ended.is_err());
     next_job(&mut worker);
     let counted = worker.run(Access::Read, |transaction| {
-        // The first job's switch was fired; a second call changes nothing.
+        // The first job's switch has been fired; a second call changes nothing.
         assert!(!switch.fire(Stopped::Drain));
         let connection = transaction.connection()?;
         let many = format!(
@@ -142,8 +144,8 @@ fn a_writer_that_waits_for_its_turn_is_stopped() {
     patient.abort(&mut other).unwrap();
 }
 
-/// The writer before it is one of this process, or of another one, for which SQLite waits by
-/// itself.
+/// The writer waits for one of this process, or for one of another process, for which SQLite itself
+/// waits.
 #[test]
 fn a_writer_waits_no_longer_than_its_deadline() {
     let (_folder, sqlite) = counter();

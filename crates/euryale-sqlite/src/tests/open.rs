@@ -1,4 +1,4 @@
-//! Files that are there, are not there, or are something else.
+//! Tests of opening files that exist, are missing, or are not databases.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ fn pragma<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> T
 }
 
 #[test]
-fn settings_are_in_force_on_each_connection() {
+fn settings_apply_to_each_connection() {
     let (_folder, sqlite) = counter();
     let connection = sqlite.connect().unwrap();
     assert_eq!(pragma::<String>(&connection, "journal_mode"), "wal");
@@ -47,7 +47,7 @@ fn settings_are_in_force_on_each_connection() {
 }
 
 #[test]
-fn what_a_hook_must_not_do() {
+fn a_hook_must_not_leave_wal_mode_or_a_transaction_open() {
     let (_folder, sqlite) = counter();
     let open = sqlite.clone().on_connect(|raw| raw.execute_batch("BEGIN"));
     assert_one_line(
@@ -75,7 +75,7 @@ fn only_open_creates_a_file() {
 
 #[cfg(unix)]
 #[test]
-fn a_file_that_went_away_is_noticed_and_found_again() {
+fn a_missing_file_is_detected_and_found_again() {
     let (folder, sqlite) = counter();
     let path = sqlite.path();
     let aside = folder.path().join("aside.db");
@@ -97,7 +97,7 @@ fn a_file_that_went_away_is_noticed_and_found_again() {
     }
     assert_eq!(worker.source.discarded, [DropReason::Begin]);
 
-    // The log was folded into the file when its last connection was closed.
+    // The log was merged into the file when the last connection was closed.
     fs::rename(&aside, path).unwrap();
     let next = worker.run(Access::Write, |transaction| {
         let connection = transaction.connection()?;
@@ -157,7 +157,7 @@ fn bad_paths_are_refused_in_one_line() {
 }
 
 #[test]
-fn an_older_file_is_put_into_wal_mode_by_its_first_connection() {
+fn the_first_connection_switches_an_older_file_to_wal_mode() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("site.db");
     rusqlite::Connection::open(&path)
@@ -206,8 +206,8 @@ fn older_file(path: &Path) {
         .unwrap();
 }
 
-/// Runs `meet` in some threads at once, on a path that `prepare` has seen; again and again, for a
-/// race that is not met each time.
+/// Runs `meet` in several threads at once, on a path that `prepare` has set up. Repeats this,
+/// because the race does not occur each time.
 fn together(prepare: impl Fn(&Path), meet: impl Fn(&Path) + Sync) {
     const THREADS: usize = 4;
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Schema steps.
+//! Tests of migrations.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ fn tables(sqlite: &Sqlite) -> Vec<String> {
 }
 
 #[test]
-fn missing_steps_are_done_once() {
+fn missing_steps_are_applied_once() {
     let (_folder, sqlite) = counter();
     assert_eq!(sqlite.migrate(&[SCHEMA]).unwrap(), 0);
     assert_eq!(
@@ -44,7 +44,7 @@ fn a_newer_schema_is_refused_and_nothing_changed() {
 }
 
 #[test]
-fn a_newer_schema_without_wal_is_not_even_put_into_wal_mode() {
+fn a_newer_schema_is_not_even_switched_to_wal_mode() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("site.db");
     let raw = rusqlite::Connection::open(&path).unwrap();
@@ -55,7 +55,7 @@ fn a_newer_schema_without_wal_is_not_even_put_into_wal_mode() {
 }
 
 #[test]
-fn a_version_of_another_programs_making_is_refused() {
+fn a_version_of_another_program_is_refused() {
     let (_folder, sqlite) = counter();
     sqlite
         .connect()
@@ -157,7 +157,7 @@ fn a_table_is_rebuilt_without_deleting_its_children() {
 }
 
 #[test]
-fn programs_that_start_together_do_each_step_once() {
+fn programs_that_start_together_apply_each_step_once() {
     let (_folder, sqlite) = counter();
     let steps = [SCHEMA, NOTES, "INSERT INTO note VALUES ('once')"];
     std::thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! Several transactions that see one state, and what happens when they cannot.
+//! Tests of transactions that see the same state, and of their failures.
 
 use euryale_core::error::{Pending, SUSPENDED};
 use euryale_core::transaction::{Access, Attempt, History, SnapshotPin, TransactionOptions};
@@ -11,7 +11,7 @@ fn pass(pin: &SnapshotPin) -> TransactionOptions {
     TransactionOptions::new(Attempt::new(History::default()), Access::Read).pin(pin.clone())
 }
 
-/// What a pass sees that is suspended.
+/// Returns the counter that a suspended pass sees.
 fn suspended(worker: &mut Worker, pin: &SnapshotPin) -> i64 {
     let mut seen = -1;
     let result = worker.run_with(pass(pin), |transaction| -> Result<(), Abort> {
@@ -22,7 +22,7 @@ fn suspended(worker: &mut Worker, pin: &SnapshotPin) -> i64 {
     seen
 }
 
-/// Pinned, gone, unsupported.
+/// Returns the counts of `pinned`, `gone` and `unsupported`.
 fn counts(worker: &Worker) -> [u64; 3] {
     let snapshots = &worker.ledger.snapshots;
     [&snapshots.pinned, &snapshots.gone, &snapshots.unsupported]
@@ -50,7 +50,7 @@ fn without_the_feature_each_pass_sees_its_own_state() {
 #[test]
 fn later_passes_see_the_state_of_the_first_on_any_connection() {
     let (_folder, sqlite) = counter();
-    // Keeps the log from being removed with the last connection.
+    // This connection keeps the log from being removed with the last other one.
     let keeper = sqlite.connect().unwrap();
     write(&sqlite);
     let pin = SnapshotPin::new();
@@ -67,9 +67,9 @@ fn later_passes_see_the_state_of_the_first_on_any_connection() {
     assert_eq!(suspended(&mut first, &pin), 1);
     assert_eq!(counts(&first), [1, 0, 0]);
     assert_eq!(counts(&second), [1, 0, 0]);
-    // Another request, on the same connection: the present.
+    // Another request on the same connection sees the current state.
     assert_eq!(suspended(&mut first, &SnapshotPin::new()), 3);
-    // So does a pass that writes.
+    // A pass that writes also sees the current state.
     let options = TransactionOptions::new(Attempt::new(History::default()), Access::Write).pin(pin);
     let seen = first.run_with(options, |transaction| Ok(value(transaction.connection()?)));
     assert!(
@@ -81,7 +81,7 @@ fn later_passes_see_the_state_of_the_first_on_any_connection() {
 
 #[cfg(feature = "snapshot")]
 #[test]
-fn a_snapshot_that_a_checkpoint_took_away() {
+fn a_snapshot_that_a_checkpoint_discarded_is_gone() {
     let (_folder, sqlite) = counter();
     let keeper = sqlite.connect().unwrap();
     write(&sqlite);
@@ -101,7 +101,7 @@ fn a_snapshot_that_a_checkpoint_took_away() {
 
 #[cfg(feature = "snapshot")]
 #[test]
-fn a_state_that_sqlite_cannot_name() {
+fn a_state_without_a_snapshot_is_unsupported() {
     let (_folder, sqlite) = counter();
     let mut worker = Worker::new(&sqlite);
     let pin = SnapshotPin::new();
@@ -111,9 +111,9 @@ fn a_state_that_sqlite_cannot_name() {
     assert_eq!(counts(&worker), [0, 0, 1]);
 }
 
-/// What another store made says nothing here.
+/// A snapshot of another database is not accepted.
 #[test]
-fn a_foreign_snapshot() -> Result<(), BoxError> {
+fn a_snapshot_of_another_database_is_not_accepted() -> Result<(), BoxError> {
     let (_folder, sqlite) = counter();
     let mut connection = sqlite.connect()?;
     assert!(!sqlite.begin_at(

@@ -1,4 +1,4 @@
-//! Beginning, ending, and who may end.
+//! Tests of beginning and ending transactions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -48,7 +48,7 @@ fn readers_and_a_writer_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn a_refused_commit_is_aborted_and_its_connection_serves_on() {
+fn a_refused_commit_is_aborted_and_its_connection_is_reused() {
     let (_folder, sqlite) = counter();
     let steps = "CREATE TABLE child (parent INTEGER REFERENCES counter DEFERRABLE INITIALLY \
         DEFERRED) STRICT";
@@ -81,7 +81,7 @@ fn a_publisher_cannot_commit() {
         increment(connection)?;
         let refused = connection.execute_batch("COMMIT").unwrap_err();
         assert_eq!(extended_code(&refused), ffi::SQLITE_CONSTRAINT_COMMITHOOK);
-        // It goes on as if nothing had happened.
+        // The publisher ignores the error and continues.
         let late = increment(connection).unwrap_err();
         assert_eq!(extended_code(&late), ffi::SQLITE_CONSTRAINT_COMMITHOOK);
         Ok(())
@@ -106,7 +106,7 @@ fn a_publisher_that_commits_before_it_writes_cannot_write() {
 }
 
 #[test]
-fn a_publisher_that_begins_anew_cannot_commit_the_second_half() {
+fn a_publisher_that_begins_again_cannot_commit_the_second_half() {
     let (_folder, sqlite) = counter();
     let mut worker = Worker::new(&sqlite);
     let result = worker.run(Access::Write, |transaction| {
@@ -122,7 +122,7 @@ fn a_publisher_that_begins_anew_cannot_commit_the_second_half() {
 }
 
 #[test]
-fn an_ignored_error_after_which_sqlite_rolls_back_is_noticed() {
+fn an_ignored_error_after_which_sqlite_rolls_back_is_detected() {
     let (_folder, sqlite) = counter();
     let mut worker = Worker::new(&sqlite);
     let result = worker.run(Access::Write, |transaction| {
@@ -165,7 +165,7 @@ fn assert_nothing_written(worker: &mut Worker) {
 }
 
 #[test]
-fn a_publisher_that_rolls_back_cannot_commit_what_follows() {
+fn a_publisher_that_rolls_back_cannot_commit_later_writes() {
     let (_folder, sqlite) = counter();
     let mut worker = Worker::new(&sqlite);
     let result = worker.run(Access::Write, |transaction| {
@@ -206,7 +206,7 @@ fn a_savepoint_undoes_a_part() {
 }
 
 #[test]
-fn a_job_without_a_transaction_commits_as_it_likes() {
+fn a_job_without_a_transaction_may_commit_itself() {
     let (_folder, sqlite) = counter();
     let mut connection = sqlite.connect().unwrap();
     increment(&connection).unwrap();
@@ -256,7 +256,7 @@ fn a_full_database_writes_again_when_there_is_room() {
 
 #[test]
 fn statements_stay_prepared_from_transaction_to_transaction() {
-    // SQLite asks for permission when it prepares a statement, and only then.
+    // SQLite calls the authorizer only when it prepares a statement.
     let asked = Arc::new(AtomicU32::new(0));
     let (_folder, sqlite) = counter();
     let count = Arc::clone(&asked);
@@ -285,7 +285,7 @@ fn statements_stay_prepared_from_transaction_to_transaction() {
 }
 
 #[test]
-fn the_connection_that_served_most_is_the_warmest() {
+fn the_connection_with_the_most_transactions_is_the_warmest() {
     let (_folder, sqlite) = counter();
     let mut connection = sqlite.connect().unwrap();
     assert_eq!(sqlite.warmth(&connection), 0);

@@ -1,11 +1,11 @@
-//! Hooks that see what a transaction writes, and may abort it.
+//! Tests of hooks that see the writes of a transaction and may abort it.
 
 use euryale_core::error::CONFLICT;
 
 use super::*;
 use crate::Rows;
 
-/// Nothing that only asked for a page may have written, unless it said so.
+/// A hook that aborts safe requests that have written, unless they declared it.
 fn guard(transaction: &mut Transaction<'_, Sqlite>) -> Result<(), Abort> {
     let is_declared = transaction.declared_writable();
     if !is_declared && transaction.has_begun() && transaction.connection()?.has_written() {
@@ -19,7 +19,8 @@ fn write(transaction: &mut Transaction<'_, Sqlite>) -> Result<(), Abort> {
     Ok(())
 }
 
-/// A transaction that `write` writes in, under the guard; and what its counter is afterwards.
+/// Runs a transaction in which `write` writes, under the guard. Returns its result and the counter
+/// afterwards.
 fn guarded(
     write: impl FnOnce(&mut Transaction<'_, Sqlite>) -> Result<(), Abort>,
 ) -> (Result<Outcome<()>, Error>, i64) {
@@ -88,7 +89,7 @@ fn an_attempt_after_a_conflict_has_declared_nothing() {
 }
 
 #[test]
-fn what_was_written_is_known_by_table() {
+fn the_write_set_counts_rows_by_table() {
     let (_folder, sqlite) = counter();
     let sqlite = sqlite.write_sets();
     let mut connection = sqlite.connect().unwrap();
@@ -118,7 +119,7 @@ fn what_was_written_is_known_by_table() {
 }
 
 #[test]
-fn that_something_was_written_is_known_without_sets() {
+fn writes_are_detected_without_write_sets() {
     let (_folder, sqlite) = counter();
     let mut connection = sqlite.connect().unwrap();
     for statement in [
