@@ -23,19 +23,19 @@ const EXPOSITION: HeaderValue =
 /// Answers `/livez`, `/readyz`, `/metrics` and `/status`, to which `/` redirects; 404 for other
 /// paths, 405 for methods other than GET, HEAD and OPTIONS.
 ///
-/// * `/livez`: 200 as long as a runtime thread can say so. It asks nobody, so it is the question of
-///   a supervisor that restarts the process, not of a balancer.
-/// * `/readyz`: 200 or 503, as [`Readiness`] says.
+/// * `/livez`: 200 as long as a runtime thread can answer. It checks nothing else, so it is meant
+///   for a supervisor that restarts the process, and not for a balancer.
+/// * `/readyz`: 200 or 503, depending on [`Readiness`].
 /// * `/metrics`: [`Ledger::exposition`].
-/// * `/status`: a page for people, which shows the ledger live, by server-sent events that end when
-///   the drain begins; without scripts it is a snapshot. `/status.json`, or
-///   `Accept: application/json`, has the same numbers for programs. What the ledger does not know
-///   the program [adds](Self::status).
+/// * `/status`: a page for people, which shows the ledger live, through server-sent events that end
+///   when the drain begins; without scripts it is a snapshot. `/status.json`, or `Accept:
+///   application/json`, returns the same numbers for programs. The program can [add](Self::status)
+///   data that is not in the ledger.
 ///
-/// No answer needs a worker, a connection or the blocking pool. It says what is going on inside to
-/// whoever asks, so its listener belongs on loopback or a private network. Give it to
-/// [`Server::admin`](euryale_server::Server::admin), or mount it in a router with pages of your own
-/// (`Router::fallback_service`) and serve that with a second `Server`.
+/// No answer needs a worker, a connection or the blocking pool. The pages show the inside of the
+/// program to everybody who can connect, so bind their listener to loopback or a private network.
+/// Pass the service to [`Server::admin`](euryale_server::Server::admin), or mount it in a router
+/// with your own pages (`Router::fallback_service`) and serve that router with a second `Server`.
 #[derive(Clone)]
 pub struct Admin {
     reports: Vec<(&'static str, Arc<Report>)>,
@@ -45,8 +45,8 @@ pub struct Admin {
 type Report = dyn Fn() -> String + Send + Sync;
 
 impl Admin {
-    /// Answers from `pool`: from its ledger, and on the status page with the jobs that hold its
-    /// workers. Ready until the pool is closed; a program that drains sets its
+    /// Creates pages for `pool`: they show its ledger, and the status page lists the jobs that hold
+    /// its workers. The program counts as ready until the pool is closed; if it drains, set its
     /// [`readiness`](Self::readiness).
     ///
     /// ```
@@ -70,8 +70,8 @@ impl Admin {
         admin
     }
 
-    /// Answers from these two, without a pool: for a program that opens its pool later, or has
-    /// several. It adds what they do by [`status`](Self::status).
+    /// Creates pages without a pool, for programs that open their pool later or have several. Add
+    /// the state of these pools by [`status`](Self::status).
     #[must_use]
     pub fn for_ledger(ledger: Ledger, readiness: Readiness) -> Self {
         Self {
@@ -80,16 +80,16 @@ impl Admin {
         }
     }
 
-    /// Answers `/readyz` by `readiness`.
+    /// Sets the [`Readiness`] that `/readyz` reports.
     #[must_use]
     pub fn readiness(mut self, readiness: Readiness) -> Self {
         self.status.readiness = readiness;
         self
     }
 
-    /// Shows on the status page, too, what `details` says of the program's own parts. It is called
-    /// on a runtime thread, once a second for each viewer, and must not wait; the last one given
-    /// counts.
+    /// Adds the result of `details` to the status page, for data about the program's own parts.
+    /// `details` is called on a runtime thread, once a second for each viewer, and must not block.
+    /// A second call of this method replaces the function.
     ///
     /// ```
     /// use std::sync::OnceLock;
@@ -114,24 +114,24 @@ impl Admin {
         self
     }
 
-    /// Names the program on the status page, beside the name of the host: its own name and version,
-    /// for example.
+    /// Sets the name of the program on the status page, beside the name of the host. It may include
+    /// the version, for example.
     #[must_use]
     pub fn program(mut self, name: impl Into<Arc<str>>) -> Self {
         self.status.program = Some(name.into());
         self
     }
 
-    /// Adds the slowest requests to the status page: those of the
-    /// [`Server`](euryale_server::Server) that has the same list.
+    /// Adds the slowest requests to the status page. Give the same list to the
+    /// [`Server`](euryale_server::Server), which fills it.
     #[must_use]
     pub fn slowest(mut self, slowest: &Slowest) -> Self {
         self.status.slowest = Some(slowest.clone());
         self
     }
 
-    /// Answers `path`, too, with what `report` makes for each that asks, as JSON. It is called on a
-    /// runtime thread and must not wait.
+    /// Adds a page at `path` with the JSON that `report` returns. `report` is called for each
+    /// request on a runtime thread, and must not block.
     #[must_use]
     pub fn report(
         mut self,

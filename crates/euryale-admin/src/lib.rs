@@ -1,8 +1,8 @@
 //! Health checks, metrics and a live status page for operators, as one tower service.
 //!
-//! It is outside of the stack, beside the server. It reads the ledger and asks the pool for its
-//! status. No answer needs a worker, a connection or a blocking thread, so all of them are there
-//! while every worker is stuck.
+//! It runs outside the stack, beside the server, and reads the ledger and the status of the pool.
+//! No answer needs a worker, a connection or a blocking thread, so the pages work even while every
+//! worker is stuck.
 //!
 //! ```
 //! use std::time::Duration;
@@ -45,9 +45,9 @@
 //!
 //! # Backpressure
 //!
-//! At most 32 viewers see the status page live. The numbers are computed when a viewer has taken
-//! the last ones, at most once a second. [`Server::admin`](euryale_server::Server::admin) limits
-//! the number of sockets.
+//! At most 32 viewers see the status page live. New numbers are computed when a viewer has received
+//! the previous ones, at most once a second. [`Server::admin`](euryale_server::Server::admin)
+//! limits the number of sockets.
 //!
 //! # Errors
 //!
@@ -55,15 +55,15 @@
 //!
 //! # Panics
 //!
-//! A panic in a closure of the program's own, for [`Admin::status`] for example, closes the socket
-//! that asked, and nothing else.
+//! A panic in a closure of the program, such as that of [`Admin::status`], closes only the socket
+//! of that request.
 //!
 //! # Behind a proxy
 //!
 //! The pages have no login: bind their listener to loopback or a private network. Their links are
 //! relative, so a proxy may serve them below a prefix.
 //!
-//! In Zope: the Control Panel, `haufe.requestmonitoring`, `five.z2monitor` and
+//! It replaces, from Zope: the Control Panel, `haufe.requestmonitoring`, `five.z2monitor` and
 //! `Products.ZNagios`.
 
 mod admin;

@@ -1,4 +1,4 @@
-//! What the answers have in common.
+//! Parts that all answers share.
 
 use euryale_core::Body;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 
 pub(crate) const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-/// The answer to all but GET and HEAD (RFC 9110 §9.3.7, §15.5.6).
+/// Returns the answer to methods other than GET and HEAD (RFC 9110 §9.3.7, §15.5.6).
 pub(crate) fn methods(method: &Method) -> Response<Body> {
     let mut response = if method == Method::OPTIONS {
         let mut response = Response::new(Body::empty());
@@ -24,7 +24,8 @@ pub(crate) fn methods(method: &Method) -> Response<Body> {
     response
 }
 
-/// Relative, because a proxy may serve these pages below a prefix.
+/// Redirects to the status page. The location is relative, because a proxy may serve these pages
+/// below a prefix.
 pub(crate) fn to_status() -> Response<Body> {
     let mut response = page(StatusCode::FOUND, PLAIN, "see /status\n");
     response

@@ -1,4 +1,4 @@
-//! How this process stands: a page for people, live, and the same numbers for programs.
+//! The status of this process: a live page for people, and the same numbers for programs.
 
 mod details;
 mod figures;
@@ -28,13 +28,14 @@ use self::figures::{Figures, Process};
 use self::history::{History, Sample};
 use crate::response::page as plain_page;
 
-/// Nothing from elsewhere, and nothing inline.
+/// The page loads nothing from other sites, and has no inline scripts or styles.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'",
 );
 
-/// The maximum number of simultaneous viewers. The page says to others that it is not live.
+/// The maximum number of simultaneous viewers. For further viewers the page is not live, and says
+/// so.
 const VIEWERS: usize = 32;
 
 /// The status page of one [`Admin`](crate::Admin).
@@ -84,7 +85,7 @@ impl Status {
         )
     }
 
-    /// The answer to a GET or HEAD for one of the paths that it knows.
+    /// Returns the answer to a GET or HEAD for one of the page's paths.
     pub(crate) fn answer(
         &self,
         path: &str,
@@ -121,10 +122,10 @@ impl Status {
         content("application/json", json::write(&self.figures()))
     }
 
-    /// Server-sent events: the page, again each second, until the drain begins.
+    /// Returns server-sent events: the page again each second, until the drain begins.
     fn events(&self, wants_body: bool) -> Response<Body> {
         if self.readiness.shutdown().is_draining() {
-            // Tells a browser not to come again (HTML, "server-sent events").
+            // A 204 tells the browser not to reconnect (HTML, "Server-sent events").
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NO_CONTENT;
             return response;
@@ -155,7 +156,7 @@ impl Status {
             (false, true) => "ready",
             (false, false) => "not ready",
         };
-        // The program is asked outside the lock.
+        // The program's function is called outside the lock.
         let mut details = (self.details)();
         if let Some(pool) = &self.pool {
             details = details.pool(&**pool);
@@ -182,7 +183,7 @@ impl Status {
     }
 }
 
-/// A place among those who look on.
+/// The place of one viewer.
 struct Viewer(Arc<Shared>);
 
 impl Viewer {
@@ -201,8 +202,8 @@ impl Drop for Viewer {
     }
 }
 
-/// Chosen by name, and for clients that do not ask for pages: browsers do, and accept anything else
-/// as well.
+/// Returns whether the client wants JSON: it names JSON and does not name HTML. Browsers name HTML
+/// and also accept everything else.
 fn wants_json(headers: &HeaderMap) -> bool {
     let names = |kind: &str| {
         let accepted = headers

@@ -1,4 +1,4 @@
-//! The pages on a real listener, beside a server at work.
+//! Tests of the pages on a real listener, beside a running server.
 
 #[cfg(target_os = "linux")]
 mod descriptors;
@@ -23,7 +23,7 @@ use crate::Admin;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A server at work, and the address of its operators.
+/// A running server, and the address of the pages for operators.
 struct Site {
     address: SocketAddr,
     admin: SocketAddr,
@@ -33,7 +33,7 @@ struct Site {
 }
 
 impl Site {
-    /// Serves `app`, and the pages that `admin` makes.
+    /// Serves `app`, and the pages that `admin` returns.
     async fn start(
         server: Server,
         app: Router,
@@ -69,7 +69,7 @@ impl Site {
         Peer::new(self.admin).await
     }
 
-    /// Drains, and finds the books in order.
+    /// Drains the server, and checks that the ledger is quiet.
     async fn end(self) -> Drained {
         self.shutdown.drain();
         let drained = within(self.serving).await.unwrap();
@@ -78,7 +78,7 @@ impl Site {
     }
 }
 
-/// A client that does not wait for ever.
+/// A client whose reads have a deadline.
 struct Peer(RawClient);
 
 impl Peer {
@@ -104,7 +104,7 @@ impl Peer {
         within(self.0.read_answer(false)).await.unwrap()
     }
 
-    /// Only the head, of a response to HEAD or of one that has no end.
+    /// Reads only the head, for a response to HEAD or one without an end.
     async fn head(&mut self) -> (u16, HeaderMap) {
         let head = within(self.0.read_head()).await.unwrap();
         (head.status.as_u16(), head.headers)
@@ -116,7 +116,7 @@ impl Peer {
         within(self.0.read_until(line.as_bytes())).await.unwrap();
     }
 
-    /// Everything until the server closes.
+    /// Reads everything until the server closes the connection.
     async fn rest(&mut self) -> Vec<u8> {
         within(self.0.read_to_end()).await.unwrap()
     }

@@ -1,4 +1,4 @@
-//! Data that only the program has.
+//! Data for the status page that only the program has.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use euryale_core::pool::{Holder, PoolControl};
 /// Data that a program adds to the status page of [`Admin::status`](crate::Admin::status): from its
 /// pool, and about its own parts.
 ///
-/// Whatever text is in it is escaped. It is shown to operators, so it had better name no user, and
-/// no path that a client chose: routes have names.
+/// All text is escaped. It is shown to operators, so it should name no users, and no paths that
+/// clients chose; use the names of routes instead.
 ///
 /// ```
 /// use std::time::Duration;
@@ -30,20 +30,19 @@ pub struct StatusDetails {
 }
 
 impl StatusDetails {
-    /// Nothing yet.
+    /// Creates an empty set of details.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// For how long the oldest of the jobs that wait for a worker has waited; `None` when none
-    /// does.
+    /// Sets how long the oldest waiting job has waited for a worker; `None` if no job waits.
     pub fn oldest_wait(mut self, wait: impl Into<Option<Duration>>) -> Self {
         self.oldest_wait = wait.into();
         self
     }
 
-    /// What `pool` says of itself: the jobs that hold its workers, and the wait of the oldest job
-    /// in its queue.
+    /// Adds the status of `pool`: the jobs that hold its workers, and the wait of the oldest job in
+    /// its queue.
     pub fn pool(self, pool: &dyn PoolControl) -> Self {
         let status = pool.status();
         let wait = self.oldest_wait.max(status.oldest_wait);
@@ -52,13 +51,13 @@ impl StatusDetails {
         held.fold(details, StatusDetails::held)
     }
 
-    /// A request that holds a worker. They are shown in the order of their ages, the first 50.
+    /// Adds a request that holds a worker. The 50 oldest are shown, in the order of their ages.
     pub fn held(mut self, held: Held) -> Self {
         self.held.push(held);
         self
     }
 
-    /// A line about one of the program's own parts: which part, what of it, and how it stands.
+    /// Adds a line about one of the program's own parts: the part, the property, and its value.
     pub fn fact(
         self,
         group: impl Into<String>,
@@ -68,7 +67,7 @@ impl StatusDetails {
         self.line(group.into(), name.into(), value.into(), false)
     }
 
-    /// A [`fact`](Self::fact) that somebody should look after.
+    /// Adds a [`fact`](Self::fact) that needs an operator's attention.
     pub fn alarm(
         self,
         group: impl Into<String>,
@@ -103,7 +102,7 @@ pub struct Held {
 }
 
 impl Held {
-    /// How long it has run.
+    /// Creates an entry for a request that has run for this time.
     pub fn new(age: Duration) -> Self {
         Self {
             age,
@@ -116,32 +115,32 @@ impl Held {
         }
     }
 
-    /// How long it waited for its worker before.
+    /// Sets how long the request waited for its worker.
     pub fn waited(mut self, waited: Duration) -> Self {
         self.waited = Some(waited);
         self
     }
 
-    /// The name of its route.
+    /// Sets the name of its route.
     pub fn route(mut self, route: impl Into<String>) -> Self {
         self.route = Some(route.into());
         self
     }
 
-    /// The name of its lane.
+    /// Sets the name of its lane.
     pub fn lane(mut self, lane: impl Into<String>) -> Self {
         self.lane = Some(lane.into());
         self
     }
 
-    /// What it does now.
+    /// Sets its current phase.
     pub fn phase(mut self, phase: impl Into<String>) -> Self {
         self.phase = Some(phase.into());
         self
     }
 
-    /// Its attempt, which grows with conflicts, and its pass, which grows with suspensions; both
-    /// from 1.
+    /// Sets its attempt, which grows with conflicts, and its pass, which grows with suspensions;
+    /// both start at 1.
     pub fn attempt(mut self, attempt: u32, pass: u32) -> Self {
         self.attempt = attempt;
         self.pass = pass;

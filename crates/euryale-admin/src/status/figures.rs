@@ -1,4 +1,4 @@
-//! All numbers of the page, once, for people and for programs.
+//! All numbers of the page, shared by the HTML and the JSON.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::details::StatusDetails;
 use super::history::{Counts, History, Sample};
 use super::trends::{Trend, trends};
 
-/// A number, with what it counts.
+/// A number and its unit.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Value {
     Count(i64),
@@ -20,14 +20,15 @@ pub(super) enum Value {
     BytesPerSecond(Option<f64>),
 }
 
-/// Part of the page: an id, a title, and its numbers with their names for programs and for people.
+/// A section of the page: an id, a title, and its numbers with their names for programs and for
+/// people.
 pub(super) struct Section {
     pub(super) id: &'static str,
     pub(super) title: &'static str,
     pub(super) rows: Vec<(&'static str, &'static str, Value)>,
 }
 
-/// A time by its quantiles: lately, and since the start.
+/// The quantiles of a time: recently, and since the start.
 pub(super) struct Times {
     pub(super) id: &'static str,
     pub(super) title: &'static str,
@@ -62,7 +63,7 @@ pub(super) struct Process {
 
 pub(super) struct Figures {
     pub(super) process: Process,
-    /// How far back what happened lately goes.
+    /// The length of time that counts as recent.
     pub(super) recent: Option<Duration>,
     pub(super) trends: Vec<Trend>,
     pub(super) sections: Vec<Section>,
@@ -70,7 +71,7 @@ pub(super) struct Figures {
     pub(super) lanes: Vec<Lane>,
     pub(super) transforms: Vec<Transform>,
     pub(super) details: StatusDetails,
-    /// None: nobody keeps them.
+    /// The slowest requests, or `None` if they are not recorded.
     pub(super) slowest: Option<Vec<SlowRequest>>,
 }
 

@@ -1,4 +1,4 @@
-//! Numbers and text as people read them, in HTML.
+//! Formats numbers and text for people, in HTML.
 
 use std::fmt::{self, Display};
 
@@ -45,7 +45,7 @@ fn whole_number(rate: f64) -> i64 {
     rate.round() as i64
 }
 
-/// In groups of three digits, as English writes them.
+/// An integer with its digits in groups of three, separated by commas.
 struct Grouped(i64);
 
 impl Display for Grouped {
@@ -75,7 +75,7 @@ impl Display for Bytes {
         }
         for unit in ["KiB", "MiB", "GiB", "TiB"] {
             amount /= 1024.0;
-            // A value that would be shown as 1024.0 is 1.0 of the next unit.
+            // A value that would be shown as 1024.0 is shown as 1.0 of the next unit.
             if amount < 1023.95 || unit == "TiB" {
                 return write!(f, "{amount:.1} {unit}");
             }
@@ -84,7 +84,7 @@ impl Display for Bytes {
     }
 }
 
-/// With as many digits as tell people something.
+/// Seconds with a readable number of digits.
 pub(super) struct Seconds(pub(super) f64);
 
 impl Display for Seconds {

@@ -1,4 +1,5 @@
-//! The last two minutes, as far as somebody looked. Nobody looking costs nothing.
+//! The numbers of the last two minutes. Samples are taken only while the page has viewers, so it
+//! costs nothing otherwise.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,19 +7,19 @@ use std::time::Duration;
 use euryale_core::ledger::{Distribution, Figures, Histogram};
 use tokio::time::Instant;
 
-/// So far back.
+/// The age up to which samples are kept.
 pub(super) const KEPT: Duration = Duration::from_secs(120);
 
-/// Samples are not nearer to each other: many who look make no more of them.
+/// The minimum interval between samples, so that many viewers do not cause more of them.
 const APART: Duration = Duration::from_millis(900);
 
 /// The number of seconds over which a rate per second is averaged.
 const SMOOTH: Duration = Duration::from_secs(4);
 
-/// Between samples that are further apart nobody looked.
+/// Samples that are further apart than this have a gap between them, in which there was no viewer.
 const GAP: Duration = Duration::from_secs(5);
 
-/// Counts up to each bound of a histogram, and of all.
+/// The cumulative counts up to each bound of a histogram, and the total.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Counts([u64; Histogram::BOUNDS.len() + 1]);
 
@@ -29,7 +30,7 @@ impl Counts {
         Self(counts)
     }
 
-    /// What was counted after `earlier`.
+    /// Returns the counts since `earlier`.
     fn since(&self, earlier: &Self) -> Self {
         let mut counts = self.0;
         counts
@@ -43,9 +44,9 @@ impl Counts {
         self.0[Histogram::BOUNDS.len()]
     }
 
-    /// The value that `share` of all are not above, in seconds, interpolated within its bucket as
-    /// Prometheus' `histogram_quantile` does; infinite when it is beyond the last bound, `None` of
-    /// nothing.
+    /// Returns the quantile for `share`, in seconds, interpolated within its bucket like
+    /// Prometheus' `histogram_quantile`. It is infinite beyond the last bound, and `None` if
+    /// nothing was counted.
     #[expect(
         clippy::cast_precision_loss,
         reason = "counts of requests are below 2^53"
@@ -69,7 +70,7 @@ impl Counts {
     }
 }
 
-/// One moment.
+/// The numbers at one moment.
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
     pub(super) at: Instant,
@@ -134,7 +135,7 @@ impl History {
         }
     }
 
-    /// The last minute up to `now`, or as much of it as is known.
+    /// Returns the last minute up to `now`, or the part of it for which there are samples.
     pub(super) fn recent(&self, now: &Sample) -> Option<Recent> {
         let old_enough = |sample: &&Sample| now.at.duration_since(sample.at) <= KEPT / 2;
         let from = self
@@ -150,7 +151,7 @@ impl History {
         })
     }
 
-    /// How much `of` grows in a second.
+    /// Returns how much `of` grows per second.
     pub(super) fn rate(&self, now: &Sample, of: fn(&Sample) -> u64) -> Option<f64> {
         let before = self
             .0
@@ -160,7 +161,7 @@ impl History {
         rate(before.or(self.0.front())?, now, of)
     }
 
-    /// Each value of `of` with its age in seconds; gaps are empty.
+    /// Returns each value of `of` with its age in seconds, and `None` for gaps.
     pub(super) fn values(&self, now: Instant, of: fn(&Sample) -> i64) -> Vec<Option<(f64, f64)>> {
         #[expect(
             clippy::cast_precision_loss,
@@ -169,7 +170,7 @@ impl History {
         self.line(now, |_, sample| Some(of(sample) as f64))
     }
 
-    /// How much `of` grew in each second.
+    /// Returns the growth of `of` per second at each sample.
     pub(super) fn rates(&self, now: Instant, of: fn(&Sample) -> u64) -> Vec<Option<(f64, f64)>> {
         self.line(now, |before, sample| rate(before?, sample, of))
     }

@@ -1,5 +1,5 @@
-//! For programs. Times are in seconds. A figure is `null` if it is unknown, or beyond the greatest
-//! bound.
+//! The status as JSON. Times are in seconds. A number is `null` if it is unknown or beyond the
+//! greatest bound.
 
 use std::time::Duration;
 
@@ -137,7 +137,8 @@ fn maybe_seconds(time: Option<Duration>) -> Json {
     number(time.map(|time| time.as_secs_f64()))
 }
 
-/// Rounded to a microsecond, the unit of the ledger's times. JSON has no infinity.
+/// Rounds to a microsecond, the unit of the ledger's times. An infinite number becomes `null`,
+/// because JSON has no infinity.
 fn number(value: Option<f64>) -> Json {
     value.map_or(Json::Null, |value| ((value * 1e6).round() / 1e6).into())
 }

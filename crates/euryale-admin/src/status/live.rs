@@ -1,4 +1,4 @@
-//! The page as it changes: server-sent events (HTML, "Server-sent events").
+//! The live page: server-sent events (HTML, "Server-sent events").
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,8 +13,8 @@ use super::{Status, Viewer, page};
 
 const EVERY: Duration = Duration::from_secs(1);
 
-/// A body that has no end but the drain's beginning. It asks for the numbers when its client has
-/// taken the last ones: one that does not read is the server's to close.
+/// A body that ends only when the drain begins. It computes new numbers when its client has read
+/// the previous ones. A client that does not read is closed by the server.
 pub(super) struct Live {
     status: Status,
     ticks: Interval,
@@ -24,7 +24,7 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// The first event comes at once.
+    /// Creates a body whose first event is sent at once.
     pub(super) fn new(status: Status, viewer: Viewer) -> Self {
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,5 +1,4 @@
-//! For people. What the page is without scripts is also what each event brings: there is one way to
-//! write it.
+//! The status as HTML. The page without scripts and the events are written by the same code.
 
 use std::time::Duration;
 
@@ -42,8 +41,8 @@ pub(super) fn whole(figures: &Figures) -> String {
     )
 }
 
-/// What an event brings: all elements that have an id, but the one that says whether the page is
-/// live. None is within another.
+/// Writes an event: all elements that have an id, except the one that says whether the page is
+/// live. None of them is inside another.
 pub(super) fn event(figures: &Figures) -> String {
     state(figures) + &main(figures)
 }
@@ -304,7 +303,7 @@ fn lanes(figures: &Figures) -> String {
     )
 }
 
-/// A place for them is there in any case, for those that come later.
+/// The element exists even if it is empty, so that later events can fill it.
 fn transforms(figures: &Figures) -> String {
     let rows = figures.transforms.iter().map(|transform| {
         let failures = transform.failures;
@@ -326,7 +325,7 @@ fn transforms(figures: &Figures) -> String {
     )
 }
 
-/// A place for them is there in any case, for those that come later.
+/// The element exists even if it is empty, so that later events can fill it.
 fn facts(figures: &Figures) -> String {
     let facts = &figures.details.facts;
     let mut groups: Vec<&str> = Vec::new();

@@ -31,7 +31,7 @@ fn nasty() -> StatusDetails {
         .alarm(NASTY, NASTY, NASTY)
 }
 
-/// Counts what the page shows of crates that this one does not have.
+/// Counters of crates on which this one does not depend, but which the page shows.
 #[derive(Debug, Default)]
 struct OthersBook {
     cap: Gauge,
@@ -78,7 +78,7 @@ async fn body(status: &Status, path: &str, accept: &str) -> String {
 }
 
 #[tokio::test]
-async fn whatever_the_program_says_is_escaped() {
+async fn text_of_the_program_is_escaped() {
     let (_, _, status) = status(nasty);
     let page = body(&status, "/status", "text/html").await;
     assert_eq!(page.matches("<script").count(), 1, "its own: {page}");
@@ -92,7 +92,7 @@ async fn whatever_the_program_says_is_escaped() {
         page.contains("<dt>Version</dt><dd>3f2a</dd>") && page.contains("<dd class=alarm>&lt;"),
         "{page}"
     );
-    // The longest first.
+    // The longest time is first.
     assert!(
         page.find("3.0 s").unwrap() < page.find("1.0 s").unwrap(),
         "{page}"
@@ -138,7 +138,7 @@ async fn full_workers_are_called_full() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn programs_have_the_numbers_of_the_page() {
+async fn json_has_the_numbers_of_the_page() {
     let (ledger, _, status) = status(nasty);
     ledger.of::<OthersBook>().cap.set(2);
     ledger.of::<OthersBook>().running.add(1);
@@ -150,7 +150,7 @@ async fn programs_have_the_numbers_of_the_page() {
         .of::<OthersBook>()
         .wait_seconds
         .record(Duration::from_secs(60));
-    // Nobody has looked before: what happens in a second is not known.
+    // This is the first view, so rates per second are unknown.
     let first: serde_json::Value =
         serde_json::from_str(&body(&status, "/status", "application/json").await).unwrap();
     assert_eq!(first["recent_seconds"], serde_json::Value::Null);
@@ -221,8 +221,8 @@ async fn programs_have_the_numbers_of_the_page() {
     }
     assert_eq!(json["recent_seconds"], 4.0);
     let wait = &json["times"]["queue_wait"];
-    // Since the start one of two waited for a minute, which is beyond all bounds; lately there was
-    // another one.
+    // Since the start, one of two requests waited for a minute, which is beyond all bounds.
+    // Recently there was another request.
     assert_eq!(
         (&wait["ever"]["p99"], &wait["recent"]["p99"]),
         (&serde_json::Value::Null, &0.000_099.into())
@@ -249,7 +249,7 @@ async fn programs_have_the_numbers_of_the_page() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_events_come_each_second_until_the_drain_begins() {
+async fn events_are_sent_each_second_until_the_drain_begins() {
     let (_, shutdown, status) = status(StatusDetails::new);
     let mut live = status
         .answer("/status/events", &HeaderMap::new(), true)
@@ -288,7 +288,7 @@ async fn the_events_come_each_second_until_the_drain_begins() {
 }
 
 #[tokio::test]
-async fn so_many_may_look_on() {
+async fn the_number_of_viewers_is_limited() {
     let (_, _, status) = status(StatusDetails::new);
     let ask = |wants_body| status.answer("/status/events", &HeaderMap::new(), wants_body);
     let mut viewers: Vec<_> = (0..VIEWERS).map(|_| ask(true)).collect();

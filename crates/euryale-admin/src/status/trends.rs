@@ -8,15 +8,15 @@ use super::history::{History, KEPT, Sample};
 /// The width of a chart, in seconds.
 pub(super) const SPAN: f64 = KEPT.as_secs() as f64;
 
-/// The last two minutes of a number.
+/// The chart of a number over the last two minutes.
 pub(super) struct Trend {
     pub(super) id: &'static str,
     pub(super) title: &'static str,
     pub(super) now: Value,
-    /// The top of the chart is this, or what was higher.
+    /// The top of the chart, unless a value was higher.
     pub(super) scale: f64,
     pub(super) line: Vec<Option<(f64, f64)>>,
-    /// There cannot be more.
+    /// The greatest possible value, if there is one.
     pub(super) cap: Option<i64>,
     pub(super) is_full: bool,
 }

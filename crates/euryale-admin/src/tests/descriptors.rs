@@ -1,5 +1,6 @@
-//! A server whose process may have few descriptors. It is a process of its own, since its limit is
-//! the process's and its peers need descriptors, too: this very program, started again.
+//! Tests of a server with a low limit of descriptors. The server runs in a separate process, which
+//! is this test program started again, because the limit applies to a whole process and the peers
+//! need descriptors as well.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -18,15 +19,15 @@ use tokio::net::TcpListener;
 use crate::Admin;
 
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long an operator waits at most on a machine that has time: five times what is promised.
+/// The maximum time that an operator waits on an idle machine: five times the promised time.
 const AT_ONCE: Duration = Duration::from_millis(250);
 const LIMIT: usize = 128;
 /// RFC 9113 §3.4.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// What the process is to be: `unbounded`, or with `shares`.
+/// The variable with the role of the process: `unbounded`, or with `shares`.
 const ROLE: &str = "EURYALE_DESCRIPTORS_TEST";
 
-/// The process, if it is one.
+/// Runs the server, if this process was started for it.
 #[test]
 fn the_server_of_the_other_tests() {
     let Ok(role) = std::env::var(ROLE) else {
@@ -74,7 +75,7 @@ async fn serve(role: &str, limit: &DescriptorLimit) -> Vec<String> {
         .max_sockets(shares.sockets)
         .ledger(ledger.clone());
     let serving = tokio::spawn(server.serve(app, shutdown.clone()));
-    // Until the test is through.
+    // The process runs until the test has ended.
     let (ends, ended) = tokio::sync::oneshot::channel();
     std::thread::spawn(|| {
         io::stdin().read_line(&mut String::new()).unwrap();
@@ -86,7 +87,7 @@ async fn serve(role: &str, limit: &DescriptorLimit) -> Vec<String> {
     ledger.unsettled()
 }
 
-/// The process, from outside.
+/// The process, as the test sees it.
 struct Process {
     child: Child,
     public: SocketAddr,
@@ -113,7 +114,7 @@ impl Process {
             .map(Result::unwrap)
             .find_map(|line| Some(line.split_once("serving ")?.1.to_owned()))
             .unwrap();
-        // Nobody reads the rest, which is little.
+        // The rest is short and is not needed.
         std::thread::spawn(|| lines.for_each(drop));
         let mut words = said.split(' ');
         let mut next = || words.next().unwrap();
@@ -125,7 +126,7 @@ impl Process {
         }
     }
 
-    /// Descriptors below the limit that peers meet.
+    /// Returns the number of descriptors below the limit for peers.
     fn open(&self) -> usize {
         let all = fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
         let numbers =
@@ -133,7 +134,7 @@ impl Process {
         numbers.filter(|number| *number < self.usable).count()
     }
 
-    /// Those of the file that is served.
+    /// Returns the number of descriptors of the served file.
     fn files(&self) -> usize {
         let all = fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
         let targets = all.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
@@ -159,8 +160,8 @@ impl Process {
         line.unwrap().parse().unwrap()
     }
 
-    /// Operators are answered, each time; and at once, as far as other work on this machine lets
-    /// it.
+    /// Checks that operators are always answered, and at once as far as other work on this machine
+    /// permits.
     fn answers_operators(&self) {
         for path in ["/livez", "/metrics", "/status"] {
             let ask = |_| {
@@ -174,10 +175,11 @@ impl Process {
         }
     }
 
-    /// Time on a processor so far, by the kernel's account.
+    /// Returns the CPU time that the process has used so far.
     fn worked(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        // After the name, which may hold anything: the 12th and the 13th are ticks of 10 ms.
+        // The name may contain anything, so fields are counted after it: the 12th and the 13th are
+        // ticks of 10 ms.
         let ticks = stat.rsplit(')').next().unwrap().split(' ').skip(12).take(2);
         let ticks = ticks.map(|ticks| ticks.parse::<u32>().unwrap());
         Duration::from_millis(10) * ticks.sum::<u32>()
@@ -196,7 +198,8 @@ impl Process {
             .unwrap()
     }
 
-    /// All peers have gone: everything is as it was, and the process ends with its books in order.
+    /// Checks, after all peers have left, that everything is as before, and that the process ends
+    /// with a quiet ledger.
     fn heals(mut self) {
         eventually("sockets are closed", || {
             self.metric("euryale_sockets_open") == 0
@@ -234,7 +237,7 @@ fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// A peer that asks for a large file on `streams` streams, and gives them no window.
+/// Connects a peer that requests a large file on `streams` streams and gives them no window.
 fn stalls(process: &Process, streams: u8) -> TcpStream {
     let mut peer = TcpStream::connect(process.public).unwrap();
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -283,7 +286,8 @@ fn operators_are_answered_while_files_of_http2_hold_every_other_descriptor() {
     let mut files = 0;
     eventually("no descriptor is left", || {
         files = files.max(process.files());
-        // To open a file takes more descriptors than the file: sockets take the last ones.
+        // Opening a file needs more descriptors than the open file itself, so sockets take the last
+        // ones.
         match crowd.len() {
             0..2 => crowd.push(stalls(&process, 60)),
             2..LIMIT if files >= LIMIT / 2 => {

@@ -1,4 +1,4 @@
-//! `/livez`, `/readyz` and `/metrics`, and who may ask.
+//! Tests of `/livez`, `/readyz` and `/metrics`, and of their access rules.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -28,7 +28,7 @@ async fn start(app: Router) -> (Site, Arc<AtomicBool>) {
 }
 
 #[tokio::test]
-async fn every_question_has_its_answer() {
+async fn each_path_has_its_answer() {
     let (site, is_up) = start(Router::new()).await;
     let mut peer = site.operator().await;
     let answer = peer.get("/livez").await;
@@ -53,7 +53,7 @@ async fn every_question_has_its_answer() {
         metrics.contains("\neuryale_transactions_begun_total 7\n"),
         "{metrics}"
     );
-    // The operator's own socket is not a peer of the site.
+    // The operator's own socket does not count as a peer of the site.
     assert!(metrics.contains("\neuryale_sockets_open 0\n"), "{metrics}");
 
     let answer = peer.get("/").await;
@@ -78,7 +78,7 @@ async fn every_question_has_its_answer() {
 }
 
 #[tokio::test]
-async fn it_stays_up_during_the_drain_and_ends_last() {
+async fn the_pages_stay_up_during_the_drain_and_end_last() {
     let gate = AsyncGate::new();
     let held = gate.clone();
     let app = Router::new().route("/", get(move || async move { held.pass().await }));
@@ -98,9 +98,9 @@ async fn it_stays_up_during_the_drain_and_ends_last() {
     assert!(RawClient::connect(admin).await.is_err());
 }
 
-/// With two places, which are those of peers that need none.
+/// The server has two places, and both are taken.
 #[tokio::test]
-async fn an_idle_socket_makes_room_for_an_operator_who_comes() {
+async fn an_idle_socket_is_closed_for_a_new_operator() {
     let operators = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let admin = operators.local_addr().unwrap();
     let operators = Listener::from(operators).reserve(Reserve::new(2, |_| {}));
@@ -126,7 +126,7 @@ async fn an_idle_socket_makes_room_for_an_operator_who_comes() {
     for peer in silent.iter_mut().chain(&mut asked[..2]) {
         assert_eq!(peer.rest().await, b"");
     }
-    // One that looks on is not idle, the other is, and is closed.
+    // A viewer of the live page is not idle. The other client is idle, and is closed.
     let mut looks_on = asked.pop().unwrap();
     looks_on
         .send("GET /status/events HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -136,7 +136,7 @@ async fn an_idle_socket_makes_room_for_an_operator_who_comes() {
         let mut peer = Peer::new(admin).await;
         assert_eq!(peer.get("/livez").await.text(), "live\n");
     }
-    // One may have come before.
+    // One event may have arrived before.
     for _ in 0..2 {
         looks_on.event("status").await;
     }
@@ -145,7 +145,7 @@ async fn an_idle_socket_makes_room_for_an_operator_who_comes() {
 }
 
 #[test]
-fn it_answers_while_every_blocking_thread_is_stuck() {
+fn the_pages_are_answered_while_every_blocking_thread_is_stuck() {
     const THREADS: usize = 2;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -226,7 +226,7 @@ async fn the_pages_of_a_pool_name_the_jobs_that_hold_its_workers() {
 }
 
 #[tokio::test]
-async fn readiness_and_details_of_the_program_go_with_those_of_its_pool() {
+async fn readiness_and_details_of_the_program_are_combined_with_those_of_its_pool() {
     let pool = Pool::new((), 2);
     let shutdown = Shutdown::new();
     let mut admin = Admin::new(&pool)

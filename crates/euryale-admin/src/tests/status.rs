@@ -1,4 +1,4 @@
-//! The status page, its events, and the slowest requests on it.
+//! Tests of the status page, its events, and its list of the slowest requests.
 
 use axum::routing::get;
 use euryale_core::request::{Route, Stage, Times};
@@ -19,7 +19,7 @@ async fn start(app: Router) -> Site {
 }
 
 #[tokio::test]
-async fn it_is_a_page_that_loads_nothing_from_elsewhere() {
+async fn the_page_loads_nothing_from_other_sites() {
     let site = start(Router::new()).await;
     let mut peer = site.operator().await;
     let answer = peer.get("/status").await;
@@ -67,7 +67,7 @@ async fn it_is_a_page_that_loads_nothing_from_elsewhere() {
 }
 
 #[tokio::test]
-async fn its_events_end_when_the_drain_begins_and_not_with_it() {
+async fn events_end_when_the_drain_begins() {
     let gate = AsyncGate::new();
     let held = gate.clone();
     let app = Router::new().route("/", get(move || async move { held.pass().await }));
@@ -95,9 +95,9 @@ async fn its_events_end_when_the_drain_begins_and_not_with_it() {
     assert!(site.end().await.is_complete());
 }
 
-/// Nobody who looks on holds up the end.
+/// A viewer does not delay the shutdown.
 #[tokio::test]
-async fn a_viewer_that_does_not_read_is_cut() {
+async fn a_viewer_that_does_not_read_is_closed() {
     let site = start(Router::new()).await;
     let mut peer = site.operator().await;
     peer.send("GET /status/events HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -106,7 +106,7 @@ async fn a_viewer_that_does_not_read_is_cut() {
     assert!(site.end().await.is_complete());
 }
 
-/// The times from the layers are beside those from the server.
+/// The times from the layers are shown beside those from the server.
 #[tokio::test]
 async fn the_slowest_are_listed_with_their_stages() {
     let gate = AsyncGate::new();
@@ -177,7 +177,7 @@ async fn the_slowest_are_listed_with_their_stages() {
 }
 
 #[tokio::test]
-async fn who_keeps_none_shows_none_and_pays_nothing() {
+async fn without_a_list_no_slowest_requests_are_recorded() {
     let app = Router::new().fallback(async |request: axum::extract::Request| {
         request.extensions().get::<Times>().is_none().to_string()
     });
