@@ -1,8 +1,8 @@
-//! What a database of diesel counts.
+//! The counters of a diesel database.
 
 use euryale_core::ledger::{Book, Counter, Figures};
 
-/// What a [`Sqlite`](crate::Sqlite) counts, in the ledger that it was given.
+/// Counters of a [`Sqlite`](crate::Sqlite) in its ledger.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct DieselBook {

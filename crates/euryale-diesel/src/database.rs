@@ -1,4 +1,4 @@
-//! How transactions begin and end, and what diesel's errors mean for them.
+//! Begins and ends transactions, and classifies diesel's errors.
 
 use std::error::Error as StdError;
 use std::time::Instant;
@@ -25,7 +25,8 @@ impl Database for Sqlite {
         Ok(self.establish()?)
     }
 
-    /// Begins. Fails with [`DeadlinePassed`] or diesel's error; then no transaction is open.
+    /// Begins a transaction. Fails with [`DeadlinePassed`] or diesel's error; no transaction is
+    /// open then.
     fn begin(&self, connection: &mut SqliteConnection, begin: Begin) -> Result<(), BoxError> {
         let configured = self.configured_busy_timeout();
         let left = begin
@@ -37,7 +38,7 @@ impl Database for Sqlite {
         }
         let begun = start(connection, begin.access);
         if bounded.is_some() {
-            // What follows has the lock already, and other jobs have other deadlines.
+            // The transaction now has the lock, and later jobs have other deadlines.
             wait(connection, configured)?;
         }
         match begun {
@@ -53,13 +54,13 @@ impl Database for Sqlite {
     }
 
     /// Commits. Fails with [`TransactionLeftOpen`](crate::TransactionLeftOpen) or diesel's error;
-    /// diesel has rolled back then.
+    /// diesel has then rolled back.
     fn commit(&self, connection: &mut SqliteConnection) -> Result<(), BoxError> {
         check_outermost(connection)?;
         Ok(AnsiTransactionManager::commit_transaction(connection)?)
     }
 
-    /// Rolls back, with the savepoints that are open.
+    /// Rolls back the transaction with all open savepoints.
     fn abort(&self, connection: &mut SqliteConnection) -> Result<(), BoxError> {
         Ok(roll_back(connection)?)
     }
@@ -71,7 +72,7 @@ impl Database for Sqlite {
         error.downcast_ref().map_or(Fault::Other, fault)
     }
 
-    /// Whether no transaction is open.
+    /// Returns whether no transaction is open.
     fn is_reusable(&self, connection: &mut SqliteConnection) -> bool {
         is_outside(connection)
     }
@@ -91,14 +92,14 @@ fn fault(error: &Error) -> Fault {
         Error::DatabaseError(DatabaseErrorKind::ClosedConnection, _)
         | Error::BrokenTransactionManager => Fault::Disconnected,
         Error::DatabaseError(_, information) => by_message(information.message()),
-        // Neither is a source of this error.
+        // diesel does not report either of them as the source of this error.
         Error::RollbackErrorOnCommit { commit_error, .. } => fault(commit_error),
         _ => Fault::Other,
     }
 }
 
-/// By the texts of `sqlite3ErrStr`, which diesel passes on without their codes. Some are followed
-/// by a name.
+/// Classifies an error by the text of `sqlite3ErrStr`, because diesel does not pass on the code.
+/// Some texts are followed by a name.
 fn by_message(message: &str) -> Fault {
     const TEXTS: [(&str, Fault); 8] = [
         ("database is locked", Fault::Conflict),

@@ -18,7 +18,7 @@ where
     }
 }
 
-/// Returns whether no transaction is open, and diesel is sure of it.
+/// Returns whether no transaction is open and diesel's own state is not broken.
 pub(crate) fn is_outside<C>(connection: &mut C) -> bool
 where
     C: Connection<TransactionManager = AnsiTransactionManager>,
@@ -27,7 +27,7 @@ where
     matches!(status.transaction_depth(), Ok(None))
 }
 
-/// Fails if a savepoint is open: diesel would release it, and call that committed.
+/// Fails if a savepoint is open: diesel would only release it, and report success.
 pub(crate) fn check_outermost<C>(connection: &mut C) -> Result<(), TransactionLeftOpen>
 where
     C: Connection<TransactionManager = AnsiTransactionManager>,
@@ -38,7 +38,7 @@ where
     Ok(())
 }
 
-/// Rolls back, with the savepoints that are open.
+/// Rolls back the transaction with all open savepoints.
 pub(crate) fn roll_back<C>(connection: &mut C) -> QueryResult<()>
 where
     C: Connection<TransactionManager = AnsiTransactionManager>,

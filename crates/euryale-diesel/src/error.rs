@@ -1,9 +1,9 @@
-//! Failures before and around SQLite. SQLite's own errors are diesel's.
+//! The errors of this crate. SQLite's own errors are those of diesel.
 
 use std::error::Error;
 use std::fmt;
 
-/// The database cannot be opened. One line: which file, what is wrong, what to do.
+/// The database cannot be opened. The message is one line: which file, what is wrong, what to do.
 #[derive(Debug)]
 pub struct OpenError {
     path: String,
@@ -13,9 +13,9 @@ pub struct OpenError {
 #[derive(Debug)]
 pub(crate) enum Problem {
     Connection(diesel::ConnectionError),
-    /// The journal mode is this one.
+    /// The file has this journal mode instead of WAL.
     NotWal(String),
-    /// A setting, or a hook of the program's.
+    /// A setting or a hook of the program failed.
     Setting(diesel::result::Error),
 }
 
@@ -27,7 +27,7 @@ impl OpenError {
         }
     }
 
-    /// The file.
+    /// Returns the path of the file.
     pub fn path(&self) -> &str {
         &self.path
     }

@@ -1,4 +1,4 @@
-//! diesel's connections to SQLite, as the database behind a publisher.
+//! diesel's connections to SQLite as the database behind a publisher.
 //!
 //! [`Sqlite`] is a [`Database`](euryale_core::Database) whose connection is diesel's own
 //! [`SqliteConnection`](diesel::SqliteConnection). Everything here runs in a worker.
@@ -39,7 +39,7 @@
 //! it reads. Otherwise two transactions that read and then write would make each other fail, and no
 //! waiting could help ([SQLite: write transactions]). It waits for other writers for at most
 //! [`busy_timeout`](Sqlite::busy_timeout), and never beyond its own deadline. A transaction that
-//! only reads begins with `BEGIN` and waits for nobody, because the file is in WAL mode.
+//! only reads begins with `BEGIN` and never waits, because the file is in WAL mode.
 //!
 //! Transactions are begun and ended with diesel's own transaction manager, which counts them. So
 //! `connection.transaction(..)` inside a publication is a savepoint, as diesel documents it.
@@ -64,11 +64,11 @@
 //! default. `euryale-postgres` needs no libpq, and does more: a reader costs one round trip, a
 //! running statement is cancelled at a stop, and a commit whose answer was lost is settled.
 //!
-//! Writers are `REPEATABLE READ`, like the transactions that only read. What is left of a deadline
-//! is the transaction's `statement_timeout`. A commit costs one round trip more than `COMMIT`,
+//! Writers are `REPEATABLE READ`, like the transactions that only read. The time until the deadline
+//! becomes the transaction's `statement_timeout`. A commit costs one round trip more than `COMMIT`,
 //! because diesel reports a `COMMIT` that the server answered with a rollback as a success. A
 //! connection that the server closed while it was idle, or whose server became read-only, is
-//! replaced when a transaction begins, so it costs no request.
+//! replaced when a transaction begins, so that no request fails because of it.
 //!
 //! | error | fault |
 //! |---|---|
@@ -83,15 +83,13 @@
 //!
 //! # Building
 //!
-//! diesel links the system's SQLite. A program that wants its own adds
-//! `libsqlite3-sys = { version = "0.38", features = ["bundled"] }`. A program has only one
-//! `libsqlite3-sys`: with `euryale-sqlite` beside it, cargo chooses a rusqlite that shares the one
-//! of diesel.
+//! diesel links the system's SQLite. To compile SQLite into your program, add `libsqlite3-sys = {
+//! version = "0.38", features = ["bundled"] }`. A program can have only one `libsqlite3-sys`: if it
+//! also uses `euryale-sqlite`, cargo chooses a rusqlite that shares diesel's.
 //!
 //! # Errors
 //!
-//! [`OpenError`] where the file cannot be opened or set up, and
-//! [`diesel::result::Error`] otherwise.
+//! [`OpenError`] if the file cannot be opened or set up, and [`diesel::result::Error`] otherwise.
 //!
 //! # Panics
 //!

@@ -1,8 +1,8 @@
-//! Faults by the texts of errors, whose codes diesel does not pass on.
+//! Classifies errors by their texts, because diesel does not pass on their codes.
 
 use euryale_core::transaction::Fault;
 
-/// The fault of the first text that `message` starts with.
+/// Returns the fault of the first text that `message` starts with.
 pub(crate) fn by_start(message: &str, texts: &[(&str, Fault)]) -> Fault {
     texts
         .iter()

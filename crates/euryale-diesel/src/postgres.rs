@@ -1,4 +1,4 @@
-//! PostgreSQL, through libpq. With the feature `postgres`.
+//! PostgreSQL through libpq, with the feature `postgres`.
 
 mod database;
 mod error;
@@ -20,13 +20,13 @@ type Hook = Arc<dyn Fn(&mut PgConnection) -> QueryResult<()> + Send + Sync>;
 /// (<https://www.postgresql.org/docs/15/transaction-iso.html>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
-    /// Each statement sees what was committed before it. A publisher that reads a value and writes
-    /// it back changed loses the changes of others in between.
+    /// Each statement sees all data that was committed before it. A publisher that reads a value
+    /// and writes it back loses the changes that others made in between.
     ReadCommitted,
-    /// All statements see one state. A write to a row that was changed since is a conflict, and the
-    /// request is published again.
+    /// All statements see the same state. A write to a row that another transaction has changed
+    /// since is a conflict, and the request is published again.
     RepeatableRead,
-    /// The transactions could have run one after the other.
+    /// The result is the same as if the transactions had run one after the other.
     Serializable,
 }
 
@@ -40,13 +40,13 @@ impl Isolation {
     }
 }
 
-/// A database of PostgreSQL, opened with diesel.
+/// A PostgreSQL database, accessed through diesel.
 ///
 /// Its connections are diesel's own [`PgConnection`]. Clones share the settings.
 #[derive(Clone)]
 #[must_use]
 pub struct Postgres {
-    /// May have a password, so it is never shown.
+    /// The URL may contain a password, so it is never shown.
     url: String,
     isolation: Isolation,
     on_connect: Vec<Hook>,
@@ -54,14 +54,17 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// The database at `url`, which libpq reads, with its variables and its password file
-    /// (<https://www.postgresql.org/docs/15/libpq-connect.html>): several hosts with
-    /// `target_session_attrs=read-write`, for example.
+    /// Opens the database at `url`, which is in libpq's format
+    /// (<https://www.postgresql.org/docs/15/libpq-connect.html>) and may, for example, name several
+    /// hosts with `target_session_attrs=read-write`. libpq's environment variables and password
+    /// file apply.
     ///
-    /// Connects once, so that a wrong password or name is reported before a program serves. Blocks.
+    /// Connects once, so that a wrong password or name is reported before the program serves.
+    /// Blocks.
     ///
     /// # Errors
-    /// One line with libpq's words: no server can be reached, or it refuses.
+    /// No server can be reached, or it refuses the connection. The message is one line with libpq's
+    /// text.
     pub fn open(url: impl Into<String>) -> Result<Self, ConnectError> {
         let database = Self {
             url: url.into(),
@@ -73,15 +76,15 @@ impl Postgres {
         Ok(database)
     }
 
-    /// How writers are isolated. Default: [`Isolation::RepeatableRead`]. Transactions that only
-    /// read are always `REPEATABLE READ`.
+    /// Sets the isolation of writers. Default: [`Isolation::RepeatableRead`]. Transactions that
+    /// only read are always `REPEATABLE READ`.
     pub fn isolation(mut self, isolation: Isolation) -> Self {
         self.isolation = isolation;
         self
     }
 
     /// Runs `hook` on each new connection, after earlier hooks. If it fails, the connection is not
-    /// used. What it sets stays set for all transactions of the connection.
+    /// used. Its settings apply to all transactions of the connection.
     pub fn on_connect<F>(mut self, hook: F) -> Self
     where
         F: Fn(&mut PgConnection) -> QueryResult<()> + Send + Sync + 'static,
@@ -90,17 +93,18 @@ impl Postgres {
         self
     }
 
-    /// Counts in this ledger: the [`DieselBook`]. Give it the pool's, so that `/metrics` shows it.
+    /// Counts in the [`DieselBook`] of this ledger. Pass the pool's ledger, so that `/metrics`
+    /// shows the counters.
     pub fn ledger(mut self, ledger: &Ledger) -> Self {
         self.book = ledger.of();
         self
     }
 
-    /// Opens a connection with all hooks, outside of the pool: for migrations at a start. It
-    /// blocks.
+    /// Opens a connection with all hooks outside the pool, for example for migrations at the start.
+    /// Blocks.
     ///
     /// # Errors
-    /// When no server accepts the connection, or a hook fails.
+    /// No server accepts the connection, or a hook fails.
     pub fn establish(&self) -> Result<PgConnection, ConnectError> {
         let connected = PgConnection::establish(&self.url);
         let mut connection = connected.map_err(ConnectError::refused)?;

@@ -1,4 +1,4 @@
-//! The settings, and how a connection is opened.
+//! The settings of a SQLite database, and the opening of connections.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::{DieselBook, OpenError};
 
 type Hook = Arc<dyn Fn(&mut SqliteConnection) -> QueryResult<()> + Send + Sync>;
 
-/// A file of SQLite, opened with diesel.
+/// A SQLite file, accessed through diesel.
 ///
 /// Its connections are in WAL mode, check foreign keys, and wait for other writers. Clones share
 /// the settings.
@@ -28,11 +28,11 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the file, creates it if there is none, and puts it into WAL mode.
+    /// Opens the file, creates it if it does not exist, and switches it to WAL mode.
     ///
     /// # Errors
-    /// When the file cannot be opened, or not in WAL mode: a database in memory has no file that
-    /// connections could share.
+    /// The file cannot be opened or switched to WAL mode. This includes a database in memory, which
+    /// connections could not share.
     pub fn open(path: impl Into<String>) -> Result<Self, OpenError> {
         let database = Self {
             path: path.into(),
@@ -47,7 +47,8 @@ impl Sqlite {
     /// The maximum time that a transaction waits for another writer before it fails with a
     /// conflict. Default: 5 s, and never beyond the transaction's own deadline.
     ///
-    /// A waiting transaction holds its worker. Counted in whole milliseconds; zero does not wait.
+    /// A waiting transaction holds its worker. The time is rounded down to milliseconds; zero means
+    /// not to wait.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         // SQLite counts milliseconds in an `int`.
         self.busy_timeout = timeout.min(Duration::from_millis(i32::MAX as u64));
@@ -65,13 +66,14 @@ impl Sqlite {
         self
     }
 
-    /// Counts in this ledger: the [`DieselBook`]. Give it the pool's, so that `/metrics` shows it.
+    /// Counts in the [`DieselBook`] of this ledger. Pass the pool's ledger, so that `/metrics`
+    /// shows the counters.
     pub fn ledger(mut self, ledger: &Ledger) -> Self {
         self.book = ledger.of();
         self
     }
 
-    /// The file.
+    /// Returns the path of the file.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -84,11 +86,11 @@ impl Sqlite {
         self.busy_timeout
     }
 
-    /// Opens a connection with all settings, outside of the pool: for migrations at a start. It
-    /// blocks.
+    /// Opens a connection with all settings outside the pool, for example for migrations at the
+    /// start. Blocks.
     ///
     /// # Errors
-    /// When the file cannot be opened, or a setting or a hook fails.
+    /// The file cannot be opened, or a setting or a hook fails.
     pub fn establish(&self) -> Result<SqliteConnection, OpenError> {
         let error = |problem| OpenError::new(&self.path, problem);
         let mut connection = SqliteConnection::establish(&self.path)
@@ -106,7 +108,7 @@ impl Sqlite {
         Ok(connection)
     }
 
-    /// Returns the journal mode.
+    /// Applies the settings to a connection. Returns the journal mode.
     fn set_up(&self, connection: &mut SqliteConnection) -> QueryResult<String> {
         wait(connection, self.busy_timeout)?;
         let mode = diesel::dsl::sql::<Text>("PRAGMA journal_mode = WAL").get_result(connection)?;
@@ -115,7 +117,7 @@ impl Sqlite {
     }
 }
 
-/// Waits this long for locks from now on.
+/// Sets how long the connection waits for locks.
 pub(crate) fn wait(connection: &mut SqliteConnection, timeout: Duration) -> QueryResult<()> {
     connection.batch_execute(&format!("PRAGMA busy_timeout = {}", timeout.as_millis()))
 }

@@ -20,7 +20,7 @@ diesel::table! {
     }
 }
 
-/// A file with a table.
+/// Creates a file with a table.
 fn database() -> (TempDir, Sqlite) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("posts.db");
@@ -49,7 +49,7 @@ async fn eight_simultaneous_inserts_succeed() {
     let all_run = Arc::new(Barrier::new(WRITERS));
     let write = |_| {
         let all_run = Arc::clone(&all_run);
-        // Once: not one of them may meet a conflict.
+        // The transactions run only once, so none of them may meet a conflict.
         tokio::spawn(pool.claim().transaction_once(move |transaction| {
             all_run.wait();
             let connection = transaction.connection()?;
@@ -75,7 +75,7 @@ async fn eight_simultaneous_inserts_succeed() {
 }
 
 #[tokio::test]
-async fn a_writer_that_waited_in_vain_is_a_conflict() {
+async fn a_writer_that_waited_too_long_is_a_conflict() {
     let (_folder, database) = database();
     let ledger = Ledger::new();
     let database = database.busy_timeout(Duration::ZERO).ledger(&ledger);
@@ -122,7 +122,7 @@ fn the_deadline_ends_the_wait_for_another_writer() {
 }
 
 #[tokio::test]
-async fn a_full_database_is_no_conflict() {
+async fn a_full_database_is_not_a_conflict() {
     let (_folder, database) = database();
     let full =
         database.on_connect(|connection| connection.batch_execute("PRAGMA max_page_count = 1"));
@@ -192,7 +192,7 @@ async fn a_connection_with_an_open_transaction_serves_no_other_job() {
 }
 
 #[tokio::test]
-async fn hooks_run_on_each_connection_and_their_errors_are_told() {
+async fn hooks_run_on_each_connection_and_their_errors_are_reported() {
     let (_folder, database) = database();
     let hooked =
         database.on_connect(|connection| connection.batch_execute("PRAGMA query_only = 1"));

@@ -1,4 +1,4 @@
-//! How transactions begin and end, and what diesel's errors mean for them.
+//! Begins and ends transactions, and classifies diesel's errors.
 
 use std::error::Error as StdError;
 use std::fmt::Write as _;
@@ -15,14 +15,16 @@ use super::{ConnectError, Isolation, Postgres, ReadOnlyServer, TransactionFailed
 use crate::depth::{check_outermost, is_outside, roll_back};
 use crate::message::by_start;
 
-/// Fails on a server that is read-only, in the message that begins: a standby, or a primary that
-/// lost its role. So a writer is refused before it has run, and every later `25006` is of a reader.
+/// Fails on a read-only server, which is a standby or a former primary. It is sent together with
+/// `BEGIN`. So a writer is refused before it has run, and every later `25006` is caused by a
+/// reader.
 const IS_WRITABLE: &str = "SELECT 1 / (current_setting('transaction_read_only') = 'off')::int";
 
-/// What the server says to that.
+/// The server's error message for that query.
 const NOT_WRITABLE: &str = "division by zero";
 
-/// Fails in a transaction that has failed, where `COMMIT` is answered with a rollback and no error.
+/// Fails in a failed transaction, for which the server answers `COMMIT` with a rollback and no
+/// error.
 const IS_READ_ONLY: &str = "current_setting('transaction_read_only') = 'on'";
 
 impl Database for Postgres {
@@ -33,9 +35,9 @@ impl Database for Postgres {
         Ok(self.establish()?)
     }
 
-    /// Begins. A connection that the server has closed, or whose server became read-only, is
-    /// replaced by a new one first. Fails with [`ConnectError`], [`ReadOnlyServer`] or diesel's
-    /// error.
+    /// Begins a transaction. A connection that the server has closed, or whose server became
+    /// read-only, is replaced by a new one first. Fails with [`ConnectError`], [`ReadOnlyServer`]
+    /// or diesel's error.
     fn begin(&self, connection: &mut PgConnection, begin: Begin) -> Result<(), BoxError> {
         let sql = begin_sql(self.isolation, begin);
         match AnsiTransactionManager::begin_transaction_sql(connection, &sql) {
@@ -52,7 +54,7 @@ impl Database for Postgres {
         }
     }
 
-    /// Commits, after a question that finds out whether the transaction still can. Fails with
+    /// Commits, after a query that checks whether the transaction can still commit. Fails with
     /// [`TransactionLeftOpen`](crate::TransactionLeftOpen), [`TransactionFailed`] or diesel's
     /// error.
     fn commit(&self, connection: &mut PgConnection) -> Result<(), BoxError> {
@@ -67,7 +69,7 @@ impl Database for Postgres {
         }
     }
 
-    /// Rolls back, with the savepoints that are open.
+    /// Rolls back the transaction with all open savepoints.
     fn abort(&self, connection: &mut PgConnection) -> Result<(), BoxError> {
         Ok(roll_back(connection)?)
     }
@@ -85,7 +87,7 @@ impl Database for Postgres {
         error.downcast_ref().map_or(Fault::Other, fault)
     }
 
-    /// Whether no transaction is open.
+    /// Returns whether no transaction is open.
     fn is_reusable(&self, connection: &mut PgConnection) -> bool {
         is_outside(connection)
     }
@@ -126,18 +128,19 @@ fn fault(error: &Error) -> Fault {
     use DatabaseErrorKind as Kind;
     match error {
         Error::DatabaseError(Kind::SerializationFailure, _) => Fault::Conflict,
-        // It was begun as a reader, and is to be published as a writer.
+        // The transaction began as a reader; the request has to be published as a writer.
         Error::DatabaseError(Kind::ReadOnlyTransaction, _) => Fault::Conflict,
         Error::DatabaseError(Kind::ClosedConnection | Kind::UnableToSendCommand, _)
         | Error::BrokenTransactionManager => Fault::Disconnected,
         Error::DatabaseError(Kind::Unknown, information) => by_message(information.message()),
-        // Neither is a source of this error.
+        // diesel does not report either of them as the source of this error.
         Error::RollbackErrorOnCommit { commit_error, .. } => fault(commit_error),
         _ => Fault::Other,
     }
 }
 
-/// By the texts of PostgreSQL, whose codes diesel passes on for a few errors only.
+/// Classifies an error by PostgreSQL's text, because diesel passes on the code only for a few
+/// errors.
 fn by_message(message: &str) -> Fault {
     if message.ends_with("No space left on device") {
         return Fault::Full;
@@ -149,7 +152,8 @@ fn by_message(message: &str) -> Fault {
             Fault::Elapsed,
         ),
         ("canceling statement due to user request", Fault::Elapsed),
-        // diesel keeps the statement as long as the connection, so both are dropped.
+        // diesel keeps a prepared statement as long as its connection, so the connection is
+        // dropped.
         (
             "cached plan must not change result type",
             Fault::Disconnected,

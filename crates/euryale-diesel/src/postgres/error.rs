@@ -1,9 +1,9 @@
-//! Failures around PostgreSQL. The server's own errors are diesel's.
+//! The errors of this module. The server's own errors are those of diesel.
 
 use std::error::Error;
 use std::fmt;
 
-/// No connection could be opened. One line: libpq's words, and what to do.
+/// No connection could be opened. The message is one line: libpq's text, and what to do.
 #[derive(Debug)]
 pub struct ConnectError(Problem);
 
@@ -27,7 +27,7 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Problem::Refused(error) => {
-                // libpq has a line for each server that it tried.
+                // libpq returns a line for each server that it tried.
                 let text = error.to_string();
                 let lines: Vec<&str> = text.lines().map(str::trim).collect();
                 write!(

@@ -27,7 +27,7 @@ diesel::table! {
 const SCHEMA: &str = "CREATE TABLE counter (id int PRIMARY KEY, value int NOT NULL);
     INSERT INTO counter VALUES (1, 0), (2, 0);";
 
-/// A database of its own on the shared server, with two counters at 0.
+/// Creates a separate database on the shared server, with two counters at 0.
 fn counters() -> Option<Postgres> {
     let server = Server::shared()?;
     Some(counters_at(&server.url(&server.create_database())))
@@ -116,7 +116,7 @@ fn a_row_that_was_changed_since_is_a_conflict_but_not_under_read_committed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_that_wait_for_each_other_one_is_published_again() {
+async fn one_of_two_deadlocked_requests_is_published_again() {
     let Some(database) = counters() else {
         return;
     };
@@ -187,7 +187,7 @@ async fn the_server_ends_a_statement_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_publisher_that_ignores_an_error_commits_nothing_and_is_told_so() {
+async fn a_publisher_that_ignores_an_error_commits_nothing_and_gets_an_error() {
     let Some(database) = counters() else {
         return;
     };
@@ -216,7 +216,7 @@ async fn a_full_disk_is_a_fault_of_its_own() {
         return;
     };
     let full = code(&database, Access::Write, |connection| {
-        // As the server says it when a file cannot grow.
+        // The server's message when a file cannot grow.
         let raise = "DO $$ BEGIN RAISE EXCEPTION 'could not extend file \"base/1/2\": \
             No space left on device' USING ERRCODE = 'disk_full'; END $$";
         Ok(connection.batch_execute(raise)?)
@@ -230,7 +230,7 @@ async fn a_session_that_ends_in_a_transaction_is_unavailable_and_never_in_doubt(
         return;
     };
     for access in [Access::Read, Access::Write] {
-        // In a statement; and between the last one and the commit.
+        // The session ends during a statement, and between the last statement and the commit.
         let ended = code(&database, access, |connection| {
             let own = "SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(60)";
             Ok(connection.batch_execute(own)?)
@@ -265,7 +265,7 @@ async fn a_commit_whose_session_ends_before_its_answer_is_in_doubt() {
 }
 
 #[test]
-fn a_restart_while_a_connection_is_idle_costs_no_request() {
+fn a_restart_while_a_connection_is_idle_fails_no_request() {
     let Some(mut server) = Server::start() else {
         return;
     };
@@ -293,7 +293,7 @@ fn a_restart_while_a_connection_is_idle_costs_no_request() {
     assert_eq!(error.to_string().lines().count(), 1, "{error}");
 }
 
-/// The same database, counted elsewhere.
+/// The same database with another ledger.
 fn counters_of(server: &Server) -> Postgres {
     Postgres::open(server.url("postgres")).unwrap()
 }
@@ -325,7 +325,7 @@ fn a_writer_moves_to_the_new_primary_and_is_refused_where_there_is_none() {
         standby.sql("postgres", "SELECT value FROM counter WHERE id = 1"),
         "1"
     );
-    // Without the other server in its URL.
+    // The URL names only one of the servers.
     let alone = Postgres::open(primary.url("postgres")).unwrap();
     let mut connection = alone.establish().unwrap();
     let error = alone
@@ -336,7 +336,7 @@ fn a_writer_moves_to_the_new_primary_and_is_refused_where_there_is_none() {
 }
 
 #[test]
-fn what_is_wrong_is_said_in_one_line_without_the_password() {
+fn connect_errors_are_one_line_without_the_password() {
     let Some(server) = Server::shared() else {
         return;
     };
