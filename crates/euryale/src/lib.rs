@@ -53,15 +53,15 @@
 //!
 //! A stack is a tower service for any body, and its error is `Infallible`.
 //! `axum::Router::fallback_service` accepts it, and so does `euryale_server::Server`, which has the
-//! limits and the drain that production needs ([`guide::deploying`]). [`runtime()`] builds a
-//! runtime with enough threads for everything that blocks in it; any other runtime of tokio's works
-//! too, and one that has too few threads is reported.
+//! limits and the graceful shutdown that production needs ([`guide::deploying`]). [`runtime()`]
+//! builds a runtime with enough threads for everything that blocks in it; any other tokio runtime
+//! works too, and a warning is logged if it has too few threads.
 //!
 //! # Two layers in an axum application
 //!
-//! Each layer also works on its own. Here, asynchronous handlers get their visitor's address behind
-//! a proxy, and return an open file. The layers add what handlers then need not do, such as ranges
-//! and conditional requests. (Feature `axum`.)
+//! Each layer also works on its own. Here, asynchronous handlers get the client's address behind a
+//! proxy, and return an open file. The layers take care of ranges and conditional requests.
+//! (Feature `axum`.)
 //!
 //! ```
 //! use std::net::SocketAddr;
@@ -192,7 +192,7 @@
 //! cross-site requests (`Sec-Fetch-Site`, `Origin`) needs no worker. An origin that CORS allows to
 //! read responses may send requests only if you name it for `CsrfLayer` too. Compression is
 //! outermost, and **never applies to files**: they would be read instead of sent with
-//! `sendfile(2)`, and an interrupted download could not be resumed
+//! `sendfile(2)`, and an interrupted download could no longer be resumed
 //! ([`may_compress`](blob::may_compress)). Without [`accept_identity`](blob::accept_identity),
 //! compression could answer 406 after a commit.
 //!
@@ -232,15 +232,15 @@
 //!
 //! # Cost
 //!
-//! Each measured alone with nothing to do, the layers of a [`Stack`] between `Respond` and `Retry`
-//! together take 0.7 µs and 11 allocations. Those of [`forwarded`] take 0.3 µs and 8 more, and a
-//! chain of [`transform`]s 0.2 µs and 2. In one stack their values share one extension of the
+//! The layers of a [`Stack`] between `Respond` and `Retry` together take 0.7 µs and 11 allocations,
+//! if each is measured alone with nothing to do. Those of [`forwarded`] take 0.3 µs and 8 more, and
+//! a chain of [`transform`]s 0.2 µs and 2. In one stack their values share one extension of the
 //! request, of which three layers keep a copy, so all layers together add 20 allocations to a
 //! publication. A publication that arrives alone then takes about 20 µs and 31 allocations,
 //! including those of the request itself; nearly all of the time is spent waking two threads. Under
-//! load no thread has to be woken (`cargo bench -p euryale --bench layers` and
-//! `--bench allocations`, on two otherwise idle cores of an AMD EPYC). The type name of all layers
-//! together is 0.7 kB long.
+//! load no thread has to be woken (`cargo bench -p euryale --bench layers` and `--bench
+//! allocations`, on two otherwise idle cores of an AMD EPYC). The type name of all layers together
+//! is 0.7 kB long.
 //!
 //! # Features
 //!

@@ -9,14 +9,15 @@ use euryale_core::Ledger;
 use euryale_core::ledger::Threads;
 use tokio::runtime::{Builder, Runtime};
 
-/// A multi-threaded tokio runtime, with timers and sockets, whose blocking threads are enough for
-/// all parts that have [declared](Threads) theirs in `ledger`, and 16 more.
+/// Builds a multi-threaded tokio runtime with timers and sockets. Its blocking threads suffice for
+/// all parts that have [declared](Threads) theirs in `ledger`, plus 16.
 ///
-/// Build the pool, the stack and the server first: none of them needs a runtime. A part that is
-/// built later has no threads of its own. If that makes them too few, one line in the log says so,
-/// with the number. [`StackLayers`](crate::StackLayers) and
-/// [`BlockingThreads`](crate::connection::BlockingThreads) declare what a program can only build
-/// once it runs, and the maximum of what grows when settings are read again.
+/// Build the pool, the stack and the server first: none of them needs a runtime. No threads are
+/// reserved for a part that is built later. If there are then too few threads, a line with their
+/// number is logged. Use [`StackLayers`](crate::StackLayers) and
+/// [`BlockingThreads`](crate::connection::BlockingThreads) to declare the threads of parts that
+/// your program can only build once it runs, and the maximum for parts that grow when settings are
+/// reloaded.
 ///
 /// ```
 /// use euryale::{Body, Pool, Response, Stack};
@@ -32,13 +33,13 @@ use tokio::runtime::{Builder, Runtime};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// End it with [`shutdown_timeout`](Runtime::shutdown_timeout): dropped, it waits for a publisher
-/// that never returns. `#[tokio::main]` builds a runtime with 512 blocking threads and drops it.
-/// There the log has the same line if all parts together may want more than these, without 16 to
-/// spare.
+/// End the runtime with [`shutdown_timeout`](Runtime::shutdown_timeout): if it is just dropped, it
+/// waits even for a publisher that never returns. `#[tokio::main]` builds a runtime with 512
+/// blocking threads, and drops it. The same line is logged there if all parts together may need
+/// more than these threads minus 16.
 ///
 /// # Errors
-/// When the system refuses threads.
+/// The system refuses to start threads.
 pub fn runtime(ledger: &Ledger) -> io::Result<Runtime> {
     let threads = ledger.threads.sum();
     let runtime = Builder::new_multi_thread()

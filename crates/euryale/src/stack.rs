@@ -1,4 +1,4 @@
-//! The whole onion, prebuilt.
+//! The prebuilt stack of all layers.
 
 mod layers;
 mod own;
@@ -39,7 +39,8 @@ use crate::connection::PoolBook;
 /// `(TransformChain) · Respond · ServeBlob · AwaitDeferred · Spool · Republish · Retry ·
 /// ConnectionLimit · Publish`.
 ///
-/// What the stack cannot do, composing the layers by hand can: each works alone.
+/// For anything that the stack does not offer, compose the layers by hand: each also works on its
+/// own.
 ///
 /// ```
 /// use euryale::{Body, Pool, Response, Stack};
@@ -74,13 +75,13 @@ pub struct Stack<D: Database> {
 type Rule<T> = Box<dyn Fn(&Request) -> T + Send + Sync>;
 
 impl<D: Database> Stack<D> {
-    /// A stack on `pool`, whose ledger all its layers share.
+    /// Creates a stack on `pool`, whose ledger all layers share.
     pub fn new(pool: Pool<D>) -> Self {
         Self::with_layers(pool, StackLayers::uncounted())
     }
 
-    /// A stack on `pool` with these layers, whose threads were declared before. They count in the
-    /// pool's ledger.
+    /// Creates a stack on `pool` with these layers, whose threads were declared before. They count
+    /// in the pool's ledger.
     pub fn with_layers(pool: Pool<D>, layers: StackLayers) -> Self {
         Self {
             limit: ConnectionLimitLayer::new(pool.clone()),
@@ -97,66 +98,67 @@ impl<D: Database> Stack<D> {
         }
     }
 
-    /// Other settings for conflicts. Its ledger is the stack's.
+    /// Sets the policy for conflicts. It counts in the stack's ledger.
     pub fn retry(mut self, policy: ConflictPolicy) -> Self {
         self.retry = policy;
         self
     }
 
-    /// Other settings for promises. Its ledger is the stack's.
+    /// Sets the layer for promises. It counts in the stack's ledger.
     pub fn republish(mut self, layer: RepublishLayer) -> Self {
         self.layers.republish = layer;
         self
     }
 
-    /// Other settings for request bodies. Its ledger is the stack's, and it asks the pool whom to
-    /// admit as well. A program with several stacks gives all their spools one
+    /// Sets the layer for request bodies. It counts in the stack's ledger, and also asks the pool
+    /// before it admits a request. If a program has several stacks, give all their spools the same
     /// [budget](SpoolLayer::budget).
     pub fn spool(mut self, layer: SpoolLayer) -> Self {
         self.layers.spool = layer;
         self
     }
 
-    /// Other settings for files. Its ledger is the stack's.
+    /// Sets the layer for files. It counts in the stack's ledger.
     pub fn blobs(mut self, layer: ServeBlobLayer) -> Self {
         self.layers.blobs = layer;
         self
     }
 
-    /// Leaves files to a reverse proxy that asks for it, just inside `ServeBlob`. Its ledger is the
-    /// stack's. Default: no.
+    /// Adds a layer just inside `ServeBlob` that leaves files to a reverse proxy which asks for it.
+    /// It counts in the stack's ledger. Default: none.
     pub fn offload(mut self, layer: OffloadLayer) -> Self {
         self.layers.offload = Some(layer);
         self
     }
 
-    /// Other settings for deferred responses and for bodies that synchronous code writes. Its
-    /// ledger is the stack's.
+    /// Sets the layer for deferred responses and for bodies that synchronous code writes. It counts
+    /// in the stack's ledger.
     pub fn deferred(mut self, layer: DeferredLayer) -> Self {
         self.layers.deferred = layer;
         self
     }
 
-    /// Other error pages.
+    /// Sets the layer that makes error pages.
     pub fn respond(mut self, layer: RespondLayer) -> Self {
         self.respond = layer;
         self
     }
 
-    /// Transforms pages, error pages included, outside all other layers; sub-requests through
-    /// [`Internal`] enter inside. Its ledger is the stack's. Default: no such layer.
+    /// Transforms pages, including error pages, outside all other layers. Sub-requests through
+    /// [`Internal`] enter the stack inside this layer. It counts in the stack's ledger. Default:
+    /// none.
     pub fn transforms(mut self, layer: TransformChainLayer) -> Self {
         self.transforms = Some(layer);
         self
     }
 
-    /// Adds your own layer, just inside `Respond`: for permissions, for example. It sees a request
-    /// before its body is read and before it waits for a connection, sub-requests through
-    /// [`Internal`] too, and its errors are answered as all others. Of several the first is
-    /// outermost. Default: none; one costs a box for each request.
+    /// Adds your own layer just inside `Respond`, for permissions, for example. It sees each
+    /// request, including sub-requests through [`Internal`], before its body is read and before it
+    /// waits for a connection. Its errors are answered like all others. If you add several, the
+    /// first is outermost. Each costs one box per request. Default: none.
     ///
-    /// It takes any layer of the tower family. Middleware of axum's own (`from_fn`) takes no
-    /// errors: put it around the router. Code that needs the publisher's transaction wraps the
+    /// It accepts any tower layer. axum's own middleware (`from_fn`) does not accept errors, so put
+    /// it around the router. For code that needs the publisher's transaction, wrap the
     /// [`Publisher`]; for any other place, compose the layers by hand.
     ///
     /// ```
@@ -242,10 +244,10 @@ impl<D: Database> Stack<D> {
         self
     }
 
-    /// Returns the service that publishes with `publisher`, a function or a closure. The arguments
-    /// of a closure need no types.
+    /// Returns the service that publishes with `publisher`, a function or a closure. A closure's
+    /// arguments need no types.
     ///
-    /// A type with [`Publisher`] goes to [`publisher`](Self::publisher).
+    /// Pass a type that implements [`Publisher`] to [`publisher`](Self::publisher) instead.
     pub fn publish<F>(self, publisher: F) -> StackService
     where
         F: Fn(&Request, &mut Transaction<'_, D>) -> Result<Response, Abort> + Send + Sync + 'static,
@@ -253,7 +255,7 @@ impl<D: Database> Stack<D> {
         self.publisher(publisher)
     }
 
-    /// Returns the service that publishes with `publisher`, a type with [`Publisher`].
+    /// Returns the service that publishes with `publisher`, a type that implements [`Publisher`].
     pub fn publisher(self, publisher: impl Publisher<D>) -> StackService {
         let ledger = self.pool.ledger().clone();
         let StackLayers {
@@ -293,8 +295,8 @@ impl<D: Database> Stack<D> {
     }
 }
 
-/// The way in for sub-requests, and outside of it the transforms. In one box: two would be two more
-/// allocations for each request.
+/// Adds the entry for sub-requests, and the transforms outside it. Both share one box, because each
+/// box costs an allocation per request.
 fn finished<S>(
     service: S,
     respond: RespondLayer,
@@ -322,7 +324,7 @@ where
     StackService::new(service, internal)
 }
 
-/// The connections that no job has or waits for.
+/// Returns the number of connections that no job holds or waits for.
 fn free_connections(ledger: &Ledger) -> usize {
     let taken = ledger.of::<PoolBook>().publishers.running.get()
         + ledger.of::<PoolBook>().queue.depth.get();

@@ -17,7 +17,7 @@ use crate::spool::SpoolBook;
 use crate::{Stack, StackLayers};
 
 #[test]
-fn the_sum_is_of_all_parts() {
+fn the_runtime_has_threads_for_all_parts() {
     let ledger = Ledger::new();
     let pool = Pool::builder(CountingDatabase::new())
         .connections(1)
@@ -50,7 +50,7 @@ fn the_sum_is_of_all_parts() {
     assert_eq!(ledger.threads.all(), []);
 }
 
-/// As a site does that is built again for other settings.
+/// Like a site whose stack is rebuilt for new settings.
 #[test]
 fn stacks_of_the_same_layers_declare_their_threads_once() {
     let ledger = Ledger::new();
@@ -69,9 +69,10 @@ fn stacks_of_the_same_layers_declare_their_threads_once() {
     drop(sites);
 }
 
-/// Every lane full, and not one thread more than their bounds together: nothing waits for a thread.
+/// Every lane is full, and the runtime has exactly as many threads as their bounds together, so no
+/// work waits for a thread.
 #[test]
-fn exactly_the_sum_is_enough() {
+fn the_declared_threads_are_exactly_enough() {
     const PUBLISHERS: usize = 3;
     const WRITERS: usize = 2;
     const PROMISES: usize = 2;
@@ -135,7 +136,7 @@ fn exactly_the_sum_is_enough() {
             gate.waiting() == PROMISES + PUBLISHERS
         })
         .await;
-        // Each is written by several turns of the lane.
+        // Each body is written in several turns of the lane.
         answers.extend((0..4 * WRITERS).map(|_| send(2_000_000)));
         eventually("all bodies are in files", || {
             pool.status().queued == 4 * WRITERS

@@ -1,4 +1,4 @@
-//! The layers of a stack that have threads.
+//! The layers of a stack that have blocking threads.
 
 use euryale_blob::{OffloadLayer, ServeBlobLayer};
 use euryale_core::Ledger;
@@ -6,12 +6,12 @@ use euryale_deferred::DeferredLayer;
 use euryale_promise::RepublishLayer;
 use euryale_spool::SpoolLayer;
 
-/// The layers of a [`Stack`](crate::Stack) that have blocking threads, for a program that builds
-/// its stacks once it runs, or more than once.
+/// The layers of a [`Stack`](crate::Stack) that have blocking threads, for programs that build
+/// their stack only once they run, or more than once.
 ///
-/// Made before the [runtime](crate::runtime()), they declare their threads in time. Clones share
-/// their bounds: a program that builds another stack for other settings never has more threads at
-/// work than it declared, although requests of the first one go on.
+/// Create them before the [runtime](crate::runtime()), so that they declare their threads in time.
+/// Clones share their limits: a program that builds another stack for new settings never uses more
+/// threads than it declared, even while requests of the old stack are still running.
 ///
 /// ```
 /// use euryale::connection::BlockingThreads;
@@ -55,7 +55,8 @@ pub struct StackLayers {
 }
 
 impl StackLayers {
-    /// Layers with their defaults, which count in `ledger`: that of the pools of their stacks.
+    /// Creates layers with default settings that count in `ledger`, which must be the ledger of the
+    /// stacks' pools.
     pub fn new(ledger: &Ledger) -> Self {
         Self::uncounted().ledger(ledger)
     }

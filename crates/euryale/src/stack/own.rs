@@ -1,4 +1,4 @@
-//! Layers of the program's own, in their place in the stack.
+//! The program's own layers in the stack.
 
 use bytes::Bytes;
 use euryale_core::{Body, BoxError, Error, Response};
@@ -6,11 +6,11 @@ use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 use tower_layer::Layer;
 
-/// The service inside [`Respond`](euryale_respond::Respond) in a [`Stack`](crate::Stack), as a
-/// layer of the program's own sees it.
+/// The service that a program's own layer wraps in a [`Stack`](crate::Stack), just inside
+/// [`Respond`](euryale_respond::Respond).
 pub type StackInner = BoxCloneSyncService<http::Request<Body>, Response, Error>;
 
-/// Outermost first.
+/// The program's own layers, outermost first.
 #[derive(Default)]
 pub(super) struct OwnLayers(Vec<Box<dyn FnOnce(StackInner) -> StackInner + Send + Sync>>);
 

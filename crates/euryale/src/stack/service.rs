@@ -10,8 +10,8 @@ use euryale_core::{Body, BoxError, Response};
 use tower::util::BoxCloneSyncService;
 use tower_service::Service;
 
-/// A [`Stack`](crate::Stack), ready to serve: takes a request with any body, never fails, and is
-/// cheap to clone.
+/// A complete [`Stack`](crate::Stack). It accepts requests with any body, never fails, and is cheap
+/// to clone.
 #[derive(Clone)]
 pub struct StackService {
     inner: BoxCloneSyncService<http::Request<Body>, Response, Infallible>,
@@ -26,8 +26,8 @@ impl StackService {
         Self { inner, internal }
     }
 
-    /// The way back in that is attached to each request, for code outside the stack that makes
-    /// sub-requests: a chain of transforms around a whole router.
+    /// Returns the handle for sub-requests that is attached to each request. Code outside the stack
+    /// needs it to make sub-requests, such as a chain of transforms around a whole router.
     pub fn internal(&self) -> &Internal {
         &self.internal
     }

@@ -102,7 +102,7 @@ async fn a_request_goes_through_all_layers_and_one_ledger() {
 }
 
 #[tokio::test]
-async fn its_layers_can_be_set() {
+async fn the_layers_of_a_stack_can_be_set() {
     let pool = Pool::builder(CountingDatabase::new())
         .connections(1)
         .lane("posts", 1)
@@ -225,7 +225,7 @@ async fn a_publishers_file_is_served_in_parts() {
 }
 
 #[tokio::test]
-async fn files_can_be_left_to_a_proxy() {
+async fn a_stack_can_leave_files_to_a_proxy() {
     let pool = pool();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
@@ -266,10 +266,10 @@ async fn files_can_be_left_to_a_proxy() {
     assert_quiet(pool.ledger()).await;
 }
 
-/// Errors of a layer of the program's own are answered, other bodies taken, and sub-requests go
-/// through it, too.
+/// Errors of a program's own layer are answered, other body types are accepted, and sub-requests
+/// also pass through the layer.
 #[tokio::test]
-async fn a_layer_of_ones_own() {
+async fn an_own_layer_is_inside_respond() {
     let pool = pool();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let note = |name: &'static str| {
@@ -322,8 +322,8 @@ async fn a_layer_of_ones_own() {
     assert_quiet(pool.ledger()).await;
 }
 
-/// Types grow with each layer, and compile times with them. Boxes at the crates' edges keep them
-/// short, also where the layers are composed by hand.
+/// Type names grow with each layer, and compile times with them. Boxes at the crates' edges keep
+/// them short, even if the layers are composed by hand.
 #[test]
 fn the_types_of_a_full_stack_are_short() {
     fn check<S: tower::Service<Request<Body>>>(_: &S) {

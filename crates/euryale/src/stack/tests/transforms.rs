@@ -1,4 +1,4 @@
-//! The transform chain outside the stack's other layers.
+//! Tests of the transform chain outside the stack's other layers.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -14,7 +14,7 @@ use super::*;
 use crate::connection::PoolBook;
 use crate::transform::TransformBook;
 
-/// Puts what `frame` makes before the page.
+/// Puts the result of `frame` before the page.
 struct Frame<F> {
     critical: bool,
     frame: F,
@@ -57,7 +57,7 @@ trait AsyncFrame: Send + Sync + 'static {
     fn frame(&self, page: &Page) -> impl Future<Output = Result<String, BoxError>> + Send;
 }
 
-/// The page at the same path below `/frame`.
+/// Makes a sub-request for the page at the same path below `/frame`.
 struct Inner;
 
 impl AsyncFrame for Inner {
@@ -72,7 +72,7 @@ impl AsyncFrame for Inner {
     }
 }
 
-/// Always the same.
+/// Always returns the same result.
 struct Always(Result<&'static str, &'static str>);
 
 impl AsyncFrame for Always {
@@ -196,7 +196,7 @@ async fn a_critical_failure_is_answered_with_the_stacks_own_page() {
 }
 
 #[tokio::test]
-async fn a_publishers_tag_is_asked_for_with_the_tag_of_the_transformed_page() {
+async fn the_tag_of_a_transformed_page_revalidates_the_publishers_tag() {
     let pool = pool();
     let stack = Stack::new(pool.clone())
         .transforms(frames(Always(Ok("+"))))
@@ -241,7 +241,7 @@ async fn a_publishers_tag_is_asked_for_with_the_tag_of_the_transformed_page() {
 }
 
 #[tokio::test]
-async fn files_and_their_heads_never_enter() {
+async fn files_are_not_transformed() {
     let pool = pool();
     let file = {
         let mut file = tempfile::tempfile().unwrap();
@@ -280,7 +280,7 @@ async fn files_and_their_heads_never_enter() {
     assert_quiet(pool.ledger()).await;
 }
 
-/// Takes a thread until its gate is opened. Counts how many did at a time.
+/// Blocks a thread until its gate is opened. Counts how many threads are blocked at a time.
 struct Busy {
     gate: Gate,
     now: Arc<AtomicUsize>,
@@ -303,7 +303,7 @@ impl AsyncFrame for Busy {
     }
 }
 
-/// 50 requests on one connection, all of them transformed at a time: threads for the CPU are the
+/// 50 requests on one connection are transformed at the same time: the threads for CPU work are the
 /// only limit.
 #[tokio::test]
 async fn the_connection_is_idle_while_pages_are_transformed() {
@@ -349,7 +349,7 @@ async fn the_connection_is_idle_while_pages_are_transformed() {
         "none of them holds the connection"
     );
     assert_eq!(ledger.of::<PoolBook>().publishers.running.get(), 0);
-    // It is available for others in the meantime.
+    // The connection is available for others meanwhile.
     let other = tokio::spawn({
         let stack = stack.clone();
         async move { ask(&stack, Method::GET, "/gate", "").await }
