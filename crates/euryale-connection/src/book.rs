@@ -7,7 +7,7 @@ use euryale_core::transaction::DropReason;
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct PoolBook {
-    /// Connections of the pool.
+    /// The connections of the pool.
     pub connections: Connections,
     /// Jobs that run in workers.
     pub publishers: Publishers,
@@ -15,19 +15,19 @@ pub struct PoolBook {
     pub queue: Queue,
 }
 
-/// Connections of the pool.
+/// The connections of the pool.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Connections {
-    /// The maximum number.
+    /// The maximum number of connections.
     pub cap: Gauge,
-    /// Held by a worker.
+    /// Connections that a worker holds.
     pub in_use: Gauge,
-    /// Open and waiting for work.
+    /// Open connections that wait for work.
     pub idle: Gauge,
-    /// Ever opened.
+    /// Connections that were opened since the start.
     pub opened: Counter,
-    /// Dropped, by reason.
+    /// Connections that were dropped, by reason.
     pub dropped: Dropped,
 }
 
@@ -43,7 +43,7 @@ impl Dropped {
         self.counters[reason as usize].add(n);
     }
 
-    /// How many there were.
+    /// Returns the number of connections that were dropped for this reason.
     pub fn get(&self, reason: DropReason) -> u64 {
         self.counters[reason as usize].get()
     }
@@ -53,9 +53,9 @@ impl Dropped {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Publishers {
-    /// Running now.
+    /// Jobs that are running now.
     pub running: Gauge,
-    /// From a job's start in its worker to its end, in seconds.
+    /// The time from a job's start in its worker to its end, in seconds.
     pub seconds: Histogram,
 }
 
@@ -63,16 +63,16 @@ pub struct Publishers {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Queue {
-    /// Waiting now.
+    /// Jobs that are waiting now.
     pub depth: Gauge,
-    /// How long the started jobs waited, in seconds.
+    /// The time for which started jobs had waited, in seconds.
     pub wait_seconds: Histogram,
-    /// Refused at once: the queue was full.
+    /// Jobs that were refused at once because the queue was full.
     pub full: Counter,
-    /// Refused after waiting too long.
+    /// Jobs that were refused because they had waited too long.
     pub elapsed: Counter,
-    /// Left because nobody waited any more: the client disconnected, or a deadline outside the pool
-    /// passed.
+    /// Jobs that were removed from the queue because their future was dropped: the client
+    /// disconnected, or a deadline outside the pool passed.
     pub gone: Counter,
 }
 

@@ -17,8 +17,8 @@ use crate::state::{PoolState, SharedPool, as_count};
 use crate::tasks::Tasks;
 use crate::threads::{BlockingThreads, StartWorker};
 
-/// Settings of a [`Pool`](crate::Pool); made by [`Pool::builder`](crate::Pool::builder), ended with
-/// [`build`](PoolBuilder::build).
+/// The settings of a [`Pool`](crate::Pool). [`Pool::builder`](crate::Pool::builder) creates them,
+/// and [`build`](PoolBuilder::build) turns them into a pool.
 #[must_use]
 pub struct PoolBuilder<D> {
     database: D,
@@ -51,47 +51,50 @@ impl<D: Database> PoolBuilder<D> {
         }
     }
 
-    /// The cap: the maximum number of connections, and so of jobs at a time. Default: 2, as in
-    /// ZServer.
+    /// The cap: the maximum number of connections, and therefore of jobs that run at a time.
+    /// Default: 2, as in ZServer.
     pub fn connections(mut self, cap: usize) -> Self {
         self.connections = cap;
         self
     }
 
-    /// How many jobs may wait. One more is refused at once. Default: 1024.
+    /// The maximum number of waiting jobs. Further ones are refused at once. Default: 1024.
     pub fn max_queue(mut self, jobs: usize) -> Self {
         self.max_queue = jobs;
         self
     }
 
-    /// How long a job may wait, each time it is queued. Default: 30 s; `None` sets no bound.
+    /// The maximum time that a job waits each time it is queued. Default: 30 s; `None` for no
+    /// limit.
     pub fn max_wait(mut self, wait: impl Into<Option<Duration>>) -> Self {
         self.max_wait = wait.into();
         self
     }
 
-    /// A connection of this age is dropped, after its job or while it is idle. Default: none.
+    /// The age at which a connection is dropped, after its job or while it is idle. Default: none.
     pub fn max_lifetime(mut self, age: impl Into<Option<Duration>>) -> Self {
         self.max_lifetime = age.into();
         self
     }
 
-    /// A connection that was idle for this long is dropped: set it below the time after which the
-    /// database, or anything in between, hangs up. Default: none.
+    /// The time after which an idle connection is dropped. Set it below the time after which the
+    /// database, or anything in between, closes idle connections. Default: none.
     ///
-    /// It is closed in time even without traffic, by a worker, which holds a permit until then. A
-    /// job that arrives then waits for at most one such close, and only if no other permit is free.
+    /// Connections are closed in time even without traffic. A worker closes them and holds a permit
+    /// meanwhile, so a job that arrives waits for at most one such close, and only if no other
+    /// permit is free.
     pub fn idle_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.idle_timeout = time.into();
         self
     }
 
-    /// A job that has run for this long is logged, once, at WARN and while it still runs: its
-    /// route, its lane, what it does ([`Phase`](euryale_core::transaction::Phase)), its age, and
-    /// for how long it had been queued. So is a job that has waited for this long and still waits,
-    /// with the phase `queued`; at most ten a second are named, and the rest are counted. Default:
-    /// 10 s, where the last bucket of `euryale_publish_seconds` ends, and well before waiting jobs
-    /// are refused (`max_wait`). `None` logs nothing. Needs tokio's timer, as waiting does.
+    /// The time after which a running job is logged, once and at WARN, while it still runs: its
+    /// route, its lane, its [`Phase`](euryale_core::transaction::Phase), its age, and how long it
+    /// was queued. A job that has waited for this long and still waits is logged in the same way,
+    /// with the phase `queued`; at most ten such jobs a second are named, and the rest are counted.
+    /// Default: 10 s, which is the last bound of `euryale_publish_seconds`, and well before waiting
+    /// jobs are refused (`max_wait`). `None` logs nothing. Needs tokio's timer, like waiting
+    /// itself.
     ///
     /// [`Status::holders`](crate::Status::holders) lists the running jobs at any time.
     pub fn warn_after(mut self, age: impl Into<Option<Duration>>) -> Self {
@@ -99,23 +102,22 @@ impl<D: Database> PoolBuilder<D> {
         self
     }
 
-    /// Adds a lane, whose jobs never run on more than `share` connections at a time; `0` is taken
-    /// as 1.
+    /// Adds a lane, whose jobs never run on more than `share` connections at a time; 0 counts as 1.
     pub fn lane(mut self, name: impl Into<String>, share: usize) -> Self {
         self.lanes.push((name.into(), share.max(1)));
         self
     }
 
-    /// Runs the workers on these threads: the program's own, or a declared number of tokio's.
-    /// Default: [`BlockingThreads`] for as many workers as the pool has connections.
+    /// Runs the workers on these threads: the program's own, or a declared number of tokio's
+    /// threads. Default: [`BlockingThreads`] for as many workers as the pool has connections.
     pub fn threads(mut self, threads: impl StartWorker) -> Self {
         self.threads = Some(Box::new(threads));
         self
     }
 
-    /// How often [transactions](crate::Pool::transaction) are attempted again after a conflict, and
-    /// after which pauses. It counts in the pool's ledger. Default: 3 retries, with pauses of up to
-    /// 10, 20 and 40 ms. Requests that a `Stack` publishes have a policy of their own.
+    /// The rule by which [transactions](crate::Pool::transaction) are retried after a conflict. It
+    /// counts in the pool's ledger. Default: 3 retries, after pauses of up to 10, 20 and 40 ms.
+    /// Requests that a `Stack` publishes have a separate policy.
     pub fn retry(mut self, rule: ConflictRule) -> Self {
         self.conflicts = rule;
         self
@@ -127,7 +129,7 @@ impl<D: Database> PoolBuilder<D> {
         self
     }
 
-    /// The state that the pool's handles will share.
+    /// Returns the state that the pool's handles will share.
     pub(crate) fn into_shared(self) -> SharedPool<D> {
         static POOLS: AtomicU64 = AtomicU64::new(0);
         assert!(self.connections > 0, "a pool needs at least one connection");

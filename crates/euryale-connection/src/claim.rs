@@ -17,7 +17,8 @@ use crate::state::seats::About;
 use crate::state::{Lane, SharedPool};
 use crate::worker::carry_out;
 
-/// A claim on a pool's connections: made by [`Pool::claim`](crate::Pool::claim), used up by a job.
+/// A claim on a pool's connections, which [`Pool::claim`](crate::Pool::claim) makes and a job uses
+/// up.
 ///
 /// ```
 /// use euryale_connection::Pool;
@@ -55,38 +56,39 @@ impl<D: Database> PoolClaim<D> {
         }
     }
 
-    /// Waits in this lane.
+    /// Sets the lane in which the job waits.
     ///
     /// # Panics
-    /// It is a lane of another pool.
+    /// The lane belongs to another pool.
     pub fn lane(mut self, lane: Lane) -> Self {
         self.lane = self.shared.index_of(lane);
         self
     }
 
-    /// The job must start within this time of being queued, if that is shorter than the pool's
+    /// Sets the maximum time that the job waits in the queue, if that is shorter than the pool's
     /// `max_wait`.
     pub fn deadline(mut self, within: Duration) -> Self {
         self.deadline = Some(within);
         self
     }
 
-    /// The request was admitted before (a conflict, a pass): it goes ahead of new work and is not
-    /// refused by a full queue.
+    /// Sets whether the request was admitted before, and is queued again after a conflict or for
+    /// another pass. Such a request goes ahead of new work, and is not refused if the queue is
+    /// full.
     pub fn again(mut self, again: bool) -> Self {
         self.rank = if again { Rank::Again } else { Rank::New };
         self
     }
 
-    /// The history of the request. A request that was admitted before goes ahead, as with
-    /// [`again`](PoolClaim::again); the numbers of its attempt and its pass are in the pool's
-    /// status.
+    /// Sets the history of the request. A request that was admitted before goes ahead, as with
+    /// [`again`](PoolClaim::again). The pool's status shows the numbers of its attempt and its
+    /// pass.
     pub fn history(mut self, history: History) -> Self {
         self.about.history = history;
         self.again(history.is_again())
     }
 
-    /// The route of the job, which the pool's status and log show while it runs.
+    /// Sets the route of the job. The pool's status and log show it while the job runs.
     pub fn route(mut self, route: Route) -> Self {
         self.about.route = Some(route);
         self
@@ -98,8 +100,8 @@ impl<D: Database> PoolClaim<D> {
         self
     }
 
-    /// Runs `job` on a connection, in a worker, without a transaction. It is queued now, before the
-    /// future is polled.
+    /// Runs `job` on a connection, in a worker, without a transaction. The job is queued by this
+    /// call, before the future is polled.
     ///
     /// # Errors
     /// Those of [`Pool::run`](crate::Pool::run).
@@ -118,7 +120,7 @@ impl<D: Database> PoolClaim<D> {
         async move { done.await? }
     }
 
-    /// Another claim with the same settings.
+    /// Returns another claim with the same settings.
     pub(crate) fn same(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
@@ -155,7 +157,7 @@ impl<D: Database> Claim for PoolClaim<D> {
             .map_err(Some);
         poll_fn(move |cx| match &mut admitted {
             Ok(waiting) => Pin::new(waiting).poll(cx),
-            // Polled after it was ready, as no caller may: pending for ever.
+            // A future that is polled after completion, against the contract, is pending for ever.
             Err(refused) => refused
                 .take()
                 .map_or(Poll::Pending, |refused| Poll::Ready(Err(refused))),

@@ -1,4 +1,4 @@
-//! Closes connections, which may block or panic, where that does no harm.
+//! Closes connections where it does no harm that they block or panic.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,14 +6,14 @@ use euryale_core::error::PanicMessage;
 
 use crate::threads;
 
-/// Drops a value of the application's; a panic of its `Drop` ends here.
+/// Drops a value of the application, and catches a panic of its `Drop`.
 pub(crate) fn drop_quietly<T>(value: T) {
     if let Err(panic) = PanicMessage::catch(|| drop(value)) {
         log_panic(&panic, "a value panicked when it was dropped");
     }
 }
 
-/// Logs a caught panic. If the subscriber panics, too, the caller is not affected.
+/// Logs a caught panic. A panic of the subscriber does not affect the caller.
 pub(crate) fn log_panic(panic: &PanicMessage, what: &'static str) {
     drop(PanicMessage::catch(|| tracing::error!(%panic, "{what}")));
 }
@@ -25,7 +25,7 @@ pub(crate) async fn drop_connections<C: Send + 'static>(connections: Vec<C>) {
     }
 }
 
-/// Drops connections on a plain thread, for callers that cannot wait and may be on a thread of the
+/// Drops connections on a new thread, for callers that cannot wait and may be on a thread of the
 /// runtime.
 pub(crate) fn drop_on_a_thread<C: Send + 'static>(connections: Vec<C>) {
     if connections.is_empty() {
@@ -47,7 +47,8 @@ pub(crate) fn drop_on_a_thread<C: Send + 'static>(connections: Vec<C>) {
     }
 }
 
-/// The lesser evil: dropping a connection here may block or panic.
+/// No thread could be started, so the connections are dropped here, although that may block or
+/// panic.
 #[expect(
     clippy::disallowed_methods,
     reason = "no thread is left that could drop them"

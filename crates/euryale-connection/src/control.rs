@@ -1,4 +1,4 @@
-//! A pool for operators, without the type of its database.
+//! The view of a pool for operators, without the type of its database.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,14 +1,14 @@
-//! Housekeeping: closes expired idle connections, logs jobs that wait or run for long, and stops
-//! those whose deadline has passed.
+//! Housekeeping: closes expired idle connections, logs jobs that wait or run for a long time, and
+//! stops jobs whose deadline has passed.
 //!
-//! It is a task on the runtime that the pool is used from. A worker starts it when there is
-//! something to watch. It sleeps until the earliest time at which something is due, checks, and
-//! ends when there is nothing to watch. So it costs a busy pool a wake-up now and then, and an idle
-//! one nothing.
+//! It is a task on the runtime from which the pool is used. A worker starts it when there is
+//! something to watch. It sleeps until the next time at which something is due, checks, and ends
+//! when there is nothing more to watch. It costs a busy pool an occasional wake-up, and an idle
+//! pool nothing.
 //!
 //! While it sleeps it has no handle to the pool, and it never holds a permit: connections are
-//! dropped in workers, and it starts one if necessary. If its runtime ends, the next worker starts
-//! another task.
+//! dropped by workers, and it starts a worker if necessary. If its runtime ends, the next worker
+//! starts another task.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -23,10 +23,11 @@ use tokio::time::Instant;
 use crate::report::{self, LateJobs};
 use crate::state::{SharedPool, Todo};
 
-/// The time until the next check after a worker was started, or all were busy.
+/// The time until the next check if a worker was started, or if all workers were busy.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Starts the workers that a check asks for: [`carry_out`](crate::worker::carry_out).
+/// The function that starts the workers that a check asks for:
+/// [`carry_out`](crate::worker::carry_out).
 pub(crate) type CarryOut<D> = fn(&Arc<SharedPool<D>>, Todo);
 
 /// Starts the task, which sleeps until `due`.
@@ -48,8 +49,8 @@ pub(crate) fn start<D: Database>(
 }
 
 impl<D: Database> SharedPool<D> {
-    /// Handles everything that is due. Returns when to check again; `None` if there is nothing to
-    /// watch.
+    /// Handles everything that is due. Returns the time of the next check, or `None` if there is
+    /// nothing more to watch.
     fn look(self: &Arc<Self>, woken: &Arc<Notify>, carry_out: CarryOut<D>) -> Option<Instant> {
         let now = Instant::now();
         let mut pool = self.lock();
@@ -94,7 +95,7 @@ impl<D: Database> SharedPool<D> {
             .and_then(|age| now.into_std().checked_sub(age))
         {
             let first = pool.tell_late(before, |job| late.add(job, now, &self.lanes));
-            // Jobs that become late in quick succession are logged together.
+            // Jobs that become late shortly after each other are logged together.
             let due =
                 first.and_then(|since| Instant::from_std(since).checked_add(self.warn_after?));
             next = next
@@ -116,8 +117,8 @@ impl<D: Database> SharedPool<D> {
     }
 }
 
-/// Runs code that writes to the log. The subscriber is the program's own: if it panics, the task
-/// that enforces the deadlines must go on. The panic hook has reported the panic already.
+/// Runs code that writes to the log. The subscriber belongs to the program: if it panics, the task
+/// that enforces the deadlines must go on. The panic hook has already reported the panic.
 fn quietly<T>(logging: impl FnOnce() -> T) {
     drop(PanicMessage::catch(logging));
 }
@@ -130,12 +131,12 @@ struct Task<D: Database> {
 }
 
 impl<D: Database> Task<D> {
-    /// It sleeps first: usually the reason for its start is gone when it is due, and should not
-    /// start another task each time.
+    /// The task sleeps first. The reason for its start is usually gone when the check is due, and
+    /// should not start another task each time.
     async fn run(self, due: Instant) {
         let mut due = Some(due);
         while let Some(moment) = due {
-            // Elapsed or woken: checks in either case.
+            // The task checks, whether the time has elapsed or it was woken.
             let _ = tokio::time::timeout_at(moment, self.woken.notified()).await;
             due = self.look();
         }
@@ -147,7 +148,8 @@ impl<D: Database> Task<D> {
 }
 
 impl<D: Database> Drop for Task<D> {
-    /// The task ended, its runtime ended, or it panicked because the runtime has no timer.
+    /// Called if the task ends, if its runtime ends, or if it panics because the runtime has no
+    /// timer.
     fn drop(&mut self) {
         let Some(pool) = self.pool.upgrade() else {
             return;

@@ -1,4 +1,4 @@
-//! One job: its closure, the future that waits for it, and its result.
+//! A job: its closure, the future that waits for it, and its result.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,29 +18,29 @@ use crate::threads::is_worker_thread;
 
 /// A job as the queue and the workers see it.
 pub(crate) trait Job<D: Database>: Send + Sync {
-    /// Runs it in the caller's thread; returns `false` if it panicked. The result is kept until it
-    /// is delivered.
+    /// Runs the job on the caller's thread. Returns `false` if it panicked. The result is kept
+    /// until it is delivered.
     fn run(&self, lease: &mut Lease<'_, D>) -> bool;
 
-    /// Delivers the result, after the worker has returned everything that the job held.
+    /// Delivers the result. Called after the worker has returned everything that the job held.
     fn deliver(&self);
 
-    /// Ends it without having run it.
+    /// Ends the job without having run it.
     fn refuse(&self, error: Error);
 
-    /// Returns whether nobody waits for it any more.
+    /// Returns whether the job's future has been dropped.
     fn is_abandoned(&self) -> bool;
 
-    /// The switch of its transactions.
+    /// Returns the switch of the job's transactions.
     fn switch(&self) -> &Switch;
 
-    /// Stops its transaction, and completes its future unless an earlier transaction was committed:
-    /// nothing will be committed, whatever the worker still does. Returns `false` if there is no
-    /// transaction, or it is too late.
+    /// Stops the job's transaction, which is then never committed, whatever the worker still does.
+    /// Completes the future, unless the job has already committed an earlier transaction. Returns
+    /// `false` if there is no transaction or it is too late.
     fn stop(&self, why: Stopped) -> bool;
 }
 
-/// A job's one allocation, shared by the queue, the worker and the future.
+/// The single allocation of a job, shared by the queue, the worker and the future.
 pub(crate) struct Cell<F, T> {
     state: Mutex<JobState<F, T>>,
     abandoned: AtomicBool,
@@ -50,20 +50,21 @@ pub(crate) struct Cell<F, T> {
 
 /// Waiting ⇒ (Running or Done or Over), Running ⇒ (Ran or Over), Ran ⇒ (Done or Over), Done ⇒ Over.
 enum JobState<F, T> {
-    /// In the queue.
+    /// The job is in the queue.
     Waiting(F, Option<Waker>),
-    /// In a worker.
+    /// The job is running in a worker.
     Running(Option<Waker>),
-    /// Has run; the worker is about to deliver the result.
+    /// The job has run, and the worker is about to deliver the result.
     Ran(Result<T, Error>, Option<Waker>),
-    /// The result is ready to be fetched.
+    /// The result is ready for the future.
     Done(Result<T, Error>),
-    /// The result was fetched, or nobody wants it any more.
+    /// The result was fetched, or the future was dropped.
     Over,
 }
 
 impl<F, T> Cell<F, T> {
-    /// With `ends_with_client`, its transactions are stopped when nobody waits for it any more.
+    /// Creates a job. With `ends_with_client`, its transactions are stopped when its future is
+    /// dropped.
     pub(crate) fn new(job: F, ends_with_client: bool) -> Self {
         Self {
             state: Mutex::new(JobState::Waiting(job, None)),
@@ -76,7 +77,7 @@ impl<F, T> Cell<F, T> {
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
         let mut state = self.lock();
         // A stopped transaction never commits, whatever its worker still does. But if the job has
-        // committed something, only its worker knows the answer.
+        // already committed an earlier one, only its worker has the answer.
         if let (JobState::Running(_), Some(why)) = (&*state, self.switch.stopped_uncommitted()) {
             self.abandoned.store(true, Ordering::Relaxed);
             return Poll::Ready(Err(Error::with_source(why.code(), why)));
@@ -95,17 +96,18 @@ impl<F, T> Cell<F, T> {
                 JobState::Done(result) => Poll::Ready(result),
                 _ => Poll::Pending,
             },
-            // Polled after it was ready, as no caller may.
+            // The future was polled after completion, against the contract.
             JobState::Over => Poll::Pending,
         }
     }
 
-    /// Nobody waits any more. A job that never started is dropped here, outside every lock.
+    /// Abandons the job, because its future was dropped. A job that never started is dropped here,
+    /// outside every lock.
     pub(crate) fn abandon(&self) {
         self.abandoned.store(true, Ordering::Relaxed);
         let mut state = self.lock();
         let unwanted = match &mut *state {
-            // The worker sees the mark, and drops the job's result where that may block.
+            // The worker sees the new state, and drops the job's result where that may block.
             JobState::Running(waker) | JobState::Ran(_, waker) => {
                 *waker = None;
                 None
@@ -122,7 +124,8 @@ impl<F, T> Cell<F, T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, JobState<F, T>> {
-        // Only our own assignments, and clones and drops of wakers, run under this lock.
+        // Only our own assignments, and clones and drops of wakers, run under this lock, so a
+        // poisoned state is consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -140,7 +143,7 @@ where
                 *state = JobState::Running(waker);
                 job
             }
-            // Abandoned between the queue and here.
+            // The job was abandoned after it had left the queue.
             other => {
                 *state = other;
                 return true;
@@ -169,7 +172,7 @@ where
             }
         };
         if self.is_abandoned() {
-            // The result may be large, and nobody fetches it any more.
+            // The result may be large, so it is dropped outside the lock.
             drop(state);
             drop_quietly(result);
             return;
@@ -212,30 +215,31 @@ where
     }
 }
 
-/// Wakes the waiting task. The waker's code is not ours: its panic must not break the worker.
+/// Wakes the waiting task. A panic in the waker, which is foreign code, must not break the worker.
 fn wake(waker: Option<Waker>) {
     if let Err(panic) = PanicMessage::catch(|| waker.map(Waker::wake)) {
         log_panic(&panic, "a waker panicked");
     }
 }
 
-/// The queue from the point of view of a waiting job's future.
+/// The part of the queue that the future of a waiting job needs.
 pub(crate) trait Withdraw {
-    /// Takes a job out of the queue, and counts the reason. Returns `false` if a worker has it.
+    /// Removes a job from the queue, and counts the reason. Returns `false` if a worker has already
+    /// taken the job.
     fn withdraw(&self, ticket: Ticket, why: Withdrawal) -> bool;
 }
 
-/// Why a job leaves the queue without having run.
+/// The reason why a job leaves the queue without having run.
 #[derive(Clone, Copy)]
 pub(crate) enum Withdrawal {
-    /// It has waited for too long.
+    /// The job has waited for too long.
     Elapsed,
-    /// Its future was dropped.
+    /// The job's future was dropped.
     ClientGone,
 }
 
-/// The future of a job that was admitted. Dropping it takes a waiting job out of the queue, in
-/// constant time.
+/// The future of an admitted job. Dropping it removes a waiting job from the queue in constant
+/// time.
 pub(crate) struct Waiting<Q: Withdraw, F, T> {
     queue: Arc<Q>,
     cell: Arc<Cell<F, T>>,
@@ -244,15 +248,15 @@ pub(crate) struct Waiting<Q: Withdraw, F, T> {
 
 /// Queued ⇒ (Taken or Left), Taken ⇒ Left.
 enum Place {
-    /// Possibly still in the queue, until the timer fires.
+    /// The job may still be in the queue, in which it waits until the timer fires.
     Queued {
         ticket: Ticket,
         until: Option<Instant>,
         timer: Option<Pin<Box<Sleep>>>,
     },
-    /// Taken by a worker, as far as this future knows.
+    /// A worker has taken the job.
     Taken,
-    /// The result was fetched.
+    /// The future has returned the result.
     Left,
 }
 
@@ -295,13 +299,13 @@ impl<Q: Withdraw, F, T> Future for Waiting<Q, F, T> {
         else {
             return Poll::Pending;
         };
-        // Created at the first wait: a job that is refused or done by then needs none.
+        // The timer is created at the first wait. A job that is refused or done by then needs none.
         let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(*until)));
         if timer.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }
         if !this.queue.withdraw(*ticket, Withdrawal::Elapsed) {
-            // A worker was faster: the job now runs to its end.
+            // A worker was faster, so the job now runs to its end.
             this.place = Place::Taken;
             return Poll::Pending;
         }

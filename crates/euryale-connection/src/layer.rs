@@ -1,4 +1,4 @@
-//! Settings of the layer.
+//! The layer.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,10 +12,11 @@ use crate::{ConnectionLimit, Lane, Pool};
 ///
 /// The claim includes two of the request's extensions: its
 /// [`History`](euryale_core::transaction::History), so that a request that was admitted before goes
-/// ahead, and its [`Route`](euryale_core::request::Route), which shows what holds a connection.
+/// ahead, and its [`Route`](euryale_core::request::Route), which shows operators what holds a
+/// connection.
 ///
-/// The service inside takes a [`Publication`](euryale_core::transaction::Publication); usually it
-/// is `Publish`. See the [crate's documentation](crate).
+/// The inner service takes a [`Publication`](euryale_core::transaction::Publication); usually it is
+/// `Publish`. See the [crate's documentation](crate).
 #[doc(alias = "semaphore")]
 #[doc(alias = "ConcurrencyLimit")]
 #[must_use]
@@ -27,7 +28,7 @@ pub struct ConnectionLimitLayer<D: Database> {
 pub(crate) type Predicate = Arc<dyn Fn(&Request) -> bool + Send + Sync>;
 
 impl<D: Database> ConnectionLimitLayer<D> {
-    /// Claims on `pool`.
+    /// Creates a layer that makes claims on `pool`.
     pub fn new(pool: Pool<D>) -> Self {
         Self {
             pool,
@@ -35,17 +36,17 @@ impl<D: Database> ConnectionLimitLayer<D> {
         }
     }
 
-    /// Requests that match `predicate` wait in `lane`; the first matching lane counts. Default: no
-    /// lanes.
+    /// Lets requests that match `predicate` wait in `lane`. The first matching lane counts.
+    /// Default: no lanes.
     ///
     /// # Panics
-    /// It is a lane of another pool.
+    /// The lane belongs to another pool.
     pub fn lane(
         self,
         lane: Lane,
         predicate: impl Fn(&Request) -> bool + Send + Sync + 'static,
     ) -> Self {
-        // Checked here, when the program starts, and not by the first request.
+        // The lane is checked here, when the program starts, and not at the first request.
         let _ = self.pool.claim().lane(lane);
         let added: (Lane, Predicate) = (lane, Arc::new(predicate));
         Self {

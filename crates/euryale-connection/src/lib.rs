@@ -44,7 +44,7 @@
 //! # }
 //! ```
 //!
-//! A connection stays open, and warm, for the next job.
+//! A connection stays open for the next job, with its caches warm.
 //!
 //! The guide explains [how many
 //! connections](https://docs.rs/euryale/latest/euryale/guide/choosing_the_cap/) to use, and how to
@@ -57,12 +57,12 @@
 //! Here, a waiting request is a *job* in the queue and not a task that waits for a permit. Each
 //! permit belongs to one worker, which owns one connection and takes job after job in its own
 //! thread: one of tokio's blocking threads, or one of the program's own ([`PoolBuilder::threads`]).
-//! When the queue stays empty, it returns the connection, then the permit, and ends.
+//! When the queue stays empty, the worker returns the connection, then the permit, and ends.
 //!
-//! The permit lives in the worker. So disconnects, time-outs and HTTP/2 resets, however many, never
-//! make more jobs run than there are connections. If the permit were in the response future (as in
-//! `tower::limit::ConcurrencyLimit`), one HTTP/2 client that resets its streams could run any
-//! number.
+//! The permit belongs to the worker. So no number of disconnects, time-outs and HTTP/2 resets makes
+//! more jobs run than there are connections. If the permit were in the response future (as in
+//! `tower::limit::ConcurrencyLimit`), one HTTP/2 client that resets its streams could start any
+//! number of jobs.
 //!
 //! It replaces, from Zope: `zserver-threads` and ZServer's list of waiting requests, and ZODB's
 //! connection pool, which hands out the fullest cache first, as this one does, but only warns when
@@ -82,10 +82,10 @@
 //! # Cost
 //!
 //! A single [`Pool::run`] on a runtime with one thread takes 6 to 11 µs and 2 allocations, nearly
-//! all of the time for waking its worker and the waiting task
-//! (`cargo bench -p euryale --bench layers` and `--bench allocations`, on two otherwise idle cores
-//! of an AMD EPYC). Under load nothing has to be woken:
-//! `cargo run --release -p euryale-bench -- page` compares that with a semaphore.
+//! all of the time for waking its worker and the waiting task (`cargo bench -p euryale --bench
+//! layers` and `--bench allocations`, on two otherwise idle cores of an AMD EPYC). Under load
+//! nothing has to be woken; `cargo run --release -p euryale-bench -- page` compares this with a
+//! semaphore.
 //!
 //! # Cancellation
 //!

@@ -1,4 +1,4 @@
-//! The pool, as its users hold it.
+//! The handle to a pool.
 
 use std::fmt;
 use std::future::Future;
@@ -18,17 +18,18 @@ use crate::state::{Lane, SharedPool};
 use crate::worker::carry_out;
 use crate::{QUEUE_FULL, report};
 
-/// For transactions that were stopped to roll back.
+/// The time for stopped transactions to roll back.
 const STOPPING: Duration = Duration::from_millis(100);
 
 /// A hard cap on database connections, and the queue in front of it. Clones are handles to the same
 /// pool.
 ///
-/// A worker runs on the runtime of the code that queued the job it was started for, so use a pool
-/// from one runtime. When that shuts down, jobs that wait for its workers are refused.
+/// Use a pool from only one runtime, because a worker runs on the runtime of the code that queued
+/// the job for which it was started. When that runtime shuts down, jobs that wait for its workers
+/// are refused.
 ///
-/// See the [crate's documentation](crate). As a [`PoolControl`](crate::PoolControl) it is a pool of
-/// any database, for pages and consoles of operators:
+/// See the [crate's documentation](crate). The trait [`PoolControl`](crate::PoolControl) hides the
+/// type of the database, for status pages and consoles:
 ///
 /// ```
 /// use euryale_connection::{Pool, PoolControl};
@@ -52,32 +53,32 @@ pub struct Pool<D: Database> {
 }
 
 impl<D: Database> Pool<D> {
-    /// A pool with at most `connections` connections and the defaults of [`PoolBuilder`].
+    /// Creates a pool with at most `connections` connections and the defaults of [`PoolBuilder`].
     ///
     /// # Panics
-    /// When `connections` is 0.
+    /// `connections` is 0.
     pub fn new(database: D, connections: usize) -> Self {
         Self::builder(database).connections(connections).build()
     }
 
-    /// A pool with other settings.
+    /// Returns a builder, for a pool with other settings.
     pub fn builder(database: D) -> PoolBuilder<D> {
         PoolBuilder::new(database)
     }
 
-    /// Runs `job` on a connection, in a worker, without a transaction. It is queued now, before the
-    /// future is polled.
+    /// Runs `job` on a connection, in a worker, without a transaction. The job is queued by this
+    /// call, before the future is polled.
     ///
     /// # Errors
     /// By code: [`QUEUE_FULL`], [`QUEUE_ELAPSED`](crate::QUEUE_ELAPSED), [`CLOSED`],
-    /// [`NO_WORKER`](euryale_core::error::NO_WORKER) (no thread could be had),
+    /// [`NO_WORKER`](euryale_core::error::NO_WORKER) (no thread could be started),
     /// [`UNAVAILABLE`](euryale_core::error::UNAVAILABLE) (could not connect),
     /// [`PANICKED`](euryale_core::error::PANICKED),
     /// [`WOULD_DEADLOCK`](euryale_core::error::WOULD_DEADLOCK) (called in a worker).
     ///
     /// # Cancellation
-    /// A job whose future is dropped before it started never starts. One that started runs to its
-    /// end, and holds its permit and its connection until then.
+    /// A job whose future is dropped before it starts never starts. A job that has started runs to
+    /// its end, and holds its permit and its connection until then.
     pub fn run<T, F>(
         &self,
         job: F,
@@ -89,12 +90,12 @@ impl<D: Database> Pool<D> {
         self.claim().on_connection(job)
     }
 
-    /// Runs `f` in a transaction that may write: committed when it returns `Ok`.
+    /// Runs `f` in a transaction that may write. The transaction is committed if `f` returns `Ok`.
     ///
-    /// After a conflict `f` is called again, in a new transaction: by default 3 times, with
-    /// jittered pauses that hold no worker ([`PoolBuilder::retry`]). Each of these attempts goes
-    /// ahead of new work. So `f` is an `Fn`: nothing of an aborted attempt is left in it. A closure
-    /// that gives away what it owns is for [`PoolClaim::transaction_once`].
+    /// After a conflict `f` is called again in a new transaction, by default up to 3 times, with
+    /// jittered pauses that hold no worker ([`PoolBuilder::retry`]). These attempts go ahead of new
+    /// work. `f` is an `Fn`, so that an aborted attempt leaves nothing in it. If a closure has to
+    /// move values out, use [`PoolClaim::transaction_once`].
     ///
     /// ```
     /// use euryale_connection::Pool;
@@ -117,13 +118,14 @@ impl<D: Database> Pool<D> {
     ///
     /// # Errors
     /// As for [`run`](Pool::run), and
-    /// [`CONFLICTS_EXHAUSTED`](euryale_core::error::CONFLICTS_EXHAUSTED) (nothing happened; may be
-    /// called again), [`IN_DOUBT`](euryale_core::error::IN_DOUBT) (must not be),
-    /// [`REFUSED`](euryale_core::error::REFUSED) (an abort with a response, which the error
-    /// carries), [`APPLICATION`](euryale_core::error::APPLICATION).
+    /// [`CONFLICTS_EXHAUSTED`](euryale_core::error::CONFLICTS_EXHAUSTED) (nothing was committed, so
+    /// the call may be repeated), [`IN_DOUBT`](euryale_core::error::IN_DOUBT) (the call must not be
+    /// repeated), [`REFUSED`](euryale_core::error::REFUSED) (an abort with a response, which the
+    /// error carries), [`APPLICATION`](euryale_core::error::APPLICATION).
     ///
     /// # Cancellation
-    /// As for [`run`](Pool::run): a transaction that began is ended. No other attempt follows.
+    /// As for [`run`](Pool::run): a transaction that has begun runs to its end. No further attempt
+    /// follows.
     pub fn transaction<T, F>(
         &self,
         f: F,
@@ -135,7 +137,8 @@ impl<D: Database> Pool<D> {
         self.claim().transaction(f)
     }
 
-    /// Runs `f` in a transaction that only reads; otherwise as [`transaction`](Pool::transaction).
+    /// Runs `f` in a transaction that only reads, and otherwise like
+    /// [`transaction`](Pool::transaction).
     ///
     /// # Errors
     /// As for [`transaction`](Pool::transaction).
@@ -150,24 +153,24 @@ impl<D: Database> Pool<D> {
         self.claim().read(f)
     }
 
-    /// Returns a claim, which takes a job: in a lane, under the name of a route, with a deadline of
-    /// its own.
+    /// Returns a claim, which runs a job with its own settings: a lane, the name of a route, a
+    /// deadline.
     pub fn claim(&self) -> PoolClaim<D> {
         PoolClaim::new(self.shared.clone())
     }
 
-    /// The lane of this name, if the pool was built with it.
+    /// Returns the lane with this name, if the pool was built with it.
     pub fn lane(&self, name: &str) -> Option<Lane> {
         self.shared.lane(name)
     }
 
-    /// The names of the lanes, the default one first.
+    /// Returns the names of the lanes, the default lane first.
     pub(crate) fn lane_names(&self) -> &[Arc<str>] {
         &self.shared.lanes
     }
 
-    /// Changes the cap at once. Waiting jobs start if there is room now, and connections beyond the
-    /// new cap are dropped, idle ones now and others after their job. 0 is taken as 1.
+    /// Changes the cap at once. Waiting jobs start if there is room for them. Connections beyond
+    /// the new cap are dropped: idle ones at once, and others after their job. 0 counts as 1.
     pub fn resize(&self, connections: usize) {
         let cap = connections.max(1);
         let resizing = self
@@ -182,8 +185,8 @@ impl<D: Database> Pool<D> {
         let mut pool = self.shared.lock();
         let surplus = pool.resize(cap);
         let todo = pool.unlock();
-        // A worker to be started has its permit already: a panic of the thread starter must not
-        // lose it.
+        // A worker that is about to start already has its permit, which must not be lost if the
+        // thread starter panics.
         let resized = catch_unwind(AssertUnwindSafe(|| {
             if !grows {
                 self.shared.threads.resize(cap);
@@ -197,11 +200,11 @@ impl<D: Database> Pool<D> {
         }
     }
 
-    /// Changes the share of a lane at once; `0` is taken as 1. Jobs beyond the new share run to
-    /// their end.
+    /// Changes the share of a lane at once; 0 counts as 1. Jobs beyond the new share run to their
+    /// end.
     ///
     /// # Panics
-    /// It is a lane of another pool.
+    /// The lane belongs to another pool.
     pub fn share(&self, lane: Lane, share: usize) {
         let lane = self.shared.index_of(lane);
         let mut pool = self.shared.lock();
@@ -215,12 +218,12 @@ impl<D: Database> Pool<D> {
         self.shared.lock().restrict(max_queue, max_wait.into());
     }
 
-    /// The store.
+    /// Returns the database.
     pub fn database(&self) -> &D {
         &self.shared.database
     }
 
-    /// The ledger that this pool counts in.
+    /// Returns the ledger in which this pool counts.
     pub fn ledger(&self) -> &Ledger {
         &self.shared.ledger
     }
@@ -228,45 +231,46 @@ impl<D: Database> Pool<D> {
     /// Returns whether the last job that needed the database could reach it; `true` before the
     /// first one.
     ///
-    /// It counts as unreachable if a connection could not be opened, if a transaction could not
-    /// begin for another reason than a conflict, or if the database called an error
-    /// [`Disconnected`](euryale_core::transaction::Fault::Disconnected). Reads a flag and never
-    /// waits, so it may be asked on a runtime thread with every worker stuck. Only another job
-    /// changes the answer, so a program that gets no requests while its database is away must query
-    /// the database itself now and then, by a small [`read`](Self::read).
+    /// The database counts as unreachable if a connection could not be opened, if a transaction
+    /// could not begin for another reason than a conflict, or if the database classified an error
+    /// as [`Disconnected`](euryale_core::transaction::Fault::Disconnected). This method reads a
+    /// flag and never waits, so you may call it on a runtime thread even while every worker is
+    /// stuck. Only another job changes the result. A program that gets no requests while its
+    /// database is down must therefore query the database itself from time to time, by a small
+    /// [`read`](Self::read).
     #[must_use]
     pub fn is_reachable(&self) -> bool {
         !self.shared.reach.is_lost()
     }
 
-    /// The current status.
+    /// Returns the current status.
     pub fn status(&self) -> Status {
         self.shared.status()
     }
 
-    /// The waiting jobs, the oldest first, at most `most` of them. Their number is
-    /// [`Status::queued`]. A job whose client has left is not among them, because it leaves the
+    /// Returns at most `most` waiting jobs, the oldest first. [`Status::queued`] is the number of
+    /// all waiting jobs. A job whose client has left is not included, because it has left the
     /// queue.
     pub fn waiters(&self, most: usize) -> Vec<Waiter> {
         self.shared.waiters(most)
     }
 
-    /// Logs the jobs that hold workers and those that wait: a line for each job, with route, lane,
-    /// phase and age.
+    /// Logs the running and the waiting jobs, one line for each job with its route, lane, phase and
+    /// age.
     ///
-    /// For a program that hangs: it takes no worker, no runtime and no lock that is held while
-    /// something waits, so a plain thread that handles a signal may call it. The lines have the
-    /// level INFO and the target `euryale_connection::report`, so that a filter can let them
-    /// through even if it drops everything else. The oldest hundred jobs that wait are named, and
-    /// the others counted.
+    /// Use it to diagnose a program that hangs: it needs no worker, no runtime and no lock that is
+    /// held while something waits, so even a plain thread that handles a signal may call it. The
+    /// lines have the level INFO and the target `euryale_connection::report`, so that a filter can
+    /// let them through even if it drops everything else. The hundred oldest waiting jobs are
+    /// named, and the others are counted.
     pub fn report(&self) {
         report::log(&self.shared);
     }
 
-    /// Closes the pool: nothing is admitted from now on, and queued and running jobs may end within
-    /// `deadline`. Then the connections are dropped, in a worker, and `close` waits for the tasks
-    /// that transactions spawned after their commit. After the deadline queued jobs are refused,
-    /// and transactions that have not begun to commit are stopped
+    /// Closes the pool. No jobs are admitted from now on, and queued and running jobs may end
+    /// within `deadline`. Then a worker drops the connections, and `close` waits for the tasks that
+    /// transactions spawned after their commit. After the deadline, queued jobs are refused, and
+    /// transactions that have not begun to commit are stopped
     /// ([`Stopped::Drain`](euryale_core::transaction::Stopped)); they have 100 ms to end.
     ///
     /// # Errors
@@ -287,14 +291,14 @@ impl<D: Database> Pool<D> {
             stopped = self.shared.stop_all();
         }
         if stopped > 0 {
-            // Jobs that still run then are reported below.
+            // Jobs that are still running after that are reported below.
             let _ = tokio::time::timeout(STOPPING, self.all_left()).await;
         }
-        // A connection may be slow to close: its worker continues without us.
+        // A connection may be slow to close. Its worker continues even if this future ends.
         let left = || deadline.saturating_sub(began.elapsed());
         let _ = tokio::time::timeout(left(), drop_connections(self.shared.take_idle())).await;
         self.shared.dismiss();
-        // Jobs spawn them, so they end last.
+        // Tasks are spawned by jobs, so they end last.
         let tasks_ended = tokio::time::timeout(left(), self.shared.tasks.ended())
             .await
             .is_ok();
@@ -322,11 +326,11 @@ impl<D: Database> Pool<D> {
 }
 
 impl<D: Database> PoolBuilder<D> {
-    /// Builds the pool. Opens no connection: that is done in a worker, when one is first asked for.
+    /// Builds the pool. Does not open a connection: a worker does, when a job first needs one.
     ///
     /// # Panics
-    /// The cap is 0, so that no job could ever run; two lanes have the same name; or one is called
-    /// `default`, which is the lane of all other jobs.
+    /// The cap is 0, so that no job could ever run; two lanes have the same name; or a lane is
+    /// called `default`, which is the name of the lane for all other jobs.
     pub fn build(self) -> Pool<D> {
         Pool {
             shared: Arc::new(self.into_shared()),
@@ -350,7 +354,7 @@ impl<D: Database> fmt::Debug for Pool<D> {
     }
 }
 
-/// Refuses a body that would be read in vain: the queue is full, or the pool is closed.
+/// Refuses a request before its body is read if the queue is full or the pool is closed.
 impl<D: Database> Admit for Pool<D> {
     fn check(&self, _parts: &http::request::Parts) -> Result<(), Error> {
         let state = self.shared.state();

@@ -5,8 +5,8 @@
 //! O(1) in the number of jobs, and O(n) in the number of lanes, which is small. The pool keeps the
 //! machine under one mutex and decides there, so a job is either taken or cancelled, never both.
 //!
-//! A *permit* is one worker. It is taken when a worker is started and given back when the worker
-//! leaves; between jobs it stays with the worker.
+//! A *permit* is the right to run one worker. It is taken when a worker is started and returned
+//! when the worker leaves; between jobs the worker keeps it.
 
 mod late;
 #[cfg(test)]
@@ -16,7 +16,7 @@ use std::time::Instant;
 
 pub(crate) use self::late::Late;
 
-/// A list's end, and a slot that is linked to nothing.
+/// The end of a list, or a slot that is not linked.
 const NONE: u32 = u32::MAX;
 
 /// The maximum number of consecutive starts for jobs that were admitted before, while new ones
@@ -31,7 +31,8 @@ pub(crate) struct Queue<J> {
     permits: usize,
     max_queue: usize,
     waiting: usize,
-    /// Workers that were started or called for a job, and have not checked the queue yet.
+    /// The number of workers that were started or called for a job, and have not checked the queue
+    /// yet.
     coming: usize,
     spinner: Spinner,
     sequence: u64,
@@ -41,7 +42,7 @@ pub(crate) struct Queue<J> {
 
 struct Slot<J> {
     generation: u32,
-    // Neighbours in the job's list; of a free slot, `next` is the next free one.
+    // The neighbours in the job's list. In a free slot, `next` is the next free slot.
     previous: u32,
     next: u32,
     waiting: Option<Waiting<J>>,
@@ -53,7 +54,7 @@ struct Waiting<J> {
     rank: Rank,
     sequence: u64,
     since: Instant,
-    /// Its long wait was reported.
+    /// Whether its long wait was reported.
     is_told: bool,
 }
 
@@ -92,7 +93,7 @@ enum Spinner {
     Called,
 }
 
-/// A place in the queue. Stale once the job has been taken or cancelled.
+/// A place in the queue. It is stale once the job has been taken or cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket {
     slot: u32,
@@ -102,9 +103,9 @@ pub(crate) struct Ticket {
 /// The next action for the waiting jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Then {
-    /// Nothing: all workers are busy, or one is about to check the queue.
+    /// Do nothing: all workers are busy, or one is about to check the queue.
     Wait,
-    /// Start a worker; its permit is taken already.
+    /// Start a worker, whose permit is already taken.
     Start,
     /// Call the spinning worker.
     Call,
@@ -125,13 +126,13 @@ pub(crate) enum Next<J> {
         since: Instant,
         then: Then,
     },
-    /// Nothing to do.
+    /// There is no job to run.
     Idle,
 }
 
 impl<J> Queue<J> {
-    /// `shares` are the maximum numbers of jobs that each lane may run at a time; lane 0 is the
-    /// default.
+    /// Creates a queue. `shares` has the maximum number of jobs that each lane may run at a time;
+    /// lane 0 is the default lane.
     pub(crate) fn new(
         cap: usize,
         max_queue: usize,
@@ -175,7 +176,7 @@ impl<J> Queue<J> {
         self.waiting >= self.max_queue.saturating_add(self.seats())
     }
 
-    /// The number of waiting jobs that can run without another one ending.
+    /// Returns the number of waiting jobs that can run without another one ending.
     fn seats(&self) -> usize {
         let looking = usize::from(self.spinner == Spinner::Looking);
         self.coming + self.cap.saturating_sub(self.permits) + looking
@@ -185,7 +186,7 @@ impl<J> Queue<J> {
         self.closed
     }
 
-    /// The arrival time of the job that has waited longest.
+    /// Returns the arrival time of the job that has waited longest.
     pub(crate) fn oldest(&self) -> Option<Instant> {
         let heads = self
             .lanes
@@ -197,7 +198,7 @@ impl<J> Queue<J> {
             .min()
     }
 
-    /// Queues a job, or returns it.
+    /// Queues a job, or returns it if the queue is full or closed.
     pub(crate) fn admit(
         &mut self,
         job: J,
@@ -210,8 +211,8 @@ impl<J> Queue<J> {
         }
         let Lane { running, share, .. } = self.lanes[usize::from(lane)];
         let may_run = running < share;
-        // A job that was admitted before is never refused; their number is bounded where they are
-        // suspended.
+        // A job that was admitted before is never refused; the number of such jobs is limited where
+        // they are suspended.
         let seats = if may_run { self.seats() } else { 0 };
         if rank == Rank::New && self.waiting >= self.max_queue.saturating_add(seats) {
             return Err((job, Refused::Full));
@@ -228,8 +229,8 @@ impl<J> Queue<J> {
         Ok((ticket, self.summon()))
     }
 
-    /// Asks for a worker, if a job can run at once and none is on its way. Workers are started one
-    /// at a time: each asks for the next when it has taken its job.
+    /// Asks for a worker if a job can run at once and no worker is on its way. Workers are started
+    /// one at a time: each asks for the next when it has taken its job.
     fn summon(&mut self) -> Then {
         if self.coming > 0 || self.pick().is_none() {
             return Then::Wait;
@@ -247,8 +248,8 @@ impl<J> Queue<J> {
         Then::Wait
     }
 
-    /// Asks for a worker for something other than a job, if a permit is free. One that is on its
-    /// way or spinning will do.
+    /// Asks for a worker for something other than a job, if a permit is free. A worker that is on
+    /// its way or spinning is sufficient.
     pub(crate) fn send_for_one(&mut self) -> Then {
         if self.coming > 0 || self.spinner != Spinner::Absent || self.permits >= self.cap {
             return Then::Wait;
@@ -258,7 +259,7 @@ impl<J> Queue<J> {
         Then::Start
     }
 
-    /// Takes a waiting job out of the queue; `None` if a worker has it already.
+    /// Removes a waiting job from the queue. Returns `None` if a worker has already taken it.
     pub(crate) fn cancel(&mut self, ticket: Ticket) -> Option<J> {
         let slot = self.slots.get(ticket.slot as usize)?;
         (slot.generation == ticket.generation)
@@ -266,20 +267,21 @@ impl<J> Queue<J> {
             .map(|waiting| waiting.job)
     }
 
-    /// A worker that was started or called checks the queue for the first time.
+    /// Records that a worker which was started or called is about to check the queue for the first
+    /// time.
     pub(crate) fn arrive(&mut self) {
         self.coming -= 1;
     }
 
-    /// A worker has run a job of this lane, if it had one.
+    /// Records that a worker has run a job of this lane, if it had one.
     pub(crate) fn finish(&mut self, lane: Option<LaneIndex>) {
         if let Some(lane) = lane {
             self.lanes[usize::from(lane)].running -= 1;
         }
     }
 
-    /// The next job for a worker that holds a permit; `finished` is the lane of the job it has just
-    /// run.
+    /// Returns the next job for a worker that holds a permit; `finished` is the lane of the job
+    /// that it has just run.
     pub(crate) fn next(&mut self, finished: Option<LaneIndex>) -> Next<J> {
         self.finish(finished);
         let is_surplus = self.permits > self.cap;
@@ -310,8 +312,8 @@ impl<J> Queue<J> {
         }
     }
 
-    /// Returns whether the caller, a worker with nothing to do, may spin for a moment. At most one
-    /// does.
+    /// Returns whether the caller, a worker without a job, may spin for a moment. At most one
+    /// worker spins.
     pub(crate) fn spin(&mut self) -> bool {
         let may = self.spinner == Spinner::Absent && !self.closed && self.permits <= self.cap;
         if may {
@@ -330,21 +332,21 @@ impl<J> Queue<J> {
         called
     }
 
-    /// A worker returns its permit. It may have had to leave although another one, which spins, can
-    /// take a job.
+    /// Returns a worker's permit. The worker may have had to leave while there is a job that the
+    /// spinning worker can take.
     pub(crate) fn leave(&mut self) -> Then {
         self.permits -= 1;
         self.summon()
     }
 
-    /// A worker that was started never arrived. No other is started, because it would fail, too.
-    /// Running workers will take the waiting jobs, if there are any.
+    /// Records that a started worker never arrived. No other is started, because it would fail as
+    /// well. If there are running workers, they will take the waiting jobs.
     pub(crate) fn give_up(&mut self) {
         self.coming -= 1;
         self.permits -= 1;
     }
 
-    /// A worker broke down, in the middle of a job of lane `running` if it had one.
+    /// Records that a worker broke down, during a job of lane `running` if it had one.
     pub(crate) fn break_down(&mut self, running: Option<LaneIndex>) -> Then {
         self.finish(running);
         self.leave()
@@ -362,7 +364,7 @@ impl<J> Queue<J> {
         self.summon()
     }
 
-    /// Changes the bound on waiting jobs. Those that wait already stay.
+    /// Changes the maximum number of waiting jobs. Jobs that already wait stay.
     pub(crate) fn set_max(&mut self, max_queue: usize) {
         self.max_queue = max_queue;
     }
@@ -372,7 +374,7 @@ impl<J> Queue<J> {
         self.closed = true;
     }
 
-    /// All waiting jobs, taken out of the queue.
+    /// Removes all waiting jobs from the queue and returns them.
     pub(crate) fn drain(&mut self) -> Vec<J> {
         let slots = 0..u32::try_from(self.slots.len()).unwrap_or(NONE);
         slots
@@ -381,8 +383,8 @@ impl<J> Queue<J> {
             .collect()
     }
 
-    /// The slot whose turn it is, among the lanes below their share: jobs that were admitted before
-    /// go first, but only seven times in a row; then the oldest.
+    /// Returns the slot of the next job, among the lanes below their share. Jobs that were admitted
+    /// before go first, but at most seven times in a row; otherwise the oldest job is next.
     fn pick(&self) -> Option<u32> {
         let again = self.oldest_of(Rank::Again);
         let new = self.oldest_of(Rank::New);
@@ -411,7 +413,7 @@ impl<J> Queue<J> {
         let previous = self.lanes[lane].lists[rank].tail;
         let index = match self.free {
             NONE => {
-                // Four billion jobs do not fit into memory.
+                // This never overflows, because four billion jobs do not fit into memory.
                 let index = u32::try_from(self.slots.len()).unwrap_or(NONE);
                 self.slots.push(Slot {
                     generation: 0,

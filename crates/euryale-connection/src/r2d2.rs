@@ -1,5 +1,5 @@
 //! Connections of any [`r2d2::ManageConnection`] behind a [`Pool`](crate::Pool): diesel,
-//! `r2d2_sqlite`, `r2d2_postgres`, ODBC. Of r2d2 only this trait is used; its pool is not. Needs
+//! `r2d2_sqlite`, `r2d2_postgres`, ODBC. Only this trait of r2d2 is used, and not its pool. Needs
 //! the feature `r2d2`.
 //!
 //! ```
@@ -31,8 +31,8 @@
 //! # }
 //! ```
 //!
-//! [`Pool::run`](crate::Pool::run) needs no more than that. Publishers and
-//! [`Pool::transaction`](crate::Pool::transaction) need to know how this kind of connection begins,
+//! This is enough for [`Pool::run`](crate::Pool::run). For publishers and
+//! [`Pool::transaction`](crate::Pool::transaction), implement how this kind of connection begins,
 //! commits and aborts: see [`TransactionControl`].
 //!
 //! # When is r2d2 called?
@@ -43,39 +43,40 @@
 //! | `has_broken` | after each job: `true` drops the connection | nothing, by r2d2's rule not to block |
 //! | `is_valid` | before the first use in a job, if the connection was idle | a round trip, within the request |
 //!
-//! The first use is the beginning of a transaction, or [`Connection::get`] in a job without one.
-//! Idle means for [`validate_after`](R2d2::validate_after), 500 ms: r2d2's pool asks at each
-//! checkout (`test_on_check_out`), but under load a connection goes from job to job, and here the
-//! round trip is only paid when there is time for it. It is not a guarantee: if a connection breaks
-//! between the check and its use, the request sees the error.
+//! The first use is the beginning of a transaction, or [`Connection::get`] in a job without one. A
+//! connection counts as idle after [`validate_after`](R2d2::validate_after), 500 ms by default.
+//! r2d2's pool checks at each checkout (`test_on_check_out`). Here a connection that goes from job
+//! to job under load is not checked, so the round trip is paid only when there is time for it. The
+//! check is not a guarantee: if a connection breaks between the check and its use, the request sees
+//! the error.
 //!
-//! An invalid connection is first dropped and then replaced, so that the cap holds at the database,
-//! too. The request does not notice unless no other can be opened. Once a transaction has begun,
-//! nothing is checked or replaced.
+//! An invalid connection is dropped before it is replaced, so that the cap also holds at the
+//! database. The request fails only if no other connection can be opened. Once a transaction has
+//! begun, nothing is checked or replaced.
 //!
 //! # Deployment
 //!
-//! Where something between here and the database drops idle connections without a word, `is_valid`
-//! waits as long as the driver does. Set
-//! [`PoolBuilder::idle_timeout`](crate::PoolBuilder::idle_timeout) below that time, and time-outs
-//! in the driver. A replaced connection keeps its place in the pool: the ledger does not count it,
-//! an event of tracing says it, and `max_lifetime` goes on from the connection before it.
+//! If something between the program and the database drops idle connections silently, `is_valid`
+//! blocks until the driver's time-out. Set
+//! [`PoolBuilder::idle_timeout`](crate::PoolBuilder::idle_timeout) below the time of the silent
+//! drop, and set time-outs in the driver. A replacement keeps the place of the old connection in
+//! the pool: the ledger does not count it, a tracing event reports it, and its `max_lifetime`
+//! counts from the opening of the old one.
 //!
 //! # Errors
 //!
-//! Errors keep their type and their sources; the manager's must be `Send + Sync`. A connection that
-//! cannot be opened, or replaced when a transaction begins, is an [`Error`](euryale_core::Error)
-//! with the code [`UNAVAILABLE`](euryale_core::error::UNAVAILABLE) and the manager's error in its
-//! chain, unless
-//! [`classify`](TransactionControl::classify) calls it a conflict; a job without a transaction gets
-//! the manager's error from [`Connection::get`]. r2d2's pool tries again for 30 s
-//! (`connection_timeout`). Here it is an error at once, and the client may try again.
+//! Errors keep their type and their sources; the manager's errors must be `Send + Sync`. A
+//! connection that cannot be opened, or replaced when a transaction begins, is an
+//! [`Error`](euryale_core::Error) with the code [`UNAVAILABLE`](euryale_core::error::UNAVAILABLE)
+//! and the manager's error in its chain, unless [`classify`](TransactionControl::classify) returns
+//! a conflict. A job without a transaction gets the manager's error from [`Connection::get`].
+//! r2d2's pool retries for 30 s (`connection_timeout`); here the error is returned at once, and the
+//! client may retry.
 //!
 //! # Panics
 //!
-//! A panic of a manager is one of its job: an error with the code
-//! [`PANICKED`](euryale_core::error::PANICKED),
-//! or, in `has_broken`, only the end of the connection.
+//! A panic of a manager counts as a panic of the job, which is an error with the code
+//! [`PANICKED`](euryale_core::error::PANICKED). A panic in `has_broken` only ends the connection.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -88,8 +89,8 @@ use r2d2::ManageConnection;
 
 use crate::closing::drop_quietly;
 
-/// A [`Database`] of the connections of `M`, with transactions as `T` says; without `T`, for
-/// [`Pool::run`](crate::Pool::run) only.
+/// A [`Database`] with the connections of `M` and the transactions of `T`. Without `T` it works
+/// only with [`Pool::run`](crate::Pool::run).
 ///
 /// See the [module's documentation](self).
 #[must_use]
@@ -100,7 +101,7 @@ pub struct R2d2<M: ManageConnection, T = NoTransactions> {
     validate_after: Option<Duration>,
 }
 
-/// What is done to a new connection before its first use.
+/// A function that runs on each new connection before its first use.
 type Hook<M> = Arc<
     dyn Fn(&mut <M as ManageConnection>::Connection) -> Result<(), <M as ManageConnection>::Error>
         + Send
@@ -111,7 +112,8 @@ impl<M> R2d2<M>
 where
     M: ManageConnection<Error: Send + Sync>,
 {
-    /// The connections of `manager`, without transactions. Opens none.
+    /// Creates a database with the connections of `manager`, without transactions. Does not open a
+    /// connection.
     pub fn new(manager: M) -> Self {
         Self {
             manager: Arc::new(manager),
@@ -123,7 +125,7 @@ where
 }
 
 impl<M: ManageConnection, T> R2d2<M, T> {
-    /// Begins, commits and aborts as `control` says.
+    /// Begins, commits and aborts transactions by `control`.
     pub fn with_transactions<U>(self, control: U) -> R2d2<M, U>
     where
         U: TransactionControl<M::Connection>,
@@ -136,16 +138,17 @@ impl<M: ManageConnection, T> R2d2<M, T> {
         }
     }
 
-    /// `is_valid` is called for a connection that was idle for this long, before it is used.
-    /// Default: 500 ms, as in `HikariCP` (`aliveBypassWindowMs`). Zero calls it in each job that
-    /// uses the connection; `None` never does.
+    /// The idle time after which a connection is checked by `is_valid` before it is used. Default:
+    /// 500 ms, as in `HikariCP` (`aliveBypassWindowMs`). With zero, each job that uses the
+    /// connection checks it; with `None`, it is never checked.
     pub fn validate_after(mut self, idle: impl Into<Option<Duration>>) -> Self {
         self.validate_after = idle.into();
         self
     }
 
-    /// Runs `hook` on each new connection, after earlier hooks: for settings of the session. If it
-    /// fails, the connection is dropped, and its error is that of the manager's `connect`.
+    /// Runs `hook` on each new connection, after earlier hooks. Use it for settings of the session.
+    /// If it fails, the connection is dropped, and the hook's error is handled like an error of the
+    /// manager's `connect`.
     pub fn on_connect<F>(mut self, hook: F) -> Self
     where
         F: Fn(&mut M::Connection) -> Result<(), M::Error> + Send + Sync + 'static,
@@ -158,7 +161,7 @@ impl<M: ManageConnection, T> R2d2<M, T> {
         self
     }
 
-    /// The manager.
+    /// Returns the manager.
     pub fn manager(&self) -> &M {
         &self.manager
     }
@@ -182,8 +185,8 @@ where
         })
     }
 
-    /// Replaces the connection if it was idle and is no longer valid, and begins. Fails with the
-    /// manager's error, or that of [`TransactionControl::begin`].
+    /// Replaces the connection if it was idle and is no longer valid, and begins a transaction.
+    /// Fails with the manager's error, or that of [`TransactionControl::begin`].
     fn begin(&self, connection: &mut Connection<M>, begin: Begin) -> Result<(), BoxError> {
         self.control.begin(connection.get()?, begin)
     }
@@ -202,9 +205,10 @@ where
         self.control.classify(error)
     }
 
-    /// Returns whether it is intact and has no open transaction.
+    /// Returns whether the connection is intact and has no open transaction.
     fn is_reusable(&self, connection: &mut Connection<M>) -> bool {
-        // Each job ends here: from now on the connection is idle, until it is used.
+        // This is called at the end of each job. From now on the connection is idle until its next
+        // use.
         connection.idle_since = Some(Instant::now());
         let Some(raw) = &mut connection.raw else {
             return false;
@@ -223,7 +227,7 @@ impl<M: ManageConnection + fmt::Debug, T: fmt::Debug> fmt::Debug for R2d2<M, T> 
     }
 }
 
-/// A new connection, ready for use.
+/// Opens a connection and runs the hooks on it.
 fn open<M: ManageConnection>(manager: &M, on_connect: &Hook<M>) -> Result<M::Connection, M::Error> {
     let mut raw = manager.connect()?;
     on_connect(&mut raw)?;
@@ -232,26 +236,27 @@ fn open<M: ManageConnection>(manager: &M, on_connect: &Hook<M>) -> Result<M::Con
 
 /// A connection of a manager; see [`get`](Connection::get).
 ///
-/// It does not dereference to the manager's, because its first use in a job checks whether it is
-/// still valid, and that may fail.
+/// It does not dereference to the manager's connection, because the first use in a job checks
+/// whether that is still valid, and may fail.
 pub struct Connection<M: ManageConnection> {
-    /// None after an invalid one was dropped and no other could be opened.
+    /// `None` after an invalid connection was dropped and no other could be opened.
     raw: Option<M::Connection>,
     manager: Arc<M>,
     on_connect: Hook<M>,
     validate_after: Option<Duration>,
-    /// None from its first use in a job to the job's end, and while it is new.
+    /// `None` from the first use in a job to the job's end, and for a new connection.
     idle_since: Option<Instant>,
 }
 
 impl<M: ManageConnection> Connection<M> {
-    /// The manager's connection. If it was idle for [`validate_after`](R2d2::validate_after) and is
-    /// no longer valid, it is dropped, and this is another one. Blocks as long as the manager does.
+    /// Returns the manager's connection. If it was idle for
+    /// [`validate_after`](R2d2::validate_after) and is no longer valid, it is dropped and replaced
+    /// first. Blocks as long as the manager does.
     ///
-    /// In a transaction this cannot fail, and costs nothing.
+    /// Inside a transaction this cannot fail and costs nothing.
     ///
     /// # Errors
-    /// The manager's, when another connection was needed and could not be opened. Calling again
+    /// The manager's error, if another connection was needed and could not be opened. The next call
     /// tries again.
     pub fn get(&mut self) -> Result<&mut M::Connection, M::Error> {
         if self.is_due()
@@ -268,7 +273,7 @@ impl<M: ManageConnection> Connection<M> {
         }
     }
 
-    /// Returns whether it was idle for so long that it must be checked.
+    /// Returns whether the connection was idle for so long that it must be checked.
     fn is_due(&self) -> bool {
         match (self.idle_since, self.validate_after) {
             (Some(since), Some(most)) => since.elapsed() >= most,
@@ -276,7 +281,7 @@ impl<M: ManageConnection> Connection<M> {
         }
     }
 
-    /// The connection on which the transaction began.
+    /// Returns the connection on which the transaction began.
     fn begun(&mut self) -> Result<&mut M::Connection, BoxError> {
         self.raw
             .as_mut()
@@ -293,8 +298,8 @@ impl<M: ManageConnection> fmt::Debug for Connection<M> {
     }
 }
 
-/// How connections of the type `C` begin, commit and abort, and what their errors mean. All of it
-/// blocks, and is called in a worker only.
+/// Begins, commits and aborts transactions on connections of the type `C`, and classifies their
+/// errors. All methods may block, and are called only in a worker.
 ///
 /// ```
 /// # use std::io;
@@ -349,60 +354,60 @@ impl<M: ManageConnection> fmt::Debug for Connection<M> {
 /// # Known connections
 ///
 /// * **diesel** with SQLite: use `euryale-diesel` instead.
-/// * **diesel** otherwise: begin, commit and abort with `AnsiTransactionManager`, never with SQL of
-///   your own, since diesel counts its transactions. A failed commit has rolled back already: in
-///   `abort`, `NotInTransaction` is not an error. `DatabaseError(SerializationFailure, _)` is a
-///   conflict, `DatabaseError(ClosedConnection, _)` a disconnection. `has_broken` sees open
-///   transactions. PostgreSQL's deadlock has no kind in diesel 2.3, only a message.
+/// * **diesel** otherwise: begin, commit and abort with `AnsiTransactionManager`, never with your
+///   own SQL, because diesel counts its transactions. A failed commit has already rolled back, so
+///   in `abort`, `NotInTransaction` is not an error. `DatabaseError(SerializationFailure, _)` is a
+///   conflict, `DatabaseError(ClosedConnection, _)` a disconnection. `has_broken` detects open
+///   transactions. PostgreSQL's deadlock has no error kind in diesel 2.3, only a message.
 /// * **postgres**: SQLSTATE 40001 and 40P01 are conflicts ([PostgreSQL,
-///   13.5](https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html)),
-///   `is_closed()`, [`io::Error`](std::io::Error) and 57P01 disconnections.
+///   13.5](https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html));
+///   `is_closed()`, [`io::Error`](std::io::Error) and 57P01 are disconnections.
 /// * **rusqlite**: `BEGIN` to read, `BEGIN IMMEDIATE` to write; `ROLLBACK` unless
-///   `is_autocommit()`, which also is the answer of `in_transaction`, turned round. `DatabaseBusy`
-///   and `DatabaseLocked` are conflicts.
+///   `is_autocommit()`. `in_transaction` is `!is_autocommit()`. `DatabaseBusy` and `DatabaseLocked`
+///   are conflicts.
 ///
-/// PostgreSQL answers `COMMIT` with a rollback *and no error* when a statement of the transaction
-/// has failed and the publisher went on all the same (pgjdbc's `raiseExceptionOnSilentRollback`).
-/// Send a `SELECT 1` before it, in one message with postgres (`batch_execute("SELECT 1; COMMIT")`):
-/// it fails then, and nothing is taken for committed that is not.
+/// PostgreSQL answers `COMMIT` with a rollback *and no error* if a statement of the transaction has
+/// failed and the publisher continued nevertheless (pgjdbc's `raiseExceptionOnSilentRollback`).
+/// Send a `SELECT 1` before it, with the crate postgres in the same message (`batch_execute("SELECT
+/// 1; COMMIT")`). It fails in such a transaction, so that a rollback is never mistaken for a
+/// commit.
 pub trait TransactionControl<C>: Send + Sync + 'static {
-    /// Begins a transaction. No other is open on this connection.
+    /// Begins a transaction. No other transaction is open on this connection.
     ///
     /// # Errors
-    /// The driver's; the connection is dropped unless it is a conflict.
+    /// The driver's error. The connection is dropped, unless the error is a conflict.
     fn begin(&self, connection: &mut C, begin: Begin) -> Result<(), BoxError>;
 
-    /// Commits, as [`Database::commit`] does: on an error that is neither [`Fault::InDoubt`] nor
-    /// [`Fault::Disconnected`] nothing was committed, and [`abort`](TransactionControl::abort) is
-    /// next.
+    /// Commits, like [`Database::commit`]: after an error that is neither [`Fault::InDoubt`] nor
+    /// [`Fault::Disconnected`], nothing was committed, and [`abort`](TransactionControl::abort) is
+    /// called next.
     ///
     /// # Errors
-    /// The driver's.
+    /// The driver's error.
     fn commit(&self, connection: &mut C) -> Result<(), BoxError>;
 
-    /// Rolls back, even if a failed commit has done it already: an error of the driver for that
-    /// case is not an error here.
+    /// Rolls back. A failed commit may already have rolled back; a driver's error for that case is
+    /// not an error here.
     ///
     /// # Errors
-    /// The driver's; the connection is dropped.
+    /// The driver's error. The connection is dropped.
     fn abort(&self, connection: &mut C) -> Result<(), BoxError>;
 
-    /// Returns the meaning of one error, without its sources: those are classified one by one,
-    /// outermost first, until the result is something other than [`Fault::Other`]. It gets the
-    /// manager's errors, too.
+    /// Classifies one error, without its sources. An error and its sources are classified one by
+    /// one, outermost first, until the result is something other than [`Fault::Other`]. The
+    /// manager's errors are classified as well.
     fn classify(&self, error: &(dyn StdError + 'static)) -> Fault;
 
-    /// Returns whether a transaction is still open after a job. Then the connection is dropped,
-    /// because the next publication must not begin in the middle of another one. Must not block.
-    /// Default: unknown, and nothing is dropped.
+    /// Returns whether a transaction is still open after a job. If so, the connection is dropped,
+    /// because the next publication must not begin inside an open transaction. Must not block.
+    /// Default: `false`.
     fn in_transaction(&self, connection: &mut C) -> bool {
         let _ = connection;
         false
     }
 }
 
-/// Without [`R2d2::with_transactions`] there are no transactions: beginning one fails with this
-/// error.
+/// The default without [`R2d2::with_transactions`]: beginning a transaction fails with this error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NoTransactions;

@@ -1,4 +1,4 @@
-//! Lines of the log about jobs that hold workers and jobs that wait.
+//! Log lines about running and waiting jobs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::state::seats::About;
 use crate::state::{Queued, SharedPool};
 use crate::status::QUEUED;
 
-/// The number of waiting jobs that are named: the oldest show why the others wait.
+/// The maximum number of waiting jobs in a report. The oldest ones show why the others wait.
 const NAMED: usize = 100;
 
 const TARGET: &str = "euryale_connection::report";
@@ -71,12 +71,12 @@ fn waiter(waiter: &Waiter) {
     );
 }
 
-/// Nobody needs nanoseconds here.
+/// Rounds to milliseconds, because finer units would only be noise.
 fn in_ms(time: Duration) -> Duration {
     Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Jobs that have waited for long.
+/// Jobs that have waited for a long time.
 #[derive(Default)]
 pub(crate) struct LateJobs {
     named: Vec<(Arc<str>, About, Duration)>,
@@ -84,8 +84,8 @@ pub(crate) struct LateJobs {
 }
 
 impl LateJobs {
-    /// The number of jobs that are named at a time. When everything waits, hundreds of lines say no
-    /// more than ten.
+    /// The maximum number of jobs that are named at a time. When all jobs wait, hundreds of lines
+    /// would say no more than ten.
     const NAMED: usize = 10;
 
     pub(crate) fn add<D: Database>(
@@ -122,7 +122,7 @@ impl LateJobs {
     }
 }
 
-/// A job that takes long.
+/// Logs a job that takes long.
 pub(crate) fn warn(holder: &Holder) {
     let Holder {
         lane,

@@ -15,7 +15,8 @@ use crate::{Lane, Pool, PoolClaim};
 /// Gives each request a claim on a pool's connections; made by
 /// [`ConnectionLimitLayer`](crate::ConnectionLimitLayer).
 ///
-/// Admission is in `call`, never in `poll_ready`: callers such as axum may ignore back-pressure.
+/// Requests are admitted in `call` and never in `poll_ready`, because callers such as axum may
+/// ignore back-pressure.
 pub struct ConnectionLimit<S, D: Database> {
     pub(crate) inner: S,
     pub(crate) pool: Pool<D>,

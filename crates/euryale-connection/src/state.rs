@@ -1,5 +1,5 @@
-//! The state that a pool's handles, workers and futures share, and everything that is done under
-//! its lock. No thread and no task starts here: [`Locked::unlock`] returns what is left to do.
+//! The state that a pool's handles, workers and futures share, and all operations under its lock.
+//! They start neither threads nor tasks: [`Locked::unlock`] returns the work that is left to do.
 
 mod admission;
 pub(crate) mod idle;
@@ -30,7 +30,7 @@ use crate::queue::{LaneIndex, Late, Queue, Then};
 use crate::tasks::Tasks;
 use crate::threads::StartWorker;
 
-/// A lane of a pool: its jobs never take more than their share of the connections. Made by
+/// A lane of a pool, whose jobs never use more than its share of the connections. Made by
 /// [`Pool::lane`](crate::Pool::lane).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lane {
@@ -45,11 +45,11 @@ pub(crate) struct SharedPool<D: Database> {
     pub(crate) spins: bool,
     pub(crate) conflicts: ConflictRule,
     pub(crate) threads: Box<dyn StartWorker>,
-    /// Held while the cap and the threads change together.
+    /// Locked while the cap and the threads change together.
     pub(crate) resizing: Mutex<()>,
     /// Set when the spinning worker is called for a job.
     pub(crate) called: AtomicBool,
-    /// A worker has returned its permit.
+    /// Notified when a worker has returned its permit.
     pub(crate) left: Notify,
     pub(crate) tasks: Tasks,
     pub(crate) ages: Ages,
@@ -88,7 +88,7 @@ impl<D: Database> PoolState<D> {
     }
 }
 
-/// A job in the queue, and its origin.
+/// A job in the queue and its origin.
 pub(crate) struct Queued<D: Database> {
     pub(crate) job: Arc<dyn Job<D>>,
     pub(crate) about: About,
@@ -96,7 +96,7 @@ pub(crate) struct Queued<D: Database> {
 }
 
 impl<D: Database> Queued<D> {
-    /// It never ran.
+    /// Records that the job left without having run.
     fn left(&self) {
         if self.about.times.is_some() {
             self.about.waited(self.since.elapsed());
@@ -116,7 +116,7 @@ pub(crate) struct Locked<'p, D: Database> {
 pub(crate) struct Todo {
     pub(crate) worker: Then,
     pub(crate) keeper: Call,
-    /// A worker has returned its permit.
+    /// Notified when a worker has returned its permit.
     pub(crate) has_left: bool,
 }
 
@@ -142,7 +142,7 @@ impl<D: Database> Locked<'_, D> {
         todo
     }
 
-    /// Changes the cap. Returns the idle connections beyond it, the coldest first.
+    /// Changes the cap. Returns the idle connections that exceed it, the coldest first.
     pub(crate) fn resize(&mut self, cap: usize) -> Vec<D::Connection> {
         self.todo.worker = self.state.queue.resize(cap);
         let mut surplus = Vec::new();
@@ -162,7 +162,7 @@ impl<D: Database> Locked<'_, D> {
         self.todo.worker = self.state.queue.share(lane, share);
     }
 
-    /// Changes the bounds of the queue.
+    /// Changes the limits of the queue.
     pub(crate) fn restrict(&mut self, max_queue: usize, max_wait: Option<Duration>) {
         self.state.queue.set_max(max_queue);
         self.state.max_wait = max_wait;
@@ -178,7 +178,7 @@ impl<D: Database> Locked<'_, D> {
         self.todo.worker = self.state.queue.send_for_one();
     }
 
-    /// See [`Queue::tell_late`].
+    /// Reports jobs that have waited for long; see [`Queue::tell_late`].
     pub(crate) fn tell_late(
         &mut self,
         before: std::time::Instant,
@@ -187,7 +187,7 @@ impl<D: Database> Locked<'_, D> {
         self.state.queue.tell_late(before, tell)
     }
 
-    /// A connection becomes idle.
+    /// Adds an idle connection.
     pub(crate) fn put_back(&mut self, idle: Idle<D::Connection>, now: Instant) {
         self.shared.book.connections.idle.add(1);
         if let Some(due) = self.shared.ages.expiry(&idle) {
@@ -196,7 +196,7 @@ impl<D: Database> Locked<'_, D> {
         self.state.idle.put_back(idle);
     }
 
-    /// Takes out an idle connection that is too old, to be dropped in a worker, and uncounts it.
+    /// Removes an expired idle connection, to be dropped in a worker, and stops counting it.
     pub(crate) fn take_expired(&mut self, now: Instant) -> Option<D::Connection> {
         let expired = self.state.idle.take_expired(&self.shared.ages, now)?;
         let connections = &self.shared.book.connections;
@@ -205,7 +205,8 @@ impl<D: Database> Locked<'_, D> {
         Some(expired.connection)
     }
 
-    /// A job is queued, or begins and is stopped at `until`.
+    /// Makes the housekeeping task watch a job that is queued, or that begins and is stopped at
+    /// `until`.
     fn look_after_job(&mut self, now: Instant, until: Option<Instant>) {
         let late = self.shared.warn_after.and_then(|age| now.checked_add(age));
         if let Some(due) = late.into_iter().chain(until).min() {
@@ -213,7 +214,7 @@ impl<D: Database> Locked<'_, D> {
         }
     }
 
-    /// All waiting jobs, taken out of the queue.
+    /// Removes all waiting jobs from the queue and returns them.
     fn drain(&mut self) -> Vec<Arc<dyn Job<D>>> {
         let jobs = self.state.queue.drain();
         let depth = &self.shared.book.queue.depth;
@@ -226,9 +227,10 @@ impl<D: Database> Locked<'_, D> {
 }
 
 impl<D: Database> SharedPool<D> {
-    /// The locked state, for changes that neither queue a job nor free a permit.
+    /// Locks the state, for changes that neither queue a job nor free a permit.
     pub(crate) fn state(&self) -> MutexGuard<'_, PoolState<D>> {
-        // Only our own state machine runs under this lock, and it does not panic half-way.
+        // Only our own state machine runs under this lock, and it does not panic half-way, so a
+        // poisoned state is consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -244,7 +246,8 @@ impl<D: Database> SharedPool<D> {
         }
     }
 
-    /// The waiting jobs that no worker would run, because none is left and none could be started.
+    /// Removes the waiting jobs that no worker would run, because none is left and none could be
+    /// started.
     pub(crate) fn stranded(&self) -> Vec<Arc<dyn Job<D>>> {
         let mut pool = self.lock();
         if pool.queue.permits() > 0 {
@@ -253,12 +256,12 @@ impl<D: Database> SharedPool<D> {
         pool.drain()
     }
 
-    /// All waiting jobs, taken out of the queue.
+    /// Removes all waiting jobs from the queue and returns them.
     pub(crate) fn drain(&self) -> Vec<Arc<dyn Job<D>>> {
         self.lock().drain()
     }
 
-    /// Stops the transactions that run. Returns how many there were.
+    /// Stops the running transactions, and returns their number.
     pub(crate) fn stop_all(&self) -> usize {
         let jobs: Vec<_> = self
             .state()
@@ -269,17 +272,17 @@ impl<D: Database> SharedPool<D> {
         jobs.iter().filter(|job| job.stop(Stopped::Drain)).count()
     }
 
-    /// Takes out the warmest idle connection.
+    /// Removes and returns the warmest idle connection.
     pub(crate) fn take_warmest(&self) -> Option<Idle<D::Connection>> {
         self.state().idle.take_warmest()
     }
 
-    /// Whether a connection can serve another job; not one that the database panics over.
+    /// Returns whether a connection can serve another job; `false` if the database panics.
     pub(crate) fn is_reusable(&self, connection: &mut D::Connection) -> bool {
         PanicMessage::catch(|| self.database.is_reusable(connection)).unwrap_or(false)
     }
 
-    /// How warm a connection is; cold if the database panics.
+    /// Returns the warmth of a connection; 0 if the database panics.
     pub(crate) fn warmth(&self, connection: &D::Connection) -> u64 {
         PanicMessage::catch(|| self.database.warmth(connection)).unwrap_or(0)
     }
@@ -292,14 +295,14 @@ impl<D: Database> SharedPool<D> {
             .collect()
     }
 
-    /// Counts an idle connection that is dropped because there is no place for it.
+    /// Counts an idle connection that is dropped because it exceeds the cap or the pool is closed.
     fn count_closed(&self) {
         self.book.connections.idle.add(-1);
         self.book.connections.dropped.add(DropReason::Closed, 1);
     }
 
-    /// There is nothing to watch any more, or soon will not be: the housekeeping task need not
-    /// sleep until it finds out.
+    /// Wakes the housekeeping task when there is nothing left to watch, or soon will not be, so
+    /// that it can end at once.
     pub(crate) fn dismiss(&self) {
         let woken = self.state().keeper.woken();
         if let Some(woken) = woken {
@@ -307,7 +310,7 @@ impl<D: Database> SharedPool<D> {
         }
     }
 
-    /// The lane of this name.
+    /// Returns the lane with this name.
     pub(crate) fn lane(&self, name: &str) -> Option<Lane> {
         let index = self.lanes.iter().position(|lane| &**lane == name)?;
         Some(Lane {
@@ -316,10 +319,10 @@ impl<D: Database> SharedPool<D> {
         })
     }
 
-    /// The number of a lane of this pool.
+    /// Returns the index of a lane of this pool.
     ///
     /// # Panics
-    /// It is a lane of another pool, and so means another share, or none.
+    /// The lane belongs to another pool.
     pub(crate) fn index_of(&self, lane: Lane) -> LaneIndex {
         assert!(
             lane.pool == self.id,

@@ -11,7 +11,7 @@ use crate::queue::{LaneIndex, Late};
 use crate::state::seats::RunningJob;
 use crate::state::{Queued, SharedPool};
 
-/// The word for a waiting job, where others have a [`Phase`].
+/// The phase of a waiting job in reports, where running jobs have a [`Phase`].
 pub(crate) const QUEUED: &str = "queued";
 
 impl<D: Database> SharedPool<D> {
@@ -39,7 +39,7 @@ impl<D: Database> SharedPool<D> {
         status
     }
 
-    /// The `most` jobs that have been queued longest, the oldest first.
+    /// Returns the `most` jobs that have been queued longest, the oldest first.
     pub(crate) fn waiters(&self, most: usize) -> Vec<Waiter> {
         let now = Instant::now().into_std();
         let state = self.state();
@@ -57,7 +57,7 @@ impl<D: Database> SharedPool<D> {
         longest.into_iter().map(waiter).collect()
     }
 
-    /// `None` for lane 0, the default.
+    /// Returns the name of a lane, or `None` for lane 0, the default.
     fn lane_name(&self, lane: LaneIndex) -> Option<Arc<str>> {
         (lane != 0).then(|| Arc::clone(&self.lanes[usize::from(lane)]))
     }

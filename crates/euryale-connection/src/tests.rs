@@ -23,7 +23,7 @@ use euryale_test::{CountingDatabase, Gate, Step, TestError, assert_quiet, eventu
 
 use crate::{Pool, PoolBook, QUEUE_ELAPSED, QUEUE_FULL};
 
-/// A pool, and jobs of it that wait at a gate.
+/// A pool with jobs that wait at a gate.
 struct Held {
     pool: Pool<CountingDatabase>,
     gate: Gate,
@@ -31,7 +31,7 @@ struct Held {
 }
 
 impl Held {
-    /// As many jobs as there are connections, all of them running.
+    /// Starts as many jobs as there are connections, all of them running.
     async fn new(pool: Pool<CountingDatabase>) -> Self {
         let gate = Gate::new();
         let mut jobs = tokio::task::JoinSet::new();
@@ -57,7 +57,7 @@ impl Held {
     }
 }
 
-/// A pool whose three connections are idle; the second is the warmest.
+/// Returns a pool whose three connections are idle; the second is the warmest.
 async fn with_three_idle() -> Pool<CountingDatabase> {
     let pool = pool(3);
     let held = Held::new(pool.clone()).await;
@@ -208,7 +208,7 @@ async fn an_overflowing_queue_refuses_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_job_that_waits_too_long_is_refused_and_never_runs() {
-    // A paused clock does not advance while a blocking closure runs, and is moved by hand.
+    // A paused clock does not advance while a blocking closure runs, so the test moves it.
     let pool = Pool::builder(CountingDatabase::new())
         .connections(1)
         .max_wait(Duration::from_secs(30))
@@ -460,7 +460,7 @@ async fn a_transaction_that_waits_for_its_own_pool_is_told_so_however_it_waits()
             .block_on(LONG, inner.run(|_| ()))?
             .unwrap_err()
             .code();
-        // In a task it waits for the permit; here that is waited for, and has an end.
+        // A task would wait for the permit without end, so `block_on` ends the wait.
         let task = inner.clone();
         let task = async move { tokio::spawn(async move { task.run(|_| ()).await }).await };
         let other = transaction.block_on(SHORT, task).unwrap_err().code();
@@ -522,7 +522,7 @@ fn a_pool_outlives_its_runtime() {
     });
 }
 
-/// What a job gets whose worker never runs.
+/// Returns the error code of a job whose worker never runs.
 fn refusal(pool: &Pool<CountingDatabase>) -> Code {
     let mut job = std::pin::pin!(pool.run(|_| ()));
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
@@ -567,7 +567,7 @@ async fn transactions_serve_plain_handlers() {
 #[tokio::test]
 async fn a_transaction_left_open_costs_the_connection() {
     let pool = pool(1);
-    // By hand, past `Transaction`: what a careless `pool.run` may do.
+    // Begins a transaction without `Transaction`, as a careless `pool.run` may do.
     pool.claim()
         .run(|lease| {
             let database = lease.database().clone();
@@ -592,7 +592,7 @@ async fn a_transaction_left_open_costs_the_connection() {
     assert_quiet(pool.ledger()).await;
 }
 
-/// Random jobs, some abandoned at a random moment, from several threads: what must hold holds.
+/// Several threads run random jobs and abandon some at random moments. All invariants hold.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_of_cancelled_jobs_leaves_nothing_behind() {
     let pool = Pool::builder(CountingDatabase::new())

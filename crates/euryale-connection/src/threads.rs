@@ -1,4 +1,4 @@
-//! Where a pool's workers run.
+//! The threads of a pool's workers.
 
 use std::cell::Cell;
 use std::fmt;
@@ -11,12 +11,12 @@ use tokio::runtime::Handle;
 
 use crate::closing::log_panic;
 
-/// Gives a thread to each worker of a pool; set by
+/// Provides the threads for a pool's workers; set by
 /// [`PoolBuilder::threads`](crate::PoolBuilder::threads).
 ///
-/// By default workers run on tokio's blocking threads, which end after 10 s without work. Threads
-/// of the program's own keep their names and their thread-local values, as interpreters and
-/// profilers expect. A closure is a `StartWorker` too:
+/// By default workers run on tokio's blocking threads, which end after 10 s without work. The
+/// program's own threads keep their names and their thread-local values, as interpreters and
+/// profilers expect. A closure is also a `StartWorker`:
 ///
 /// ```
 /// use std::sync::{Arc, Mutex, mpsc};
@@ -49,33 +49,34 @@ use crate::closing::log_panic;
 /// It is dropped with the pool, possibly on one of its own threads, so its `Drop` must not join
 /// them.
 pub trait StartWorker: Send + Sync + 'static {
-    /// Calls [`worker.run()`](PoolWorker::run) soon, on a thread that may block. At any time, at
-    /// most as many workers have been started without returning as the pool has connections, or had
-    /// before it was resized.
+    /// Must soon call [`worker.run()`](PoolWorker::run) on a thread that may block. The number of
+    /// started workers that have not returned never exceeds the pool's cap, or its former cap after
+    /// it was resized.
     ///
-    /// Called on threads of the runtime and in other workers, without any lock of the pool: it must
-    /// not block. A panic is logged, and counts as a dropped worker.
+    /// It is called on threads of the runtime and in other workers, without any lock of the pool,
+    /// and must not block. A panic is logged, and counts as a dropped worker.
     fn start(&self, worker: PoolWorker);
 
     /// Prepares for at most `workers` workers at a time.
     ///
-    /// Called when the pool is built, and by each [`Pool::resize`](crate::Pool::resize): before the
-    /// pool starts more workers than before, or after its cap was lowered. In the second case the
-    /// surplus workers return after their current job, so end one thread for each. Calls do not
-    /// overlap, because the pool holds a lock that only resizing takes: this method must not resize
-    /// the pool itself, and [`start`](Self::start) may. Default: does nothing.
+    /// It is called when the pool is built, and by each [`Pool::resize`](crate::Pool::resize):
+    /// before the pool starts more workers than before, or after its cap was lowered. In the second
+    /// case the surplus workers return after their current job, so end one thread for each of them.
+    /// Calls do not overlap, because the pool holds a lock that only resizing takes. This method
+    /// must therefore not resize the pool itself, but [`start`](Self::start) may. Default: does
+    /// nothing.
     fn resize(&self, workers: usize) {
         let _ = workers;
     }
 
     /// Returns whether a worker may take another job.
     ///
-    /// Called on the worker's thread after each job, without any lock of the pool, and before the
-    /// job's result is delivered: it must not block. If it returns `false`, the worker ends. If
-    /// jobs wait, the pool calls [`start`](Self::start) for one worker, whose
-    /// [`run`](PoolWorker::run) takes the first job; an implementation may delay that call. So
-    /// threads that exclude each other, as those of an interpreter with a lock do, can leave jobs
-    /// in the queue for the thread that runs. Default: `true`.
+    /// It is called on the worker's thread after each job, without any lock of the pool and before
+    /// the job's result is delivered, and must not block. If it returns `false`, the worker ends.
+    /// If jobs wait, the pool then calls [`start`](Self::start) for one worker, whose
+    /// [`run`](PoolWorker::run) takes the first job; an implementation may delay that call. In this
+    /// way threads that exclude each other, like those of an interpreter with a global lock, can
+    /// leave jobs in the queue for the thread that is running. Default: `true`.
     fn goes_on(&self) -> bool {
         true
     }
@@ -92,8 +93,9 @@ where
 
 /// A worker of a pool that waits for its thread; see [`StartWorker`].
 ///
-/// It holds a permit of the pool. Dropped without having run, it gives the permit back; jobs that
-/// no other worker would run are refused with [`NO_WORKER`](euryale_core::error::NO_WORKER).
+/// It holds a permit of the pool. If it is dropped without having run, the permit is returned, and
+/// jobs that no other worker would run are refused with
+/// [`NO_WORKER`](euryale_core::error::NO_WORKER).
 #[must_use]
 pub struct PoolWorker {
     post: Arc<dyn Post>,
@@ -101,7 +103,7 @@ pub struct PoolWorker {
 }
 
 impl PoolWorker {
-    /// A worker that runs on the caller's runtime, in a thread of any kind.
+    /// Creates a worker that uses the given runtime, on a thread of any kind.
     pub(crate) fn new<W: Work>(worker: W, runtime: Handle) -> Self {
         Self {
             post: Arc::new(Mutex::new(Some(worker))),
@@ -112,7 +114,7 @@ impl PoolWorker {
     /// Runs the pool's jobs on this thread, and returns when there is nothing to do for the moment.
     /// Blocks until then. The pool starts another worker when it needs one again.
     ///
-    /// Code in the jobs is inside the runtime from which the worker was started.
+    /// The jobs run inside the runtime from which the worker was started.
     pub fn run(self) {
         let _entered = self.runtime.enter();
         let _mark = InWorker::mark();
@@ -137,7 +139,7 @@ pub(crate) trait Work: Send + 'static {
     fn run(self);
 }
 
-/// A slot from which a worker is taken once: to run, or to be dropped.
+/// A slot from which a worker is taken once, to run or to be dropped.
 trait Post: Send + Sync {
     fn work(&self);
 
@@ -164,9 +166,9 @@ fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
 /// the runtime from which a worker is called for. Their number is [declared] in a ledger, so that a
 /// runtime can have enough of them.
 ///
-/// A pool declares its cap, and each greater cap that it is resized to. A runtime that exists by
-/// then does not grow with it. A program that reads its settings again declares the greatest cap
-/// that they allow, before it builds the runtime; the pool itself may follow later:
+/// A pool declares its cap, and each greater cap to which it is resized. A runtime that already
+/// exists does not grow with it. If your program reloads its settings, declare the greatest cap
+/// that they allow before you build the runtime; the pool itself may be built later:
 ///
 /// ```
 /// use euryale_connection::{BlockingThreads, Pool};
@@ -189,7 +191,7 @@ pub struct BlockingThreads {
 }
 
 impl BlockingThreads {
-    /// At most `most` workers at the same time, declared in `ledger`.
+    /// Declares threads for at most `most` workers at a time in `ledger`.
     #[must_use]
     pub fn new(most: usize, ledger: &Ledger) -> Self {
         let bound = ThreadBound::new("publishers", most);
@@ -208,8 +210,8 @@ impl StartWorker for BlockingThreads {
         self.ledger.threads.check();
         let post = Arc::clone(&worker.post);
         let runtime = worker.runtime.clone();
-        // Without a thread tokio panics, and keeps the closure until it has one: the worker must
-        // not stay in it.
+        // If tokio cannot start a thread, it panics but keeps the closure for a later thread, so
+        // the worker must be taken out of the closure.
         let spawned = PanicMessage::catch(|| runtime.spawn_blocking(move || worker.run()));
         if let Err(panic) = spawned {
             log_panic(&panic, "no thread for a worker");
@@ -220,20 +222,20 @@ impl StartWorker for BlockingThreads {
     fn resize(&self, workers: usize) {
         if workers > self.bound.threads() {
             self.bound.raise(workers);
-            // Once more, to be checked again.
+            // Declares the threads again, so that they are checked again.
             self.ledger.threads.declare(&self.bound);
             self.ledger.threads.check();
         }
     }
 }
 
-/// Runs work without a permit on a blocking thread of the runtime, or drops it.
+/// Runs work without a permit on a blocking thread of the runtime. Drops it if there is no thread.
 #[expect(
     clippy::disallowed_methods,
     reason = "only `close` waits for it, once in a pool's life"
 )]
 pub(crate) async fn run_blocking(work: impl FnOnce() + Send + 'static) {
-    // Without a thread tokio panics, and drops the work when it has one.
+    // If tokio cannot start a thread, it panics, and a later thread drops the work.
     if let Ok(running) = PanicMessage::catch(|| tokio::task::spawn_blocking(work)) {
         // A runtime that ends drops the work.
         let _ = running.await;

@@ -1,4 +1,4 @@
-//! Transactions of a claim, attempted again after a conflict.
+//! Transactions of a claim, which are retried after a conflict.
 
 use std::future::Future;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use euryale_core::{Abort, Database, Error, Transaction};
 use crate::claim::PoolClaim;
 
 impl<D: Database> PoolClaim<D> {
-    /// Runs `f` in a transaction that may write: committed when it returns `Ok`. After a conflict
-    /// it is called again, by the rule of the pool.
+    /// Runs `f` in a transaction that may write, which is committed if `f` returns `Ok`. After a
+    /// conflict `f` is called again, by the pool's rule.
     ///
     /// # Errors
     /// Those of [`Pool::transaction`](crate::Pool::transaction).
@@ -25,7 +25,7 @@ impl<D: Database> PoolClaim<D> {
         self.attempts(Access::Write, f)
     }
 
-    /// Runs `f` in a transaction that only reads; otherwise as
+    /// Runs `f` in a transaction that only reads, and otherwise like
     /// [`transaction`](PoolClaim::transaction).
     ///
     /// # Errors
@@ -38,12 +38,12 @@ impl<D: Database> PoolClaim<D> {
         self.attempts(Access::Read, f)
     }
 
-    /// Runs `f` in a transaction that may write, once: for a closure that cannot be called again,
-    /// because it gives away what it owns.
+    /// Runs `f` once in a transaction that may write. Use it for a closure that cannot be called
+    /// again because it moves its values out.
     ///
     /// # Errors
     /// Those of [`Pool::transaction`](crate::Pool::transaction), but a conflict has the code
-    /// [`CONFLICT`]: nothing happened, and another call may succeed.
+    /// [`CONFLICT`]: nothing was committed, and another call may succeed.
     pub fn transaction_once<T, F>(
         self,
         f: F,
@@ -55,7 +55,7 @@ impl<D: Database> PoolClaim<D> {
         self.once(Access::Write, f)
     }
 
-    /// Runs `f` in a transaction that only reads, once; otherwise as
+    /// Runs `f` once in a transaction that only reads, and otherwise like
     /// [`transaction_once`](PoolClaim::transaction_once).
     ///
     /// # Errors
@@ -93,7 +93,7 @@ impl<D: Database> PoolClaim<D> {
     {
         let mut next = self.same();
         let mut retries = 0;
-        // Queued now, before the future is polled.
+        // The first attempt is queued now, before the future is polled.
         let mut attempt = self.attempt(access, f);
         async move {
             loop {
@@ -108,7 +108,7 @@ impl<D: Database> PoolClaim<D> {
                 let (Some(again), Some(f)) = (again, f) else {
                     return result.and_then(value);
                 };
-                // Nothing is held here but `f`. A caller that drops this future ends it.
+                // Only `f` is held during the pause. Dropping this future ends it.
                 pause(again.pause).await;
                 retries += 1;
                 next = next.history(again.history);
@@ -117,7 +117,7 @@ impl<D: Database> PoolClaim<D> {
         }
     }
 
-    /// One attempt. It returns `f` after a conflict, and otherwise drops it in the worker.
+    /// Runs one attempt. It returns `f` after a conflict, and otherwise drops it in the worker.
     fn attempt<T, F>(
         self,
         access: Access,
@@ -137,7 +137,7 @@ impl<D: Database> PoolClaim<D> {
     }
 }
 
-/// An attempt after one that wrote begins as a writer.
+/// Returns the options of an attempt. An attempt after one that has written begins as a writer.
 fn options(history: History, access: Access) -> TransactionOptions {
     let access = if history.wrote { Access::Write } else { access };
     TransactionOptions::new(Attempt::new(history), access)
@@ -150,7 +150,7 @@ fn value<T>(outcome: Outcome<T>) -> Result<T, Error> {
     }
 }
 
-/// Without a timer there is no pause.
+/// Pauses before the next attempt. Without a timer there is no pause.
 async fn pause(time: Duration) {
     if let Ok(sleep) = PanicMessage::catch(|| tokio::time::sleep(time)) {
         sleep.await;

@@ -1,10 +1,10 @@
 //! A worker holds one permit, keeps one connection, and runs job after job on a thread that
 //! [`StartWorker`](crate::StartWorker) has given to it.
 //!
-//! Connections are opened, used and dropped here and nowhere else. A worker that finds nothing to
-//! run drops idle connections whose time is over, one by one, with a look at the queue before each;
-//! housekeeping sends for one when none comes by itself. It holds its permit until then: a
-//! connection that is still being closed counts.
+//! Connections are opened, used and dropped here and nowhere else. A worker that finds no job drops
+//! expired idle connections one by one, and checks the queue before each. If no worker does so by
+//! itself, housekeeping starts one. The worker keeps its permit until the connection is closed, so
+//! a connection that is being closed still counts.
 
 mod accounts;
 mod source;
@@ -33,15 +33,15 @@ use crate::state::turn::{Permit, Turn};
 use crate::state::{SharedPool, Todo};
 use crate::threads::{PoolWorker, Work};
 
-/// How long one worker spins for a next job before it ends. Waking a parked thread costs about as
-/// much.
+/// The time for which a worker spins for another job before it ends. Waking a parked thread costs
+/// about as much.
 const SPIN: Duration = Duration::from_micros(20);
 
-/// The number of checks before the core is yielded. Reading the clock costs as much as all of them.
+/// The number of checks before the thread yields. Reading the clock costs as much as all of them.
 const LOOKS: u32 = 16;
 
-/// Starts a worker for a permit that was taken already. Never panics: when no thread can be had,
-/// the worker's drop gives the permit back and refuses the jobs that nobody would come for.
+/// Starts a worker for a permit that is already taken. Never panics: if no thread can be started,
+/// the worker is dropped, which returns the permit and refuses the jobs that no worker would run.
 fn start<D: Database>(shared: &Arc<SharedPool<D>>) {
     let worker = Worker {
         shared: Arc::clone(shared),
@@ -59,7 +59,7 @@ fn start<D: Database>(shared: &Arc<SharedPool<D>>) {
     }
 }
 
-/// Does what the pool's state asks for, after its lock has been released.
+/// Does the work that the pool's state has requested, after its lock has been released.
 pub(crate) fn carry_out<D: Database>(shared: &Arc<SharedPool<D>>, todo: Todo) {
     match todo.worker {
         Then::Wait => {}
@@ -80,7 +80,7 @@ struct Worker<D: Database> {
     shared: Arc<SharedPool<D>>,
     connection: Option<D::Connection>,
     opened: Instant,
-    /// Read when the connection is about to become idle.
+    /// The warmth of the connection, which is read when the connection is about to become idle.
     warmth: Option<u64>,
     permit: Permit,
 }
@@ -90,16 +90,16 @@ enum Step<D: Database> {
     Run {
         job: Arc<dyn Job<D>>,
         since: std::time::Instant,
-        /// When its transaction is stopped.
+        /// The time at which its transaction is stopped.
         until: Option<Instant>,
     },
-    /// Drops an expired idle connection, and checks again.
+    /// Drop an expired idle connection, and check again.
     Expire(D::Connection),
-    /// Spins for a moment.
+    /// Spin for a moment.
     Spin,
-    /// Returns everything when the last result is delivered.
+    /// Return everything after the last result has been delivered.
     Retire,
-    /// Has given everything back.
+    /// End; everything has been returned.
     Leave,
 }
 
@@ -110,11 +110,11 @@ impl<D: Database> Work for Worker<D> {
             next = match next {
                 Step::Run { job, since, until } => {
                     let ended = self.run_job(&*job, since, until);
-                    // The permit is free, or this worker spins, before anyone sees the result, so
+                    // The worker returns its permit or spins before the result is delivered, so
                     // that a client that sends another request at once gets the same connection.
                     let next = self.next(ended, self.goes_on());
-                    // This worker has the next job already, which must not be lost by a failure
-                    // here. The job's span is closed with the job.
+                    // This worker already has the next job, which must not be lost by a panic here.
+                    // The job's span is closed with the job.
                     drop(PanicMessage::catch(move || {
                         job.deliver();
                         drop(job);
@@ -123,8 +123,8 @@ impl<D: Database> Work for Worker<D> {
                 }
                 Step::Spin => {
                     if !self.spin() {
-                        // Asked while this worker can still be called: a client that sends another
-                        // request in that time gets this worker, not another one with another
+                        // The warmth is read while this worker can still be called, so that a
+                        // client that sends another request in that time gets this worker and its
                         // connection.
                         self.warmth = self
                             .connection
@@ -151,7 +151,7 @@ impl<D: Database> Work for Worker<D> {
 }
 
 impl<D: Database> Worker<D> {
-    /// Whether its thread may run another job. A panic counts as yes.
+    /// Returns whether its thread may run another job. A panic counts as yes.
     fn goes_on(&self) -> bool {
         PanicMessage::catch(|| self.shared.threads.goes_on()).unwrap_or_else(|panic| {
             log_panic(&panic, "the threads of a pool");
@@ -159,7 +159,7 @@ impl<D: Database> Worker<D> {
         })
     }
 
-    /// Takes the next job, if it `may`, or returns everything, connection first, then the permit,
+    /// Takes the next job if `may` is true. Otherwise returns the connection and then the permit,
     /// in one step.
     fn next(&mut self, now: Instant, may: bool) -> Step<D> {
         let mut may_spin = self.shared.spins;
@@ -182,7 +182,7 @@ impl<D: Database> Worker<D> {
             }
             if let Some(connection) = self.connection.take() {
                 let Some(warmth) = self.warmth else {
-                    // The database is not asked under the lock.
+                    // The database is not called under the lock.
                     drop(pool);
                     self.warmth = Some(self.shared.warmth(&connection));
                     self.connection = Some(connection);
@@ -205,9 +205,9 @@ impl<D: Database> Worker<D> {
         }
     }
 
-    /// Spins for a moment; returns whether it was called.
+    /// Spins for a moment. Returns whether the worker was called.
     fn spin(&self) -> bool {
-        // The real clock, because a paused one would never end it.
+        // This uses the real clock, because a paused one would never end the spin.
         let until = std::time::Instant::now() + SPIN;
         let is_called = || {
             std::hint::spin_loop();
@@ -217,14 +217,14 @@ impl<D: Database> Worker<D> {
             if std::time::Instant::now() >= until {
                 return false;
             }
-            // This core may be the one on which the next job would arrive.
+            // The next job may have to arrive on this core.
             std::thread::yield_now();
         }
         true
     }
 
-    /// Runs a job that was queued at `since`, and whose transaction is stopped at `until`. Returns
-    /// when it ended.
+    /// Runs a job that was queued at `since` and whose transaction is stopped at `until`. Returns
+    /// the time of its end.
     fn run_job(
         &mut self,
         job: &dyn Job<D>,
@@ -253,7 +253,7 @@ impl<D: Database> Worker<D> {
         let mut accounts = source.accounts;
         self.check_connection(&mut accounts);
 
-        // The gauges are decremented before anyone can see the result.
+        // The gauges are decremented before the result is delivered.
         drop(accounts);
         let end = Instant::now();
         self.shared
@@ -264,7 +264,7 @@ impl<D: Database> Worker<D> {
         end
     }
 
-    /// Called after each job: returns whether the connection can serve another one.
+    /// Drops the connection after a job if it cannot serve another one.
     fn check_connection(&mut self, accounts: &mut Accounts) {
         let Some(connection) = &mut self.connection else {
             return;
@@ -289,15 +289,15 @@ impl<D: Database> Worker<D> {
 }
 
 impl<D: Database> Drop for Worker<D> {
-    /// A worker that ends in any other way than by leaving: its runtime has ended or never existed,
-    /// or there was an unexpected panic. The permit must be returned, and waiting jobs must not
-    /// wait for ever.
+    /// Cleans up after a worker that ends in any other way than by leaving: its runtime has ended
+    /// or never existed, or it has panicked unexpectedly. The permit must be returned, and waiting
+    /// jobs must not wait for ever.
     fn drop(&mut self) {
         if self.permit.is_given_back() {
             return;
         }
-        // First the connection, then the permit, because the next owner of the permit may open
-        // another one.
+        // The connection is dropped before the permit is returned, because the next owner of the
+        // permit may open another connection.
         self.discard(DropReason::Panicked);
         let mut pool = self.shared.lock();
         pool.break_down(&mut self.permit);

@@ -49,7 +49,7 @@ pub(crate) enum Room {
 }
 
 impl Room {
-    /// Reserves room for this need, or fails if there is none at the moment.
+    /// Reserves room for this need, or fails if all places are taken at the moment.
     pub(crate) fn find(need: &Need, settings: &Settings) -> Result<Self, Error> {
         let found = match need {
             Need::Future => Arc::clone(&settings.futures)

@@ -63,7 +63,7 @@ impl Sqlite {
         connection
             .begin(self.path(), Access::Write.into())
             .map_err(failed)?;
-        // Another program may have applied this step meanwhile.
+        // Another program may have applied this step first.
         if self.steps_done(connection, steps)? == number {
             run_step(connection, steps[number], number + 1).map_err(failed)?;
         }

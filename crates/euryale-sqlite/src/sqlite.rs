@@ -284,7 +284,7 @@ fn into_wal(raw: &rusqlite::Connection) -> rusqlite::Result<String> {
         return Ok(mode);
     }
     let exclusive = Transaction::new_unchecked(raw, TransactionBehavior::Exclusive)?;
-    // The mode is read again because another program may have switched meanwhile. In WAL mode the
+    // The mode is read again because another program may have switched it first. In WAL mode the
     // locking mode must stay as it is, or this connection would lock out all others. This query
     // also loads the schema, which the switch would otherwise do as a separate access.
     let mode = journal_mode(&exclusive, "PRAGMA main.journal_mode")?;

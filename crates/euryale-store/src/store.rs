@@ -62,7 +62,8 @@ use euryale_core::{Blob, Database, Transaction};
 /// Fetching one first would hold a worker and a connection for that time.
 #[doc(alias = "IBlobStorage")]
 pub trait BlobStore: Send + Sync + 'static {
-    /// Opens the blob called `name`. It can be read to its end even if it is removed meanwhile.
+    /// Opens the blob called `name`. It can be read to its end even if it is removed while it is
+    /// being read.
     ///
     /// # Errors
     /// `NotFound` if there is no such blob. This also happens to a reader whose snapshot is older

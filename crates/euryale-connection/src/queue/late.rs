@@ -1,10 +1,10 @@
-//! Lists waiting jobs for people.
+//! Lists waiting jobs for operators.
 
 use std::time::Instant;
 
 use super::{LaneIndex, List, Queue};
 
-/// A job that waits.
+/// A waiting job.
 pub(crate) struct Late<'a, J> {
     pub(crate) job: &'a J,
     pub(crate) lane: LaneIndex,
@@ -12,17 +12,17 @@ pub(crate) struct Late<'a, J> {
 }
 
 impl<J> Queue<J> {
-    /// The `most` jobs that have waited longest, the oldest first.
+    /// Returns the `most` jobs that have waited longest, the oldest first.
     pub(crate) fn longest_waiting(&self, most: usize) -> Vec<Late<'_, J>> {
         let lists = self.lanes.iter().flat_map(|lane| lane.lists);
-        // A list is in the order in which its jobs came.
+        // A list is in the order of arrival.
         let mut longest: Vec<_> = lists.flat_map(|list| self.list(list).take(most)).collect();
         longest.sort_by_key(|(sequence, late)| (late.since, *sequence));
         longest.truncate(most);
         longest.into_iter().map(|(_, late)| late).collect()
     }
 
-    /// The jobs of a list, with their numbers in the order of arrival.
+    /// Returns the jobs of a list, with their numbers in the order of arrival.
     fn list(&self, list: List) -> impl Iterator<Item = (u64, Late<'_, J>)> {
         let mut at = list.head;
         std::iter::from_fn(move || {
@@ -38,7 +38,7 @@ impl<J> Queue<J> {
         })
     }
 
-    /// Reports each job once that has waited since `before` or longer, the oldest of each list
+    /// Reports each job that has waited since `before` or longer, once, and the oldest of each list
     /// first. Returns the arrival time of the oldest job that is not reported yet.
     pub(crate) fn tell_late(
         &mut self,
@@ -49,7 +49,7 @@ impl<J> Queue<J> {
         let mut next: Option<Instant> = None;
         for list in lanes.iter().flat_map(|lane| lane.lists) {
             let mut at = list.head;
-            // A list is in the order in which its jobs came.
+            // A list is in the order of arrival.
             while let Some(slot) = slots.get_mut(at as usize) {
                 let Some(waiting) = &mut slot.waiting else {
                     break;

@@ -56,7 +56,7 @@ fn jobs_run_in_the_order_in_which_they_came() {
 fn a_full_queue_refuses_new_jobs_and_no_others() {
     let mut queue = Queue::new(2, 2, [usize::MAX]);
     for job in 0..4 {
-        // Two for the two permits, two that wait.
+        // Two jobs for the two permits, and two that wait.
         assert!(!queue.is_full());
         admit(&mut queue, job, 0, Rank::New);
     }
@@ -125,8 +125,8 @@ fn a_lane_never_takes_more_than_its_share() {
     );
     queue.arrive();
     assert_eq!(run(&mut queue, None), Some((2, 0)));
-    // The default lane's worker takes the turn of the lane whose share became free, and nobody else
-    // is needed.
+    // The worker of the default lane takes the job of the lane whose share became free, and no
+    // other worker is needed.
     let Next::Run {
         job, lane, then, ..
     } = queue.next(Some(1))
@@ -144,8 +144,8 @@ fn a_lane_whose_share_becomes_free_gets_a_worker() {
     assert_eq!(run(&mut queue, None), Some((0, 1)));
     assert_eq!(admit(&mut queue, 1, 1, Rank::New).1, Then::Wait);
     assert_eq!(admit(&mut queue, 2, 0, Rank::Again).1, Then::Start);
-    // The lane's job ends before that worker comes: its own worker takes the older job of the other
-    // lane, which goes first.
+    // The lane's job ends before that worker arrives. Its own worker takes the older job of the
+    // other lane, which goes first.
     let Next::Run { job, then, .. } = queue.next(Some(1)) else {
         panic!("nothing to run")
     };
@@ -280,16 +280,16 @@ enum Event {
         again: bool,
     },
     Cancel(usize),
-    /// A started worker looks for the first time.
+    /// A started worker checks the queue for the first time.
     Arrive,
-    /// A running worker finishes its job; with nothing else to do it may spin.
+    /// A running worker finishes its job. If there is no other job, it may spin.
     Finish(usize),
     /// The spinning worker gives up, or finds that it was called.
     StopSpinning,
     Resize(usize),
-    /// A worker is sent for, for something else than a job.
+    /// A worker is requested for something other than a job.
     SendForOne,
-    /// A started worker never comes.
+    /// A started worker never arrives.
     GiveUp,
     /// A running worker breaks down in the middle of its job.
     BreakDown(usize),
@@ -310,9 +310,9 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    /// Against a model of plain lists: no job is lost or run twice, caps and shares hold, order is
-    /// kept in each lane and rank, and a job that could run never waits while a permit is free and
-    /// no worker is on its way.
+    /// Compares the queue with a model of plain lists: no job is lost or run twice, caps and shares
+    /// hold, the order is kept in each lane and rank, and a job that could run never waits while a
+    /// permit is free and no worker is on its way.
     #[test]
     fn the_machine_agrees_with_a_simple_model(
         events in vec(event(), 1..200),
@@ -324,16 +324,16 @@ proptest! {
         let mut cap = cap;
         let mut lists: [VecDeque<u32>; 4] = Default::default();
         let mut tickets = Vec::new();
-        // Workers that were started, the one that spins, whether it was called, and those that run
-        // a job.
+        // The workers that were started, the spinning worker, whether it was called, and the
+        // workers that run a job.
         let mut started = 0_usize;
         let mut spinning = false;
         let mut called = false;
         let mut running: Vec<(u32, u16)> = Vec::new();
-        // After a worker gave up, those that run look for the jobs it was to take.
+        // After a worker has given up, the running workers take its jobs.
         let mut given_up = false;
         for (job, event) in (0_u32..).zip(events) {
-            // The worker that looks for a job, and whether it may spin when the queue is empty.
+            // The worker that looks for a job, and whether it may spin if the queue is empty.
             let looks = match event {
                 Event::Admit { lane, again } => {
                     let rank = if again { Rank::Again } else { Rank::New };
@@ -391,7 +391,7 @@ proptest! {
                     queue.give_up();
                     given_up = true;
                     if queue.permits() == 0 {
-                        // Nobody would come: the pool refuses them all.
+                        // No worker would come, so the pool refuses all jobs.
                         let waiting: usize = lists.iter().map(VecDeque::len).sum();
                         prop_assert_eq!(queue.drain().len(), waiting);
                         lists.iter_mut().for_each(VecDeque::clear);

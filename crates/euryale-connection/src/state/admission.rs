@@ -1,4 +1,4 @@
-//! How jobs enter the queue, and leave it without having run.
+//! Adds jobs to the queue, and removes those that leave without having run.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::queue::{LaneIndex, Rank, Refused, Then, Ticket};
 use crate::threads::is_worker_thread;
 
 impl<D: Database> SharedPool<D> {
-    /// Queues a job. Returns what must be done for it to run.
+    /// Queues a job. Returns its future, and the work that has to be done for it to run.
     pub(crate) fn admit<F, T>(
         self: &Arc<Self>,
         job: F,
@@ -42,7 +42,7 @@ impl<D: Database> SharedPool<D> {
         let admitted = admitted.map(|(ticket, then)| {
             self.book.queue.depth.add(1);
             pool.todo.worker = then;
-            // A worker that is called takes a job at once, which is watched from then on.
+            // A called worker takes a job at once, and the running job is watched from then on.
             if then != Then::Call {
                 pool.look_after_job(now, None);
             }
@@ -50,10 +50,11 @@ impl<D: Database> SharedPool<D> {
         });
         let wait = deadline.into_iter().chain(pool.max_wait).min();
         let todo = pool.unlock();
-        // A time beyond the end of the clock does not bound the wait.
+        // A time beyond the end of the clock is no limit.
         let until = wait.and_then(|wait| now.checked_add(wait));
         match admitted {
-            // From here on the job has an owner, which takes it back out of the queue.
+            // From here on the future owns the job, and removes it from the queue when it is
+            // dropped.
             Ok(ticket) => Ok((Waiting::new(Arc::clone(self), cell, ticket, until), todo)),
             Err((_, Refused::Full)) => {
                 self.book.queue.full.add(1);

@@ -1,4 +1,4 @@
-//! Connections that wait for work.
+//! Idle connections.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(crate) struct Ages {
 }
 
 impl Ages {
-    /// When an idle connection expires.
+    /// Returns the time at which an idle connection expires.
     pub(crate) fn expiry<C>(&self, idle: &Idle<C>) -> Option<Instant> {
         let idle_for_long = self
             .idle_timeout
@@ -30,12 +30,12 @@ impl Ages {
         idle_for_long.into_iter().chain(of_age).min()
     }
 
-    /// Returns whether an idle connection is too old to be used.
+    /// Returns whether an idle connection has expired.
     pub(crate) fn are_over<C>(&self, idle: &Idle<C>, now: Instant) -> bool {
         self.expiry(idle).is_some_and(|expiry| expiry <= now)
     }
 
-    /// Returns whether a connection that was opened then is too old for another job.
+    /// Returns whether a connection that was opened at this time is too old for another job.
     pub(crate) fn is_lifetime_over(&self, opened: Instant) -> bool {
         self.max_lifetime
             .is_some_and(|most| opened.elapsed() >= most)
@@ -58,7 +58,8 @@ impl<C> IdleConnections<C> {
         self.0.push(idle);
     }
 
-    /// Takes out the connection with the fullest caches; of equal ones, the one used last.
+    /// Removes and returns the connection with the fullest caches. Of equal ones it is the one used
+    /// last.
     pub(super) fn take_warmest(&mut self) -> Option<Idle<C>> {
         let warmest = self
             .0
@@ -69,7 +70,7 @@ impl<C> IdleConnections<C> {
         Some(self.0.remove(warmest))
     }
 
-    /// Takes out the connection with the emptiest caches.
+    /// Removes and returns the connection with the emptiest caches.
     pub(super) fn take_coldest(&mut self) -> Option<Idle<C>> {
         let coldest = self
             .0
@@ -80,7 +81,7 @@ impl<C> IdleConnections<C> {
         Some(self.0.remove(coldest))
     }
 
-    /// Takes out a connection that is too old.
+    /// Removes and returns an expired connection.
     pub(super) fn take_expired(&mut self, ages: &Ages, now: Instant) -> Option<Idle<C>> {
         let at = self.0.iter().position(|idle| ages.are_over(idle, now))?;
         Some(self.0.remove(at))
@@ -90,7 +91,7 @@ impl<C> IdleConnections<C> {
         std::mem::take(&mut self.0)
     }
 
-    /// When the first of them will be too old.
+    /// Returns the time at which the first connection expires.
     pub(crate) fn first_expiry(&self, ages: &Ages) -> Option<Instant> {
         self.0.iter().filter_map(|idle| ages.expiry(idle)).min()
     }

@@ -1,4 +1,4 @@
-//! The housekeeping task, as part of the pool's state.
+//! The state of the housekeeping task, which is part of the pool's state.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// A task that is late by this much is on a runtime that is no longer driven.
+/// If the task is late by this much, its runtime is no longer being driven.
 const LOST: Duration = Duration::from_secs(5);
 
 /// The running task, if there is one.
@@ -18,24 +18,24 @@ pub(crate) struct Keeper {
 
 /// One run of the task.
 struct Shift {
-    /// When it looks next.
+    /// The time of the next check.
     due: Instant,
-    /// Wakes it; also identifies it.
+    /// The notifier that wakes the task and identifies it.
     woken: Arc<Notify>,
 }
 
-/// How to make the task look in time.
+/// The action that makes the task check in time.
 #[must_use]
 pub(crate) enum Call {
     Nobody,
-    /// A task has to be started, which sleeps until something is due.
+    /// Start a task, which sleeps until the given time.
     Start(Arc<Notify>, Instant),
-    /// The task would sleep for too long.
+    /// Wake the task, which would sleep for too long.
     Wake(Arc<Notify>),
 }
 
 impl Keeper {
-    /// Something is due at this time.
+    /// Records that something is due at this time.
     pub(super) fn expect(&mut self, due: Instant, now: Instant) -> Call {
         match &mut self.shift {
             Some(shift) if now.saturating_duration_since(shift.due) < LOST => {
@@ -64,7 +64,7 @@ impl Keeper {
             .is_some_and(|shift| Arc::ptr_eq(&shift.woken, woken))
     }
 
-    /// The task checks again at this time; `None`: it ends.
+    /// Records that the task checks again at this time, or ends if it is `None`.
     pub(crate) fn sleep(&mut self, until: Option<Instant>, woken: &Arc<Notify>) {
         self.shift = until.map(|due| Shift {
             due,
@@ -72,13 +72,13 @@ impl Keeper {
         });
     }
 
-    /// The task has ended; with `for_good` another one would fail, too.
+    /// Records that the task has ended. With `for_good`, another one would fail as well.
     pub(crate) fn end(&mut self, for_good: bool) {
         self.shift = None;
         self.is_off = for_good;
     }
 
-    /// Wakes the task, if there is one.
+    /// Returns the notifier of the task, if there is one.
     pub(super) fn woken(&self) -> Option<Arc<Notify>> {
         self.shift.as_ref().map(|shift| Arc::clone(&shift.woken))
     }

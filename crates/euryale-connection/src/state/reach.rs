@@ -1,4 +1,4 @@
-//! Whether the last job that needed the database could reach it.
+//! Records whether the last job that needed the database could reach it.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -17,7 +17,7 @@ impl Reach {
         self.get().is_lost
     }
 
-    /// The number of failures so far.
+    /// Returns the number of failures so far.
     pub(crate) fn failures(&self) -> u64 {
         self.get().failures
     }
@@ -28,8 +28,8 @@ impl Reach {
         state.failures += 1;
     }
 
-    /// It was reached when there had been this many failures; this counts only if there has been
-    /// none since.
+    /// Records that the database was reached when there had been this many failures. This counts
+    /// only if there has been no failure since.
     pub(crate) fn reached(&self, failures: u64) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.failures == failures {

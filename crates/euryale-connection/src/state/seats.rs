@@ -1,4 +1,4 @@
-//! The running jobs: one seat for each worker, under the pool's lock.
+//! The running jobs: one seat for each worker, protected by the pool's lock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::job::Job;
 use crate::queue::LaneIndex;
 
-/// The origin of a job, according to its claim.
+/// The origin of a job, as given by its claim.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct About {
     pub(crate) route: Option<Route>,
@@ -22,7 +22,7 @@ pub(crate) struct About {
 }
 
 impl About {
-    /// How long it was queued.
+    /// Records how long the job was queued.
     pub(crate) fn waited(&self, time: Duration) {
         if let Some(times) = &self.times {
             times.spent(Stage::Queued, time);
@@ -30,24 +30,24 @@ impl About {
     }
 }
 
-/// A job in its worker.
+/// A running job.
 pub(crate) struct RunningJob<D: Database> {
-    /// The handle to stop it. Dropping it drops none of the application's values: a job that has
-    /// begun holds its result for its future, or nothing.
+    /// The handle to stop the job. Dropping it does not drop values of the application, because a
+    /// job that has begun holds either its result for its future, or nothing.
     pub(crate) job: Arc<dyn Job<D>>,
     pub(crate) about: About,
     pub(crate) lane: LaneIndex,
     pub(crate) since: Instant,
-    /// How long it was queued before.
+    /// How long the job was queued before.
     pub(crate) waited: Duration,
-    /// Whether it was logged as one that takes long.
+    /// Whether the job was logged because it takes long.
     pub(crate) is_logged: bool,
-    /// When it will be stopped. None if it has no deadline, or has been stopped.
+    /// The time at which the job will be stopped. `None` if it has no deadline or has been stopped.
     pub(crate) until: Option<Instant>,
 }
 
 impl<D: Database> RunningJob<D> {
-    /// It begins at `now`, and was queued at `since`.
+    /// Creates the entry of a job that begins at `now` and was queued at `since`.
     pub(crate) fn new(
         job: Arc<dyn Job<D>>,
         about: About,
@@ -69,7 +69,7 @@ impl<D: Database> RunningJob<D> {
         }
     }
 
-    /// It has ended.
+    /// Records that the job has ended.
     pub(crate) fn ended(&self, now: Instant) {
         if let Some(times) = &self.about.times {
             times.spent(Stage::Working, now.saturating_duration_since(self.since));
@@ -77,15 +77,15 @@ impl<D: Database> RunningJob<D> {
     }
 }
 
-/// The phase of the job in a seat. Written by its worker without the lock, and read by reports.
+/// The phase of the job in a seat. Its worker writes it without the lock, and reports read it.
 #[derive(Clone, Default)]
 pub(crate) struct PhaseCell(Arc<AtomicU8>);
 
 impl PhaseCell {
-    /// Returns its previous phase.
+    /// Sets the phase, and returns the previous one.
     pub(crate) fn enter(&self, phase: Phase) -> Phase {
         let before = self.get();
-        // Only one thread writes it, and nothing else depends on it.
+        // Only one thread writes it, and no other memory depends on it.
         self.0.store(phase as u8, Ordering::Relaxed);
         before
     }
@@ -111,8 +111,8 @@ impl Seat {
     }
 }
 
-/// As many as there ever were workers at a time. Taking and leaving an existing seat is O(1) and
-/// allocates nothing.
+/// All seats, as many as there ever were workers at a time. Taking and leaving an existing seat is
+/// O(1) and does not allocate.
 pub(crate) struct Seats<D: Database> {
     seats: Vec<(Option<RunningJob<D>>, PhaseCell)>,
     free: Vec<usize>,
@@ -128,7 +128,7 @@ impl<D: Database> Default for Seats<D> {
 }
 
 impl<D: Database> Seats<D> {
-    /// A worker begins a job.
+    /// Records that a worker begins a job.
     pub(crate) fn take(&mut self, seat: &mut Seat, running: RunningJob<D>) {
         let (number, phase) = seat.0.get_or_insert_with(|| {
             let number = self.free.pop().unwrap_or_else(|| {
@@ -141,13 +141,13 @@ impl<D: Database> Seats<D> {
         self.seats[*number].0 = Some(running);
     }
 
-    /// Its job has ended; returns its entry.
+    /// Removes and returns the entry of a job that has ended.
     pub(crate) fn clear(&mut self, seat: &Seat) -> Option<RunningJob<D>> {
         let (number, _) = seat.0.as_ref()?;
         self.seats[*number].0.take()
     }
 
-    /// It ends.
+    /// Frees the seat of a worker that ends.
     pub(crate) fn leave(&mut self, seat: &mut Seat) {
         self.clear(seat);
         self.free.extend(seat.0.take().map(|(number, _)| number));

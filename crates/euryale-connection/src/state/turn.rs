@@ -1,4 +1,4 @@
-//! A worker's part of the state: its permit, and its next turn.
+//! A worker's permit and its next turn.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,7 +11,7 @@ use super::seats::{RunningJob, Seat};
 use crate::job::Job;
 use crate::queue::{LaneIndex, Next, Then};
 
-/// A worker's permit, and its state.
+/// A worker's permit and its state.
 #[derive(Default)]
 pub(crate) struct Permit {
     stage: Stage,
@@ -25,43 +25,42 @@ impl Permit {
     }
 }
 
-/// (Coming, Spinning or Running) ⇒ Idle at each look at the queue, Idle ⇒ (Running, Spinning or
+/// (Coming, Spinning or Running) ⇒ Idle at each check of the queue, Idle ⇒ (Running, Spinning or
 /// Left).
 #[derive(Clone, Copy, Default)]
 enum Stage {
-    /// Started, and has not checked the queue yet. Holds a permit.
+    /// The worker was started, and has not checked the queue yet. It holds a permit.
     #[default]
     Coming,
-    /// Checks the queue, or drops an expired connection. Holds a permit.
+    /// The worker checks the queue, or drops an expired connection. It holds a permit.
     Idle,
-    /// Spins while waiting for a job. Holds a permit.
+    /// The worker spins while it waits for a job. It holds a permit.
     Spinning,
-    /// In a job of this lane. Holds a permit.
+    /// The worker runs a job of this lane. It holds a permit.
     Running(LaneIndex),
-    /// Holds nothing.
+    /// The worker has left, and holds nothing.
     Left,
 }
 
-/// What the queue has for a worker.
+/// A worker's next action.
 pub(crate) enum Turn<D: Database> {
     /// Run this job.
     Run {
         job: Arc<dyn Job<D>>,
         since: std::time::Instant,
-        /// When its transaction is stopped.
+        /// The time at which its transaction is stopped.
         until: Option<Instant>,
     },
-    /// It may spin for a moment; the code that queues a job will call it.
+    /// Spin for a moment. The code that queues a job will call the worker.
     Spin,
-    /// There is no place for it any more.
+    /// Leave because the cap was lowered or the pool is closed.
     Retire,
-    /// There is nothing to do.
+    /// Leave because there is nothing to do.
     Leave,
 }
 
 impl<D: Database> Locked<'_, D> {
-    /// The worker's next turn after its last one. `may_spin` becomes false after a spin without a
-    /// job.
+    /// Returns the worker's next turn. `may_spin` becomes false after a spin without a job.
     pub(crate) fn next(
         &mut self,
         permit: &mut Permit,
@@ -113,7 +112,7 @@ impl<D: Database> Locked<'_, D> {
         self.without_job()
     }
 
-    /// The worker takes no other job after its last one.
+    /// Ends the worker after its last job, although there may be others.
     pub(crate) fn stop(&mut self, permit: &mut Permit, now: Instant) -> Turn<D> {
         let state = &mut *self.state;
         if let Stage::Running(lane) = std::mem::replace(&mut permit.stage, Stage::Idle) {
@@ -133,7 +132,7 @@ impl<D: Database> Locked<'_, D> {
         Turn::Leave
     }
 
-    /// The worker returns its permit.
+    /// Returns the worker's permit.
     pub(crate) fn leave(&mut self, permit: &mut Permit) {
         self.state.seats.leave(&mut permit.seat);
         self.todo.worker = self.state.queue.leave();
@@ -141,7 +140,7 @@ impl<D: Database> Locked<'_, D> {
         permit.stage = Stage::Left;
     }
 
-    /// The worker ends in any other way than by leaving, and its permit is returned.
+    /// Returns the permit of a worker that ends in any other way than by leaving.
     pub(crate) fn break_down(&mut self, permit: &mut Permit) {
         let queue = &mut self.state.queue;
         self.todo.worker = match std::mem::replace(&mut permit.stage, Stage::Left) {

@@ -1,5 +1,5 @@
-//! What is not ours breaks in places where nobody expects it: the permit comes back, and the next
-//! job is served.
+//! Tests of foreign code that panics in unexpected places: the permit is returned, and the next job
+//! runs.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually, subscribe_t
 
 use crate::{Pool, PoolBook, PoolWorker};
 
-/// Breaks like a panic, without the noise of the panic hook.
+/// Panics without calling the panic hook, whose output would be noise.
 fn breaks(what: &'static str) {
     std::panic::resume_unwind(Box::new(what));
 }
 
-/// Panics when it is dropped, which is the payload of a panic at its worst.
+/// Panics when it is dropped: the worst possible payload of a panic.
 struct Bomb;
 
 impl Drop for Bomb {
@@ -27,7 +27,7 @@ impl Drop for Bomb {
     }
 }
 
-/// A database whose connections break when they are looked at, or dropped.
+/// A database whose connections panic when they are inspected or dropped.
 #[derive(Clone, Default)]
 struct Brittle {
     breaks: Arc<AtomicBool>,
@@ -114,7 +114,7 @@ async fn idle_connections_that_panic_when_they_are_dropped() {
     let ledger = pool.ledger().clone();
     database.breaks.store(true, SeqCst);
     drop(pool);
-    // A worker on its way out may be the last to let go.
+    // A worker that is about to end may be the last owner.
     eventually("they are dropped", || {
         ledger.of::<PoolBook>().connections.idle.get() == 0
     })
@@ -122,7 +122,7 @@ async fn idle_connections_that_panic_when_they_are_dropped() {
     assert_quiet(&ledger).await;
 }
 
-/// Panics about each event, as a log that cannot be written may.
+/// A subscriber that panics at each event, for example because the log cannot be written.
 struct BrokenSubscriber;
 
 impl tracing::Subscriber for BrokenSubscriber {
@@ -215,14 +215,14 @@ async fn results_and_jobs_that_panic_when_they_are_dropped() {
     eventually("it runs", || gate.waiting() == 1).await;
     job.abort();
     assert!(job.await.is_err());
-    // Nobody fetches the result: it is dropped in the worker.
+    // The result is not fetched, so it is dropped in the worker.
     gate.open();
     pool.run(|_| ()).await.unwrap();
     assert_quiet(pool.ledger()).await;
 }
 
-/// The system refuses a thread: the job is refused, and when threads are to be had again, jobs run
-/// again.
+/// If the system refuses to start a thread, the job is refused. Once threads can be started again,
+/// jobs run again.
 #[test]
 fn a_system_without_threads() {
     let runtime = |stack: usize| {

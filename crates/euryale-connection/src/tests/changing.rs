@@ -1,4 +1,4 @@
-//! Bounds that change while jobs wait, and what is written of a job's times.
+//! Tests of limits that change while jobs wait, and of the recorded times of jobs.
 
 use std::time::Duration;
 

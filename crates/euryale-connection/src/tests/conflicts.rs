@@ -1,4 +1,4 @@
-//! Transactions that are attempted again after a conflict.
+//! Tests of transactions that are retried after a conflict.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -17,10 +17,10 @@ type TestTransaction<'a> = Transaction<'a, CountingDatabase>;
 
 const CONFLICT: Behaviour = Behaviour::Fail(Fault::Conflict);
 
-/// Nobody waits that long: a pause ends when the clock is advanced.
+/// The length of a pause. It ends only when the test advances the clock.
 const LONG: Duration = Duration::from_secs(1_000_000);
 
-/// One connection, on which the first `conflicts` commits meet a conflict.
+/// Returns a pool of one connection, on which the first `conflicts` commits meet a conflict.
 fn pool(conflicts: usize, base: Duration) -> Pool<CountingDatabase> {
     let database = CountingDatabase::new();
     database.script(Step::Commit, vec![CONFLICT; conflicts]);
@@ -31,7 +31,7 @@ fn pool(conflicts: usize, base: Duration) -> Pool<CountingDatabase> {
         .build()
 }
 
-/// Begins, and returns the number of the attempt.
+/// Begins the transaction, and returns the number of the attempt.
 fn number(transaction: &mut TestTransaction<'_>) -> Result<u32, Abort> {
     transaction.connection()?;
     Ok(transaction.attempt().number())
@@ -42,7 +42,7 @@ fn conflicts(pool: &Pool<CountingDatabase>) -> (u64, u64) {
     (book.resolved.get(), book.exhausted.get())
 }
 
-/// A transaction whose first attempt has ended in a conflict, in the pause after it.
+/// Starts a transaction, and returns during the pause after the conflict of its first attempt.
 async fn paused(pool: &Pool<CountingDatabase>) -> JoinHandle<Result<u32, euryale_core::Error>> {
     let transaction = tokio::spawn(pool.transaction(number));
     eventually("the first attempt has ended", || {
@@ -98,14 +98,14 @@ async fn a_caller_that_leaves_in_the_pause_ends_the_attempts() {
     transaction.abort();
     assert!(transaction.await.unwrap_err().is_cancelled());
     tokio::time::advance(2 * LONG).await;
-    // A worker has been there since.
+    // A worker has run since.
     pool.run(|_| ()).await.unwrap();
     assert_eq!(pool.ledger().transactions.begun.get(), 1);
     assert_eq!(conflicts(&pool), (0, 0));
     assert_quiet(pool.ledger()).await;
 }
 
-/// The worker finishes an attempt that has begun, and no other follows.
+/// The worker finishes an attempt that has begun, and no other attempt follows.
 #[tokio::test]
 async fn a_caller_that_leaves_while_an_attempt_runs_ends_the_attempts() {
     let pool = pool(1, Duration::ZERO);
@@ -159,7 +159,7 @@ async fn nothing_but_a_conflict_is_attempted_again() {
     assert_quiet(pool.ledger()).await;
 }
 
-/// Three callers of each transaction in four stay until the end.
+/// Three of four callers wait for the end of their transaction.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_of_conflicts_never_exceeds_the_cap_and_loses_nothing() {
     const TRANSACTIONS: usize = 200;

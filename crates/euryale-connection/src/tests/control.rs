@@ -1,4 +1,4 @@
-//! A pool of any database, for operators.
+//! Tests of the view for operators.
 
 use std::time::Duration;
 

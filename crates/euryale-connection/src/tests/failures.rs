@@ -1,5 +1,5 @@
-//! Every step of a transaction × every way it can go × every way the client can go: one assertion
-//! at the end, the ledger.
+//! Tests of every step of a transaction with every outcome and every behaviour of the client, with
+//! one assertion at the end: the ledger is quiet.
 
 use euryale_core::error::{
     APPLICATION, CONFLICT, Code, IN_DOUBT, PANICKED, PUBLISH_ELAPSED, UNAVAILABLE,
@@ -10,7 +10,7 @@ use euryale_test::{Behaviour, CountingDatabase, Gate, Step, TestError, assert_qu
 
 use crate::{Pool, PoolBook};
 
-/// How the job itself ends.
+/// The ways in which the job itself ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
     Commit,
@@ -41,7 +41,7 @@ async fn the_product_of_failures() {
     }
 }
 
-/// What the one gets who waits for the answer.
+/// Returns the error code that the caller gets.
 fn expected(step: Step, behaviour: &Behaviour, end: End) -> Option<Code> {
     let by_itself = match end {
         End::Commit => None,
@@ -50,7 +50,7 @@ fn expected(step: Step, behaviour: &Behaviour, end: End) -> Option<Code> {
     };
     match (step, behaviour) {
         (_, Succeed | Wait(_)) => by_itself,
-        // These come before the job's own end.
+        // These steps precede the job's own end.
         (Step::Connect | Step::Begin, Panic) => Some(PANICKED),
         (Step::Connect | Step::Begin, Fail(Fault::Conflict)) => Some(CONFLICT),
         (Step::Connect | Step::Begin, Fail(Fault::Elapsed)) => Some(PUBLISH_ELAPSED),
@@ -60,7 +60,7 @@ fn expected(step: Step, behaviour: &Behaviour, end: End) -> Option<Code> {
         (Step::Commit, Fail(Fault::Disconnected | Fault::InDoubt) | Panic) => Some(IN_DOUBT),
         (Step::Commit, Fail(Fault::Elapsed)) => Some(PUBLISH_ELAPSED),
         (Step::Commit, Fail(_)) => Some(APPLICATION),
-        // What the publisher met counts, not what the abort met.
+        // The outcome of the publisher counts, and not that of the abort.
         (Step::Abort, _) => by_itself,
     }
 }
@@ -82,7 +82,7 @@ async fn one(step: Step, behaviour: &fn(&Gate) -> Behaviour, end: End, abandoned
             match end {
                 End::Commit => Ok(()),
                 End::Error => Err(TestError(Fault::Other).into()),
-                // Without the panic hook's noise in 192 cases.
+                // This avoids the panic hook's output in 192 cases.
                 End::Panic => std::panic::resume_unwind(Box::new("as scripted")),
             }
         }
@@ -108,7 +108,7 @@ async fn one(step: Step, behaviour: &fn(&Gate) -> Behaviour, end: End, abandoned
         let code = job.await.unwrap().err().map(|error| error.code());
         assert_eq!(code, expected(step, &behaviour, end), "{case}");
     }
-    // The next job is served, on a clean connection, and all is accounted for.
+    // The next job runs on a clean connection, and the ledger is quiet.
     eventually("it has ended", || pool.status().running == 0).await;
     pool.database().clear_script();
     pool.transaction(|transaction| Ok(transaction.connection()?.id()))
@@ -138,7 +138,7 @@ async fn a_pool_says_whether_its_database_can_be_reached() {
         (Step::Connect, Fault::Other, false),
         (Step::Begin, Fault::Disconnected, false),
         (Step::Begin, Fault::Other, false),
-        // Somebody else has it locked: it is there.
+        // Another program has locked the database, so it is reachable.
         (Step::Begin, Fault::Conflict, true),
     ] {
         if step == Step::Begin {
@@ -157,7 +157,7 @@ async fn a_pool_says_whether_its_database_can_be_reached() {
     });
     broken.await.unwrap_err();
     assert!(!pool.is_reachable());
-    // A job that does not ask for the database knows nothing of it.
+    // A job that does not use the database does not change the result.
     pool.read(|_| Ok(())).await.unwrap();
     assert!(!pool.is_reachable());
     read().await.unwrap();

@@ -1,4 +1,4 @@
-//! Lists of jobs that hold workers, and for how long.
+//! Tests of the lists of running jobs and their ages.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{ConnectionLimitLayer, Pool, PoolClaim};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Lane, route, attempt and pass of all that run.
+/// Returns lane, route, attempt and pass of all running jobs.
 fn held(pool: &Pool<CountingDatabase>) -> Vec<(Option<String>, Option<String>, u32, u32)> {
     let holders = pool.status().holders;
     let text = |holder: &crate::Holder| {
@@ -166,7 +166,8 @@ async fn each_way_to_use_a_claim_has_its_route() {
     assert_quiet(pool.ledger()).await;
 }
 
-/// A gate at each step of a transaction, and what is said of the job that waits there.
+/// There is a gate at each step of a transaction, and the status has the right phase for the job
+/// that waits there.
 #[tokio::test]
 async fn what_a_job_does_is_named_at_each_step() {
     for fails in [false, true] {
@@ -215,7 +216,7 @@ async fn what_a_job_does_is_named_at_each_step() {
             gate.open();
         }
         assert_eq!(job.await.unwrap().is_err(), fails);
-        // The next job starts from zero.
+        // The age of the next job starts from zero.
         let inside = pool.clone();
         assert_eq!(
             pool.run(move |_| inside.status().holders[0].phase)

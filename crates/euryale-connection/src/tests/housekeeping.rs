@@ -1,4 +1,4 @@
-//! Connections that nobody uses are closed in time, in workers, and in nobody's way.
+//! Tests of expired connections: workers close them in time, without delaying other jobs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -34,7 +34,7 @@ fn tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()
 }
 
-/// Has all tasks that are ready run.
+/// Runs all tasks that are ready.
 async fn settle() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
@@ -74,7 +74,7 @@ async fn a_connection_that_is_used_in_between_is_kept() {
         settle().await;
         advance(40 * SECOND).await;
         settle().await;
-        // A worker that was sent for would hold a permit by now, or have counted what it did.
+        // A worker that was started would hold a permit by now, or have counted what it did.
         assert_eq!((pool.status().running, expired(&pool)), (0, 0));
     }
     advance(21 * SECOND).await;
@@ -101,7 +101,7 @@ async fn a_pool_shrinks_to_what_is_used() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shorter_time_than_that_of_the_task_is_kept() {
-    // The task sleeps for the sake of the job, for 10 s, when the connection becomes idle.
+    // The task sleeps for 10 s because of the job when the connection becomes idle.
     let pool = builder(1).idle_timeout(SECOND).build();
     pool.run(|_| ()).await.unwrap();
     eventually("it is idle", || pool.status().idle == 1).await;
@@ -176,7 +176,7 @@ async fn the_task_ends_with_its_pool() {
     assert_quiet(&ledger).await;
 }
 
-/// A database that is slow to close its connections, and counts them until they are closed.
+/// A database that closes its connections slowly, and counts them until they are closed.
 #[derive(Clone, Default)]
 struct Slow {
     is_slow: Arc<AtomicBool>,
@@ -222,7 +222,7 @@ impl Database for Slow {
     }
 }
 
-/// A pool with `idle` idle connections, whose time is over, and a worker that closes the first of
+/// Returns a pool with `idle` expired idle connections, and a worker that is closing the first of
 /// them.
 async fn closing(connections: usize, idle: usize) -> (Pool<Slow>, Slow) {
     let slow = Slow::default();
@@ -275,13 +275,13 @@ async fn a_job_that_comes_meanwhile_gets_another_permit() {
 
 #[tokio::test(start_paused = true)]
 async fn a_job_that_comes_meanwhile_waits_for_one_close_at_most() {
-    // All permits but one are out: the one is the closing worker's.
+    // The closing worker holds one permit, and jobs hold the others.
     let (pool, slow) = closing(3, 3).await;
     let gate = Gate::new();
     let jobs: Vec<_> = (0..3)
         .map(|_| {
             let gate = gate.clone();
-            // They ask for no connection: nobody else closes one.
+            // The jobs do not use a connection, so no other worker closes one.
             tokio::spawn(euryale_core::transaction::Claim::run(
                 pool.claim(),
                 move |_| gate.wait(),
@@ -352,7 +352,7 @@ async fn when_all_workers_are_busy_it_is_tried_again() {
     let pool = builder(2).idle_timeout(MINUTE).build();
     Held::new(pool.clone()).await.end().await;
     eventually("both are idle", || pool.status().idle == 2).await;
-    // Both permits are out, and both connections stay idle.
+    // Both permits are taken, and both connections stay idle.
     let gate = Gate::new();
     let jobs: Vec<_> = (0..2)
         .map(|_| {
@@ -367,7 +367,7 @@ async fn when_all_workers_are_busy_it_is_tried_again() {
     advance(2 * MINUTE).await;
     settle().await;
     assert_eq!((pool.status().idle, expired(&pool)), (2, 0));
-    // More places, and nothing that would bring a worker.
+    // There are more places, but nothing that would start a worker.
     pool.resize(3);
     advance(2 * SECOND).await;
     eventually("they are closed", || pool.database().open() == 0).await;
@@ -396,7 +396,7 @@ fn housekeeping_goes_on_when_its_runtime_has_ended() {
             eventually("it has begun", || pool.status().idle == 1 && tasks() == 1).await;
             settle().await;
         });
-        // Or it is there, and nobody drives it: after a while its task is taken for lost.
+        // Or the runtime still exists but is not driven: after a while its task counts as lost.
         let _kept = (!is_dropped).then_some(first);
         runtime().block_on(async {
             if !is_dropped {
@@ -424,7 +424,7 @@ fn a_connection_whose_time_is_over_is_not_used_again() {
         pool.run(|_| ()).await.unwrap();
         eventually("it is idle", || pool.status().idle == 1).await;
     });
-    // Nobody was there to close it.
+    // No worker could have closed it.
     runtime().block_on(async {
         advance(2 * MINUTE).await;
         assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), 2);
@@ -475,7 +475,7 @@ async fn a_time_that_no_clock_reaches_is_none() {
     assert_quiet(pool.ledger()).await;
 }
 
-/// Random times and jobs: connections come and go, and there are never more than the cap allows.
+/// With random times and jobs, there are never more connections than the cap allows.
 #[tokio::test(start_paused = true)]
 async fn under_a_storm_the_cap_holds() {
     let slow = Slow::default();

@@ -1,4 +1,4 @@
-//! The layer.
+//! Tests of the layer.
 
 use euryale_core::request::Admit;
 use euryale_core::transaction::{Claim, History, Publication};
@@ -10,7 +10,7 @@ use crate::{ConnectionLimitLayer, Pool, PoolClaim, QUEUE_FULL};
 
 type Given = Publication<PoolClaim<CountingDatabase>>;
 
-/// Answers with the path, after waiting at `gate` if the path says so.
+/// Answers with the path, and first waits at `gate` if the path says so.
 async fn publish(given: Given, gate: Gate) -> Result<String, Error> {
     let path = given.request.uri().path().to_owned();
     given

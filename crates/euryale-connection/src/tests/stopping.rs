@@ -1,4 +1,5 @@
-//! Transactions that are stopped: at their deadline, when their client leaves, by a drain.
+//! Tests of transactions that are stopped at their deadline, when their client leaves, or by a
+//! drain.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -20,7 +21,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 type Tx<'a> = Transaction<'a, CountingDatabase>;
 
-/// A pool of one connection whose statements can be stopped by a flag.
+/// Returns a pool of one connection whose statements can be stopped by a flag.
 fn pool() -> Pool<CountingDatabase> {
     let pool = Pool::new(CountingDatabase::new(), 1);
     pool.database().interrupt_by_flag();
@@ -35,7 +36,7 @@ fn claim(
     pool.claim().stop_when(StopWhen::new(after, client_gone))
 }
 
-/// A transaction whose statement ends only when it is stopped.
+/// Runs a statement that ends only when it is stopped.
 fn endless(transaction: &mut Tx<'_>) -> Result<(), Abort> {
     Ok(transaction.connection()?.run_until_stopped()?)
 }
@@ -48,7 +49,7 @@ async fn begun(pool: &Pool<CountingDatabase>, statements: usize) {
     .await;
 }
 
-/// All is given back, and the connection is as good as before.
+/// Checks that everything was returned, and that the connection still works.
 async fn goes_on_with_the_same_connection(pool: &Pool<CountingDatabase>) {
     eventually("it has ended", || pool.status().running == 0).await;
     let next = pool.transaction(|transaction| Ok(transaction.connection()?.id()));
@@ -128,7 +129,7 @@ async fn a_reader_that_has_said_that_it_writes_is_finished() {
     assert_eq!(pool.ledger().transactions.committed.get(), 2);
 }
 
-/// Jobs that are no publication say nothing of their clients.
+/// Jobs other than publications do not end with their clients by default.
 #[tokio::test]
 async fn other_jobs_are_finished_when_their_clients_leave() {
     let pool = pool();
@@ -172,7 +173,7 @@ async fn a_drain_that_times_out_stops_what_runs() {
     assert_quiet(pool.ledger()).await;
 }
 
-/// A job without a transaction may do what must not be cut.
+/// A job without a transaction is never stopped, because its work may not be interruptible.
 #[tokio::test]
 async fn a_drain_leaves_jobs_without_a_transaction_alone() {
     let pool = pool();
@@ -198,7 +199,7 @@ async fn a_commit_that_has_begun_is_finished_and_answered() {
     }));
     eventually("it commits", || gate.waiting() == 1).await;
     advance(10 * SECOND).await;
-    // The drain looks, too.
+    // The drain also checks the deadlines.
     assert_eq!(pool.close(Duration::ZERO).await.unwrap_err().stopped, 0);
     gate.open();
     assert_eq!(code(job.await.unwrap()), None, "its own answer");
@@ -211,7 +212,7 @@ async fn an_error_that_was_ignored_does_not_commit() {
     let pool = pool();
     let job = tokio::spawn(
         claim(&pool, Some(SECOND), false).transaction(|transaction| {
-            // As careless code does.
+            // The error is ignored, as in careless code.
             let _ = transaction.connection()?.run_until_stopped();
             Ok(())
         }),
@@ -226,7 +227,8 @@ async fn an_error_that_was_ignored_does_not_commit() {
     );
 }
 
-/// It is answered in time all the same, because it will not commit, whatever it still does.
+/// The caller is nevertheless answered in time, because the transaction will not commit, whatever
+/// the job still does.
 #[tokio::test(start_paused = true)]
 async fn what_the_database_cannot_stop_is_answered_and_never_committed() {
     let pool = Pool::new(CountingDatabase::new(), 1);
@@ -252,7 +254,7 @@ async fn what_the_database_cannot_stop_is_answered_and_never_committed() {
     );
 }
 
-/// A subscriber that breaks, as an appender does whose disk is full.
+/// A subscriber that panics, like an appender whose disk is full.
 struct Broken(Arc<AtomicUsize>);
 
 impl tracing::Subscriber for Broken {
@@ -296,7 +298,7 @@ async fn a_log_that_panics_does_not_end_the_deadlines() {
     goes_on_with_the_same_connection(&pool).await;
 }
 
-/// "Stopped" would say that nothing was committed.
+/// The error "stopped" would mean that nothing was committed.
 #[tokio::test(start_paused = true)]
 async fn a_job_that_has_committed_is_stopped_and_speaks_for_itself() {
     let pool = pool();
@@ -328,7 +330,8 @@ async fn a_job_that_has_committed_is_stopped_and_speaks_for_itself() {
     );
 }
 
-/// The thread that stops it has decided, and its call arrives when another job has begun.
+/// The thread that stops a job has decided to do so, but its call arrives after another job has
+/// begun.
 #[tokio::test]
 async fn a_connection_that_a_late_call_may_hit_is_dropped() {
     let pool = Pool::new(CountingDatabase::new(), 1);
@@ -351,7 +354,7 @@ async fn a_connection_that_a_late_call_may_hit_is_dropped() {
     assert_quiet(pool.ledger()).await;
 }
 
-/// A job that ended in time is not stopped by what its pool does later.
+/// A job that ended in time is not stopped by later checks of its pool.
 #[tokio::test(start_paused = true)]
 async fn a_deadline_does_not_reach_the_next_job() {
     let pool = pool();

@@ -1,4 +1,4 @@
-//! Workers on threads of the program's own.
+//! Tests of workers on the program's own threads.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -23,9 +23,9 @@ struct LongLived(Arc<Threads>);
 struct Threads {
     sender: Mutex<Option<Sender<PoolWorker>>>,
     receiver: Mutex<Receiver<PoolWorker>>,
-    /// The number of threads that there should be.
+    /// The intended number of threads.
     wanted: AtomicUsize,
-    /// The number of threads that there are.
+    /// The current number of threads.
     alive: AtomicUsize,
     started: AtomicUsize,
 }
@@ -159,7 +159,7 @@ async fn threads_end_with_the_pool() {
     assert_quiet(&ledger).await;
 }
 
-/// Three jobs that wait at `gate` once they run.
+/// Queues three jobs that wait at `gate` once they run.
 fn three_jobs(pool: &Pool<CountingDatabase>, gate: &Gate) -> JoinSet<()> {
     (0..3)
         .map(|_| {
@@ -228,7 +228,8 @@ async fn housekeeping_closes_idle_connections_on_the_pools_own_threads() {
         .build();
     pool.run(|_| ()).await.unwrap();
     eventually("it is idle", || pool.status().idle == 1).await;
-    // Only now: a paused clock does not wait for threads that are not tokio's.
+    // The clock is paused only now, because a paused clock does not wait for threads that are not
+    // tokio's.
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(61)).await;
     eventually("it is closed", || pool.status().idle == 0).await;
@@ -325,7 +326,7 @@ async fn starting_a_worker_may_resize_the_pool() {
     *slot.lock().unwrap() = Some(pool.clone());
     let grown = pool.clone();
     let runtime = tokio::runtime::Handle::current();
-    // On a thread of its own: a deadlock fails this test, and does not hang it.
+    // This runs on a separate thread, so that a deadlock fails the test instead of hanging it.
     let resizing = thread::spawn(move || {
         let _entered = runtime.enter();
         grown.resize(2);

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use crate::PoolBook;
 
-/// Counts a running job and its worker's connection. The gauges are restored when it is dropped,
-/// also when a worker unwinds.
+/// Counts a running job and its worker's connection. Dropping it restores the gauges, even if the
+/// worker unwinds.
 pub(super) struct Accounts {
     book: Arc<PoolBook>,
     is_connected: bool,
 }
 
 impl Accounts {
-    /// A job begins; its worker may have a connection already.
+    /// Counts a job that begins; its worker may already have a connection.
     pub(super) fn open(book: Arc<PoolBook>, is_connected: bool) -> Self {
         book.publishers.running.add(1);
         let mut accounts = Self {
@@ -25,7 +25,7 @@ impl Accounts {
         accounts
     }
 
-    /// The worker has a connection now.
+    /// Records that the worker now has a connection.
     pub(super) fn connected(&mut self) {
         if !self.is_connected {
             self.is_connected = true;
@@ -33,7 +33,7 @@ impl Accounts {
         }
     }
 
-    /// The worker has no connection any more.
+    /// Records that the worker no longer has a connection.
     pub(super) fn disconnected(&mut self) {
         if self.is_connected {
             self.is_connected = false;

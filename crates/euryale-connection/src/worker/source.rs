@@ -1,4 +1,4 @@
-//! Where a job's connection comes from.
+//! The source of a job's connection.
 
 use std::cell::Cell;
 
@@ -24,10 +24,10 @@ pub(super) struct Source<'w, D: Database> {
     pub(super) contact: Contact<'w>,
 }
 
-/// What a job finds out about the database's reachability.
+/// Reports whether a job could reach the database.
 ///
-/// A job that reached it reports so at its end, and only if no other job has failed since, because
-/// it may have begun long before the database went away.
+/// A job that reached the database reports this at its end, and only if no other job has failed
+/// since, because it may have begun long before the database went down.
 pub(super) struct Contact<'w> {
     reach: &'w Reach,
     /// The number of failures when this job reached the database.
@@ -51,7 +51,7 @@ impl<'w> Contact<'w> {
         self.reach.failed();
     }
 
-    /// The job has ended.
+    /// Reports the result at the end of the job.
     pub(super) fn end(&self) {
         if let Some(failures) = self.reached.get() {
             self.reach.reached(failures);
@@ -73,7 +73,7 @@ impl<D: Database> LeaseSource<D> for Source<'_, D> {
                 drop_quietly(idle.connection);
                 continue;
             }
-            // Its server may have ended it since.
+            // The server may have closed the connection since.
             if !self.shared.is_reusable(&mut idle.connection) {
                 connections.dropped.add(DropReason::NotReusable, 1);
                 drop_quietly(idle.connection);
@@ -122,7 +122,7 @@ impl<D: Database> LeaseSource<D> for Source<'_, D> {
 
     fn enter(&self, phase: Phase) -> Phase {
         let before = self.seat.enter(phase);
-        // A transaction that could not begin returns its connection next, which is a failure.
+        // A transaction that could not begin returns its connection next, and counts as a failure.
         if before == Phase::Beginning {
             self.contact.reached();
         }
@@ -130,7 +130,7 @@ impl<D: Database> LeaseSource<D> for Source<'_, D> {
     }
 
     fn spawn(&self, task: Task) {
-        // A worker has a runtime for as long as it lives.
+        // A worker always runs inside a runtime.
         self.shared.tasks.spawn(task);
     }
 }

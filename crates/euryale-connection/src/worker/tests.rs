@@ -1,4 +1,4 @@
-//! A worker that breaks down.
+//! Tests of workers that break down.
 
 use std::sync::{Arc, Mutex, Weak};
 
@@ -14,7 +14,7 @@ use crate::state::turn::Permit;
 use crate::state::{SharedPool, Todo};
 use crate::{Pool, PoolBook};
 
-/// A database whose connections note how many permits are out when they are dropped.
+/// A database whose connections record the number of taken permits when they are dropped.
 #[derive(Clone, Default)]
 struct Watched {
     pool: Arc<Mutex<Weak<SharedPool<Watched>>>>,

@@ -15,8 +15,8 @@ use crate::host::Host;
 /// shows the whole application. The path may contain `VirtualHostBase` and `VirtualHostRoot`, like
 /// the paths that proxies write.
 ///
-/// An exact host overrides a `*` host. Of several `*` hosts the longest name counts, and a mapping
-/// with a port overrides one without.
+/// An exact host overrides a `*` host. If several `*` hosts match, the longest name counts, and a
+/// mapping with a port overrides one without.
 ///
 /// ```
 /// use euryale_forwarded::HostTable;

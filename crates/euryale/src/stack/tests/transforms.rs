@@ -349,7 +349,7 @@ async fn the_connection_is_idle_while_pages_are_transformed() {
         "none of them holds the connection"
     );
     assert_eq!(ledger.of::<PoolBook>().publishers.running.get(), 0);
-    // The connection is available for others meanwhile.
+    // Other requests can use the connection during the transforms.
     let other = tokio::spawn({
         let stack = stack.clone();
         async move { ask(&stack, Method::GET, "/gate", "").await }
