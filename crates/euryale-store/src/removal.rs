@@ -2,8 +2,8 @@
 
 use std::io;
 
-/// Returns whether this call removed it. If one process finishes a removal while another sweeps,
-/// either may be first.
+/// Returns whether this call removed the file. If one process finishes a removal while another
+/// sweeps, either may be first.
 pub(crate) fn gone(removed: io::Result<()>) -> io::Result<bool> {
     match removed {
         Ok(()) => Ok(true),
