@@ -55,9 +55,8 @@
 //!
 //! # Behind a proxy
 //!
-//! Bind it to loopback or a private network: only the balancer should reach it, and it tells
-//! everybody who connects how busy the node is. In HAProxy, a server's `maxconn` applies to each
-//! HAProxy process.
+//! Bind it to loopback or a private network, because it tells everybody who connects how busy the
+//! node is. In HAProxy, a server's `maxconn` applies to each HAProxy process.
 //!
 //! It replaces, from Zope: the ICP server with which Squid and Pound found a free instance, and
 //! `zc.resumelb`'s reports.

@@ -1,4 +1,4 @@
-//! A place in the pool's queue.
+//! A claim: what a request needs to enter the pool's queue.
 
 use std::fmt;
 use std::future::{Future, poll_fn};

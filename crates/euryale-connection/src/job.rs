@@ -243,11 +243,11 @@ pub(crate) enum Withdrawal {
 pub(crate) struct Waiting<Q: Withdraw, F, T> {
     queue: Arc<Q>,
     cell: Arc<Cell<F, T>>,
-    place: Place,
+    position: Position,
 }
 
 /// Queued ⇒ (Taken or Left), Taken ⇒ Left.
-enum Place {
+enum Position {
     /// The job may still be in the queue, in which it waits until the timer fires.
     Queued {
         ticket: Ticket,
@@ -270,7 +270,7 @@ impl<Q: Withdraw, F, T> Waiting<Q, F, T> {
         Self {
             queue,
             cell,
-            place: Place::Queued {
+            position: Position::Queued {
                 ticket,
                 until,
                 timer: None,
@@ -288,14 +288,14 @@ impl<Q: Withdraw, F, T> Future for Waiting<Q, F, T> {
         }
         let this = &mut *self;
         if let Poll::Ready(result) = this.cell.poll(cx) {
-            this.place = Place::Left;
+            this.position = Position::Left;
             return Poll::Ready(result);
         }
-        let Place::Queued {
+        let Position::Queued {
             ticket,
             until: Some(until),
             timer,
-        } = &mut this.place
+        } = &mut this.position
         else {
             return Poll::Pending;
         };
@@ -306,10 +306,10 @@ impl<Q: Withdraw, F, T> Future for Waiting<Q, F, T> {
         }
         if !this.queue.withdraw(*ticket, Withdrawal::Elapsed) {
             // A worker was faster, so the job now runs to its end.
-            this.place = Place::Taken;
+            this.position = Position::Taken;
             return Poll::Pending;
         }
-        this.place = Place::Left;
+        this.position = Position::Left;
         this.cell.abandon();
         Poll::Ready(Err(Error::new(QUEUE_ELAPSED)))
     }
@@ -317,10 +317,10 @@ impl<Q: Withdraw, F, T> Future for Waiting<Q, F, T> {
 
 impl<Q: Withdraw, F, T> Drop for Waiting<Q, F, T> {
     fn drop(&mut self) {
-        match self.place {
-            Place::Left => return,
-            Place::Taken => {}
-            Place::Queued { ticket, .. } => {
+        match self.position {
+            Position::Left => return,
+            Position::Taken => {}
+            Position::Queued { ticket, .. } => {
                 self.queue.withdraw(ticket, Withdrawal::ClientGone);
             }
         }

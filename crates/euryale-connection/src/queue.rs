@@ -93,7 +93,7 @@ enum Spinner {
     Called,
 }
 
-/// A place in the queue. It is stale once the job has been taken or cancelled.
+/// The position of a job in the queue. It is stale once the job has been taken or cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket {
     slot: u32,
@@ -173,11 +173,11 @@ impl<J> Queue<J> {
 
     /// Returns whether a new job of the default lane would be refused.
     pub(crate) fn is_full(&self) -> bool {
-        self.waiting >= self.max_queue.saturating_add(self.seats())
+        self.waiting >= self.max_queue.saturating_add(self.room())
     }
 
     /// Returns the number of waiting jobs that can run without another one ending.
-    fn seats(&self) -> usize {
+    fn room(&self) -> usize {
         let looking = usize::from(self.spinner == Spinner::Looking);
         self.coming + self.cap.saturating_sub(self.permits) + looking
     }
@@ -213,8 +213,8 @@ impl<J> Queue<J> {
         let may_run = running < share;
         // A job that was admitted before is never refused; the number of such jobs is limited where
         // they are suspended.
-        let seats = if may_run { self.seats() } else { 0 };
-        if rank == Rank::New && self.waiting >= self.max_queue.saturating_add(seats) {
+        let room = if may_run { self.room() } else { 0 };
+        if rank == Rank::New && self.waiting >= self.max_queue.saturating_add(room) {
             return Err((job, Refused::Full));
         }
         self.sequence += 1;

@@ -4,9 +4,9 @@
 mod admission;
 pub(crate) mod idle;
 pub(crate) mod keeper;
+pub(crate) mod permit;
 pub(crate) mod reach;
 pub(crate) mod seats;
-pub(crate) mod turn;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::AtomicBool;

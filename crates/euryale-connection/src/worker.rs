@@ -29,7 +29,7 @@ use crate::job::Job;
 use crate::queue::Then;
 use crate::state::idle::Idle;
 use crate::state::keeper::Call;
-use crate::state::turn::{Permit, Turn};
+use crate::state::permit::{Assignment, Permit};
 use crate::state::{SharedPool, Todo};
 use crate::threads::{PoolWorker, Work};
 
@@ -165,20 +165,20 @@ impl<D: Database> Worker<D> {
         let mut may_spin = self.shared.spins;
         loop {
             let mut pool = self.shared.lock();
-            let turn = if may {
+            let assignment = if may {
                 pool.next(&mut self.permit, &mut may_spin, now)
             } else {
                 pool.stop(&mut self.permit, now)
             };
-            match turn {
-                Turn::Run { job, since, until } => {
+            match assignment {
+                Assignment::Run { job, since, until } => {
                     self.warmth = None;
                     carry_out(&self.shared, pool.unlock());
                     return Step::Run { job, since, until };
                 }
-                Turn::Spin => return Step::Spin,
-                Turn::Retire => return Step::Retire,
-                Turn::Leave => {}
+                Assignment::Spin => return Step::Spin,
+                Assignment::Retire => return Step::Retire,
+                Assignment::Leave => {}
             }
             if let Some(connection) = self.connection.take() {
                 let Some(warmth) = self.warmth else {

@@ -87,7 +87,7 @@
 //!
 //! # Cancellation
 //!
-//! Nothing here needs to be cancelled: the layers do not wait.
+//! The layers do not wait, so there is nothing to cancel.
 //!
 //! # Backpressure
 //!

@@ -65,7 +65,7 @@
 //! | `40001`, `40P01` | conflict | another transaction came first, or two waited for each other |
 //! | `55P03` | conflict | only with [`Postgres::lock_timeout`]; otherwise the statement's own `NOWAIT` |
 //! | `25006` in a reader | conflict | published again as a writer |
-//! | `25006` in a writer | disconnected | the server is a primary no longer; every connection to it is replaced |
+//! | `25006` in a writer | disconnected | the server is no longer a primary; every connection to it is replaced |
 //! | `57014` | elapsed | the deadline; answered 504, never retried |
 //! | `53100` | full | the connection is sound; once there is room again, it writes again |
 //! | `0A000` of a prepared plan, `26000` | conflict | a table was altered; the statement is prepared again |
@@ -80,7 +80,7 @@
 //!
 //! # What happens when the answer to a commit is lost?
 //!
-//! A writer's commit leaves a mark: a row with a key of its own in the table `euryale_commit`,
+//! A writer's commit leaves a mark, a row with a unique key in the table `euryale_commit`. It is
 //! inserted in the message that commits, so it costs no round trip. If the connection breaks before
 //! the answer, the pool opens another one and inserts the same key. If the key is there, the
 //! transaction was committed, and the request goes on. If not, the key is there now and the commit

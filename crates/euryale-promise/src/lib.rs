@@ -1,5 +1,5 @@
-//! Suspends a publisher that needs something slow, and publishes the request again once it is
-//! there.
+//! Suspends a publisher that needs something slow, and publishes the request again once the result
+//! is available.
 //!
 //! [`RepublishLayer`] is between `Spool`, which makes a request's body repeatable, and `Retry` with
 //! `ConflictPolicy`. It holds no worker and no connection, and neither does a request that waits
@@ -52,8 +52,8 @@
 //!   unresolved, is rolled back and discarded completely: its writes, response, headers, cookies
 //!   and hooks. A pass that ends with an error or another abort is answered with that, and its
 //!   promises are dropped.
-//! * Its promises run concurrently, outside the worker. All later passes see what they resolved to,
-//!   a value, an error, a panic or a time-out, and this never changes.
+//! * Its promises run concurrently, outside the worker. All later passes see the same result: a
+//!   value, an error, a panic or a time-out.
 //! * When the last one is resolved, the request is published again, ahead of new work: with the
 //!   same body, for any method, and with new hooks. A conflict in a pass is retried as usual, with
 //!   everything that has been resolved so far.
@@ -61,7 +61,7 @@
 //!   [`pin_snapshots`](RepublishLayer::pin_snapshots) is on.
 //! * The final response names each promise and its milliseconds in `Server-Timing`.
 //!
-//! A promise runs at least once, whether or not its request is committed in the end. Do not send
+//! A promise runs at least once, even if its request is not committed in the end. So do not send
 //! mail in a promise.
 //!
 //! [`Promises::shared`] shares one promise among many requests: there is one call upstream, and a

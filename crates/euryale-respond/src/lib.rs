@@ -31,8 +31,8 @@
 //!
 //! # Cost
 //!
-//! 0.1 µs and no allocation where nothing failed (`cargo bench -p euryale --bench layers` and
-//! `--bench allocations`, with nothing else on two cores of an AMD EPYC).
+//! A response without an error takes 0.1 µs and no allocation (`cargo bench -p euryale --bench
+//! layers` and `--bench allocations`, on two otherwise idle cores of an AMD EPYC).
 //!
 //! # Cancellation
 //!
@@ -40,8 +40,8 @@
 //!
 //! # Backpressure
 //!
-//! None of its own. If the service inside fails while it becomes ready, the next call returns the
-//! response to that error.
+//! None of its own. If the service inside fails in `poll_ready`, the next call returns the response
+//! to that error.
 //!
 //! # Errors
 //!

@@ -1,13 +1,13 @@
 //! Sends open files with `sendfile(2)` from stock hyper.
 //!
-//! It is outside of the onion, at the socket. No worker and no connection is held, and a runtime
+//! It is outside of the onion, at the socket. It holds no worker and no connection, and a runtime
 //! thread never waits for a disk.
 //!
 //! hyper writes the chunks of a body with `writev`, straight from the `Bytes` that it was given. So
 //! [`arm`] makes the body of a blob yield `Bytes` that lie in a read-only map of the file, which
 //! nobody reads. The socket that hyper writes to, a [`SendfileIo`], finds their addresses in its
-//! [`Windows`] and calls `sendfile` with the file instead. A chunk that is copied or read on its
-//! way still has the right bytes: the response never depends on the trick.
+//! [`Windows`] and calls `sendfile` with the file instead. If a layer copies or reads a chunk, it
+//! still sees the right bytes, so the response is correct either way.
 //!
 //! # Example
 //!

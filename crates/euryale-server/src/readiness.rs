@@ -169,10 +169,10 @@ impl Check {
         state.is_running = true;
         state.began = Some(Instant::now());
         drop(state);
-        let turn = Turn(Arc::clone(self));
+        let check = RunningCheck(Arc::clone(self));
         runtime.spawn(async move {
-            let found = (turn.0.begin)().await;
-            turn.0.found(found);
+            let found = (check.0.begin)().await;
+            check.0.found(found);
         });
         has_passed
     }
@@ -224,9 +224,9 @@ fn fails(error: &BoxError) {
 
 /// A running check. When it is dropped, at its end, by a panic or with its runtime, the next one
 /// may begin.
-struct Turn(Arc<Check>);
+struct RunningCheck(Arc<Check>);
 
-impl Drop for Turn {
+impl Drop for RunningCheck {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.is_running = false;

@@ -1,10 +1,11 @@
 //! Requests to the site itself, on behalf of the client that asked for a page.
 //!
 //! A transform that composes a page from other documents of the site [fetches](Fetch) them. Its
-//! steps can be used alone: where a [reference leads](resolve), the [request](sub_request) for it,
-//! the [HTML](read_html) of its answer, and what [caches may do](Caching) with a page that is made
-//! of several answers. The request is sent through [`Internal`](euryale_core::request::Internal),
-//! which enters the stack again. The page's worker and connection have been returned by then.
+//! steps are also functions of their own. They resolve a reference ([`resolve`]), make the request
+//! ([`sub_request`]), read the HTML of the answer ([`read_html`]), and find out what caches may do
+//! with a page that is made of several answers ([`Caching`]). The request is sent through
+//! [`Internal`](euryale_core::request::Internal), which enters the stack again. The page's worker
+//! and connection have been returned by then.
 //!
 //! ```
 //! use euryale_core::{Body, Response};

@@ -8,8 +8,8 @@
 //!
 //! # A program's theme
 //!
-//! [`LiveTheme`] keeps a theme and follows its files. [`ThemeTransform`] asks it for each page, and
-//! themes the page on the chain's threads for the CPU:
+//! [`LiveTheme`] keeps a theme and follows its files. [`ThemeTransform`] applies its current state
+//! to each page, on the CPU threads of the chain:
 //!
 //! ```no_run
 //! use std::time::Duration;

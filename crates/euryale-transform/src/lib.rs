@@ -47,7 +47,7 @@
 //!
 //! [`head_fn`], [`rewrite_fn`] and [`page_fn`] make the first three of closures. Transforms run in
 //! the order of their [numbers](order), and of their names if numbers are equal. Consecutive
-//! rewrites share one pass of [lol_html](https://docs.rs/lol_html) over the page. The page is
+//! rewrites share one parse by [lol_html](https://docs.rs/lol_html) over the page. The page is
 //! streamed: the part that is available, up to 64 KiB, is rewritten, then the head is sent, and the
 //! rest follows piece by piece as it arrives.
 //!
@@ -56,8 +56,8 @@
 //! HTML bodies (`text/html`, `application/xhtml+xml`) that are complete and unencoded are
 //! transformed, whatever their status. Excluded are 204, 205, 206, 304, files, and responses with a
 //! `Content-Encoding` or a `Content-Range`. Transforms of bodies are not asked about these, and
-//! they cost nothing. For HEAD a transform is asked but does not run. Put compression **outside**
-//! the chain.
+//! they cost nothing. For HEAD a transform is asked whether it applies, but does not run. Put
+//! compression **outside** the chain.
 //!
 //! A page is read in the charset that its `Content-Type` declares, and as UTF-8 otherwise (a
 //! streaming rewrite heeds a `<meta charset>` then). Bytes that no handler changes are passed on
@@ -147,7 +147,7 @@ mod layer;
 mod off;
 pub mod order;
 mod page;
-mod pass;
+mod parse;
 mod per_transform;
 mod replay;
 mod rewriting;

@@ -14,7 +14,7 @@ use euryale_core::threads::BlockingLane;
 use euryale_core::{Body, BoxError, Error};
 use http_body::Frame;
 
-use crate::pass::Pass;
+use crate::parse::Parse;
 use crate::watch::Watch;
 
 /// How much is parsed at a time on a runtime thread, and how much on one for the CPU.
@@ -90,7 +90,7 @@ pub(crate) struct Rewriting {
 /// Here ⇒ Away when the budget is spent; Away ⇒ Here with each piece. Ended: after the last byte,
 /// or an error.
 enum Parsing {
-    Here(Box<Pass>),
+    Here(Box<Parse>),
     Away(Away),
     Ended,
 }
@@ -101,9 +101,9 @@ struct Away {
     done: Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>,
 }
 
-/// The pass and its next piece, until a thread takes them; and the pass again, when the thread
+/// The parse and its next piece, until a thread takes them; and the parse again, when the thread
 /// returns it.
-struct Slot(Mutex<Option<(Box<Pass>, Next)>>);
+struct Slot(Mutex<Option<(Box<Parse>, Next)>>);
 
 enum Next {
     Piece(Option<Bytes>),
@@ -111,24 +111,24 @@ enum Next {
 }
 
 impl Slot {
-    fn take(&self) -> Option<(Box<Pass>, Next)> {
+    fn take(&self) -> Option<(Box<Parse>, Next)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn put(&self, pass: Box<Pass>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((pass, Next::Fed));
+    fn put(&self, parse: Box<Parse>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((parse, Next::Fed));
     }
 }
 
 impl Rewriting {
-    pub(crate) fn new(source: Body, pass: Pass, place: Where, running: Arc<GaugeGuard>) -> Self {
-        let watches = pass.watches().to_vec();
+    pub(crate) fn new(source: Body, parse: Parse, place: Where, running: Arc<GaugeGuard>) -> Self {
+        let watches = parse.watches().to_vec();
         Self {
             source,
             unread: Bytes::new(),
             source_ended: false,
             source_failed: false,
-            state: Parsing::Here(Box::new(pass)),
+            state: Parsing::Here(Box::new(parse)),
             spent: place.budget.begin(),
             place,
             kept: Some(Vec::new()),
@@ -172,29 +172,29 @@ impl Rewriting {
     }
 
     /// Parses the next piece: here, or on a thread for the CPU when the budget is spent.
-    fn feed(&mut self, mut pass: Box<Pass>) -> Parsing {
-        let is_over = self.spent >= self.place.budget.each && !pass.does_nothing();
+    fn feed(&mut self, mut parse: Box<Parse>) -> Parsing {
+        let is_over = self.spent >= self.place.budget.each && !parse.does_nothing();
         let most = if is_over { PIECE_AWAY } else { PIECE_HERE };
         let piece =
             (!self.unread.is_empty()).then(|| self.unread.split_to(most.min(self.unread.len())));
         if is_over {
-            return Parsing::Away(Away::start(pass, piece, &self.place));
+            return Parsing::Away(Away::start(parse, piece, &self.place));
         }
-        let before = pass.busy();
-        pass.feed(piece.as_deref());
-        self.spent += pass.busy().saturating_sub(before);
-        Parsing::Here(pass)
+        let before = parse.busy();
+        parse.feed(piece.as_deref());
+        self.spent += parse.busy().saturating_sub(before);
+        Parsing::Here(parse)
     }
 
-    /// The pass that a thread had, or the reason why it is lost.
-    fn came_back(&self, slot: &Slot, done: Result<(), Error>) -> Result<Box<Pass>, BoxError> {
+    /// The parse that a thread had, or the reason why it is lost.
+    fn came_back(&self, slot: &Slot, done: Result<(), Error>) -> Result<Box<Parse>, BoxError> {
         match (slot.take(), done) {
-            (Some((pass, Next::Fed)), _) => Ok(pass),
-            (Some((mut pass, Next::Piece(piece))), done) => {
+            (Some((parse, Next::Fed)), _) => Ok(parse),
+            (Some((mut parse, Next::Piece(piece))), done) => {
                 // No thread was free in time: without its handlers the page costs little.
-                pass.give_up(done.err().unwrap_or_else(|| Error::new(NO_WORKER)).into());
-                pass.feed(piece.as_deref());
-                Ok(pass)
+                parse.give_up(done.err().unwrap_or_else(|| Error::new(NO_WORKER)).into());
+                parse.feed(piece.as_deref());
+                Ok(parse)
             }
             // A thread has it, and may never return it.
             (None, done) => {
@@ -214,16 +214,16 @@ impl Rewriting {
 }
 
 impl Away {
-    fn start(pass: Box<Pass>, piece: Option<Bytes>, place: &Where) -> Self {
-        let shared = Arc::new(Slot(Mutex::new(Some((pass, Next::Piece(piece))))));
+    fn start(parse: Box<Parse>, piece: Option<Bytes>, place: &Where) -> Self {
+        let shared = Arc::new(Slot(Mutex::new(Some((parse, Next::Piece(piece))))));
         let theirs = Arc::clone(&shared);
         let cpu = place.cpu.clone();
         let deadline = place.deadline;
         let work = async move {
             cpu.run(move || {
-                if let Some((mut pass, Next::Piece(piece))) = theirs.take() {
-                    pass.feed(piece.as_deref());
-                    theirs.put(pass);
+                if let Some((mut parse, Next::Piece(piece))) = theirs.take() {
+                    parse.feed(piece.as_deref());
+                    theirs.put(parse);
                 }
             })
             .await
@@ -250,13 +250,13 @@ impl http_body::Body for Rewriting {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         loop {
-            let mut pass = match &mut this.state {
+            let mut parse = match &mut this.state {
                 Parsing::Ended => return Poll::Ready(None),
                 Parsing::Away(away) => {
                     let done = ready!(away.done.as_mut().poll(cx));
                     let slot = Arc::clone(&away.slot);
                     match this.came_back(&slot, done) {
-                        Ok(pass) => pass,
+                        Ok(parse) => parse,
                         Err(error) => {
                             this.end(Duration::MAX);
                             return Poll::Ready(Some(Err(error)));
@@ -264,33 +264,33 @@ impl http_body::Body for Rewriting {
                     }
                 }
                 Parsing::Here(_) => match std::mem::replace(&mut this.state, Parsing::Ended) {
-                    Parsing::Here(pass) => pass,
+                    Parsing::Here(parse) => parse,
                     _ => return Poll::Ready(None),
                 },
             };
-            if let Some(error) = pass.take_broken() {
+            if let Some(error) = parse.take_broken() {
                 this.end(Duration::MAX);
                 return Poll::Ready(Some(Err(error)));
             }
-            let written = pass.take_written();
+            let written = parse.take_written();
             if !written.is_empty() {
-                this.state = Parsing::Here(pass);
+                this.state = Parsing::Here(parse);
                 return Poll::Ready(Some(Ok(Frame::data(written))));
             }
-            if pass.has_ended() {
-                this.end(pass.busy());
+            if parse.has_ended() {
+                this.end(parse.busy());
                 return Poll::Ready(None);
             }
-            if pass.is_idle() && !this.unread.is_empty() {
+            if parse.is_idle() && !this.unread.is_empty() {
                 let rest = std::mem::take(&mut this.unread);
-                this.state = Parsing::Here(pass);
+                this.state = Parsing::Here(parse);
                 return Poll::Ready(Some(Ok(Frame::data(rest))));
             }
             if !this.unread.is_empty() || this.source_ended {
-                this.state = this.feed(pass);
+                this.state = this.feed(parse);
                 continue;
             }
-            this.state = Parsing::Here(pass);
+            this.state = Parsing::Here(parse);
             match ready!(Pin::new(&mut this.source).poll_frame(cx)) {
                 Some(Ok(frame)) => {
                     // Trailers describe the original page.

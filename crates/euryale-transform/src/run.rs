@@ -17,7 +17,7 @@ use http::{HeaderValue, Method, StatusCode};
 use http_body::Body as _;
 
 use crate::chain::{Chain, Plan, Step};
-use crate::pass::Pass;
+use crate::parse::Parse;
 use crate::replay::{Collected, Replay, collect};
 use crate::rewriting::Rewriting;
 use crate::transform::{Kind, Transformed, Whole};
@@ -253,8 +253,8 @@ impl Run {
         }
         let charset = html::charset(&state.head.headers);
         let is_declared = html::declared(&state.head.headers).is_some();
-        let Some(pass) =
-            charset.and_then(|charset| Pass::new(charset, is_declared, handlers, is_text))
+        let Some(parse) =
+            charset.and_then(|charset| Parse::new(charset, is_declared, handlers, is_text))
         else {
             state.untag();
             return working
@@ -266,7 +266,7 @@ impl Run {
         let source = mem::take(&mut state.body);
         let rewriting = Rewriting::new(
             source,
-            pass,
+            parse,
             self.chain.rewriting(),
             Arc::clone(&self.running),
         );

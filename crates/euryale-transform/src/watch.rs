@@ -42,7 +42,7 @@ impl Watch {
     }
 
     /// Runs a part of a streaming rewrite, unless an earlier part of it failed. Only a critical
-    /// transform's failure is an error: it ends the pass.
+    /// transform's failure is an error: it ends the parse.
     pub(crate) fn call(&self, part: impl FnOnce() -> Result<(), BoxError>) -> Result<(), BoxError> {
         if self.has_failed() {
             return Ok(());

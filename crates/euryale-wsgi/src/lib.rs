@@ -1,9 +1,9 @@
 //! The server side of WSGI (PEP 3333) in plain Rust, without Python.
 //!
-//! A host that runs WSGI applications, such as the Python extension of this project, only adds its
-//! interpreter's classes and calls. The rules are in this crate, where `cargo test` can test them.
-//! All of it runs in a worker, as synchronous code: the request's body has arrived, and nothing of
-//! the answer is sent before the application's iterable is closed.
+//! The rules are in this crate, where `cargo test` can test them. A host that runs WSGI
+//! applications, such as `euryale-python`, only adds its interpreter's classes and calls. All of it
+//! runs in a worker, as synchronous code: the request's body has arrived, and nothing of the answer
+//! is sent before the application's iterable is closed.
 //!
 //! | PEP 3333 | here |
 //! |---|---|
@@ -48,8 +48,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! It replaces, from Zope, the half of `ZPublisher.WSGIPublisher` that is waitress's: tasks,
-//! buffers and overflow files.
+//! It replaces, from Zope: waitress's tasks, buffers and overflow files.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

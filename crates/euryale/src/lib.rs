@@ -1,10 +1,10 @@
 //! Synchronous, transactional application code behind an asynchronous front.
 //!
 //! A *publisher* is your handler: a plain function that runs in a worker thread, inside a database
-//! transaction. An asynchronous front does all the waiting: for request bodies, for a free
-//! connection, for the pause after a conflict, for slow readers. The publisher holds a worker
-//! thread and a connection only while it works: one request, one connection, one transaction, one
-//! thread. The number of connections is a hard cap, whatever clients do.
+//! transaction. An asynchronous front does all the waiting: for request bodies, a free connection,
+//! the pause after a conflict, and slow readers. The publisher holds a worker thread and a
+//! connection only while it works: one request, one connection, one transaction, one thread. The
+//! number of connections is a hard cap, whatever clients do.
 //!
 //! ```text
 //!  socket
@@ -129,9 +129,8 @@
 //! | [Publish] | [`publisher`] | **yes** | ZPublisher |
 //!
 //! Each of these modules is a crate of the same name: [`spool`] is `euryale-spool`, which depends
-//! on `euryale-core` and on no other layer. `euryale-theme` is not a module here, because its
-//! engine, `euryale-diazo`, contains an XPath engine, which programs without a theme should not
-//! have to build.
+//! on `euryale-core` and on no other layer. `euryale-theme` is not a module here: its engine
+//! contains XPath, which programs without a theme should not have to build.
 //!
 //! The modules [`body`], [`error`], [`ledger`], [`request`], [`threads`] and [`transaction`] are
 //! those of `euryale-core`. The root has what the author of a publisher writes.
@@ -182,7 +181,7 @@
 //!   [`publisher_fn`].
 //! * **Expected a `Fn` closure**: a type that implements [`Publisher`] was given to
 //!   [`Stack::publish`]. Give it to [`Stack::publisher`].
-//! * **Is not a place in a pool's queue**: the claim of a `Publication` does not come from a pool.
+//! * **Is not a claim on a pool**: the claim of a `Publication` does not come from a pool.
 //! * **Does not publish from the database**: a publisher must be a plain function with the
 //!   signature in the message, for the same database, and not an `async fn`.
 //!

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::Worker;
 use super::accounts::Accounts;
-use crate::state::turn::Permit;
+use crate::state::permit::Permit;
 use crate::state::{SharedPool, Todo};
 use crate::{Pool, PoolBook};
 

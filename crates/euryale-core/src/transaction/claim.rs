@@ -1,4 +1,4 @@
-//! A place in a pool's queue, and the request that has one.
+//! A claim on a pool, and the request that has one.
 
 use std::fmt;
 use std::future::Future;
@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::request::Request;
 use crate::transaction::{Database, Lease};
 
-/// A place in a pool's queue: lane, priority, deadline.
+/// What a request needs to enter a pool's queue: lane, priority, deadline.
 ///
 /// `ConnectionLimit` passes it to `Publish`. It is a trait, so that another pool can replace ours.
 /// An implementation guarantees:
@@ -23,7 +23,7 @@ use crate::transaction::{Database, Lease};
 ///
 /// Not object-safe on purpose: `Publish` boxes the future once.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a place in a pool's queue",
+    message = "`{Self}` is not a claim on a pool",
     note = "`ConnectionLimitLayer` makes claims on a `Pool`; another pool implements `Claim` for \
         its own"
 )]

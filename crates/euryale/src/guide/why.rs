@@ -1,5 +1,8 @@
 #![doc = include_str!("why.md")]
 
+#[doc = include_str!("why/crates.md")]
+pub mod crates {}
+
 #[doc = include_str!("why/errors.md")]
 pub mod errors {}
 

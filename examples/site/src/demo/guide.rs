@@ -26,7 +26,7 @@ macro_rules! page {
 }
 
 /// In the order in which the folder lists them. A page precedes those below it.
-const PAGES: [(&str, &str, &str); 19] = [
+const PAGES: [(&str, &str, &str); 20] = [
     page!("from_zope", "Coming from Zope or WSGI"),
     page!("from_diesel", "Coming from diesel or deadpool in axum"),
     page!("five_programs", "Five programs"),
@@ -46,6 +46,7 @@ const PAGES: [(&str, &str, &str); 19] = [
     page!("why/transforms", "Why: transforms, tiles and themes"),
     page!("why/proxies", "Why: proxies"),
     page!("why/threads", "Why: blocking threads, and the site"),
+    page!("why/crates", "Why: crates, extensions, counters"),
 ];
 
 pub(crate) fn samples() -> impl Iterator<Item = Sample> {

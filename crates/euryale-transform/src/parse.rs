@@ -20,7 +20,7 @@ use crate::watch::{CriticalFailed, Watch};
 const MEMORY: usize = 1 << 20;
 
 /// A page that is being rewritten.
-pub(crate) struct Pass {
+pub(crate) struct Parse {
     // None if the rest passes unchanged.
     rewriter: Option<Box<HtmlRewriter<'static, Sink>>>,
     // Where handlers are shown text.
@@ -32,7 +32,7 @@ pub(crate) struct Pass {
     busy: Duration,
 }
 
-impl Pass {
+impl Parse {
     /// `is_declared`: the head names the charset; otherwise the page itself may. Returns `None` if
     /// HTML cannot be parsed in this charset.
     pub(crate) fn new(
@@ -161,9 +161,9 @@ impl Pass {
     }
 }
 
-impl fmt::Debug for Pass {
+impl fmt::Debug for Parse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pass")
+        f.debug_struct("Parse")
             .field("ended", &self.ended)
             .finish_non_exhaustive()
     }

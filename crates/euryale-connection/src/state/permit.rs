@@ -1,4 +1,4 @@
-//! A worker's permit and its next turn.
+//! A worker's permit and its next assignment.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -43,7 +43,7 @@ enum Stage {
 }
 
 /// A worker's next action.
-pub(crate) enum Turn<D: Database> {
+pub(crate) enum Assignment<D: Database> {
     /// Run this job.
     Run {
         job: Arc<dyn Job<D>>,
@@ -60,13 +60,13 @@ pub(crate) enum Turn<D: Database> {
 }
 
 impl<D: Database> Locked<'_, D> {
-    /// Returns the worker's next turn. `may_spin` becomes false after a spin without a job.
+    /// Returns the worker's next assignment. `may_spin` becomes false after a spin without a job.
     pub(crate) fn next(
         &mut self,
         permit: &mut Permit,
         may_spin: &mut bool,
         now: Instant,
-    ) -> Turn<D> {
+    ) -> Assignment<D> {
         let state = &mut *self.state;
         let finished = match std::mem::replace(&mut permit.stage, Stage::Idle) {
             Stage::Running(lane) => {
@@ -101,11 +101,11 @@ impl<D: Database> Locked<'_, D> {
                 state.seats.take(&mut permit.seat, running);
                 self.todo.worker = then;
                 self.look_after_job(now, until);
-                return Turn::Run { job, since, until };
+                return Assignment::Run { job, since, until };
             }
             Next::Idle if *may_spin && state.queue.spin() => {
                 permit.stage = Stage::Spinning;
-                return Turn::Spin;
+                return Assignment::Spin;
             }
             Next::Idle => {}
         }
@@ -113,7 +113,7 @@ impl<D: Database> Locked<'_, D> {
     }
 
     /// Ends the worker after its last job, although there may be others.
-    pub(crate) fn stop(&mut self, permit: &mut Permit, now: Instant) -> Turn<D> {
+    pub(crate) fn stop(&mut self, permit: &mut Permit, now: Instant) -> Assignment<D> {
         let state = &mut *self.state;
         if let Stage::Running(lane) = std::mem::replace(&mut permit.stage, Stage::Idle) {
             if let Some(ended) = state.seats.clear(&permit.seat) {
@@ -124,12 +124,12 @@ impl<D: Database> Locked<'_, D> {
         self.without_job()
     }
 
-    fn without_job(&self) -> Turn<D> {
+    fn without_job(&self) -> Assignment<D> {
         let queue = &self.state.queue;
         if queue.is_closed() || queue.permits() > queue.cap() {
-            return Turn::Retire;
+            return Assignment::Retire;
         }
-        Turn::Leave
+        Assignment::Leave
     }
 
     /// Returns the worker's permit.
