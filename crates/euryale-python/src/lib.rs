@@ -10,8 +10,8 @@
 //!   and starts threads when Rust asks for them.
 //! * Workers are `threading.Thread`s named `euryale-0` and so on, for the life of the server. They
 //!   wait for jobs without the GIL, and attach for each call of the application.
-//! * With `gil_turns = on`, workers take turns: while one runs Python code, jobs wait for it and not
-//!   for the GIL (`turns.rs`).
+//! * With `gil_turns = on`, workers take turns: while one runs Python code, jobs wait for it and
+//!   not for the GIL (`turns.rs`).
 //! * Rust's threads never attach, except for one whose only work is to find out who has the GIL. No
 //!   upload, download, health check or log line waits for it.
 //!
