@@ -1,4 +1,4 @@
-//! The access log in a file of its own, and the ids of requests.
+//! The access log in a separate file, and the ids of requests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use super::clients::{printed, run};
 use super::peer::Answer;
 use super::{Running, eventually};
 
-/// A line of the Combined Log Format, taken apart by its definition.
+/// A line of the Combined Log Format, parsed by its definition.
 #[derive(Debug)]
 struct Line {
     client: String,
@@ -58,7 +58,7 @@ fn until(rest: &mut &str, end: &str) -> String {
     text.to_owned()
 }
 
-/// Up to the quote that has no backslash before it, and the space behind that.
+/// Up to the quote without a backslash before it, and the space after that.
 fn quoted(rest: &mut &str) -> String {
     let inside = rest.strip_prefix('"').unwrap();
     let mut is_escaped = false;
@@ -94,7 +94,7 @@ impl Logged {
         fs::read_to_string(self.folder.path().join("access.log")).unwrap()
     }
 
-    /// All lines, once the last one has this in it. The log itself has none of them.
+    /// All lines, once the last one contains this. The log itself has none of them.
     fn end(self, last: &str) -> Vec<Line> {
         eventually(last, || self.text().contains(last));
         let Self { site, folder } = self;
@@ -105,7 +105,7 @@ impl Logged {
     }
 }
 
-/// Sends a head with these lines on a socket of its own.
+/// Sends a head with these lines on a separate socket.
 fn ask(site: &Running, head: &str) -> Answer {
     let mut peer = site.peer();
     peer.send(format!("{head}\r\nconnection: close\r\n\r\n"))
@@ -218,7 +218,7 @@ fn request_that_the_drain_cuts_is_not_logged_as_given_up_by_its_client() {
     assert_eq!((line.status, line.bytes), (444, None), "{text}");
 }
 
-/// One page has one name, whatever version of HTTP it is asked for by.
+/// A page has one name in the log, whatever the version of HTTP.
 #[test]
 fn page_over_http_2_has_the_same_address_in_the_log() {
     let folder = tempfile::tempdir().unwrap();
@@ -234,7 +234,7 @@ fn page_over_http_2_has_the_same_address_in_the_log() {
     assert!(said.contains(": GET /history?over=2 status=200"), "{said}");
 }
 
-/// Asks with this id, and gives the one of the answer.
+/// Sends a request with this id, and returns the id of the answer.
 fn identified(site: &Running, id: &str) -> String {
     let head = format!("GET /history HTTP/1.1\r\nhost: localhost\r\nx-request-id: {id}");
     let answer = ask(site, &head);
@@ -274,7 +274,7 @@ fn id_of_a_peer_that_is_not_trusted_is_replaced() {
     assert_eq!(ids, [made, other]);
 }
 
-/// What a publisher logs in its worker has the id as well, even if only errors are logged.
+/// Lines that a publisher logs in its worker have the id too, even if only errors are logged.
 #[test]
 fn all_lines_of_a_request_have_its_id() {
     let folder = tempfile::tempdir().unwrap();

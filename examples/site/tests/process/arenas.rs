@@ -4,12 +4,12 @@ use std::fs;
 
 use super::Running;
 
-/// What glibc reserves for an arena beside the first, in bytes and aligned to as many:
-/// `HEAP_MAX_SIZE` of a 64-bit system (malloc/arena.c).
+/// The address space that glibc reserves for an arena other than the first, in bytes and aligned to
+/// its size: `HEAP_MAX_SIZE` of a 64-bit system (malloc/arena.c).
 const RESERVED: usize = 64 << 20;
 
 impl Running {
-    /// Arenas beside the first one.
+    /// Arenas other than the first one.
     fn arenas(&self) -> usize {
         let maps = fs::read_to_string(format!("/proc/{}/maps", self.child.id())).unwrap();
         let range = |line: &str| {
@@ -18,7 +18,7 @@ impl Running {
             [begin, end].map(|address| usize::from_str_radix(address, 16).unwrap())
         };
         let ranges: Vec<_> = maps.lines().map(|line| (range(line), line)).collect();
-        // The used part of an arena, and what is reserved behind it.
+        // The used part of an arena, and the part that is reserved after it.
         let is_arena = |pair: &&[([usize; 2], &str)]| {
             let [([begin, middle], used), ([next, end], free)] = pair else {
                 return false;
@@ -42,7 +42,7 @@ fn threads_share_the_arenas_that_the_settings_allow() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    // By itself glibc has eight for each core, so that each of the first threads has its own.
+    // By default glibc has eight for each core, so each of the first threads gets its own.
     for (flags, least, most) in [
         (&["--heap-arenas=0"][..], 2, usize::MAX),
         (&[], 1, 1),

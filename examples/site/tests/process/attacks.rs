@@ -1,5 +1,5 @@
-//! Programs that are made to bring servers down, against the site: it answers all the time, and
-//! nothing is left.
+//! Programs that attack servers, against the site: it answers the whole time, and nothing is left
+//! afterwards.
 
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::{PATIENCE, Running, eventually, exit_code, get, give_up, program};
 
-/// Runs the program against the site, which gets requests for pages at the same time, and none
-/// comes `late`; what the program said. None: it is not here.
+/// Runs the program against the site while other requests ask for pages, none of which may be
+/// answered `late`. Returns the program's output, or `None` if it is not installed.
 fn attacked(site: &Running, name: &str, arguments: &[&str], late: Duration) -> Option<String> {
     let child = match program(name)
         .args(arguments)
@@ -53,7 +53,7 @@ impl Drop for Attack {
     }
 }
 
-/// What it says, without colours, read as it comes.
+/// Its output, without colours, read while it runs.
 fn said(child: &mut Child) -> std::thread::JoinHandle<String> {
     let mut stdout = child.stdout.take().unwrap();
     std::thread::spawn(move || {
@@ -70,7 +70,7 @@ fn said(child: &mut Child) -> std::thread::JoinHandle<String> {
     })
 }
 
-/// No socket, no worker, no file, and a site that ends as it should.
+/// No socket and no worker is in use, no file is open, and the site ends normally.
 fn nothing_is_left(site: Running) {
     site.counts("euryale_sockets_open", 0);
     for gauge in [
@@ -85,7 +85,7 @@ fn nothing_is_left(site: Running) {
     site.end_well();
 }
 
-/// slowhttptest for six seconds, from 300 sockets, which have two seconds for whatever they do.
+/// slowhttptest for six seconds, with 300 sockets and a time limit of two seconds for each step.
 fn slow(data: &Path, mode: &str, path: &str, more: &[&str]) -> Option<(Running, String)> {
     let limits = [
         "--head-timeout=2s",
@@ -114,8 +114,8 @@ fn slow(data: &Path, mode: &str, path: &str, more: &[&str]) -> Option<(Running, 
     Some((site, said))
 }
 
-/// For this reason. Not all 300: slowhttptest ends when it has no open socket, and on a busy
-/// machine that may be before it has opened its last.
+/// Closed for this reason. Not all 300: slowhttptest ends when it has no open socket, and on a busy
+/// machine that may be before it has opened the last one.
 fn were_closed(site: &Running, reason: &str) {
     let metric = format!("euryale_sockets_closed_total{{reason=\"{reason}\"}}");
     eventually(&metric, || site.metric(&metric) >= 100);
@@ -134,7 +134,7 @@ fn slow_heads() {
 
 #[test]
 fn slow_bodies() {
-    // A followup each five seconds: each has stopped coming before.
+    // A followup every five seconds: each socket has been stopped before the next one.
     let folder = tempfile::tempdir().unwrap();
     let Some((site, _)) = slow(folder.path(), "-B", "/@@counter", &["-i", "5"]) else {
         return;
@@ -153,7 +153,7 @@ fn slow_readers() {
     nothing_is_left(site);
 }
 
-/// A thousand at a time wait for their turn in a worker, and a page behind them.
+/// A thousand requests at a time wait for a worker, with a page behind them.
 #[test]
 fn ten_thousand_streams() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! A browser that plays a sound from the middle, and one that looks at pages.
+//! A browser that plays a sound from the middle, and one that shows pages.
 
 mod axe;
 mod devtools;
@@ -15,8 +15,8 @@ use std::process::{Child, Stdio};
 
 use super::{PATIENCE, Running, program};
 
-/// Goes to second 100 of 120, and plays from there. It is served from elsewhere: the site's own
-/// pages run no scripts.
+/// Goes to second 100 of 120, and plays from there. The page has another origin, because the site's
+/// own pages run no scripts.
 const PAGE: &str = "<!doctype html>
 <audio preload=metadata></audio>
 <script>
@@ -35,11 +35,11 @@ audio.src = 'SOUND';
 </script>
 ";
 
-/// A running browser. Dropped, it is ended by its id, with those that it started.
+/// A running browser. When it is dropped, it is ended by its id, together with its children.
 pub(super) struct Browser(Child);
 
 impl Browser {
-    /// Of a profile of its own in `folder`; `None`, and said so, where there is none.
+    /// With a separate profile in `folder`. `None` if there is no browser, which is reported.
     pub(super) fn open(folder: &Path, page: &str, more: &[&str]) -> Option<Self> {
         let mut command = program("chromium");
         command.args([
@@ -56,7 +56,7 @@ impl Browser {
             ))
             .args(more)
             .arg(page);
-        // It says much, and nobody reads it.
+        // It prints a lot, and nobody reads it.
         command.stderr(Stdio::null());
         match command.spawn() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -67,7 +67,7 @@ impl Browser {
         }
     }
 
-    /// What it writes on its standard output until it ends by itself.
+    /// Its standard output, until it ends by itself.
     pub(super) fn output(mut self) -> String {
         let mut output = String::new();
         self.0
@@ -83,12 +83,12 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         super::signal(&self.0, "-TERM");
-        // What it ended with says nothing.
+        // Its exit code means nothing.
         let _ = self.0.wait();
     }
 }
 
-/// Gives out the page, and waits for what it says.
+/// Serves the page, and waits for its report.
 fn heard(listener: &TcpListener, sound: &str) -> String {
     listener.set_nonblocking(true).unwrap();
     loop {
@@ -103,7 +103,7 @@ fn heard(listener: &TcpListener, sound: &str) -> String {
         let mut lines = BufReader::new(stream.try_clone().unwrap())
             .lines()
             .map_while(Result::ok);
-        // A browser also opens sockets that it then does not need.
+        // A browser also opens sockets that it does not use afterwards.
         let Some(first) = lines.next() else { continue };
         while lines.next().is_some_and(|line| !line.is_empty()) {}
         let page = PAGE.replace("SOUND", sound);
@@ -140,7 +140,7 @@ fn it_goes_to_a_place_in_a_sound() {
     site.counts("euryale_blobs_open", 0);
     assert_eq!(site.metric("euryale_blobs_total{path=\"read\"}"), 0);
     let said = site.end_well();
-    // The beginning of the file, and then from near the place: 100 s are 17,640,000 of its
+    // The beginning of the file, and then a part near the position: 100 s are 17,640,000 of its
     // 21,168,044 bytes.
     let asked: Vec<u64> = said
         .lines()

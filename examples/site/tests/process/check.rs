@@ -26,7 +26,7 @@ fn lines(command: Command) -> (Option<i32>, Vec<String>) {
     (code, said.lines().map(str::to_owned).collect())
 }
 
-/// A theme whose rules are these.
+/// A theme with these rules.
 fn theme(folder: &Path, name: &str, rules: &str) -> String {
     let theme = folder.join(name);
     fs::create_dir(&theme).unwrap();
@@ -152,7 +152,7 @@ fn each_fault_is_one_line() {
     }
 }
 
-/// A start ends at the first of them.
+/// A start stops at the first fault.
 #[test]
 fn wrong_values_of_flags_variables_and_file_are_listed_together() {
     let folder = tempfile::tempdir().unwrap();
@@ -201,7 +201,7 @@ fn wrong_values_of_flags_variables_and_file_are_listed_together() {
     assert_eq!((code, said.len()), (Some(1), faults.len()), "{said:#?}");
 }
 
-/// root may write everywhere, so somebody else looks.
+/// root may write everywhere, so the check runs as another user.
 #[test]
 fn folder_that_only_others_may_write_is_a_fault() {
     let folder = tempfile::tempdir().unwrap();
@@ -209,7 +209,7 @@ fn folder_that_only_others_may_write_is_a_fault() {
     let closed = folder.path().join("closed");
     fs::create_dir(&closed).unwrap();
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).unwrap();
-    // The program may be where only root finds it.
+    // The program may be in a folder that only root can read.
     let copy = folder.path().join("site");
     fs::copy(super::SITE, &copy).unwrap();
     let mut command = program(&copy);
@@ -229,7 +229,7 @@ fn folder_that_only_others_may_write_is_a_fault() {
     );
 }
 
-/// It would be served without TLS, and nobody would notice.
+/// Otherwise the site would be served without TLS, and nobody would notice.
 #[test]
 fn certificates_without_a_tls_address_keep_the_site_from_starting() {
     let folder = tempfile::tempdir().unwrap();

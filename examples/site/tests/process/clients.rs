@@ -1,4 +1,4 @@
-//! Programs that download: they resume, ask for parts, and ask whether anything has changed.
+//! Programs that download: they resume, request parts, and ask whether anything has changed.
 
 use std::fs;
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::process::Output;
 
 use super::{Running, program};
 
-/// 20 MB that every new site has.
+/// A file of 20 MB that every new site has.
 const CHORD: &str = "/pictures/chord.wav";
 
-/// Runs a program that may not be here. None: it is not, and that was said.
+/// Runs a program. `None` if it is not installed, which is reported.
 pub(crate) fn run(name: &str, arguments: &[&str]) -> Option<Output> {
     match program(name).args(arguments).env("http_proxy", "").output() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -20,7 +20,7 @@ pub(crate) fn run(name: &str, arguments: &[&str]) -> Option<Output> {
     }
 }
 
-/// What a program printed that ended well.
+/// The output of a program that ended successfully.
 #[track_caller]
 pub(crate) fn printed(output: Output) -> String {
     assert!(
@@ -160,7 +160,7 @@ fn curl_asks_whether_it_has_changed() {
     let tag = folder.path().join("tag");
     let file = name(&file);
     let tag = name(&tag);
-    // It gives the file the time of change of the original.
+    // The program gives the file the modification time of the original.
     let first = [
         "-sSf",
         "-R",

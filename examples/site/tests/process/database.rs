@@ -1,4 +1,4 @@
-//! A database that another program keeps for itself, and one whose file is gone for a while.
+//! A database that another program locks, and one whose file is missing for a while.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ pub(super) fn another_program(data: &Path) -> Connection {
     Connection::open(data.join("site.db")).unwrap()
 }
 
-/// How many requests were given up for this reason, after their retries.
+/// The number of requests that were given up for this reason, after their retries.
 fn reasons(said: &str, why: &str) -> usize {
     let given_up = said
         .lines()
@@ -30,7 +30,7 @@ fn while_another_program_writes_readers_go_on() {
     for _ in 0..2 {
         let answer = site.ask("POST", "/@@counter", "");
         assert!(answer.is_try_again(), "{answer:?}");
-        // Not the home page, whose tiles take a second connection when one is free.
+        // Not the home page, whose tiles use a second connection if one is free.
         assert_eq!(site.peer().get("/guides").unwrap().status, 200);
         assert_eq!(
             site.peer().get("/@@counter").unwrap().text().trim(),
@@ -53,12 +53,12 @@ fn while_another_program_writes_readers_go_on() {
     assert_eq!(reasons(&said, "database is locked"), 2, "{said}");
 }
 
-/// A lock that shuts out readers as well, as an old backup program takes it.
+/// A lock that also excludes readers, as old backup programs take it.
 #[test]
 fn while_another_program_shuts_all_out_nobody_is_served_for_long() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(folder.path(), &[]);
-    // No connection is open yet: in WAL mode only a program that is alone gets this lock.
+    // No connection is open yet: in WAL mode a program gets this lock only if it is alone.
     let other = another_program(folder.path());
     other
         .execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
@@ -95,7 +95,7 @@ fn a_database_that_is_moved_away_is_found_again_with_all_that_was_in_it() {
     let file = folder.path().join("site.db");
     let away = folder.path().join("away.db");
     let site = Running::start(folder.path(), &[]);
-    // Committed, and still in the log beside the file.
+    // Committed, but still only in the log beside the file.
     assert_eq!(
         site.ask("POST", "/", "name=before&title=Before&body=moved")
             .status,
@@ -134,8 +134,8 @@ fn a_database_that_is_moved_away_is_found_again_with_all_that_was_in_it() {
     assert_eq!(check, "ok");
 }
 
-/// The answer for a balancer is no while the database or the files are gone, and yes again when
-/// they are back, even without a client in between.
+/// The answer for a balancer is no while the database or the files are missing, and yes again when
+/// they are back, even without a request in between.
 #[test]
 fn a_site_is_not_ready_while_its_data_is_away() {
     let around = tempfile::tempdir().unwrap();
@@ -156,7 +156,7 @@ fn a_site_is_not_ready_while_its_data_is_away() {
         std::fs::rename(&away, &place).unwrap();
         eventually("it is ready again", is_ready);
     }
-    // Nobody looks at it with every worker busy, and all the same it is answered.
+    // While every worker is busy, the data cannot be checked, but the question is still answered.
     let slow: Vec<_> = (0..2)
         .map(|_| send(site.public[0], "/@@slow?ms=60000").unwrap())
         .collect();
@@ -176,7 +176,7 @@ const ENDLESS: &str = "ALTER TABLE counter RENAME TO kept;
     CREATE VIEW counter AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
     SELECT 1 AS id, count(*) AS value FROM n;";
 
-/// From now on whoever asks for the counter asks for something that never ends.
+/// From now on, every request for the counter runs a query that never ends.
 pub(super) fn make_endless(data: &Path) {
     another_program(data).execute_batch(ENDLESS).unwrap();
 }

@@ -23,7 +23,7 @@ use self::browser::Browser;
 use self::program::Proxy;
 use super::{Running, eventually, get};
 
-/// What the tests of all recipes need beyond what a README says: they write, and they look at the
+/// Flags that the tests of all recipes need beyond the README: they write, and they use the
 /// demonstrations.
 const OPEN: [&str; 4] = [
     "--trusted-proxy=127.0.0.1",
@@ -32,7 +32,7 @@ const OPEN: [&str; 4] = [
     "--demo",
 ];
 
-/// A free port. Nobody holds it until it is used, which is soon.
+/// A free port. Nothing holds it until it is used, shortly afterwards.
 pub(crate) fn free_port() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -40,7 +40,7 @@ pub(crate) fn free_port() -> SocketAddr {
         .unwrap()
 }
 
-/// What stands in `deploy/`, with each of `changes` made.
+/// The file in `deploy/`, with each of `changes` made.
 fn configuration(name: &str, changes: &[(&str, &str)]) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../deploy")
@@ -52,23 +52,22 @@ fn configuration(name: &str, changes: &[(&str, &str)]) -> String {
     })
 }
 
-/// What an editor sends: the name `editor` and the password `secret` (RFC 7617).
+/// The header of an editor with the name `editor` and the password `secret` (RFC 7617).
 const LOGIN: &str = "authorization: Basic ZWRpdG9yOnNlY3JldA==\r\n";
 
-/// The file of this editor's password, as `openssl passwd -apr1` has it.
+/// The password file of this editor, as made by `openssl passwd -apr1`.
 fn editors(folder: &Path) -> String {
     let file = folder.join("editors");
     fs::write(&file, "editor:$apr1$euryale1$eQ0AQPlovZA3drag0Fdz91\n").unwrap();
     file.into_os_string().into_string().unwrap()
 }
 
-/// Two processes of the site on the same data, at addresses that stay theirs when they are started
-/// again.
+/// Two processes of the site on the same data, with addresses that do not change when they restart.
 struct Sites {
     folder: TempDir,
     flags: Vec<String>,
     running: [Option<Running>; 2],
-    /// Of each: the public address, the operators' and the agent's.
+    /// For each process: the public address, the operators' address and the agent's.
     addresses: [[SocketAddr; 3]; 2],
 }
 
@@ -164,7 +163,7 @@ fn behaves(proxy: &Proxy, sites: &Sites) {
     passes_websockets(proxy);
 }
 
-/// What a client might say, to be believed.
+/// Fields that a client might send to be trusted.
 const FORGED: &str = "x-forwarded-for: 6.6.6.6\r\nx-forwarded-host: evil.test\r\n\
     x-forwarded-proto: https\r\n\
     x-forwarded-port: 666\r\nx-forwarded-prefix: /evil\r\n\
@@ -192,8 +191,8 @@ fn tells_who_and_where(proxy: &Proxy) {
     }
 }
 
-/// A client that names no port has the default one, even if the proxy listens on another: its port
-/// is mapped.
+/// A client that names no port means the default one, even if the proxy listens on another, mapped
+/// port.
 fn tells_the_port_of_the_client(proxy: &Proxy) {
     let browser = Browser::new(proxy).calling("example.org");
     for prefix in ["", "/app"] {
@@ -249,7 +248,7 @@ fn has_links_and_redirects(proxy: &Proxy) {
     }
 }
 
-/// Three megabytes, where one is allowed: what refuses them says so, and is heard.
+/// Three megabytes where one is allowed: the refusal gives the reason, and the client receives it.
 fn refuses_a_large_upload(proxy: &Proxy) {
     let browser = Browser::new(proxy);
     let head = "content-type: multipart/form-data; boundary=b\r\naccept: text/html\r\n";
@@ -261,7 +260,7 @@ fn refuses_a_large_upload(proxy: &Proxy) {
         let answer = browser.post("/app/", head, &body);
         assert_eq!(answer.status, 413, "{answer:?}");
     }
-    // Within the limit it is taken, and its place is where the browser has it.
+    // A file within the limit is accepted, and its address is the one that the browser sees.
     let mut body =
         b"--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f.bin\"\r\n\r\n"
             .to_vec();
@@ -313,7 +312,7 @@ fn sends_parts_of_files(proxy: &Proxy, sites: &Sites) {
     }
 }
 
-/// A word goes to the site and back (RFC 6455 §1.3, §5.7), from a page of the very host.
+/// A message to the site and back (RFC 6455 §1.3, §5.7), from a page of the same host.
 fn passes_websockets(proxy: &Proxy) {
     let browser = Browser::new(proxy);
     let host = browser.host();
@@ -347,9 +346,9 @@ fn passes_websockets(proxy: &Proxy) {
     }
 }
 
-/// One process after the other ends and is started again, while clients ask. Each of their requests
-/// is answered. The number of requests before each restart, and the next one comes when the proxy
-/// knows that the process is back.
+/// One process after the other is ended and started again while clients send requests, and every
+/// request is answered. Each restart comes after this number of `requests`, and the next one waits
+/// until the proxy knows that the process is back.
 fn restarts_unseen(
     proxy: &Proxy,
     sites: &mut Sites,
@@ -374,7 +373,7 @@ fn restarts_unseen(
     );
 }
 
-/// What the proxy sends itself.
+/// The proxy sends the file itself.
 fn offloads(proxy: &Proxy, sites: &Sites) {
     let before = sites.offloaded();
     let browser = Browser::new(proxy);

@@ -1,4 +1,4 @@
-//! A process that may have few descriptors.
+//! A process with few descriptors.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ use super::{Running, eventually};
 
 const LIMIT: usize = 256;
 
-/// How long an operator waits at most on a machine that has time: five times what is promised.
+/// The maximum wait of an operator on a quiet machine: five times the promised time.
 const AT_ONCE: Duration = Duration::from_millis(250);
 
 fn site_with_few(data: &Path) -> Running {
@@ -22,8 +22,7 @@ fn site_with_few(data: &Path) -> Running {
 }
 
 impl Running {
-    /// Operators are answered, each time; and at once, as far as other work on this machine lets
-    /// it.
+    /// Operators are always answered, and quickly, as far as other work on this machine permits.
     fn answers_operators(&self) {
         for path in ["/livez", "/metrics", "/status"] {
             let ask = |_| {
@@ -37,8 +36,8 @@ impl Running {
         }
     }
 
-    /// Sockets that ask for something and then send nothing, more than there are descriptors: the
-    /// site has to wait for each that it lets in.
+    /// Sockets that start a request and then send nothing, more than there are descriptors: the
+    /// site has to wait for each one that it admits.
     fn crowd(&self) -> Vec<TcpStream> {
         let come = |_| {
             let mut socket = TcpStream::connect(self.public[0]).unwrap();
@@ -60,7 +59,7 @@ fn sockets_leave_pages_uploads_and_operators_their_descriptors() {
     let folder = tempfile::tempdir().unwrap();
     let site = site_with_few(folder.path());
     let mut peer = site.peer();
-    // A page that needs a worker, and no database.
+    // A page that needs a worker but no database.
     assert_eq!(peer.get("/@@slow?ms=0").unwrap().status, 200);
     assert_eq!(site.metric("euryale_connections_opened_total"), 0);
     let crowd = site.crowd();
@@ -70,7 +69,7 @@ fn sockets_leave_pages_uploads_and_operators_their_descriptors() {
     }
     let count = peer.ask("POST", "/@@counter", "").unwrap();
     assert_eq!(count.text().trim(), "1");
-    // Larger than what stays in memory.
+    // Larger than the memory for a body.
     let large = upload("large.bin", &vec![b'a'; 2 << 20]);
     peer.send(large).unwrap();
     assert_eq!(peer.answer().unwrap().status, 201);

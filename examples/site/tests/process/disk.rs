@@ -1,4 +1,4 @@
-//! The disk is full: a small one, in memory, that only the site sees.
+//! A full disk: a small one in memory, which only the site sees.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::{Running, eventually};
 
 const KIB: usize = 1 << 10;
 
-/// How to get a mount that nobody else sees: as root, or in a user namespace of its own.
+/// The commands for a mount that no other process sees: as root, or in a separate user namespace.
 fn unshare() -> Option<&'static str> {
     let works = |flags: &&str| {
         let mut command = Command::new("unshare");
@@ -32,8 +32,7 @@ fn unshare() -> Option<&'static str> {
 }
 
 impl Running {
-    /// With `place` on a disk of its own of 2 MiB, where `fill` puts what must be there before the
-    /// start.
+    /// With `place` on a separate disk of 2 MiB, which `fill` prepares before the start.
     fn on_a_small_disk(flags: &str, place: &Path, fill: &str, data: &Path) -> Self {
         let place = place.display();
         let inside =
@@ -42,7 +41,7 @@ impl Running {
         Self::start_in(&shell, data, &[])
     }
 
-    /// `path` as it is seen there.
+    /// `path` as the site sees it.
     fn its(&self, path: &Path) -> PathBuf {
         Path::new("/proc")
             .join(self.child.id().to_string())
@@ -55,7 +54,7 @@ impl Running {
 fn uploads_that_do_not_fit_are_refused_and_taken_when_there_is_room() {
     let Some(flags) = unshare() else { return };
     let folder = tempfile::tempdir().unwrap();
-    // The sample files need more room: they stay below.
+    // The sample files need more room, so they stay below the mount.
     Running::start(folder.path(), &[]).end_well();
     let blobs = folder.path().join("blobs");
     let mark = std::fs::read_to_string(blobs.join("owner")).unwrap();
@@ -66,7 +65,7 @@ fn uploads_that_do_not_fit_are_refused_and_taken_when_there_is_room() {
     );
     let site = Running::on_a_small_disk(flags, &blobs, &fill, folder.path());
 
-    // Most of the disk is taken by one that is on its way.
+    // A request that is still arriving occupies most of the disk.
     let content = vec![b'a'; 1536 * KIB];
     let on_its_way = upload("first.bin", &content);
     let mut first = site.peer();
@@ -90,7 +89,7 @@ fn uploads_that_do_not_fit_are_refused_and_taken_when_there_is_room() {
     );
     assert_eq!(site.ask("POST", "/@@counter", "").text().trim(), "1");
 
-    // Small enough to stay in memory while it comes; its place is on the disk.
+    // Small enough to stay in memory while it arrives; then it must be written to the disk.
     let small = vec![b'c'; 500 * KIB];
     let mut taken = 0;
     let refused = loop {
@@ -127,7 +126,7 @@ fn uploads_that_do_not_fit_are_refused_and_taken_when_there_is_room() {
         );
     }
 
-    // It ends well, and takes the disk for good.
+    // This one succeeds, and occupies the disk permanently.
     first.send(&on_its_way[1500 * KIB..]).unwrap();
     assert_eq!(first.answer().unwrap().status, 201);
     assert!(site.peer().get("/first.bin").unwrap().body == content);
@@ -207,7 +206,7 @@ fn a_database_that_cannot_grow_refuses_and_grows_when_there_is_room() {
     );
     assert_eq!(site.ask("POST", "/@@counter", "").text().trim(), "2");
 
-    // What is on that disk goes with the process.
+    // The content of that disk disappears with the process.
     let copy = tempfile::tempdir().unwrap();
     for name in ["site.db", "site.db-wal"] {
         std::fs::copy(site.its(&data).join(name), copy.path().join(name)).unwrap();

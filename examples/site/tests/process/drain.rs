@@ -1,4 +1,4 @@
-//! Requests of all kinds are under way when the site gets SIGTERM: each is complete, or was never
+//! Requests of all kinds are in flight when the site gets SIGTERM: each is completed, or was never
 //! begun.
 
 use std::io::{Read, Write};
@@ -11,7 +11,8 @@ use super::{PATIENCE, Running, eventually, get, send};
 
 const EACH: usize = 20;
 
-/// Where all wait for each other: when everything has begun, and when the drain has.
+/// The points at which all threads wait for each other: when everything has begun, and when the
+/// drain has.
 struct Steps {
     began: Barrier,
     draining: Barrier,
@@ -123,7 +124,7 @@ fn whatever_is_under_way_is_finished() {
     assert_eq!(code, Some(0), "{said}");
 }
 
-/// What is cut is named: what never ends, and what nobody reads.
+/// The log names what is cut: work that never ends, and responses that nobody reads.
 #[test]
 fn what_is_cut_is_named() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The ways in: Unix sockets, TLS, systemd's sockets, several processes.
+//! The entrances: Unix sockets, TLS, systemd's sockets, several processes.
 
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
@@ -20,7 +20,7 @@ pub(super) fn certify(folder: &Path) {
     std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
 }
 
-/// Status and version of HTTP by which a page comes to curl, who believes `cert`. None without
+/// The status and the version of HTTP with which curl gets a page, trusting `cert`. `None` without
 /// curl.
 fn over_tls(site: &Running, cert: &Path) -> Option<Output> {
     let url = site
@@ -61,7 +61,7 @@ fn it_serves_at_unix_sockets() {
     assert!(!path.exists());
 }
 
-/// What a process left that was killed is replaced, and the new one belongs to whom it should.
+/// The socket of a killed process is replaced, and the new one has the right owner.
 #[test]
 fn a_socket_that_was_left_behind_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
@@ -73,7 +73,7 @@ fn a_socket_that_was_left_behind_is_replaced() {
     killed.signal("-KILL");
     assert_eq!(killed.end().0, None);
     assert!(path.exists() && UnixStream::connect(&path).is_err());
-    // Others' files are for root to make; a process may always give its own to itself.
+    // Only root can give files to other users; a process can always give its own to itself.
     let me = std::fs::metadata("/proc/self").unwrap();
     let (user, group) = if me.uid() == 0 {
         (1, 2)
@@ -96,7 +96,7 @@ fn a_socket_that_was_left_behind_is_replaced() {
         peer.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
-    // A second one at the same place is refused, and takes nothing away.
+    // A second site at the same address is refused and changes nothing.
     let flags = [&*listen, "--admin=127.0.0.1:0", "--data", text(&data)];
     let second = super::ended(&flags);
     let said = String::from_utf8(second.stderr).unwrap();
@@ -139,7 +139,7 @@ fn certificates_are_read_anew_on_a_signal() {
     let old = folder.path().join("old.pem");
     std::fs::copy(&cert, &old).unwrap();
     certify(folder.path());
-    // A file that is wrong changes nothing.
+    // A wrong file changes nothing.
     std::fs::write(&config, format!("{settings}nonsense = 1\n")).unwrap();
     site.signal("-HUP");
     eventually("it says so", || {
@@ -202,8 +202,8 @@ fn a_supervisor_hears_of_it() {
     assert_eq!(code, Some(0), "{said}");
 }
 
-/// Binds a socket, and becomes the site, to which it leaves it as descriptor 3, under the name that
-/// comes first.
+/// Binds a socket, and then executes the site, which inherits it as descriptor 3, under the name in
+/// the first argument.
 const ACTIVATE: &str = "
 import os, socket, sys
 s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()
@@ -211,7 +211,7 @@ os.dup2(s.fileno(), 3); os.set_inheritable(3, True)
 os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES=sys.argv[1])
 os.execv(sys.argv[2], sys.argv[2:])";
 
-/// The site with a socket that it inherits under this name. It needs python3.
+/// The site with an inherited socket of this name. It needs python3.
 pub(super) fn activate(name: &str) -> Command {
     let mut command = program("python3");
     command.args(["-c", ACTIVATE, name, super::SITE]);
@@ -226,7 +226,7 @@ fn sockets_of_a_supervisor_are_served() {
     let folder = tempfile::tempdir().unwrap();
     let command = activate("euryale-site.socket");
     let site = Running::spawn(command, &folder.path().join("data"), &[]);
-    // The one that was given stands for those that were asked for.
+    // The inherited socket overrides the requested addresses.
     assert_eq!(site.public.len(), 1);
     assert!(
         get(site.public[0], "/history")

@@ -1,8 +1,8 @@
-//! Floods of cheap requests. During each flood pages and `/livez` are answered in time, and after
-//! it the site returns to the memory that it had before.
+//! Floods of cheap requests. During each flood, pages and `/livez` are answered in time, and after
+//! it the site returns to its previous memory.
 //!
-//! The clients run in this process and share the machine with the site, so their processor time
-//! is part of each latency.
+//! The clients run in this process and share the machine with the site, so their processor time is
+//! part of each latency.
 
 mod bombs;
 mod client;
@@ -37,7 +37,7 @@ struct Flood {
     small: Size,
     /// The sockets on which pages are requested during the flood.
     sockets: Sockets,
-    /// Adds the content that the flood requests, its size divided by the given number.
+    /// Adds the content that the flood requests; its size is divided by the given number.
     prepare: fn(&Running, usize),
     client: fn(Client) -> Life,
     /// Returns whether this many clients have reached the limit in question. A flood that does not

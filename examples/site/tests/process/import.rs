@@ -1,5 +1,4 @@
-//! `site import`: what becomes of a folder, and what is left of an import that does not come to its
-//! end.
+//! `site import`: its result, and what is left of an import that does not end normally.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -14,7 +13,7 @@ use tempfile::TempDir;
 
 use super::{Running, ended, eventually, get, signal, site};
 
-/// A folder to import, beside one for the data.
+/// A folder to import, next to one for the data.
 struct Trial {
     folder: TempDir,
 }
@@ -107,8 +106,8 @@ impl Trial {
         blobs
     }
 
-    /// Each row has its blob, each blob its row, each page its folder; and the database says that
-    /// it is sound.
+    /// Each row has its blob, each blob its row, and each page its folder, and the database passes
+    /// its integrity check.
     fn check(&self) {
         let mut named: Vec<PathBuf> = self.rows().into_iter().map(|(_, blob)| blob).collect();
         named.sort();
@@ -144,7 +143,7 @@ impl Trial {
     }
 }
 
-/// One that runs. Dropped, it is ended by its id.
+/// A running import. When it is dropped, it is ended by its id.
 struct Import(Child);
 
 impl Import {
@@ -219,7 +218,7 @@ fn a_folder_is_imported_and_what_cannot_be_is_named() {
     trial.write("secret.txt", "");
     fs::set_permissions(at("secret.txt"), fs::Permissions::from_mode(0o0)).unwrap();
     if File::open(at("secret.txt")).is_ok() {
-        // A user that may read everything can read it.
+        // A user who may read everything can read it.
         fs::remove_file(at("secret.txt")).unwrap();
         fs::create_dir(at("secret.txt@@")).unwrap();
     }
@@ -318,7 +317,7 @@ fn a_site_serves_what_is_imported_meanwhile() {
     trial.write("history/bytes.bin", "another");
     assert_eq!(trial.import().code, Some(4));
     assert!(page("/history/bytes.bin").ends_with("another"));
-    // A page is at the path of a file, with everything below it.
+    // There is a page at the path of a file, with pages below it.
     trial.write("history/bytes.bin.md", "");
     trial.write("pictures/chord.wav/index.md", "");
     trial.write("pictures/chord.wav/below.txt", "");
@@ -339,8 +338,8 @@ fn a_site_serves_what_is_imported_meanwhile() {
     trial.check();
 }
 
-/// More small files than are committed together, and then one that takes long: nothing is in most
-/// of it.
+/// More small files than are committed together, and then one that takes long: most of it is a
+/// hole.
 fn long() -> (Trial, File) {
     let trial = Trial::new();
     trial.write("index.md", "# Long");
@@ -354,7 +353,7 @@ fn long() -> (Trial, File) {
 }
 
 impl Trial {
-    /// Until the large file is on its way.
+    /// Waits until the large file is being copied.
     fn is_halfway(&self) {
         let is_large = |blob: &PathBuf| fs::metadata(blob).is_ok_and(|blob| blob.len() >= 16 << 20);
         eventually("a part of the large file is there", || {
@@ -362,8 +361,7 @@ impl Trial {
         });
     }
 
-    /// The next run brings what is missing. Of the large file there is less: it need not take long
-    /// now.
+    /// The next run adds the rest. The large file is shorter now, so that it does not take long.
     fn goes_on(&self, big: &File) {
         big.set_len((24 << 20) + 7).unwrap();
         let next = self.import();
@@ -392,7 +390,7 @@ fn a_signal_stops_it_and_the_next_run_goes_on() {
             "300 made, 0 changed, 0 unchanged",
         );
         assert!(ended.said.contains("Running it again goes on"), "{ended:?}");
-        // Complete files are there, and nothing of the large file.
+        // Complete files are stored, and nothing of the large file.
         trial.check_files(300);
         trial.goes_on(&big);
     }
@@ -436,7 +434,7 @@ fn a_second_signal_ends_it_at_once() {
     trial.write("a.txt", "a");
     drop(Running::start(&trial.data(), &[]));
     let before = trial.blobs().len();
-    // As long as this one writes, the import waits.
+    // The import waits as long as this transaction writes.
     let lock = trial.database();
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
     let import = trial.start();
@@ -464,7 +462,7 @@ fn the_data_folder_is_named_by_flag_variable_or_file() {
     trial.write("a.md", "# A");
     let data = |name: &str| trial.folder.path().join(name);
     let file = data("site.toml");
-    // Settings that only serving needs may be there as well.
+    // The file may also contain settings that only serving needs.
     fs::write(
         &file,
         format!(

@@ -1,4 +1,4 @@
-//! What is left of a process that is killed: nothing that was on its way.
+//! A killed process leaves nothing of its unfinished requests.
 
 use std::collections::BTreeSet;
 use std::path::Path;

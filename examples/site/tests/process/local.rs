@@ -1,4 +1,4 @@
-//! What a local site is, and what every other one asks its operator for.
+//! What a local site permits, and what every other site needs from its operator.
 
 use std::fs;
 
@@ -70,7 +70,7 @@ fn site_with_operators_elsewhere_or_an_inherited_socket_is_not_local() {
     inherited.end_well();
 }
 
-/// The log has what the client asked for, not the page that it was given.
+/// The log has the address that the client requested, not the page that it got.
 #[test]
 fn refused_request_is_logged_as_it_was_asked() {
     let folder = tempfile::tempdir().unwrap();
@@ -84,7 +84,8 @@ fn refused_request_is_logged_as_it_was_asked() {
     assert!(said.contains("POST / status=403"), "{said}");
 }
 
-/// A page of `evil.example` whose name was made to lead here is a page of another site.
+/// A page of `evil.example` whose name was changed to resolve to this machine is a page of another
+/// site.
 #[test]
 fn local_site_and_its_operators_answer_localhost_and_addresses_only() {
     let folder = tempfile::tempdir().unwrap();
@@ -112,7 +113,7 @@ fn local_site_and_its_operators_answer_localhost_and_addresses_only() {
             assert_eq!(status(admin, host), 200, "{host}");
         }
     }
-    // A site that is for others has hosts of its own, and its operators have theirs.
+    // A site for others has separate hosts, and so do its operators.
     let reload = |settings: &str, until: &str| {
         fs::write(&config, settings).unwrap();
         site.signal("-HUP");

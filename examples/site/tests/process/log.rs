@@ -1,4 +1,4 @@
-//! No reader of the log keeps a request waiting.
+//! A reader of the log that stops does not delay any request.
 
 use std::io::{PipeReader, pipe};
 use std::path::Path;
@@ -13,7 +13,7 @@ fn into_a_pipe(data: &Path, more: &[&str]) -> (Running, PipeReader) {
     (Running::spawn(command, data, more), reader)
 }
 
-/// Does the status page say that lines were lost?
+/// Returns whether the status page says that lines were lost.
 fn lost(page: &str) -> bool {
     page.contains("<dt>Lost</dt><dd class=alarm>")
 }
@@ -24,7 +24,7 @@ fn nobody_reads_it() {
     let (site, unread) = into_a_pipe(folder.path(), &[]);
     assert!(!lost(&get(site.admin, "/status").unwrap()));
     let long = format!("/?{}", "x".repeat(16 << 10));
-    // The pipe is full soon, and what waits before it a little later.
+    // The pipe is full soon, and the buffer before it a little later.
     eventually("the operators are told", || {
         assert!(
             get(site.public[0], &long)

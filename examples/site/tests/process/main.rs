@@ -1,5 +1,4 @@
-//! The program as its users have it: flags, signals, exit codes, and one line for each thing that
-//! is wrong.
+//! The program as its users run it: flags, signals, exit codes, and one line for each mistake.
 
 #![expect(
     clippy::unwrap_used,
@@ -59,7 +58,7 @@ fn site(flags: &[&str]) -> Command {
     command
 }
 
-/// A program that inherits no settings, and says to us what it says.
+/// A program that inherits no settings, and whose output goes to the test.
 fn program(name: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(name);
     let inherited = std::env::vars_os().map(|(name, _)| name);
@@ -79,7 +78,7 @@ fn ended(flags: &[&str]) -> Output {
     output(site(flags))
 }
 
-/// For programs that say little.
+/// For programs with little output.
 fn output(mut command: Command) -> Output {
     let mut child = command.spawn().unwrap();
     exit_code(&mut child);
@@ -108,7 +107,7 @@ fn give_up(child: &mut Child) {
 }
 
 fn signal(child: &Child, name: &str) {
-    // The shell's own, which is there where no other is.
+    // The shell's own command, which exists everywhere.
     let kill = format!("kill {name} {}", child.id());
     assert!(
         Command::new("sh")
@@ -119,7 +118,7 @@ fn signal(child: &Child, name: &str) {
     );
 }
 
-/// A running site. Dropped, it is ended by its id.
+/// A running site. When it is dropped, it is ended by its id.
 struct Running {
     child: Child,
     public: Vec<SocketAddr>,
@@ -136,15 +135,15 @@ impl Running {
         Self::spawn(site(&[]), data, more)
     }
 
-    /// The program that `shell` becomes with `exec "$0" "$@"`: the same process, after what it did
-    /// to itself.
+    /// The site is started by `shell`, which executes it with `exec "$0" "$@"`: the same process,
+    /// after the shell's commands.
     fn start_in(shell: &str, data: &Path, more: &[&str]) -> Self {
         let mut command = program("sh");
         command.args(["-c", shell, SITE]);
         Self::spawn(command, data, more)
     }
 
-    /// At the addresses of one that has ended.
+    /// At the addresses of an earlier site that has ended.
     fn start_at([public, admin, agent]: [SocketAddr; 3], data: &Path, more: &[&str]) -> Self {
         let public = format!("--listen={public}");
         let agent = format!("--agent={agent}");
@@ -164,8 +163,8 @@ impl Running {
         ]);
         let mut child = command.arg(data).args(more).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
-        // Read as it comes: of a log that nobody reads, lines are lost. None where a test has it
-        // somewhere else.
+        // Read while it runs, because lines of a log that nobody reads are lost. `None` if a test
+        // sends it elsewhere.
         let listening = child.stderr.take().map(|log| {
             let log = BufReader::new(log);
             let heard = said.clone();
@@ -181,7 +180,7 @@ impl Running {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
             let mut line = String::new();
-            // Nobody listens any more when it came too late.
+            // The receiver may be gone already.
             let _ = stdout.read_line(&mut line).map(|_| tell.send(line));
         });
         let line = told.recv_timeout(PATIENCE).unwrap_or_else(|_| {
@@ -218,7 +217,7 @@ impl Running {
         signal(&self.child, name);
     }
 
-    /// Its exit code, and what it said on standard error.
+    /// Its exit code, and its standard error.
     fn end(mut self) -> (Option<i32>, String) {
         let code = exit_code(&mut self.child);
         self.listening
@@ -229,12 +228,13 @@ impl Running {
         (code, self.said())
     }
 
-    /// What it said on standard error so far.
+    /// Its standard error so far.
     fn said(&self) -> String {
         self.said.lock().unwrap().clone()
     }
 
-    /// Ends it as its operator would: all is well to the end. Gives what it said.
+    /// Ends it as its operator would, and checks that it ends without an error. Returns its
+    /// standard error.
     fn end_well(self) -> String {
         self.signal("-TERM");
         let (code, said) = self.end();
@@ -254,7 +254,7 @@ fn send(address: SocketAddr, path: &str) -> io::Result<TcpStream> {
     send_to(address, "localhost", path)
 }
 
-/// Calls the site by this name.
+/// Sends the request to the site by this host name.
 fn send_to(address: SocketAddr, host: &str, path: &str) -> io::Result<TcpStream> {
     let mut peer = TcpStream::connect(address)?;
     peer.set_read_timeout(Some(PATIENCE))?;
@@ -275,8 +275,7 @@ fn rest(mut peer: TcpStream) -> io::Result<String> {
     Ok(answer)
 }
 
-/// Polling has its price, which those pay who are looked at: all of them share two cores in the
-/// worst case.
+/// Polling costs the polled site time: all of them share two cores in the worst case.
 fn between_looks() {
     std::thread::park_timeout(Duration::from_millis(2));
 }
@@ -290,7 +289,7 @@ fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 impl Running {
-    /// Until a gauge in the metrics has this value.
+    /// Waits until a gauge in the metrics has this value.
     fn counts(&self, gauge: &str, value: usize) {
         let line = format!("\n{gauge} {value}\n");
         eventually(&line, || {
@@ -332,7 +331,7 @@ fn it_serves_and_drains() {
         "{said}"
     );
     assert!(data.join("site.db").is_file());
-    // The listener for operators says nothing of its own end.
+    // The listener for operators does not log its own end.
     assert_eq!(said.matches(": drained").count(), 1, "{said}");
     assert!(
         said.contains("site::theme: theme compiled name=\"euryale\""),

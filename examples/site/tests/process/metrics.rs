@@ -3,7 +3,7 @@
 use super::{Running, get};
 
 /// Every line of a site that has just started, without the values and sorted: names, help, types,
-/// labels, and the series that are there before anything was counted.
+/// labels, and the series that exist before anything was counted.
 const STORED: &str = include_str!("metrics.txt");
 
 /// A change here needs an entry in the changelog: it changes what operators see.

@@ -1,4 +1,4 @@
-//! nginx in front of the site, as a cache that asks for parts.
+//! nginx in front of the site, as a cache that requests parts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,8 +7,8 @@ use std::process::Child;
 use super::clients::{printed, run};
 use super::{Running, eventually, program};
 
-/// Keeps parts of 1 MiB, and says where an answer came from. It listens on a socket in its folder,
-/// which nobody else can have taken.
+/// Caches parts of 1 MiB, and reports whether an answer came from the cache. It listens on a socket
+/// in its folder, which nothing else can occupy.
 const CONFIGURATION: &str = "
 daemon off;
 master_process off;
@@ -40,14 +40,14 @@ http {
 }
 ";
 
-/// A running nginx, of one process. Dropped, it is ended by its id.
+/// A running nginx with one process. When it is dropped, it is ended by its id.
 struct Nginx {
     child: Child,
     folder: PathBuf,
 }
 
 impl Nginx {
-    /// None: there is none here, and that was said.
+    /// `None` if nginx is not installed, which is reported.
     fn start(folder: &Path, site: &Running) -> Option<Self> {
         let name = folder.to_str().unwrap();
         let configuration = folder.join("nginx.conf");
@@ -56,7 +56,7 @@ impl Nginx {
             .replace("SITE", &site.public[0].to_string());
         fs::write(&configuration, text).unwrap();
         let mut command = program("nginx");
-        // Where Debian has it, which is not in every user's path.
+        // Debian's path of the program, which is not in every user's `PATH`.
         let path = std::env::var("PATH").unwrap_or_default();
         command.env("PATH", format!("{path}:/usr/sbin"));
         let log = folder.join("error.log");
@@ -91,7 +91,7 @@ impl Nginx {
         fs::read_to_string(self.folder.join("error.log")).unwrap_or_default()
     }
 
-    /// What it answers: the head, and the body. None: there is no curl.
+    /// Its answer: the head and the body. `None` if there is no curl.
     fn get(&self, path: &str, more: &[&str]) -> Option<(String, Vec<u8>)> {
         let [socket, head, body] = ["socket", "head", "answer"].map(|name| self.folder.join(name));
         let [socket, head, body] = [&socket, &head, &body].map(|path| path.to_str().unwrap());
@@ -136,7 +136,7 @@ fn it_puts_the_parts_together_and_asks_once_for_each() {
     let path = "/pictures/chord.wav";
     let before = sent();
 
-    // A part that lies in two of its own.
+    // A part that covers two parts of the cache.
     let range = ["-r", "3145000-4194999"];
     for from in ["miss", "hit"] {
         let Some((head, body)) = nginx.get(path, &range) else {

@@ -1,5 +1,5 @@
-//! Before the site is open: it is bound, and says that it is not ready. A pipe in the place of a
-//! file holds it there.
+//! Before the site is open: its addresses are bound, and it reports that it is not ready. A pipe in
+//! place of a file holds it there.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -10,7 +10,8 @@ use std::process::Child;
 use super::deploy::free_port;
 use super::{Running, eventually, exit_code, get, give_up, program, rest, send, signal, site};
 
-/// A pipe in a data folder: whatever opens the folder waits until something is written into it.
+/// A pipe in a data folder: a program that opens the folder waits until something is written into
+/// the pipe.
 pub(super) struct Pipe {
     path: PathBuf,
     id: String,
@@ -32,7 +33,7 @@ impl Pipe {
         OpenOptions::new().write(true).open(&self.path).unwrap()
     }
 
-    /// Lets the reader go on. The next reader finds a file.
+    /// Lets the reader continue. The next reader finds a file.
     pub(super) fn release(&self, mut opened: File) {
         let file = self.path.with_extension("new");
         fs::write(&file, &self.id).unwrap();
@@ -41,7 +42,7 @@ impl Pipe {
     }
 }
 
-/// A site that opens its data folder for as long as nothing is written into `pipe`.
+/// A site that opens its data folder until something is written into `pipe`.
 pub(super) struct Opening {
     pub(super) child: Child,
     public: SocketAddr,

@@ -1,4 +1,4 @@
-//! A client that asks again on the same socket, and stops sending half-way.
+//! A client that sends several requests on one socket, and can stop in the middle of one.
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// May be asked for again, and says after how long.
+    /// Returns whether the answer invites the client to try again, and says after how long.
     pub(crate) fn is_try_again(&self) -> bool {
         self.status == 503 && self.head.contains("\r\nretry-after: 1\r\n")
     }
@@ -44,7 +44,7 @@ impl Peer {
         self.answer()
     }
 
-    /// A form, or with another method no body.
+    /// Sends a form, or an empty one for methods without a body.
     pub(crate) fn ask(&mut self, method: &str, path: &str, form: &str) -> io::Result<Answer> {
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\
@@ -66,7 +66,7 @@ impl Peer {
     }
 }
 
-/// A file on its way up: the whole request, which may be sent in parts.
+/// A file upload: the whole request, which may be sent in parts.
 pub(crate) fn upload(name: &str, content: &[u8]) -> Vec<u8> {
     let before = format!(
         "--=\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n"
@@ -95,15 +95,16 @@ impl Running {
         self.peer().ask(method, path, form).unwrap()
     }
 
-    /// Sends a file for as long as the site takes it, and reads what it says.
+    /// Sends a file until the site stops reading, and returns the answer.
     pub(crate) fn upload(&self, name: &str, content: &[u8]) -> Answer {
         let mut peer = self.peer();
-        // Refused half-way, it closes: what it said is there all the same.
+        // The site closes the socket in the middle of the upload, but its answer arrives all the
+        // same.
         let _ = peer.send(upload(name, content));
         peer.answer().unwrap()
     }
 
-    /// How many files of `folder` it has open that have no name.
+    /// The number of unnamed files in `folder` that it has open.
     pub(crate) fn nameless(&self, folder: &str) -> usize {
         let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))
             .unwrap()
@@ -116,7 +117,7 @@ impl Running {
             .count()
     }
 
-    /// The value of a gauge or a counter, which has no labels.
+    /// The value of a gauge or a counter without labels.
     pub(crate) fn metric(&self, name: &str) -> u64 {
         let metrics = super::get(self.admin, "/metrics").unwrap();
         let line = metrics

@@ -8,15 +8,15 @@ use flate2::write::ZlibEncoder;
 
 use super::Running;
 
-/// The number of each kind that are asked for at once.
+/// The number of simultaneous requests for each kind.
 const AT_ONCE: usize = 15;
 
-/// The height of those that can be made, with a width of 16,384: 188 MiB each, of which two are
-/// more than [`MOST`]. Without optimisation a row takes some milliseconds; then they are small, and
-/// only those that are refused say something about memory.
+/// The height of pictures that can be made, with a width of 16,384: 188 MiB each, so two of them
+/// are more than [`MOST`]. Without optimisation a row takes some milliseconds, so they are small,
+/// and only the refused ones test the memory.
 const HEIGHT: u32 = if cfg!(debug_assertions) { 128 } else { 12_000 };
 
-/// The memory that all of them may take together, in KiB.
+/// The memory that all of them together may take, in KiB.
 const MOST: u64 = 300 << 10;
 
 /// A black PNG with one bit a pixel (ISO/IEC 15948).
@@ -41,27 +41,27 @@ pub(super) fn black(width: u32, height: u32) -> Vec<u8> {
 }
 
 impl Running {
-    /// A figure of its memory, in KiB, as proc(5) names it.
+    /// A figure of the process's memory, in KiB, by its name in proc(5).
     pub(crate) fn memory(&self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
-    /// Counts the peak of its memory (`VmHWM`) from now on (proc(5), clear_refs). Returns the
-    /// memory that it has now, in KiB.
+    /// Restarts the measurement of the peak memory (`VmHWM`; proc(5), clear_refs). Returns the
+    /// current memory, in KiB.
     pub(crate) fn count_peak(&self) -> u64 {
         fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
         self.memory("VmRSS:")
     }
 }
 
-/// With optimisation, that is: see [`HEIGHT`].
+/// Only with optimisation: see [`HEIGHT`].
 #[test]
 fn pictures_that_are_made_at_once_share_a_bounded_memory() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(folder.path(), &[]);
-    // A file of 32 kB, and 256 MiB once it is decoded.
+    // A file of 32 kB that decodes to 256 MiB.
     let refused = black(16_384, 16_384);
     let made = black(16_384, HEIGHT);
     assert!(refused.len() < 40_000, "{}", refused.len());

@@ -1,4 +1,4 @@
-//! SIGHUP: the whole configuration is read again, and nothing is dropped.
+//! SIGHUP: the whole configuration is read again, and no connection is dropped.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ impl Configured {
         }
     }
 
-    /// Other settings, and a signal; what is said then.
+    /// Writes other settings and sends a signal. Returns the log line about the result.
     fn reload(&self, settings: &str) -> String {
         fs::write(&self.file, settings).unwrap();
         let before = self.site.said().len();
@@ -40,7 +40,7 @@ impl Configured {
     }
 }
 
-/// As a proxy would say it.
+/// A request with the fields of a proxy.
 fn page(site: &Running, host: &str) -> Peer {
     let mut peer = site.peer();
     let head = format!(
@@ -75,7 +75,7 @@ fn settings_change_while_requests_are_under_way() {
         "{said}"
     );
     site.counts("euryale_connections_cap", 3);
-    // What a proxy says is believed now, and the pages look different; on an open socket, too.
+    // Now the proxy's fields are trusted, and the pages look different, even on an open socket.
     let answer = page(site, "test").answer().unwrap();
     assert!(
         answer.text().contains("href=\"/app/guides\"") && answer.text().contains("masthead"),
@@ -100,7 +100,7 @@ fn settings_change_while_requests_are_under_way() {
         .unwrap();
     assert_eq!(new.answer().unwrap().status, 431);
     assert_eq!(site.upload("large.bin", &[7; 4 << 10]).status, 413);
-    // Requests that were under way are complete.
+    // Requests in flight are completed.
     assert!(rest(slow).unwrap().ends_with("worked for 700 ms\n"));
     // And back.
     let said = configured.reload("connections = 2\n");
@@ -129,7 +129,7 @@ fn what_needs_a_restart_is_named_each_time() {
     let configured = Configured::start("drain = \"30s\"\n");
     let said =
         configured.reload("drain = \"20s\"\nlisten = [\"127.0.0.1:1\"]\nidle-timeout = \"70s\"\n");
-    // Its address is in a flag of this test, which overrides the file.
+    // Its address is set by a flag of this test, which overrides the file.
     assert!(said.contains("reloaded changed=\"idle-timeout\""), "{said}");
     eventually("it is named", || {
         configured
@@ -160,7 +160,7 @@ fn the_filter_of_the_log_changes() {
     );
 }
 
-/// All or nothing: none of the good settings beside a wrong one counts.
+/// All or nothing: if one setting is wrong, none of the others is applied.
 #[test]
 fn a_file_that_is_wrong_changes_nothing() {
     let configured = Configured::start("connections = 2\n");
@@ -202,7 +202,7 @@ fn a_file_that_is_wrong_changes_nothing() {
     configured.site.end_well();
 }
 
-/// A file that cannot be read, on a mount that hangs, say: the reader of a pipe waits for what
+/// A file that cannot be read, as on a mount that hangs: the reader of a pipe waits for data that
 /// nobody writes.
 #[test]
 fn it_ends_while_a_file_hangs() {
@@ -217,7 +217,7 @@ fn it_ends_while_a_file_hangs() {
             .success()
     );
     site.signal("-HUP");
-    // Opens as soon as the site reads.
+    // Returns as soon as the site reads.
     let pipe = fs::OpenOptions::new()
         .write(true)
         .open(&configured.file)

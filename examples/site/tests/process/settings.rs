@@ -1,4 +1,4 @@
-//! Which of flag, variable, file and default counts, and what is said of a file that is wrong.
+//! The order of flag, variable, file and default, and the messages about a wrong file.
 
 use std::path::Path;
 use std::process::Output;
@@ -212,7 +212,7 @@ fn a_file_that_is_wrong_is_named_with_its_key() {
         ),
     ];
     for (text, what) in cases {
-        // A flag does not hide what is wrong in the file.
+        // A flag does not hide mistakes in the file.
         let output = printed(folder.path(), Some(text), None, &["--connections=1"]);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{text}: {said}");

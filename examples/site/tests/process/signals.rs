@@ -1,4 +1,4 @@
-//! SIGUSR1 and SIGUSR2: what hangs, and rotated logs.
+//! SIGUSR1 and SIGUSR2: reports about hanging jobs, and rotated logs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ use super::{Running, ended, eventually, exit_code, get, send, signal, site};
 #[test]
 fn sigusr1_reports_holders_and_waiting_jobs_while_every_worker_is_stuck() {
     let folder = tempfile::tempdir().unwrap();
-    // Nothing of what is asked for is a warning.
+    // None of the requested lines is a warning.
     let site = Running::start(folder.path(), &["--connections=1", "--log-filter=warn"]);
     site.signal("-USR1");
     eventually("it says that nothing runs", || {
@@ -97,7 +97,7 @@ fn rotation_of_the_access_log_loses_no_line() {
     rotate("--access-log");
 }
 
-/// As logrotate does it: another name, and a signal.
+/// As logrotate does it: renames the file and sends a signal.
 fn rotate(flag: &str) {
     const ROTATIONS: usize = 5;
     let folder = tempfile::tempdir().unwrap();
@@ -123,7 +123,7 @@ fn rotate(flag: &str) {
             let old = folder.path().join(format!("site.log.{number}"));
             eventually("requests are logged", || has_requests(&log));
             fs::rename(&log, &old).unwrap();
-            // Requests go on in between, and their lines go to the old file.
+            // Requests continue in between, and their lines go to the old file.
             let before = fs::read_to_string(&old).unwrap().len();
             eventually("the old file grows", || {
                 fs::metadata(&old).unwrap().len() > before as u64

@@ -1,4 +1,4 @@
-//! Many who begin a large download and then do not read.
+//! Many clients that begin a large download and then do not read.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -13,8 +13,8 @@ use super::{PATIENCE, Running, ended, eventually};
 const CLIENTS: usize = 200;
 const LEN: u64 = 100 << 20;
 
-/// A data folder with one file of 100 MiB, at `/large.bin`. Most of it is a hole, which is sent as
-/// any other bytes.
+/// A data folder with one file of 100 MiB, at `/large.bin`. Most of it is a hole, which is sent
+/// like any other bytes.
 pub(super) fn imported(folder: &Path) -> std::path::PathBuf {
     let from = folder.join("from");
     let data = folder.join("data");
@@ -37,7 +37,7 @@ pub(super) fn imported(folder: &Path) -> std::path::PathBuf {
 }
 
 impl Running {
-    /// Memory that it has in use, in bytes.
+    /// Memory in use, in bytes.
     pub(crate) fn resident(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status
@@ -58,7 +58,7 @@ impl Running {
             .count()
     }
 
-    /// How many response heads were written, and how many of them within 250 ms.
+    /// The number of response heads that were written, and the number of those within 250 ms.
     fn heads(&self) -> (u64, u64) {
         let all = self.metric("euryale_response_head_seconds_count");
         (
@@ -68,7 +68,7 @@ impl Running {
     }
 }
 
-/// Asks for the file, and reads no further than its first bytes.
+/// Requests the file, and reads only its first bytes.
 fn stalls(site: &Running) -> TcpStream {
     let mut peer = TcpStream::connect(site.public[0]).unwrap();
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -93,8 +93,8 @@ fn they_hold_a_descriptor_each_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(&imported(folder.path()), &[]);
     let mut other = site.peer();
-    // What is opened once is open now: the database, and the file of the first one that asks.
-    // Not the home page, whose tiles take a second connection when one is free.
+    // Opens everything that is opened once: the database, and the file of the first download. Not
+    // the home page, whose tiles use a second connection if one is free.
     assert_eq!(other.get("/@@counter").unwrap().status, 200);
     drop(stalls(&site));
     site.counts("euryale_blobs_open", 0);
@@ -109,12 +109,12 @@ fn they_hold_a_descriptor_each_and_nothing_else() {
     for _ in 0..200 {
         assert_eq!(other.get("/@@counter").unwrap().status, 200);
     }
-    // A peer has a head a little before it is counted.
+    // A client gets a head slightly before it is counted.
     eventually("each is counted", || site.heads().0 >= all + 200);
     let all = site.heads().0 - all;
     let fast = site.heads().1 - fast;
     assert!(fast * 100 >= all * 99, "{fast} of {all} within 250 ms");
-    // The client that asked for the metrics may still be connected.
+    // The client that requested the metrics may still be connected.
     eventually("a socket and a file each", || {
         site.descriptors() <= descriptors + 2 * CLIENTS
     });
@@ -133,8 +133,8 @@ fn they_hold_a_descriptor_each_and_nothing_else() {
     site.end_well();
 }
 
-/// Streams of HTTP/2 on sockets that nobody reads, with windows that are wide, and streams whose
-/// windows are closed: what the server has read for them, it keeps.
+/// HTTP/2 streams with large windows on sockets that nobody reads, and streams whose windows are
+/// closed: the server keeps everything that it has read for them.
 #[test]
 fn streams_hold_less_than_a_frame_each() {
     for window in [1 << 20, 64 << 10] {
@@ -143,7 +143,8 @@ fn streams_hold_less_than_a_frame_each() {
             "{each} bytes a stream with a window of {} KiB",
             window >> 10
         );
-        // Without optimisation the futures of a request are larger than what they wait for.
+        // Without optimisation, the futures of a request are larger than the data that they wait
+        // for.
         let most = if cfg!(debug_assertions) {
             32 << 10
         } else {
@@ -187,7 +188,7 @@ fn held_by_a_stream(window: u32) -> u64 {
             held
         })
     };
-    // What is made once is there.
+    // Everything that is created once exists now.
     drop(stall(1));
     site.counts("euryale_blobs_open", 0);
     let before = site.resident();

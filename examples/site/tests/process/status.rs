@@ -7,8 +7,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use super::browser::Browser;
 use super::{PATIENCE, Running, eventually, get, rest};
 
-/// Says what the page shows, each time that it changes. It comes from the page's own origin:
-/// another one's the page would not let in.
+/// Reports the content of the page each time it changes. The script has the page's own origin,
+/// because the page's policy permits no other.
 const WATCH: &str = "
 let last;
 function look() {
@@ -23,7 +23,7 @@ subtree: true });
 look();
 ";
 
-/// The operators' address, with `WATCH` on its page, or in a browser that runs no scripts.
+/// The operators' address with `WATCH` on its page, or in a browser without scripts.
 struct Beside {
     listener: TcpListener,
     admin: SocketAddr,
@@ -62,13 +62,14 @@ impl Beside {
             let admin = self.admin;
             let scripts = self.scripts;
             let tell = self.said.0.clone();
-            // What it does not get it does not show.
+            // Anything that the page does not receive, it cannot show.
             std::thread::spawn(move || answer(stream, admin, scripts, &tell));
         }
     }
 }
 
-/// One request. What the page says goes to `tell`, the rest is the operators' address'.
+/// One request. The page's reports go to `tell`; everything else is passed to the operators'
+/// address.
 fn answer(
     mut stream: TcpStream,
     admin: SocketAddr,
@@ -94,7 +95,7 @@ fn answer(
             .replace("%2F", "/")
             .replace("%40", "@")
             .replace("%3A", ":");
-        // Nobody listens any more when the test is over.
+        // The receiver is gone when the test has ended.
         let _ = tell.send(said);
         return stream.write_all(ok("text/plain", "").as_bytes());
     }
@@ -103,7 +104,7 @@ fn answer(
         "/status" => {
             let page = get(admin, "/status")?;
             let (head, page) = page.split_once("\r\n\r\n").unwrap_or_default();
-            // The length is another one now; the policy is the page's own.
+            // The length has changed; the policy is that of the page.
             let mut head: Vec<&str> = head
                 .lines()
                 .filter(|line| !line.starts_with("content-length"))
@@ -114,14 +115,13 @@ fn answer(
                     "<script src=watch.js type=module></script></body>",
                 )
             } else {
-                // A switch of the browser's own would do, but then it does not tell what it shows,
-                // either.
+                // A switch of the browser would also do, but then it does not report its content.
                 head.push("content-security-policy: sandbox allow-same-origin");
                 page.to_owned()
             };
             stream.write_all(format!("{}\r\n\r\n{page}", head.join("\r\n")).as_bytes())
         }
-        // Events have no end for now.
+        // Events do not end for now.
         path => io::copy(&mut super::send(admin, path)?, &mut stream).map(drop),
     }
 }
@@ -151,7 +151,7 @@ fn it_changes_with_the_load_and_until_the_drain() {
 const RULES: &str = "<rules xmlns='http://namespaces.plone.org/diazo' \
     xmlns:css='http://namespaces.plone.org/diazo/css'>\n<theme href='theme.html'/>\n</rules>";
 
-/// Broken while the site runs, and mended again.
+/// Broken while the site runs, and then repaired.
 #[test]
 fn a_broken_theme_is_an_alarm() {
     let folder = tempfile::tempdir().unwrap();
@@ -241,7 +241,7 @@ fn a_broken_theme_is_an_alarm() {
     );
 }
 
-/// Which of the requests that have ended were slow, and where.
+/// Which finished requests were slow, and where.
 #[test]
 fn the_slowest_are_named_with_where_they_were() {
     let folder = tempfile::tempdir().unwrap();
@@ -319,7 +319,7 @@ fn the_slowest_are_named_with_where_they_were() {
     site.end_well();
 }
 
-/// On a telephone and on a desk, by day and by night.
+/// On phones and on a desktop, light and dark.
 #[test]
 fn it_fits_and_can_be_read() {
     let folder = tempfile::tempdir().unwrap();

@@ -12,7 +12,7 @@ use super::{Running, eventually};
 
 const FLAGS: [&str; 1] = ["--agent=127.0.0.1:0"];
 
-/// Both, started at the same moment.
+/// Both processes, started at the same moment.
 fn pair(data: &Path) -> [Running; 2] {
     let barrier = Barrier::new(2);
     std::thread::scope(|scope| {
@@ -25,7 +25,7 @@ fn pair(data: &Path) -> [Running; 2] {
     })
 }
 
-/// The blobs on the disk, as rows name them.
+/// The blobs on the disk, by the names that rows have.
 fn blobs(data: &Path) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for writer in std::fs::read_dir(data.join("blobs")).unwrap() {
@@ -57,7 +57,7 @@ fn number(data: &Path, sql: &str) -> i64 {
     database.query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
-/// Asks until it is answered with something else than 503: as a patient client does.
+/// Repeats a request until the answer is not 503, as a patient client does.
 fn patiently(site: &Running, ask: impl Fn(&mut Peer) -> io::Result<super::peer::Answer>) -> u16 {
     let mut status = 503;
     eventually("an answer", || {
@@ -106,7 +106,7 @@ fn no_addition_of_either_process_is_lost() {
         for site in &sites {
             for client in 0..CLIENTS {
                 let done = &done;
-                // The modes differ in when a conflict is found.
+                // The modes differ in the time at which a conflict is found.
                 let path = ["/@@counter", "/@@counter?mode=wrapped"][client % 2];
                 scope.spawn(move || {
                     for _ in 0..EACH {
@@ -127,7 +127,7 @@ fn no_addition_of_either_process_is_lost() {
     }
 }
 
-/// Each of them replaces and deletes what the other one has stored.
+/// Each process replaces and deletes files that the other one has stored.
 #[test]
 fn each_process_serves_what_the_other_one_stores() {
     let folder = tempfile::tempdir().unwrap();
@@ -164,7 +164,7 @@ fn each_process_serves_what_the_other_one_stores() {
     assert_eq!(one.upload("file.bin", &large(b'a')).status, 201);
     let before = file(&other);
     assert!(before.body == large(b'a'), "byte for byte");
-    // A reader that has begun reads the old one to its end.
+    // A reader that has begun reads the old file to its end.
     let mut reader = one.peer();
     reader
         .send("GET /file.bin HTTP/1.1\r\nhost: localhost\r\n\r\n")
@@ -182,7 +182,7 @@ fn each_process_serves_what_the_other_one_stores() {
     }
 }
 
-/// The other one has a file on its way when the sweep of the new process runs.
+/// The other process is receiving a file while the new process sweeps.
 #[test]
 fn process_that_is_killed_and_started_again_sweeps_only_its_own() {
     let folder = tempfile::tempdir().unwrap();
@@ -194,7 +194,7 @@ fn process_that_is_killed_and_started_again_sweeps_only_its_own() {
     let mut slow = other.peer();
     slow.send(first).unwrap();
     eventually("it is in a file", || other.nameless("/blobs/") == 1);
-    // A file with a name and without a row, as a kill between the two leaves it.
+    // A file with a name but without a row, as left by a kill between the two.
     let kept = blob_of(folder.path(), "/kept.bin");
     let (writer, _) = kept.split_once('/').unwrap();
     let left = folder.path().join("blobs").join(writer).join("999999");
@@ -242,7 +242,7 @@ impl Drop for EndOnDrop<'_> {
     }
 }
 
-/// As the recipe for systemd has it: one is restarted while the other one answers, and then the
+/// As in the recipe for systemd: one process is restarted while the other one serves, and then the
 /// other one.
 #[test]
 fn each_can_be_restarted_while_the_other_one_answers() {
@@ -262,7 +262,7 @@ fn each_can_be_restarted_while_the_other_one_answers() {
             scope.spawn(move || {
                 let mut turn = client;
                 while !is_over.load(Ordering::Relaxed) {
-                    // As a balancer: the next one if this one is not there.
+                    // Like a balancer: uses the next process if this one does not answer.
                     turn += 1;
                     let Ok(mut peer) = Peer::connect(addresses[turn % 2][0]) else {
                         continue;

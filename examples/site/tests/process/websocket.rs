@@ -7,7 +7,7 @@ use super::{PATIENCE, Running};
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-/// A WebSocket, with as much of RFC 6455 as these tests need.
+/// A WebSocket client, with the parts of RFC 6455 that these tests need.
 struct Socket {
     stream: BufReader<TcpStream>,
     head: String,
@@ -58,7 +58,7 @@ impl Socket {
         self.stream.get_mut().write_all(frame).unwrap();
     }
 
-    /// The code of the Close that comes next, if it has one; behind it the site closes in peace.
+    /// The code of the next Close, if it has one. Afterwards the site closes the socket normally.
     fn hear_close(&mut self) -> Option<u16> {
         let (kind, content) = self.hear();
         assert_eq!(kind, 8, "{content:?}");
@@ -79,7 +79,7 @@ impl Socket {
     }
 }
 
-/// The origin of the page has to be the one that the browser sees: scheme, host and port.
+/// The origin must be the one that the browser sees: scheme, host and port.
 #[test]
 fn a_websocket_is_for_pages_of_the_site() {
     let folder = tempfile::tempdir().unwrap();
@@ -149,7 +149,7 @@ fn a_websocket_echoes_until_the_site_goes_down() {
     assert_eq!(code, Some(0), "{said}");
 }
 
-/// The server's deadlines end with the upgrade, and the route's begin.
+/// The server's deadlines end with the upgrade, and those of the route begin.
 #[test]
 fn a_websocket_stays_for_as_long_as_its_peer_gives_a_sign_of_life() {
     let folder = tempfile::tempdir().unwrap();
@@ -176,7 +176,7 @@ fn a_websocket_stays_for_as_long_as_its_peer_gives_a_sign_of_life() {
     alive.send(1, b"hello");
     while alive.hear() != (1, b"hello".to_vec()) {}
 
-    // A peer that does not answer the farewell has the time of the drain, and is then named.
+    // A peer that does not answer the Close gets the time of the drain, and is then named.
     site.signal("-TERM");
     let (code, said) = site.end();
     assert_eq!(code, Some(3), "{said}");
@@ -203,7 +203,7 @@ fn a_websocket_that_reads_nothing_is_closed() {
         &[0; 60 << 10],
     ]
     .concat();
-    // Until the site has gone: it reads no further than it can write.
+    // Sends until the site is gone: the site reads no more than it can write.
     while socket.stream.get_mut().write_all(&message).is_ok() {}
     site.counts("euryale_sockets_open", 0);
     site.end_well();
@@ -218,7 +218,7 @@ fn close_of_a_websocket_is_answered() {
         (&[], None),
         (&[0x03, 0xe8], Some(1000)),
         (b"\x0b\xb8with a reason", Some(3000)),
-        // Codes and reasons that nobody may send (§7.4, §5.5.1).
+        // Codes and reasons that must not be sent (§7.4, §5.5.1).
         (&[0x03, 0xed], Some(1002)),
         (&[0x03, 0xe8, 0xff], Some(1007)),
     ];

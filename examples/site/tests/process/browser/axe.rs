@@ -1,5 +1,5 @@
-//! Whether pages can be used without sight, without a mouse and with poor sight, as far as axe-core
-//! can tell.
+//! Whether people can use the pages without sight, without a mouse, or with poor sight, as far as
+//! axe-core can tell.
 
 use std::fs;
 use std::io::Write;
@@ -16,8 +16,8 @@ const ARCHIVE: &str = "axe-core-4.14.1.tgz";
 const SHA512: &str = "1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b73\
     4f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5";
 
-/// All rules, with the one for targets that fingers hit (WCAG 2.2, 2.5.8), which is off by default.
-/// Style sheets are not fetched again: the policy of the pages forbids it.
+/// All rules, and the one for the size of touch targets (WCAG 2.2, 2.5.8), which is off by default.
+/// Style sheets are not fetched again, because the policy of the pages forbids it.
 const RUN: &str = "axe.run(document, {
     preload: false,
     resultTypes: ['violations'],
@@ -33,7 +33,7 @@ const LOOKS: [(u32, &str); 4] = [
     (1280, "dark"),
 ];
 
-/// The script of axe-core. None: there is no way to fetch it.
+/// The script of axe-core. `None` if it cannot be fetched.
 static AXE: LazyLock<Option<String>> = LazyLock::new(load);
 
 /// Reads the script from an archive that is fetched once.
@@ -53,7 +53,7 @@ fn load() -> Option<String> {
     Some(String::from_utf8(unpacked.stdout).unwrap())
 }
 
-/// Puts the archive in its place when it is whole.
+/// Renames the archive once it is complete.
 fn fetch(folder: &Path, archive: &Path) -> bool {
     let fresh = tempfile::tempdir_in(folder).unwrap();
     let mut pack = program("npm");
@@ -71,7 +71,7 @@ fn fetch(folder: &Path, archive: &Path) -> bool {
     packed.status.success()
 }
 
-/// Panics if the archive is not the one that was chosen.
+/// Panics if the archive is not the chosen one.
 fn check(archive: &Path) {
     let mut list = tempfile::NamedTempFile::new().unwrap();
     writeln!(list, "{SHA512}  {}", archive.display()).unwrap();
@@ -81,7 +81,7 @@ fn check(archive: &Path) {
     assert!(checked.status.success(), "{PACKAGE}: {checked:?}");
 }
 
-/// A browser, and the script to run in it; a skip is said where one of them is missing.
+/// A browser, and the script to run in it. If one of them is missing, the skip is reported.
 fn tools(profile: &Path) -> Option<(DevTools, &'static str)> {
     let Some(browser) = DevTools::start(profile) else {
         euryale_test::skip("chromium is not installed");
@@ -108,7 +108,7 @@ fn look(browser: &mut DevTools, axe: &str, what: &str) {
     }
 }
 
-/// That axe-core finds nothing on the page.
+/// Checks that axe-core finds nothing on the page.
 pub(crate) fn is_accessible(profile: &Path, url: &str) {
     let Some((mut browser, axe)) = tools(profile) else {
         return;
@@ -133,7 +133,7 @@ fn axe_finds_no_violations() {
     }
 }
 
-/// Without it, a test that finds nothing would prove nothing.
+/// Shows that the test can fail: without this, a test that finds nothing would prove nothing.
 #[test]
 fn axe_finds_what_is_wrong() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! A browser under control of a test: the Chrome DevTools Protocol, over a pipe.
+//! A browser that a test controls through the Chrome DevTools Protocol, over a pipe.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::{program, signal};
 
-/// Gives the program its standard streams as the two that it listens to and answers on, so that no
-/// socket is needed.
+/// Gives the program its standard streams as the two descriptors of the protocol, so no socket is
+/// needed.
 const PIPES: &str = "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1";
 
 const LOADED: &str =
@@ -25,7 +25,7 @@ pub(super) struct DevTools {
 }
 
 impl DevTools {
-    /// None: there is no browser here.
+    /// `None` if there is no browser.
     pub(super) fn start(profile: &Path) -> Option<Self> {
         let found = program("sh").args(["-c", "command -v chromium"]).status();
         if !found.is_ok_and(|status| status.success()) {
@@ -90,7 +90,7 @@ impl DevTools {
         serde_json::from_slice(&message).unwrap()
     }
 
-    /// As wide as that, in CSS pixels, for a reader who likes it `light` or `dark`.
+    /// Sets the width in CSS pixels, and the colour scheme, `light` or `dark`.
     pub(super) fn looks(&mut self, width: u32, scheme: &str) {
         let screen =
             json!({ "width": width, "height": 844, "deviceScaleFactor": 1, "mobile": false });
@@ -102,21 +102,21 @@ impl DevTools {
         );
     }
 
-    /// Goes there, and waits until all of it is loaded.
+    /// Opens this address, and waits until the page is loaded completely.
     pub(super) fn open(&mut self, url: &str) {
         let went = self.tell("Page.navigate", &json!({ "url": url }));
         assert!(went.get("errorText").is_none(), "{url}: {went}");
         self.ask(LOADED);
     }
 
-    /// Sends the form, as a button in it does, and waits until all of the answer is loaded.
+    /// Submits the form, as its button does, and waits until the answer is loaded completely.
     pub(super) fn submit(&mut self, button: &str) {
         self.ask(&format!("document.querySelector('{button}').click()"));
         while self.hear()["method"] != "Page.frameNavigated" {}
         self.ask(LOADED);
     }
 
-    /// What a script makes of the page.
+    /// Returns the result of a script in the page.
     pub(super) fn ask(&mut self, script: &str) -> Value {
         let evaluate = json!({ "expression": script, "returnByValue": true, "awaitPromise": true });
         let said = self.tell("Runtime.evaluate", &evaluate);
@@ -128,7 +128,7 @@ impl DevTools {
 impl Drop for DevTools {
     fn drop(&mut self) {
         signal(&self.child, "-TERM");
-        // What it ended with says nothing.
+        // Its exit code means nothing.
         let _ = self.child.wait();
     }
 }

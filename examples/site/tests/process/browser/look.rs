@@ -1,12 +1,12 @@
-//! The look of pages: on a telephone and on a desk, light and dark.
+//! The look of pages: on phones and on desktops, light and dark.
 
 use super::devtools::DevTools;
 use super::tour;
 use crate::Running;
 
-/// Finds what is too wide for the window or the header (tables and code scroll in boxes of their
-/// own), text that is hard to read (WCAG 2.2, 1.4.3: 4.5 to 1), and what a finger misses (2.5.8: 24
-/// pixels, but for links within a sentence).
+/// Finds content that is too wide for the window or the header (tables and code scroll in separate
+/// boxes), text with too little contrast (WCAG 2.2, 1.4.3: 4.5 to 1), and touch targets that are
+/// too small (2.5.8: 24 pixels, except for links within a sentence).
 const FAULTS: &str = "(() => {
     const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
     const light = colour => {
@@ -47,14 +47,13 @@ const FAULTS: &str = "(() => {
 
 const GROUND: &str = "getComputedStyle(document.body).backgroundColor";
 
-/// The places and sizes of all that is in the header, wherever the page or the sections in it are
-/// scrolled to.
+/// The positions and sizes of everything in the header, independent of scrolling.
 const HEADER: &str = "[...document.querySelectorAll('body > header *')].map(element => [
     element.localName, element.offsetLeft, element.offsetTop, element.offsetWidth, \
     element.offsetHeight].join(' ')).filter(box => !box.endsWith(' ')).join('\\n')";
 
-/// The smallest width without scrolling in two directions (WCAG 2.2, 1.4.10), two telephones and a
-/// desk, by day and by night.
+/// The smallest width without scrolling in two directions (WCAG 2.2, 1.4.10), two phones and a
+/// desktop, light and dark.
 const LOOKS: [(u32, &str); 8] = [
     (320, "light"),
     (320, "dark"),
@@ -75,8 +74,8 @@ fn faults(browser: &mut DevTools, what: &str) {
     );
 }
 
-/// That the page has no faults, on a telephone and on a desk, by day and by night. A skip is said
-/// where there is no browser.
+/// Checks that the page has no faults, on phones and on a desktop, light and dark. Without a
+/// browser, the skip is reported.
 pub(crate) fn fits(profile: &std::path::Path, url: &str) {
     let Some(mut browser) = DevTools::start(profile) else {
         return euryale_test::skip("chromium is not installed");

@@ -1,4 +1,4 @@
-//! The pages that a browser looks at: at least one of each kind.
+//! The pages that a browser opens: at least one of each kind.
 
 use super::devtools::DevTools;
 use crate::Running;
@@ -22,7 +22,7 @@ const PATHS: [&str; 15] = [
     "/guides/not-yet",
 ];
 
-/// The form whose page somebody else changes.
+/// The form for a page that somebody else changes.
 const EDITED: &str = "/guides/cap";
 
 /// Opens one page after the other, and calls `look` with the name of each. The home page has tiles

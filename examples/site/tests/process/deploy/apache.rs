@@ -3,7 +3,7 @@ use std::fs;
 use super::program::{Proxy, of_debian};
 use super::{Sites, behaves, configuration, editors, free_port, offloads, recipe};
 
-/// What Debian's apache2.conf does around a site, with the modules that the configuration names.
+/// The site configuration of Debian's apache2.conf, with the modules that our configuration names.
 const AROUND: &str = "
 ServerRoot FOLDER
 ServerName localhost
@@ -64,7 +64,7 @@ fn the_site_behind_apache() {
     }
     fs::write(folder.path().join("apache2.conf"), main + &text).unwrap();
     let mut command = of_debian("apache2");
-    // One process: there are no children to be left behind.
+    // A single process, so no children can be left behind.
     command
         .arg("-X")
         .arg("-f")
@@ -78,7 +78,7 @@ fn the_site_behind_apache() {
     sites.end();
 }
 
-/// Apache refuses to serve as root, and becomes another user if it is.
+/// Apache refuses to serve as root, so it changes to another user.
 fn is_root() -> bool {
     std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").unwrap()) == 0
 }

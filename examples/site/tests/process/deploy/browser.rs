@@ -1,4 +1,4 @@
-//! Those who ask: from `127.0.0.2`, which is not a proxy's address.
+//! Clients at `127.0.0.2`, which is not the address of a proxy.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -75,7 +75,7 @@ impl Browser {
         }
     }
 
-    /// The host that it believes to talk to.
+    /// The host that the client believes it talks to.
     pub(super) fn host(&self) -> String {
         self.host.clone()
     }
@@ -95,7 +95,7 @@ impl Browser {
     }
 
     pub(super) fn connect(&self) -> io::Result<TcpStream> {
-        // The standard library has no way to choose the address of a client.
+        // The standard library cannot choose the source address of a client.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .build()?;
@@ -132,7 +132,7 @@ impl Browser {
             // counts.
             scope.spawn(move || drop(writer.write_all(body)));
             let read = stream.read_to_end(&mut bytes);
-            // A reset after a complete answer does not matter to its reader.
+            // A reset after a complete answer does not matter to the client.
             if bytes.is_empty() {
                 read.map(drop)
             } else {
@@ -147,7 +147,7 @@ impl Browser {
     }
 }
 
-/// Clients that ask for the same again and again, each with a new socket.
+/// Clients that repeat the same request, each time on a new socket.
 pub(super) struct Crowd {
     answered: Arc<AtomicUsize>,
     is_over: Arc<AtomicBool>,

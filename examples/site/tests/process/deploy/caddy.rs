@@ -7,7 +7,7 @@ use super::{
     Browser, FORGED, Sites, behaves, configuration, free_port, offloads, recipe, restarts_unseen,
 };
 
-/// `editor` with the password `secret`, by bcrypt at the least cost.
+/// `editor` with the password `secret`, by bcrypt at the lowest cost.
 const EDITOR: &str = "editor $2a$04$IhtpMctSGJ0mUWiAxcQRWubevwJsEHOLo/R7Xzc0ImRRJRCy97EBy";
 
 fn start(address: SocketAddr, folder: &Path, text: &str) -> Option<Proxy> {
@@ -33,7 +33,7 @@ fn the_site_behind_caddy() {
     let text = configuration(
         "caddy/Caddyfile",
         &[
-            // By its port alone, whatever the host is called.
+            // Only by its port, whatever the host is called.
             (
                 "http://www.example.org {",
                 &format!(":{} {{\n\tbind 127.0.0.1", address.port()),
@@ -47,7 +47,7 @@ fn the_site_behind_caddy() {
         return;
     };
     behaves(&proxy, &sites);
-    // It asks each of them again.
+    // Caddy requests each of them again.
     restarts_unseen(&proxy, &mut sites, 50, |_| true);
     offloads(&proxy, &sites);
     drop(proxy);
@@ -59,7 +59,7 @@ fn the_readme_can_be_followed() {
     recipe::follow("caddy", "caddy", recipe::OFFLOADED);
 }
 
-/// Docker's recipe has a configuration of its own.
+/// The Docker recipe has a separate configuration.
 #[test]
 fn the_proxy_of_compose_asks_editors_for_a_password() {
     let sites = Sites::of(1, &[]);

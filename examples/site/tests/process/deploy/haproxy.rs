@@ -11,7 +11,7 @@ use super::program::{Proxy, of_debian};
 use super::{Sites, behaves, configuration, free_port, recipe, restarts_unseen};
 use crate::{ended, eventually, get, send};
 
-/// With a console, by which one sees what it thinks.
+/// With a console, which shows HAProxy's view of the servers.
 fn start(sites: &Sites) -> Option<(Proxy, TempDir)> {
     start_with(sites, &[])
 }
@@ -52,7 +52,7 @@ fn start_with(sites: &Sites, changes: &[(&str, &str)]) -> Option<(Proxy, TempDir
         .fold(text, |text, (from, to)| text.replace(from, to));
     let file = folder.path().join("haproxy.cfg");
     fs::write(&file, text).unwrap();
-    // As many open files as a small machine allows, of which the shipped file must do with less.
+    // The limit of open files on a small machine, which must be enough for the shipped file.
     let mut command = of_debian("sh");
     command.args(["-c", "ulimit -n 20000; exec haproxy -db -f \"$0\""]);
     command.arg(file);
@@ -68,7 +68,7 @@ fn is_installed() -> bool {
     version.is_ok_and(|output| output.status.success())
 }
 
-/// What HAProxy's console shows of a server of the backend.
+/// The line of a server of the backend on HAProxy's console.
 #[derive(Debug)]
 struct Server {
     status: String,
@@ -79,7 +79,7 @@ struct Server {
 }
 
 fn server(folder: &Path, name: &str) -> Server {
-    // It takes a few at a time.
+    // The console serves only a few connections at a time.
     let mut console = None;
     eventually("the console answers", || {
         console = UnixStream::connect(folder.join("console")).ok();
@@ -117,7 +117,7 @@ fn the_site_behind_haproxy() {
     sites.end();
 }
 
-/// The node has two workers. With both of them busy it is full.
+/// The node has two workers. When both are busy, it is full.
 #[test]
 fn its_weight_follows_the_load() {
     let mut sites = Sites::start(&["--connections=2"]);
@@ -137,7 +137,7 @@ fn its_weight_follows_the_load() {
     weight("b", 100);
     drop(slow);
     weight("a", 100);
-    // A process that is about to end says so until everything is over.
+    // A process that is about to end reports that until everything is finished.
     let slow = send(sites.addresses[0][0], "/@@slow?ms=1500").unwrap();
     sites.one(0).counts("euryale_publishers_running", 1);
     sites.one(0).signal("-TERM");
@@ -146,7 +146,7 @@ fn its_weight_follows_the_load() {
     });
     assert_eq!(Browser::new(&proxy).get("/guides", "").status, 200);
     drop((slow, proxy));
-    // It is on its way out: a second signal would cut what is left.
+    // The process is already draining: a second signal would cut the remaining requests.
     assert_eq!(sites.running[0].take().unwrap().end().0, Some(0));
     sites.end();
 }
@@ -169,8 +169,8 @@ fn with_large_file(flags: &[&str], bytes: usize) -> Sites {
     sites
 }
 
-/// Fifty downloads are asked for at once by clients that read nothing, of one process with two
-/// workers. A page that is asked for right behind them does not wait for them.
+/// Clients that read nothing start fifty downloads at once, from one process with two workers. A
+/// page that is requested right after them does not wait for them.
 #[test]
 fn a_page_behind_fifty_downloads_is_answered_at_once() {
     const DOWNLOADS: usize = 50;
@@ -192,7 +192,7 @@ fn a_page_behind_fifty_downloads_is_answered_at_once() {
         let downloads: Vec<_> = (0..DOWNLOADS)
             .map(|_| {
                 let mut stream = browser.connect().unwrap();
-                // In one piece: the rest of a head in two would wait for an acknowledgement.
+                // In one piece: with two, the second one would wait for an acknowledgement.
                 let head = browser.head("GET", "/large.bin", "");
                 stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
                 stream
@@ -220,8 +220,7 @@ fn a_page_behind_fifty_downloads_is_answered_at_once() {
     sites.end();
 }
 
-/// The workers of one node are kept busy by clients that ask it directly, so that HAProxy sees a
-/// node without any request.
+/// Clients keep the workers of one node busy directly, so HAProxy sees a node without any request.
 #[test]
 fn pages_go_to_the_node_with_free_workers() {
     const PAGES: usize = 300;
@@ -288,8 +287,8 @@ fn websockets_hold_nothing() {
     sites.end();
 }
 
-/// Ten thousand requests, and not one that fails, while one process after the other is ended and
-/// started again.
+/// Ten thousand requests, none of which fails, while one process after the other is ended and
+/// restarted.
 #[test]
 fn restarts_are_not_seen() {
     let mut sites = Sites::start(&["--connections=4"]);
@@ -301,7 +300,7 @@ fn restarts_are_not_seen() {
     sites.end();
 }
 
-/// What `option splice-response` is worth, for the README of the folder.
+/// The effect of `option splice-response`, for the README of the folder.
 #[test]
 #[ignore = "a measurement: run it alone, with --nocapture"]
 fn splicing_is_measured() {
@@ -335,7 +334,7 @@ fn splicing_is_measured() {
     sites.end();
 }
 
-/// The bytes of the body.
+/// Returns the length of the body in bytes.
 fn discard(browser: &Browser) -> usize {
     let mut stream = browser.connect().unwrap();
     write!(stream, "{}\r\n", browser.head("GET", "/large.bin", "")).unwrap();

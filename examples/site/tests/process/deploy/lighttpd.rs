@@ -3,7 +3,7 @@ use std::fs;
 use super::program::{Proxy, of_debian};
 use super::{Browser, Sites, behaves, configuration, editors, free_port, offloads, recipe};
 
-/// What Debian's lighttpd.conf does around the files of `conf-enabled`.
+/// The parts of Debian's lighttpd.conf around the files of `conf-enabled`.
 const AROUND: &str = "
 server.bind = \"127.0.0.1\"
 server.port = PORT
@@ -45,7 +45,7 @@ fn the_site_behind_lighttpd() {
     };
     behaves(&proxy, &sites);
     offloads(&proxy, &sites);
-    // An address that a client makes up, in the way in which lighttpd says it.
+    // An address that a client makes up, in lighttpd's format.
     let made_up = "VirtualHostBase/https/evil.test:443/VirtualHostRoot/_vh_evil/guides";
     let prefixes = ["", "/app", "/app/..", "/", "/app/", "/."];
     let prefixes = prefixes.iter().flat_map(|before| {

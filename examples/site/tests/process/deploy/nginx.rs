@@ -3,7 +3,7 @@ use std::fs;
 use super::program::{Proxy, of_debian};
 use super::{Sites, behaves, configuration, editors, free_port, offloads, recipe, restarts_unseen};
 
-/// What Debian's nginx.conf does around the files of `conf.d`.
+/// The parts of Debian's nginx.conf around the files of `conf.d`.
 const AROUND: &str = "
 daemon off;
 master_process off;
@@ -54,7 +54,7 @@ fn the_site_behind_nginx() {
         return;
     };
     behaves(&proxy, &sites);
-    // It asks each of them again.
+    // nginx requests each of them again.
     restarts_unseen(&proxy, &mut sites, 50, |_| true);
     offloads(&proxy, &sites);
     drop(proxy);
@@ -63,7 +63,7 @@ fn the_site_behind_nginx() {
 
 #[test]
 fn the_readme_can_be_followed() {
-    // Files are sent by nginx, only where the site says so, and other hosts are those of Debian.
+    // nginx sends files only if the site says so, and other hosts get Debian's default page.
     let more = format!("{}{CHECKS}", recipe::OFFLOADED);
     recipe::follow("nginx", "nginx", &more);
 }

@@ -8,18 +8,18 @@ use std::time::{Duration, Instant};
 
 use crate::{eventually, program, signal};
 
-/// A running proxy. Dropped, it is ended by its id.
+/// A running proxy. When it is dropped, it is ended by its id.
 pub(super) struct Proxy {
     pub(super) address: SocketAddr,
     child: Child,
     log: PathBuf,
 }
 
-/// Those that let their children end first need a moment.
+/// Proxies that let their children end first need a moment.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 impl Proxy {
-    /// None: there is no such program here, and that was said. What it says goes into a file in
+    /// `None` if the program is not installed, which is reported. Its output goes into a file in
     /// `folder`.
     pub(super) fn start(address: SocketAddr, folder: &Path, mut command: Command) -> Option<Self> {
         let log = folder.join("said");
@@ -51,11 +51,11 @@ impl Proxy {
         Some(proxy)
     }
 
-    /// How much of a processor's time it has used: utime and stime of proc(5), in hundredths of a
-    /// second.
+    /// The processor time that it has used: utime and stime of proc(5), in hundredths of a second.
     pub(super) fn cpu(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        // Behind the program's name, which may have spaces, are the third and all other fields.
+        // After the program's name, which may contain spaces, the third and all other fields
+        // follow.
         let fields: Vec<&str> = stat
             .rsplit(')')
             .next()
@@ -71,7 +71,7 @@ impl Proxy {
     }
 }
 
-/// A program that Debian may keep where not every user looks.
+/// Debian may keep a program in a folder that is not in every user's path.
 pub(super) fn of_debian(name: &str) -> Command {
     let mut command = program(name);
     let path = std::env::var("PATH").unwrap_or_default();

@@ -1,26 +1,26 @@
-//! The READMEs of `deploy/`, followed word by word: every command of theirs is run, with Debian's
-//! own configuration, on a machine of its own that Linux's namespaces make of this one.
+//! Follows the READMEs of `deploy/` literally: every command is run, with Debian's own
+//! configuration, on a separate machine that Linux's namespaces make of this one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-/// What a README says to do.
+/// A step of a README.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
     /// Commands that end.
     Run(String),
     /// A command that runs until it is stopped.
     Terminal(String),
-    /// A command, and the lines that it prints.
+    /// A command, and the lines that it should print.
     Check(String, String),
 }
 
-/// For all of a recipe. A step that fails ends it much earlier.
+/// The limit for a whole recipe. A step that fails ends it much earlier.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A file is sent by the proxy, once, and is the one that the site sends itself.
+/// The proxy sends a file once, with the same bytes as the site itself.
 pub(super) const OFFLOADED: &str = r"
 ```console
 $ curl -so $machine/proxy -w '%{http_code}\n' -H 'Host: www.example.org' \
@@ -33,7 +33,8 @@ $ curl -s http://127.0.0.1:8081/metrics http://127.0.0.1:8091/metrics \
 ```
 ";
 
-/// Reading needs no password. Everything else does, also below the mount, and with a wrong one.
+/// Reading needs no password. Everything else does, also below the mount, and wrong passwords are
+/// refused.
 const LOGIN: &str = r"
 ```console
 $ curl -sIo /dev/null -w '%{http_code}\n' -H 'Host: www.example.org' http://127.0.0.1/guides
@@ -48,12 +49,12 @@ $ curl -so /dev/null -w '%{http_code}\n' -H 'Host: www.example.org' -F file=@REA
 ```
 ";
 
-/// Exit codes of `machine/run.sh` that are no fault of the recipe.
+/// Exit codes of `machine/run.sh` that are not the recipe's fault.
 const NO_OVERLAY: i32 = 77;
 const NO_PACKAGE: i32 = 78;
 
 /// Follows the README of a folder of `deploy/`, after Debian has started `service` with its own
-/// configuration. Then checks who needs a password, and `more`, in the same form.
+/// configuration. Then checks which requests need a password, and `more`, in the same form.
 pub(super) fn follow(folder: &str, service: &str, more: &str) {
     let readme = checkout().join("deploy").join(folder).join("README.md");
     let readme = fs::read_to_string(readme).unwrap();
@@ -61,7 +62,7 @@ pub(super) fn follow(folder: &str, service: &str, more: &str) {
     run(&[vec![first], steps(&readme), steps(LOGIN), steps(more)].concat());
 }
 
-/// Takes these steps on a machine of their own, or skips the test where none can be made.
+/// Runs these steps on a separate machine, or skips the test if none can be made.
 fn run(steps: &[Step]) {
     if !has_namespaces() {
         return euryale_test::skip("namespaces are not permitted: root is needed");
@@ -118,7 +119,7 @@ fn run(steps: &[Step]) {
     }
 }
 
-/// Everything that it started ends with it.
+/// All processes that it started end with it.
 fn give_up(child: &mut Child) -> ExitStatus {
     child.kill().unwrap();
     child.wait().unwrap()
@@ -129,7 +130,7 @@ fn checkout() -> PathBuf {
     folder.canonicalize().unwrap()
 }
 
-/// Whatever is started in them ends with the first process.
+/// All processes in the namespaces end with the first one.
 fn namespaces() -> Command {
     let mut command = Command::new("unshare");
     command.args(["--net", "--mount", "--pid", "--fork", "--kill-child"]);
@@ -142,8 +143,8 @@ fn has_namespaces() -> bool {
     output.is_ok_and(|output| output.status.success())
 }
 
-/// Blocks of `sh` are commands; one that starts the site has a terminal of its own. Blocks of
-/// `console` are commands behind a dollar sign, and the lines that they print.
+/// Blocks of `sh` are commands; one that starts the site gets its own terminal. Blocks of `console`
+/// are commands after a dollar sign, and the lines that they print.
 fn steps(text: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut blocks = text.split("\n```").skip(1).step_by(2);
@@ -208,7 +209,7 @@ fn a_readme_is_commands_and_what_they_print() {
     assert_eq!(steps(text), expected);
 }
 
-/// What a step writes is on its own machine, or nowhere.
+/// A step can write only on its own machine.
 #[test]
 fn a_step_changes_nothing_here() {
     let here = tempfile::tempdir().unwrap();
@@ -227,7 +228,7 @@ fn a_step_changes_nothing_here() {
     for folder in written {
         script += &format!("echo x > {folder}/{name}\n");
     }
-    // Everywhere else nothing can be written at all.
+    // Nothing can be written anywhere else.
     for folder in ["/", "/root", "/usr/bin", "/home"] {
         script += &format!("! mkdir {folder}/{name} 2>/dev/null\n");
     }

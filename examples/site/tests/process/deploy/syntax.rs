@@ -18,7 +18,7 @@ fn traefiks_files_can_be_read() {
     assert!(main["entryPoints"]["web"]["address"].is_str());
     let routes: toml::Table = configuration("traefik/euryale.toml", &[]).parse().unwrap();
     let http = &routes["http"];
-    // Each name that is used is there.
+    // Each name that is used is defined.
     for (name, router) in http["routers"].as_table().unwrap() {
         assert!(
             http["services"]
@@ -34,7 +34,7 @@ fn traefiks_files_can_be_read() {
         for middleware in &middlewares {
             assert!(http["middlewares"].get(middleware).is_some());
         }
-        // Whatever reaches the site reads, or has logged in.
+        // A request reaches the site only if it reads, or has logged in.
         let rule = router["rule"].as_str().unwrap();
         let is_reading = rule.ends_with(" && (Method(`GET`) || Method(`HEAD`))");
         let is_redirect = middlewares == ["with-slash"];
@@ -46,7 +46,8 @@ fn traefiks_files_can_be_read() {
     }
 }
 
-/// systemd itself looks at the units. Its program is ours: that of Debian's package is not there.
+/// systemd itself checks the units. The program is ours, because that of Debian's package is not
+/// installed.
 #[test]
 fn systemd_finds_nothing_in_the_units() {
     let folder = tempfile::tempdir().unwrap();
@@ -79,8 +80,8 @@ fn systemd_finds_nothing_in_the_units() {
     }
 }
 
-/// Two instances differ in their ports, and in nothing else: they have the same user, which
-/// systemd can make, and the same folder.
+/// Two instances differ only in their ports: they have the same user, which systemd can create, and
+/// the same folder.
 #[test]
 fn processes_of_systemd_share_user_and_folder() {
     let service = configuration("systemd/euryale-site@.service", &[]);
@@ -100,7 +101,7 @@ fn processes_of_systemd_share_user_and_folder() {
     assert_eq!(value("ExecStart="), "/usr/local/bin/site");
 }
 
-/// The settings that the files name are there, and the probes ask what is answered.
+/// The settings that the files name exist, and the probes request addresses that are answered.
 #[test]
 fn containers_are_told_what_the_site_knows() {
     let help = String::from_utf8(crate::ended(&["--help"]).stdout).unwrap();
@@ -125,7 +126,8 @@ fn containers_are_told_what_the_site_knows() {
     assert!(manifest.contains("path: /readyz") && manifest.contains("path: /livez"));
 }
 
-/// The documents of a YAML file, as JSON. `None`: nothing here reads YAML, and that was said.
+/// The documents of a YAML file, as JSON. `None` if no installed program reads YAML, which is
+/// reported.
 fn yaml(text: &str) -> Option<Vec<Value>> {
     const READ: &str = "import json, sys, yaml; \
         json.dump(list(yaml.safe_load_all(sys.argv[1])), sys.stdout)";
@@ -137,8 +139,8 @@ fn yaml(text: &str) -> Option<Vec<Value>> {
     Some(serde_json::from_str(&printed(read.unwrap())).unwrap())
 }
 
-/// The network that may say who a client is has many pods. The policy lets only the ingress
-/// controller in.
+/// The network that may report clients has many pods. The policy lets only the ingress controller
+/// in.
 #[test]
 fn only_the_ingress_controller_reaches_the_pod() {
     let Some(documents) = yaml(&configuration("kubernetes/site.yaml", &[])) else {
@@ -168,7 +170,7 @@ fn only_the_ingress_controller_reaches_the_pod() {
             assert!(named(&port["port"]));
             open.push(&port["port"]);
         }
-        // Pods with a label, in a namespace with a name; no network.
+        // Pods with a label, in a namespace with a name; no networks.
         for from in rule["from"].as_array().unwrap() {
             let [namespace, pods] = ["namespaceSelector", "podSelector"]
                 .map(|selector| from[selector]["matchLabels"].as_object().unwrap().len());
@@ -181,7 +183,8 @@ fn only_the_ingress_controller_reaches_the_pod() {
     assert!(environment.contains(&serde_json::json!({"name": "EURYALE_HOST", "value": host})));
 }
 
-/// What Docker's build is sent: all that cargo needs to know the workspace, and no folder `target`.
+/// The files that are sent to Docker's build: all that cargo needs to know the workspace, and no
+/// folder `target`.
 #[test]
 fn docker_is_sent_what_cargo_needs() {
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -204,7 +207,7 @@ fn docker_is_sent_what_cargo_needs() {
     assert!(output.status.success(), "{said}");
 }
 
-/// What a README copies, installs or shows is there.
+/// Every file that a README copies, installs or shows exists.
 #[test]
 fn files_that_readmes_name_are_there() {
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

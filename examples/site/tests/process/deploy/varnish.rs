@@ -51,7 +51,7 @@ fn the_site_behind_varnish() {
         return;
     };
     behaves(&proxy, &sites);
-    // It asks each of them again.
+    // Varnish requests each of them again.
     restarts_unseen(&proxy, &mut sites, 50, |_| true);
     drop(proxy);
     sites.end();
