@@ -37,7 +37,7 @@
 //! * The blob is [stable](euryale_core::Blob::stable): nobody changes the file in place. All others
 //!   are read.
 //! * The body is as long as the blob, and has no other `Content-Encoding` than the file itself.
-//! * The file can be mapped. Otherwise it is read, and counted as read by the layer that does it.
+//! * The file can be mapped. Otherwise it is read, and the ledger counts it as read.
 //!
 //! A file that `sendfile(2)` refuses is written from its map. Systems other than Linux, TLS and
 //! HTTP/2 read and write files as they do all other bodies.

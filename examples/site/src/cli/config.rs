@@ -111,7 +111,7 @@ fn table(file: &Path) -> Result<Table, StartError> {
             .span()
             .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         failed(format!(
-            "the file of settings is no TOML: {} in line {line}",
+            "the file of settings is not valid TOML: {} in line {line}",
             error.message()
         ))
     })

@@ -204,11 +204,11 @@ fn a_file_that_is_wrong_is_named_with_its_key() {
         ),
         (
             "drain = \"1s\"\n\nconnections = \n",
-            "the file of settings is no TOML: ",
+            "the file of settings is not valid TOML: ",
         ),
         (
             "drain = \"1s\"\ndrain = \"1s\"\n",
-            "the file of settings is no TOML: duplicate key in line 2 - ",
+            "the file of settings is not valid TOML: duplicate key in line 2 - ",
         ),
     ];
     for (text, what) in cases {
