@@ -119,7 +119,7 @@ const NEEDS: [Need; 25] = [
         "listen",
         Warning,
         |facts| facts.ways.is_inherited,
-        "the sockets that systemd gave take its place",
+        "the sockets from systemd are used instead",
     ),
     need("unix-mode", Warning, no_unix_of_its_own, UNIX),
     need("unix-owner", Warning, no_unix_of_its_own, UNIX),

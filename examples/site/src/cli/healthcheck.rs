@@ -22,7 +22,7 @@ pub(crate) fn run(admin: SocketAddr) -> Result<ExitCode, StartError> {
             "wait, or see its log",
         )),
         Err(error) => {
-            let what = format!("the site cannot be asked: {error}");
+            let what = format!("the site cannot be reached: {error}");
             Err(StartError::new(
                 what,
                 address,

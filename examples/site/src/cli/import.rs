@@ -108,7 +108,8 @@ pub(crate) fn run(
     let summary = report.end();
     print(&summary);
     ended.map_err(|error| {
-        let remedy = "what is complete stays; put it right and run it again, it goes on from there";
+        let remedy =
+            "what is complete is kept; correct this and run it again: it continues from there";
         StartError::new(
             format!("cannot go on: {error}"),
             settings.data.display(),
@@ -116,7 +117,7 @@ pub(crate) fn run(
         )
     })?;
     if stop.is_set() {
-        print("Stopped by a signal. Running it again goes on from there.\n");
+        print("Stopped by a signal. Run it again to continue from there.\n");
         return Ok(ExitCode::from(CUT));
     }
     Ok(if report.is_complete() {

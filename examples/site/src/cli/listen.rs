@@ -57,7 +57,7 @@ impl FromStr for Listen {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
-            Some(("unix", "")) => Err("write the path of a socket behind unix:".to_owned()),
+            Some(("unix", "")) => Err("write the path of a socket after unix:".to_owned()),
             Some(("unix", path)) => Ok(Self::Unix(path.into())),
             Some(("tls", rest)) => address(rest).map(Self::Tls),
             _ => address(text).map(Self::Tcp),

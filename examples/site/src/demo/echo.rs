@@ -72,7 +72,7 @@ async fn upgrade(
     if !is_from_here(&headers, &here) {
         return (
             StatusCode::FORBIDDEN,
-            "Another site asked for this socket.\n",
+            "Another site requested this socket.\n",
         )
             .into_response();
     }
@@ -204,7 +204,7 @@ fn ending_after(error: axum::Error) -> Ending {
     let error = error.into_inner();
     match error.downcast_ref() {
         Some(WebSocketError::Capacity(_)) => {
-            Ending::Ours(close_code::SIZE, "messages are of at most 64 KiB")
+            Ending::Ours(close_code::SIZE, "messages have at most 64 KiB")
         }
         Some(WebSocketError::Utf8(_)) => Ending::Ours(close_code::INVALID, "a text is not UTF-8"),
         Some(WebSocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => Ending::Gone,

@@ -110,7 +110,7 @@ impl Feeds {
         })?;
         if !self.admit(&url) {
             let detail = format!(
-                "{MOST_FEEDS} other feeds were asked for within a minute. Try again later."
+                "{MOST_FEEDS} other feeds were requested within the last minute. Try again later."
             );
             let mut busy = pages.problem(
                 &Problem::new(StatusCode::SERVICE_UNAVAILABLE, &detail),
@@ -125,14 +125,14 @@ impl Feeds {
             Err(PromiseError::Elapsed) => {
                 return Err(refuse(
                     StatusCode::GATEWAY_TIMEOUT,
-                    "The feed did not come in time.",
+                    "The feed did not arrive in time.",
                 ));
             }
             Err(error) => {
                 tracing::info!(target: "site::feed", %url, "no feed: {error}");
                 return Err(refuse(
                     StatusCode::BAD_GATEWAY,
-                    "What came from there is no feed, or nothing came.",
+                    "The answer is not a feed, or there was none.",
                 ));
             }
         };

@@ -59,7 +59,7 @@ pub(crate) fn join(folder: &str, name: &str) -> Result<String, String> {
         return Err("A page or a file needs a name.".to_owned());
     }
     if name.contains('/') {
-        return Err("A name has no slash in it.".to_owned());
+        return Err("A name must not contain a slash.".to_owned());
     }
     let path = normal(&format!("{}/{name}", folder.trim_end_matches('/')));
     check(&path)?;
@@ -85,11 +85,11 @@ fn check_name(name: &str) -> Result<(), String> {
     } else if name == "." || name == ".." {
         "A name must not be . or .., which stand for folders."
     } else if name.contains("@@") {
-        "A name has no @@ in it: such addresses belong to the site itself."
+        "A name must not contain @@: such addresses belong to the site itself."
     } else if name.trim() != name || name.contains(char::is_control) {
-        "A name has no control characters, and no space at its ends."
+        "A name must not contain control characters, or begin or end with a space."
     } else if name.contains(misleads) {
-        "A name has no characters that nobody sees, or that turn the direction of writing."
+        "A name must not contain characters that are invisible or change the direction of writing."
     } else if name.chars().count() > LONGEST_NAME {
         return Err(format!("A name has at most {LONGEST_NAME} characters."));
     } else {

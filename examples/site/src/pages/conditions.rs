@@ -73,7 +73,7 @@ pub(crate) fn changed(pages: &Pages, request: &Request) -> Abort {
 /// A partial PUT would be mistaken for the whole (RFC 9110 §14.5).
 pub(crate) fn require_whole(pages: &Pages, request: &Request) -> Result<(), Abort> {
     if request.method() == Method::PUT && request.headers().contains_key(CONTENT_RANGE) {
-        let detail = "Send the whole: a part of it, with Content-Range, cannot be put.";
+        let detail = "Send the whole text: a part of it, with Content-Range, cannot be stored.";
         return Err(Refusal::bad(detail).abort(pages, request));
     }
     Ok(())

@@ -113,7 +113,7 @@ pub(crate) fn page<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Resu
             "version" => &mut version,
             _ => {
                 return Err(Refusal::bad(
-                    "The form has a field too many: it knows name, title, body and version.",
+                    "The form has an unknown field: its fields are name, title, body and version.",
                 ));
             }
         };
@@ -136,7 +136,7 @@ pub(crate) fn page<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Resu
 /// With the line ends of files, because browsers send others.
 pub(crate) fn text(value: &str) -> Result<String, Refusal> {
     if value.contains('\0') {
-        return Err(Refusal::bad("A text has no character 0 in it."));
+        return Err(Refusal::bad("A text must not contain the character 0."));
     }
     Ok(value.replace("\r\n", "\n"))
 }

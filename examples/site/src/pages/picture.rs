@@ -59,7 +59,7 @@ impl fmt::Display for PictureError {
                 MEMORY >> 20
             ),
             Self::Broken(_) => {
-                f.write_str("The file is no PNG, JPEG or WebP picture, or it is broken.")
+                f.write_str("The file is not a PNG, JPEG or WebP picture, or it is broken.")
             }
         }
     }

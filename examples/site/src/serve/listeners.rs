@@ -42,7 +42,7 @@ impl Listeners {
         let mut public = Vec::new();
         let mut names = Vec::new();
         let given = systemd::listeners().map_err(|error| {
-            let what = format!("cannot use a socket that systemd gave: {error}");
+            let what = format!("cannot use a socket from systemd: {error}");
             StartError::new(what, "this process", "see the unit's .socket")
         })?;
         let ways = if given.is_empty() {

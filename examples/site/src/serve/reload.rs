@@ -85,7 +85,7 @@ pub(crate) async fn on_signal(mut hangups: Signal, started: &Settings, live: &Li
                 if changed.is_empty() {
                     tracing::info!(
                         target: LOG,
-                        "reloaded: no setting that counts at once has changed"
+                        "reloaded: no setting that takes effect at once has changed"
                     );
                 } else {
                     tracing::info!(target: LOG, changed, "reloaded");
@@ -98,7 +98,7 @@ pub(crate) async fn on_signal(mut hangups: Signal, started: &Settings, live: &Li
                     tracing::warn!(
                         target: LOG,
                         settings = waits,
-                        "these count from the next start"
+                        "these take effect at the next start"
                     );
                 }
             }

@@ -53,10 +53,10 @@ impl Data {
             Whose::Ours => ("", ""),
             Whose::Others => (
                 "these files belong to another database",
-                "put the site.db back that knows them, or move the folder away",
+                "restore the site.db that belongs to them, or move the folder away",
             ),
             Whose::Missing => (
-                "the files that the database has rows for are not here",
+                "the files that the database has rows for are missing",
                 "mount their volume, or restore them from a backup",
             ),
         };
@@ -162,7 +162,7 @@ impl Data {
             .blobs
             .sweep(|names| Ok(store::named(&connection, names)?))?;
         if swept > 0 {
-            tracing::info!(target: "site::data", files = swept, "swept away what no page names");
+            tracing::info!(target: "site::data", files = swept, "removed files that no page names");
         }
         Ok(())
     }
@@ -239,6 +239,6 @@ fn cannot(what: &str, error: &BoxError, folder: &Path) -> StartError {
         let remedy = "restore site.db from a backup, or choose another folder with --data";
         return StartError::new(what, folder.join(DATABASE).display(), remedy);
     }
-    let remedy = "put it right and start again, or choose another folder with --data";
+    let remedy = "correct this and start again, or choose another folder with --data";
     StartError::new(format!("cannot {what}: {error}"), folder.display(), remedy)
 }

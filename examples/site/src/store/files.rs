@@ -182,7 +182,10 @@ pub(crate) fn some_blob(connection: &Connection) -> rusqlite::Result<Option<Stri
 /// SQLite's own error for a snapshot that is too old.
 pub(crate) fn replaced() -> rusqlite::Error {
     let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY_SNAPSHOT);
-    rusqlite::Error::SqliteFailure(error, Some("the file was replaced meanwhile".to_owned()))
+    rusqlite::Error::SqliteFailure(
+        error,
+        Some("the file was replaced in the meantime".to_owned()),
+    )
 }
 
 /// Returns whether `error` means that the database's file is damaged.

@@ -485,7 +485,7 @@ fn a_database_whose_blobs_are_not_there_does_not_start() {
         for _ in 0..2 {
             let error = Data::open(folder.path()).unwrap_err().to_string();
             let begin = format!(
-                "the files that the database has rows for are not here - {} - mount",
+                "the files that the database has rows for are missing - {} - mount",
                 blobs.display()
             );
             assert!(error.starts_with(&begin), "{error}");

@@ -202,7 +202,7 @@ async fn uploads_that_are_refused_change_nothing() {
             "/guides",
             &[("a@@b", "")],
             400,
-            "A name has no @@ in it: such addresses belong to the site itself.",
+            "A name must not contain @@: such addresses belong to the site itself.",
         ),
         (
             "/guides",

@@ -101,6 +101,6 @@ fn balancers_are_answered_with_every_worker_stuck() {
     assert!(
         String::from_utf8(nobody.stderr)
             .unwrap()
-            .starts_with("error: the site cannot be asked: ")
+            .starts_with("error: the site cannot be reached: ")
     );
 }

@@ -135,10 +135,10 @@ fn what_needs_a_restart_is_named_each_time() {
         configured
             .site
             .said()
-            .contains("these count from the next start settings=\"drain\"")
+            .contains("these take effect at the next start settings=\"drain\"")
     });
     configured.reload("drain = \"20s\"\nunix-mode = \"600\"\n");
-    let line = "these count from the next start settings=\"drain, unix-mode\"";
+    let line = "these take effect at the next start settings=\"drain, unix-mode\"";
     eventually("both are named", || configured.site.said().contains(line));
     configured.site.end_well();
 }

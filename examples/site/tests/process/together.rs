@@ -207,7 +207,7 @@ fn process_that_is_killed_and_started_again_sweeps_only_its_own() {
     assert!(
         again
             .said()
-            .contains("swept away what no page names files=1"),
+            .contains("removed files that no page names files=1"),
         "{}",
         again.said()
     );

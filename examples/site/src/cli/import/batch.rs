@@ -129,7 +129,7 @@ impl Item {
             && !store::exists(connection, folder)?
         {
             return Ok(Verdict::Blocked(format!(
-                "There is no page at {folder}, where it would stand."
+                "There is no page at {folder} to put it in."
             )));
         }
         match self {
@@ -206,7 +206,7 @@ fn discard(blobs: &FolderStore, name: &str) {
                 target: "site::import::batch",
                 %error,
                 name,
-                "a blob that is not needed stays until the next start"
+                "a blob that is not needed is kept until the next start"
             );
         }
         _ => {}

@@ -182,7 +182,8 @@ impl Walk<'_> {
                     self.folder(&source, &path, listed, beside);
                 }
                 Err(error) => {
-                    let reason = format!("It cannot be looked into, nor what is in it: {error}.");
+                    let reason =
+                        format!("It cannot be opened, so its contents are left out: {error}.");
                     self.watch.left_out(&source, &reason);
                     self.push_first(beside);
                 }
@@ -194,10 +195,8 @@ impl Walk<'_> {
     fn sort(&mut self, folder: &Path, path: &str, listed: Listing) -> Found {
         let mut found = Found::default();
         for error in listed.errors {
-            self.watch.left_out(
-                folder,
-                &format!("It cannot be looked through to its end: {error}."),
-            );
+            self.watch
+                .left_out(folder, &format!("It cannot be listed to its end: {error}."));
         }
         for entry in listed.entries {
             if entry.file_name().as_encoded_bytes().starts_with(b".") {
@@ -222,7 +221,7 @@ impl Walk<'_> {
         // Of the entry itself: no link is followed.
         let metadata = entry
             .metadata()
-            .map_err(|error| format!("It cannot be looked at: {error}."))?;
+            .map_err(|error| format!("It cannot be examined: {error}."))?;
         let source = entry.path();
         let name = entry.file_name();
         let name = name.to_str().ok_or("Its name is not UTF-8.")?;
@@ -233,7 +232,7 @@ impl Walk<'_> {
             let path = match self.listed(&source, folder) {
                 Some((path, archive::Kind::Folder)) => path,
                 _ => address::join(folder, name)
-                    .map_err(|what| format!("{what} What is in it neither."))?,
+                    .map_err(|what| format!("{what} Its contents are left out, too."))?,
             };
             found.folders.push((source, path));
             return Ok(());

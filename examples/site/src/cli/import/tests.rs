@@ -201,7 +201,7 @@ fn what_is_no_file_is_left_out_and_named() {
     );
     let expected = [
         ("/@@x.md", "@@"),
-        ("/b @@", "What is in it neither."),
+        ("/b @@", "Its contents are left out, too."),
         ("/broken", "link"),
         ("\"/caf\\xE9.md\"", "not UTF-8"),
         ("/link.md", "link"),

@@ -97,7 +97,7 @@ impl List {
         let list: Self = serde_json::from_slice(&bytes)
             .map_err(|error| wrong(&format!("The list is not that of an export: {error}")))?;
         if list.version != VERSION {
-            let why = format!("The list is of version {}, and not {VERSION}", list.version);
+            let why = format!("The list has version {} instead of {VERSION}", list.version);
             return Err(wrong(&why));
         }
         Ok(Some(list))
