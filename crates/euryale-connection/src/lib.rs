@@ -81,8 +81,8 @@
 //!
 //! # Cost
 //!
-//! A single [`Pool::run`] on a runtime with one thread takes 6 to 11 µs and 2 allocations, nearly
-//! all of the time for waking its worker and the waiting task (`cargo bench -p euryale --bench
+//! A single [`Pool::run`] on a runtime with one thread takes 6 to 11 µs and 2 allocations. Nearly
+//! all of the time is spent waking its worker and the waiting task (`cargo bench -p euryale --bench
 //! layers` and `--bench allocations`, on two otherwise idle cores of an AMD EPYC). Under load
 //! nothing has to be woken; `cargo run --release -p euryale-bench -- page` compares this with a
 //! semaphore.

@@ -1,8 +1,8 @@
 //! Diazo themes: rules put the content of a page into a designer's HTML.
 //!
-//! [`ThemeTransform`] is order 8850 in the chain of transforms, after the transaction. No worker
-//! and no connection are held. The engine is the crate [`euryale_diazo`], a plain library that
-//! needs no stack. Its documentation lists the rules and the differences from Diazo.
+//! [`ThemeTransform`] has the order 8850 in the chain of transforms. It runs after the transaction
+//! and holds no worker and no connection. The engine is the crate [`euryale_diazo`], a plain
+//! library that needs no stack. Its documentation lists the rules and the differences from Diazo.
 //!
 //! It replaces, from Zope: Diazo and `plone.app.theming`.
 //!
