@@ -6,7 +6,8 @@
 //! machine under one mutex and decides there, so a job is either taken or cancelled, never both.
 //!
 //! A *permit* is the right to run one worker. It is taken when a worker is started and returned
-//! when the worker leaves; between jobs the worker keeps it.
+//! when the worker leaves; between jobs the worker keeps it. One worker starts at a time: when it
+//! has taken its job and more jobs wait, it starts the next one.
 
 mod late;
 #[cfg(test)]

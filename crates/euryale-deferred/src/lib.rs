@@ -1,10 +1,11 @@
 //! Waits for responses that are computed after their transaction, before their heads are sent.
 //!
 //! It is outside everything that publishes. If a publisher returns a [`Deferred`] response, its
-//! transaction has ended and its worker is free while this layer waits. The client gets the status,
-//! type and length of the computed response, and an error during the computation becomes a proper
-//! error response. The layers outside see an ordinary response: HTML to transform, a blob to serve
-//! in parts, or a stream.
+//! transaction has ended and its worker is free while this layer waits. The layer finds the
+//! response by its handle in the extensions, even if middleware inside has boxed the body. The
+//! client gets the status, type and length of the computed response, and an error during the
+//! computation becomes a proper error response. The layers outside see an ordinary response: HTML
+//! to transform, a blob to serve in parts, or a stream.
 //!
 //! ```
 //! use euryale_core::{Body, Deferred, Error, Response};

@@ -181,7 +181,7 @@ pub(crate) struct Settings {
     #[serde(serialize_with = "as_text")]
     pub(crate) drain: Duration,
 
-    /// Proxy whose X-Forwarded-* or Forwarded is believed: an address, a network (10.0.0.0/8), or
+    /// Proxy whose X-Forwarded-* or Forwarded is trusted: an address, a network (10.0.0.0/8), or
     /// unix; may be given several times
     #[arg(
         long,
