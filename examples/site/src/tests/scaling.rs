@@ -183,7 +183,7 @@ async fn what_is_no_picture_or_too_large_is_said_to_be() {
         ("side.png", &bomb(20_000, 1), "too large"),
         ("area.png", &bomb(16_000, 16_000), "too large"),
         ("broken.png", &picture(100, 100, false)[..200], "is broken"),
-        ("text.png", b"no picture", "no PNG, JPEG or WebP"),
+        ("text.png", b"no picture", "not a PNG, JPEG or WebP"),
         ("text.txt", b"no picture", "This file is text/plain"),
     ];
     for (name, bytes, says) in files {
