@@ -5,9 +5,12 @@
 //! byte.
 
 mod closing;
+mod find;
 mod name;
+mod named;
 mod parse;
 mod raw;
+mod read;
 mod skeleton;
 mod tags;
 #[cfg(test)]
@@ -16,8 +19,8 @@ mod text;
 mod write;
 
 pub(crate) use self::name::{BODY, HEAD, HTML, Name, Traits, is_name};
-use self::parse::SelfClosing;
-pub(crate) use self::text::{decode, escape_text, written_text};
+use self::named::Names;
+pub(crate) use self::text::{decode, escape_text, has_word, written_text};
 pub(crate) use self::write::{write_attribute, write_comment};
 
 /// The index of a node.
@@ -65,6 +68,8 @@ pub(crate) struct Node {
     pub(crate) attribute_count: u32,
     pub(crate) id: u32,
     pub(crate) class: u32,
+    /// The next element in the list of names.
+    next_named: Id,
 }
 
 /// One attribute of an element, as in the source.
@@ -91,25 +96,12 @@ pub(crate) struct Dom<'s> {
     pub(crate) attributes: Vec<Attribute>,
     /// Elements with an `id`, in document order.
     pub(crate) ids: Vec<Id>,
+    /// Elements with a `class`, in document order.
+    pub(crate) classes: Vec<Id>,
+    names: Names,
 }
 
 impl<'s> Dom<'s> {
-    /// Parses a page. Any page has a tree, with `html`, `head` and `body`, unless it is too large.
-    /// Plone's pages were written for libxml2, where `<div/>` has no children.
-    pub(crate) fn parse(source: &'s str) -> Result<Self, Excess> {
-        parse::Parser::new(source, SelfClosing::NoText).run()
-    }
-
-    /// Parses a theme, where not even `<script/>` has children.
-    pub(crate) fn parse_theme(source: &'s str) -> Result<Self, Excess> {
-        parse::Parser::new(source, SelfClosing::All).run()
-    }
-
-    /// Parses what rules wrote: its nodes are directly in the document, without `html` and `body`.
-    pub(crate) fn parse_fragment(source: &'s str) -> Result<Self, Excess> {
-        parse::Parser::new(source, SelfClosing::None).run_fragment()
-    }
-
     /// Bytes of a node in the source.
     pub(crate) fn length(&self, id: Id) -> usize {
         match self.node(id) {
@@ -132,13 +124,16 @@ impl<'s> Dom<'s> {
         (id + 1 < self.node(id).after).then_some(id + 1)
     }
 
-    pub(crate) fn next_sibling(&self, id: Id) -> Option<Id> {
-        let node = self.node(id);
-        (node.parent != NONE && node.after < self.node(node.parent).after).then_some(node.after)
+    pub(crate) fn children(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
+        self.side_by_side(id + 1, self.node(id).after)
     }
 
-    pub(crate) fn children(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
-        std::iter::successors(self.first_child(id), |child| self.next_sibling(*child))
+    /// The elements with a name, and some with other names, in document order.
+    pub(crate) fn list_of(&self, name: Name) -> impl Iterator<Item = Id> + '_ {
+        let some = |id: Id| (id != NONE).then_some(id);
+        std::iter::successors(some(self.names.first(name)), move |id| {
+            some(self.node(*id).next_named)
+        })
     }
 
     pub(crate) fn is_element(&self, id: Id) -> bool {
@@ -164,7 +159,24 @@ impl<'s> Dom<'s> {
 
     /// Siblings after it.
     pub(crate) fn siblings_after(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
-        std::iter::successors(self.next_sibling(id), |id| self.next_sibling(*id))
+        let node = self.node(id);
+        let end = match node.parent {
+            NONE => node.after,
+            parent => self.node(parent).after,
+        };
+        self.side_by_side(node.after, end)
+    }
+
+    /// A node, and the siblings after it up to the end of their parent.
+    fn side_by_side(&self, first: Id, end: Id) -> impl Iterator<Item = Id> + '_ {
+        let mut next = first;
+        std::iter::from_fn(move || {
+            let id = next;
+            (id < end).then(|| {
+                next = self.node(id).after;
+                id
+            })
+        })
     }
 
     /// The name of an element, as in the source.

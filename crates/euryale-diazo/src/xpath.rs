@@ -3,6 +3,7 @@
 //! An expression is compiled when the rules are loaded. The cost of one page is bounded by a
 //! [`Budget`].
 
+mod axis;
 mod budget;
 mod compare;
 mod convert;
@@ -14,6 +15,7 @@ mod functions;
 mod item;
 mod lexer;
 mod location;
+mod matches;
 mod parser;
 mod predicate;
 mod print;
@@ -145,6 +147,9 @@ pub(crate) enum Predicate {
     Not(Vec<(Test, Vec<Predicate>)>),
     /// Its position among those that are left.
     Position(usize),
+    /// An expression that may be a number, which is a position, or that asks for the position.
+    ByPosition(Box<Expr>),
+    /// Any other expression.
     Expr(Box<Expr>),
 }
 
@@ -167,13 +172,17 @@ pub(crate) struct Nth {
 }
 
 impl Predicate {
+    pub(crate) fn computed(expr: Expr) -> Self {
+        if expr.may_be_number() || expr.asks_position() {
+            Self::ByPosition(Box::new(expr))
+        } else {
+            Self::Expr(Box::new(expr))
+        }
+    }
+
     /// Returns whether it uses the position, so that its place in the list matters.
     pub(crate) fn is_positional(&self) -> bool {
-        match self {
-            Self::Position(_) => true,
-            Self::Expr(expr) => expr.may_be_number() || expr.asks_position(),
-            _ => false,
-        }
+        matches!(self, Self::Position(_) | Self::ByPosition(_))
     }
 }
 
@@ -332,7 +341,7 @@ fn each_in_predicates(
 ) -> Result<(), String> {
     for predicate in predicates {
         match predicate {
-            Predicate::Expr(expr) => expr.each(change)?,
+            Predicate::Expr(expr) | Predicate::ByPosition(expr) => expr.each(change)?,
             Predicate::Not(compounds) => {
                 for (_, inner) in compounds {
                     each_in_predicates(inner, change)?;

@@ -43,7 +43,7 @@ impl<'a> Page<'a> {
                 out.push_str(&html);
             }
             other => {
-                let text = other.into_text(self.scope(here))?;
+                let text = other.into_text(&self.scope(here))?;
                 self.budget.spend(text.len() / 16)?;
                 if !text.is_empty() {
                     escape_text(out.html(), &text, false);
@@ -97,9 +97,7 @@ impl<'a> Page<'a> {
         }
         out.open(&name);
         for (name, value) in attributes {
-            let mut escaped = String::new();
-            escape_text(&mut escaped, &self.pattern(value, here)?, false);
-            out.attribute(self.budget, name, &escaped, false)?;
+            out.attribute_of_text(self.budget, name, &self.pattern(value, here)?)?;
         }
         self.block(out, body, here)?;
         let html = out.html();
@@ -119,14 +117,16 @@ impl<'a> Page<'a> {
         if let Some(fixed) = pattern.fixed() {
             return Ok(Cow::Borrowed(fixed));
         }
+        if let [Part::Expr(expr)] = pattern.0.as_slice() {
+            let text = self.scope(here).string(expr)?;
+            self.budget.spend(1 + text.len() / 16)?;
+            return Ok(text);
+        }
         let mut all = String::new();
         for part in &pattern.0 {
             match part {
                 Part::Text(text) => all.push_str(text),
-                Part::Expr(expr) => {
-                    let scope = self.scope(here);
-                    all.push_str(&scope.value(expr)?.into_text(scope)?);
-                }
+                Part::Expr(expr) => all.push_str(&self.scope(here).string(expr)?),
             }
         }
         self.budget.spend(1 + all.len() / 16)?;

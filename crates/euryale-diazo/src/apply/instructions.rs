@@ -1,5 +1,7 @@
 //! Instructions of XSLT on a page.
 
+use std::borrow::Cow;
+
 use super::copy::Arguments;
 use super::order::{is_by_rules, is_order, pieces};
 use super::out::Out;
@@ -98,8 +100,7 @@ impl<'a> Page<'a> {
         raw: bool,
         here: Here,
     ) -> Result<(), PageError> {
-        let scope = self.scope(here);
-        let text = scope.value(select)?.into_text(scope)?;
+        let text = self.scope(here).string(select)?;
         self.budget.spend(text.len() / 16)?;
         if raw {
             out.push_str(&text);
@@ -194,12 +195,14 @@ impl<'a> Page<'a> {
         here: Here,
     ) -> Result<(), PageError> {
         let name = self.pattern(name, here)?;
-        let value = written_text(&self.fragment(body, here)?);
-        self.budget.spend(value.len() / 16)?;
+        let html = match body.0.as_slice() {
+            [Op::Html(html)] => Cow::Borrowed(&**html),
+            _ => Cow::Owned(self.fragment(body, here)?),
+        };
+        let value = written_text(&html);
+        self.budget.spend(html.len() / 16)?;
         if is_name(&name) {
-            let mut escaped = String::new();
-            escape_text(&mut escaped, &value, false);
-            out.attribute(self.budget, &name, &escaped, false)?;
+            out.attribute_of_text(self.budget, &name, &value)?;
         }
         Ok(())
     }
@@ -215,7 +218,7 @@ impl<'a> Page<'a> {
         self.leave();
         let html = inside.finish();
         self.budget.spend(html.len() / 16)?;
-        let mut text = written_text(&html);
+        let mut text = written_text(&html).into_owned();
         if is_order(&text) && !is_by_rules(&text, &pieces(&html, &ends)) {
             text.insert(0, ' ');
         }
@@ -230,7 +233,8 @@ impl<'a> Page<'a> {
         terminate: bool,
         here: Here,
     ) -> Result<(), PageError> {
-        let text = written_text(&self.fragment(body, here)?);
+        let html = self.fragment(body, here)?;
+        let text = written_text(&html);
         let text: String = text.trim().chars().take(MAX_MESSAGE).collect();
         let mut messages = self.messages.borrow_mut();
         if messages.len() < MAX_MESSAGES {

@@ -1,6 +1,6 @@
 //! Finds the nodes of a document for which there are rules about the content.
 
-use super::marks::{Main, Mark, Marks, UNMARKED};
+use super::marks::{Main, Mark, Marks};
 use super::page::{Here, Page};
 use crate::compile::Target;
 use crate::dom::{Id, ROOT};
@@ -63,10 +63,7 @@ impl<'a> Page<'a> {
         // A stable sort: the patterns of one node stay in their order, the weakest first.
         found.sort_by_key(|(node, _)| *node);
         for (node, index) in found {
-            if marks.nodes.last().is_none_or(|(last, _)| *last != node) {
-                marks.nodes.push((node, UNMARKED));
-            }
-            if let Some((_, mark)) = marks.nodes.last_mut() {
+            if let Some(mark) = marks.last(node) {
                 self.mark(mark, index);
             }
         }

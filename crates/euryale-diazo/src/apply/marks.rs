@@ -31,7 +31,9 @@ pub(super) struct Mark {
 /// All marks of a document, in document order.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
-    pub(super) nodes: Vec<(Id, Mark)>,
+    nodes: Vec<Id>,
+    /// For each of these nodes.
+    marks: Vec<Mark>,
     /// Attributes that are dropped.
     pub(super) attributes: Vec<u32>,
     /// Attributes for which there are templates. For each attribute, the last template counts.
@@ -41,16 +43,22 @@ pub(super) struct Marks {
 impl Marks {
     /// Returns whether there are no marks from a node to its end.
     pub(super) fn leave_alone(&self, id: Id, after: Id) -> bool {
-        let first = self.nodes.partition_point(|(node, _)| *node < id);
-        self.nodes.get(first).is_none_or(|(node, _)| *node >= after)
+        let first = self.nodes.partition_point(|node| *node < id);
+        self.nodes.get(first).is_none_or(|node| *node >= after)
+    }
+
+    /// The mark of a node, which is the last one in document order so far.
+    pub(super) fn last(&mut self, node: Id) -> Option<&mut Mark> {
+        if self.nodes.last() != Some(&node) {
+            self.nodes.push(node);
+            self.marks.push(UNMARKED);
+        }
+        self.marks.last_mut()
     }
 
     pub(super) fn of(&self, id: Id) -> Option<&Mark> {
-        let index = self
-            .nodes
-            .binary_search_by_key(&id, |(node, _)| *node)
-            .ok()?;
-        Some(&self.nodes[index].1)
+        let index = self.nodes.binary_search(&id).ok()?;
+        self.marks.get(index)
     }
 
     pub(super) fn has_templates(&self) -> bool {
@@ -71,7 +79,7 @@ impl Marks {
 }
 
 /// The mark of a node before the rules about it are looked at.
-pub(super) const UNMARKED: Mark = Mark {
+const UNMARKED: Mark = Mark {
     main: Main::Copy,
     before: None,
     before_children: None,

@@ -16,7 +16,7 @@ pub(super) struct Piece {
 pub(super) fn pieces(html: &str, ends: &[(bool, usize)]) -> Vec<Piece> {
     let mut begin = 0;
     let piece = |&(is_fixed, end)| {
-        let text = written_text(&html[begin..end]);
+        let text = written_text(&html[begin..end]).into_owned();
         begin = end;
         Piece { is_fixed, text }
     };

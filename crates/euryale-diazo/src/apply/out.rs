@@ -1,7 +1,9 @@
 //! The page while it is written: text, and at most one open start tag, to which attributes can
 //! still be added.
 
-use crate::dom::write_attribute;
+use std::ops::Range;
+
+use crate::dom::{escape_text, write_attribute};
 use crate::error::PageError;
 use crate::xpath::Budget;
 
@@ -11,11 +13,20 @@ const MAX_OUT: usize = 64 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Out {
     html: String,
-    /// A tag is open: its name is written, and these attributes follow. Values are escaped already.
-    attributes: Vec<(String, String, bool)>,
+    /// A tag is open: its name is written, and these attributes follow.
     is_open: bool,
-    /// Bytes of all names and values that were added to the open tag.
-    pending: usize,
+    attributes: Vec<Pending>,
+    /// The names and values of all attributes that were added to the open tag. Values are escaped
+    /// already.
+    pending: String,
+}
+
+/// An attribute of the open tag, by the places of its name and value.
+#[derive(Debug)]
+struct Pending {
+    name: Range<usize>,
+    value: Range<usize>,
+    bare: bool,
 }
 
 impl Out {
@@ -42,7 +53,7 @@ impl Out {
 
     /// The number of bytes that were written.
     pub(super) fn len(&self) -> usize {
-        self.html.len() + self.pending
+        self.html.len() + self.pending.len()
     }
 
     /// Refuses a page that is too long.
@@ -70,33 +81,70 @@ impl Out {
         value: &str,
         bare: bool,
     ) -> Result<(), PageError> {
+        self.put(budget, name, bare, |pending| pending.push_str(value))
+    }
+
+    /// Adds an attribute with a value that is not escaped yet.
+    pub(super) fn attribute_of_text(
+        &mut self,
+        budget: &Budget,
+        name: &str,
+        text: &str,
+    ) -> Result<(), PageError> {
+        self.put(budget, name, false, |pending| {
+            escape_text(pending, text, false);
+        })
+    }
+
+    fn put(
+        &mut self,
+        budget: &Budget,
+        name: &str,
+        bare: bool,
+        write: impl FnOnce(&mut String),
+    ) -> Result<(), PageError> {
         if !self.is_open {
             return Ok(());
         }
         budget.spend(self.attributes.len())?;
-        self.pending += name.len() + value.len();
+        let begin = self.pending.len();
+        self.pending.push_str(name);
+        let named = self.pending.len();
+        write(&mut self.pending);
+        let value = named..self.pending.len();
+        let pending = &self.pending;
         let mut known = self.attributes.iter_mut();
-        match known.find(|known| known.0.eq_ignore_ascii_case(name)) {
-            Some(known) => (known.1, known.2) = (value.to_owned(), bare),
-            None => self
-                .attributes
-                .push((name.to_owned(), value.to_owned(), bare)),
+        match known.find(|known| pending[known.name.clone()].eq_ignore_ascii_case(name)) {
+            Some(known) => (known.value, known.bare) = (value, bare),
+            None => self.attributes.push(Pending {
+                name: begin..named,
+                value,
+                bare,
+            }),
         }
         self.check()
     }
 
     fn close(&mut self) {
         self.is_open = false;
-        self.pending = 0;
-        for (name, value, bare) in self.attributes.drain(..) {
-            write_attribute(&mut self.html, &name, &value, bare);
+        for Pending { name, value, bare } in self.attributes.drain(..) {
+            let pending = &self.pending;
+            write_attribute(&mut self.html, &pending[name], &pending[value], bare);
         }
+        self.pending.clear();
         self.html.push('>');
     }
 
-    /// The attributes of the open tag.
-    pub(super) fn into_attributes(self) -> Vec<(String, String, bool)> {
-        self.attributes
+    /// The names and escaped values of the open tag's attributes, and whether they have no value.
+    pub(super) fn attributes(&self) -> impl Iterator<Item = (&str, &str, bool)> {
+        let pending = self.pending.as_str();
+        self.attributes.iter().map(move |attribute| {
+            (
+                &pending[attribute.name.clone()],
+                &pending[attribute.value.clone()],
+                attribute.bare,
+            )
+        })
     }
 
     pub(super) fn finish(mut self) -> String {

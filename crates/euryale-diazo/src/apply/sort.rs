@@ -32,18 +32,19 @@ impl<'a> Page<'a> {
         }
         let size = items.len();
         let mut bytes = 0;
-        let mut keyed: Vec<(Vec<Key<'a>>, Item)> = Vec::with_capacity(size);
+        // The keys of all items, one after another.
+        let mut keys: Vec<Key<'a>> = Vec::with_capacity(size * sorts.len());
+        let mut keyed: Vec<(usize, Item)> = Vec::with_capacity(size);
         for (index, item) in items.into_iter().enumerate() {
             let at = Here {
                 item,
                 position: index + 1,
                 size,
             };
-            let mut keys = Vec::with_capacity(sorts.len());
+            keyed.push((keys.len(), item));
             for (sort, (is_number, _)) in sorts.iter().zip(&orders) {
                 self.budget.spend(1)?;
-                let scope = self.scope(at);
-                let text = scope.value(&sort.select)?.into_text(scope)?;
+                let text = self.scope(at).string(&sort.select)?;
                 bytes += text.len();
                 keys.push(if *is_number {
                     Key::Number(number_of(&text))
@@ -51,13 +52,12 @@ impl<'a> Page<'a> {
                     Key::Text(text)
                 });
             }
-            keyed.push((keys, item));
         }
         // Comparisons also count as work.
         let rounds = size.ilog2() as usize + 1;
         self.budget.spend((size + bytes / 64) * rounds)?;
         keyed.sort_by(|a, b| {
-            let mut pairs = a.0.iter().zip(&b.0).zip(&orders);
+            let mut pairs = keys[a.0..].iter().zip(&keys[b.0..]).zip(&orders);
             let unequal = pairs.find_map(|((a, b), (_, descends))| {
                 let order = a.compare(b);
                 let order = if *descends { order.reverse() } else { order };

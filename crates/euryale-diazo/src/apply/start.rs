@@ -139,12 +139,10 @@ impl<'a> Page<'a> {
         let mut out = Out::default();
         out.open("");
         self.apply_one(&mut out, Here::at(item), DEFAULT_MODE, &Vec::new(), false)?;
-        for (name, value, bare) in out.into_attributes() {
-            put(
-                self.budget,
-                all,
-                (Cow::Owned(name), Cow::Owned(value), bare),
-            )?;
+        for (name, value, bare) in out.attributes() {
+            let name = Cow::Owned(name.to_owned());
+            let value = Cow::Owned(value.to_owned());
+            put(self.budget, all, (name, value, bare))?;
         }
         Ok(())
     }

@@ -24,6 +24,16 @@ impl Name {
         }
         Self(hash | 1 << 63)
     }
+
+    /// A name of up to eight bytes, the last in the lowest bits, in lower case.
+    pub(super) const fn of_packed(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
+    /// A number in which all bytes of the name count, from 0 to 255.
+    pub(super) fn hash(self) -> usize {
+        (self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize
+    }
 }
 
 macro_rules! names {
@@ -116,6 +126,10 @@ impl Traits {
 
 /// Returns whether a name of an element or attribute is safe: it cannot end a tag.
 pub(crate) fn is_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric();
+    if name.bytes().all(plain) && name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return true;
+    }
     let mut chars = name.chars();
     let starts = chars.next().is_some_and(|c| c.is_alphabetic() || c == '_');
     starts && chars.all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':'))

@@ -5,8 +5,10 @@
 //! is left to browsers: such an end tag is skipped. As libxml2 does, and unlike browsers, no
 //! `tbody` is implied: rules are written against what is in the page.
 
+use super::find::find;
 use super::name::{BODY, HEAD, HTML, MATH, NOSCRIPT, P, SVG};
-use super::tags::{Opened, is_space, name_end};
+use super::named::Names;
+use super::tags::{Opened, is_space, name_at};
 use super::{Dom, Excess, Id, Kind, MAX_DEPTH, MAX_NODES, NONE, Name, Node, Traits};
 
 /// The state of the page's skeleton.
@@ -62,6 +64,8 @@ impl<'s> Parser<'s> {
             nodes,
             attributes,
             ids: Vec::new(),
+            classes: Vec::new(),
+            names: Names::new(),
         };
         let open = Vec::with_capacity(32);
         Self {
@@ -76,35 +80,7 @@ impl<'s> Parser<'s> {
         }
     }
 
-    pub(super) fn run(mut self) -> Result<Dom<'s>, Excess> {
-        self.begin()?;
-        self.go_on()
-    }
-
-    /// Parsed as if inside a `body`, which is removed afterwards.
-    pub(super) fn run_fragment(mut self) -> Result<Dom<'s>, Excess> {
-        const AROUND: u32 = 2;
-        self.is_fragment = true;
-        self.begin()?;
-        self.implied(HTML, 0)?;
-        self.implied(BODY, 0)?;
-        self.phase = Phase::InBody;
-        let mut dom = self.go_on()?;
-        dom.nodes.drain(1..=AROUND as usize);
-        let moved = |id: Id| match id {
-            NONE => NONE,
-            id => id.saturating_sub(AROUND),
-        };
-        for node in &mut dom.nodes {
-            node.parent = moved(node.parent);
-            node.previous = moved(node.previous);
-            node.after -= AROUND;
-        }
-        dom.ids.iter_mut().for_each(|id| *id -= AROUND);
-        Ok(dom)
-    }
-
-    fn begin(&mut self) -> Result<(), Excess> {
+    pub(super) fn begin(&mut self) -> Result<(), Excess> {
         if self.dom.source.len() > (u32::MAX / 2) as usize {
             return Err(Excess::Nodes);
         }
@@ -118,12 +94,12 @@ impl<'s> Parser<'s> {
         Ok(())
     }
 
-    fn go_on(mut self) -> Result<Dom<'s>, Excess> {
+    pub(super) fn go_on(mut self) -> Result<Dom<'s>, Excess> {
         let source = self.dom.source.as_bytes();
         let mut text = 0;
         let mut loose = false;
         let mut at = 0;
-        while let Some(found) = memchr::memchr(b'<', &source[at..]) {
+        while let Some(found) = find(b'<', &source[at..]) {
             let tag = at + found;
             let next = match source.get(tag + 1) {
                 Some(byte) if byte.is_ascii_alphabetic() => {
@@ -203,7 +179,21 @@ impl<'s> Parser<'s> {
             attribute_count: 0,
             id: NONE,
             class: NONE,
+            next_named: NONE,
         });
+        Ok(id)
+    }
+
+    pub(super) fn push_element(
+        &mut self,
+        name: Name,
+        start: usize,
+        end: usize,
+    ) -> Result<Id, Excess> {
+        let id = self.push(Kind::Element, name, start, end)?;
+        if let Some(before) = self.dom.names.add(name, id) {
+            self.dom.nodes[before as usize].next_named = id;
+        }
         Ok(id)
     }
 
@@ -237,10 +227,15 @@ impl<'s> Parser<'s> {
         self.phase == Phase::InHead && self.open.len() > 3
     }
 
+    #[inline]
     fn text(&mut self, from: usize, to: usize, loose: bool) -> Result<(), Excess> {
         if from == to {
             return Ok(());
         }
+        self.text_between(from, to, loose)
+    }
+
+    fn text_between(&mut self, from: usize, to: usize, loose: bool) -> Result<(), Excess> {
         if self.phase < Phase::InBody && !self.is_inside_head_element() {
             let blank = self.dom.source.as_bytes()[from..to]
                 .iter()
@@ -270,16 +265,12 @@ impl<'s> Parser<'s> {
 
     fn discard(&mut self, tag: &Opened) {
         self.dom.attributes.truncate(tag.attributes as usize);
-        if tag.id != NONE {
-            self.dom.ids.pop();
-        }
         self.disturb();
     }
 
     fn start_tag(&mut self, start: usize) -> Result<usize, Excess> {
         let source = self.dom.source.as_bytes();
-        let named = name_end(source, start + 1);
-        let name = Name::of(&source[start + 1..named]);
+        let (name, named) = name_at(source, start + 1);
         let traits = Traits::of(name);
         // Elements that a tag implies come before it, also in the order of nodes.
         let is_new = self.prepare(name, traits, start)?;
@@ -290,10 +281,16 @@ impl<'s> Parser<'s> {
             self.discard(&tag);
             return Ok(tag.end);
         }
-        let id = self.push(Kind::Element, name, start, tag.end)?;
+        let id = self.push_element(name, start, tag.end)?;
         let node = &mut self.dom.nodes[id as usize];
         (node.attributes, node.attribute_count) = (tag.attributes, tag.count);
         (node.id, node.class) = (tag.id, tag.class);
+        if tag.id != NONE {
+            self.dom.ids.push(id);
+        }
+        if tag.class != NONE {
+            self.dom.classes.push(id);
+        }
         if traits.has(Traits::VOID)
             || (tag.closes_itself && (self.foreign > 0 || matches!(name, SVG | MATH)))
         {
@@ -335,22 +332,16 @@ impl<'s> Parser<'s> {
             }
             _ => return self.bogus_comment(start),
         }
-        let named = name_end(source, start + 2);
-        let name = Name::of(&source[start + 2..named]);
-        // Attributes of an end tag are read because of their quotes, and ignored.
-        let Some(tag) = self.read_attributes(named) else {
+        let (name, named) = name_at(source, start + 2);
+        let Some(end) = self.end_of_tag(named) else {
             return Ok(source.len());
         };
-        self.dom.attributes.truncate(tag.attributes as usize);
-        if tag.id != NONE {
-            self.dom.ids.pop();
-        }
         match name {
             HEAD if self.phase == Phase::InHead => {
                 while self.open.len() > 3 {
                     self.leave_implied(start);
                 }
-                self.set_end(2, start, tag.end);
+                self.set_end(2, start, end);
                 self.phase = Phase::AfterHead;
             }
             HTML | BODY => {
@@ -358,12 +349,12 @@ impl<'s> Parser<'s> {
                 while self.open.len() > 3 {
                     self.leave_implied(start);
                 }
-                self.set_end(if name == BODY { 2 } else { 1 }, start, tag.end);
+                self.set_end(if name == BODY { 2 } else { 1 }, start, end);
                 self.phase = Phase::AfterBody;
             }
-            _ if self.close(name, start, tag.end) => {}
+            _ if self.close(name, start, end) => {}
             _ => self.disturb(),
         }
-        Ok(tag.end)
+        Ok(end)
     }
 }

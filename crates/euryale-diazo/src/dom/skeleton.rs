@@ -6,7 +6,7 @@ use super::{Excess, Id, Kind, NONE, Name, Node, Traits};
 
 impl Parser<'_> {
     pub(super) fn implied(&mut self, name: Name, at: usize) -> Result<(), Excess> {
-        let id = self.push(Kind::Element, name, at, at)?;
+        let id = self.push_element(name, at, at)?;
         self.dom.nodes[id as usize].tidy = false;
         self.enter(id, name, Traits::of(name))
     }

@@ -1,7 +1,8 @@
 //! Reading one tag.
 
+use super::find::find;
 use super::parse::Parser;
-use super::{Attribute, NONE};
+use super::{Attribute, NONE, Name};
 
 /// A start tag, as far as its attributes.
 pub(super) struct Opened {
@@ -15,16 +16,58 @@ pub(super) struct Opened {
     pub(super) end: usize,
 }
 
-pub(super) fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\n' | b'\t' | b'\r' | b'\x0c')
+/// Bytes that end the name of an attribute, and other ones. An equals sign does not end the name of
+/// an element.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Class {
+    Other,
+    Equals,
+    Space,
+    Slash,
+    Greater,
 }
 
-/// The end of the name that begins at `at` (HTML §13.2.5.8).
-pub(super) fn name_end(source: &[u8], at: usize) -> usize {
-    let end = source[at..]
-        .iter()
-        .position(|byte| is_space(*byte) || matches!(byte, b'/' | b'>'));
-    end.map_or(source.len(), |end| at + end)
+static CLASSES: [Class; 256] = {
+    let mut all = [Class::Other; 256];
+    let mut byte = 0_u8;
+    loop {
+        all[byte as usize] = match byte {
+            b' ' | b'\n' | b'\t' | b'\r' | b'\x0c' => Class::Space,
+            b'/' => Class::Slash,
+            b'=' => Class::Equals,
+            b'>' => Class::Greater,
+            _ => Class::Other,
+        };
+        if byte == u8::MAX {
+            break all;
+        }
+        byte += 1;
+    }
+};
+
+fn class(byte: u8) -> Class {
+    CLASSES[byte as usize]
+}
+
+pub(super) fn is_space(byte: u8) -> bool {
+    class(byte) == Class::Space
+}
+
+/// The name of an element that begins at `at`, and where it ends (HTML §13.2.5.8).
+pub(super) fn name_at(source: &[u8], at: usize) -> (Name, usize) {
+    let mut end = at;
+    let mut packed = 0;
+    while let Some(byte) = source.get(end)
+        && class(*byte) <= Class::Equals
+    {
+        packed = packed << 8 | u64::from(byte.to_ascii_lowercase());
+        end += 1;
+    }
+    if end - at <= size_of::<u64>() {
+        (Name::of_packed(packed), end)
+    } else {
+        (Name::of(&source[at..end]), end)
+    }
 }
 
 impl Parser<'_> {
@@ -33,67 +76,75 @@ impl Parser<'_> {
     pub(super) fn read_attributes(&mut self, mut at: usize) -> Option<Opened> {
         let source = self.dom.source.as_bytes();
         let first = self.dom.attributes.len();
-        let owner = u32::try_from(self.dom.nodes.len()).ok()?;
         let mut id = NONE;
-        let mut class = NONE;
+        let mut class_at = NONE;
         let mut closes_itself = false;
         let end = loop {
-            match *source.get(at)? {
-                byte if is_space(byte) => at += 1,
-                b'>' => break at + 1,
-                b'/' => {
+            match class(*source.get(at)?) {
+                Class::Space => at += 1,
+                Class::Greater => break at + 1,
+                Class::Slash => {
                     closes_itself = source.get(at + 1) == Some(&b'>');
                     at += 1;
                 }
-                _ => {
+                Class::Equals | Class::Other => {
                     let start = at;
                     // An equals sign at the front belongs to the name.
                     at += 1;
-                    while !matches!(*source.get(at)?, b'=' | b'>' | b'/') && !is_space(source[at]) {
+                    while class(*source.get(at)?) == Class::Other {
                         at += 1;
                     }
+                    let written = &source[start..at];
                     let name = (start as u32, at as u32);
                     let mut ahead = at;
                     while is_space(*source.get(ahead)?) {
                         ahead += 1;
                     }
-                    let (value, bare) = if source[ahead] == b'=' {
+                    let bare = source[ahead] != b'=';
+                    let value = if bare {
+                        (at as u32, at as u32)
+                    } else {
                         let value;
                         (value, at) = read_value(source, ahead + 1)?;
-                        (value, false)
-                    } else {
-                        ((at as u32, at as u32), true)
+                        value
                     };
                     let index = self.dom.attributes.len() as u32;
-                    let written = &source[start..name.1 as usize];
-                    if self.is_repeated(first, written) {
+                    if index as usize > first && self.is_repeated(first, written) {
                         continue;
                     }
                     match written.len() {
                         2 if written.eq_ignore_ascii_case(b"id") => id = index,
-                        5 if written.eq_ignore_ascii_case(b"class") => class = index,
+                        5 if written.eq_ignore_ascii_case(b"class") => class_at = index,
                         _ => {}
                     }
                     self.dom.attributes.push(Attribute { name, value, bare });
                 }
             }
         };
-        if id != NONE {
-            self.dom.ids.push(owner);
-        }
         let count = (self.dom.attributes.len() - first) as u32;
         Some(Opened {
             attributes: first as u32,
             count,
             id,
-            class,
+            class: class_at,
             closes_itself,
             end,
         })
     }
 
+    /// Returns where an end tag ends. Its attributes are read because of their quotes, and ignored.
+    pub(super) fn end_of_tag(&mut self, at: usize) -> Option<usize> {
+        if self.dom.source.as_bytes().get(at) == Some(&b'>') {
+            return Some(at + 1);
+        }
+        let tag = self.read_attributes(at)?;
+        self.dom.attributes.truncate(tag.attributes as usize);
+        Some(tag.end)
+    }
+
     /// Of two attributes with the same name the first counts. Beyond 64 this is not checked,
     /// because the search would be quadratic.
+    #[inline(never)]
     fn is_repeated(&self, first: usize, name: &[u8]) -> bool {
         let source = self.dom.source.as_bytes();
         self.dom.attributes[first..].iter().take(64).any(|other| {
@@ -111,7 +162,7 @@ fn read_value(source: &[u8], mut at: usize) -> Option<((u32, u32), usize)> {
     }
     match source[at] {
         quote @ (b'"' | b'\'') => {
-            let end = at + 1 + memchr::memchr(quote, &source[at + 1..])?;
+            let end = at + 1 + find(quote, &source[at + 1..])?;
             Some((((at + 1) as u32, end as u32), end + 1))
         }
         _ => {

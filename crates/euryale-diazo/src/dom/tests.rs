@@ -3,7 +3,7 @@
 use dom_query::{Document, NodeData, NodeRef};
 use proptest::prelude::*;
 
-use super::{Dom, Excess, Id, Kind, ROOT, write_comment};
+use super::{Dom, Excess, Id, Kind, NONE, Node, ROOT, write_comment};
 use crate::xpath::Item;
 
 /// A tree as lines, one for each element, comment and text; adjacent texts are joined.
@@ -242,7 +242,40 @@ fn elements_that_close_themselves_are_written_with_an_end_tag() {
     }
 }
 
+/// The lists of elements by id, class and name, beside a search through all nodes.
+fn lists_are_complete(dom: &Dom<'_>) {
+    let all = || (0..dom.nodes.len() as Id).filter(|id| dom.is_element(*id));
+    let having = |of: fn(&Node) -> u32| -> Vec<Id> {
+        all().filter(|id| of(dom.node(*id)) != NONE).collect()
+    };
+    assert_eq!(dom.ids, having(|node| node.id), "{}", dom.source);
+    assert_eq!(dom.classes, having(|node| node.class), "{}", dom.source);
+    for id in all() {
+        let name = dom.node(id).name;
+        let same = all().filter(|other| dom.node(*other).name == name);
+        let same: Vec<Id> = same.collect();
+        let listed = dom.list_of(name);
+        let listed: Vec<Id> = listed.filter(|id| dom.node(*id).name == name).collect();
+        assert_eq!(listed, same, "{}", dom.source);
+    }
+}
+
 proptest! {
+    #[test]
+    fn elements_are_listed_whatever_their_order(
+        tags in prop::collection::vec(prop::sample::select(vec![
+            "<p>", "</p>", "<p id=a>", "<b class=x>", "</b id=b class=y>", "<div id=c class>", "x",
+            "</div>", "<html>", "<html id=d class=z>", "<body>", "<body class=w>", "<head id=e>",
+            "</body>", "</html>", "<!-- -->", "<title>t</title>", "<li>", "<svg id=f><g/></svg>",
+            "<b-very-long-name>", "<nav>", "<main>", "<h1>", "<h2>", "<td>",
+        ]), 0..40)
+    ) {
+        let page = tags.concat();
+        lists_are_complete(&Dom::parse(&page).unwrap());
+        lists_are_complete(&Dom::parse_theme(&page).unwrap());
+        lists_are_complete(&Dom::parse_fragment(&page).unwrap());
+    }
+
     #[test]
     fn well_formed_pages_have_the_tree_of_a_browser(page in html()) {
         let page = format!("<!DOCTYPE html><html><head></head><body>{page}</body></html>");

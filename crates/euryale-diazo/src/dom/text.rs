@@ -2,33 +2,67 @@
 
 use std::borrow::Cow;
 
+use super::find::find;
 use super::{Name, Traits};
 
 /// The value of a text or an attribute: references are resolved, except for those without a
 /// semicolon.
 pub(crate) fn decode(written: &str) -> Cow<'_, str> {
-    if memchr::memchr(b'&', written.as_bytes()).is_none() {
+    if find(b'&', written.as_bytes()).is_none() {
         return Cow::Borrowed(written);
     }
     html_escape::decode_html_entities(written)
 }
 
+/// Returns whether a written value has this word between white space.
+pub(crate) fn has_word(written: &str, word: &str) -> bool {
+    let value = decode(written);
+    let value = value.as_bytes();
+    let Some(first) = word.bytes().next() else {
+        return false;
+    };
+    let is_end = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_whitespace);
+    // The word cannot begin behind this.
+    let Some(last) = value.len().checked_sub(word.len()) else {
+        return false;
+    };
+    let mut at = 0;
+    while let Some(found) = find(first, &value[at..=last]) {
+        let begin = at + found;
+        let before = begin.checked_sub(1).map(|before| &value[before]);
+        let end = begin + word.len();
+        if value[begin..].starts_with(word.as_bytes()) && is_end(before) && is_end(value.get(end)) {
+            return true;
+        }
+        at = begin + 1;
+        if at > last {
+            break;
+        }
+    }
+    false
+}
+
 /// Escapes text. With `references`, it may contain references, which are kept.
 pub(crate) fn escape_text(out: &mut String, text: &str, references: bool) {
-    for piece in text.split_inclusive(['<', '&']) {
-        let (plain, special) = match piece.as_bytes().last() {
-            Some(b'<') => (&piece[..piece.len() - 1], "&lt;"),
-            Some(b'&') if references => (piece, ""),
-            Some(b'&') => (&piece[..piece.len() - 1], "&amp;"),
-            _ => (piece, ""),
-        };
+    let mut rest = text;
+    while let Some(at) = memchr::memchr2(b'<', b'&', rest.as_bytes()) {
+        let (plain, special) = rest.split_at(at);
         out.push_str(plain);
-        out.push_str(special);
+        out.push_str(match special.as_bytes()[0] {
+            b'<' => "&lt;",
+            _ if references => "&",
+            _ => "&amp;",
+        });
+        rest = &special[1..];
     }
+    out.push_str(rest);
 }
 
 /// The text of HTML that rules wrote: its tags and comments are left out, its references resolved.
-pub(crate) fn written_text(html: &str) -> String {
+pub(crate) fn written_text(html: &str) -> Cow<'_, str> {
+    if memchr::memchr(b'<', html.as_bytes()).is_none() {
+        return decode(html);
+    }
     let mut out = String::new();
     let mut rest = html;
     while let Some(at) = memchr::memchr(b'<', rest.as_bytes()) {
@@ -43,7 +77,7 @@ pub(crate) fn written_text(html: &str) -> String {
         }
     }
     out.push_str(&decode(rest));
-    out
+    Cow::Owned(out)
 }
 
 /// The name of a start tag, if it is one, and what follows the tag or comment.
@@ -79,4 +113,29 @@ fn end_of_raw(text: &str, name: &str) -> usize {
     };
     let ends = text.match_indices("</").map(|(at, _)| at).find(is_end);
     ends.unwrap_or(text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_word;
+
+    #[test]
+    fn words_are_between_white_space() {
+        let cases = [
+            ("a", "a", true),
+            ("a b", "b", true),
+            ("ab abc\tabcd\n", "abc", true),
+            ("ab", "a", false),
+            ("ab", "b", false),
+            ("x-a a-x", "a", false),
+            ("&#97;", "a", true),
+            ("a&amp;b", "a", false),
+            ("a", "ab", false),
+            ("", "a", false),
+            ("a  b", "", false),
+        ];
+        for (value, word, expected) in cases {
+            assert_eq!(has_word(value, word), expected, "{word} in {value:?}");
+        }
+    }
 }

@@ -125,11 +125,12 @@ pub(crate) fn write_attribute(out: &mut String, name: &str, value: &str, bare: b
         return;
     }
     out.push_str("=\"");
-    for (at, piece) in value.split('"').enumerate() {
-        if at > 0 {
-            out.push_str("&quot;");
-        }
-        out.push_str(piece);
+    let mut rest = value;
+    while let Some(at) = memchr::memchr(b'"', rest.as_bytes()) {
+        out.push_str(&rest[..at]);
+        out.push_str("&quot;");
+        rest = &rest[at + 1..];
     }
+    out.push_str(rest);
     out.push('"');
 }

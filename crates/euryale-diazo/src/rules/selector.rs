@@ -1,7 +1,7 @@
 //! Selectors of rules: CSS or XPath, and their meaning in each attribute.
 
 use super::rule::Rank;
-use crate::xpath::{Axis, CssStart, Expr, Path, Step, Test, parse_css, parse_xpath};
+use crate::xpath::{Axis, CssStart, Expr, Step, Test, parse_css, parse_xpath};
 
 /// The length to which a selector is shown in an error.
 const SHOWN: usize = 200;
@@ -122,19 +122,7 @@ pub(super) fn pattern(mut expr: Expr) -> (Expr, Rank) {
                 _ => Rank::ANY,
             };
         }
-        anywhere(path);
+        path.anywhere();
     }
     (expr, rank)
-}
-
-fn anywhere(path: &mut Path) {
-    path.absolute = true;
-    path.steps.insert(
-        0,
-        Step {
-            axis: Axis::DescendantOrSelf,
-            test: Test::Node,
-            predicates: Vec::new(),
-        },
-    );
 }

@@ -1,16 +1,18 @@
 //! Comparisons (XPath 1.0 §3.4).
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::Comparison;
 use super::item::Item;
 use super::scope::Scope;
+use super::steps::Stop;
 use super::value::Value;
+use super::{Comparison, Path};
 use crate::error::PageError;
 
 impl Comparison {
     /// The comparison that holds for `b` and `a` if this one holds for `a` and `b`.
-    fn mirrored(self) -> Self {
+    pub(super) fn mirrored(self) -> Self {
         match self {
             Self::Less => Self::Greater,
             Self::AtMost => Self::AtLeast,
@@ -32,10 +34,35 @@ impl Comparison {
     }
 }
 
+/// What the text of a node is compared with.
+enum With<'a> {
+    Equal(Cow<'a, str>),
+    Unequal(Cow<'a, str>),
+    Number(Comparison, f64),
+}
+
+impl<'a> With<'a> {
+    fn new(scope: &Scope<'a>, comparison: Comparison, other: Value<'a>) -> Result<Self, PageError> {
+        Ok(match (comparison, other) {
+            (Comparison::Equal, Value::Text(text)) => Self::Equal(text),
+            (Comparison::Unequal, Value::Text(text)) => Self::Unequal(text),
+            (_, other) => Self::Number(comparison, other.into_number(scope)?),
+        })
+    }
+
+    fn holds(&self, scope: &Scope<'a>, text: &str) -> Result<bool, PageError> {
+        Ok(match self {
+            Self::Equal(other) => text == other,
+            Self::Unequal(other) => text != other,
+            Self::Number(comparison, number) => comparison.of_numbers(scope.number(text)?, *number),
+        })
+    }
+}
+
 impl<'a> Scope<'a> {
     /// A comparison with a set of nodes holds if it holds for one of them (XPath 1.0 §3.4).
     pub(super) fn compare(
-        self,
+        &self,
         comparison: Comparison,
         a: Value<'a>,
         b: Value<'a>,
@@ -72,24 +99,37 @@ impl<'a> Scope<'a> {
 
     /// Whether it holds for one of the nodes and a text or a number.
     fn any(
-        self,
+        &self,
         nodes: &[Item],
         comparison: Comparison,
         other: Value<'a>,
     ) -> Result<bool, PageError> {
-        let by_text = matches!(comparison, Comparison::Equal | Comparison::Unequal);
-        if let (true, Value::Text(other)) = (by_text, &other) {
-            let wanted = comparison == Comparison::Equal;
-            return self.has(nodes, |text| Ok((*text == **other) == wanted));
+        let with = With::new(self, comparison, other)?;
+        self.has(nodes, |text| with.holds(self, text))
+    }
+
+    /// A comparison of the nodes of a path with a text, a number or a truth.
+    pub(super) fn compare_path(
+        &self,
+        comparison: Comparison,
+        path: &'a Path,
+        other: Value<'a>,
+    ) -> Result<bool, PageError> {
+        if let Value::Truth(_) = other {
+            let has_nodes = Value::Truth(self.first(path)?.is_some());
+            return self.compare_atoms(comparison, has_nodes, other);
         }
-        let number = other.into_number(self)?;
-        self.has(nodes, |text| {
-            Ok(comparison.of_numbers(self.number(text)?, number))
-        })
+        let with = With::new(self, comparison, other)?;
+        let mut holds = false;
+        self.each(path, &mut |item| {
+            holds = with.holds(self, &self.text(item)?)?;
+            if holds { Err(Stop::Enough) } else { Ok(()) }
+        })?;
+        Ok(holds)
     }
 
     fn has(
-        self,
+        &self,
         nodes: &[Item],
         is_such: impl Fn(&str) -> Result<bool, PageError>,
     ) -> Result<bool, PageError> {
@@ -104,7 +144,7 @@ impl<'a> Scope<'a> {
     /// Whether it holds for a node of each set. Each node is read once, and not once for each of
     /// the others.
     fn compare_sets(
-        self,
+        &self,
         comparison: Comparison,
         left: &[Item],
         right: &[Item],
@@ -139,14 +179,14 @@ impl<'a> Scope<'a> {
     }
 
     /// The nodes that are numbers: no comparison of less and more holds for others.
-    fn numbers(self, nodes: &[Item]) -> Result<impl Iterator<Item = f64>, PageError> {
+    fn numbers(&self, nodes: &[Item]) -> Result<impl Iterator<Item = f64>, PageError> {
         let numbers = nodes.iter().map(|item| self.number(&self.text(*item)?));
         let numbers = numbers.collect::<Result<Vec<f64>, PageError>>()?;
         Ok(numbers.into_iter().filter(|number| !number.is_nan()))
     }
 
     fn compare_atoms(
-        self,
+        &self,
         comparison: Comparison,
         a: Value<'a>,
         b: Value<'a>,

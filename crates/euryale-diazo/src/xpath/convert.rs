@@ -8,7 +8,7 @@ use crate::dom::written_text;
 use crate::error::PageError;
 
 impl<'a> Value<'a> {
-    pub(crate) fn into_text(self, scope: Scope<'a>) -> Result<Cow<'a, str>, PageError> {
+    pub(crate) fn into_text(self, scope: &Scope<'a>) -> Result<Cow<'a, str>, PageError> {
         Ok(match self {
             Self::Nodes(nodes) => match nodes.first() {
                 Some(first) => scope.text(*first)?,
@@ -20,12 +20,12 @@ impl<'a> Value<'a> {
             Self::Fragment(html) => {
                 // Tags are skipped byte by byte.
                 scope.budget.spend(html.len())?;
-                Cow::Owned(written_text(&html))
+                Cow::Owned(written_text(&html).into_owned())
             }
         })
     }
 
-    pub(crate) fn into_number(self, scope: Scope<'a>) -> Result<f64, PageError> {
+    pub(crate) fn into_number(self, scope: &Scope<'a>) -> Result<f64, PageError> {
         Ok(match self {
             Self::Number(number) => number,
             Self::Truth(truth) => f64::from(u8::from(truth)),

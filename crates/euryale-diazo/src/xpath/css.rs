@@ -303,7 +303,7 @@ impl<'a> Reader<'a> {
                     }],
                 });
                 let arguments = vec![here, Expr::Literal(text)];
-                Predicate::Expr(Box::new(Expr::Call(super::Function::Contains, arguments)))
+                Predicate::computed(Expr::Call(super::Function::Contains, arguments))
             }
             other => return Err(format!("no pseudo-class :{other} here")),
         })

@@ -66,7 +66,7 @@ fn of_steps(steps: &[Step]) -> Depends {
 
 fn of_predicates(predicates: &[Predicate]) -> Depends {
     largest(predicates.iter().map(|predicate| match predicate {
-        Predicate::Expr(expr) => of(expr, true),
+        Predicate::Expr(expr) | Predicate::ByPosition(expr) => of(expr, true),
         Predicate::Not(compounds) => {
             largest(compounds.iter().map(|(_, inner)| of_predicates(inner)))
         }

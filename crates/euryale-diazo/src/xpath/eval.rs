@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::item::Item;
 use super::scope::Scope;
-use super::steps::{filter, follow};
+use super::steps::{Found, Stop, narrow, walk};
 use super::value::Value;
 use super::{Comparison, Expr, Operator, Path, Variable};
 use crate::dom::ROOT;
@@ -12,7 +12,7 @@ use crate::error::PageError;
 
 impl<'a> Scope<'a> {
     /// Each kind has its own function, so that nested expressions need little stack.
-    pub(crate) fn value(self, expr: &'a Expr) -> Result<Value<'a>, PageError> {
+    pub(crate) fn value(&self, expr: &'a Expr) -> Result<Value<'a>, PageError> {
         match expr {
             Expr::Or(a, b) => Ok(Value::Truth(self.is_true(a)? || self.is_true(b)?)),
             Expr::And(a, b) => Ok(Value::Truth(self.is_true(a)? && self.is_true(b)?)),
@@ -22,8 +22,7 @@ impl<'a> Scope<'a> {
             Expr::Union(a, b) => self.union(a, b),
             Expr::Path(path) => self.path(path).map(Value::Nodes),
             Expr::Filter(primary, predicates, steps) => {
-                let nodes = filter(self, self.nodes(primary)?, predicates)?;
-                follow(self, nodes, steps).map(Value::Nodes)
+                narrow(self, self.nodes(primary)?, predicates, steps).map(Value::Nodes)
             }
             Expr::Literal(text) => Ok(Value::Text(Cow::Borrowed(text))),
             Expr::Number(number) => Ok(Value::Number(*number)),
@@ -38,18 +37,28 @@ impl<'a> Scope<'a> {
     }
 
     fn compared(
-        self,
+        &self,
         comparison: Comparison,
         a: &'a Expr,
         b: &'a Expr,
     ) -> Result<Value<'a>, PageError> {
-        let a = self.value(a)?;
-        let b = self.value(b)?;
-        self.compare(comparison, a, b).map(Value::Truth)
+        let holds = match (a, b) {
+            (Expr::Path(path), other) if !other.selects() => {
+                self.compare_path(comparison, path, self.value(other)?)
+            }
+            (other, Expr::Path(path)) if !other.selects() => {
+                self.compare_path(comparison.mirrored(), path, self.value(other)?)
+            }
+            _ => {
+                let a = self.value(a)?;
+                self.compare(comparison, a, self.value(b)?)
+            }
+        };
+        holds.map(Value::Truth)
     }
 
     fn computed(
-        self,
+        &self,
         operator: Operator,
         a: &'a Expr,
         b: &'a Expr,
@@ -65,12 +74,12 @@ impl<'a> Scope<'a> {
         }))
     }
 
-    fn negated(self, a: &'a Expr) -> Result<Value<'a>, PageError> {
+    fn negated(&self, a: &'a Expr) -> Result<Value<'a>, PageError> {
         let number = self.value(a)?.into_number(self)?;
         Ok(Value::Number(-number))
     }
 
-    fn union(self, a: &'a Expr, b: &'a Expr) -> Result<Value<'a>, PageError> {
+    fn union(&self, a: &'a Expr, b: &'a Expr) -> Result<Value<'a>, PageError> {
         let mut nodes = self.nodes(a)?;
         nodes.extend(self.nodes(b)?);
         nodes.sort_unstable();
@@ -78,7 +87,7 @@ impl<'a> Scope<'a> {
         Ok(Value::Nodes(nodes))
     }
 
-    fn variable(self, variable: &Variable) -> Result<Value<'a>, PageError> {
+    fn variable(&self, variable: &Variable) -> Result<Value<'a>, PageError> {
         match variable {
             // XSLT would refuse the stylesheet. Here a parameter that a program does not set is
             // empty.
@@ -91,30 +100,88 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn path(self, path: &'a Path) -> Result<Vec<Item>, PageError> {
+    fn path(&self, path: &'a Path) -> Result<Vec<Item>, PageError> {
+        let mut nodes = Vec::new();
+        self.each(path, &mut |item| {
+            nodes.push(item);
+            Ok(())
+        })?;
+        Ok(nodes)
+    }
+
+    /// Calls `found` with the nodes of a path in document order, until it has enough.
+    pub(super) fn each(&self, path: &'a Path, found: &mut Found<'_>) -> Result<(), PageError> {
         let start = if path.absolute {
             self.item.beside(ROOT)
         } else {
             self.item
         };
-        follow(self, vec![start], &path.steps)
+        match walk(self, start, &path.steps, found) {
+            Ok(()) | Err(Stop::Enough) => Ok(()),
+            Err(Stop::Exceeded(error)) => Err(error),
+        }
+    }
+
+    /// The first node of a path.
+    pub(super) fn first(&self, path: &'a Path) -> Result<Option<Item>, PageError> {
+        let mut first = None;
+        self.each(path, &mut |item| {
+            first = Some(item);
+            Err(Stop::Enough)
+        })?;
+        Ok(first)
     }
 
     /// Returns the nodes that it selects, in document order and each once, or `None` if it does not
     /// select nodes.
-    pub(crate) fn nodes(self, expr: &'a Expr) -> Result<Vec<Item>, PageError> {
-        Ok(match self.value(expr)? {
-            Value::Nodes(nodes) => nodes,
-            _ => Vec::new(),
+    pub(crate) fn nodes(&self, expr: &'a Expr) -> Result<Vec<Item>, PageError> {
+        Ok(match expr {
+            Expr::Path(path) => self.path(path)?,
+            other => match self.value(other)? {
+                Value::Nodes(nodes) => nodes,
+                _ => Vec::new(),
+            },
         })
     }
 
-    pub(crate) fn is_true(self, expr: &'a Expr) -> Result<bool, PageError> {
-        Ok(self.value(expr)?.is_true())
+    /// Returns whether its value is true. A set of nodes is, once there is one.
+    pub(crate) fn is_true(&self, expr: &'a Expr) -> Result<bool, PageError> {
+        match expr {
+            Expr::Path(_) | Expr::Union(..) => self.has_nodes(expr),
+            other => Ok(self.value(other)?.is_true()),
+        }
+    }
+
+    fn has_nodes(&self, expr: &'a Expr) -> Result<bool, PageError> {
+        match expr {
+            Expr::Path(path) => Ok(self.first(path)?.is_some()),
+            Expr::Union(a, b) => Ok(self.has_nodes(a)? || self.has_nodes(b)?),
+            other => Ok(!self.nodes(other)?.is_empty()),
+        }
+    }
+
+    /// Returns whether a predicate holds: a number is a position.
+    pub(super) fn is_at(&self, expr: &'a Expr) -> Result<bool, PageError> {
+        Ok(match self.value(expr)? {
+            Value::Number(number) => number == self.position as f64,
+            value => value.is_true(),
+        })
+    }
+
+    /// Returns its value as a text. Of a set of nodes, the first counts.
+    pub(crate) fn string(&self, expr: &'a Expr) -> Result<Cow<'a, str>, PageError> {
+        match expr {
+            Expr::Path(path) => match self.first(path)? {
+                Some(item) => self.text(item),
+                None => Ok(Cow::Borrowed("")),
+            },
+            Expr::Literal(text) => Ok(Cow::Borrowed(text)),
+            other => self.value(other)?.into_text(self),
+        }
     }
 
     /// The value of a variable is copied, so its nodes and bytes count as work.
-    fn counted(self, value: Value<'a>) -> Result<Value<'a>, PageError> {
+    fn counted(&self, value: Value<'a>) -> Result<Value<'a>, PageError> {
         match &value {
             Value::Nodes(nodes) => self.budget.spend(nodes.len())?,
             Value::Text(text) => self.budget.spend(text.len() / 16)?,

@@ -14,12 +14,12 @@ use crate::error::PageError;
 impl Function {
     pub(super) fn call<'a>(
         self,
-        scope: Scope<'a>,
+        scope: &Scope<'a>,
         arguments: &'a [Expr],
     ) -> Result<Value<'a>, PageError> {
         let text = |index: usize| -> Result<Cow<'a, str>, PageError> {
             match arguments.get(index) {
-                Some(expr) => scope.read(scope.value(expr)?.into_text(scope)?),
+                Some(expr) => scope.read(scope.string(expr)?),
                 None => scope.text(scope.item),
             }
         };
@@ -41,15 +41,25 @@ impl Function {
                 .map_or(Ok(vec![scope.item]), |expr| scope.nodes(expr))
         };
         Ok(match self {
-            Self::Boolean => Value::Truth(scope.value(&arguments[0])?.is_true()),
-            Self::Not => Value::Truth(!scope.value(&arguments[0])?.is_true()),
+            Self::Boolean => Value::Truth(scope.is_true(&arguments[0])?),
+            Self::Not => Value::Truth(!scope.is_true(&arguments[0])?),
             Self::True => Value::Truth(true),
             Self::False => Value::Truth(false),
             Self::Ceiling => Value::Number(number(0)?.ceil()),
             Self::Floor => Value::Number(number(0)?.floor()),
             Self::Round => Value::Number((number(0)? + 0.5).floor()),
             Self::Number => Value::Number(number(0)?),
-            Self::Count => Value::Number(nodes(0)?.len() as f64),
+            Self::Count => Value::Number(match arguments.first() {
+                Some(Expr::Path(path)) => {
+                    let mut count = 0_u32;
+                    scope.each(path, &mut |_| {
+                        count += 1;
+                        Ok(())
+                    })?;
+                    f64::from(count)
+                }
+                _ => nodes(0)?.len() as f64,
+            }),
             Self::Sum => {
                 let numbers = nodes(0)?
                     .into_iter()
@@ -182,7 +192,7 @@ impl Function {
 }
 
 /// The elements whose ids are the words of a text, or of each node's text.
-fn by_id<'a>(scope: Scope<'a>, value: Value<'a>) -> Result<Vec<Item>, PageError> {
+fn by_id<'a>(scope: &Scope<'a>, value: Value<'a>) -> Result<Vec<Item>, PageError> {
     let mut words = Vec::new();
     let mut add = |text: &str| words.extend(text.split_ascii_whitespace().map(str::to_owned));
     match value {
@@ -209,7 +219,7 @@ fn by_id<'a>(scope: Scope<'a>, value: Value<'a>) -> Result<Vec<Item>, PageError>
 
 /// The tokens of a text as elements (EXSLT `str:tokenize`). Without separators, each character is a
 /// token.
-fn tokens(scope: Scope<'_>, whole: &str, by: &str) -> Result<String, PageError> {
+fn tokens(scope: &Scope<'_>, whole: &str, by: &str) -> Result<String, PageError> {
     scope.budget.spend(2 * (whole.len() + by.len()))?;
     let ends: HashSet<char> = by.chars().collect();
     let mut html = String::new();
@@ -231,7 +241,7 @@ fn tokens(scope: Scope<'_>, whole: &str, by: &str) -> Result<String, PageError> 
 }
 
 /// XPath 1.0 §4.2. The first place of a repeated character counts.
-fn translated(scope: Scope<'_>, whole: &str, from: &str, to: &str) -> Result<String, PageError> {
+fn translated(scope: &Scope<'_>, whole: &str, from: &str, to: &str) -> Result<String, PageError> {
     scope.budget.spend(2 * (whole.len() + from.len()))?;
     let mut to = to.chars();
     let mut changes: HashMap<char, Option<char>> = HashMap::new();
@@ -244,7 +254,7 @@ fn translated(scope: Scope<'_>, whole: &str, from: &str, to: &str) -> Result<Str
 }
 
 /// XPath 1.0 §4.3, by the attribute `lang`.
-fn is_lang(scope: Scope<'_>, wanted: &str) -> Result<bool, PageError> {
+fn is_lang(scope: &Scope<'_>, wanted: &str) -> Result<bool, PageError> {
     let dom = scope.dom;
     let mut lang = None;
     for id in std::iter::once(scope.item.node).chain(dom.ancestors(scope.item.node)) {

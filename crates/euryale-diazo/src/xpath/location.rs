@@ -32,11 +32,7 @@ impl Parser {
     pub(super) fn steps(&mut self, steps: &mut Vec<Step>) -> Result<(), String> {
         loop {
             if self.take("//") {
-                steps.push(Step {
-                    axis: Axis::DescendantOrSelf,
-                    test: Test::Node,
-                    predicates: Vec::new(),
-                });
+                steps.push(ANYWHERE);
             } else if !self.take("/") {
                 return Ok(());
             }
@@ -125,6 +121,24 @@ impl Parser {
         }
     }
 }
+
+impl Path {
+    /// Lets it begin at any node of the document: `a` becomes `//a`.
+    pub(crate) fn anywhere(&mut self) {
+        let steps = std::mem::replace(&mut self.steps, vec![ANYWHERE]);
+        self.absolute = true;
+        for step in steps {
+            push(&mut self.steps, step);
+        }
+    }
+}
+
+/// The first of the two steps of `//`.
+const ANYWHERE: Step = Step {
+    axis: Axis::DescendantOrSelf,
+    test: Test::Node,
+    predicates: Vec::new(),
+};
 
 pub(super) fn is_node_type(name: &str) -> bool {
     matches!(name, "text" | "comment" | "node" | "processing-instruction")

@@ -17,24 +17,24 @@ impl Predicate {
                     match path.attribute() {
                         Some("id") => Self::Id(text),
                         Some(name) => Self::AttributeIs(name.to_owned(), text),
-                        None => Self::Expr(Box::new(Expr::Literal(text))),
+                        None => Self::computed(Expr::Literal(text)),
                     }
                 }
-                (left, right) => Self::Expr(Box::new(Expr::Compare(
+                (left, right) => Self::computed(Expr::Compare(
                     Comparison::Equal,
                     Box::new(left),
                     Box::new(right),
-                ))),
+                )),
             },
             Expr::Path(path) => match path.attribute() {
                 Some(name) => Self::HasAttribute(name.to_owned()),
-                None => Self::Expr(Box::new(Expr::Path(path))),
+                None => Self::computed(Expr::Path(path)),
             },
             Expr::Call(Function::Contains, arguments) => match class_word(&arguments) {
                 Some(class) => Self::Class(class),
-                None => Self::Expr(Box::new(Expr::Call(Function::Contains, arguments))),
+                None => Self::computed(Expr::Call(Function::Contains, arguments)),
             },
-            expr => Self::Expr(Box::new(expr)),
+            expr => Self::computed(expr),
         }
     }
 }

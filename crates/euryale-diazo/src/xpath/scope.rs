@@ -38,14 +38,14 @@ impl<'a> Scope<'a> {
     }
 
     /// Elsewhere, for the same instruction.
-    pub(super) fn at(self, item: Item) -> Self {
+    pub(super) fn at(&self, item: Item) -> Self {
         let dom = self.dom_of(item);
         Self {
             dom,
             item,
             position: 1,
             size: 1,
-            ..self
+            ..*self
         }
     }
 
@@ -58,7 +58,7 @@ impl<'a> Scope<'a> {
     }
 
     /// Returns the string value of an item. Its nodes and bytes count as work.
-    pub(crate) fn text(self, item: Item) -> Result<Cow<'a, str>, PageError> {
+    pub(crate) fn text(&self, item: Item) -> Result<Cow<'a, str>, PageError> {
         let dom = self.dom_of(item);
         let bytes = match item.as_attribute() {
             Some(attribute) => dom.attribute_value(attribute).len(),
@@ -75,13 +75,13 @@ impl<'a> Scope<'a> {
     }
 
     /// The number that a text says.
-    pub(super) fn number(self, text: &str) -> Result<f64, PageError> {
+    pub(super) fn number(&self, text: &str) -> Result<f64, PageError> {
         self.budget.spend(text.len() / 2)?;
         Ok(number_of(text))
     }
 
     /// Charges the budget for work on a text.
-    pub(super) fn read(self, text: Cow<'a, str>) -> Result<Cow<'a, str>, PageError> {
+    pub(super) fn read(&self, text: Cow<'a, str>) -> Result<Cow<'a, str>, PageError> {
         self.budget.spend(text.len() / 16)?;
         Ok(text)
     }

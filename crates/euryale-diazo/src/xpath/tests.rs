@@ -78,9 +78,51 @@ fn paths_select_nodes_in_document_order() {
         ("//a[@href='/x?a=1&b=2']", "link"),
         ("//xsl:p", ""),
         ("descendant::p[parent::div/@data-n = 4]", "4"),
+        // In document order and each once, whatever the order in which they are walked.
+        ("//p/..//p", "1|2|4"),
+        ("//div/descendant-or-self::*/p", "1|2|4"),
+        ("//p/../../div/p[1]", "1|4"),
+        ("//p/ancestor-or-self::*/span", "3"),
+        ("//span/ancestor::*/@*", "en|one two|a|box"),
+        ("//a/@href/../preceding-sibling::*", "4"),
+        ("//span/../@id/../p", "1|2"),
+        ("//p[@class][1]", "2"),
+        ("//p[1][@class]", ""),
+        ("//*[@id][2]/p", "4"),
+        ("/descendant::p[2]", "2"),
+        ("/descendant::*[@id][2]/p", "4"),
+        ("//span/preceding-sibling::p[2]", "1"),
+        ("//span/preceding-sibling::p[position() = last()]", "1"),
+        ("//a/ancestor::*[1]/p", "4"),
+        ("//p[following-sibling::p[1][. = '2']]", "1"),
+        ("//div[p[2]]/span", "3"),
+        ("//div[count(p) = 1]/p", "4"),
+        ("(//p | //span)[3]", "3"),
+        ("//p[../span and not(@class)]", "1"),
+        ("//div[p = span]", ""),
+        ("//div[4 = @data-n]/p", "4"),
+        ("//div[@data-n != 4 or span]/span", "3"),
+        ("//div[true() = span]/span", "3"),
     ];
     for (expr, expected) in cases {
         assert_eq!(show(expr, false), expected, "{expr}");
+    }
+}
+
+/// Steps of a path are walked by a recursion, which has an end.
+#[test]
+fn long_paths_need_little_stack() {
+    let all = show("count(//node())", false);
+    let cases = [
+        ("./", "1"),
+        ("../", "0"),
+        ("*/", "0"),
+        (".//", &*all),
+        ("descendant-or-self::node()/", &*all),
+    ];
+    for (step, expected) in cases {
+        let path = format!("count(/{}node())", step.repeat(150));
+        assert_eq!(show(&path, false), expected, "{step}");
     }
 }
 
@@ -179,6 +221,13 @@ fn what_is_not_understood_is_refused() {
 fn what_is_walked_over_costs_whether_it_is_selected_or_not() {
     let same = "<i></i>".repeat(1_000);
     let all_others: String = (0..1_000).map(|n| format!("<x{n}></x{n}>")).collect();
+    // Some of these names share a list with `b`.
+    let of_many_names: String = (0..200)
+        .map(|n| format!("<x{n}></x{n}>").repeat(100))
+        .collect();
+    let of_many_names = format!("{same}{of_many_names}");
+    let long = "b".repeat(2_000);
+    let long_values = format!("<i class=\"{long}\" id=\"{long}\"></i>").repeat(1_000);
     let attributes: String = (0..1_000).map(|n| format!(" x{n}")).collect();
     let with_attributes = format!("<body{attributes}>{same}");
     let comments = format!("<p>{}</p>{same}", "<!---->".repeat(1_000));
@@ -187,6 +236,9 @@ fn what_is_walked_over_costs_whether_it_is_selected_or_not() {
         (&same, parse_xpath("//i[preceding-sibling::b]")),
         (&same, parse_xpath("//i[preceding-sibling::b[1]]")),
         (&same, parse_xpath("//i[../b]")),
+        (&of_many_names, parse_xpath("//i[//b]")),
+        (&long_values, parse_css("i:not(.b)")),
+        (&long_values, parse_xpath("//i[@id='bb']")),
         (&with_attributes, parse_xpath("//i[../@b]")),
         (&all_others, parse_css("body > :nth-of-type(2)")),
         (&all_others, parse_css("body > :nth-last-of-type(2)")),

@@ -210,7 +210,7 @@ fn instructions_end_at_their_limits() {
             PageError::TooMuchWork,
         ),
         (
-            "<replace css:theme=\"#a\" content=\"//*[//p][//b]\"/>".to_owned(),
+            "<replace css:theme=\"#a\" content=\"//*[//p][//p/b]\"/>".to_owned(),
             &*many,
             PageError::TooMuchWork,
         ),
@@ -278,6 +278,24 @@ fn instructions_end_at_their_limits() {
     ];
     for (inner, page, expected) in cases {
         assert_eq!(apply(&inner, page).err(), Some(expected), "{inner}");
+    }
+}
+
+/// The existence of a node is known at the first one, and names are looked up.
+#[test]
+fn searches_that_end_at_once_are_little_work() {
+    let many = format!("<body>{}<i>x</i>", "<p class=\"c\">x</p>".repeat(100_000));
+    for test in [
+        "//p",
+        "//i",
+        "//p[@class]",
+        "//p = 'x'",
+        "not(//b)",
+        "//*[@id='x']",
+    ] {
+        let rules = format!("<replace css:theme=\"#a\" content=\"//p[{test}][last()]\"/>");
+        let themed = apply(&rules, &many);
+        assert!(themed.is_ok(), "{test}: {themed:?}");
     }
 }
 

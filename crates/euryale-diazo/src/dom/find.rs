@@ -1,0 +1,59 @@
+//! Finds a byte that is likely to be near.
+
+/// The number of words in which a byte is looked for here. A call of `memchr` takes as long as some
+/// of them.
+const WORDS: usize = 4;
+const WORD: usize = size_of::<u64>();
+
+/// Returns the position of the first byte with this value.
+#[inline]
+pub(super) fn find(byte: u8, source: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; WORD]);
+    const HIGH: u64 = ONES << 7;
+    let (words, _) = source.as_chunks::<WORD>();
+    let mut at = 0;
+    for word in words.iter().take(WORDS) {
+        // A byte of `differences` is zero where the word has the byte. The lowest such byte, and
+        // perhaps others above it, have their high bit set in `found`.
+        let differences = u64::from_le_bytes(*word) ^ (ONES * u64::from(byte));
+        let found = differences.wrapping_sub(ONES) & !differences & HIGH;
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += WORD;
+    }
+    far(byte, source, at)
+}
+
+/// A function of its own, so that the loops of the parser keep their variables in registers.
+#[inline(never)]
+fn far(byte: u8, source: &[u8], at: usize) -> Option<usize> {
+    let rest = &source[at..];
+    let found = if rest.len() < WORD {
+        rest.iter().position(|other| *other == byte)
+    } else {
+        memchr::memchr(byte, rest)
+    };
+    found.map(|found| at + found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find;
+
+    #[test]
+    fn a_byte_is_found_wherever_it_is() {
+        for length in 0..80 {
+            for at in 0..length {
+                // Bytes that differ in their lowest or highest bit only.
+                let mut source: Vec<u8> =
+                    (0..length).map(|at| [0x3d, 0xbc, 0x00][at % 3]).collect();
+                assert_eq!(find(0x3c, &source), None);
+                source[at] = 0x3c;
+                assert_eq!(find(0x3c, &source), Some(at), "{length}");
+                source[length - 1] = 0x3c;
+                assert_eq!(find(0x3c, &source), Some(at), "{length}");
+            }
+        }
+    }
+}
