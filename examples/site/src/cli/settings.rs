@@ -181,6 +181,19 @@ pub(crate) struct Settings {
     #[serde(serialize_with = "as_text")]
     pub(crate) drain: Duration,
 
+    /// Time for which idle sockets are still answered after SIGTERM, at most half of --drain (ms,
+    /// s, m, h); 0s behind a proxy that has stopped sending requests by then
+    #[arg(
+        long,
+        help_heading = help::WORKERS,
+        env = "EURYALE_LAME_DUCK",
+        value_name = "DURATION",
+        default_value = "2s"
+    )]
+    #[arg(value_parser = duration::parse)]
+    #[serde(serialize_with = "as_text")]
+    pub(crate) lame_duck: Duration,
+
     /// Proxy whose X-Forwarded-* or Forwarded is trusted: an address, a network (10.0.0.0/8), or
     /// unix; may be given several times
     #[arg(

@@ -19,7 +19,7 @@ const LOG: &str = "site::reload";
 
 /// Settings that take effect at the next start, because their sockets and files are already open,
 /// or others rely on them.
-const NEXT_START: [&str; 14] = [
+const NEXT_START: [&str; 15] = [
     "access-log",
     "admin",
     "agent",
@@ -28,6 +28,7 @@ const NEXT_START: [&str; 14] = [
     "data",
     "drain",
     "heap-arenas",
+    "lame-duck",
     "listen",
     "log-file",
     "log-format",

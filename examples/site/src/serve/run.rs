@@ -171,6 +171,7 @@ fn start(
         .into_iter()
         .fold(server, Server::listen)
         .slowest(&operators.slowest)
+        .lame_duck(settings.lame_duck)
         .drain_deadline(settings.drain);
     let Some(opened) = runtime.block_on(open(settings, &operators, &shutdown, bound))? else {
         // Clients that arrived in the meantime get an answer, and nothing was begun that the next

@@ -91,6 +91,7 @@ fn what_is_printed_can_be_given_again() {
             "--publish-deadline=5m",
             "--drain",
             "0s",
+            "--lame-duck=0s",
             "--log-format=json",
         ],
         &["--max-upload=1536M", "--body-memory=64M", "--body-disk=20G"],
@@ -111,7 +112,7 @@ fn what_is_printed_can_be_given_again() {
         let optional: BTreeSet<&str> = optional.filter_map(|flag| flag.split('=').next()).collect();
         assert_eq!(
             printed.len(),
-            33 + optional.len(),
+            34 + optional.len(),
             "every setting is printed"
         );
         let again: Vec<String> = printed

@@ -168,3 +168,30 @@ fn endless_queries_end_with_the_drain() {
     assert!(!said.contains("left behind"), "{said}");
     drop((reader, writer));
 }
+
+/// A client that is about to send its next request is answered, unless the lame duck is off.
+#[test]
+fn idle_client_is_answered_during_the_lame_duck() {
+    let folder = tempfile::tempdir().unwrap();
+    for (lame_duck, is_answered) in [("--lame-duck=10s", true), ("--lame-duck=0s", false)] {
+        let site = Running::start(folder.path(), &[lame_duck]);
+        let mut client = Peer::connect(site.public[0]).unwrap();
+        assert_eq!(client.get("/").unwrap().status, 200);
+        site.signal("-TERM");
+        eventually("the drain begins", || {
+            site.said().contains("a second signal ends the drain")
+        });
+        if is_answered {
+            let answer = client.get("/").unwrap();
+            assert!(
+                answer.head.contains("\r\nconnection: close\r\n"),
+                "{}",
+                answer.head
+            );
+        } else {
+            assert!(client.answer().is_err(), "the socket is closed");
+        }
+        let (code, said) = site.end();
+        assert_eq!(code, Some(0), "{said}");
+    }
+}

@@ -5,7 +5,7 @@ use clap::Parser;
 use super::*;
 
 /// Settings that always have an effect, with the reason where it is not obvious.
-const ALWAYS: [&str; 31] = [
+const ALWAYS: [&str; 32] = [
     "access-log",
     "admin",
     "agent",
@@ -21,6 +21,7 @@ const ALWAYS: [&str; 31] = [
     "heap-arenas",
     "host",
     "idle-timeout",
+    "lame-duck",
     "log-file",
     "log-filter",
     "log-format",
