@@ -158,6 +158,12 @@ impl Shutdown {
         self.has_cut.cancel();
     }
 
+    /// Returns whether there is to be no lame duck.
+    #[cfg(all(feature = "supervise", unix))]
+    pub(crate) fn is_hurrying(&self) -> bool {
+        self.hurry.is_cancelled()
+    }
+
     /// Resolves when there is to be no lame duck.
     pub(crate) async fn hurrying(&self) {
         self.hurry.cancelled().await;

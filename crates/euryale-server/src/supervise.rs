@@ -1,27 +1,45 @@
 //! A parent process that replaces its children one by one, so that a restart loses no request.
 //!
-//! The parent binds the listeners and serves nothing itself. Each child inherits them as sockets
-//! from systemd ([`systemd::listeners`](crate::systemd::listeners)) and reports that it is ready as
-//! it would to systemd ([`systemd::notify`](crate::systemd::notify)). SIGHUP rolls: a new child is
-//! ready before an old one ends, so a program that does not start ends nothing.
+//! The parent binds the listeners and serves none of them. Each child inherits them as sockets from
+//! systemd ([`systemd::listeners`](crate::systemd::listeners)) and reports that it is ready as it
+//! would to systemd ([`systemd::notify`](crate::systemd::notify)). The parent itself reports to
+//! systemd if it was started by it (`Type=notify` or `notify-reload`): it is ready when all
+//! children are, and reloads during a roll.
+//!
+//! SIGHUP rolls: a new child is ready before an old one ends, so a program that does not start ends
+//! nothing. Three children in a row that die before they are ready stop the roll. A child that dies
+//! at any other time is replaced, after a pause of 100 ms; the pause doubles, up to 30 s, until a
+//! child has served for 10 s.
 //!
 //! A child's standard input is a pipe that nobody writes to. It ends with the parent, and then the
-//! child should drain ([`drain_without_parent`]).
+//! child should drain ([`drain_without_parent`]). Children are in process groups of their own, so
+//! that Ctrl-C in a terminal reaches only the parent, which passes it on.
 
 mod child;
+mod children;
+mod places;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::pin::pin;
 use std::process::Command;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 
-use self::child::{Child, Exit, Notices};
-use crate::Shutdown;
+use self::child::{Child, Event, Leaving, Notices, Patience};
+pub use self::children::{ChildStatus, Children};
+use self::places::{News, Places};
+use crate::{Shutdown, systemd};
 
 /// Asks [`first_step`] to set `LISTEN_PID`, which only the new process knows.
 const FIRST_STEP: &str = "EURYALE_FIRST_STEP";
@@ -38,15 +56,22 @@ pub fn first_step() -> io::Result<()> {
     if std::env::var_os(FIRST_STEP).is_none() {
         return Ok(());
     }
-    let mut arguments = std::env::args_os();
-    let name = arguments.next().unwrap_or_default();
-    let error = Command::new(std::env::current_exe()?)
-        .arg0(name)
-        .args(arguments)
-        .env_remove(FIRST_STEP)
-        .env("LISTEN_PID", std::process::id().to_string())
-        .exec();
-    Err(error)
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    let name = arguments.drain(..arguments.len().min(1)).next();
+    let name = name.unwrap_or_default();
+    let again = |program: &Path| {
+        Command::new(program)
+            .arg0(name.clone())
+            .args(arguments.clone())
+            .env_remove(FIRST_STEP)
+            .env("LISTEN_PID", std::process::id().to_string())
+            .exec()
+    };
+    match again(&std::env::current_exe()?) {
+        // The file was replaced a moment ago.
+        error if error.kind() == ErrorKind::NotFound => Err(again(Path::new("/proc/self/exe"))),
+        error => Err(error),
+    }
 }
 
 /// Returns whether this process is a child of a [`Supervisor`].
@@ -69,6 +94,10 @@ pub fn drain_without_parent(shutdown: &Shutdown) -> io::Result<()> {
         let mut byte = [0];
         while matches!(io::stdin().read(&mut byte), Ok(read) if read > 0) {}
         shutdown.drain();
+        // A parent that was killed has left them.
+        if let Some(notice) = std::env::var_os("NOTIFY_SOCKET") {
+            child::remove_files(Path::new(&notice));
+        }
     };
     std::thread::Builder::new()
         .name("parent".to_owned())
@@ -80,26 +109,27 @@ pub fn drain_without_parent(shutdown: &Shutdown) -> io::Result<()> {
 #[derive(Debug)]
 pub struct Supervisor {
     listeners: Vec<(String, OwnedFd)>,
+    private_socket: Option<String>,
     program: Command,
     processes: usize,
-    ready_within: Duration,
-    drain_within: Duration,
+    patience: Patience,
+    children: Children,
 }
 
 impl Supervisor {
-    /// Deaths before a child is ready that end a roll, or the start.
-    const MAX_DEATHS: u32 = 3;
-    const FIRST_PAUSE: Duration = Duration::from_millis(100);
-
     /// One process of `program`, whose path should be absolute: a roll executes what is at this
     /// path then. It must call [`first_step`].
     pub fn new(program: Command) -> Self {
         Self {
             listeners: Vec::new(),
+            private_socket: None,
             program,
             processes: 1,
-            ready_within: Duration::from_secs(30),
-            drain_within: Duration::from_secs(40),
+            patience: Patience {
+                ready: Duration::from_secs(30),
+                drain: Duration::from_secs(40),
+            },
+            children: Children::new(),
         }
     }
 
@@ -107,6 +137,14 @@ impl Supervisor {
     /// (`sd_listen_fds_with_names(3)`).
     pub fn listen(mut self, name: impl Into<String>, listener: impl Into<OwnedFd>) -> Self {
         self.listeners.push((name.into(), listener.into()));
+        self
+    }
+
+    /// Gives each child, as the last one, a listening Unix socket of its own with this name, for
+    /// its metrics and its status. Only the user of the parent can connect to it, at the
+    /// [path](ChildStatus::socket) that [`Children::list`] returns. Default: none.
+    pub fn private_socket(mut self, name: impl Into<String>) -> Self {
+        self.private_socket = Some(name.into());
         self
     }
 
@@ -118,19 +156,27 @@ impl Supervisor {
 
     /// How long a child may take until it is ready; then it is killed. Default: 30 s.
     pub fn ready_within(mut self, time: Duration) -> Self {
-        self.ready_within = time;
+        self.patience.ready = time;
         self
     }
 
     /// How long a child may take to end after SIGTERM; then it is killed. Default: 40 s, which is
     /// more than the [`drain_deadline`](crate::Server::drain_deadline).
     pub fn drain_within(mut self, time: Duration) -> Self {
-        self.drain_within = time;
+        self.patience.drain = time;
         self
+    }
+
+    /// Returns the handle that lists the children and rolls them.
+    pub fn children(&self) -> Children {
+        self.children.clone()
     }
 
     /// Keeps the children running until `shutdown` drains. SIGHUP rolls all of them. A child that
     /// dies is replaced. Returns whether all children ended with success after the drain began.
+    ///
+    /// The children end as `shutdown` does: with SIGTERM, with SIGINT if it skips the lame duck,
+    /// and with a second signal if it cuts.
     ///
     /// # Errors
     ///
@@ -142,108 +188,75 @@ impl Supervisor {
     pub async fn run(self, shutdown: Shutdown) -> io::Result<bool> {
         let mut hangups = signal(SignalKind::hangup())?;
         let notices = Notices::new()?;
-        let (exits, mut ended) = mpsc::unbounded_channel();
-        let mut children = Vec::new();
+        let (sender, mut events) = mpsc::unbounded_channel();
+        let mut places = Places::new(self.processes);
         let mut number = 0;
-        let mut pause = Self::FIRST_PAUSE;
-        while children.len() < self.processes {
-            match self.start(&notices, &exits, &mut number, &shutdown).await {
-                Ok(child) => children.push(child),
-                Err(_) if shutdown.is_draining() => break,
-                Err(error) => {
-                    drop(exits);
-                    end_all(children, &mut ended).await;
-                    return Err(error);
-                }
+        let mut start = || {
+            number += 1;
+            self.start(&notices, number, &sender)
+        };
+        let mut watchdog = pin!(systemd::feed_watchdog());
+        places.begin(&mut start);
+        let failed = loop {
+            self.publish(&places, &notices);
+            if let Some(error) = places.news().into_iter().find_map(report) {
+                break Some(error);
             }
-        }
-        loop {
+            let due = places.due();
             tokio::select! {
                 biased;
-                () = shutdown.draining() => break,
-                Some(exit) = ended.recv() => {
-                    let before = children.len();
-                    children.retain(|child: &Child| child.number() != exit.number);
-                    if children.len() == before {
-                        continue; // it was replaced
-                    }
-                    tracing::error!(pid = exit.pid, status = %exit.status, "a child died");
-                    while children.len() < self.processes && !shutdown.is_draining() {
-                        match self.start(&notices, &exits, &mut number, &shutdown).await {
-                            Ok(child) => {
-                                children.push(child);
-                                pause = Self::FIRST_PAUSE;
-                            }
-                            Err(error) => {
-                                tracing::error!(%error, ?pause, "no new child; trying again later");
-                                tokio::select! {
-                                    () = shutdown.draining() => {}
-                                    () = tokio::time::sleep(pause) => {}
-                                }
-                                pause = (pause * 2).min(self.ready_within);
-                            }
-                        }
-                    }
+                () = shutdown.draining() => break None,
+                Some((number, event)) = events.recv() => places.take(number, event, &mut start),
+                _ = hangups.recv() => places.roll(&mut start),
+                () = self.children.roll_asked() => places.roll(&mut start),
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    places.start_due(&mut start);
                 }
-                _ = hangups.recv() => {
-                    for place in &mut children {
-                        match self.start(&notices, &exits, &mut number, &shutdown).await {
-                            Ok(new) => {
-                                let old = std::mem::replace(place, new);
-                                old.end();
-                            }
-                            Err(error) => {
-                                tracing::error!(%error, "the roll stops; old children serve on");
-                                break;
-                            }
-                        }
-                    }
-                }
+                () = &mut watchdog => {}
             }
+        };
+        drop(sender);
+        let last = if shutdown.is_hurrying() {
+            Signal::INT
+        } else {
+            Signal::TERM
+        };
+        systemd::stopping(self.patience.drain);
+        self.children.are(Vec::new());
+        let ended = end_all(places.end(last), &mut events, &shutdown).await;
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(ended),
         }
-        drop(exits);
-        Ok(end_all(children, &mut ended).await)
     }
 
-    /// Starts a child and waits until it is ready.
-    async fn start(
+    /// Shows the children to the program.
+    fn publish(&self, places: &Places, notices: &Notices) {
+        let with_socket = |(number, status)| ChildStatus {
+            socket: self
+                .private_socket
+                .as_ref()
+                .map(|_| child::private_path(&notices.path(number))),
+            ..status
+        };
+        self.children.are(places.list().map(with_socket).collect());
+    }
+
+    fn start(
         &self,
         notices: &Notices,
-        exits: &mpsc::UnboundedSender<Exit>,
-        number: &mut u64,
-        shutdown: &Shutdown,
+        number: u64,
+        events: &mpsc::UnboundedSender<(u64, Event)>,
     ) -> io::Result<Child> {
-        let mut deaths = 0;
-        let mut pause = Self::FIRST_PAUSE;
-        loop {
-            *number += 1;
-            let started = async {
-                let command = self.command(notices, *number)?;
-                Child::start(command, notices, *number, self.drain_within, exits.clone())?
-                    .ready(self.ready_within)
-                    .await
-            };
-            let started = tokio::select! {
-                biased;
-                () = shutdown.draining() => Err(io::Error::other("draining")),
-                started = started => started,
-            };
-            deaths += 1;
-            match started {
-                Ok(child) => return Ok(child),
-                Err(error) if deaths == Self::MAX_DEATHS || shutdown.is_draining() => {
-                    return Err(error);
-                }
-                Err(error) => tracing::warn!(%error, "a child did not start; trying again"),
-            }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
-        }
+        let notice = notices.path(number);
+        let command = self.command(&notice)?;
+        let events = events.clone();
+        Child::start(command, notice, number, self.patience, events)
     }
 
-    fn command(&self, notices: &Notices, number: u64) -> io::Result<Command> {
+    fn command(&self, notice: &Path) -> io::Result<Command> {
         let mut command = Command::new(self.program.get_program());
-        command.args(self.program.get_args());
+        command.args(self.program.get_args()).process_group(0);
         if let Some(directory) = self.program.get_current_dir() {
             command.current_dir(directory);
         }
@@ -253,33 +266,84 @@ impl Supervisor {
                 None => command.env_remove(name),
             };
         }
-        let names: Vec<_> = self.listeners.iter().map(|(name, _)| &**name).collect();
+        let private = match &self.private_socket {
+            Some(name) => Some((
+                name,
+                UnixListener::bind(child::private_path(notice))?.into(),
+            )),
+            None => None,
+        };
+        let shared = self.listeners.iter().map(|(name, socket)| (name, socket));
+        let sockets = shared.chain(private.as_ref().map(|(name, socket)| (*name, socket)));
+        let (names, sockets): (Vec<&str>, Vec<&OwnedFd>) =
+            sockets.map(|(name, socket)| (&**name, socket)).unzip();
         command
             .env_remove("WATCHDOG_USEC")
             .env_remove("WATCHDOG_PID")
             .env_remove("LISTEN_PID")
-            .env("LISTEN_FDS", self.listeners.len().to_string())
+            .env("LISTEN_FDS", sockets.len().to_string())
             .env("LISTEN_FDNAMES", names.join(":"))
-            .env("NOTIFY_SOCKET", OsString::from(notices.path(number)))
+            .env("NOTIFY_SOCKET", notice)
             .env(FIRST_STEP, "1")
             .env(CHILD, "1");
-        let sockets = self.listeners.iter().map(|(_, socket)| socket);
-        child::give(&mut command, sockets)?;
+        child::give(&mut command, sockets.into_iter())?;
         Ok(command)
     }
 }
 
-/// Ends `children`, and waits until all processes have ended, those that still drain after a roll
-/// included. Returns whether each of `children` ended with success.
-async fn end_all(children: Vec<Child>, ended: &mut mpsc::UnboundedReceiver<Exit>) -> bool {
-    let last: Vec<_> = children.iter().map(Child::number).collect();
-    for child in children {
-        child.end();
+/// Logs `news` and passes them on to systemd. Returns the error that ends the parent.
+fn report(news: News) -> Option<io::Error> {
+    match news {
+        News::Up => systemd::ready("all processes serve"),
+        News::RollBegan => {
+            tracing::info!("replacing all children, one by one");
+            systemd::reloading();
+        }
+        News::Rolled => {
+            tracing::info!("all children have been replaced");
+            systemd::ready("all processes have been replaced");
+        }
+        News::RollStopped(error) => {
+            tracing::error!(%error, "the roll stops; old children serve on");
+            systemd::ready(&format!(
+                "a roll was stopped, and old processes serve on: {error}"
+            ));
+        }
+        News::Failed(error) => return Some(error),
     }
+    None
+}
+
+/// Waits until all processes have ended, those that still drain after a roll included. Returns
+/// whether each of those that served ended with success; one that has not begun to serve may end
+/// by the signal itself.
+async fn end_all(
+    (serving, starting): (Vec<Leaving>, Vec<Leaving>),
+    events: &mut mpsc::UnboundedReceiver<(u64, Event)>,
+    shutdown: &Shutdown,
+) -> bool {
     let mut is_success = true;
-    // Each running process has a sender.
-    while let Some(exit) = ended.recv().await {
-        is_success &= exit.status.success() || !last.contains(&exit.number);
+    let mut is_cut = false;
+    loop {
+        // Each running process has a sender.
+        let event = tokio::select! {
+            event = events.recv() => event,
+            () = shutdown.cutting(), if !is_cut => {
+                is_cut = true;
+                for child in serving.iter().chain(&starting) {
+                    child.signal(Signal::TERM);
+                }
+                continue;
+            }
+        };
+        match event {
+            None => return is_success,
+            Some((number, Event::Ended(ended))) => {
+                let has_served = serving.iter().any(|child| child.number == number);
+                let succeeded = ended.status.is_ok_and(|status| status.success());
+                is_success &= succeeded || !has_served;
+            }
+            Some((_, Event::Ready)) => {}
+        }
     }
-    is_success
 }

@@ -70,6 +70,11 @@ pub async fn notify(readiness: Readiness, shutdown: Shutdown, drain: Duration) {
         () = shutdown.draining() => {}
         () = feed_watchdog() => {}
     }
+    stopping(drain);
+}
+
+/// Reports that the drain begins, and takes as long as `drain`.
+pub(crate) fn stopping(drain: Duration) {
     // A little more, for the work after the sockets have ended.
     let micros = drain.saturating_add(Duration::from_secs(2)).as_micros();
     say(&[
@@ -78,7 +83,23 @@ pub async fn notify(readiness: Readiness, shutdown: Shutdown, drain: Duration) {
     ]);
 }
 
-async fn feed_watchdog() {
+/// Reports that a service which consists of several processes is ready, or is ready again.
+#[cfg(feature = "supervise")]
+pub(crate) fn ready(status: &str) {
+    say(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// Reports that the service is being reloaded, until it is [`ready`] again. `Type=notify-reload`
+/// requires the time.
+#[cfg(feature = "supervise")]
+pub(crate) fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => say(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::warn!(%error, "could not notify the supervisor"),
+    }
+}
+
+pub(crate) async fn feed_watchdog() {
     let Some(limit) = sd_notify::watchdog_enabled() else {
         return std::future::pending().await;
     };
@@ -91,7 +112,14 @@ async fn feed_watchdog() {
 }
 
 fn say(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!(%error, "could not notify the supervisor");
+    let Err(error) = sd_notify::notify(state) else {
+        return;
+    };
+    // A parent that was killed gets no farewell.
+    #[cfg(feature = "supervise")]
+    if crate::supervise::is_child() {
+        tracing::debug!(%error, "could not notify the parent");
+        return;
     }
+    tracing::warn!(%error, "could not notify the supervisor");
 }

@@ -7,13 +7,15 @@ use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_rolling");
 const LONG: Duration = Duration::from_secs(20);
@@ -226,12 +228,61 @@ fn a_child_that_is_killed_is_replaced() {
 }
 
 #[test]
-fn children_end_when_their_parent_is_killed() {
-    let mut rolling = Rolling::start();
+fn children_end_when_their_parent_is_killed_and_no_file_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = || std::fs::read_dir(folder.path()).unwrap().count();
+    let mut rolling = Rolling::run(Command::new(PROGRAM).env("TMPDIR", folder.path()));
     answering(&rolling.address);
+    assert_eq!(files(), 1);
     rolling.parent.kill().unwrap();
     rolling.parent.wait().unwrap();
     eventually(|| TcpStream::connect(&rolling.address).is_err());
+    eventually(|| files() == 0);
+}
+
+/// A terminal sends SIGINT to all processes in the foreground. The children would take it and the
+/// parent's signal for two, and cut.
+#[test]
+fn ctrl_c_drains_the_children_through_their_parent() {
+    let mut program = Command::new(PROGRAM);
+    let mut rolling = Rolling::run(program.process_group(0));
+    let mut socket = connect(&rolling.address).unwrap();
+    ask(&mut socket).unwrap();
+    let group = Pid::from_raw(rolling.parent.id().cast_signed()).unwrap();
+    let begin = Instant::now();
+    kill_process_group(group, Signal::INT).unwrap();
+    assert!(rolling.parent.wait().unwrap().success());
+    // There is no lame duck, although a socket is idle.
+    assert!(
+        begin.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begin.elapsed()
+    );
+}
+
+/// What systemd's `Type=notify-reload` requires.
+#[test]
+fn parent_reports_to_systemd() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let systemd = UnixDatagram::bind(&path).unwrap();
+    systemd.set_read_timeout(Some(LONG)).unwrap();
+    let message = || {
+        let mut message = [0; 4096];
+        let length = systemd.recv(&mut message).unwrap();
+        String::from_utf8_lossy(&message[..length]).into_owned()
+    };
+    let rolling = Rolling::run(Command::new(PROGRAM).env("NOTIFY_SOCKET", &path));
+    assert!(message().starts_with("READY=1\n"));
+    rolling.signal(Signal::HUP);
+    let reloading = message();
+    assert!(
+        reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="),
+        "{reloading}"
+    );
+    assert!(message().starts_with("READY=1\n"));
+    rolling.end();
+    assert!(message().starts_with("STOPPING=1\n"));
 }
 
 #[test]

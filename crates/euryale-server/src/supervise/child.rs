@@ -4,17 +4,17 @@ use std::fs::Permissions;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::net::UnixDatagram;
+use tokio::process::Child as Process;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until};
 
 /// The first descriptor of `sd_listen_fds(3)`.
 const FIRST_SOCKET: i32 = 3;
@@ -38,31 +38,69 @@ pub(super) fn give<'a>(
     Ok(())
 }
 
-/// A directory of this user alone, for the sockets that children report to.
+/// A directory of this user alone, for the sockets between the parent and its children.
 #[derive(Debug)]
 pub(super) struct Notices(TempDir);
 
 impl Notices {
+    /// In systemd's `RuntimeDirectory=`, or else in the system's folder for temporary files.
     pub(super) fn new() -> io::Result<Self> {
         let private = Permissions::from_mode(0o700);
-        let folder = tempfile::Builder::new()
-            .prefix("euryale-")
-            .permissions(private)
-            .tempdir()?;
-        Ok(Self(folder))
+        let mut folder = tempfile::Builder::new();
+        folder.prefix("euryale-").permissions(private);
+        let runtime = std::env::var_os("RUNTIME_DIRECTORY");
+        let runtime = runtime.as_deref().and_then(|list| list.to_str());
+        let runtime = runtime.and_then(|list| list.split(':').next());
+        match runtime.filter(|path| !path.is_empty()) {
+            Some(path) => folder.tempdir_in(path),
+            None => folder.tempdir(),
+        }
+        .map(Self)
     }
 
+    /// The socket that a child reports to.
     pub(super) fn path(&self, number: u64) -> PathBuf {
         self.0.path().join(number.to_string())
     }
 }
 
-/// How a child ended.
+/// The private socket of the child that reports to `notice`.
+pub(super) fn private_path(notice: &Path) -> PathBuf {
+    notice.with_extension("private")
+}
+
+/// Removes the files of one child, and with the last of them the directory.
+pub(super) fn remove_files(notice: &Path) {
+    let _ = std::fs::remove_file(notice);
+    let _ = std::fs::remove_file(private_path(notice));
+    if let Some(folder) = notice.parent() {
+        // It fails while other children have files there.
+        let _ = std::fs::remove_dir(folder);
+    }
+}
+
+/// What a child reports, or what happens to it.
 #[derive(Debug)]
-pub(super) struct Exit {
-    pub(super) number: u64,
-    pub(super) pid: u32,
-    pub(super) status: ExitStatus,
+pub(super) enum Event {
+    Ready,
+    Ended(Ended),
+}
+
+/// The end of a child.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) status: io::Result<ExitStatus>,
+    /// How long it lived after it had become ready, or else after its start.
+    pub(super) lived: Duration,
+    /// It was killed because it was not ready in time.
+    pub(super) was_late: bool,
+}
+
+/// Time limits of a child.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    pub(super) ready: Duration,
+    pub(super) drain: Duration,
 }
 
 /// The socket that one child reports to.
@@ -72,116 +110,88 @@ struct Notice {
     path: PathBuf,
 }
 
+impl Notice {
+    fn new(path: PathBuf) -> io::Result<Self> {
+        let socket = UnixDatagram::bind(&path)?;
+        Ok(Self { socket, path })
+    }
+
+    /// Resolves when the child reports that it is ready.
+    async fn ready(&self) -> io::Result<()> {
+        let mut message = [0; 4096];
+        loop {
+            let length = self.socket.recv(&mut message).await?;
+            let mut lines = message[..length].split(|byte| *byte == b'\n');
+            if lines.any(|line| line == b"READY=1") {
+                return Ok(());
+            }
+        }
+    }
+}
+
 impl Drop for Notice {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
+        let _ = std::fs::remove_file(private_path(&self.path));
     }
 }
 
 /// A child that has not been told to end. When it is dropped, it is killed.
 #[derive(Debug)]
 pub(super) struct Child {
-    number: u64,
-    pid: u32,
-    notice: Arc<Notice>,
+    pub(super) number: u64,
+    pub(super) pid: u32,
+    pub(super) since: Instant,
     signals: mpsc::UnboundedSender<Signal>,
     is_to_end: bool,
 }
 
 impl Child {
-    /// Starts `command`. Its end is sent to `exits`.
+    /// Starts `command`, which reports to `notice`. Events are sent with `number`; the last one is
+    /// the child's end.
     pub(super) fn start(
         mut command: Command,
-        notices: &Notices,
+        notice: PathBuf,
         number: u64,
-        drain_within: Duration,
-        exits: mpsc::UnboundedSender<Exit>,
+        patience: Patience,
+        events: mpsc::UnboundedSender<(u64, Event)>,
     ) -> io::Result<Self> {
-        let path = notices.path(number);
-        let socket = UnixDatagram::bind(&path)?;
-        let notice = Arc::new(Notice { socket, path });
+        let notice = Notice::new(notice)?;
         command.stdin(Stdio::piped());
-        let mut process = tokio::process::Command::from(command).spawn()?;
+        let process = tokio::process::Command::from(command).spawn()?;
         let pid = process.id().unwrap_or_default();
-        let (signals, mut asked) = mpsc::unbounded_channel();
-        let open = Arc::clone(&notice);
+        let since = Instant::now();
+        let (signals, asked) = mpsc::unbounded_channel();
+        let watch = Watch {
+            process,
+            notice,
+            pid,
+            patience,
+            asked,
+            began: since,
+        };
         tokio::spawn(async move {
-            // A child also reports that it drains.
-            let _open = open;
-            // The child drains when this pipe ends. `wait` would close it.
-            let _parent = process.stdin.take();
-            let status = loop {
-                tokio::select! {
-                    status = process.wait() => break status,
-                    Some(signal) = asked.recv() => {
-                        // None once it has been reaped, so the number is still its own.
-                        let pid = process.id().map(u32::cast_signed);
-                        if let Some(pid) = pid.and_then(Pid::from_raw) {
-                            let _ = kill_process(pid, signal);
-                        }
-                        if let Ok(status) = timeout(drain_within, process.wait()).await {
-                            break status;
-                        }
-                        tracing::error!(pid, "a child did not end in time; killing it");
-                        let _ = process.start_kill();
-                    }
-                }
-            };
-            if let Ok(status) = status {
-                let _ = exits.send(Exit {
-                    number,
-                    pid,
-                    status,
-                });
-            }
+            let is_ready = || drop(events.send((number, Event::Ready)));
+            let ended = watch.follow(is_ready).await;
+            drop(events.send((number, Event::Ended(ended))));
         });
         Ok(Self {
             number,
             pid,
-            notice,
+            since,
             signals,
             is_to_end: false,
         })
     }
 
-    /// Waits until it is ready. Otherwise it is killed.
-    pub(super) async fn ready(self, within: Duration) -> io::Result<Self> {
-        let pid = self.pid;
-        let is_ready = async {
-            let mut message = [0; 4096];
-            loop {
-                tokio::select! {
-                    biased;
-                    // The task ends with the process.
-                    () = self.signals.closed() => {
-                        let error = format!("child {pid} ended before it was ready");
-                        return Err(io::Error::other(error));
-                    }
-                    length = self.notice.socket.recv(&mut message) => {
-                        let lines = message[..length?].split(|byte| *byte == b'\n');
-                        if lines.into_iter().any(|line| line == b"READY=1") {
-                            return Ok(());
-                        }
-                    }
-                }
-            }
-        };
-        match timeout(within, is_ready).await {
-            Ok(ready) => ready.map(|()| self),
-            Err(_) => Err(io::Error::other(format!(
-                "child {pid} was not ready within {within:?}"
-            ))),
-        }
-    }
-
-    pub(super) fn number(&self) -> u64 {
-        self.number
-    }
-
-    /// Lets it drain.
-    pub(super) fn end(mut self) {
+    /// Sends `signal`, and kills the child if it has not ended in time.
+    pub(super) fn end(mut self, signal: Signal) -> Leaving {
         self.is_to_end = true;
-        let _ = self.signals.send(Signal::TERM);
+        let _ = self.signals.send(signal);
+        Leaving {
+            number: self.number,
+            signals: self.signals.clone(),
+        }
     }
 }
 
@@ -190,5 +200,89 @@ impl Drop for Child {
         if !self.is_to_end {
             let _ = self.signals.send(Signal::KILL);
         }
+    }
+}
+
+/// A child that has been told to end.
+#[derive(Debug)]
+pub(super) struct Leaving {
+    pub(super) number: u64,
+    signals: mpsc::UnboundedSender<Signal>,
+}
+
+impl Leaving {
+    pub(super) fn signal(&self, signal: Signal) {
+        let _ = self.signals.send(signal);
+    }
+}
+
+struct Watch {
+    process: Process,
+    notice: Notice,
+    pid: u32,
+    patience: Patience,
+    asked: mpsc::UnboundedReceiver<Signal>,
+    began: Instant,
+}
+
+impl Watch {
+    async fn follow(self, is_ready: impl Fn()) -> Ended {
+        let Self {
+            mut process,
+            notice,
+            pid,
+            patience,
+            mut asked,
+            mut began,
+        } = self;
+        // The child drains when this pipe ends. `wait` would close it.
+        let _parent = process.stdin.take();
+        let mut limit = Some(began + patience.ready);
+        let mut awaits_ready = true;
+        let mut is_to_end = false;
+        let mut was_late = false;
+        let status = loop {
+            tokio::select! {
+                biased;
+                ready = notice.ready(), if awaits_ready => {
+                    awaits_ready = false;
+                    if ready.is_ok() && !was_late {
+                        began = Instant::now();
+                        limit = limit.filter(|_| is_to_end);
+                        is_ready();
+                    }
+                }
+                status = process.wait() => break status,
+                Some(signal) = asked.recv() => {
+                    send(&process, signal);
+                    if !is_to_end {
+                        is_to_end = true;
+                        limit = Some(Instant::now() + patience.drain);
+                    }
+                }
+                () = sleep_until(limit.unwrap_or(began)), if limit.is_some() => {
+                    limit = None;
+                    if is_to_end {
+                        tracing::error!(pid, "a child did not end in time; killing it");
+                    } else {
+                        was_late = true;
+                    }
+                    let _ = process.start_kill();
+                }
+            }
+        };
+        Ended {
+            status,
+            lived: began.elapsed(),
+            was_late,
+        }
+    }
+}
+
+fn send(process: &Process, signal: Signal) {
+    // None once it has been reaped, so the number is still its own.
+    let pid = process.id().map(u32::cast_signed);
+    if let Some(pid) = pid.and_then(Pid::from_raw) {
+        let _ = kill_process(pid, signal);
     }
 }

@@ -1,0 +1,307 @@
+//! The processes of a supervisor: which child serves in each place, and which one starts there.
+//!
+//! A place is empty ⇒ a child starts ⇒ it is ready and serves. It dies ⇒ the place is empty, and
+//! the next child starts after a pause. In a roll, the next child of a place starts while the old
+//! one serves.
+
+use std::io;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::time::Instant;
+
+use super::child::{Child, Ended, Event, Leaving};
+use super::children::ChildStatus;
+
+/// Deaths before a child is ready that end a roll, or the start.
+const MAX_DEATHS: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A child that has served for this long does not count as one that cannot run.
+const STEADY: Duration = Duration::from_secs(10);
+
+/// One process, through all the children that are it.
+#[derive(Debug)]
+struct Place {
+    serving: Option<Child>,
+    /// Takes over once it is ready.
+    next: Option<Child>,
+    /// When the next one is started.
+    retry: Option<Instant>,
+    pause: Duration,
+    /// Before they were ready, in a row.
+    deaths: u32,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self {
+            serving: None,
+            next: None,
+            retry: None,
+            pause: FIRST_PAUSE,
+            deaths: 0,
+        }
+    }
+
+    fn has(&self, number: u64) -> bool {
+        let has = |child: &Option<Child>| child.as_ref().is_some_and(|it| it.number == number);
+        has(&self.serving) || has(&self.next)
+    }
+
+    fn pause(&mut self) -> Duration {
+        let pause = self.pause;
+        self.pause = (pause * 2).min(LONGEST_PAUSE);
+        self.retry = Some(Instant::now() + pause);
+        pause
+    }
+}
+
+/// What the parent should log and report.
+#[derive(Debug)]
+pub(super) enum News {
+    /// All places have a child that is ready, for the first time.
+    Up,
+    /// The first children cannot run.
+    Failed(io::Error),
+    RollBegan,
+    /// Every child has been replaced.
+    Rolled,
+    /// The old children continue to serve.
+    RollStopped(io::Error),
+}
+
+/// Starts a child.
+type Start<'a> = dyn FnMut() -> io::Result<Child> + 'a;
+
+#[derive(Debug)]
+pub(super) struct Places {
+    places: Vec<Place>,
+    /// The place whose child is being replaced.
+    rolling: Option<usize>,
+    /// A roll was asked for that cannot begin yet.
+    is_asked: bool,
+    is_up: bool,
+    news: Vec<News>,
+}
+
+impl Places {
+    pub(super) fn new(count: usize) -> Self {
+        Self {
+            places: (0..count).map(|_| Place::new()).collect(),
+            rolling: None,
+            is_asked: false,
+            is_up: false,
+            news: Vec::new(),
+        }
+    }
+
+    /// Returns what has happened since the last call.
+    pub(super) fn news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// Starts the first child. The others follow once it is ready, so that they find whatever it
+    /// has created.
+    pub(super) fn begin(&mut self, start: &mut Start<'_>) {
+        self.start(0, start);
+    }
+
+    /// When [`start_due`](Self::start_due) has something to do.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.places.iter().filter_map(|place| place.retry).min()
+    }
+
+    pub(super) fn start_due(&mut self, start: &mut Start<'_>) {
+        let now = Instant::now();
+        for index in 0..self.places.len() {
+            if self.places[index].retry.is_some_and(|at| at <= now) {
+                self.start(index, start);
+            }
+        }
+    }
+
+    /// Replaces every child, one after another. If a roll is under way, another one follows it.
+    pub(super) fn roll(&mut self, start: &mut Start<'_>) {
+        self.is_asked = true;
+        self.begin_asked_roll(start);
+    }
+
+    fn begin_asked_roll(&mut self, start: &mut Start<'_>) {
+        if self.is_up && self.rolling.is_none() && self.is_asked {
+            self.is_asked = false;
+            self.news.push(News::RollBegan);
+            self.replace(0, start);
+        }
+    }
+
+    fn end_roll(&mut self, news: News, start: &mut Start<'_>) {
+        self.rolling = None;
+        self.news.push(news);
+        self.begin_asked_roll(start);
+    }
+
+    /// Replaces the child of one place, as part of a roll.
+    fn replace(&mut self, index: usize, start: &mut Start<'_>) {
+        let Some(place) = self.places.get_mut(index) else {
+            self.end_roll(News::Rolled, start);
+            return;
+        };
+        self.rolling = Some(index);
+        // A child that is not ready yet may have the old program.
+        place.next = None;
+        place.deaths = 0;
+        place.pause = FIRST_PAUSE;
+        self.start(index, start);
+    }
+
+    fn start(&mut self, index: usize, start: &mut Start<'_>) {
+        self.places[index].retry = None;
+        match start() {
+            Ok(child) => self.places[index].next = Some(child),
+            Err(error) => self.failed(index, error, start),
+        }
+    }
+
+    /// Something happened to the child with this number.
+    pub(super) fn take(&mut self, number: u64, event: Event, start: &mut Start<'_>) {
+        let Some(index) = self.places.iter().position(|place| place.has(number)) else {
+            return; // it was replaced
+        };
+        match event {
+            Event::Ready => self.ready(index, start),
+            Event::Ended(ended) => self.ended(index, number, &ended, start),
+        }
+    }
+
+    fn ready(&mut self, index: usize, start: &mut Start<'_>) {
+        let place = &mut self.places[index];
+        let Some(new) = place.next.take() else {
+            return;
+        };
+        place.deaths = 0;
+        if let Some(old) = place.serving.replace(new) {
+            old.end(Signal::TERM);
+        }
+        if self.rolling == Some(index) {
+            self.replace(index + 1, start);
+        } else if !self.is_up {
+            self.start_others(start);
+        }
+    }
+
+    fn start_others(&mut self, start: &mut Start<'_>) {
+        self.is_up = self.places.iter().all(|place| place.serving.is_some());
+        if self.is_up {
+            self.news.push(News::Up);
+            self.begin_asked_roll(start);
+            return;
+        }
+        for index in 0..self.places.len() {
+            let place = &self.places[index];
+            if place.serving.is_none() && place.next.is_none() && place.retry.is_none() {
+                self.start(index, start);
+            }
+        }
+    }
+
+    fn ended(&mut self, index: usize, number: u64, ended: &Ended, start: &mut Start<'_>) {
+        let place = &mut self.places[index];
+        if let Some(child) = place.next.take_if(|child| child.number == number) {
+            self.failed(index, early_end(child.pid, ended), start);
+            return;
+        }
+        let Some(child) = place.serving.take() else {
+            return;
+        };
+        if ended.lived >= STEADY {
+            place.pause = FIRST_PAUSE;
+        }
+        // In a roll the next child may be about to take over.
+        let pause = place.next.is_none().then(|| place.pause());
+        let status = describe(ended);
+        tracing::error!(
+            pid = child.pid,
+            status,
+            ?pause,
+            "a child died; another one starts"
+        );
+    }
+
+    /// No child could be started in a place.
+    fn failed(&mut self, index: usize, error: io::Error, start: &mut Start<'_>) {
+        let is_rolling = self.rolling == Some(index);
+        let place = &mut self.places[index];
+        place.deaths += 1;
+        let is_over = place.deaths >= MAX_DEATHS;
+        if is_over && !self.is_up {
+            self.news.push(News::Failed(error));
+            return;
+        }
+        if !(is_over && is_rolling) {
+            let pause = place.pause();
+            tracing::warn!(%error, ?pause, "a child did not start; trying again");
+            return;
+        }
+        if place.serving.is_none() {
+            place.pause();
+        }
+        self.end_roll(News::RollStopped(error), start);
+    }
+
+    /// Tells all children to end: those that serve, and those that are not ready yet.
+    pub(super) fn end(self, signal: Signal) -> (Vec<Leaving>, Vec<Leaving>) {
+        let mut serving = Vec::new();
+        let mut starting = Vec::new();
+        for place in self.places {
+            serving.extend(place.serving.map(|child| child.end(signal)));
+            starting.extend(place.next.map(|child| child.end(signal)));
+        }
+        (serving, starting)
+    }
+
+    /// The children, without the paths of their sockets.
+    pub(super) fn list(&self) -> impl Iterator<Item = (u64, ChildStatus)> {
+        let status = |process: usize, is_ready: bool, child: &Child| {
+            let status = ChildStatus {
+                process,
+                pid: child.pid,
+                is_ready,
+                since: child.since,
+                socket: None,
+            };
+            (child.number, status)
+        };
+        (1..).zip(&self.places).flat_map(move |(process, place)| {
+            let serving = place
+                .serving
+                .as_ref()
+                .map(|child| status(process, true, child));
+            let next = place
+                .next
+                .as_ref()
+                .map(|child| status(process, false, child));
+            serving.into_iter().chain(next)
+        })
+    }
+}
+
+fn early_end(pid: u32, ended: &Ended) -> io::Error {
+    let lived = ended.lived;
+    let why = if ended.was_late {
+        format!("child {pid} was not ready within {lived:.1?} and was killed")
+    } else {
+        format!(
+            "child {pid} ended before it was ready, with {}",
+            describe(ended)
+        )
+    };
+    io::Error::other(why)
+}
+
+fn describe(ended: &Ended) -> String {
+    match &ended.status {
+        Ok(status) => status.to_string(),
+        Err(error) => format!("an unknown status: {error}"),
+    }
+}

@@ -1,0 +1,332 @@
+//! Real processes: this program again, which runs [`child`] and behaves as a file says.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use euryale_test::subscribe_thread;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::{ChildStatus, Children, Supervisor, first_step};
+use crate::Shutdown;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The file that says what children do, and how.
+const ACTS: &str = "ACTS";
+
+/// The program of the children, and not a test.
+#[test]
+#[ignore = "the program of the children"]
+fn child() {
+    let Some(acts) = std::env::var_os(ACTS).map(PathBuf::from) else {
+        return;
+    };
+    first_step().unwrap();
+    assert_eq!(
+        std::env::var("LISTEN_PID").unwrap(),
+        std::process::id().to_string()
+    );
+    let act = fs::read_to_string(acts).unwrap();
+    if let Some(code) = act.strip_prefix("exit ") {
+        std::process::exit(code.parse().unwrap());
+    }
+    if act != "hang" {
+        let to = std::env::var_os("NOTIFY_SOCKET").unwrap();
+        let socket = UnixDatagram::unbound().unwrap();
+        socket.send_to(b"READY=1\nSTATUS=serves\n", to).unwrap();
+    }
+    if act == "die" {
+        std::process::exit(7);
+    }
+    // Until the parent is gone, or a signal.
+    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    fn count(&self, words: &str) -> usize {
+        self.text().matches(words).count()
+    }
+}
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// A parent in this process.
+struct Parent {
+    folder: TempDir,
+    children: Children,
+    shutdown: Shutdown,
+    running: JoinHandle<std::io::Result<bool>>,
+    log: Lines,
+    _subscriber: tracing::subscriber::DefaultGuard,
+}
+
+impl Parent {
+    fn start(processes: usize, act: &str) -> Self {
+        Self::with(act, |supervisor| supervisor.processes(processes))
+    }
+
+    fn with(act: &str, set: impl FnOnce(Supervisor) -> Supervisor) -> Self {
+        let log = Lines::default();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(log.clone())
+            .with_ansi(false)
+            .finish();
+        let subscriber = subscribe_thread(subscriber);
+        let folder = tempfile::tempdir().unwrap();
+        let acts = folder.path().join("acts");
+        let mut program = Command::new(std::env::current_exe().unwrap());
+        program
+            .args([
+                "supervise::tests::child",
+                "--exact",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env(ACTS, &acts);
+        fs::write(&acts, act).unwrap();
+        let supervisor = set(Supervisor::new(program));
+        let children = supervisor.children();
+        let shutdown = Shutdown::new();
+        let running = tokio::spawn(supervisor.run(shutdown.clone()));
+        Self {
+            folder,
+            children,
+            shutdown,
+            running,
+            log,
+            _subscriber: subscriber,
+        }
+    }
+
+    /// From now on children behave like this.
+    fn act(&self, act: &str) {
+        // In one step, for a child that reads it now.
+        let new = self.folder.path().join("new");
+        fs::write(&new, act).unwrap();
+        fs::rename(new, self.folder.path().join("acts")).unwrap();
+    }
+
+    async fn until(&self, is_so: impl FnMut(&[ChildStatus]) -> bool) -> Vec<ChildStatus> {
+        let until = tokio::time::timeout(PATIENCE, self.children.until(is_so));
+        if until.await.is_err() {
+            panic!("{:?}\n{}", self.children.list(), self.log.text());
+        }
+        self.children.list()
+    }
+
+    async fn serves(&self, processes: usize) -> Vec<ChildStatus> {
+        let all = |list: &[ChildStatus]| {
+            list.len() == processes && list.iter().all(|child| child.is_ready)
+        };
+        self.until(all).await
+    }
+
+    async fn logs(&self, words: &str) {
+        let begin = Instant::now();
+        while self.log.count(words) == 0 {
+            assert!(begin.elapsed() < PATIENCE, "{words}\n{}", self.log.text());
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn end(self) -> (std::io::Result<bool>, Lines) {
+        self.shutdown.drain();
+        let ended = tokio::time::timeout(PATIENCE, self.running).await;
+        (ended.unwrap().unwrap(), self.log)
+    }
+}
+
+fn pids(list: &[ChildStatus]) -> Vec<u32> {
+    list.iter().map(|child| child.pid).collect()
+}
+
+fn kill(child: &ChildStatus) {
+    let pid = Pid::from_raw(child.pid.cast_signed()).unwrap();
+    kill_process(pid, Signal::KILL).unwrap();
+}
+
+#[tokio::test]
+async fn each_place_has_a_child_and_a_roll_replaces_all() {
+    let parent = Parent::start(3, "serve");
+    let old = parent.serves(3).await;
+    let places: Vec<_> = old.iter().map(|child| child.process).collect();
+    assert_eq!(places, [1, 2, 3]);
+    parent.children.roll();
+    parent.logs("all children have been replaced").await;
+    let new = parent.serves(3).await;
+    assert!(pids(&new).iter().all(|pid| !pids(&old).contains(pid)));
+    let (ended, log) = parent.end().await;
+    // The children of this test have no handler for SIGTERM.
+    assert!(!ended.unwrap(), "{}", log.text());
+    assert_eq!(log.count("ERROR"), 0, "{}", log.text());
+}
+
+#[tokio::test]
+async fn child_that_is_killed_is_replaced_within_a_second() {
+    let parent = Parent::start(2, "serve");
+    let old = parent.serves(2).await;
+    kill(&old[0]);
+    let begin = Instant::now();
+    let pid = old[0].pid;
+    parent
+        .until(|list| pids(list).iter().all(|other| *other != pid))
+        .await;
+    let new = parent.serves(2).await;
+    assert!(
+        begin.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        begin.elapsed()
+    );
+    assert_eq!(
+        new.iter().filter(|child| child.pid == old[1].pid).count(),
+        1
+    );
+    parent.end().await.0.unwrap();
+}
+
+/// Otherwise a child that cannot work would be started as fast as the machine can.
+#[tokio::test]
+async fn child_that_dies_once_it_is_ready_is_restarted_with_growing_pauses() {
+    let parent = Parent::start(1, "serve");
+    let old = parent.serves(1).await;
+    parent.act("die");
+    kill(&old[0]);
+    for pause in ["100ms", "200ms", "400ms"] {
+        parent.logs(&format!("pause=Some({pause})")).await;
+    }
+    parent.act("serve");
+    parent.serves(1).await;
+    let (_, log) = parent.end().await;
+    assert_eq!(log.count("exit status: 7"), 2, "{}", log.text());
+}
+
+#[tokio::test]
+async fn roll_and_other_deaths_do_not_wait_for_a_place_that_cannot_start() {
+    let parent = Parent::start(2, "serve");
+    let old = parent.serves(2).await;
+    parent.act("exit 3");
+    kill(&old[0]);
+    // By then the pauses are long.
+    parent.logs("pause=1.6s").await;
+    let begin = Instant::now();
+    parent.act("serve");
+    parent.children.roll();
+    parent.logs("all children have been replaced").await;
+    assert!(
+        begin.elapsed() < Duration::from_millis(1600),
+        "{:?}",
+        begin.elapsed()
+    );
+    let new = parent.serves(2).await;
+    assert!(pids(&new).iter().all(|pid| !pids(&old).contains(pid)));
+    parent.end().await.0.unwrap();
+}
+
+#[tokio::test]
+async fn three_deaths_stop_a_roll_and_the_old_children_stay() {
+    let parent = Parent::start(2, "serve");
+    let old = parent.serves(2).await;
+    parent.act("exit 3");
+    parent.children.roll();
+    parent.logs("the roll stops; old children serve on").await;
+    assert_eq!(pids(&parent.serves(2).await), pids(&old));
+    // The next roll works again.
+    parent.act("serve");
+    parent.children.roll();
+    parent.logs("all children have been replaced").await;
+    let (_, log) = parent.end().await;
+    let text = log.text();
+    let why = "ended before it was ready, with exit status: 3";
+    assert_eq!(text.matches(why).count(), 3, "{text}");
+    assert_eq!(text.matches("ERROR").count(), 1, "{text}");
+}
+
+#[tokio::test]
+async fn parent_fails_with_the_exit_status_if_its_first_child_cannot_start() {
+    let parent = Parent::start(2, "exit 5");
+    let ended = tokio::time::timeout(PATIENCE, parent.running).await;
+    let error = ended.unwrap().unwrap().unwrap_err().to_string();
+    assert!(
+        error.ends_with("ended before it was ready, with exit status: 5"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn child_that_is_never_ready_is_killed() {
+    let limit = Duration::from_millis(50);
+    let parent = Parent::with("hang", |supervisor| supervisor.ready_within(limit));
+    let ended = tokio::time::timeout(PATIENCE, parent.running).await;
+    let error = ended.unwrap().unwrap().unwrap_err().to_string();
+    assert!(error.contains("was not ready within"), "{error}");
+}
+
+/// A roll that a drain interrupts has not failed.
+#[tokio::test]
+async fn drain_during_a_roll_is_not_an_error() {
+    let parent = Parent::start(1, "serve");
+    parent.serves(1).await;
+    parent.act("hang");
+    parent.children.roll();
+    parent
+        .until(|list| list.iter().any(|child| !child.is_ready))
+        .await;
+    let (ended, log) = parent.end().await;
+    ended.unwrap();
+    assert_eq!(log.count("ERROR"), 0, "{}", log.text());
+    assert_eq!(log.count("WARN"), 0, "{}", log.text());
+}
+
+#[tokio::test]
+async fn private_sockets_are_this_users_alone_and_leave_no_file() {
+    let parent = Parent::with("serve", |supervisor| {
+        supervisor.processes(2).private_socket("operators")
+    });
+    let sockets: Vec<PathBuf> = parent
+        .serves(2)
+        .await
+        .into_iter()
+        .filter_map(|child| child.socket)
+        .collect();
+    assert_eq!(sockets.len(), 2);
+    for socket in &sockets {
+        tokio::net::UnixStream::connect(socket).await.unwrap();
+        let folder = socket.parent().unwrap();
+        let mode = folder.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+    parent.end().await.0.unwrap();
+    let folder: &Path = sockets[0].parent().unwrap();
+    assert!(!folder.exists());
+}
