@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_comes_out_of_its_frame_to_the_byte() {
+    fn framed_body_is_restored_byte_for_byte() {
         for format in [Format::Markdown, Format::Html] {
             let matter = "---\nkey: x\n---\n";
             let with_matter = format!("{matter}text");

@@ -48,7 +48,7 @@ fn names_are_made_of_titles_in_all_scripts() {
 
 proptest! {
     #[test]
-    fn a_name_that_is_made_of_a_title_may_be_one(title in "\\PC{0,200}") {
+    fn name_from_a_title_is_a_valid_name(title in "\\PC{0,200}") {
         if let Some(name) = name::of_title(&title) {
             prop_assert_eq!(address::join("/", &name), Ok(format!("/{}", address::normal(&name))));
         }
@@ -217,7 +217,7 @@ async fn an_address_without_a_page_leads_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_with_something_in_it_says_so_before_it_is_deleted() {
+async fn folder_with_contents_is_not_offered_for_deletion() {
     let site = Site::start(2).await;
     let page = site.browse("GET", "/guides?delete").await.text();
     assert!(

@@ -11,7 +11,7 @@ use super::{Site, header};
 const GZIP: &str = "accept: text/html\r\naccept-encoding: gzip, br;q=0\r\n";
 
 #[tokio::test]
-async fn a_page_is_compressed_for_who_wants_it() {
+async fn page_is_compressed_if_the_client_accepts_it() {
     let site = Site::start(1).await;
     let plain = site.send("GET", "/", "accept: text/html\r\n", "").await;
     assert_eq!(header(&plain, "content-encoding"), "");

@@ -20,7 +20,7 @@ async fn upload(site: &Site, condition: &str, text: &str) -> Answer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_what_its_sender_saw_is_not_deleted() {
+async fn changed_page_is_not_deleted_under_a_condition() {
     let site = Site::start(2).await;
     let page = site.send("POST", "/p", FORM, "title=P&body=x").await;
     assert_eq!(page.status, 201);
@@ -61,7 +61,7 @@ async fn what_is_not_what_its_sender_saw_is_not_deleted() {
 /// The conditions are those of the file, not of the folder that the form is sent to: as for the
 /// form that makes a page.
 #[tokio::test(flavor = "multi_thread")]
-async fn file_replaces_what_its_sender_saw() {
+async fn file_replaces_only_the_version_that_its_sender_has_seen() {
     let site = Site::start(2).await;
     let before = site.blobs().len();
     assert_eq!(upload(&site, "if-match: *\r\n", "0").await.status, 412);
@@ -89,7 +89,7 @@ async fn file_replaces_what_its_sender_saw() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn page_changed_meanwhile_is_not_written_and_nothing_is_counted() {
+async fn page_changed_in_the_meantime_is_not_overwritten_and_not_counted() {
     let site = Site::start(2).await;
     let form = async |condition: &str| {
         let headers = format!("{FORM}{condition}");
@@ -109,7 +109,7 @@ async fn page_changed_meanwhile_is_not_written_and_nothing_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn part_is_not_taken_for_the_whole() {
+async fn put_of_a_part_is_refused() {
     let site = Site::start(1).await;
     let page = site.send("POST", "/p", FORM, "title=P&body=whole").await;
     assert_eq!(page.status, 201);

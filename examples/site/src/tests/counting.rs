@@ -146,7 +146,7 @@ async fn a_get_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn values_that_mean_nothing_are_refused() {
+async fn meaningless_values_are_refused() {
     let site = Site::start(2).await;
     let cases = [
         ("GET", "/@@counter?mode=later"),

@@ -46,7 +46,7 @@ async fn clients_that_leave_never_lift_the_cap() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_gone_is_answered_with_a_page_and_found_again() {
+async fn missing_database_is_answered_with_a_page_and_found_again() {
     let site = Site::start(2).await;
     assert_eq!(site.get("/").await.status, 200);
     let file = site.folder.path().join("site.db");

@@ -100,7 +100,7 @@ async fn a_drawing_that_is_not_compressed_has_no_coding() {
 
 /// RFC 9110 §8.8.2.1, for files whose time of change is that of a clock which is wrong.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_is_never_changed_later_than_it_is_sent() {
+async fn last_modified_is_never_after_the_date_of_the_answer() {
     let site = Site::start(1).await;
     assert_eq!(site.upload("/", &[("a.txt", "text")]).await.status, 201);
     for seconds in [4_102_444_800, 15_000_000_000, i64::MAX] {
@@ -160,7 +160,7 @@ async fn a_name_is_found_however_its_letters_are_composed() {
 }
 
 #[test]
-fn names_with_characters_that_nobody_sees_are_refused() {
+fn names_with_invisible_characters_are_refused() {
     for wrong in "\u{ad}\u{200b}\u{200e}\u{200f}\u{2028}\u{2029}\u{202e}\u{2066}\u{feff}".chars() {
         let error = address::join("/", &format!("a{wrong}b")).unwrap_err();
         assert!(error.contains("are invisible"), "{error}");

@@ -66,7 +66,7 @@ async fn a_folder_lists_its_children_and_the_navigation_marks_the_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_there_is_said_in_the_form_that_is_wanted() {
+async fn missing_page_is_answered_in_the_requested_format() {
     let site = Site::start(2).await;
     for path in [
         "/nothing",
@@ -239,7 +239,7 @@ async fn page_names_the_minute_of_its_last_change() {
 }
 
 #[test]
-fn what_may_be_wide_has_a_box_that_a_keyboard_reaches() {
+fn wide_content_has_a_box_that_a_keyboard_reaches() {
     for text in ["| a |\n|---|\n| b |\n", "```\ncode\n```\n"] {
         let html = markdown::render(text, |path| Target::At(path.to_owned()));
         assert!(

@@ -12,7 +12,7 @@ use super::{Site, header};
 use crate::demo::feed::is_public;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_answers_in_two_publications() {
+async fn three_promises_take_two_publications() {
     let site = Site::start(2).await;
     let began = Instant::now();
     let answer = site.get("/@@promises").await;
@@ -141,7 +141,7 @@ fn from(upstream: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_feed_is_fetched_once_for_all() {
+async fn feed_is_fetched_once_for_all_requests() {
     let (upstream, calls) = upstream().await;
     let site = Site::start_with(2, &[&from(&upstream)]).await;
     let path = feed_of(&format!("{upstream}/slow"));
@@ -180,7 +180,7 @@ async fn a_feed_is_fetched_once_for_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_feed_that_does_not_come() {
+async fn feed_that_cannot_be_fetched_is_answered_502() {
     let (upstream, calls) = upstream().await;
     let gone = TcpListener::bind("127.0.0.1:0")
         .await
@@ -219,7 +219,7 @@ async fn a_feed_that_does_not_come() {
 
 /// Otherwise a client that may request a feed could reach any other service on that host.
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_ports_of_a_feed_host_are_asked() {
+async fn only_the_ports_of_a_feed_host_are_contacted() {
     let (allowed, _) = upstream().await;
     let (other, calls) = upstream().await;
     let port = other.rsplit(':').next().unwrap();

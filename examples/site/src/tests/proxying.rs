@@ -155,7 +155,7 @@ async fn links_redirects_and_cookies_have_the_prefix() {
 }
 
 #[tokio::test]
-async fn a_stranger_says_nothing() {
+async fn fields_of_an_untrusted_peer_are_ignored() {
     let site = Site::start_with(
         1,
         &[
@@ -349,7 +349,7 @@ async fn an_export_has_nothing_outside_of_its_host() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_written_is_called_as_its_host_sees_it() {
+async fn written_page_has_the_address_that_its_host_sees() {
     let site = Site::start_with(1, &["--virtual-host=shown.test/guides", "--allow-writes"]).await;
     let form = "content-type: application/x-www-form-urlencoded\r\n";
     let post = async |path: &str, more: &str, body: &str| {

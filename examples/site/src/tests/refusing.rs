@@ -101,7 +101,7 @@ async fn every_layer_that_refuses_a_post_does_so_before_it_is_counted() {
 
 /// Answers that depend on the address, the body and the state of the site.
 #[tokio::test]
-async fn a_refused_post_leaves_no_trace_and_a_page_that_was_made_is_not_refused() {
+async fn refused_post_changes_nothing_and_a_created_page_is_not_refused() {
     let site = Site::start(1).await;
     for (path, status) in [
         ("/@@counter?mode=late", 400),

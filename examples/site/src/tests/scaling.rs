@@ -133,7 +133,7 @@ async fn a_picture_is_scaled_once_and_goes_with_its_original() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_who_ask_first_are_answered_alike() {
+async fn simultaneous_first_requests_get_the_same_picture() {
     let site = Site::start(4).await;
     site.upload_bytes("p.png", &picture(600, 400, false)).await;
     let before = site.blobs().len();
@@ -175,7 +175,7 @@ async fn a_picture_that_vanishes_behind_its_row_is_looked_up_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_picture_or_too_large_is_said_to_be() {
+async fn broken_and_too_large_pictures_are_refused_with_the_reason() {
     let site = Site::start(1).await;
     let before = site.blobs().len();
     let files: [(&str, &[u8], &str); 6] = [

@@ -165,7 +165,7 @@ async fn no_words_are_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_shown_of_a_document_is_escaped() {
+async fn shown_parts_of_a_document_are_escaped() {
     let site = Site::start(2).await;
     add(
         &site,
@@ -203,7 +203,7 @@ async fn what_is_shown_of_a_document_is_escaped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_to_look_for_and_nothing_found_are_said() {
+async fn search_without_words_and_search_without_results_are_explained() {
     let site = Site::start(2).await;
     for (path, says) in [
         (
@@ -260,7 +260,7 @@ async fn number_of_pages_is_shown_up_to_a_bound() {
 }
 
 #[test]
-fn a_database_from_before_gets_the_index_with_its_rows() {
+fn older_database_gets_the_index_with_its_rows() {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = euryale_sqlite::Sqlite::open(folder.path().join("site.db")).unwrap();
     sqlite.migrate(&store::STEPS[..1]).unwrap();

@@ -42,7 +42,7 @@ const OPTIONAL: [&str; 18] = [
 ];
 
 #[test]
-fn what_is_printed_can_be_given_again() {
+fn printed_settings_can_be_read_again() {
     let cases: [&[&str]; 12] = [
         &["--allow-writes=false", "--demo"],
         &[
@@ -348,7 +348,7 @@ fn programs_that_start_together_import_once() {
 }
 
 #[test]
-fn an_import_that_was_interrupted_is_made_good() {
+fn interrupted_import_is_completed_by_the_next_run() {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = euryale_sqlite::Sqlite::open(folder.path().join("site.db")).unwrap();
     sqlite.migrate(&store::STEPS).unwrap();
@@ -473,7 +473,7 @@ fn files_whose_database_is_not_there_are_left_alone() {
 
 /// A volume that is not mounted looks like this: the folder is there, and nothing is in it.
 #[test]
-fn a_database_whose_blobs_are_not_there_does_not_start() {
+fn site_without_the_blobs_of_its_database_does_not_start() {
     let with_files = tempfile::tempdir().unwrap();
     drop(Data::open(with_files.path()).unwrap());
     let without_files = tempfile::tempdir().unwrap();
@@ -527,7 +527,7 @@ fn a_folder_of_blobs_from_before_marks_is_adopted_if_it_has_what_the_rows_name()
 }
 
 #[test]
-fn a_database_with_holes_is_said_to_be_damaged() {
+fn database_with_holes_is_reported_as_damaged() {
     let folder = tempfile::tempdir().unwrap();
     drop(Data::open(folder.path()).unwrap());
     let database = connection(folder.path());

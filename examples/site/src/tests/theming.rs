@@ -120,7 +120,7 @@ async fn pages_of_errors_are_themed_and_keep_their_status() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_page_is_left_as_it_is() {
+async fn responses_that_are_not_pages_are_unchanged() {
     let site = Site::start(2).await;
     let own = "<html><head></head><body class=home><main>mine</main>\
         <div data-tile=/@@tiles/recent></div></body></html>";
@@ -164,7 +164,7 @@ async fn the_home_page_has_its_tiles_on_one_connection() {
 
 /// There is no way in from outside: not by headers, not by the method, not by another spelling.
 #[tokio::test(flavor = "multi_thread")]
-async fn tiles_are_there_for_the_site_only() {
+async fn tiles_are_published_for_the_site_only() {
     let site = Site::start_with(1, &["--allow-writes", "--demo"]).await;
     let headers = [
         "",
@@ -369,7 +369,7 @@ fn authors_try_a_theme_without_a_site() {
 }
 
 #[test]
-fn a_theme_that_is_not_there_is_named_in_one_line() {
+fn missing_theme_is_named_in_one_line() {
     for name in ["gazete", "/nowhere", "."] {
         let flags = ["site", &format!("--theme={name}")];
         let settings = Settings::try_parse_from(flags).unwrap();
@@ -412,7 +412,7 @@ async fn the_files_of_a_theme_are_kept_for_long_and_need_no_worker() {
 /// A tag of the page that the publisher made, and of the theme around it. With tiles there is none,
 /// because their content is not known yet.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_has_a_page_is_told_so() {
+async fn client_that_has_a_page_gets_304() {
     let folder = folder("first");
     let own = format!("--theme={}", folder.path().display());
     let mut tags = Vec::new();

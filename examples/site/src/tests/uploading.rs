@@ -303,7 +303,7 @@ async fn a_large_upload_is_linked_and_no_byte_is_lost() {
 /// A request that has opened the file continues to read it; one that found it before it was
 /// replaced looks it up again.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_vanishes_behind_its_row_is_an_error_and_no_hang() {
+async fn missing_file_of_a_row_is_an_error_and_does_not_hang() {
     let site = Site::start(1).await;
     site.upload("/", &[("f", "1")]).await;
     let name: String = site

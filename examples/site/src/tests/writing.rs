@@ -80,7 +80,7 @@ async fn a_program_makes_changes_and_removes_a_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_browser_finds_the_forms_and_is_led_to_the_page() {
+async fn browser_finds_the_forms_and_is_redirected_to_the_page() {
     let site = Site::start(2).await;
     let page = site.browse("GET", "/guides").await.text();
     assert!(
@@ -140,7 +140,7 @@ async fn a_browser_finds_the_forms_and_is_led_to_the_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_browser_typed_is_not_lost_when_it_is_refused() {
+async fn refused_form_keeps_the_typed_text() {
     let site = Site::start(2).await;
     for (path, form, status, says) in [
         (
@@ -176,7 +176,7 @@ async fn what_a_browser_typed_is_not_lost_when_it_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_page_is_refused_and_nothing_changes() {
+async fn invalid_pages_are_refused_and_change_nothing() {
     let site = Site::start(2).await;
     let long_title = format!("title={}&body=", "t".repeat(201));
     let long_body = "b".repeat((1 << 20) + 1);
@@ -304,7 +304,7 @@ async fn what_is_no_page_is_refused_and_nothing_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_form_that_is_refused_asks_for_no_connection() {
+async fn refused_form_needs_no_connection() {
     let site = Site::start(2).await;
     assert_eq!(site.save("/guides//a", "title=T&body=").await.status, 400);
     assert_eq!(site.save("/a", "title=").await.status, 400);
@@ -316,7 +316,7 @@ async fn a_form_that_is_refused_asks_for_no_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_goes_after_what_is_in_it_and_the_root_stays() {
+async fn folder_is_deleted_only_when_empty_and_the_root_never() {
     let site = Site::start(2).await;
     for path in ["/a", "/a/b"] {
         assert_eq!(site.save(path, "title=T&body=").await.status, 201);
@@ -335,7 +335,7 @@ async fn a_folder_goes_after_what_is_in_it_and_the_root_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_who_write_at_once_lose_nothing() {
+async fn simultaneous_writers_lose_nothing() {
     let site = Site::start(8).await;
     let address = site.address;
     let tasks: Vec<_> = (0..32)
@@ -446,7 +446,7 @@ fn alert(page: &str) -> &str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_who_edit_a_page_at_once_both_keep_their_text() {
+async fn both_editors_of_a_page_keep_their_texts() {
     let site = Site::start(2).await;
     site.save("/a", "title=T&body=old").await;
     let version_of_both = version(&site.browse("GET", "/a?edit").await.text());
@@ -502,7 +502,7 @@ async fn a_form_whose_answer_was_lost_may_be_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_was_deleted_is_made_again_only_by_who_knows() {
+async fn deleted_page_is_made_again_only_after_a_warning() {
     let site = Site::start(2).await;
     site.save("/a", "title=T&body=old").await;
     let version = version(&site.browse("GET", "/a?edit").await.text());
@@ -592,7 +592,7 @@ async fn a_mebibyte_of_short_lines_is_saved_by_a_browser() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_text_that_is_too_long_is_told_its_limit_and_kept_where_it_was_read() {
+async fn refusal_of_a_long_text_names_the_limit_and_keeps_the_text() {
     let site = Site::start(2).await;
     let text = "kept\n".repeat((1 << 20) / 5 + 1);
     let form = format!("name=long&title=T&body={}", field(&text));
@@ -618,7 +618,7 @@ async fn a_text_that_is_too_long_is_told_its_limit_and_kept_where_it_was_read() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_text_is_changed_by_who_has_read_it() {
+async fn text_is_changed_only_if_its_current_version_was_read() {
     let site = Site::start(2).await;
     site.save("/a", "title=T&body=one%0A").await;
     add_html(&site);
@@ -695,7 +695,7 @@ async fn a_text_is_changed_by_who_has_read_it() {
 
 /// The tag of a page is weak, and no `If-Match` names it (RFC 9110 §13.1.1).
 #[tokio::test(flavor = "multi_thread")]
-async fn a_form_with_if_match_is_not_taken_for_one_without() {
+async fn form_with_if_match_is_conditional() {
     let site = Site::start(2).await;
     let made = site
         .send(

@@ -119,7 +119,7 @@ fn killed_before_the_answer_all_of_it_is_there() {
 }
 
 #[test]
-fn killed_under_load_what_was_answered_is_there() {
+fn answered_uploads_survive_a_kill_under_load() {
     let folder = tempfile::tempdir().unwrap();
     let mut uploads = Uploads::default();
     let mut random = random();
@@ -168,7 +168,7 @@ fn killed_under_load_what_was_answered_is_there() {
 }
 
 #[test]
-fn killed_in_its_first_start_the_next_one_makes_it_good() {
+fn next_start_completes_a_first_start_that_was_killed() {
     let mut random = random();
     let folder = tempfile::tempdir().unwrap();
     let began = Instant::now();

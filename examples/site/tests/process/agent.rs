@@ -18,7 +18,7 @@ fn check(agent: SocketAddr) -> String {
 
 /// As often as HAProxy asks, and much more often.
 #[test]
-fn busy_workers_are_told_once_and_the_limit_never_changes() {
+fn busy_workers_lower_the_weight_once_and_never_the_limit() {
     let folder = tempfile::tempdir().unwrap();
     let flags = [
         "--connections=2",

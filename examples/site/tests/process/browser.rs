@@ -118,7 +118,7 @@ fn heard(listener: &TcpListener, sound: &str) -> String {
 }
 
 #[test]
-fn it_goes_to_a_place_in_a_sound() {
+fn browser_plays_a_sound_from_the_middle() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(&folder.path().join("data"), &[]);
     let sound = format!("http://{}/pictures/chord.wav", site.public[0]);

@@ -49,7 +49,7 @@ fn name(path: &Path) -> &str {
 }
 
 #[test]
-fn curl_goes_on_where_it_ended() {
+fn curl_resumes_where_it_ended() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(&folder.path().join("data"), &[]);
     let (url, chord) = site.chord();
@@ -202,7 +202,7 @@ fn curl_asks_whether_it_has_changed() {
 }
 
 #[test]
-fn wget_goes_on_where_it_ended() {
+fn wget_resumes_where_it_ended() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(&folder.path().join("data"), &[]);
     let (url, chord) = site.chord();

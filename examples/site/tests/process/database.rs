@@ -19,7 +19,7 @@ fn reasons(said: &str, why: &str) -> usize {
 }
 
 #[test]
-fn while_another_program_writes_readers_go_on() {
+fn readers_continue_while_another_program_writes() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(folder.path(), &[]);
     assert_eq!(site.ask("POST", "/@@counter", "").text().trim(), "1");
@@ -55,7 +55,7 @@ fn while_another_program_writes_readers_go_on() {
 
 /// A lock that also excludes readers, as old backup programs take it.
 #[test]
-fn while_another_program_shuts_all_out_nobody_is_served_for_long() {
+fn exclusive_lock_of_another_program_is_answered_503() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(folder.path(), &[]);
     // No connection is open yet: in WAL mode a program gets this lock only if it is alone.
@@ -90,7 +90,7 @@ fn while_another_program_shuts_all_out_nobody_is_served_for_long() {
 }
 
 #[test]
-fn a_database_that_is_moved_away_is_found_again_with_all_that_was_in_it() {
+fn database_that_was_moved_away_is_found_again_with_all_its_data() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("site.db");
     let away = folder.path().join("away.db");
@@ -182,7 +182,7 @@ pub(super) fn make_endless(data: &Path) {
 }
 
 #[test]
-fn what_never_ends_is_stopped_at_its_deadline() {
+fn endless_publication_is_stopped_at_its_deadline() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(
         folder.path(),

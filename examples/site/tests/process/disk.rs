@@ -51,7 +51,7 @@ impl Running {
 }
 
 #[test]
-fn uploads_that_do_not_fit_are_refused_and_taken_when_there_is_room() {
+fn uploads_that_do_not_fit_are_refused_until_there_is_room() {
     let Some(flags) = unshare() else { return };
     let folder = tempfile::tempdir().unwrap();
     // The sample files need more room, so they stay below the mount.

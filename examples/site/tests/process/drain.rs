@@ -68,7 +68,7 @@ fn suspended(site: &Running, steps: &Steps) -> String {
 }
 
 #[test]
-fn whatever_is_under_way_is_finished() {
+fn requests_in_flight_are_finished() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(folder.path(), &["--drain=30s"]);
     let (_, chord) = site.chord();
@@ -126,7 +126,7 @@ fn whatever_is_under_way_is_finished() {
 
 /// The log names what is cut: work that never ends, and responses that nobody reads.
 #[test]
-fn what_is_cut_is_named() {
+fn cut_requests_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(folder.path(), &["--drain=200ms"]);
     let slow = site.slow(60_000);

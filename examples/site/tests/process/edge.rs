@@ -178,7 +178,7 @@ fn tls_without_certificates_is_refused() {
 }
 
 #[test]
-fn a_supervisor_hears_of_it() {
+fn supervisor_is_notified() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
     let supervisor = UnixDatagram::bind(&path).unwrap();

@@ -188,7 +188,7 @@ fn counts(ended: &Ended, documents: &str, files: &str) {
 }
 
 #[test]
-fn a_folder_is_imported_and_what_cannot_be_is_named() {
+fn folder_is_imported_and_omitted_entries_are_named() {
     let trial = Trial::new();
     let at = |name: &str| trial.source().join(name);
     trial.write("index.md", "# Welcome\n\nto *this*");
@@ -292,7 +292,7 @@ fn a_folder_is_imported_and_what_cannot_be_is_named() {
 }
 
 #[test]
-fn a_site_serves_what_is_imported_meanwhile() {
+fn site_serves_pages_that_are_imported_while_it_runs() {
     let trial = Trial::new();
     let site = Running::start(&trial.data(), &[]);
     trial.write("history/new.md", "# A new page");
@@ -376,7 +376,7 @@ impl Trial {
 }
 
 #[test]
-fn a_signal_stops_it_and_the_next_run_goes_on() {
+fn signal_stops_the_import_and_the_next_run_continues() {
     for name in ["-INT", "-TERM"] {
         let (trial, big) = long();
         let import = trial.start();
@@ -397,7 +397,7 @@ fn a_signal_stops_it_and_the_next_run_goes_on() {
 }
 
 #[test]
-fn what_is_left_of_one_that_is_killed_is_swept_away() {
+fn leftovers_of_a_killed_import_are_removed() {
     let (trial, big) = long();
     let mut import = trial.start();
     trial.is_halfway();
@@ -506,7 +506,7 @@ fn the_data_folder_is_named_by_flag_variable_or_file() {
 }
 
 #[test]
-fn what_cannot_begin_says_why_and_changes_nothing() {
+fn import_that_cannot_begin_says_why_and_changes_nothing() {
     let trial = Trial::new();
     let text = |path: PathBuf| path.into_os_string().into_string().unwrap();
     let source = text(trial.source());

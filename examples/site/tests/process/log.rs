@@ -19,7 +19,7 @@ fn lost(page: &str) -> bool {
 }
 
 #[test]
-fn nobody_reads_it() {
+fn nobody_reads_the_log() {
     let folder = tempfile::tempdir().unwrap();
     let (site, unread) = into_a_pipe(folder.path(), &[]);
     assert!(!lost(&get(site.admin, "/status").unwrap()));
@@ -44,7 +44,7 @@ fn nobody_reads_it() {
 }
 
 #[test]
-fn its_reader_has_gone() {
+fn reader_of_the_log_has_gone() {
     let folder = tempfile::tempdir().unwrap();
     let (site, gone) = into_a_pipe(folder.path(), &[]);
     drop(gone);

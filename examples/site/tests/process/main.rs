@@ -407,7 +407,7 @@ fn it_serves_at_every_address() {
 }
 
 #[test]
-fn work_whose_client_has_left_has_the_time_of_the_drain() {
+fn work_without_a_client_has_the_time_of_the_drain() {
     let folder = tempfile::tempdir().unwrap();
     for (ms, drain, expected) in [(300, "--drain=30s", 0), (60_000, "--drain=50ms", 3)] {
         let site = Running::start(folder.path(), &[drain]);
@@ -421,7 +421,7 @@ fn work_whose_client_has_left_has_the_time_of_the_drain() {
 }
 
 #[test]
-fn what_does_not_end_is_cut_at_the_deadline() {
+fn unfinished_work_is_cut_at_the_deadline() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(folder.path(), &["--drain=50ms"]);
     let slow = site.slow(60_000);
@@ -449,7 +449,7 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
-fn what_is_wrong_is_said_in_one_line_and_nothing_changes() {
+fn mistake_is_reported_in_one_line_and_nothing_changes() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();

@@ -81,7 +81,7 @@ impl Drop for Opening {
 }
 
 #[test]
-fn whoever_comes_while_it_opens_is_answered_when_it_is_open() {
+fn clients_during_the_start_are_answered_when_the_site_is_open() {
     let folder = tempfile::tempdir().unwrap();
     let mut opening = Opening::start(folder.path());
     assert!(
@@ -113,7 +113,7 @@ fn whoever_comes_while_it_opens_is_answered_when_it_is_open() {
 }
 
 #[test]
-fn a_signal_while_it_opens_ends_it_and_whoever_came_is_told() {
+fn signal_during_the_start_ends_it_and_answers_waiting_clients() {
     let folder = tempfile::tempdir().unwrap();
     let mut opening = Opening::start(folder.path());
     let early = send(opening.public, "/history").unwrap();

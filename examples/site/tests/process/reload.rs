@@ -125,7 +125,7 @@ fn settings_change_while_requests_are_under_way() {
 }
 
 #[test]
-fn what_needs_a_restart_is_named_each_time() {
+fn settings_that_need_a_restart_are_named_each_time() {
     let configured = Configured::start("drain = \"30s\"\n");
     let said =
         configured.reload("drain = \"20s\"\nlisten = [\"127.0.0.1:1\"]\nidle-timeout = \"70s\"\n");
@@ -205,7 +205,7 @@ fn a_file_that_is_wrong_changes_nothing() {
 /// A file that cannot be read, as on a mount that hangs: the reader of a pipe waits for data that
 /// nobody writes.
 #[test]
-fn it_ends_while_a_file_hangs() {
+fn site_ends_while_a_file_hangs() {
     let configured = Configured::start("connections = 2\n");
     let site = &configured.site;
     fs::remove_file(&configured.file).unwrap();

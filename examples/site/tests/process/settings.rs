@@ -43,7 +43,7 @@ fn printed(
 }
 
 #[test]
-fn a_flag_stands_over_its_variable_and_that_over_the_file_and_that_over_the_default() {
+fn flag_overrides_variable_overrides_file_overrides_default() {
     let folder = tempfile::tempdir().unwrap();
     let connections = ("EURYALE_CONNECTIONS", "5");
     let listen = ("EURYALE_LISTEN", "127.0.0.1:5,127.0.0.1:6");
@@ -146,7 +146,7 @@ fn a_flag_stands_over_its_variable_and_that_over_the_file_and_that_over_the_defa
 }
 
 #[test]
-fn what_is_printed_is_a_file_of_settings() {
+fn printed_settings_are_a_file_of_settings() {
     let folder = tempfile::tempdir().unwrap();
     let flags = [
         "--listen=127.0.0.1:1,[::1]:2",

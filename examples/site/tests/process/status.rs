@@ -127,7 +127,7 @@ fn answer(
 }
 
 #[test]
-fn it_changes_with_the_load_and_until_the_drain() {
+fn status_page_follows_the_load_until_the_drain() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(&folder.path().join("data"), &["--drain=30s"]);
     let beside = Beside::new(site.admin, true);
@@ -243,7 +243,7 @@ fn a_broken_theme_is_an_alarm() {
 
 /// Which finished requests were slow, and where.
 #[test]
-fn the_slowest_are_named_with_where_they_were() {
+fn slowest_requests_are_named_with_where_their_time_went() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(folder.path(), &["--connections=1"]);
     let slow = site.slow(300);
@@ -343,7 +343,7 @@ fn it_fits_and_can_be_read() {
 }
 
 #[test]
-fn without_scripts_it_is_a_snapshot() {
+fn status_page_without_scripts_is_a_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(&folder.path().join("data"), &["--drain=50ms"]);
     let mut slow = site.slow(60_000);

@@ -30,7 +30,7 @@ fn empty_variables_count_as_unset() {
 }
 
 #[test]
-fn unknown_variable_is_reported_and_the_program_goes_on() {
+fn unknown_variable_is_reported_and_the_program_continues() {
     let line = "unknown variable, without effect - EURYALE_CONECTIONS - did you mean \
         EURYALE_CONNECTIONS?\n";
     let command = |flags: &[&str]| {

@@ -151,7 +151,7 @@ fn a_websocket_echoes_until_the_site_goes_down() {
 
 /// The server's deadlines end with the upgrade, and those of the route begin.
 #[test]
-fn a_websocket_stays_for_as_long_as_its_peer_gives_a_sign_of_life() {
+fn websocket_stays_open_while_its_peer_answers_pings() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(
         folder.path(),
@@ -234,7 +234,7 @@ fn close_of_a_websocket_is_answered() {
 }
 
 #[test]
-fn websocket_closes_with_the_code_of_what_went_wrong() {
+fn websocket_closes_with_the_code_of_the_error() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(folder.path(), &[]);
     let masked = |first: u8, content: &[u8]| {

@@ -63,7 +63,7 @@ const UNIX: &str = "--listen=unix:/s";
 const TLS: &str = "--listen=tls:127.0.0.1:0";
 
 #[test]
-fn each_setting_is_listed_once_as_one_that_may_lack_something_or_not() {
+fn each_setting_is_listed_once_by_whether_it_may_have_no_effect() {
     let command = Settings::command();
     let mut names: Vec<&str> = command
         .get_arguments()

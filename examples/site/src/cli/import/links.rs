@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_link_or_leads_elsewhere_stays() {
+    fn text_that_is_not_a_link_to_a_note_is_unchanged() {
         for text in [
             "`[x](sub/x.md)`",
             "```\n[x](sub/x.md)\n[1]: sub/x.md\n```\n",
@@ -314,7 +314,7 @@ mod tests {
 
     /// The text between `](` and the destination is not always white space.
     #[test]
-    fn what_is_not_the_destination_is_not_replaced() {
+    fn only_the_destination_of_a_link_is_replaced() {
         for text in [
             "> [x](\n> sub/x.md)\n",
             "> > [x](\n> > sub/x.md 'T')\n",

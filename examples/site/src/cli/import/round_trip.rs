@@ -329,7 +329,7 @@ fn a_note_that_was_changed_after_its_export_is_read_as_a_note() {
 }
 
 #[test]
-fn a_list_that_is_wrong_is_named_and_its_folder_is_imported_by_names() {
+fn wrong_list_is_named_and_its_folder_is_imported_by_names() {
     for list in ["", "{}", "{\"version\":2,\"entries\":[]}", "\u{0}"] {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -349,7 +349,7 @@ fn a_list_that_is_wrong_is_named_and_its_folder_is_imported_by_names() {
 
 /// A list is a file like any other and may be wrong: it may rename a file within its folder only.
 #[test]
-fn a_list_sends_no_file_to_another_folder() {
+fn list_cannot_move_a_file_to_another_folder() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::create_dir_all(at("notes").join("sub")).unwrap();

@@ -79,7 +79,7 @@ fn planned(names: &[&str]) -> (Vec<String>, Vec<String>) {
 }
 
 #[test]
-fn names_say_what_becomes_of_files() {
+fn name_of_a_file_decides_what_it_becomes() {
     let cases: [(&[&str], &[&str]); 8] = [
         (&[], &[" > / folder"]),
         (&["index.md"], &["index.md > / index"]),
@@ -169,7 +169,7 @@ fn one_of_several_goes_to_a_path() {
 }
 
 #[test]
-fn what_is_no_file_is_left_out_and_named() {
+fn entries_that_are_not_files_are_left_out_and_named() {
     let folder = folder(&[
         "there.md",
         "@@x.md",
@@ -355,7 +355,7 @@ fn a_title_and_a_body_are_found_in_html() {
 }
 
 #[test]
-fn what_no_form_takes_is_no_document() {
+fn invalid_document_cannot_be_sent_by_a_form() {
     let wrong =
         |bytes: &[u8]| Page::read(bytes, Format::Markdown, "name", str::to_owned).unwrap_err();
     assert!(wrong(b"caf\xe9").contains("UTF-8"));
@@ -448,7 +448,7 @@ fn blobs_are_there_as_long_as_a_row_names_them() {
 }
 
 #[test]
-fn a_commit_that_fails_leaves_its_blobs_to_the_next_start() {
+fn failed_commit_leaves_its_blobs_to_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let data = Data::without_samples(folder.path()).unwrap();
     let connection = data.sqlite.connect().unwrap();

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_cannot_be_beside_its_folder_is_in_it() {
+    fn page_that_cannot_be_next_to_its_folder_is_inside_it() {
         let places = [
             ("/", MD),
             ("/index", MD),
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_some_file_system_does_not_take_are_changed() {
+    fn names_that_some_file_systems_do_not_accept_are_changed() {
         let long = format!("/{}", "字".repeat(100));
         let places = [
             ("/.git", MD),

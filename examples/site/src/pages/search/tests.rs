@@ -59,7 +59,7 @@ proptest! {
     /// If FTS5 finds a text, it has marks; each mark alone is found, and the text without the
     /// marked parts is not.
     #[test]
-    fn what_is_marked_is_what_fts5_matches(
+    fn marked_words_are_those_that_fts5_matches(
         text in text(),
         words in "[^\\p{Cc}\\s]{1,8}",
         part in 0_usize..8,
@@ -142,7 +142,7 @@ fn case_endings_and_diacritics_do_not_matter_and_other_words_are_not_marked() {
 }
 
 #[test]
-fn a_search_is_bounded_in_words_and_asks_for_each_once() {
+fn search_has_a_limited_number_of_distinct_words() {
     let mut tokenizer = tokenizer(&[]);
     let long = "a-".repeat(5000) + " b";
     let query = Query::new(&long, &mut tokenizer).unwrap();

@@ -182,7 +182,7 @@ mod tests {
     use super::visible;
 
     #[test]
-    fn a_line_shows_what_turns_its_direction_or_is_not_seen() {
+    fn line_shows_invisible_characters_and_marks_of_direction_as_escapes() {
         let line = "GET /a\u{202e}gpj.exe b\u{200b}\u{2028} \u{e9}\n".as_bytes();
         let shown = "GET /a\\u202egpj.exe b\\u200b\\u2028 \u{e9}\n".as_bytes();
         assert_eq!(&*visible(line), shown);

@@ -211,7 +211,7 @@ fn a_readme_is_commands_and_what_they_print() {
 
 /// A step can write only on its own machine.
 #[test]
-fn a_step_changes_nothing_here() {
+fn step_does_not_change_the_tests_own_machine() {
     let here = tempfile::tempdir().unwrap();
     let probe = here.path().join("written-by-a-step");
     let name = format!("euryale-probe-{}", std::process::id());

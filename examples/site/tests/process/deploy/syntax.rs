@@ -103,7 +103,7 @@ fn processes_of_systemd_share_user_and_folder() {
 
 /// The settings that the files name exist, and the probes request addresses that are answered.
 #[test]
-fn containers_are_told_what_the_site_knows() {
+fn variables_in_recipes_are_settings_of_the_site() {
     let help = String::from_utf8(crate::ended(&["--help"]).stdout).unwrap();
     for name in [
         "docker/Dockerfile",
@@ -186,7 +186,7 @@ fn only_the_ingress_controller_reaches_the_pod() {
 /// The files that are sent to Docker's build: all that cargo needs to know the workspace, and no
 /// folder `target`.
 #[test]
-fn docker_is_sent_what_cargo_needs() {
+fn build_context_of_docker_has_everything_that_cargo_needs() {
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let checkout = checkout.canonicalize().unwrap();
     let rules = fs::read_to_string(checkout.join(".dockerignore")).unwrap();
