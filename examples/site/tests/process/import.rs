@@ -389,7 +389,7 @@ fn signal_stops_the_import_and_the_next_run_continues() {
             "1 made, 0 changed, 0 unchanged",
             "300 made, 0 changed, 0 unchanged",
         );
-        assert!(ended.said.contains("Running it again goes on"), "{ended:?}");
+        assert!(ended.said.contains("Run it again to continue"), "{ended:?}");
         // Complete files are stored, and nothing of the large file.
         trial.check_files(300);
         trial.goes_on(&big);
