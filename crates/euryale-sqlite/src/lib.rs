@@ -170,7 +170,7 @@
 //!
 //! With the feature `snapshot`, the passes of a request that waits for promises can see the state
 //! that its first pass saw (`RepublishLayer::pin_snapshots`), although no connection is held
-//! between them. This works only for transactions that only read. A write would be refused with
+//! between them. This works only for read-only transactions. A write would be refused with
 //! `SQLITE_BUSY_SNAPSHOT`, so a transaction that declares that it writes sees the current state.
 //!
 //! The state is kept in the write-ahead log, and a checkpoint that restarts the log discards it.
