@@ -13,9 +13,8 @@ use tower::ServiceExt;
 /// The number of callers.
 pub(super) const CALLERS: usize = 64;
 
-/// The part of the earlier rate that counts as the full rate. Other tests share the machine, so the
-/// rate varies by half from second to second, with or without a restart.
-const FULL: f64 = 0.5;
+/// The part of the earlier rate that counts as the full rate.
+const FULL: f64 = 0.8;
 
 /// A counter for each caller. A POST increments it; both methods answer with its value.
 fn publisher(
@@ -97,28 +96,32 @@ impl Load {
         self.ledger.of::<PostgresBook>().opened.get()
     }
 
-    /// The answers per second, measured for `time` from now on.
-    pub(super) fn rate(&self, time: Duration) -> f64 {
-        let before = self.succeeded();
+    /// The rate of answers as a multiple of `other`'s, measured for `time` from now on. Other work
+    /// on the machine slows down both.
+    pub(super) fn share(&self, other: &Self, time: Duration) -> f64 {
+        let before = (self.succeeded(), other.succeeded());
         let begin = Instant::now();
         while begin.elapsed() < time {
             std::thread::park_timeout(time.saturating_sub(begin.elapsed()));
         }
-        (self.succeeded() - before) as f64 / begin.elapsed().as_secs_f64()
+        let ours = self.succeeded() - before.0;
+        let others = other.succeeded() - before.1;
+        ours as f64 / others.max(1) as f64
     }
 
-    /// Waits until the callers have the full rate again, and returns how long that took.
-    pub(super) fn recovers_to(&self, rate: f64, within: Duration) -> Duration {
-        const LOOK: Duration = Duration::from_millis(100);
+    /// Waits until the callers have their full rate again, and returns how long that took and the
+    /// part of their earlier `share` that they have.
+    pub(super) fn recovers(&self, other: &Self, share: f64, within: Duration) -> (Duration, f64) {
+        const LOOK: Duration = Duration::from_millis(200);
         let begin = Instant::now();
-        let mut best: f64 = 0.0;
+        let mut parts = Vec::new();
         loop {
-            best = best.max(self.rate(LOOK));
-            if best >= FULL * rate {
-                return begin.elapsed();
+            let part = self.share(other, LOOK) / share;
+            if part >= FULL {
+                return (begin.elapsed(), part);
             }
-            let time = begin.elapsed();
-            assert!(time < within, "{best:.0} of {rate:.0}/s after {time:?}");
+            parts.push(part);
+            assert!(begin.elapsed() < within, "of the earlier rate: {parts:.2?}");
         }
     }
 

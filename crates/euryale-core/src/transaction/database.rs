@@ -175,7 +175,7 @@ pub trait Database: Send + Sync + 'static {
     }
 
     /// Finds out, on another connection, whether a commit took place, or makes sure that it never
-    /// does. If this fails, it is called again on a new connection, for at most 5 s.
+    /// does. If this fails, it is called again on a new connection, for at most 30 s.
     ///
     /// # Errors
     /// The store's own error.

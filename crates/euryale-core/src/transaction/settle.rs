@@ -6,9 +6,10 @@ use super::Transaction;
 use crate::error::{BoxError, PanicMessage};
 use crate::transaction::{Database, Doubt, DropReason, Settled};
 
-/// The maximum time of settling. The worker and its place in the pool are held during this time,
-/// but only by a transaction that had sent its commit.
-const WITHIN: Duration = Duration::from_secs(5);
+/// The maximum time of settling: a server that has crashed takes seconds to recover. The worker and
+/// its place in the pool are held during this time, but only by a transaction that had sent its
+/// commit.
+const WITHIN: Duration = Duration::from_secs(30);
 
 /// The pauses between two tries: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
