@@ -1,6 +1,7 @@
 //! Pages from PostgreSQL, from the socket to the server and back.
 #![cfg(target_os = "linux")]
 
+mod cap;
 mod failover;
 mod load;
 mod restart;

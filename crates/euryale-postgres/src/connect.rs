@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::io;
 use std::net::ToSocketAddrs;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use euryale_core::transaction::Interrupt;
@@ -99,9 +100,10 @@ impl Postgres {
             .ok_or(Reason::Silent)?
             .map_err(Reason::Client)?;
         let cancel = Cancel::new(client.cancel_token(), address.clone(), host.clone(), self);
-        let canceller = self.state.canceller().clone();
-        let interrupt = Interrupt::call(move || canceller.send(cancel.clone()));
-        let wire = Wire::new(connection, watch, interrupt.clone());
+        let cancel = Arc::new(cancel);
+        let stop = Arc::clone(&cancel);
+        let interrupt = Interrupt::call(move || stop.send());
+        let wire = Wire::new(connection, watch, interrupt.clone(), cancel);
         let mut connection = Connection::new(client, wire, self, interrupt);
         self.book.opened.add(1);
         check_role(&mut connection, target)?;
@@ -135,10 +137,7 @@ impl Postgres {
         let user = &self.settings.user;
         let database = &self.settings.database;
         let Some(answer) = error.as_db_error() else {
-            return match error.source() {
-                Some(source) => format!("{error}: {source}"),
-                None => error.to_string(),
-            };
+            return without_answer(error);
         };
         let code = answer.code();
         if *code == SqlState::INVALID_PASSWORD {
@@ -156,6 +155,21 @@ impl Postgres {
             format!("{} ({})", answer.message(), code.code())
         }
     }
+}
+
+/// The text for an error that the server has not sent.
+fn without_answer(error: &tokio_postgres::Error) -> String {
+    let Some(source) = error.source() else {
+        return error.to_string();
+    };
+    if let Some(advice) = source.downcast_ref().and_then(crate::tls::advice) {
+        return advice.to_owned();
+    }
+    let text = format!("{error}: {source}");
+    if text.contains("server does not support TLS") {
+        return "does not encrypt, as sslmode demands; turn on ssl in its settings".to_owned();
+    }
+    text
 }
 
 fn silence(timeout: Duration) -> String {

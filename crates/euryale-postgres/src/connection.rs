@@ -55,7 +55,7 @@ pub struct Connection {
     pub(crate) begun: u64,
     pub(crate) ran_outside: bool,
     interrupt: Interrupt,
-    epoch: u64,
+    pub(crate) epoch: u64,
 }
 
 /// The state of the connection's transaction.
@@ -243,10 +243,12 @@ impl Connection {
         if self.phase == Phase::Free {
             self.ran_outside = true;
         }
-        self.book.round_trips.add(1);
         let result = self.wire.run(self.until, request);
-        if was_due {
-            self.phase = Phase::Open;
+        if !matches!(result, Err(Failure::Stopped)) {
+            self.book.round_trips.add(1);
+            if was_due {
+                self.phase = Phase::Open;
+            }
         }
         result.map_err(|failure| self.failed(sql, failure))
     }

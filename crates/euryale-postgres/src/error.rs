@@ -25,6 +25,7 @@ enum Kind {
     Client(tokio_postgres::Error),
     Unanswered,
     NotSent,
+    Stopped,
 }
 
 impl Error {
@@ -33,6 +34,10 @@ impl Error {
             Failure::Unanswered => Self {
                 kind: Kind::Unanswered,
                 fault: at.lost(),
+            },
+            Failure::Stopped => Self {
+                kind: Kind::Stopped,
+                fault: Fault::Elapsed,
             },
             Failure::Failed { error, has_ended } => Self {
                 fault: fault_at(&error, has_ended, at),
@@ -66,7 +71,7 @@ impl Error {
     pub fn as_db_error(&self) -> Option<&DbError> {
         match &self.kind {
             Kind::Client(error) => error.as_db_error(),
-            Kind::Unanswered | Kind::NotSent => None,
+            Kind::Unanswered | Kind::NotSent | Kind::Stopped => None,
         }
     }
 
@@ -85,12 +90,12 @@ impl fmt::Display for Error {
             Kind::Client(error) => match error.as_db_error() {
                 // Its detail may show what is in a row.
                 Some(answer) => {
-                    write!(
-                        f,
-                        "PostgreSQL: {} ({})",
-                        answer.message(),
-                        answer.code().code()
-                    )
+                    let code = answer.code().code();
+                    write!(f, "PostgreSQL: {} ({code})", answer.message())?;
+                    if self.fault == Fault::Full {
+                        f.write_str("; free space on the server's disk")?;
+                    }
+                    Ok(())
                 }
                 None => write!(f, "PostgreSQL: {error}"),
             },
@@ -101,6 +106,9 @@ impl fmt::Display for Error {
                 "PostgreSQL: the connection was lost before the commit was sent; nothing was \
                     committed",
             ),
+            Kind::Stopped => f.write_str(
+                "PostgreSQL: the statement was not sent, because its transaction was stopped",
+            ),
         }
     }
 }
@@ -109,7 +117,7 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match &self.kind {
             Kind::Client(error) => Some(error),
-            Kind::Unanswered | Kind::NotSent => None,
+            Kind::Unanswered | Kind::NotSent | Kind::Stopped => None,
         }
     }
 }

@@ -85,8 +85,9 @@
 //! the answer, the pool opens another one and inserts the same key. If the key is there, the
 //! transaction was committed, and the request goes on. If not, the key is there now and the commit
 //! can no longer succeed, even if it is still on its way: the transaction counts as a conflict and
-//! is published again. While no server can be reached, this is repeated for 5 s. After that the
-//! answer is a 500, and the ledger counts the transaction as in doubt.
+//! is published again. While no server can be reached or the server is starting up, this is
+//! repeated for 30 s, and other requests are answered 503. After that the answer is a 500, which no
+//! proxy sends again, and the ledger counts the transaction as in doubt.
 //!
 //! Marks are removed after an hour by the processes that commit: each process removes at most
 //! 20,000 every 10 s, behind a commit, and takes at most 1 s for it. [`Postgres::migrate`] creates
@@ -103,9 +104,15 @@
 //! The time that is left when a transaction begins is its `statement_timeout`. PostgreSQL applies
 //! it to each statement separately: the server ends the first statement at the deadline, but later
 //! ones may run beyond it. So a pool that stops a transaction, at its deadline or earlier, sends a
-//! cancel, from a separate thread and on another connection. Since a cancel may arrive late, the
-//! connection is dropped afterwards. A commit is never stopped. If the server does not answer at
-//! all, the connection is given up two seconds after the deadline, or after the stop.
+//! cancel, from a separate thread and on another connection. All cancels together use at most one
+//! socket beyond the pool's. A cancel that arrives before its statement is lost, so it is sent
+//! again until the statement ends. One may also arrive late, so the connection is dropped
+//! afterwards. If the server does not answer at all, the connection is given up two seconds after
+//! the deadline, or after the stop.
+//!
+//! A commit is never stopped. Its connection is given up only if another writer has found that the
+//! server is a primary no longer, because such a server may wait for the standby that took its
+//! place. The commit is then settled on the new primary.
 //!
 //! A dropped connection terminates its session, which takes at most 100 ms.
 //!

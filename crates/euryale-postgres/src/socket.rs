@@ -11,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,10 @@ enum Stream {
     Tcp(TcpStream),
 }
 
+/// The number of reads after which the worker takes the rows that have arrived and checks the time,
+/// should the server never pause.
+const READS: u32 = 64;
+
 /// The half that tokio-postgres reads and writes.
 #[derive(Debug)]
 pub(crate) struct Socket(Arc<Shared>);
@@ -60,6 +64,8 @@ struct Shared {
     wants_to_write: AtomicBool,
     /// Bytes that the kernel has accepted.
     accepted: AtomicU64,
+    /// Reads since the last pause.
+    reads: AtomicU32,
 }
 
 impl Socket {
@@ -84,6 +90,7 @@ impl Socket {
             may_be_readable: AtomicBool::new(true),
             wants_to_write: AtomicBool::new(false),
             accepted: AtomicU64::new(0),
+            reads: AtomicU32::new(0),
         });
         Ok((Self(Arc::clone(&shared)), Watch(shared)))
     }
@@ -196,11 +203,17 @@ impl Shared {
 impl AsyncRead for Socket {
     fn poll_read(
         self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let shared = &*self.0;
         if !shared.may_be_readable.load(Ordering::Relaxed) {
+            shared.reads.store(0, Ordering::Relaxed);
+            return Poll::Pending;
+        }
+        if shared.reads.fetch_add(1, Ordering::Relaxed) >= READS {
+            shared.reads.store(0, Ordering::Relaxed);
+            cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         let room = buffer.initialize_unfilled();
@@ -216,6 +229,7 @@ impl AsyncRead for Socket {
             }
             Err(error) if is_not_now(&error) => {
                 shared.may_be_readable.store(false, Ordering::Relaxed);
+                shared.reads.store(0, Ordering::Relaxed);
                 Poll::Pending
             }
             Err(error) => Poll::Ready(Err(error)),

@@ -4,9 +4,20 @@
 mod encrypted;
 
 #[cfg(feature = "tls")]
+mod refusal;
+
+#[cfg(feature = "tls")]
 pub(crate) use self::encrypted::Tls;
 #[cfg(not(feature = "tls"))]
 pub(crate) use self::plain::Tls;
+#[cfg(feature = "tls")]
+pub(crate) use self::refusal::advice;
+
+/// Without encryption, no certificate is refused.
+#[cfg(not(feature = "tls"))]
+pub(crate) fn advice(_: &std::io::Error) -> Option<&'static str> {
+    None
+}
 
 #[cfg(not(feature = "tls"))]
 mod plain {

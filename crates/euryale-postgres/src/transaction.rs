@@ -1,6 +1,7 @@
 //! How transactions begin and end on a connection.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use euryale_core::BoxError;
@@ -110,7 +111,8 @@ impl Connection {
     }
 
     fn commit_writing(&mut self) -> Result<(), BoxError> {
-        if self.wire.has_ended() {
+        // A former primary must not commit what its successor does not have.
+        if self.wire.has_ended() || !self.is_current() {
             return Err(Error::not_sent().into());
         }
         let is_marked = self.options.settle && self.state.has_marks();
@@ -128,7 +130,10 @@ impl Connection {
         self.wire.take_warnings();
         let client = self.client();
         self.book.round_trips.add(1);
-        let committed = self.wire.run(None, client.batch_execute(&sql));
+        let state = Arc::clone(&self.state);
+        let epoch = self.epoch;
+        let is_current = || epoch == state.epoch();
+        let committed = self.wire.commit(is_current, client.batch_execute(&sql));
         match committed {
             Ok(()) => {
                 self.phase = Phase::Free;

@@ -1,26 +1,29 @@
 //! Drives one connection in its worker: a request, its answer, and everything that the server sends
 //! in between.
 
+mod call;
+mod patience;
+
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use euryale_core::transaction::Interrupt;
 use tokio_postgres::error::DbError;
 use tokio_postgres::{AsyncMessage, Connection};
 
+use self::call::Call;
+pub(crate) use self::call::block_on;
+use self::patience::Patience;
+use crate::cancel::Cancel;
 use crate::socket::{Socket, Watch};
 
 type PgError = tokio_postgres::Error;
 
-/// The interval in which a wait checks whether its transaction was stopped.
-const LOOK: Duration = Duration::from_millis(500);
-
-/// The time that the server has to answer after its deadline, or after a stop.
-const GRACE: Duration = Duration::from_secs(2);
+/// The number of notices after which a worker checks the time, should the server never pause.
+const NOTICES: usize = 64;
 
 /// The futures of requests that were sent before and whose answers must arrive before the next
 /// result counts.
@@ -38,6 +41,8 @@ pub(crate) enum Failure {
     },
     /// No answer came in time.
     Unanswered,
+    /// It was not sent, because its transaction was stopped.
+    Stopped,
 }
 
 /// The connection of tokio-postgres, whatever its encryption.
@@ -66,6 +71,7 @@ pub(crate) struct Wire {
     call: Arc<Call>,
     waker: Waker,
     interrupt: Interrupt,
+    cancel: Arc<Cancel>,
     before: Option<Before>,
     has_ended: bool,
     /// The reason why it has ended, until it is taken.
@@ -81,6 +87,7 @@ impl Wire {
         connection: Connection<Socket, T>,
         watch: Watch,
         interrupt: Interrupt,
+        cancel: Arc<Cancel>,
     ) -> Self
     where
         T: tokio_postgres::tls::TlsStream + Unpin + Send + 'static,
@@ -92,6 +99,7 @@ impl Wire {
             waker: Waker::from(Arc::clone(&call)),
             call,
             interrupt,
+            cancel,
             before: None,
             has_ended: false,
             end: None,
@@ -114,15 +122,41 @@ impl Wire {
     }
 
     /// Sends a request and returns its result. `until` is the transaction's deadline, which the
-    /// server enforces. If it does not answer shortly after that, the connection is given up.
+    /// server enforces. If it does not answer shortly after that, the connection is given up. The
+    /// request of a transaction that was stopped is not sent, or is cancelled until it ends.
     pub(crate) fn run<T>(
         &mut self,
         until: Option<Instant>,
         request: impl Future<Output = Result<T, PgError>>,
     ) -> Result<T, Failure> {
+        self.run_with(Patience::new(until), request)
+    }
+
+    /// Sends a commit, which nothing stops. If the server turns out to be a primary no longer and
+    /// does not answer, the connection is given up.
+    pub(crate) fn commit(
+        &mut self,
+        is_current: impl Fn() -> bool,
+        request: impl Future<Output = Result<(), PgError>>,
+    ) -> Result<(), Failure> {
+        self.run_with(Patience::of_commit(&is_current), request)
+    }
+
+    fn run_with<T>(
+        &mut self,
+        mut patience: Patience<'_>,
+        request: impl Future<Output = Result<T, PgError>>,
+    ) -> Result<T, Failure> {
+        if self.before.is_some() {
+            self.cancel.hold();
+        }
+        if self.interrupt.is_set() {
+            self.cancel.release();
+            return Err(Failure::Stopped);
+        }
+        let cancel = Arc::clone(&self.cancel);
         let before = self.before.take();
-        let mut request = pin!(both(before, request));
-        let mut patience = Patience::new(until);
+        let mut request = pin!(both(before, &cancel, request));
         loop {
             self.call.take();
             if let Poll::Ready(result) =
@@ -131,19 +165,19 @@ impl Wire {
                 return result.map_err(|error| self.fail(error));
             }
             self.advance();
-            if self.call.take() {
-                continue;
-            }
-            if self.has_ended {
+            let is_called = self.call.take();
+            if self.has_ended && !is_called {
                 // The request will never be woken any more.
                 let end = self.end.take();
                 return Err(end.map_or(Failure::Unanswered, |error| self.failed(error)));
             }
-            if !patience.lasts(&self.interrupt) {
+            if !patience.lasts(&self.interrupt, &cancel) {
                 self.has_ended = true;
                 return Err(Failure::Unanswered);
             }
-            self.wait(patience.next_look());
+            if !is_called {
+                self.wait(patience.next_look());
+            }
         }
     }
 
@@ -200,7 +234,10 @@ impl Wire {
 
     /// Writes what can be written and reads what has arrived.
     fn advance(&mut self) {
-        while !self.has_ended {
+        for _ in 0..NOTICES {
+            if self.has_ended {
+                return;
+            }
             let mut cx = Context::from_waker(&self.waker);
             match self.protocol.poll_message(&mut cx) {
                 Poll::Pending => return,
@@ -210,11 +247,13 @@ impl Wire {
                     self.has_ended = true;
                     self.end = Some(error);
                     // The waiting requests have to get the error.
-                    self.call.called.store(true, Ordering::Relaxed);
+                    self.call.set();
                 }
                 Poll::Ready(None) => self.has_ended = true,
             }
         }
+        // There may be more.
+        self.call.set();
     }
 
     fn notice(&mut self, notice: DbError) {
@@ -226,7 +265,7 @@ impl Wire {
         );
         self.warnings.push(notice);
         // They are read at each commit; a publisher may cause any number before.
-        if self.warnings.len() > 64 {
+        if self.warnings.len() > NOTICES {
             self.warnings.remove(0);
         }
     }
@@ -257,9 +296,11 @@ impl Wire {
     }
 }
 
-/// Sends both requests in this order, and then waits for both.
+/// Sends both requests in this order, and then waits for both. Until the first one is answered,
+/// nothing is cancelled.
 async fn both<T>(
     before: Option<Before>,
+    cancel: &Cancel,
     request: impl Future<Output = Result<T, PgError>>,
 ) -> Result<T, PgError> {
     let Some(mut before) = before else {
@@ -270,6 +311,7 @@ async fn both<T>(
     let mut result = None;
     std::future::poll_fn(|cx| {
         if !is_over && let Poll::Ready(over) = before.as_mut().poll(cx) {
+            cancel.release();
             over?;
             is_over = true;
         }
@@ -284,77 +326,4 @@ async fn both<T>(
         }
     })
     .await
-}
-
-/// The time limit for an answer.
-struct Patience {
-    until: Option<Instant>,
-    stopped: Option<Instant>,
-}
-
-impl Patience {
-    fn new(until: Option<Instant>) -> Self {
-        Self {
-            until: until.map(|until| until + GRACE),
-            stopped: None,
-        }
-    }
-
-    fn lasts(&mut self, interrupt: &Interrupt) -> bool {
-        let now = Instant::now();
-        if self.stopped.is_none() && interrupt.is_set() {
-            self.stopped = Some(now + GRACE);
-        }
-        let end = [self.until, self.stopped].into_iter().flatten().min();
-        end.is_none_or(|end| now < end)
-    }
-
-    fn next_look(&self) -> Instant {
-        let look = Instant::now() + LOOK;
-        let end = [self.until, self.stopped].into_iter().flatten().min();
-        end.map_or(look, |end| look.min(end))
-    }
-}
-
-/// Notes that a polled future wants to be polled again.
-#[derive(Default)]
-struct Call {
-    called: AtomicBool,
-}
-
-impl Call {
-    fn take(&self) -> bool {
-        self.called.swap(false, Ordering::Relaxed)
-    }
-}
-
-impl Wake for Call {
-    fn wake(self: Arc<Self>) {
-        self.called.store(true, Ordering::Relaxed);
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.called.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Runs `future` on a socket that no connection of tokio-postgres drives yet. Returns `None` if it
-/// did not end before `until`.
-pub(crate) fn block_on<F: Future>(watch: &Watch, until: Instant, future: F) -> Option<F::Output> {
-    let call = Arc::new(Call::default());
-    let waker = Waker::from(Arc::clone(&call));
-    let mut future = pin!(future);
-    loop {
-        call.take();
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return Some(output);
-        }
-        if call.take() {
-            continue;
-        }
-        // A socket that cannot be waited for ends the wait, too.
-        if !watch.wait(Some(until)).unwrap_or(false) {
-            return None;
-        }
-    }
 }

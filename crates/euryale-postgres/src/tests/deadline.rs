@@ -89,6 +89,61 @@ fn a_cancel_ends_the_statement_and_the_connection() {
 }
 
 #[test]
+fn a_cancel_that_arrives_before_its_statement_is_sent_again() {
+    let Some(database) = counters() else {
+        return;
+    };
+    let mut worker = Worker::new(&database);
+    let switch = worker.lender.switch();
+    let cancels = database.state.canceller().stick();
+    let begin = Instant::now();
+    let error = std::thread::scope(|scope| {
+        let database = &database;
+        scope.spawn(move || {
+            while !runs(database) {
+                std::thread::yield_now();
+            }
+            assert!(switch.fire(Stopped::ClientGone));
+            cancels.recv().unwrap().lose();
+            // The next one finds a thread.
+            drop(cancels);
+        });
+        worker.run(Access::Read, |transaction| {
+            transaction.connection()?.query(LONG, &[])?;
+            Ok(())
+        })
+    });
+    assert_eq!(error.unwrap_err().code(), CLIENT_GONE);
+    assert!(begin.elapsed() < Duration::from_secs(10));
+    assert!(!runs(&database));
+}
+
+#[test]
+fn a_stopped_transaction_sends_no_further_statement() {
+    let Some(database) = counters() else {
+        return;
+    };
+    let mut worker = Worker::new(&database);
+    for access in [Access::Read, Access::Write] {
+        worker.lender.next_job(None);
+        let switch = worker.lender.switch();
+        let book = std::sync::Arc::clone(&worker.book);
+        let error = worker.run(access, |transaction| {
+            let connection = transaction.connection()?;
+            assert!(switch.fire(Stopped::ClientGone));
+            let sent = book.round_trips.get();
+            let error = increment(connection, 1).unwrap_err();
+            assert!(error.to_string().contains("was not sent"), "{error}");
+            assert_eq!(book.round_trips.get(), sent);
+            Err::<(), _>(error.into())
+        });
+        assert_eq!(error.unwrap_err().code(), CLIENT_GONE);
+    }
+    assert_eq!(worker.lender.dropped(DropReason::Interrupted), 2);
+    assert_eq!(committed(&database, 1), 0);
+}
+
+#[test]
 fn nothing_stops_a_commit() {
     let Some(database) = counters() else {
         return;

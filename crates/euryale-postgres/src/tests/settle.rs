@@ -276,6 +276,54 @@ fn a_server_that_is_killed_around_a_commit_loses_none_and_invents_none() {
 }
 
 #[test]
+fn a_commit_that_waits_for_the_standby_that_was_promoted_is_settled_there() {
+    let Some(primary) = Server::start() else {
+        return;
+    };
+    drop(counters_at(&primary.url("postgres")));
+    let standby = primary.replica();
+    let wait = "ALTER SYSTEM SET synchronous_standby_names = '*'";
+    primary.sql("postgres", wait);
+    primary.sql("postgres", "SELECT pg_reload_conf()");
+    let hosts = format!(
+        "host={},{} user=euryale dbname=postgres target_session_attrs=read-write",
+        primary.folder().display(),
+        standby.folder().display()
+    );
+    let database = Postgres::open(&hosts).unwrap();
+    let mut worker = Worker::new(&database);
+    let begin = Instant::now();
+    let error = std::thread::scope(|scope| {
+        let database = &database;
+        let primary = &primary;
+        let standby = &standby;
+        worker.run(Access::Write, |transaction| {
+            increment(transaction.connection()?, 1)?;
+            let fence = "ALTER SYSTEM SET default_transaction_read_only = on";
+            primary.sql("postgres", fence);
+            primary.sql("postgres", "SELECT pg_reload_conf()");
+            standby.promote();
+            scope.spawn(move || {
+                let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+                while primary.sql("postgres", waits) != "1" {
+                    std::thread::yield_now();
+                }
+                // As a writer finds out.
+                assert!(database.state.demoted(database.state.epoch()));
+            });
+            Ok(())
+        })
+    });
+    assert_eq!(error.unwrap_err().code(), CONFLICT);
+    assert!(begin.elapsed() < Duration::from_secs(30));
+    worker.run_well(Access::Write, |transaction| {
+        Ok(increment(transaction.connection()?, 1)?)
+    });
+    let value = "SELECT value FROM counter WHERE id = 1";
+    assert_eq!(standby.sql("postgres", value), "1");
+}
+
+#[test]
 fn without_marks_a_lost_answer_stays_in_doubt() {
     let Some(database) = counters() else {
         return;
