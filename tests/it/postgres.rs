@@ -3,6 +3,7 @@
 
 mod cap;
 mod failover;
+mod full;
 mod load;
 mod restart;
 

@@ -15,7 +15,8 @@ pub struct Capacity {
     pub each: u64,
     /// The number of processes.
     pub processes: u64,
-    /// The server's `max_connections`, without those that it reserves for superusers.
+    /// The server's `max_connections`, without those that it reserves for superusers and, since
+    /// PostgreSQL 16, for other roles.
     pub available: u64,
 }
 
@@ -56,7 +57,8 @@ impl Postgres {
     pub fn capacity(&self, each: usize, processes: usize) -> Result<Capacity, OpenError> {
         let mut connection = self.open_connection()?;
         let sql = "SELECT current_setting('max_connections')::int8 \
-            - current_setting('superuser_reserved_connections')::int8";
+            - current_setting('superuser_reserved_connections')::int8 \
+            - coalesce(current_setting('reserved_connections', true)::int8, 0)";
         let asked: Result<i64, Error> = connection.query_one(sql, &[]).map(|row| row.get(0));
         let available = asked.map_err(|error| self.refused(error))?;
         Ok(Capacity {

@@ -203,10 +203,10 @@ impl fmt::Display for MigrateError {
                 "database {name}: it has the tables of another program; name an empty database, or \
                  create a schema for this one (nothing was changed)"
             ),
-            Self::Step { name, step, .. } => write!(
+            Self::Step { name, step, source } => write!(
                 f,
-                "database {name}: schema step {step} failed; the schema is as the step before \
-                 left it"
+                "database {name}: schema step {step} failed, and the schema is as the step before \
+                 left it: {source}"
             ),
         }
     }
@@ -217,7 +217,8 @@ impl StdError for MigrateError {
         match self {
             Self::Open(error) => error.source(),
             Self::Newer { .. } | Self::Foreign { .. } => None,
-            Self::Step { source, .. } => Some(source),
+            // The message says the error's own.
+            Self::Step { source, .. } => source.source(),
         }
     }
 }

@@ -5,6 +5,8 @@ mod open;
 mod pooler;
 mod schema;
 mod settle;
+#[cfg(feature = "tls")]
+mod tls;
 mod transaction;
 
 use std::sync::Arc;

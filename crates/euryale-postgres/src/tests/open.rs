@@ -9,7 +9,7 @@ use euryale_test::engines::{Postgres as Server, Setup};
 
 use crate::Postgres;
 
-fn refusal(url: &str) -> String {
+pub(super) fn refusal(url: &str) -> String {
     let line = Postgres::open(url).unwrap_err().to_string();
     assert!(!line.contains('\n'), "{line}");
     line
