@@ -26,8 +26,8 @@ const VARIABLES: [(&str, &str); 13] = [
 /// Variables that would change a session's behaviour, and are not supported.
 const REFUSED: [&str; 4] = ["PGOPTIONS", "PGSERVICE", "PGSSLCERT", "PGSSLKEY"];
 
-/// The surroundings of a program.
-#[derive(Clone, Debug, Default)]
+/// The surroundings of a program. They may hold a password, so they have no `Debug`.
+#[derive(Clone, Default)]
 pub(crate) struct Surroundings {
     variables: BTreeMap<String, String>,
     user: Option<String>,

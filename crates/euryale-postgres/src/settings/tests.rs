@@ -108,6 +108,20 @@ fn mistakes_are_named_and_passwords_are_not() {
     }
     let hidden = "postgres://u:swordfish@h/x?sslmode=on";
     assert!(!refusal(hidden).contains("swordfish"));
+    // Characters of a password that would have to be written in another way.
+    for text in [
+        "postgres://u:tuna/trout@h/x",
+        "postgres://u:1/trout@h/x",
+        "postgres://u:tuna?trout=1@h/x",
+        "host=h password=my tuna trout=1",
+        "host=h password=my trout=1",
+    ] {
+        let refused = refusal(text);
+        assert!(
+            !refused.contains("tuna") && !refused.contains("trout"),
+            "{refused}"
+        );
+    }
     let settings = read("postgres://u:swordfish@h/x");
     assert!(!format!("{settings:?}").contains("swordfish"));
     let refused = Settings::read("", &around(&[("PGOPTIONS", "-c x=y")])).unwrap_err();

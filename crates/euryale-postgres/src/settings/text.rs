@@ -54,6 +54,14 @@ impl Parameters {
     fn parse_url(&mut self, rest: &str) -> Result<(), SettingsError> {
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+        let is_cut = database.contains('@') || query.contains('@');
+        if is_cut && !authority.is_empty() && !authority.contains('@') {
+            // A password would be read as a port or a parameter, which messages name.
+            return Err(SettingsError::new(
+                "an `@` follows a `/` or `?`; in a name, a password or a value, write these \
+                 characters as %40, %2F and %3F",
+            ));
+        }
         let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (user, password) = user.split_once(':').unwrap_or((user, ""));
         let mut names = Vec::new();
@@ -99,7 +107,15 @@ impl Parameters {
                 return Err(SettingsError::new(what));
             };
             let (value, left) = take_value(value.trim_start())?;
-            self.set(name.trim(), value)?;
+            let name = name.trim();
+            if self.0.contains_key("password") && !KNOWN.contains(&name) {
+                // It may be a part of the password.
+                return Err(SettingsError::new(
+                    "a parameter after the password is not supported; a value with spaces needs \
+                     quotes: password='a b'",
+                ));
+            }
+            self.set(name, value)?;
             rest = left.trim_start();
         }
         Ok(())
