@@ -19,6 +19,7 @@ mod machine;
 mod measure;
 mod netns;
 mod peers;
+mod postgres;
 mod report;
 mod rounds;
 mod scene;
@@ -107,6 +108,7 @@ fn measure(names: &[String], options: &Options, isolated: bool) -> Result<ExitCo
         match workload.state {
             State::Waiting => waiting::run()?,
             State::Theming => theming::run(options)?,
+            State::Postgres => postgres::run(options)?,
             State::Rounds(plans) => {
                 let report = rounds(workload, plans(options), &conditions);
                 children::give_way_to_signals();

@@ -280,7 +280,7 @@ fn plans() -> Vec<Plan> {
     let options = options(&["all"]);
     let of = |state: &State| match state {
         State::Rounds(plans) => plans(&options),
-        State::Waiting | State::Theming => Vec::new(),
+        State::Waiting | State::Theming | State::Postgres => Vec::new(),
     };
     workload::ALL
         .iter()

@@ -45,6 +45,13 @@ pub(crate) const ALL: &[Workload] = &[
         goal: "≥ 10 × diazo's pages per second; with instructions ≥ 20 ×",
         state: State::Theming,
     },
+    Workload {
+        name: "postgres",
+        about: "Transactions of 64 callers on PostgreSQL, with 2 and 16 connections, beside \
+            deadpool-postgres, r2d2_postgres in spawn_blocking, and sqlx. Without HTTP.",
+        goal: "readers ≥ 1.15 × the best, writers ≥ 0.97 ×, p99 ≤ 1.2 × its",
+        state: State::Postgres,
+    },
 ];
 
 /// Servers that must be reported as failed: for the harness's own tests.

@@ -16,7 +16,7 @@ pub(crate) fn list(workloads: &[Workload], options: &Options) -> String {
         );
         line(&mut out, format_args!("  goal: {}", workload.goal));
         let plans = match workload.state {
-            State::Waiting | State::Theming => continue,
+            State::Waiting | State::Theming | State::Postgres => continue,
             State::Rounds(plans) => plans(options),
         };
         let mut names = Vec::new();

@@ -21,6 +21,8 @@ pub(crate) enum State {
     Waiting,
     /// In this process, compared with a peer in its own process.
     Theming,
+    /// The same, beside other pools and in front of a server of PostgreSQL.
+    Postgres,
 }
 
 /// Cases that are compared with each other and take turns.
