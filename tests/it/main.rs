@@ -8,6 +8,7 @@ mod compile_fail;
 mod composition;
 mod conflicts;
 mod deferred;
+mod early;
 mod extractors;
 mod failures;
 mod first_program;

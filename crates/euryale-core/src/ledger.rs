@@ -34,7 +34,7 @@ use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub use self::book::{Book, Unsettled};
-pub use self::books::{Blobs, Books, InUse, Snapshots, Tasks, Transactions};
+pub use self::books::{Blobs, Books, EarlyFigures, InUse, Snapshots, Tasks, Transactions};
 pub use self::conflicts::ConflictBook;
 pub use self::figures::{Family, Figures, Kind, Value};
 pub use self::lanes::{LaneMeter, Lanes};

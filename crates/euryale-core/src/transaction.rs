@@ -6,6 +6,7 @@
 //! | a store | [`Database`], [`Fault`], [`Interrupt`], [`Snapshot`], [`Doubt`] |
 //! | a pool | [`Claim`], [`Publication`], [`Lease`], [`LeaseSource`], [`Switch`], [`Phase`] |
 //! | a retry | [`History`], [`ConflictRule`] |
+//! | a route | [`ReleasePoint`] |
 //! | a layer that can refuse a commit | [`AnswerGate`], [`CommitGate`] |
 
 mod answer;
@@ -18,6 +19,7 @@ mod interrupt;
 mod lease;
 mod participant;
 mod phase;
+mod release;
 mod run;
 mod settle;
 mod snapshot;
@@ -38,8 +40,10 @@ pub use self::interrupt::{Interrupt, Stopped, Switch};
 pub use self::lease::{DropReason, Lease, LeaseSource, StaysInItsWorker, Task, Unavailable};
 pub use self::participant::Participant;
 pub use self::phase::Phase;
+pub use self::release::{NotEarly, ReleasePoint};
 pub use self::run::{Outcome, TransactionOptions};
 pub use self::snapshot::{Snapshot, SnapshotPin};
+use crate::body::{Early, EarlyAnswer};
 use crate::error::{Abort, BoxError, Error, PanicMessage};
 
 /// One transaction, lent to a publisher for one publication.
@@ -57,6 +61,7 @@ pub struct Transaction<'a, D: Database> {
     attempt: Attempt,
     access: Access,
     pin: Option<SnapshotPin>,
+    early: Option<Early>,
     begun: bool,
     wrote: bool,
     declared_writable: bool,
@@ -85,6 +90,7 @@ impl<'a, D: Database> Transaction<'a, D> {
             attempt,
             access,
             pin,
+            early: None,
             begun: false,
             declared_writable: false,
             doomed: false,
@@ -214,6 +220,55 @@ impl<'a, D: Database> Transaction<'a, D> {
     /// attempt that begins as a writer because the previous one wrote has not called it yet.
     pub fn declared_writable(&self) -> bool {
         self.declared_writable
+    }
+
+    /// The release point of the route, or `TransactionEnd` once the right to answer early has been
+    /// used.
+    pub fn release_point(&self) -> ReleasePoint {
+        match self.early {
+            Some(_) => ReleasePoint::BodyEnd,
+            None => ReleasePoint::TransactionEnd,
+        }
+    }
+
+    /// Takes the right to answer early, if the route's release point is the end of the body. For
+    /// code that finds out later whether it needs it; see [`answer_early`](Self::answer_early).
+    pub fn take_early(&mut self) -> Option<Early> {
+        let outlives_client = self.access == Access::Write;
+        let early = self.early.take()?;
+        Some(early.outlive_client(outlives_client))
+    }
+
+    /// Begins an answer whose body the publisher writes in this transaction, and whose first part
+    /// leaves while the rest is being written. The worker and the connection stay with the
+    /// publisher until its transaction has ended; a slow client holds them only if the answer
+    /// fills its [window and its file](crate::body::EarlyAnswers).
+    ///
+    /// Nothing can replace an answer whose first byte has left. An error, a conflict or a
+    /// suspension after it breaks the body off. It is logged and counted, and never repeated.
+    /// The end of the body follows the commit, so only a complete body confirms the transaction.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use euryale_core::{Abort, Database, Request, Response, Transaction};
+    ///
+    /// fn report<D: Database>(
+    ///     _: &Request,
+    ///     transaction: &mut Transaction<'_, D>,
+    /// ) -> Result<Response, Abort> {
+    ///     let mut answer = transaction.answer_early(http::Response::new(()))?;
+    ///     for row in 0..1000 {
+    ///         // Read it from `transaction.connection()?`.
+    ///         writeln!(answer, "{row}")?;
+    ///     }
+    ///     Ok(answer.finish())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`NotEarly`].
+    pub fn answer_early(&mut self, head: http::Response<()>) -> Result<EarlyAnswer, NotEarly> {
+        Ok(self.take_early().ok_or(NotEarly)?.answer(head))
     }
 
     /// Returns whether the connection was used. Only then is there anything to commit.

@@ -39,6 +39,11 @@
 //! then the lease is returned, before any outer layer sees the response. Nothing after a commit can
 //! cause a retry.
 //!
+//! On a route whose [release point](Publish::release_point) is the end of the body, a publisher may
+//! [answer early](euryale_core::Transaction::answer_early): outer layers see the response at its
+//! first byte, and the steps above follow while its body is sent. A failure after that byte breaks
+//! the body off, and causes neither an error page nor a retry.
+//!
 //! `HEAD` is published as `GET`, unless the publisher [answers it
 //! itself](euryale_core::Publisher::answers_head); of the body, only its size is kept. Headers that
 //! describe the framing of a message, and those that control a proxy (`X-Accel-*`, `X-Sendfile`),

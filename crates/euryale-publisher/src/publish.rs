@@ -8,12 +8,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use euryale_core::error::APPLICATION;
-use euryale_core::transaction::{
-    Access, AnswerGate, Attempt, Claim, History, Lease, Outcome, Publication, SnapshotPin,
-    StopWhen, TransactionOptions,
+use euryale_core::body::{
+    Early, EarlyAnswer, EarlyAnswers, EarlyFuture, EarlyRecord, HandOver, JobDone,
 };
-use euryale_core::{Error, Publisher, Request, Response, Transaction};
+use euryale_core::error::{ANSWER_ABANDONED, APPLICATION, CLIENT_GONE};
+use euryale_core::transaction::{
+    Access, AnswerGate, Attempt, Claim, History, Lease, Outcome, Publication, ReleasePoint,
+    SnapshotPin, StopWhen, TransactionOptions,
+};
+use euryale_core::{Abort, Error, Publisher, Request, Response, Transaction};
 use http::StatusCode;
 use tower_service::Service;
 
@@ -32,6 +35,8 @@ pub struct Publish<P> {
     deadline_for: Option<Rule<Option<Duration>>>,
     access: Option<Rule<Access>>,
     abort_if_gone: Option<Rule<bool>>,
+    release_point: Option<Rule<ReleasePoint>>,
+    early_answers: EarlyAnswers,
 }
 
 type Rule<T> = Arc<dyn Fn(&Request) -> T + Send + Sync>;
@@ -45,6 +50,8 @@ impl<P> Publish<P> {
             deadline_for: None,
             access: None,
             abort_if_gone: None,
+            release_point: None,
+            early_answers: EarlyAnswers::new(),
         }
     }
 
@@ -96,6 +103,23 @@ impl<P> Publish<P> {
         self.abort_if_gone = Some(Arc::new(predicate));
         self
     }
+
+    /// The release point of the route of each request. Where it is
+    /// [`BodyEnd`](ReleasePoint::BodyEnd), a publisher may
+    /// [answer early](Transaction::answer_early). Default: the end of the transaction, everywhere.
+    pub fn release_point(
+        mut self,
+        rule: impl Fn(&Request) -> ReleasePoint + Send + Sync + 'static,
+    ) -> Self {
+        self.release_point = Some(Arc::new(rule));
+        self
+    }
+
+    /// How much of an early answer may wait for its client. Default: 64 KiB in memory.
+    pub fn early_answers(mut self, settings: EarlyAnswers) -> Self {
+        self.early_answers = settings;
+        self
+    }
 }
 
 impl<P, C> Service<Publication<C>> for Publish<P>
@@ -129,14 +153,26 @@ where
                 .is_some_and(|rule| rule(&request)),
         };
         let publisher = Arc::clone(&self.publisher);
-        let done = claim
-            .stop_when(StopWhen::new(
-                deadline.or(self.deadline),
-                access == Access::Read,
-            ))
-            .run(move |lease| publish(&*publisher, request, terms, lease));
+        let rule = self.release_point.as_ref();
+        let release_point = rule.map_or_else(ReleasePoint::default, |rule| rule(&request));
+        let claim = claim.stop_when(StopWhen::new(
+            deadline.or(self.deadline),
+            access == Access::Read,
+        ));
+        if release_point != ReleasePoint::BodyEnd {
+            let done = claim.run(move |lease| publish(&*publisher, request, terms, None, lease));
+            return PublishFuture {
+                job: Job::Plain(Box::pin(done)),
+            };
+        }
+        let (hand_over, future) = EarlyFuture::channel();
+        let settings = self.early_answers.clone();
+        let done = claim.run(move |lease| {
+            let early = Some((settings, hand_over));
+            publish(&*publisher, request, terms, early, lease)
+        });
         PublishFuture {
-            done: Box::pin(done),
+            job: Job::Early(future.of(Box::pin(done))),
         }
     }
 }
@@ -154,6 +190,7 @@ fn publish<D, P>(
     publisher: &P,
     mut request: Request,
     terms: Terms,
+    early: Option<(EarlyAnswers, HandOver)>,
     lease: &mut Lease<'_, D>,
 ) -> Result<Response, Error>
 where
@@ -166,16 +203,68 @@ where
     request.extensions_mut().insert(attempt.clone());
 
     let pin = request.extensions().get::<SnapshotPin>().cloned();
+    let record = early
+        .as_ref()
+        .map(|(_, hand_over)| hand_over.record().clone());
+    let has_left = || record.as_ref().is_some_and(EarlyRecord::has_left);
+    let early = early.map(|(settings, hand_over)| {
+        let gate = AnswerGate::of(request.extensions());
+        let ledger = lease.ledger().clone();
+        let is_head = !matches!(published_as, Published::AsItIs);
+        Early::new(
+            settings,
+            lease.ledger(),
+            hand_over,
+            is_head,
+            move |response| {
+                let sendable = sendable(response);
+                let mut response =
+                    sendable.map_err(|error| Error::with_source(APPLICATION, error))?;
+                gate.map_or(Ok(()), |gate| gate.ask(&mut response))?;
+                Ok(framing::own(response, &published_as, &ledger))
+            },
+        )
+    });
     let options = TransactionOptions::new(attempt, terms.access)
         .abort_if_gone(terms.abort_if_gone)
-        .pin(pin);
+        .pin(pin)
+        .early(early);
     let outcome = Transaction::run(lease, options, |transaction| {
-        let mut response = sendable(publisher.publish(&request, transaction)?)?;
+        let response = publisher.publish(&request, transaction)?;
+        if has_left() {
+            // Its gate was asked when it left.
+            return if EarlyAnswer::has_left(&response) {
+                Ok(response)
+            } else {
+                Err(Abort::error(Error::new(ANSWER_ABANDONED)))
+            };
+        }
+        let mut response = sendable(response)?;
         // An outer layer that cannot handle this answer refuses it before anything is committed.
         AnswerGate::check(request.extensions(), &mut response)?;
         Ok(response)
-    })?;
-    let response = match outcome {
+    });
+    let outcome = match outcome {
+        // The answer of an abort cannot replace one that has left.
+        Ok(Outcome::Refused(_)) if has_left() => Err(Error::new(if lease.client_is_gone() {
+            CLIENT_GONE
+        } else {
+            ANSWER_ABANDONED
+        })),
+        outcome => outcome,
+    };
+    if has_left() {
+        return match outcome {
+            Ok(_) => Ok(Response::default()),
+            Err(error) => {
+                if let Some(record) = &record {
+                    record.failed(&error, lease.ledger());
+                }
+                Err(error)
+            }
+        };
+    }
+    let response = match outcome? {
         Outcome::Committed(response) | Outcome::Doomed(response) => response,
         // The gates have not seen an abort's response yet.
         Outcome::Refused(response) => {
@@ -218,6 +307,8 @@ impl<P> Clone for Publish<P> {
             deadline_for: self.deadline_for.clone(),
             access: self.access.clone(),
             abort_if_gone: self.abort_if_gone.clone(),
+            release_point: self.release_point.clone(),
+            early_answers: self.early_answers.clone(),
         }
     }
 }
@@ -232,17 +323,26 @@ impl<P> fmt::Debug for Publish<P> {
 
 /// The future of [`Publish`]. Dropping it takes a waiting publication out of the queue, stops one
 /// that only reads, and leaves any other alone.
+///
+/// On a route whose release point is the end of the body, the body of an early answer takes the
+/// place of this future.
 pub struct PublishFuture {
-    done: Done,
+    job: Job,
 }
 
-type Done = Pin<Box<dyn Future<Output = Result<Result<Response, Error>, Error>> + Send>>;
+enum Job {
+    Plain(JobDone),
+    Early(EarlyFuture),
+}
 
 impl Future for PublishFuture {
     type Output = Result<Response, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.done.as_mut().poll(cx).map(Result::flatten)
+        match &mut self.job {
+            Job::Plain(done) => done.as_mut().poll(cx).map(Result::flatten),
+            Job::Early(early) => Pin::new(early).poll(cx),
+        }
     }
 }
 

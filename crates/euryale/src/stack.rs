@@ -13,8 +13,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use euryale_blob::{OffloadLayer, ServeBlobLayer};
 use euryale_connection::{ConnectionLimitLayer, Lane, Pool};
+use euryale_core::body::{EarlyAnswers, SpillBudget};
 use euryale_core::request::Internal;
-use euryale_core::transaction::Access;
+use euryale_core::transaction::{Access, ReleasePoint};
 use euryale_core::{
     Abort, Body, BoxError, Database, Error, Ledger, Publisher, Request, Response, Transaction,
 };
@@ -70,6 +71,8 @@ pub struct Stack<D: Database> {
     deadline_for: Option<Rule<Option<Duration>>>,
     access: Option<Rule<Access>>,
     abort_if_gone: Option<Rule<bool>>,
+    release_point: Option<Rule<ReleasePoint>>,
+    early_answers: Option<EarlyAnswers>,
 }
 
 type Rule<T> = Box<dyn Fn(&Request) -> T + Send + Sync>;
@@ -94,6 +97,8 @@ impl<D: Database> Stack<D> {
             deadline_for: None,
             access: None,
             abort_if_gone: None,
+            release_point: None,
+            early_answers: None,
             pool,
         }
     }
@@ -244,6 +249,22 @@ impl<D: Database> Stack<D> {
         self
     }
 
+    /// See [`Publish::release_point`].
+    pub fn release_point(
+        mut self,
+        rule: impl Fn(&Request) -> ReleasePoint + Send + Sync + 'static,
+    ) -> Self {
+        self.release_point = Some(Box::new(rule));
+        self
+    }
+
+    /// See [`Publish::early_answers`]. Default: 64 KiB of an answer wait in memory, and up to 1 GiB
+    /// in a file in the system's folder for temporary files, of 8 GiB for all answers together.
+    pub fn early_answers(mut self, settings: EarlyAnswers) -> Self {
+        self.early_answers = Some(settings);
+        self
+    }
+
     /// Returns the service that publishes with `publisher`, a function or a closure. A closure's
     /// arguments need no types.
     ///
@@ -274,6 +295,13 @@ impl<D: Database> Stack<D> {
         }
         if let Some(rule) = self.abort_if_gone {
             publish = publish.abort_if_gone(rule);
+        }
+        if let Some(rule) = self.release_point {
+            let settings = self.early_answers.unwrap_or_else(|| {
+                let files = SpillBudget::new(std::env::temp_dir(), 8 << 30, &ledger);
+                EarlyAnswers::new().spill(files)
+            });
+            publish = publish.release_point(rule).early_answers(settings);
         }
         let retry = RetryLayer::new(self.retry.ledger(ledger.clone()));
         let inner = retry.layer(self.limit.layer(publish));

@@ -1,5 +1,6 @@
 //! The body of a response, and of a request above the spool.
 
+mod from;
 #[cfg(test)]
 mod tests;
 
@@ -7,7 +8,6 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -15,11 +15,11 @@ use http::header::CONTENT_TYPE;
 use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::blob::{Blob, BlobChunks, BlobHandle};
+use super::blob::{BlobChunks, BlobHandle};
 use super::deferred::{Deferred, DeferredBody, DeferredHandle};
+use super::early::{EarlyBody, JobEnd};
 use super::fall_back::FallBack;
-use super::handle::TakeOnce;
-use super::spooled::{Content, SpooledBody};
+use super::spooled::SpooledBody;
 use super::writer::{self, BodyWriter, IntoChunk, WriterBody};
 use crate::error::BoxError;
 use crate::ledger::{GaugeGuard, Ledger};
@@ -41,6 +41,7 @@ enum Kind {
     Blob(BlobBody),
     Deferred(DeferredBody),
     Writer(Box<WriterBody>),
+    Early(Box<EarlyBody>),
     Boxed(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>),
     /// An empty body with the size that the answer to a GET request would have.
     HeadOnly(SizeHint),
@@ -141,6 +142,27 @@ impl Body {
         Self::writer(move |writer| writer::send_all(chunks, writer))
     }
 
+    /// The body of an early answer.
+    pub(crate) fn early(body: EarlyBody) -> Self {
+        Self {
+            kind: Kind::Early(Box::new(body)),
+        }
+    }
+
+    /// Ends this body with the job that writes it, if it is that of an early answer.
+    pub(crate) fn continue_with(&mut self, job: JobEnd) {
+        if let Kind::Early(body) = &mut self.kind {
+            body.continue_with(job);
+        }
+    }
+
+    /// The body of the answer to a HEAD request, with this size.
+    pub(crate) fn head_of(size: SizeHint) -> Self {
+        Self {
+            kind: Kind::HeadOnly(size),
+        }
+    }
+
     /// Returns whether this is a deferred response.
     pub fn is_deferred(&self) -> bool {
         matches!(self.kind, Kind::Deferred(_))
@@ -217,7 +239,7 @@ impl Body {
                     response.extensions_mut().insert(handle);
                 }
             }
-            Kind::Full(_) | Kind::Boxed(_) | Kind::HeadOnly(_) => {}
+            Kind::Full(_) | Kind::Early(_) | Kind::Boxed(_) | Kind::HeadOnly(_) => {}
             // The body was polled already.
             Kind::Blob(_) | Kind::Deferred(_) => {}
         }
@@ -243,6 +265,7 @@ impl http_body::Body for Body {
             Kind::Blob(blob) => blob.poll_frame(cx),
             Kind::Deferred(deferred) => deferred.poll_frame(cx),
             Kind::Writer(writer) => writer.poll_frame(cx),
+            Kind::Early(body) => body.poll_frame(cx),
             Kind::Boxed(body) => body.as_mut().poll_frame(cx),
             Kind::HeadOnly(_) => Poll::Ready(None),
         }
@@ -255,6 +278,7 @@ impl http_body::Body for Body {
             Kind::Deferred(DeferredBody::Sending(body)) => body.is_end_stream(),
             Kind::Deferred(_) => false,
             Kind::Writer(writer) => writer.is_ended(),
+            Kind::Early(body) => body.is_ended(),
             Kind::Boxed(body) => body.is_end_stream(),
             // hyper would write a length of 0 for an ended body.
             Kind::HeadOnly(_) => false,
@@ -270,6 +294,7 @@ impl http_body::Body for Body {
             Kind::Deferred(DeferredBody::Sending(body)) => body.size_hint(),
             Kind::Deferred(_) => SizeHint::default(),
             Kind::Writer(writer) => writer.size_hint(),
+            Kind::Early(body) => body.size_hint(),
             Kind::Boxed(body) => body.size_hint(),
             Kind::HeadOnly(size) => *size,
         }
@@ -368,82 +393,6 @@ where
     }
 }
 
-impl From<Bytes> for Body {
-    fn from(bytes: Bytes) -> Self {
-        Self {
-            kind: Kind::Full((!bytes.is_empty()).then_some(bytes)),
-        }
-    }
-}
-
-impl From<Vec<u8>> for Body {
-    fn from(bytes: Vec<u8>) -> Self {
-        Bytes::from(bytes).into()
-    }
-}
-
-impl From<String> for Body {
-    fn from(text: String) -> Self {
-        Bytes::from(text).into()
-    }
-}
-
-impl From<&'static str> for Body {
-    fn from(text: &'static str) -> Self {
-        Bytes::from_static(text.as_bytes()).into()
-    }
-}
-
-impl From<Blob> for Body {
-    fn from(blob: Blob) -> Self {
-        Self {
-            kind: Kind::Blob(BlobBody::Untouched(BlobHandle::new(blob))),
-        }
-    }
-}
-
-impl From<SpooledBody> for Body {
-    /// The same bytes, for asynchronous reading. A file is still counted, and closed outside the
-    /// runtime's threads.
-    fn from(body: SpooledBody) -> Self {
-        match &body.content {
-            Content::Memory(bytes) => bytes.clone().into(),
-            Content::File(blob) => blob.clone().kept_with(Arc::new(body)).into(),
-        }
-    }
-}
-
-impl From<Body> for Response {
-    /// 200, with the body's handle in the extensions and the media type of its blob, for a service
-    /// that is not a publisher. The blob is counted from [`Body::publish_handle`] on.
-    fn from(body: Body) -> Self {
-        let mut response = Self::new(body);
-        Body::put_handle(&mut response, None);
-        response
-    }
-}
-
-impl From<Blob> for Response {
-    /// The same as for a [`Body`] of this blob.
-    fn from(blob: Blob) -> Self {
-        Body::from(blob).into()
-    }
-}
-
-impl From<Deferred> for Body {
-    fn from(deferred: Deferred) -> Self {
-        TakeOnce::new(deferred).into()
-    }
-}
-
-impl From<TakeOnce<Deferred>> for Body {
-    fn from(deferred: TakeOnce<Deferred>) -> Self {
-        Self {
-            kind: Kind::Deferred(DeferredBody::Untouched(deferred)),
-        }
-    }
-}
-
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
@@ -451,6 +400,7 @@ impl fmt::Debug for Body {
             Kind::Blob(_) => "Body::Blob",
             Kind::Deferred(_) => "Body::Deferred",
             Kind::Writer(_) => "Body::Writer",
+            Kind::Early(_) => "Body::Early",
             Kind::Boxed(_) => "Body::Boxed",
             Kind::HeadOnly(_) => "Body::HeadOnly",
         })

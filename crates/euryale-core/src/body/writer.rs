@@ -17,6 +17,7 @@ use http_body::{Frame, SizeHint};
 use tracing::Span;
 
 use crate::body::TakeOnce;
+use crate::body::announced::{Announced, Measured};
 use crate::body::window::Window;
 use crate::error::BoxError;
 use crate::threads::{Done, RunBlocking, Work};
@@ -150,13 +151,6 @@ enum Progress {
     Ended,
 }
 
-/// The length that was announced to the client.
-struct Announced {
-    left: u64,
-    /// The last bytes, which complete the body, are kept here until the writer has succeeded.
-    last: Option<Bytes>,
-}
-
 pub(crate) struct Sending {
     window: Arc<Window>,
     done: Option<Done<io::Result<()>>>,
@@ -175,10 +169,7 @@ impl WriterBody {
 
     pub(crate) fn of_length(self, length: u64) -> Self {
         Self {
-            announced: Some(Announced {
-                left: length,
-                last: None,
-            }),
+            announced: Some(Announced::new(length)),
             ..self
         }
     }
@@ -197,11 +188,9 @@ impl WriterBody {
     }
 
     pub(crate) fn size_hint(&self) -> SizeHint {
-        let len = |last: &Bytes| last.len() as u64;
-        let left = |announced: &Announced| announced.left + announced.last.as_ref().map_or(0, len);
         self.announced
             .as_ref()
-            .map(left)
+            .map(Announced::left)
             .map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 
@@ -219,7 +208,7 @@ impl WriterBody {
                     Err(error) => Some(Err(error)),
                 },
                 Progress::Sending(sending) => match ready!(sending.poll_piece(cx)).transpose() {
-                    Ok(piece) => match measured(piece, &mut self.announced) {
+                    Ok(piece) => match Announced::measure(&mut self.announced, piece) {
                         Ok(Measured::Wait) => continue,
                         Ok(Measured::Send(piece)) => Some(Ok(piece)),
                         Ok(Measured::End(last)) => {
@@ -239,60 +228,6 @@ impl WriterBody {
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
 }
-
-enum Measured {
-    Send(Bytes),
-    Wait,
-    /// Ends the body, and sends the bytes that were kept until then.
-    End(Option<Bytes>),
-}
-
-/// Decides what to do with a piece, or with the end. A client that knows the length takes that
-/// number of bytes for the whole body, so the last of them are sent only when nothing can fail any
-/// more.
-fn measured(
-    piece: Option<Bytes>,
-    announced: &mut Option<Announced>,
-) -> Result<Measured, WrongLength> {
-    let Some(announced) = announced else {
-        return Ok(piece.map_or(Measured::End(None), Measured::Send));
-    };
-    let Some(piece) = piece else {
-        return match announced.left {
-            0 => Ok(Measured::End(announced.last.take())),
-            left => Err(WrongLength::Short { left }),
-        };
-    };
-    announced.left = announced
-        .left
-        .checked_sub(piece.len() as u64)
-        .ok_or(WrongLength::Long)?;
-    if announced.left > 0 {
-        return Ok(Measured::Send(piece));
-    }
-    announced.last = Some(piece);
-    Ok(Measured::Wait)
-}
-
-/// The body did not have the announced length.
-#[derive(Debug)]
-enum WrongLength {
-    Short { left: u64 },
-    Long,
-}
-
-impl fmt::Display for WrongLength {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Short { left } => {
-                write!(f, "a body is shorter than was announced, by {left} bytes")
-            }
-            Self::Long => f.write_str("a body is longer than was announced"),
-        }
-    }
-}
-
-impl StdError for WrongLength {}
 
 fn start(handle: &WriterHandle) -> Result<Sending, BoxError> {
     // Only the body takes it, and there is only one body.

@@ -122,5 +122,13 @@ pub const STORAGE_FULL: Code =
 pub const NO_DESCRIPTOR: Code =
     Code::new(Class::Busy, "core.no_descriptor", "no descriptor is left");
 
+/// The publication ended without the rest of an answer that had left: it was aborted, or another
+/// answer was returned (500, which no client sees, because the body breaks off).
+pub const ANSWER_ABANDONED: Code = Code::new(
+    Class::Failed,
+    "core.answer_abandoned",
+    "a publisher gave up an answer whose first part had left",
+);
+
 /// Any other error of the application (500).
 pub const APPLICATION: Code = Code::new(Class::Failed, "core.application", "the publisher failed");

@@ -20,6 +20,8 @@ pub struct Books {
     pub threads: Threads,
     /// Open files on their way to clients.
     pub blobs: Blobs,
+    /// Answers that leave before their transaction has ended.
+    pub early_answers: EarlyFigures,
     /// Descriptors of files that requests have open.
     pub descriptors: InUse,
 }
@@ -85,6 +87,23 @@ pub struct Blobs {
     pub open: Gauge,
 }
 
+/// Answers that leave before their transaction has ended
+/// ([`EarlyAnswer`](crate::body::EarlyAnswer)).
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct EarlyFigures {
+    /// Those whose body is being sent, or written, now.
+    pub sending: Gauge,
+    /// All that have begun.
+    pub begun: Counter,
+    /// Those that broke off because their job failed. Clients that disconnected do not count.
+    pub broken: Counter,
+    /// Files now that keep what clients have not read yet.
+    pub files: Gauge,
+    /// Bytes that these files may have.
+    pub file_bytes: Gauge,
+}
+
 /// Descriptors of files that requests have open, from a budget of
 /// [`Descriptors`](crate::body::Descriptors).
 #[derive(Debug, Default)]
@@ -119,12 +138,16 @@ impl Book for Books {
             "Open files on their way to clients.",
             &self.blobs.open,
         );
+        self.early_answers.figures(figures);
         self.descriptors.figures(figures);
     }
 
     fn unsettled(&self, unsettled: &mut Unsettled) {
         unsettled.gauge("tasks running", &self.tasks.running);
         unsettled.gauge("blobs open", &self.blobs.open);
+        unsettled.gauge("early answers sending", &self.early_answers.sending);
+        unsettled.gauge("early answers' files", &self.early_answers.files);
+        unsettled.gauge("early answers' file bytes", &self.early_answers.file_bytes);
         unsettled.gauge("descriptors in use", &self.descriptors.in_use);
         for (name, lane) in self.lanes.all() {
             let held = lane.running.get() + lane.waiting.get();
@@ -226,6 +249,36 @@ impl Tasks {
             "euryale_tasks_panicked_total",
             "Tasks that panicked.",
             &self.panic,
+        );
+    }
+}
+
+impl EarlyFigures {
+    fn figures(&self, figures: &mut Figures) {
+        figures.gauge(
+            "euryale_early_answers_sending",
+            "Answers that left before their transaction ended, on their way to clients.",
+            &self.sending,
+        );
+        figures.counter(
+            "euryale_early_answers_total",
+            "Answers that left before their transaction ended.",
+            &self.begun,
+        );
+        figures.counter(
+            "euryale_early_answers_broken_total",
+            "Answers that broke off because their job failed after the first block.",
+            &self.broken,
+        );
+        figures.gauge(
+            "euryale_early_answers_files",
+            "Files that keep what clients of early answers have not read yet.",
+            &self.files,
+        );
+        figures.peaked(
+            "euryale_early_answers_file_bytes",
+            "Bytes of these files.",
+            &self.file_bytes,
         );
     }
 }

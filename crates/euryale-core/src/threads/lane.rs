@@ -111,6 +111,11 @@ impl BlockingLane {
         Self::new("cpu", cores).max_waiting(64)
     }
 
+    /// The lane of bodies without a layer, one for the whole process.
+    pub(crate) fn without_layer() -> Self {
+        super::without_layer::ANY_THREAD.clone()
+    }
+
     /// Sets how many futures may wait for a thread; further ones are refused. Default: no limit.
     pub fn max_waiting(mut self, most: usize) -> Self {
         self.max_waiting = most;

@@ -16,6 +16,7 @@ use crate::request::{RequestContext, Response};
 /// is refused after the commit.
 ///
 /// It is in the [`RequestContext`] of a request. The innermost layer's gate counts.
+#[derive(Clone)]
 pub struct AnswerGate(Arc<Check>);
 
 struct Check(Box<CheckFn>);
@@ -31,6 +32,21 @@ impl AnswerGate {
     /// Attaches this gate to the request with these extensions.
     pub fn attach(&self, extensions: &mut Extensions) {
         RequestContext::insert(extensions, Arc::clone(&self.0));
+    }
+
+    /// The gate in these extensions of a request, if there is one.
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Option<Self> {
+        RequestContext::get_shared::<Check>(extensions).map(Self)
+    }
+
+    /// Passes the answer to this gate.
+    ///
+    /// # Errors
+    /// Why the answer must not be committed.
+    pub fn ask(&self, response: &mut Response) -> Result<(), Error> {
+        let Self(check) = self;
+        check.0(response)
     }
 
     /// Passes the answer to the gate in these extensions of a request, if there is one. Called by

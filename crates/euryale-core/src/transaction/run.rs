@@ -4,7 +4,7 @@ use std::io;
 
 use super::database::fault;
 use super::{After, AlreadyReading, Transaction, wait};
-use crate::body::{Descriptors, NoDescriptor};
+use crate::body::{Descriptors, Early, NoDescriptor};
 use crate::error::abort::Reason;
 use crate::error::{
     APPLICATION, Abort, BoxError, CLIENT_GONE, CONFLICT, Code, Error, IN_DOUBT, NO_DESCRIPTOR,
@@ -18,13 +18,14 @@ use crate::transaction::{
 };
 
 /// How a transaction is run.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 #[must_use]
 pub struct TransactionOptions {
     attempt: Attempt,
     access: Access,
     abort_if_gone: bool,
     pin: Option<SnapshotPin>,
+    early: Option<Early>,
 }
 
 impl TransactionOptions {
@@ -35,6 +36,7 @@ impl TransactionOptions {
             access,
             abort_if_gone: false,
             pin: None,
+            early: None,
         }
     }
 
@@ -49,6 +51,12 @@ impl TransactionOptions {
     /// the current state.
     pub fn pin(mut self, pin: impl Into<Option<SnapshotPin>>) -> Self {
         self.pin = pin.into();
+        self
+    }
+
+    /// Lets the publication answer early. Default: it must not.
+    pub fn early(mut self, early: impl Into<Option<Early>>) -> Self {
+        self.early = early.into();
         self
     }
 }
@@ -86,8 +94,10 @@ impl<D: Database> Transaction<'_, D> {
             access,
             abort_if_gone,
             pin,
+            early,
         } = options;
         let mut transaction = Transaction::new(lease.reborrow(), attempt, access, pin);
+        transaction.early = early;
 
         if let Err(why) = transaction.lease.go_on() {
             return transaction.refuse(Abort::error(why));
