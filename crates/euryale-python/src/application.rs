@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use euryale::body::{Early, EarlyAnswers};
 use euryale::transaction::Access;
 use euryale::{Abort, Body, Publisher, Request, Response, Transaction};
 use euryale_wsgi::{AnswerBudget, Exchange, Failure, Incomplete, Limits, Unlock};
@@ -54,16 +55,23 @@ impl Application {
         })
     }
 
+    /// How much of an answer may wait for its client once it has begun to leave.
+    pub(crate) fn early_answers(&self) -> EarlyAnswers {
+        let files = self.budget.clone();
+        EarlyAnswers::new().spill(files).bound(self.limits.total)
+    }
+
     fn answer(
         &self,
         py: Python<'_>,
         request: &Request,
+        early: Option<Early>,
         is_client_gone: impl Fn() -> bool,
     ) -> Result<Response, Failure<PyErr>> {
         let environ = self.environ.of(py, request);
         let environ = environ.map_err(Failure::Application)?;
         let exchange = Exchange::new(request.method(), self.limits, &self.budget);
-        let exchange = Arc::new(exchange.with_unlock(Gil));
+        let exchange = Arc::new(exchange.with_unlock(Gil).with_early(early));
         let shared = Shared::new(&exchange);
         let ended = self.call(py, environ, &exchange, shared.clone(), is_client_gone);
         shared.end();
@@ -132,8 +140,9 @@ impl Publisher<()> for Application {
         Python::attach(|py| {
             // A request that may change something is never interrupted.
             let reads = Access::of(request.method()) == Access::Read;
+            let early = transaction.take_early();
             let is_client_gone = || reads && transaction.client_is_gone();
-            let answer = self.answer(py, request, is_client_gone);
+            let answer = self.answer(py, request, early, is_client_gone);
             answer.map_err(|failure| Abort::response(self.failed(py, request, failure)))
         })
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use euryale::body::Descriptors;
 use euryale::forwarded::{ForwardedLayer, TrustedProxies, TrustedProxy};
 use euryale::spool::{SpoolBudget, SpoolLayer};
+use euryale::transaction::ReleasePoint;
 use euryale::{Ledger, Pool, Stack, StackLayers};
 use euryale_server::{Listener, Readiness, Server, Shutdown, systemd};
 use euryale_wsgi::Settings;
@@ -213,7 +214,16 @@ impl Front {
             end,
             owns_process,
         } = self;
-        let stack = Stack::with_layers(pool.clone(), layers).publisher(application);
+        let release_point = if settings.early_answers {
+            ReleasePoint::BodyEnd
+        } else {
+            ReleasePoint::TransactionEnd
+        };
+        let early_answers = application.early_answers();
+        let stack = Stack::with_layers(pool.clone(), layers)
+            .release_point(move |_| release_point)
+            .early_answers(early_answers)
+            .publisher(application);
         let ident = settings
             .ident
             .as_deref()

@@ -5,7 +5,7 @@ use euryale_wsgi::Iterable;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyIterator};
+use pyo3::types::{PyBytes, PyIterator, PyList, PyTuple};
 
 use crate::exit;
 use crate::file::{FileWrapper, Kinds};
@@ -43,6 +43,10 @@ impl<'py> Iterable for Returned<'py, '_> {
     fn file(&mut self, length: Option<u64>) -> Option<Blob> {
         let wrapper = self.object.cast_exact::<FileWrapper>().ok()?;
         wrapper.get().blob(self.object.py(), length, self.kinds)
+    }
+
+    fn is_list(&self) -> bool {
+        self.object.is_instance_of::<PyList>() || self.object.is_instance_of::<PyTuple>()
     }
 
     fn next(&mut self) -> PyResult<Option<Block<'py>>> {

@@ -1,6 +1,7 @@
 //! A budget for all answers of a server.
 
 mod charge;
+mod spill;
 #[cfg(test)]
 mod tests;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use bytes::Bytes;
-use euryale_core::body::{SpooledBody, UnnamedFile};
+use euryale_core::body::{EarlyAnswer, SpooledBody, UnnamedFile};
 use euryale_core::{Blob, Body};
 
 use crate::budget::{AnswerBudget, FileCharge, MemoryCharge};
@@ -18,7 +18,7 @@ const LEAST: usize = 256;
 
 /// Nothing ⇒ Memory at the first byte. Nothing or Memory ⇒ File when it would be longer than the
 /// memory's share, or the budget has no memory left. HEAD uses Counted instead of these three, and
-/// an open file of the application uses Blob.
+/// an open file of the application uses Blob. An answer that leaves early uses Leaving.
 #[derive(Default)]
 pub(crate) enum Collected {
     #[default]
@@ -28,6 +28,8 @@ pub(crate) enum Collected {
     /// Only the number of bytes.
     Counted(u64),
     Blob(Blob),
+    /// The answer has begun to leave; with the number of bytes so far.
+    Leaving(EarlyAnswer, u64),
 }
 
 /// A file that is being written.
@@ -47,6 +49,7 @@ impl Collected {
             Self::File(spill) => spill.len,
             Self::Counted(len) => *len,
             Self::Blob(blob) => blob.len(),
+            Self::Leaving(_, len) => *len,
         }
     }
 
@@ -123,7 +126,7 @@ impl Collected {
     /// Returns the body. Its charge is returned when it is dropped.
     pub(crate) fn into_body(self) -> io::Result<Body> {
         Ok(match self {
-            Self::Nothing | Self::Counted(_) => Body::empty(),
+            Self::Nothing | Self::Counted(_) | Self::Leaving(..) => Body::empty(),
             Self::Memory(bytes, charge) => SpooledBody::from(Bytes::from(bytes))
                 .held_with(charge)
                 .into(),

@@ -3,10 +3,13 @@
 #[cfg(test)]
 mod tests;
 
+use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use euryale_core::body::Early;
 use euryale_core::{Blob, Body, Response};
 use http::Method;
+use http::header::CONTENT_LENGTH;
 
 use crate::announced::Announced;
 use crate::budget::AnswerBudget;
@@ -40,8 +43,9 @@ impl Default for Limits {
 /// One call of an application. Shared by `start_response`, the `write` that it returns, and the
 /// worker, all of them in one thread; the lock is never held while the application runs.
 ///
-/// The answer is complete before any of it is sent. So the worker does not depend on the speed of a
-/// client, and an exception at any time becomes a clean error page. An endless iterable is closed
+/// The answer is complete before any of it is sent, unless it may [leave early](Self::with_early).
+/// So the worker does not depend on the speed of a client, and an exception at any time becomes a
+/// clean error page. An endless iterable is closed
 /// when its client disconnects (if the request only reads), and at the latest when its answer
 /// reaches [`Limits::total`].
 #[derive(Debug)]
@@ -59,6 +63,8 @@ struct State {
     collected: Collected,
     /// A block went beyond the announced length.
     is_cut: bool,
+    /// The right to answer early, until it is used or not wanted.
+    early: Option<Early>,
     /// The answer was given up. That is final, whatever the application does with the exception.
     incomplete: Option<Incomplete>,
 }
@@ -116,6 +122,17 @@ impl Exchange {
 }
 
 impl<U: Unlock + Sync> Exchange<U> {
+    /// Lets the answer leave with its first block that is not empty, unless that block is all of
+    /// it, or the application returned a [list](Iterable::is_list). [`Limits`] then do not count:
+    /// a slow client holds up the application once the window and the file of
+    /// [`EarlyAnswers`](euryale_core::body::EarlyAnswers) are full. An exception after the first
+    /// block breaks the body off.
+    #[must_use]
+    pub fn with_early(self, early: Option<Early>) -> Self {
+        self.lock().early = early;
+        self
+    }
+
     /// `start_response(status, headers, exc_info)`. With `has_exc_info` it replaces a head that
     /// does not count as sent yet.
     ///
@@ -173,6 +190,9 @@ impl<U: Unlock + Sync> Exchange<U> {
         {
             return Ok(self.take_file(blob)?);
         }
+        if iterable.is_list() {
+            self.lock().early = None;
+        }
         let mut is_first = true;
         while let Some(block) = iterable.next().map_err(Failure::Application)? {
             // Not asked after the last block, because the application has done all of its work by
@@ -227,8 +247,15 @@ impl<U: Unlock + Sync> Exchange<U> {
     fn take_without_disk(&self, block: &[u8]) -> Result<Option<Flow>, NotTaken> {
         let mut state = self.lock();
         let (wanted, flow) = self.wanted(&mut state, block)?;
+        if flow == Flow::More && state.collected.len() == 0 {
+            state.leave();
+        }
         let Limits { memory, .. } = self.limits;
-        let is_taken = if self.is_head {
+        let is_taken = if let Collected::Leaving(answer, len) = &mut state.collected {
+            let is_written = answer.try_write(wanted).map_err(no_client)?;
+            *len += if is_written { wanted.len() as u64 } else { 0 };
+            is_written
+        } else if self.is_head {
             // The answer to HEAD has no body: only its length is kept.
             state.collected.count(wanted.len() as u64);
             true
@@ -242,6 +269,15 @@ impl<U: Unlock + Sync> Exchange<U> {
     fn take_to_disk(&self, block: &[u8]) -> Result<Flow, NotTaken> {
         let mut state = self.lock();
         let (wanted, flow) = self.wanted(&mut state, block)?;
+        if let Collected::Leaving(mut answer, len) = state.take_leaving() {
+            // It may wait for the client, so not under the lock.
+            drop(state);
+            let written = answer.write_all(wanted);
+            self.lock().collected = Collected::Leaving(answer, len + wanted.len() as u64);
+            return written
+                .map(|()| flow)
+                .map_err(|error| no_client(error).into());
+        }
         let Limits { memory, .. } = self.limits;
         let collected = &mut state.collected;
         collected.push_to_disk(wanted, memory, &self.budget)?;
@@ -260,10 +296,11 @@ impl<U: Unlock + Sync> Exchange<U> {
         let len = had + wanted.len() as u64;
         state.is_cut |= wanted.len() < block.len();
         let Limits { memory, total } = self.limits;
-        if len.max(announced.unwrap_or(0)) > total {
+        let is_early = state.early.is_some() || matches!(state.collected, Collected::Leaving(..));
+        if !is_early && len.max(announced.unwrap_or(0)) > total {
             return Err(Incomplete::TooLong(total).into());
         }
-        if let Some(length) = announced.filter(|_| had == 0 && !self.is_head) {
+        if let Some(length) = announced.filter(|_| had == 0 && !self.is_head && !is_early) {
             self.budget
                 .expect(length, memory)
                 .map_err(Incomplete::from)?;
@@ -326,10 +363,14 @@ impl<U: Unlock + Sync> Exchange<U> {
             start,
             collected,
             incomplete,
+            early: _,
             is_cut: _,
         } = std::mem::take(&mut *self.lock());
         if let Some(incomplete) = incomplete {
             return Err(incomplete.into());
+        }
+        if let Collected::Leaving(answer, _) = collected {
+            return Ok(answer.finish());
         }
         let head = start.into_head().ok_or(Refused::NotStarted)?;
         let len = collected.len();
@@ -348,16 +389,42 @@ impl<U: Unlock + Sync> Exchange<U> {
                 _ => body,
             }
         };
-        let mut response = Response::new(body);
-        *response.status_mut() = head.status;
-        *response.headers_mut() = head.headers;
-        if let Some(reason) = head.reason {
-            response.extensions_mut().insert(reason);
-        }
-        Ok(response)
+        Ok(head.into_response().map(|()| body))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Begins an answer that leaves early, if it may.
+    fn leave(&mut self) {
+        if let Some(early) = self.early.take()
+            && let Some(head) = self.start.head()
+        {
+            let length = head.length;
+            let mut head = head.clone().into_response();
+            if let Some(length) = length {
+                head.headers_mut().insert(CONTENT_LENGTH, length.into());
+            }
+            self.collected = Collected::Leaving(early.answer(head), 0);
+        }
+    }
+
+    /// The answer, if it is leaving; otherwise nothing changes.
+    fn take_leaving(&mut self) -> Collected {
+        match self.collected {
+            Collected::Leaving(..) => std::mem::take(&mut self.collected),
+            _ => Collected::Nothing,
+        }
+    }
+}
+
+/// The error of a write for a client that nobody may wait for any longer.
+fn no_client(error: io::Error) -> Incomplete {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Incomplete::ClientGone,
+        _ => error.into(),
     }
 }

@@ -13,6 +13,12 @@ pub trait Iterable {
     /// of it. `None` means that it must be iterated. Called once, before all other methods.
     fn file(&mut self, length: Option<u64>) -> Option<Blob>;
 
+    /// Returns whether all blocks exist already, as those of a list do. Then no answer leaves
+    /// before the last one. Default: `false`.
+    fn is_list(&self) -> bool {
+        false
+    }
+
     /// The next block, which may be empty. `None` at the end.
     ///
     /// # Errors

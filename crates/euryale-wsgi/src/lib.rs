@@ -2,8 +2,9 @@
 //!
 //! The rules are in this crate, where `cargo test` can test them. A host that runs WSGI
 //! applications, such as `euryale-python`, only adds its interpreter's classes and calls. All of it
-//! runs in a worker, as synchronous code: the request's body has arrived, and nothing of the answer
-//! is sent before the application's iterable is closed.
+//! runs in a worker, as synchronous code: the request's body has arrived. Nothing of the answer is
+//! sent before the application's iterable is closed, unless it may [leave
+//! early](Exchange::with_early).
 //!
 //! | PEP 3333 | here |
 //! |---|---|

@@ -39,6 +39,9 @@ pub struct Settings {
     /// Whether workers take turns in running Python code, and so do not contend for the GIL.
     /// Default: no: it makes short pages more even, and costs throughput.
     pub gil_turns: bool,
+    /// Whether an answer leaves with the first block of its iterable, unless that is a list.
+    /// Default: no, so that an exception at any time becomes an error page.
+    pub early_answers: bool,
     /// The number of requests that may wait for a worker, from 1. Default: 1024.
     pub max_queue: usize,
     /// How long a request may wait for a worker. Default: 60 s.
@@ -96,6 +99,7 @@ impl Default for Settings {
             agent: None,
             threads: 4,
             gil_turns: false,
+            early_answers: false,
             max_queue: 1024,
             max_wait: Duration::from_secs(60),
             drain: Duration::from_secs(30),
@@ -174,6 +178,7 @@ impl Settings {
             Meaning::Agent => self.agent = Some(value.parse()?),
             Meaning::Threads => self.threads = parse::number(value, 1, 4096)?,
             Meaning::GilTurns => self.gil_turns = parse::switch(value)?,
+            Meaning::EarlyAnswers => self.early_answers = parse::switch(value)?,
             Meaning::MaxQueue => self.max_queue = parse::number(value, 1, 1 << 20)?,
             Meaning::MaxWait => self.max_wait = parse::duration(value)?,
             Meaning::Drain => self.drain = parse::duration(value)?,

@@ -92,6 +92,17 @@ impl Start {
 }
 
 impl Head {
+    /// The head as that of a response, without `Content-Length`.
+    pub(crate) fn into_response(self) -> http::Response<()> {
+        let mut response = http::Response::new(());
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        if let Some(reason) = self.reason {
+            response.extensions_mut().insert(reason);
+        }
+        response
+    }
+
     fn parse<'h>(
         status: &str,
         headers: impl IntoIterator<Item = (&'h str, &'h str)>,

@@ -188,6 +188,17 @@ def page_gated(environ, start_response):
     seen.append("gated ended")
 
 
+def page_breaks(environ, start_response):
+    """Raises after its first block, or before it."""
+    start_response("200 OK", TEXT)
+    try:
+        if not environ["QUERY_STRING"]:
+            yield b"first"
+        raise ValueError("past the first block")
+    finally:
+        seen.append("breaks closed")
+
+
 def page_swallows(environ, start_response):
     """Writes without end, and hides that it cannot."""
     write = start_response("200 OK", TEXT)

@@ -89,10 +89,19 @@ impl FileCharge {
         self.descriptor.take()
     }
 
-    /// Raises the charge to at least `bytes`.
+    /// Raises the charge to at least `bytes`. A refusal is counted and logged.
     pub(crate) fn grow(&mut self, bytes: u64) -> Result<(), NoRoom> {
-        if bytes <= self.bytes {
+        if self.try_grow(bytes) {
             return Ok(());
+        }
+        Err(self.budget.refuse())
+    }
+
+    /// Raises the charge to at least `bytes`, if there is room for that.
+    #[must_use]
+    pub(crate) fn try_grow(&mut self, bytes: u64) -> bool {
+        if bytes <= self.bytes {
+            return true;
         }
         let shared = &self.budget.shared;
         // In whole steps, unless only the exact number fits.
@@ -102,10 +111,10 @@ impl FileCharge {
             if take(&shared.file_bytes, more, shared.settings.file_bytes) {
                 self.budget.book().file_bytes.add(signed(more));
                 self.bytes = wanted;
-                return Ok(());
+                return true;
             }
         }
-        Err(self.budget.refuse())
+        false
     }
 
     /// Lowers the charge to at most `bytes`.

@@ -1,3 +1,5 @@
+mod early;
+
 use std::cell::Cell;
 use std::fmt;
 use std::io::Write;

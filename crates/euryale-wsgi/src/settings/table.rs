@@ -40,6 +40,7 @@ pub(crate) enum Meaning {
     Agent,
     Threads,
     GilTurns,
+    EarlyAnswers,
     MaxQueue,
     MaxWait,
     Drain,
@@ -156,6 +157,14 @@ pub(crate) const KEYS: &[Setting] = &[
         Meaning::GilTurns,
         "on: a worker takes no request while another one runs Python code, and is let in when that \
             one waits for something; off (the default): workers contend for the GIL",
+    ),
+    setting(
+        "early_answers",
+        None,
+        Meaning::EarlyAnswers,
+        "on: an answer leaves with the first block of its iterable, and an exception after that \
+            breaks it off; off (the default): answers leave once they are complete, and an \
+            exception becomes an error page",
     ),
     setting(
         "max_queue",

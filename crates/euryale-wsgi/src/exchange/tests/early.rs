@@ -1,0 +1,163 @@
+//! Answers that leave with the first block of their iterable.
+
+use euryale_core::body::{Early, EarlyAnswer, EarlyAnswers, EarlyFuture, EarlyRecord};
+
+use super::*;
+
+/// An iterable that notes before each block whether the answer has left.
+struct Watched {
+    fake: Fake,
+    record: EarlyRecord,
+    seen: Rc<std::cell::RefCell<Vec<bool>>>,
+    is_list: bool,
+}
+
+impl Iterable for Watched {
+    type Block = Vec<u8>;
+    type Error = Raised;
+
+    fn file(&mut self, length: Option<u64>) -> Option<Blob> {
+        self.fake.file(length)
+    }
+
+    fn is_list(&self) -> bool {
+        self.is_list
+    }
+
+    fn next(&mut self) -> Result<Option<Vec<u8>>, Raised> {
+        self.seen.borrow_mut().push(self.record.has_left());
+        self.fake.next()
+    }
+
+    fn close(&mut self) -> Result<(), Raised> {
+        self.fake.close()
+    }
+}
+
+struct Call {
+    exchange: Exchange,
+    record: EarlyRecord,
+    future: EarlyFuture,
+}
+
+impl Call {
+    fn new(method: &Method, limits: Limits) -> Self {
+        let (hand_over, future) = EarlyFuture::channel();
+        let record = hand_over.record().clone();
+        let settings = EarlyAnswers::new();
+        let is_head = *method == Method::HEAD;
+        let early = Early::new(settings, &Ledger::new(), hand_over, is_head, Ok);
+        Self {
+            exchange: begun(method, limits).with_early(Some(early)),
+            record,
+            future,
+        }
+    }
+
+    fn watch(&self, fake: Fake) -> Watched {
+        Watched {
+            fake,
+            record: self.record.clone(),
+            seen: Rc::default(),
+            is_list: false,
+        }
+    }
+
+    fn start(&self, headers: &[(&str, &str)]) {
+        let started = self
+            .exchange
+            .start_response("200 Fine", headers.iter().copied(), false);
+        started.unwrap();
+    }
+
+    /// The answer that has left, whose job ends now.
+    async fn left(self) -> Response {
+        assert!(self.record.has_left());
+        let end = self.exchange.finish::<Raised>().unwrap();
+        assert!(EarlyAnswer::has_left(&end));
+        self.future
+            .of(Box::pin(std::future::ready(Ok(Ok(end)))))
+            .await
+            .unwrap()
+    }
+}
+
+async fn text(response: Response) -> String {
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn answer_leaves_with_the_first_block_that_is_not_empty() {
+    let call = Call::new(&Method::GET, Limits::default());
+    call.start(&[("Content-Type", "text/plain")]);
+    let watched = call.watch(Fake::new(&[b"", b"Stheno, ", b"Euryale"]));
+    let seen = watched.seen.clone();
+    let closed = watched.fake.closed.clone();
+    call.exchange.run(watched, || false).unwrap();
+    assert_eq!(*seen.borrow(), [false, false, true, true]);
+    assert_eq!(closed.get(), 1);
+    let response = call.left().await;
+    assert_eq!(response.headers()["content-type"], "text/plain");
+    assert_eq!(text(response).await, "Stheno, Euryale");
+}
+
+#[tokio::test]
+async fn limits_do_not_count_once_an_answer_may_leave() {
+    let limits = Limits {
+        memory: 4,
+        total: 8,
+    };
+    let call = Call::new(&Method::GET, limits);
+    call.start(&[("Content-Length", "23")]);
+    let blocks: [&[u8]; 3] = [b"Stheno, ", b"Euryale, ", b"Medusa, and others"];
+    call.exchange
+        .run(call.watch(Fake::new(&blocks)), || false)
+        .unwrap();
+    assert_eq!(call.exchange.wrong_length(), Some(WrongLength::Long));
+    assert_eq!(text(call.left().await).await, "Stheno, Euryale, Medusa");
+}
+
+#[test]
+fn lists_whole_answers_and_answers_to_head_do_not_leave_early() {
+    for (method, is_list, length) in [
+        (Method::GET, true, None),
+        (Method::GET, false, Some("6")),
+        (Method::HEAD, false, None),
+    ] {
+        let call = Call::new(&method, Limits::default());
+        call.start(&Vec::from_iter(
+            length.map(|length| ("Content-Length", length)),
+        ));
+        let mut watched = call.watch(Fake::new(&[b"Medusa"]));
+        watched.is_list = is_list;
+        call.exchange.run(watched, || false).unwrap();
+        assert!(!call.record.has_left(), "{method}");
+        let response = call.exchange.finish::<Raised>().unwrap();
+        assert!(!EarlyAnswer::has_left(&response), "{method}");
+    }
+}
+
+#[test]
+fn iterable_is_closed_once_however_an_answer_ends_that_has_left() {
+    for client_leaves in [true, false] {
+        let call = Call::new(&Method::GET, Limits::default());
+        call.start(&[]);
+        let mut fake = Fake::new(&[b"a", b"b"]);
+        fake.raises_at_end = true;
+        let closed = fake.closed.clone();
+        let ended = call.exchange.run(call.watch(fake), || client_leaves);
+        assert!(ended.is_err() && call.record.has_left());
+        assert_eq!(closed.get(), 1);
+    }
+}
+
+#[test]
+fn write_makes_an_answer_leave_too() {
+    let call = Call::new(&Method::GET, Limits::default());
+    call.start(&[]);
+    call.exchange.write::<Raised>(b"").unwrap();
+    assert!(!call.record.has_left());
+    call.exchange.write::<Raised>(b"a").unwrap();
+    assert!(call.record.has_left());
+}
