@@ -20,7 +20,7 @@ use pin_project_lite::pin_project;
 use tokio::net::TcpListener;
 use tower_service::Service;
 
-use crate::{SendfileCounts, SendfileIo, Windows, arm};
+use crate::{SendfileCounts, SendfileIo, Windows, arm, limit_unsent};
 
 /// A listener whose sockets send files by themselves.
 #[derive(Debug)]
@@ -55,6 +55,9 @@ impl Listener for SendfileListener {
         let (stream, peer) = Listener::accept(&mut self.tcp).await;
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "could not set TCP_NODELAY");
+        }
+        if let Err(error) = limit_unsent(&stream) {
+            tracing::debug!(%peer, %error, "could not set TCP_NOTSENT_LOWAT");
         }
         (SendfileIo::new(stream, self.counts.clone()), peer)
     }

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use euryale_core::Ledger;
-use euryale_core::ledger::{Book, Counter, Figures};
+use euryale_core::ledger::{Book, Counter, Figures, Gauge, Unsettled};
+
+#[cfg(target_os = "linux")]
+use crate::linux::{PLACES, Places};
 
 /// Open files sent by `sendfile(2)`. Where the system has none, all stay zero.
 #[derive(Debug, Default)]
@@ -15,6 +18,8 @@ pub struct SendfileBook {
     pub bytes: Counter,
     /// Bytes read and written instead, because a file cannot be sent by `sendfile(2)`.
     pub copied: Counter,
+    /// Sockets for which the kernel may hold more than 256 KiB that is not sent yet.
+    pub large_buffers: Gauge,
 }
 
 /// The ledger in which sockets count the files that they send, with its [`SendfileBook`]. A
@@ -27,6 +32,8 @@ pub struct SendfileBook {
 pub struct SendfileCounts {
     pub(crate) ledger: Ledger,
     pub(crate) book: Arc<SendfileBook>,
+    #[cfg(target_os = "linux")]
+    pub(crate) places: Places,
 }
 
 impl SendfileCounts {
@@ -35,7 +42,12 @@ impl SendfileCounts {
     pub fn new(ledger: Ledger) -> Self {
         let book = ledger.of();
         crate::declare_threads(&ledger);
-        Self { ledger, book }
+        Self {
+            #[cfg(target_os = "linux")]
+            places: Places::new(PLACES, Arc::clone(&book)),
+            ledger,
+            book,
+        }
     }
 }
 
@@ -50,5 +62,14 @@ impl Book for SendfileBook {
             "path",
             bytes,
         );
+        figures.peaked(
+            "euryale_large_send_buffers",
+            "Sockets for which the kernel may hold more than 256 KiB that is not sent yet.",
+            &self.large_buffers,
+        );
+    }
+
+    fn unsettled(&self, unsettled: &mut Unsettled) {
+        unsettled.gauge("large send buffers", &self.large_buffers);
     }
 }

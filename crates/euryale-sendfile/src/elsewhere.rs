@@ -15,6 +15,15 @@ use crate::SendfileCounts;
 /// `sendfile(2)`.
 pub fn declare_threads(_ledger: &Ledger) {}
 
+/// Limits the unsent bytes that the kernel holds for `stream`: on Linux only.
+///
+/// # Errors
+///
+/// None.
+pub fn limit_unsent(_stream: &TcpStream) -> io::Result<()> {
+    Ok(())
+}
+
 /// The files that one socket sends by `sendfile(2)`: none.
 #[derive(Clone, Debug)]
 pub struct Windows;
@@ -36,6 +45,12 @@ impl SendfileIo {
     #[must_use]
     pub fn stream(&self) -> &TcpStream {
         &self.stream
+    }
+
+    /// A number that changes when a peer reads some of what the kernel holds: on Linux only.
+    #[must_use]
+    pub fn drained(&self) -> u32 {
+        0
     }
 
     /// The files that this socket sends, for [`arm`].

@@ -53,13 +53,21 @@
 //! run. At most 16 chunks are brought from disks at a time, for all sockets of the process, in
 //! threads that the ledger [declares](declare_threads).
 //!
+//! The kernel holds at most 256 KiB of unsent bytes for a peer ([`limit_unsent`]), except at 32
+//! sockets of a server at a time. There a file may first fill 4 MiB, and after the peer has shown
+//! four times in a row that it empties a full socket within 2 ms, as much as the kernel likes. A
+//! peer that takes longer than 50 ms is slow again. A flush waits until the kernel has so little
+//! that other bytes than those of the file may follow, and until then the socket keeps its place
+//! among the 32. If it is dropped before, its unsent bytes are discarded.
+//!
 //! # Errors
 //!
 //! A file that became shorter ends the connection without a proper end of the body.
 //!
 //! # Panics
 //!
-//! None of its own.
+//! None of its own. The runtime needs its timers
+//! ([`enable_time`](tokio::runtime::Builder::enable_time)).
 //!
 //! # What does it replace?
 //!
@@ -80,6 +88,6 @@ mod tests;
 
 pub use self::book::{SendfileBook, SendfileCounts};
 #[cfg(not(target_os = "linux"))]
-pub use self::elsewhere::{SendfileIo, Windows, arm, declare_threads};
+pub use self::elsewhere::{SendfileIo, Windows, arm, declare_threads, limit_unsent};
 #[cfg(target_os = "linux")]
-pub use self::linux::{SendfileIo, Windows, arm, declare_threads};
+pub use self::linux::{SendfileIo, Windows, arm, declare_threads, limit_unsent};

@@ -1,11 +1,12 @@
 //! The parts: [`Windows`], the files that one socket may send; `map`, their maps; `reader`, the
 //! body that yields windows; `cold`, which brings pages into the page cache off the runtime's
-//! threads; [`SendfileIo`], the socket.
+//! threads; `unsent`, how much the kernel accepts for a peer; [`SendfileIo`], the socket.
 
 mod cold;
 mod io;
 mod map;
 mod reader;
+mod unsent;
 mod windows;
 
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use http_body::Body;
 pub use self::cold::declare_threads;
 pub use self::io::SendfileIo;
 use self::reader::ThroughWindow;
+pub use self::unsent::limit_unsent;
+pub(crate) use self::unsent::{PLACES, Places};
 pub use self::windows::Windows;
 
 /// Sends the body of `response` through `windows`, if it is a blob for which that is possible and

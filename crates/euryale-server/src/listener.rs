@@ -12,6 +12,7 @@ use std::task::Poll;
 
 use euryale_core::body::Reserve;
 use euryale_core::request::PeerAddr;
+use euryale_sendfile::limit_unsent;
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
@@ -40,13 +41,6 @@ enum Kind {
     #[cfg(unix)]
     Unix(UnixListener),
 }
-
-/// How much the kernel accepts for a peer beyond what it can send, in bytes. By default it would
-/// accept megabytes: a thousand peers who request files and read nothing could fill its memory for
-/// TCP, and keep the threads of the runtime busy with that. It is more than a network takes in the
-/// time that a wake-up needs.
-#[cfg(target_os = "linux")]
-const UNSENT: u32 = 256 << 10;
 
 type Names = Arc<dyn Fn(PeerAddr) -> bool + Send + Sync>;
 
@@ -150,8 +144,7 @@ impl Listener {
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%address, %error, "could not set TCP_NODELAY");
                 }
-                #[cfg(target_os = "linux")]
-                if let Err(error) = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT) {
+                if let Err(error) = limit_unsent(&stream) {
                     tracing::debug!(%address, %error, "could not set TCP_NOTSENT_LOWAT");
                 }
                 Ok((Raw::Tcp(stream), PeerAddr::Tcp(address)))

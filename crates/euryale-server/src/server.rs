@@ -138,7 +138,8 @@ impl Server {
     /// How long a peer may read nothing. Default: 60 s, as in nginx.
     ///
     /// The time runs while the socket's buffers are full: on Linux they hold the bytes in flight,
-    /// and 256 KiB more. A peer that reads some of it in this time stays. An HTTP/2 stream is reset
+    /// and 256 KiB more, or up to 4 MiB of files that are sent with `sendfile(2)` to fast peers. A
+    /// peer that reads some of it in this time stays. An HTTP/2 stream is reset
     /// with CANCEL if its peer opens no window for this long, or if its file waits for its turn
     /// while the peer reads nothing of any other file.
     pub fn write_timeout(mut self, timeout: Duration) -> Self {

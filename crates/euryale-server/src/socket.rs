@@ -23,6 +23,7 @@ pub(crate) use self::cell::{Phase, RunningRequest, SocketCell, Unwritten};
 pub(crate) use self::ending::Ending;
 use self::frames::{Flood, Frames};
 use crate::per_peer::PeerPlace;
+use crate::transport::Drains;
 
 /// An open socket, and its entry in the books.
 #[derive(Debug)]
@@ -195,15 +196,16 @@ impl<T: AsyncRead + Unpin> AsyncRead for ServerIo<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for ServerIo<T> {
+impl<T: AsyncWrite + Drains + Unpin> AsyncWrite for ServerIo<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.still_lent(cx, Way::Out)?;
-        let (io, cell, frames) = self.parts()?;
-        noted(io.poll_write(cx, buf), cell, frames)
+        let (mut io, cell, frames) = self.parts()?;
+        let written = io.as_mut().poll_write(cx, buf);
+        noted(written, &*io, cell, frames)
     }
 
     fn poll_write_vectored(
@@ -212,8 +214,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ServerIo<T> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.still_lent(cx, Way::Out)?;
-        let (io, cell, frames) = self.parts()?;
-        noted(io.poll_write_vectored(cx, bufs), cell, frames)
+        let (mut io, cell, frames) = self.parts()?;
+        let written = io.as_mut().poll_write_vectored(cx, bufs);
+        noted(written, &*io, cell, frames)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -224,12 +227,12 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ServerIo<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.still_lent(cx, Way::Out)?;
-        let (io, cell, _) = self.parts()?;
-        let flushed = io.poll_flush(cx);
+        let (mut io, cell, _) = self.parts()?;
+        let flushed = io.as_mut().poll_flush(cx);
         match &flushed {
             // hyper flushes when it has written everything.
             Poll::Ready(_) => cell.flushed(),
-            Poll::Pending => cell.cannot_write(),
+            Poll::Pending => cell.cannot_write(io.drained()),
         }
         flushed
     }
@@ -241,11 +244,12 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ServerIo<T> {
 
 fn noted(
     written: Poll<io::Result<usize>>,
+    io: &impl Drains,
     cell: &SocketCell,
     frames: &mut Frames,
 ) -> Poll<io::Result<usize>> {
     match &written {
-        Poll::Pending => cell.cannot_write(),
+        Poll::Pending => cell.cannot_write(io.drained()),
         Poll::Ready(Ok(count)) => {
             cell.wrote();
             frames.wrote(*count);

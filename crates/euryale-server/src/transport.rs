@@ -109,6 +109,25 @@ impl RawRef<'_> {
     }
 }
 
+/// A stream beneath which more may be written than its peer has read.
+pub(crate) trait Drains {
+    /// A number that changes when the peer reads something although nothing can be written.
+    fn drained(&self) -> u32;
+}
+
+impl Drains for Transport {
+    fn drained(&self) -> u32 {
+        match self {
+            Self::Tcp(io) => io.drained(),
+            // The kernel has only a few bytes of such a socket.
+            #[cfg(unix)]
+            Self::Unix(_) => 0,
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => 0,
+        }
+    }
+}
+
 /// Calls the same method of the actual stream.
 macro_rules! each {
     ($self:ident, $stream:ident => $call:expr) => {

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::cold::Warmth;
+use super::unsent::Unsent;
 use super::windows::{Place, Windows};
 use crate::SendfileCounts;
 
@@ -27,6 +28,7 @@ pub struct SendfileIo {
     /// it is new.
     warm_at: Option<Instant>,
     warmth: Warmth,
+    unsent: Unsent,
     /// A file could not be sent by `sendfile(2)`: from then on bytes of maps are written like all
     /// others.
     copies: bool,
@@ -41,7 +43,8 @@ const STINT: usize = 1 << 20;
 const MOST_SLICES: usize = 64;
 
 impl SendfileIo {
-    /// A socket that counts the files that it sends.
+    /// A socket that counts the files that it sends. `stream` should be
+    /// [limited](crate::limit_unsent).
     #[must_use]
     pub fn new(stream: TcpStream, counts: SendfileCounts) -> Self {
         let warmth = Warmth::new(&counts.ledger);
@@ -51,6 +54,7 @@ impl SendfileIo {
             stint: Stint::new(STINT),
             warm_at: None,
             warmth,
+            unsent: Unsent::new(),
             copies: false,
         }
     }
@@ -59,6 +63,13 @@ impl SendfileIo {
     #[must_use]
     pub fn stream(&self) -> &TcpStream {
         &self.stream
+    }
+
+    /// A number that changes when the peer reads some of a file that the kernel holds. So a server
+    /// can see that a peer reads although nothing more can be written.
+    #[must_use]
+    pub fn drained(&self) -> u32 {
+        self.unsent.drained()
     }
 
     /// The files that this socket sends, for [`arm`](crate::arm).
@@ -77,6 +88,11 @@ impl SendfileIo {
     ) -> Poll<io::Result<usize>> {
         // A socket whose peer reads as fast as it can may take megabytes at a time, for ever.
         ready!(self.stint.poll_go_on(cx));
+        ready!(self.unsent.poll_drained(cx, &self.stream));
+        if place.offset == place.blob.offset() {
+            let places = &self.windows.counts().places;
+            self.unsent.begin(&self.stream, places, place.blob.len());
+        }
         if self.warm_at.is_some_and(|at| at.elapsed() >= FORGETFUL) || self.warmth.is_coming() {
             ready!(self.stream.poll_write_ready(cx))?;
             let piece = || {
@@ -106,6 +122,7 @@ impl SendfileIo {
             Poll::Pending => {
                 self.stint.renew();
                 self.warm_at.get_or_insert_with(Instant::now);
+                self.unsent.poll_full(cx, &self.stream);
                 return Poll::Pending;
             }
             Poll::Ready(Err(error)) if !self.copies && is_for_none(&error) => {
@@ -126,11 +143,15 @@ impl SendfileIo {
             return Poll::Ready(Err(error));
         }
         self.stint.did(sent);
-        let counts = &self.windows.counts().book;
+        let counts = self.windows.counts();
+        self.unsent.took(&self.stream, &counts.places);
+        if place.is_end(sent) {
+            self.unsent.end();
+        }
         let count = if self.copies {
-            &counts.copied
+            &counts.book.copied
         } else {
-            &counts.bytes
+            &counts.book.bytes
         };
         count.add(sent as u64);
         Poll::Ready(Ok(sent))
@@ -155,6 +176,12 @@ impl SendfileIo {
         })
     }
 
+    /// Ready when bytes that belong to no file may be written. None of them wait behind megabytes
+    /// of the file before them.
+    fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.unsent.poll_settled(cx, &self.stream)
+    }
+
     fn poll_io(
         &self,
         cx: &mut Context<'_>,
@@ -171,6 +198,18 @@ impl SendfileIo {
                     ) => {}
                 written => return Poll::Ready(written),
             }
+        }
+    }
+}
+
+impl Drop for SendfileIo {
+    /// The place among the sockets with large buffers is free again, so the kernel must not keep
+    /// what is in the buffer: the peer may read nothing for minutes. What it lacks is the end of a
+    /// file that was broken off.
+    fn drop(&mut self) {
+        if self.unsent.is_large() {
+            // At worst the kernel keeps trying for a while.
+            let _ = self.stream.set_zero_linger();
         }
     }
 }
@@ -201,7 +240,10 @@ impl AsyncWrite for SendfileIo {
     ) -> Poll<io::Result<usize>> {
         match self.windows.find(buffer) {
             Some(place) => self.poll_send_file(cx, &place, buffer),
-            None => Pin::new(&mut self.stream).poll_write(cx, buffer),
+            None => {
+                ready!(self.poll_settled(cx));
+                Pin::new(&mut self.stream).poll_write(cx, buffer)
+            }
         }
     }
 
@@ -222,9 +264,15 @@ impl AsyncWrite for SendfileIo {
             Some((at, place))
         });
         match window {
-            None => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),
             Some((0, place)) => self.poll_send_file(cx, &place, &slices[0]),
-            Some((at, ..)) => self.poll_send_head(cx, &slices[..at]),
+            None => {
+                ready!(self.poll_settled(cx));
+                Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+            }
+            Some((at, ..)) => {
+                ready!(self.poll_settled(cx));
+                self.poll_send_head(cx, &slices[..at])
+            }
         }
     }
 
@@ -233,6 +281,7 @@ impl AsyncWrite for SendfileIo {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_settled(cx));
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
@@ -242,147 +291,4 @@ impl AsyncWrite for SendfileIo {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs::File;
-    use std::future::poll_fn;
-
-    use rustix::fs::{Advice, fadvise};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-    use tokio::task::yield_now;
-    use tokio::time::advance;
-
-    use super::*;
-    use crate::linux::cold::of_fs;
-    use euryale_core::Ledger;
-
-    /// A socket and its peer.
-    async fn pair() -> (SendfileIo, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let peer = TcpStream::connect(listener.local_addr().unwrap())
-            .await
-            .unwrap();
-        let stream = listener.accept().await.unwrap().0;
-        (
-            SendfileIo::new(stream, SendfileCounts::new(Ledger::new())),
-            peer,
-        )
-    }
-
-    /// Its bytes as a window of the socket, and it.
-    fn window(socket: &SendfileIo, len: usize) -> (bytes::Bytes, File) {
-        let blob = of_fs(len);
-        let file = blob.file().try_clone().unwrap();
-        (socket.windows.open(blob).unwrap(), file)
-    }
-
-    /// A peer that takes all there is would have a thread for itself.
-    #[tokio::test]
-    async fn after_each_stint_others_have_their_turn() {
-        const PIECE: usize = 16 << 10;
-        let (mut socket, peer) = pair().await;
-        let (bytes, _) = window(&socket, 4 * PIECE);
-        socket.stint = Stint::new(PIECE);
-        let mut turns_of_another = Vec::new();
-        let other = std::cell::Cell::new(0);
-        let count = async {
-            loop {
-                other.set(other.get() + 1);
-                yield_now().await;
-            }
-        };
-        let send = async {
-            for piece in bytes.chunks(PIECE) {
-                let sent = poll_fn(|cx| Pin::new(&mut socket).poll_write(cx, piece))
-                    .await
-                    .unwrap();
-                assert_eq!(sent, PIECE, "the buffers of the system take that much");
-                turns_of_another.push(other.get());
-            }
-            socket.write_all(b"end").await.unwrap();
-        };
-        tokio::select! {
-            biased;
-            () = send => {}
-            () = count => {}
-        }
-        assert!(
-            turns_of_another.windows(2).all(|turns| turns[0] < turns[1]),
-            "{turns_of_another:?}"
-        );
-        drop(peer);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_is_slow_may_find_his_file_forgotten() {
-        let (mut socket, mut peer) = pair().await;
-        let (bytes, file) = window(&socket, 32 << 20);
-        // Whatever it takes in between.
-        for (pause, asks_the_disk) in [
-            (FORGETFUL / 2, false),
-            (FORGETFUL / 2, true),
-            (FORGETFUL / 2, false),
-        ] {
-            // Until the system takes no more.
-            let mut sent = 0;
-            let mut write = async || loop {
-                let wrote = poll_fn(|cx| Pin::new(&mut socket).poll_write(cx, &bytes[sent..]))
-                    .await
-                    .unwrap();
-                sent += wrote;
-                assert!(sent < bytes.len(), "nobody reads");
-            };
-            let full = async {
-                for _ in 0..1_000 {
-                    yield_now().await;
-                }
-            };
-            tokio::select! {
-                biased;
-                () = write() => {}
-                () = full => {}
-            }
-            assert!(socket.warm_at.is_some());
-            fadvise(&file, 0, None, Advice::DontNeed).unwrap();
-            advance(pause).await;
-            let mut taken = vec![0; sent];
-            peer.read_exact(&mut taken).await.unwrap();
-            let mut asked = false;
-            let wrote = poll_fn(|cx| {
-                let wrote = Pin::new(&mut socket).poll_write(cx, &bytes[sent..]);
-                asked |= socket.warmth.is_coming();
-                wrote
-            });
-            let wrote = wrote.await.unwrap();
-            assert_eq!(asked, asks_the_disk);
-            assert!(!socket.warmth.is_coming());
-            let mut taken = vec![0; wrote];
-            peer.read_exact(&mut taken).await.unwrap();
-            assert!(taken.iter().all(|byte| *byte == b'f'));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_file_that_cannot_be_sent_is_written() {
-        let (mut socket, mut peer) = pair().await;
-        let (bytes, _) = window(&socket, 3 << 20);
-        socket.copies = true;
-        let sent = std::sync::Arc::clone(&socket.windows.counts().book);
-        let write = async {
-            socket.write_all(&bytes).await.unwrap();
-            drop(socket);
-        };
-        let mut taken = Vec::new();
-        let (_, read) = tokio::join!(write, peer.read_to_end(&mut taken));
-        read.unwrap();
-        assert!(taken == bytes);
-        assert_eq!((sent.copied.get(), sent.bytes.get()), (3 << 20, 0));
-    }
-
-    #[test]
-    fn errors_that_are_the_file_systems() {
-        let is = |errno: Errno| is_for_none(&errno.into());
-        assert!(is(Errno::INVAL) && is(Errno::NOSYS) && is(Errno::OPNOTSUPP));
-        assert!(!is(Errno::PIPE) && !is(Errno::CONNRESET) && !is(Errno::IO));
-    }
-}
+mod tests;

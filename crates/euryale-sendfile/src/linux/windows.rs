@@ -39,6 +39,13 @@ pub(super) struct Place {
     pub(super) offset: u64,
 }
 
+impl Place {
+    /// Returns whether `len` bytes from here reach the end of the blob.
+    pub(super) fn is_end(&self, len: usize) -> bool {
+        self.offset + len as u64 == self.blob.offset() + self.blob.len()
+    }
+}
+
 impl Windows {
     pub(super) fn new(counts: SendfileCounts) -> Self {
         let open = OpenWindows {

@@ -4,13 +4,16 @@
 //! whether the response was written. Time-outs in hyper's own server would make it unnecessary
 //! (<https://github.com/hyperium/hyper/issues/1628>).
 
+mod request;
+
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{Method, StatusCode, Uri};
+use http::{Method, Uri};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+pub(crate) use self::request::{RunningRequest, Unwritten};
 use super::ending::Ending;
 use super::resets::Resets;
 use crate::ServerBook;
@@ -49,8 +52,10 @@ pub(crate) struct SocketCell {
     unread: AtomicBool,
     /// The peer does not read.
     blocked: AtomicBool,
-    /// How often that began.
+    /// How often that began, or the peer read some of what the kernel holds.
     blocks: AtomicU32,
+    /// Changes when the peer reads some of what the kernel holds.
+    drained: AtomicU32,
     /// HTTP/2: the peer was asked to send no more requests, because it was idle.
     retiring: AtomicBool,
     resets: Resets,
@@ -121,6 +126,7 @@ impl SocketCell {
             unread: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             blocks: AtomicU32::new(0),
+            drained: AtomicU32::new(0),
             retiring: AtomicBool::new(false),
             resets: Resets::default(),
             told: AtomicBool::new(false),
@@ -185,14 +191,7 @@ impl SocketCell {
         self.running.fetch_add(1, Relaxed);
         self.fed.store(false, Relaxed);
         self.unread.store(false, Relaxed);
-        RunningRequest {
-            cell: Arc::clone(self),
-            is_answered: false,
-            method,
-            uri,
-            began: Instant::now(),
-            watched,
-        }
+        RunningRequest::new(Arc::clone(self), method, uri, watched)
     }
 
     pub(crate) fn is_http2(&self) -> bool {
@@ -381,8 +380,11 @@ impl SocketCell {
         }
     }
 
-    pub(super) fn cannot_write(&self) {
-        if !self.blocked.swap(true, Relaxed) {
+    /// Nothing can be written; `drained` changes when the peer reads nevertheless.
+    pub(super) fn cannot_write(&self, drained: u32) {
+        let was_blocked = self.blocked.swap(true, Relaxed);
+        let has_read = self.drained.swap(drained, Relaxed) != drained;
+        if !was_blocked || has_read {
             self.blocks.fetch_add(1, Relaxed);
         }
     }
@@ -403,83 +405,5 @@ impl SocketCell {
     pub(super) fn count_ending(&self) {
         let ending = Ending::from_number(self.ending.load(Relaxed)).unwrap_or(Ending::Failed);
         ending.counter(&self.book.sockets).add(1);
-    }
-}
-
-/// A running request, until hyper has all of its response.
-#[derive(Debug)]
-pub(crate) struct RunningRequest {
-    cell: Arc<SocketCell>,
-    is_answered: bool,
-    method: Method,
-    uri: Uri,
-    began: Instant,
-    watched: Option<Box<Watched>>,
-}
-
-impl RunningRequest {
-    pub(crate) fn cell(&self) -> &Arc<SocketCell> {
-        &self.cell
-    }
-
-    /// The service has returned its response.
-    pub(crate) fn answered(&mut self, status: StatusCode) {
-        self.is_answered = true;
-        if let Some(watched) = &mut self.watched {
-            watched.answered(self.began, status);
-        }
-        // RFC 9110 §15.2.2, and §9.3.6: with HTTP/2 a tunnel has its stream, and the socket stays
-        // hyper's.
-        let is_tunnel = self.method == Method::CONNECT && status.is_success();
-        if is_tunnel && self.cell.is_http2() {
-            self.cell.tunnel.store(true, Relaxed);
-        }
-        if (status == StatusCode::SWITCHING_PROTOCOLS || is_tunnel) && !self.cell.is_http2() {
-            // Once in the life of a socket.
-            let _ = self
-                .cell
-                .upgraded
-                .set((self.method.clone(), self.uri.path().into()));
-        }
-    }
-}
-
-/// An HTTP/2 response, until it is completely written or abandoned.
-#[derive(Debug)]
-pub(crate) struct Unwritten(Arc<SocketCell>);
-
-impl Unwritten {
-    pub(crate) fn new(cell: &Arc<SocketCell>) -> Self {
-        cell.sending.fetch_add(1, Relaxed);
-        Self(Arc::clone(cell))
-    }
-}
-
-impl Drop for Unwritten {
-    fn drop(&mut self) {
-        self.0.sending.fetch_sub(1, Relaxed);
-    }
-}
-
-impl Drop for RunningRequest {
-    fn drop(&mut self) {
-        self.cell.running.fetch_sub(1, Relaxed);
-        if let Some(watched) = &self.watched {
-            watched.ended(self.began, &self.method);
-        }
-        if self.cell.ending.load(Relaxed) == Ending::Cut as u8 {
-            let phase = if self.is_answered {
-                "sending"
-            } else {
-                "working"
-            };
-            let method = &self.method;
-            let path = self.uri.path();
-            let age = self.began.elapsed();
-            tracing::warn!(%method, path, phase, ?age, "cut");
-        }
-        if !self.is_answered && self.cell.is_http2() {
-            self.cell.resets.count(self.cell.born.elapsed());
-        }
     }
 }

@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 use super::*;
 use crate::ServerBook;
 use crate::socket::{Open, ServerIo, Socket, SocketCell};
+use crate::transport::Drains;
 
 fn app() -> Router {
     // More than one write: the socket's buffers are smaller.
@@ -103,6 +104,12 @@ async fn a_response_that_is_never_written_does_not_count() {
         0
     );
     site.end().await;
+}
+
+impl Drains for tokio::io::DuplexStream {
+    fn drained(&self) -> u32 {
+        0
+    }
 }
 
 /// Two heads behind one write, as happens with a slow reader.
