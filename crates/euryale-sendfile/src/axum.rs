@@ -32,6 +32,9 @@ pub struct SendfileListener {
 impl SendfileListener {
     /// Takes peers from `tcp`.
     pub fn new(tcp: TcpListener) -> Self {
+        if let Err(error) = limit_unsent(&tcp) {
+            tracing::debug!(%error, "could not set TCP_NOTSENT_LOWAT");
+        }
         Self {
             tcp,
             counts: SendfileCounts::new(Ledger::new()),
@@ -55,9 +58,6 @@ impl Listener for SendfileListener {
         let (stream, peer) = Listener::accept(&mut self.tcp).await;
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "could not set TCP_NODELAY");
-        }
-        if let Err(error) = limit_unsent(&stream) {
-            tracing::debug!(%peer, %error, "could not set TCP_NOTSENT_LOWAT");
         }
         (SendfileIo::new(stream, self.counts.clone()), peer)
     }

@@ -15,12 +15,12 @@ use crate::SendfileCounts;
 /// `sendfile(2)`.
 pub fn declare_threads(_ledger: &Ledger) {}
 
-/// Limits the unsent bytes that the kernel holds for `stream`: on Linux only.
+/// Limits the unsent bytes that the kernel holds for a socket: on Linux only.
 ///
 /// # Errors
 ///
 /// None.
-pub fn limit_unsent(_stream: &TcpStream) -> io::Result<()> {
+pub fn limit_unsent<T>(_socket: &T) -> io::Result<()> {
     Ok(())
 }
 

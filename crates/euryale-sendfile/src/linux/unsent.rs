@@ -11,6 +11,7 @@
 //! and no other one gets it.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -43,21 +44,22 @@ const SLOW: Duration = Duration::from_millis(50);
 /// The number of sockets of one server for which the kernel accepts more than [`UNSENT`].
 pub(crate) const PLACES: usize = 32;
 
-/// The kernel's own limit, `net.ipv4.tcp_notsent_lowat`, which is none by default.
+/// Stands for the limit of `net.ipv4.tcp_notsent_lowat`. By default, it is as good as infinite.
 const KERNELS: u32 = 0;
 
-/// Limits the unsent bytes that the kernel holds for `stream`, by `TCP_NOTSENT_LOWAT`, to 256 KiB:
-/// by default it would accept megabytes for each peer that reads nothing.
+/// Limits the unsent bytes that the kernel holds for a socket, by `TCP_NOTSENT_LOWAT`, to 256 KiB:
+/// by default it would accept megabytes for each peer that reads nothing. Other systems than Linux
+/// have no such limit.
 ///
-/// Call it for every socket that is accepted. A [`SendfileIo`](crate::SendfileIo) allows more while
-/// it sends a file to a fast peer, at most at 32 sockets at a time. Other systems than Linux have no
-/// such limit.
+/// Call it once for a listener, before it accepts; its sockets inherit the limit. While a
+/// [`SendfileIo`](crate::SendfileIo) sends a file to a fast peer, it allows more, at 32 sockets at
+/// a time.
 ///
 /// # Errors
 ///
 /// As `setsockopt(2)`.
-pub fn limit_unsent(stream: &TcpStream) -> io::Result<()> {
-    SockRef::from(stream).set_tcp_notsent_lowat(UNSENT)
+pub fn limit_unsent(socket: &impl AsFd) -> io::Result<()> {
+    SockRef::from(socket).set_tcp_notsent_lowat(UNSENT)
 }
 
 /// The unsent bytes of one socket.

@@ -29,6 +29,7 @@ struct Site {
 impl Site {
     async fn new(places: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        limit_unsent(&listener).unwrap();
         let ledger = Ledger::new();
         let mut counts = SendfileCounts::new(ledger.clone());
         counts.places = Places::new(places, Arc::clone(&counts.book));
@@ -49,7 +50,7 @@ impl Site {
 
     async fn accept(&self) -> SendfileIo {
         let stream = self.listener.accept().await.unwrap().0;
-        limit_unsent(&stream).unwrap();
+        assert_eq!(limit(&stream), UNSENT);
         SendfileIo::new(stream, self.counts.clone())
     }
 
