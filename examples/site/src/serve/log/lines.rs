@@ -20,6 +20,10 @@ const WAITING: usize = 4 << 20;
 /// A buffer that has grown beyond this is not kept.
 const KEPT: usize = 64 << 10;
 
+/// The time after a write in which lines are collected for the next one. A line after a longer
+/// silence is written at once. Otherwise the thread would be woken for every request.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// The time for writing the last lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
@@ -41,6 +45,8 @@ struct Waiting {
     /// The file has been renamed.
     reopens: bool,
     is_over: bool,
+    /// The thread waits for a line, and not only for the end of its pause.
+    is_idle: bool,
 }
 
 /// When it is dropped, it waits a while for the last lines.
@@ -57,13 +63,17 @@ impl Lines {
     ///
     /// The thread cannot be started.
     pub(super) fn start(name: &str, out: Output) -> io::Result<(Self, Writing)> {
+        Self::start_with(name, out, PAUSE)
+    }
+
+    fn start_with(name: &str, out: Output, pause: Duration) -> io::Result<(Self, Writing)> {
         let lines = Self::default();
         let (end, written) = channel();
         let from = lines.clone();
         std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
-                from.write_to(out);
+                from.write_to(out, pause);
                 drop(end);
             })?;
         Ok((lines.clone(), Writing { lines, written }))
@@ -88,12 +98,13 @@ impl Lines {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes everything that has arrived since the last time, at once, until the end.
-    fn write_to(&self, mut out: Output) {
+    /// Writes everything that has arrived since the last time, and pauses, until the end.
+    fn write_to(&self, mut out: Output, pause: Duration) {
         let mut text = Vec::new();
         loop {
             let nothing = |waiting: &mut Waiting| {
-                waiting.text.is_empty() && !waiting.reopens && !waiting.is_over
+                waiting.is_idle = waiting.text.is_empty() && !waiting.reopens && !waiting.is_over;
+                waiting.is_idle
             };
             let waited = self.0.more.wait_while(self.waiting(), nothing);
             let mut waiting = waited.unwrap_or_else(PoisonError::into_inner);
@@ -112,6 +123,12 @@ impl Lines {
             if reopens {
                 out.reopen();
             }
+            let pauses = |waiting: &mut Waiting| !waiting.reopens && !waiting.is_over;
+            let paused = self
+                .0
+                .more
+                .wait_timeout_while(self.waiting(), pause, pauses);
+            drop(paused);
         }
     }
 }
@@ -145,10 +162,10 @@ impl Write for &Lines {
             self.0.lost.fetch_add(1, Ordering::Relaxed);
             return Ok(line.len());
         }
-        let was_empty = waiting.text.is_empty();
+        let is_idle = std::mem::take(&mut waiting.is_idle);
         waiting.text.extend_from_slice(&shown);
         drop(waiting);
-        if was_empty {
+        if is_idle {
             self.0.more.notify_one();
         }
         Ok(line.len())
@@ -179,7 +196,36 @@ impl Drop for Writing {
 
 #[cfg(test)]
 mod tests {
-    use super::visible;
+    use std::fs::File;
+    use std::io::{Read, Write, pipe};
+    use std::os::fd::OwnedFd;
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use super::{Lines, visible};
+    use crate::serve::log::output::Output;
+
+    #[test]
+    fn a_line_after_a_silence_is_written_at_once_and_those_after_it_together() {
+        let (mut reader, writer) = pipe().unwrap();
+        let file = File::from(OwnedFd::from(writer));
+        let path = PathBuf::new();
+        let out = Output::File { file, path };
+        let (lines, writing) = Lines::start_with("log", out, Duration::from_secs(600)).unwrap();
+        let mut read = move || {
+            let mut text = [0; 64];
+            let length = reader.read(&mut text).unwrap();
+            String::from_utf8_lossy(&text[..length]).into_owned()
+        };
+        (&lines).write_all(b"first\n").unwrap();
+        assert_eq!(read(), "first\n");
+        for line in ["second\n", "third\n", "fourth\n"] {
+            (&lines).write_all(line.as_bytes()).unwrap();
+        }
+        drop(writing);
+        assert_eq!(read(), "second\nthird\nfourth\n");
+        assert_eq!(read(), "");
+    }
 
     #[test]
     fn line_shows_invisible_characters_and_marks_of_direction_as_escapes() {
