@@ -65,7 +65,7 @@ impl Blob {
             ));
         }
         Ok(Self {
-            file: Arc::new(OpenFile::new(file)),
+            file: Arc::new(OpenFile::new(file, &metadata)),
             offset: 0,
             len: metadata.len(),
             modified: metadata.modified().ok(),
@@ -211,6 +211,12 @@ impl Blob {
     /// The file. Other readers may share it, so use `read_at`, never its position.
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    /// The numbers of its file's device and inode, according to `fstat`. No other file has both as
+    /// long as the blob exists.
+    pub fn inode(&self) -> (u64, u64) {
+        self.file.inode
     }
 
     /// The offset in the file at which the blob begins, in bytes.

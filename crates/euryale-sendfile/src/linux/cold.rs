@@ -5,8 +5,9 @@ use std::fs::File;
 use std::future::Future;
 use std::io::{self, IoSliceMut};
 use std::pin::Pin;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use euryale_core::threads::BlockingLane;
 use euryale_core::{Blob, Ledger};
@@ -32,6 +33,24 @@ pub fn declare_threads(ledger: &Ledger) {
 /// (`read_ahead_kb`), so a run that is cached at both ends is mostly cached. In a longer one the
 /// middle may be missing: some clients read the first and the last bytes before the rest.
 const RUN: usize = 256 << 10;
+
+/// The time for which a piece that was found in memory is taken to be there for other sockets too:
+/// a file that many peers request is not checked for each of them. It is short beside the time in
+/// which the kernel evicts pages, and beside the one for which a socket relies on its own check.
+const LATELY: Duration = Duration::from_millis(100);
+
+/// The pieces that were found in memory last, by all sockets of the process. A piece replaces the
+/// one that has the same slot.
+static SEEN: Mutex<[Option<Seen>; SLOTS]> = Mutex::new([None; SLOTS]);
+
+/// As many as a byte has values.
+const SLOTS: usize = 256;
+
+#[derive(Clone, Copy)]
+struct Seen {
+    piece: ((u64, u64), u64, u64),
+    at: Instant,
+}
 
 /// Brings pages into the page cache before they are sent.
 pub(super) struct Warmth {
@@ -70,7 +89,7 @@ impl Warmth {
     ) -> Poll<io::Result<()>> {
         if !self.is_coming() {
             let piece = piece();
-            if is_warm(&piece) {
+            if was_warm_lately(&piece, Instant::now()) {
                 return Poll::Ready(Ok(()));
             }
             *self.coming() = Some(bring(LANE.clone().ledger(self.ledger.clone()), piece));
@@ -88,6 +107,30 @@ impl fmt::Debug for Warmth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Warmth")
     }
+}
+
+fn slots() -> MutexGuard<'static, [Option<Seen>; SLOTS]> {
+    SEEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns whether `piece` is in memory, or was a moment ago.
+fn was_warm_lately(piece: &Blob, now: Instant) -> bool {
+    let this = (piece.inode(), piece.offset(), piece.len());
+    let [slot, ..] = (piece.inode().1 ^ (piece.offset() / RUN as u64)).to_le_bytes();
+    let slot = usize::from(slot);
+    let seen = slots()[slot];
+    if seen.is_some_and(|seen| seen.piece == this && now.duration_since(seen.at) < LATELY) {
+        return true;
+    }
+    let is_warm = is_warm(piece);
+    if is_warm {
+        let seen = Seen {
+            piece: this,
+            at: now,
+        };
+        slots()[slot] = Some(seen);
+    }
+    is_warm
 }
 
 fn is_warm(piece: &Blob) -> bool {
@@ -140,6 +183,23 @@ mod tests {
     use rustix::fs::{Advice, fadvise};
 
     use super::*;
+
+    #[test]
+    fn a_piece_that_was_in_memory_is_not_checked_again_at_once() {
+        let blob = of_fs(4 * RUN);
+        let evict = || fadvise(blob.file(), 0, None, Advice::DontNeed).unwrap();
+        let piece = blob.slice(0, 2 * RUN as u64);
+        let other = blob.slice(1, 2 * RUN as u64);
+        piece.preload().unwrap();
+        let now = Instant::now();
+        if !was_warm_lately(&piece, now) {
+            return euryale_test::skip("this file system does not tell what is in memory");
+        }
+        evict();
+        assert!(!was_warm_lately(&other, now), "another piece");
+        assert!(was_warm_lately(&piece, now + LATELY / 2));
+        assert!(!was_warm_lately(&piece, now + LATELY), "too long ago");
+    }
 
     #[test]
     fn a_file_is_not_warm_when_only_its_ends_are() {

@@ -3,7 +3,7 @@
 use std::fmt;
 #[cfg(feature = "fs")]
 use std::fs;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::ops::Deref;
 use std::os::unix::fs::MetadataExt;
@@ -26,15 +26,17 @@ const LARGE: u64 = 1 << 20;
 pub(crate) struct OpenFile {
     /// Taken by the drop.
     file: Option<File>,
+    pub(crate) inode: (u64, u64),
     descriptor: OnceLock<Descriptor>,
     #[cfg(feature = "fs")]
     spare: SpareName,
 }
 
 impl OpenFile {
-    pub(crate) fn new(file: File) -> Self {
+    pub(crate) fn new(file: File, metadata: &Metadata) -> Self {
         Self {
             file: Some(file),
+            inode: (metadata.dev(), metadata.ino()),
             descriptor: OnceLock::new(),
             #[cfg(feature = "fs")]
             spare: SpareName::default(),
