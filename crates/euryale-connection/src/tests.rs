@@ -105,7 +105,7 @@ async fn one_job_after_the_other_gets_the_same_connection() {
 }
 
 #[tokio::test]
-async fn a_claim_that_never_asks_opens_no_connection() {
+async fn a_claim_that_uses_no_connection_opens_none() {
     let pool = pool(1);
     assert!(
         !pool
@@ -251,7 +251,7 @@ async fn a_job_that_waits_too_long_is_refused_and_never_runs() {
 }
 
 #[tokio::test]
-async fn a_panic_costs_a_connection_and_nothing_else() {
+async fn a_panic_only_costs_a_connection() {
     let pool = pool(1);
     for round in 1..=3 {
         assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), round);
@@ -301,7 +301,7 @@ async fn a_thousand_panics_leave_the_cap_served() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_an_error_and_comes_back() {
+async fn an_unreachable_database_is_an_error_until_it_returns() {
     let pool = pool(1);
     pool.database().script(Step::Connect, [Fail(Fault::Other)]);
     assert_eq!(pool.run(|_| ()).await.unwrap_err().code(), UNAVAILABLE);
@@ -336,7 +336,7 @@ async fn when_the_queue_stays_empty_no_thread_is_kept() {
 }
 
 #[tokio::test]
-async fn a_connection_of_its_greatest_age_is_dropped_after_its_job() {
+async fn a_connection_at_its_maximum_age_is_dropped_after_its_job() {
     let pool = Pool::builder(CountingDatabase::new())
         .max_lifetime(Duration::ZERO)
         .build();
@@ -431,7 +431,7 @@ async fn the_last_handle_sends_connections_to_a_plain_thread() {
 }
 
 #[tokio::test]
-async fn a_worker_that_waits_for_its_own_pool_is_told_so() {
+async fn a_worker_that_waits_for_its_own_pool_gets_an_error() {
     let pool = pool(1);
     let inner = pool.clone();
     let runtime = tokio::runtime::Handle::current();
@@ -449,7 +449,7 @@ async fn a_worker_that_waits_for_its_own_pool_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_waits_for_its_own_pool_is_told_so_however_it_waits() {
+async fn a_transaction_that_waits_for_its_own_pool_gets_an_error() {
     const LONG: Duration = Duration::from_secs(60);
     const SHORT: Duration = Duration::from_millis(20);
     let pool = pool(1);
@@ -641,7 +641,7 @@ async fn a_storm_of_cancelled_jobs_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn another_cap_holds_at_run_time() {
+async fn a_new_cap_holds_at_run_time() {
     let pool = pool(1);
     let gate = Gate::new();
     let job = || {
@@ -669,7 +669,7 @@ async fn another_cap_holds_at_run_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_cap_under_load_loses_no_job() {
+async fn a_new_cap_under_load_loses_no_job() {
     let pool = pool(2);
     let work = || {
         let pool = pool.clone();
@@ -707,7 +707,7 @@ async fn a_smaller_cap_drops_the_coldest_idle_connections() {
 }
 
 #[tokio::test]
-async fn hundreds_of_jobs_that_come_again_are_served() {
+async fn hundreds_of_requeued_jobs_are_served() {
     let pool = pool(1);
     for _ in 0..300 {
         pool.claim().again(true).run(|_| ()).await.unwrap();
@@ -717,7 +717,7 @@ async fn hundreds_of_jobs_that_come_again_are_served() {
 
 #[test]
 #[should_panic(expected = "a lane belongs to the pool that made it")]
-fn a_lane_of_another_pool_is_found_when_a_layer_is_built() {
+fn a_lane_of_another_pool_panics_when_a_layer_is_built() {
     let with_lane = Pool::builder(CountingDatabase::new())
         .lane("reports", 1)
         .build();
@@ -727,14 +727,14 @@ fn a_lane_of_another_pool_is_found_when_a_layer_is_built() {
 
 #[test]
 #[should_panic(expected = "one lane of the name \"default\"")]
-fn a_lane_has_a_name_of_its_own() {
+fn lanes_must_have_different_names() {
     let _ = Pool::builder(CountingDatabase::new())
         .lane("default", 1)
         .build();
 }
 
 #[tokio::test]
-async fn a_time_that_no_clock_reaches_is_no_bound() {
+async fn a_time_beyond_the_end_of_the_clock_is_no_limit() {
     let pool = Pool::builder(CountingDatabase::new())
         .max_wait(Duration::MAX)
         .connections(1)
@@ -750,7 +750,7 @@ async fn a_time_that_no_clock_reaches_is_no_bound() {
 }
 
 #[tokio::test]
-async fn a_pool_without_a_database_limits_what_runs_at_a_time() {
+async fn a_pool_without_a_database_limits_running_jobs() {
     let pool = Pool::new((), 2);
     let gate = Gate::new();
     let jobs: Vec<_> = (0..5)

@@ -40,7 +40,7 @@ fn workers_are_started_one_by_one_up_to_the_cap() {
 }
 
 #[test]
-fn jobs_run_in_the_order_in_which_they_came() {
+fn jobs_run_in_order_of_arrival() {
     let mut queue = Queue::new(1, 10, [usize::MAX]);
     for job in 0..3 {
         admit(&mut queue, job, 0, Rank::New);
@@ -53,7 +53,7 @@ fn jobs_run_in_the_order_in_which_they_came() {
 }
 
 #[test]
-fn a_full_queue_refuses_new_jobs_and_no_others() {
+fn a_full_queue_refuses_only_new_jobs() {
     let mut queue = Queue::new(2, 2, [usize::MAX]);
     for job in 0..4 {
         // Two jobs for the two permits, and two that wait.
@@ -181,7 +181,7 @@ fn a_spinning_worker_is_called_instead_of_starting_one() {
 }
 
 #[test]
-fn another_cap_holds_as_soon_as_workers_come_back() {
+fn a_new_cap_holds_as_soon_as_workers_return() {
     let mut queue = Queue::new(1, 10, [usize::MAX]);
     for job in 0..4 {
         admit(&mut queue, job, 0, Rank::New);
@@ -212,7 +212,7 @@ fn a_worker_that_breaks_down_is_replaced() {
 }
 
 #[test]
-fn one_is_sent_for_without_a_job_only_if_none_comes_by_itself() {
+fn a_worker_without_a_job_is_requested_only_if_none_is_coming() {
     let mut queue = Queue::new(2, 10, [usize::MAX]);
     assert_eq!(queue.send_for_one(), Then::Start);
     assert_eq!(queue.send_for_one(), Then::Wait, "one is on its way");
@@ -235,7 +235,7 @@ fn one_is_sent_for_without_a_job_only_if_none_comes_by_itself() {
 }
 
 #[test]
-fn a_thousand_jobs_that_come_again_are_served() {
+fn a_thousand_requeued_jobs_are_served() {
     let mut queue = Queue::new(1, 10, [usize::MAX]);
     let mut finished = None;
     for job in 0..1000 {

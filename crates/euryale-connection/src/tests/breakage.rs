@@ -82,7 +82,7 @@ impl Database for Brittle {
 }
 
 #[tokio::test]
-async fn a_database_that_panics_about_its_connections() {
+async fn a_panic_of_the_database_about_its_connections_returns_the_permit() {
     let database = Brittle::default();
     let pool = Pool::new(database.clone(), 1);
     database.breaks.store(true, SeqCst);
@@ -95,7 +95,7 @@ async fn a_database_that_panics_about_its_connections() {
 }
 
 #[tokio::test]
-async fn idle_connections_that_panic_when_they_are_dropped() {
+async fn panics_of_dropped_idle_connections_return_the_permit() {
     let database = Brittle::default();
     let pool = Pool::new(database.clone(), 2);
     let gate = Gate::new();
@@ -148,7 +148,7 @@ impl tracing::Subscriber for BrokenSubscriber {
 }
 
 #[tokio::test]
-async fn a_subscriber_that_panics_about_a_connection_that_panics() {
+async fn a_panic_of_the_subscriber_returns_the_permit() {
     let database = Brittle::default();
     let start = |worker: PoolWorker| {
         std::thread::spawn(|| {
@@ -179,7 +179,7 @@ impl Wake for BrokenWaker {
 }
 
 #[tokio::test]
-async fn a_waker_that_panics() {
+async fn a_panic_of_a_waker_returns_the_permit() {
     let pool = Pool::new(CountingDatabase::new(), 1);
     let gate = Gate::new();
     let mut first = Box::pin(pool.run({
@@ -202,7 +202,7 @@ async fn a_waker_that_panics() {
 }
 
 #[tokio::test]
-async fn results_and_jobs_that_panic_when_they_are_dropped() {
+async fn panics_of_dropped_results_and_jobs_return_the_permit() {
     let pool = Pool::new(CountingDatabase::new(), 1);
     let gate = Gate::new();
     let job = tokio::spawn(pool.claim().run({
@@ -224,7 +224,7 @@ async fn results_and_jobs_that_panic_when_they_are_dropped() {
 /// If the system refuses to start a thread, the job is refused. Once threads can be started again,
 /// jobs run again.
 #[test]
-fn a_system_without_threads() {
+fn jobs_are_refused_while_the_system_has_no_threads() {
     let runtime = |stack: usize| {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         builder

@@ -13,7 +13,7 @@ use crate::{Pool, PoolBook, QUEUE_ELAPSED, QUEUE_FULL};
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
-async fn the_bounds_of_the_queue_change_and_what_waits_stays() {
+async fn waiting_jobs_stay_when_the_limits_of_the_queue_change() {
     let pool = Pool::builder(CountingDatabase::new())
         .connections(1)
         .max_queue(1)
@@ -37,7 +37,7 @@ async fn the_bounds_of_the_queue_change_and_what_waits_stays() {
 }
 
 #[tokio::test]
-async fn a_greater_share_starts_what_waits() {
+async fn a_greater_share_starts_waiting_jobs() {
     let pool = Pool::builder(CountingDatabase::new())
         .connections(2)
         .lane("reports", 1)
@@ -64,7 +64,7 @@ async fn a_greater_share_starts_what_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_written_how_long_a_job_waited_and_ran() {
+async fn the_wait_and_the_run_of_a_job_are_recorded() {
     let pool = Pool::builder(CountingDatabase::new())
         .connections(1)
         .build();
@@ -112,7 +112,7 @@ async fn it_is_written_how_long_a_job_waited_and_ran() {
 }
 
 #[tokio::test]
-async fn a_smaller_cap_closes_the_accounts_of_what_it_drops() {
+async fn a_smaller_cap_stops_counting_the_connections_that_it_drops() {
     let pool = super::with_three_idle().await;
     pool.resize(1);
     let connections = &pool.ledger().of::<PoolBook>().connections;

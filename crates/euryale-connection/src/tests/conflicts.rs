@@ -138,7 +138,7 @@ async fn a_pool_that_closes_in_the_pause_refuses_the_next_attempt() {
 }
 
 #[tokio::test]
-async fn nothing_but_a_conflict_is_attempted_again() {
+async fn only_a_conflict_is_retried() {
     let pool = pool(0, Duration::ZERO);
     let failing = |fault| {
         pool.transaction(move |transaction| {

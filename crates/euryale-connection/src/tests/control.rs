@@ -51,7 +51,7 @@ async fn an_operator_changes_a_pool_without_knowing_its_database() {
 }
 
 #[test]
-fn a_lane_that_is_not_there_is_an_error_with_its_name() {
+fn a_missing_lane_is_an_error_with_its_name() {
     let pool = pool(1);
     let error = control(&pool).share("reports", 2).unwrap_err();
     assert_eq!(error, NoSuchLane::new("reports"));

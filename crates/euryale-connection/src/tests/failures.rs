@@ -19,7 +19,7 @@ enum End {
 }
 
 #[tokio::test]
-async fn the_product_of_failures() {
+async fn every_failure_of_every_step_leaves_the_ledger_quiet() {
     let behaviours: [fn(&Gate) -> Behaviour; 8] = [
         |_| Succeed,
         |_| Fail(Fault::Conflict),
@@ -124,7 +124,7 @@ async fn one(step: Step, behaviour: &fn(&Gate) -> Behaviour, end: End, abandoned
 }
 
 #[tokio::test]
-async fn a_pool_says_whether_its_database_can_be_reached() {
+async fn a_pool_reports_whether_its_database_can_be_reached() {
     let database = CountingDatabase::new();
     let pool = Pool::new(database.clone(), 1);
     let read = || {
@@ -166,7 +166,7 @@ async fn a_pool_says_whether_its_database_can_be_reached() {
 }
 
 #[tokio::test]
-async fn a_job_that_began_before_the_database_went_away_says_nothing_of_it() {
+async fn a_job_that_began_before_an_outage_does_not_end_it() {
     let database = CountingDatabase::new();
     let pool = Pool::new(database.clone(), 2);
     let gate = Gate::new();

@@ -96,7 +96,7 @@ async fn requests_are_named_by_route_and_lane_the_longest_first() {
 }
 
 #[tokio::test]
-async fn who_has_its_answer_holds_nothing() {
+async fn an_answered_request_is_not_listed() {
     let pool = pool(2);
     for _ in 0..50 {
         let inside = pool.clone();
@@ -120,7 +120,7 @@ async fn who_has_its_answer_holds_nothing() {
 }
 
 #[tokio::test]
-async fn a_holder_whose_client_has_gone_is_still_listed() {
+async fn a_running_job_whose_client_has_left_is_still_listed() {
     let pool = pool(1);
     let gate = Gate::new();
     let claim = pool.claim().route(Route::new("/slow"));
@@ -169,7 +169,7 @@ async fn each_way_to_use_a_claim_has_its_route() {
 /// There is a gate at each step of a transaction, and the status has the right phase for the job
 /// that waits there.
 #[tokio::test]
-async fn what_a_job_does_is_named_at_each_step() {
+async fn the_phase_of_a_job_is_right_at_each_step() {
     for fails in [false, true] {
         let pool = pool(1);
         let gates: Vec<Gate> = std::iter::repeat_with(Gate::new).take(6).collect();
@@ -229,7 +229,7 @@ async fn what_a_job_does_is_named_at_each_step() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_known_how_long_a_holder_waited() {
+async fn the_wait_of_a_running_job_is_listed() {
     let pool = pool(1);
     let first = Gate::new();
     let second = Gate::new();

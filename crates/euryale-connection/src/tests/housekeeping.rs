@@ -42,7 +42,7 @@ async fn settle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_nobody_uses_is_closed_without_traffic() {
+async fn an_unused_connection_is_closed_without_traffic() {
     for pool in [
         builder(2).idle_timeout(MINUTE).build(),
         builder(2).max_lifetime(MINUTE).build(),
@@ -83,7 +83,7 @@ async fn a_connection_that_is_used_in_between_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pool_shrinks_to_what_is_used() {
+async fn a_pool_shrinks_to_the_connections_in_use() {
     let pool = builder(3).idle_timeout(MINUTE).build();
     Held::new(pool.clone()).await.end().await;
     eventually("all are idle", || pool.status().idle == 3).await;
@@ -100,7 +100,7 @@ async fn a_pool_shrinks_to_what_is_used() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shorter_time_than_that_of_the_task_is_kept() {
+async fn an_earlier_deadline_wakes_the_task() {
     // The task sleeps for 10 s because of the job when the connection becomes idle.
     let pool = builder(1).idle_timeout(SECOND).build();
     pool.run(|_| ()).await.unwrap();
@@ -112,7 +112,7 @@ async fn a_shorter_time_than_that_of_the_task_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn there_is_a_task_only_while_there_is_something_to_look_after() {
+async fn the_task_exists_only_while_there_is_something_to_watch() {
     let without = builder(1).warn_after(None).build();
     without.run(|_| ()).await.unwrap();
     eventually("it is idle", || without.status().idle == 1).await;
@@ -259,7 +259,7 @@ async fn closing(connections: usize, idle: usize) -> (Pool<Slow>, Slow) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_comes_meanwhile_gets_another_permit() {
+async fn a_job_that_arrives_during_a_close_gets_another_permit() {
     let (pool, slow) = closing(2, 1).await;
     pool.run(|_| ()).await.unwrap();
     assert_eq!(slow.gate.waiting(), 1, "it is still being closed");
@@ -274,7 +274,7 @@ async fn a_job_that_comes_meanwhile_gets_another_permit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_comes_meanwhile_waits_for_one_close_at_most() {
+async fn a_job_that_arrives_during_a_close_waits_for_one_close_at_most() {
     // The closing worker holds one permit, and jobs hold the others.
     let (pool, slow) = closing(3, 3).await;
     let gate = Gate::new();
@@ -320,7 +320,7 @@ async fn with_a_cap_of_one_there_is_never_a_second_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pool_that_is_closed_meanwhile_waits_for_the_close_and_does_the_rest() {
+async fn closing_a_pool_waits_for_a_running_close_and_does_the_rest() {
     let (pool, slow) = closing(2, 2).await;
     let close = tokio::spawn({
         let pool = pool.clone();
@@ -348,7 +348,7 @@ async fn a_pool_that_is_closed_meanwhile_waits_for_the_close_and_does_the_rest()
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_all_workers_are_busy_it_is_tried_again() {
+async fn housekeeping_tries_again_when_all_workers_are_busy() {
     let pool = builder(2).idle_timeout(MINUTE).build();
     Held::new(pool.clone()).await.end().await;
     eventually("both are idle", || pool.status().idle == 2).await;
@@ -418,7 +418,7 @@ fn housekeeping_goes_on_when_its_runtime_has_ended() {
 }
 
 #[test]
-fn a_connection_whose_time_is_over_is_not_used_again() {
+fn an_expired_connection_is_not_used_again() {
     let pool = builder(1).idle_timeout(MINUTE).build();
     runtime().block_on(async {
         pool.run(|_| ()).await.unwrap();
@@ -463,7 +463,7 @@ async fn a_time_of_zero_keeps_no_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_time_that_no_clock_reaches_is_none() {
+async fn a_time_beyond_the_end_of_the_clock_never_expires() {
     let pool = builder(1)
         .idle_timeout(Duration::MAX)
         .max_lifetime(Duration::MAX)
@@ -477,7 +477,7 @@ async fn a_time_that_no_clock_reaches_is_none() {
 
 /// With random times and jobs, there are never more connections than the cap allows.
 #[tokio::test(start_paused = true)]
-async fn under_a_storm_the_cap_holds() {
+async fn the_cap_holds_under_random_load() {
     let slow = Slow::default();
     let pool = Pool::builder(slow.clone())
         .connections(3)
@@ -501,7 +501,7 @@ async fn under_a_storm_the_cap_holds() {
 }
 
 #[tokio::test]
-async fn a_connection_that_ended_while_it_was_idle_serves_no_job() {
+async fn a_connection_that_the_server_closed_is_not_used_again() {
     let pool = with_three_idle().await;
     // The two warmest ones.
     pool.database().spoil(2);

@@ -29,7 +29,7 @@ fn request(path: &str) -> Request {
 }
 
 #[tokio::test]
-async fn requests_of_a_lane_take_no_more_than_its_share() {
+async fn requests_of_a_lane_use_no_more_than_its_share() {
     let pool = Pool::builder(CountingDatabase::new())
         .connections(2)
         .lane("held", 1)
@@ -64,7 +64,7 @@ async fn requests_of_a_lane_take_no_more_than_its_share() {
 }
 
 #[tokio::test]
-async fn a_request_that_comes_again_goes_ahead_and_is_not_refused() {
+async fn a_requeued_request_goes_ahead_and_is_not_refused() {
     let pool = Pool::builder(CountingDatabase::new())
         .connections(1)
         .max_queue(1)

@@ -111,7 +111,7 @@ async fn a_reader_is_stopped_when_its_client_leaves() {
 }
 
 #[tokio::test]
-async fn a_reader_that_has_said_that_it_writes_is_finished() {
+async fn a_reader_that_declared_a_write_is_finished() {
     let pool = pool();
     let gate = Gate::new();
     let at = gate.clone();
@@ -161,7 +161,7 @@ async fn other_jobs_are_finished_when_their_clients_leave() {
 }
 
 #[tokio::test]
-async fn a_drain_that_times_out_stops_what_runs() {
+async fn a_drain_that_times_out_stops_running_transactions() {
     let pool = pool();
     let job = tokio::spawn(pool.transaction(endless));
     begun(&pool, 1).await;
@@ -175,7 +175,7 @@ async fn a_drain_that_times_out_stops_what_runs() {
 
 /// A job without a transaction is never stopped, because its work may not be interruptible.
 #[tokio::test]
-async fn a_drain_leaves_jobs_without_a_transaction_alone() {
+async fn a_drain_does_not_stop_jobs_without_a_transaction() {
     let pool = pool();
     let gate = Gate::new();
     let at = gate.clone();
@@ -208,7 +208,7 @@ async fn a_commit_that_has_begun_is_finished_and_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_that_was_ignored_does_not_commit() {
+async fn an_ignored_error_does_not_commit() {
     let pool = pool();
     let job = tokio::spawn(
         claim(&pool, Some(SECOND), false).transaction(|transaction| {
@@ -230,7 +230,7 @@ async fn an_error_that_was_ignored_does_not_commit() {
 /// The caller is nevertheless answered in time, because the transaction will not commit, whatever
 /// the job still does.
 #[tokio::test(start_paused = true)]
-async fn what_the_database_cannot_stop_is_answered_and_never_committed() {
+async fn an_uninterruptible_transaction_is_answered_in_time_and_never_committed() {
     let pool = Pool::new(CountingDatabase::new(), 1);
     let gate = Gate::new();
     let at = gate.clone();
@@ -278,7 +278,7 @@ impl tracing::Subscriber for Broken {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_log_that_panics_does_not_end_the_deadlines() {
+async fn a_panicking_subscriber_does_not_end_the_deadlines() {
     let lines = Arc::new(AtomicUsize::new(0));
     // Housekeeping runs on this thread; workers keep the default subscriber.
     let _broken = subscribe_thread(Broken(Arc::clone(&lines)));
@@ -300,7 +300,7 @@ async fn a_log_that_panics_does_not_end_the_deadlines() {
 
 /// The error "stopped" would mean that nothing was committed.
 #[tokio::test(start_paused = true)]
-async fn a_job_that_has_committed_is_stopped_and_speaks_for_itself() {
+async fn a_job_that_has_committed_is_stopped_and_returns_its_own_answer() {
     let pool = pool();
     let gate = Gate::new();
     let at = gate.clone();
@@ -333,7 +333,7 @@ async fn a_job_that_has_committed_is_stopped_and_speaks_for_itself() {
 /// The thread that stops a job has decided to do so, but its call arrives after another job has
 /// begun.
 #[tokio::test]
-async fn a_connection_that_a_late_call_may_hit_is_dropped() {
+async fn a_connection_that_a_late_interrupt_may_hit_is_dropped() {
     let pool = Pool::new(CountingDatabase::new(), 1);
     let gate = Gate::new();
     pool.database().interrupt_by_call(&gate);

@@ -255,7 +255,7 @@ async fn a_job_that_waits_for_its_own_pool_is_refused_on_any_thread() {
 }
 
 #[tokio::test]
-async fn a_closed_pool_stops_what_runs_on_its_own_threads() {
+async fn a_closed_pool_stops_transactions_on_its_own_threads() {
     let threads = LongLived::new();
     let pool = builder(&threads, 1).build();
     let gate = Gate::new();

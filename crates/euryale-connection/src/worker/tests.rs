@@ -56,7 +56,7 @@ impl Database for Watched {
 }
 
 #[tokio::test]
-async fn a_worker_that_breaks_down_gives_its_connection_back_before_its_permit() {
+async fn a_worker_that_breaks_down_drops_its_connection_before_its_permit() {
     let database = Watched::default();
     let shared = Arc::new(Pool::builder(database.clone()).connections(1).into_shared());
     *database.pool.lock().unwrap() = Arc::downgrade(&shared);
@@ -77,7 +77,7 @@ async fn a_worker_that_breaks_down_gives_its_connection_back_before_its_permit()
 }
 
 #[tokio::test]
-async fn a_worker_that_unwinds_closes_the_gauges_of_its_job() {
+async fn a_worker_that_unwinds_restores_the_gauges_of_its_job() {
     let ledger = Ledger::new();
     let book = ledger.of::<PoolBook>();
     let gauges = || (book.publishers.running.get(), book.connections.in_use.get());
