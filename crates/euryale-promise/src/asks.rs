@@ -1,4 +1,4 @@
-//! The promises that one pass asked for: a slot of its `Attempt`.
+//! The promises that one pass has asked for. They are a slot of its `Attempt`.
 
 use std::any::Any;
 use std::future::Future;
@@ -12,7 +12,7 @@ use euryale_core::transaction::Attempt;
 use crate::PromiseError;
 use crate::key::KeyId;
 
-/// What a promise resolved to, without its type. Shared by all passes, and never changed.
+/// The value of a resolved promise, without its type. All passes share it, and it never changes.
 pub(crate) type Value = Result<Arc<dyn Any + Send + Sync>, PromiseError>;
 
 /// The code of a promise. It is `'static` and gets no argument, so it cannot hold a transaction.
@@ -23,15 +23,15 @@ pub(crate) enum Job {
 
 pub(crate) type Running = Pin<Box<dyn Future<Output = Value> + Send>>;
 
-/// How a promise is kept.
+/// The terms of a promise.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Terms {
-    /// `None`: the layer's.
+    /// The deadline; `None` for the layer's default.
     pub(crate) deadline: Option<Duration>,
     pub(crate) shared: Option<Sharing>,
 }
 
-/// How long other requests get a value.
+/// How long a value is shared with other requests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sharing {
     pub(crate) fresh: Duration,
@@ -44,16 +44,16 @@ pub(crate) struct Ask {
     pub(crate) terms: Terms,
 }
 
-/// The slot.
+/// The slot of an attempt.
 #[derive(Default)]
 pub(crate) struct Asks {
-    /// Unresolved, in the order in which they were asked for.
+    /// Unresolved promises, in the order in which they were asked for.
     pub(crate) asked: Vec<Ask>,
-    /// Found among the shared values in this pass.
+    /// Values that this pass found among the shared ones.
     pub(crate) found: Vec<(KeyId, Value)>,
-    /// Resolved in an earlier pass and not wanted any more.
+    /// Promises that were resolved in an earlier pass and cleared since.
     pub(crate) cleared: Vec<KeyId>,
-    /// More was asked for than is allowed.
+    /// Whether the pass has asked for more promises than allowed.
     pub(crate) too_many: bool,
     is_gated: bool,
 }
@@ -75,7 +75,7 @@ impl Asks {
     }
 }
 
-/// The promises of a suspended pass, on their way out of the worker in a [`Pending`].
+/// The promises of a suspended pass, which leave the worker in a [`Pending`].
 pub(crate) struct Suspension {
     pub(crate) attempt: Attempt,
 }

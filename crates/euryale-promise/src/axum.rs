@@ -1,4 +1,4 @@
-//! Promises in handlers of axum's.
+//! Promises in axum handlers.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -13,13 +13,12 @@ use http::request::Parts;
 use crate::scope::Scope;
 use crate::{Promises, PromisesExt};
 
-/// The promises of a request in an asynchronous handler of axum's: an extractor.
+/// An extractor for the promises of a request in an asynchronous axum handler.
 ///
-/// Such a handler can also wait by itself. Promises are useful to it because a
-/// [`shared`](Promises::shared) value is fetched once for all requests. It returns `Result<_,
-/// Abort>`, and is called again when its promises are resolved, so
-/// [`RepublishLayer`](crate::RepublishLayer) goes around its router, with [`Error::raise`] between
-/// the two:
+/// Such a handler could also wait by itself, but a [`shared`](Promises::shared) promise is fetched
+/// once for all requests. The handler returns `Result<_, Abort>`, and is called again when its
+/// promises are resolved. So put [`RepublishLayer`](crate::RepublishLayer) around its router, with
+/// [`Error::raise`] between the two:
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -53,7 +52,8 @@ use crate::{Promises, PromisesExt};
 /// ```
 ///
 /// # Errors
-/// 500 if there is no `RepublishLayer` around the handler; use an `Option` where that is possible.
+/// If there is no `RepublishLayer` around the handler, the answer is 500. Take an `Option` if the
+/// layer may be missing.
 #[derive(Clone)]
 pub struct HandlerPromises {
     attempt: Attempt,
@@ -68,7 +68,7 @@ impl HandlerPromises {
             .get::<History>()
             .copied()
             .unwrap_or_default();
-        // One for all extractors of this request.
+        // All extractors of this request share one attempt.
         let attempt = parts
             .extensions
             .get_or_insert_with(|| Attempt::new(history))

@@ -7,7 +7,7 @@ use euryale_core::threads::BlockingLane;
 use crate::asks::Value;
 use crate::{PromiseBook, PromiseError};
 
-/// Runs `job` when a thread of the lane is free.
+/// Runs `job` as soon as a thread of the lane is free.
 pub(crate) async fn run(
     lane: &BlockingLane,
     book: &PromiseBook,
@@ -16,7 +16,7 @@ pub(crate) async fn run(
     let lost = |_| PromiseError::NoThread;
     let turn = lane.enter().await.map_err(lost)?;
     let turn = turn.counted(GaugeGuard::new(&book.running, 1));
-    // Caught here, and turned into a value.
+    // A panic is caught here and becomes a value.
     let done = turn.start(move || PanicMessage::catch(job)).map_err(lost)?;
     done.await
         .map_err(lost)?

@@ -2,27 +2,28 @@
 
 use euryale_core::ledger::{Book, Counter, Figures, Gauge, Unsettled};
 
-/// Promises, and the requests that wait for them, counted by [`Republish`](crate::Republish).
+/// Counters of promises and of the requests that wait for them, kept by
+/// [`Republish`](crate::Republish).
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct PromiseBook {
     /// Publications that followed a suspension.
     pub passes: Counter,
-    /// Promises that run now.
+    /// Promises that are running now.
     pub running: Gauge,
-    /// Requests set aside now: they hold memory and nothing else.
+    /// Requests that are suspended now. They hold only memory.
     pub suspended: Gauge,
-    /// Resolved with a value.
+    /// Promises that were resolved with a value.
     pub ok: Counter,
-    /// Resolved with an error.
+    /// Promises that were resolved with an error.
     pub error: Counter,
-    /// Resolved with a panic.
+    /// Promises that were resolved with a panic.
     pub panic: Counter,
-    /// Resolved by their deadline.
+    /// Promises that were resolved by their deadline.
     pub elapsed: Counter,
-    /// Never resolved, because nobody waited any more.
+    /// Promises that were cancelled because no request waited for them any more.
     pub cancelled: Counter,
-    /// Resolved with a value that another request asked for.
+    /// Promises that were resolved with the value of another request's promise.
     pub shared: Counter,
 }
 

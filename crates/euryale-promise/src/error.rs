@@ -1,4 +1,4 @@
-//! Failures of promises, and limits that a request may exceed.
+//! The failures of promises.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,22 +7,22 @@ use std::sync::Arc;
 use euryale_core::BoxError;
 use euryale_core::error::{ErrorChain, PanicMessage};
 
-/// Why a promise has no value: a value itself, which the next pass sees.
+/// The reason why a promise has no value. The next pass gets it like a value.
 ///
-/// `?` turns it into an abort, answered 500. [`Display`](fmt::Display) prints its causes, and
-/// [`source`](StdError::source) does not return them: a failure elsewhere says nothing about this
-/// transaction, and a database that classifies the error must not find another database's conflict
-/// in it.
+/// `?` turns it into an abort, which is answered 500. [`Display`](fmt::Display) prints its causes,
+/// but [`source`](StdError::source) does not return them. A failure elsewhere says nothing about
+/// this transaction, and a database that classifies the error must not find another database's
+/// conflict in its sources.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum PromiseError {
-    /// Its code returned this error.
+    /// The promise's code returned this error.
     Failed(Arc<dyn StdError + Send + Sync>),
-    /// Its code panicked.
+    /// The promise's code panicked.
     Panicked(Arc<PanicMessage>),
-    /// Its deadline, or that of its request, passed.
+    /// The deadline of the promise or of its request has passed.
     Elapsed,
-    /// The system could not start a thread for it.
+    /// The system could not start a thread for the promise.
     NoThread,
 }
 

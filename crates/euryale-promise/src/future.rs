@@ -23,11 +23,11 @@ use crate::timing::Timings;
 use crate::{PASS_LIMIT, PROMISE_LIMIT, SUSPENDED_FULL};
 
 pin_project! {
-    /// The future of [`Republish`](crate::Republish). Dropped, it cancels the promises of its
-    /// request; a publication in the queue leaves it, and one that runs is finished.
+    /// The future of [`Republish`](crate::Republish). Dropping it cancels the promises of its
+    /// request, and removes its publication from the queue; a running publication is finished.
     pub struct RepublishFuture<S: Service<http::Request<B>>, B> {
         inner: S,
-        // The original request: each pass begins with a copy.
+        // The original request. Each pass begins with a copy of it.
         request: http::Request<B>,
         engine: Arc<Engine>,
         until: Instant,
@@ -44,8 +44,8 @@ pin_project! {
     enum PassState<F> {
         Beginning,
         Publishing { #[pin] answer: F },
-        // On the heap, because most requests ask for nothing and their futures should be small:
-        // beyond 1 KiB the system's allocator is several times slower.
+        // Boxed, because most requests have no promises and their futures should be small: beyond 1
+        // KiB the system's allocator is several times slower.
         Suspended {
             settled: Pin<Box<dyn Future<Output = Result<Passed, Error>> + Send>>,
             began: Instant,
@@ -131,8 +131,8 @@ where
     }
 }
 
-/// The promises of a suspended pass, and the history of the next pass, after this attempt and the
-/// conflicts before it.
+/// Returns the promises of a suspended pass, and the history of the next pass, which includes this
+/// attempt and the conflicts before it.
 fn left_behind(mut error: Error) -> Result<(Asks, History), Error> {
     let wrote = error.wrote();
     let Some(pending) = error.take_pending() else {
@@ -146,7 +146,7 @@ fn left_behind(mut error: Error) -> Result<(Asks, History), Error> {
 }
 
 impl Passed {
-    /// Counts another pass, which asked for this, if the limit allows one.
+    /// Counts another pass if the limit allows one. `asks` is what the last pass asked for.
     fn after(mut self, engine: &Engine, asks: &Asks, until: Instant) -> Result<Self, Error> {
         if asks.too_many {
             return Err(refused(PROMISE_LIMIT, asks));
@@ -159,7 +159,7 @@ impl Passed {
     }
 }
 
-/// Resolves the promises of a pass, and holds a place among the suspended requests while it does.
+/// Resolves the promises of a pass. Meanwhile the request holds a place among the suspended ones.
 async fn settle(
     engine: Arc<Engine>,
     mut passed: Passed,
@@ -193,7 +193,7 @@ async fn settle(
     Ok(passed)
 }
 
-/// An error that names what was still asked for.
+/// Returns an error that names the unresolved promises.
 fn refused(code: Code, asks: &Asks) -> Error {
     let keys: Vec<String> = asks.asked.iter().map(|ask| ask.key.to_string()).collect();
     Error::with_source(

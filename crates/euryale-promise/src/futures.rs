@@ -18,7 +18,7 @@ impl Promises<'_> {
     /// first.
     ///
     /// # Errors
-    /// The key is resolved already.
+    /// The key is already resolved.
     pub fn submit<T, E, F>(
         &self,
         key: impl Into<Key<T>>,
@@ -33,12 +33,12 @@ impl Promises<'_> {
         if self.find(&key).is_some() {
             return Err(AlreadyResolved);
         }
-        // A shared value that exists already is not an error: it is a result from now on.
+        // A shared value that already exists is not an error: it is the result from now on.
         self.submit_job(key, || asynchronous(promise), true);
         Ok(())
     }
 
-    /// The result of `key` from an earlier pass.
+    /// Returns the result of `key` from an earlier pass.
     ///
     /// # Errors
     /// The key was never asked for, was asked for in this pass, or resolved to a failure.
@@ -56,11 +56,11 @@ impl Promises<'_> {
         Err(NoResult::NotSubmitted)
     }
 
-    /// The result of `key` from an earlier pass. If it was not asked for yet, it is now, and the
-    /// result is `placeholder`.
+    /// Returns the result of `key` from an earlier pass. If it has not been asked for yet, this
+    /// asks for it and returns `placeholder`.
     ///
     /// # Errors
-    /// The key was asked for in this pass already, and there is no second placeholder; or it
+    /// The key was already asked for in this pass, so that there is no second placeholder; or it
     /// resolved to a failure.
     #[doc(alias = "resultOrSubmit")]
     pub fn result_or_submit<T, E, F>(
@@ -96,8 +96,8 @@ impl Promises<'_> {
         cancelled.is_some()
     }
 
-    /// Forgets the result of `key`, in this pass and later ones; it can be submitted again. Returns
-    /// `false` if it was not resolved.
+    /// Drops the result of `key`, in this pass and later ones, so that it can be submitted again.
+    /// Returns `false` if it was not resolved.
     pub fn clear<T: Send + Sync + 'static>(&self, key: impl Into<Key<T>>) -> bool {
         let key = key.into().id();
         let is_settled = self
@@ -114,8 +114,8 @@ impl Promises<'_> {
         })
     }
 
-    /// [`cancel`](Promises::cancel) and [`clear`](Promises::clear). Returns `false` if there was
-    /// nothing to do.
+    /// Does both [`cancel`](Promises::cancel) and [`clear`](Promises::clear). Returns `false` if
+    /// there was nothing to do.
     pub fn reset<T: Send + Sync + 'static>(&self, key: impl Into<Key<T>>) -> bool {
         let key = key.into();
         let cancelled = self.cancel(key.clone());

@@ -1,4 +1,4 @@
-//! Several promises, waited for together.
+//! Waits for several promises together.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use euryale_core::Abort;
 use crate::{Promised, Promises};
 
 impl Promises<'_> {
-    /// Returns what all of these promises resolved to: a tuple of two to four, asked for in any
-    /// way. They run side by side, and the request is published again once, when all are resolved.
+    /// Returns the values of a tuple of two to four promises. They run concurrently, and the
+    /// request is published again once, when all of them are resolved.
     ///
-    /// Two lines `ask(..).ready()??` would run one after the other, in a pass for each: the first
-    /// `?` ends the pass before the second promise is asked for.
+    /// Two lines with `ask(..).ready()??` would run one after the other, each in its own pass,
+    /// because the first `?` ends the pass before the second promise is asked for.
     ///
     /// ```
     /// use euryale_core::{Abort, Body, Database, Request, Response, Transaction};
@@ -36,19 +36,19 @@ impl Promises<'_> {
     /// ```
     ///
     /// # Errors
-    /// When one of them has failed: its [`PromiseError`](crate::PromiseError), at once. When one is
-    /// not resolved yet: what ends this pass.
+    /// The [`PromiseError`](crate::PromiseError) of a failed promise, at once. If a promise is not
+    /// resolved yet, an abort that ends this pass.
     pub fn join<J: Join>(&self, promised: J) -> Result<J::Values, Abort> {
         promised.values()
     }
 }
 
-/// Promises that [`Promises::join`] takes: tuples of two to four.
+/// The arguments of [`Promises::join`]: tuples of two to four promises.
 pub trait Join {
     /// Their values, in the same order.
     type Values;
 
-    /// Returns the values of all.
+    /// Returns the values of all promises.
     ///
     /// # Errors
     /// As for [`Promises::join`].
@@ -62,7 +62,7 @@ macro_rules! join {
 
             fn values(self) -> Result<Self::Values, Abort> {
                 let ($($promised,)+) = self;
-                // A failure needs no other pass.
+                // A failure is returned without another pass.
                 $(if let Some(Err(error)) = $promised.get() {
                     return Err(error.into());
                 })+

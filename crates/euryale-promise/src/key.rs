@@ -14,9 +14,9 @@ use crate::asks::Value;
 /// promises of that name.
 ///
 /// Keys with the same name and different types are different keys, so independent parts of a page
-/// never confuse each other's values. Within a request a key is asked for once; a
-/// [shared](crate::Promises::shared) one is the same for **all requests of the layer**, so it must
-/// contain everything that the value depends on.
+/// never confuse each other's values. Within a request, a key stands for one promise. A
+/// [shared](crate::Promises::shared) key stands for one promise of **all requests of the layer**,
+/// so it must contain everything that the value depends on.
 ///
 /// ```
 /// use euryale_promise::Key;
@@ -26,8 +26,8 @@ use crate::asks::Value;
 /// assert_eq!(here.to_string(), "weather(Genova)");
 /// ```
 ///
-/// The name is a label: it appears in `Server-Timing`, where the client can read it. Parameters
-/// added by [`with`](Key::with) appear only in logs.
+/// The name appears in `Server-Timing`, where the client can read it. Parameters added by
+/// [`with`](Key::with) appear only in logs.
 pub struct Key<T: ?Sized> {
     name: &'static str,
     detail: Option<Arc<str>>,
@@ -36,7 +36,7 @@ pub struct Key<T: ?Sized> {
 }
 
 impl<T: ?Sized> Key<T> {
-    /// The key of this name.
+    /// Creates a key with this name.
     pub const fn new(name: &'static str) -> Self {
         Self {
             name,
@@ -46,7 +46,7 @@ impl<T: ?Sized> Key<T> {
         }
     }
 
-    /// The same name with a parameter, such as an id or an address.
+    /// Adds a parameter, such as an id or an address.
     #[must_use]
     pub fn with(self, detail: impl fmt::Display) -> Self {
         Self {
@@ -55,9 +55,9 @@ impl<T: ?Sized> Key<T> {
         }
     }
 
-    /// How much memory a value takes, in bytes, with everything that it owns. It limits the shared
-    /// values ([`shared_weight`](crate::RepublishLayer::shared_weight)). Default: the size of its
-    /// type.
+    /// Sets the function that returns the memory of a value in bytes, with everything that the
+    /// value owns. The weight counts for the limit on shared values
+    /// ([`shared_weight`](crate::RepublishLayer::shared_weight)). Default: the size of its type.
     ///
     /// ```
     /// # use euryale_promise::Key;
@@ -69,7 +69,7 @@ impl<T: ?Sized> Key<T> {
         self
     }
 
-    /// Its name.
+    /// Returns the key's name.
     pub fn name(&self) -> &'static str {
         self.name
     }
@@ -146,7 +146,7 @@ pub(crate) struct KeyId {
 }
 
 impl KeyId {
-    /// The weight of a kept value. An error has no weight: it is kept for a second.
+    /// Returns the weight of a kept value. An error has no weight.
     pub(crate) fn weight(&self, value: &Value) -> usize {
         let Ok(value) = value else { return 0 };
         let weighed = self
@@ -154,7 +154,7 @@ impl KeyId {
             .weigh
             .as_ref()
             .map(|weigh| PanicMessage::catch(|| weigh(&**value)));
-        // A value that cannot be weighed is not kept.
+        // A value whose weight function fails is not kept.
         weighed.map_or(self.scale.size, |weight| weight.unwrap_or(usize::MAX))
     }
 }
@@ -162,7 +162,7 @@ impl KeyId {
 type Erased = dyn Any + Send + Sync;
 type Weigh = Arc<dyn Fn(&Erased) -> usize + Send + Sync>;
 
-/// How values are weighed. It does not take part in comparisons of keys.
+/// The function that weighs values. It is ignored when keys are compared.
 #[derive(Clone)]
 struct Scale {
     size: usize,

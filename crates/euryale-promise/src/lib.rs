@@ -88,7 +88,7 @@
 //! # Cancellation
 //!
 //! When the client disconnects, promises are cancelled and there is no further pass. A publication
-//! in the queue leaves it; a running one is finished, or stopped if it only reads. A blocking
+//! in the queue is removed; a running one is finished, or stopped if it only reads. A blocking
 //! promise keeps its thread until it returns. A shared promise is cancelled when nothing waits for
 //! it any more.
 //!
@@ -101,8 +101,9 @@
 //!
 //! # Errors
 //!
-//! Adds [`PASS_LIMIT`] and [`PROMISE_LIMIT`] (508), and [`SUSPENDED_FULL`] (503). It needs
-//! `RespondLayer` outside it in a router. Failures of promises are values: see [`PromiseError`].
+//! The layer adds [`PASS_LIMIT`] and [`PROMISE_LIMIT`] (508), and [`SUSPENDED_FULL`] (503). In a
+//! router it needs `RespondLayer` outside it. Failures of promises are values: see
+//! [`PromiseError`].
 //!
 //! # Panics
 //!

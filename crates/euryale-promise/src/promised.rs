@@ -1,4 +1,4 @@
-//! The publisher's handle on a promise.
+//! The publisher's handle to a promise.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,7 +10,7 @@ use euryale_core::transaction::Attempt;
 use crate::PromiseError;
 use crate::asks::{Value, pending};
 
-/// A promise, as this pass sees it: resolved, or asked for.
+/// The state of a promise in this pass: resolved, or asked for.
 #[must_use = "a promise that nobody waits for stops the commit all the same: see `ready` and `get`"]
 pub struct Promised<'a, T> {
     attempt: Attempt,
@@ -28,25 +28,25 @@ impl<T: Send + Sync + 'static> Promised<'_, T> {
         }
     }
 
-    /// Returns the result, or an abort that ends this pass with `?`: the promises asked for so far
-    /// are resolved, and then the request is published again.
+    /// Returns the result, or an abort that ends this pass with `?`. The promises that were asked
+    /// for so far are then resolved, and the request is published again.
     ///
-    /// So ask for everything first, and call this afterwards: promises run side by side. Two lines
-    /// `ask(..).ready()??` run one after the other, in a pass for each, and
-    /// [`join`](crate::Promises::join) waits for several together. `.ready()??` also gives up when
-    /// the promise failed; see [`PromiseError`].
+    /// So ask for all promises first and call this afterwards, so that they run concurrently. Two
+    /// lines with `ask(..).ready()??` run one after the other, each in its own pass;
+    /// [`join`](crate::Promises::join) waits for several together. `.ready()??` also aborts if the
+    /// promise has failed; see [`PromiseError`].
     ///
     /// # Errors
-    /// Not resolved yet.
+    /// The promise is not resolved yet.
     pub fn ready(self) -> Result<Result<Arc<T>, PromiseError>, Pending> {
         self.get().ok_or_else(|| pending(&self.attempt))
     }
 
-    /// Returns the result, or `None` while it is unresolved, for a publisher that shows something
-    /// else in the meantime.
+    /// Returns the result, or `None` while the promise is unresolved. Use it to show something else
+    /// until then.
     ///
-    /// The pass is still thrown away at its end, and the request published again, unless the
-    /// publisher says [`serve_placeholders`](crate::Promises::serve_placeholders).
+    /// The pass is still discarded at its end, and the request is published again, unless the
+    /// publisher calls [`serve_placeholders`](crate::Promises::serve_placeholders).
     pub fn get(&self) -> Option<Result<Arc<T>, PromiseError>> {
         self.value.clone().map(typed)
     }

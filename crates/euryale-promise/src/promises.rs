@@ -1,4 +1,4 @@
-//! The publisher's side.
+//! The publisher's interface to promises.
 
 use std::fmt;
 use std::future::Future;
@@ -18,7 +18,7 @@ use crate::{Key, PromiseError, Promised};
 
 /// The promises of a request.
 pub trait PromisesExt {
-    /// The promises of this request, in this pass.
+    /// Returns the promises of this request, in this pass.
     fn promises(&self) -> Promises<'_>;
 }
 
@@ -34,7 +34,7 @@ impl<B> PromisesExt for http::Request<B> {
 /// The promises of a request in one pass, and the terms for promises made through this handle.
 ///
 /// [`deadline`](Promises::deadline), [`shared`](Promises::shared) and
-/// [`stale_while_revalidate`](Promises::stale_while_revalidate) give handles with other terms:
+/// [`stale_while_revalidate`](Promises::stale_while_revalidate) return handles with other terms:
 ///
 /// ```
 /// use std::time::Duration;
@@ -54,9 +54,9 @@ impl<B> PromisesExt for http::Request<B> {
 /// ```
 ///
 /// The code of a promise gets no argument and outlives the pass, so it can hold neither the
-/// transaction nor its connection, nor this handle. Move everything that it needs into it. It runs
-/// after the pass was rolled back, at least once: after a conflict, resolved promises are kept, and
-/// the others are asked for again.
+/// transaction, nor its connection, nor this handle. Move everything that it needs into its
+/// closure. It runs after the pass was rolled back, at least once: after a conflict, resolved
+/// promises are kept, and the others are asked for again.
 #[doc(alias = "IPromises")]
 #[doc(alias = "IFutures")]
 #[derive(Clone)]
@@ -77,27 +77,28 @@ impl<'a> Promises<'a> {
         }
     }
 
-    /// The number of this pass, from 1.
+    /// Returns the number of this pass, from 1.
     pub fn pass(&self) -> u32 {
         self.attempt.pass()
     }
 
-    /// Promises made through the returned handle have this deadline, counted from the end of the
-    /// pass and including the wait for a place to run. After it they resolve to
-    /// [`PromiseError::Elapsed`]. The request's own deadline may be sooner. Default: the layer's.
+    /// Returns a handle whose promises have this deadline, counted from the end of the pass and
+    /// including the wait for a place to run. After it they resolve to [`PromiseError::Elapsed`].
+    /// The request's own deadline may be sooner. Default: the layer's.
     #[must_use]
     pub fn deadline(mut self, within: Duration) -> Self {
         self.terms.deadline = Some(within);
         self
     }
 
-    /// Promises made through the returned handle are shared. They are resolved once for all
-    /// requests that ask while they run, and for `fresh` afterwards, when requests get the value at
-    /// once, without another pass.
+    /// Returns a handle whose promises are shared. Such a promise is resolved once for all requests
+    /// that ask while it runs. For the time `fresh` after that, requests get the value at once,
+    /// without another pass.
     ///
-    /// An error goes to the requests that wait for it, and is not kept, unless the layer has an
-    /// [`error_ttl`](crate::RepublishLayer::error_ttl). A request sees the same value in all its
-    /// passes, however old it is by then. When no request waits for it any more, it is cancelled.
+    /// An error is passed to the requests that wait for it, and is not kept, unless the layer has
+    /// an [`error_ttl`](crate::RepublishLayer::error_ttl). A request sees the same value in all its
+    /// passes, however old the value is by then. A promise is cancelled when no request waits for
+    /// it any more.
     #[must_use]
     pub fn shared(mut self, fresh: Duration) -> Self {
         let stale = self
@@ -108,9 +109,9 @@ impl<'a> Promises<'a> {
         self
     }
 
-    /// As [`shared`](Promises::shared); and for `stale` beyond that, requests still get the old
-    /// value at once, while one promise fetches a new one (RFC 5861 §3). If that fails, the old one
-    /// is kept.
+    /// Like [`shared`](Promises::shared). In addition, for the time `stale` after `fresh`, requests
+    /// still get the old value at once while one promise fetches a new one (RFC 5861 §3). If that
+    /// fails, the old value is kept.
     #[must_use]
     pub fn stale_while_revalidate(mut self, stale: Duration) -> Self {
         let fresh = self
@@ -121,11 +122,11 @@ impl<'a> Promises<'a> {
         self
     }
 
-    /// Asks for the result of `promise`. It is available at once if an earlier pass asked for it or
-    /// it is shared, and otherwise in the next pass. If a pass asks twice, the second promise is
-    /// dropped.
+    /// Asks for the result of `promise`. The result is available at once if an earlier pass asked
+    /// for it or a shared value exists, and otherwise in the next pass. If a pass asks twice for
+    /// the same key, the second promise is dropped.
     ///
-    /// `promise` is called, and its future runs, on the runtime, concurrently with the others: it
+    /// `promise` is called and its future runs on the runtime, concurrently with the others. It
     /// must not block.
     pub fn ask<T, E, F>(
         &self,
@@ -140,11 +141,12 @@ impl<'a> Promises<'a> {
         self.ask_job(key.into().id(), || asynchronous(promise))
     }
 
-    /// As [`ask`](Promises::ask), for code that blocks: it runs on one of the layer's threads for
+    /// Like [`ask`](Promises::ask), for code that blocks. It runs on one of the layer's threads for
     /// blocking promises.
     ///
-    /// It cannot be stopped. When its deadline passes or the client leaves, it keeps its thread
-    /// until it returns, and its result is dropped. If it has not started by then, it never does.
+    /// Running code cannot be stopped. If its deadline passes or the client leaves, it keeps its
+    /// thread until it returns, and its result is dropped. If it has not started by then, it never
+    /// does.
     pub fn ask_blocking<T, E>(
         &self,
         key: impl Into<Key<T>>,
@@ -157,13 +159,15 @@ impl<'a> Promises<'a> {
         self.ask_job(key.into().id(), || blocking(promise))
     }
 
-    /// Returns the results of all of these, in order, or an abort that ends this pass with `?`.
+    /// Returns the results of all these promises in order, or an abort that ends this pass with
+    /// `?`.
     ///
-    /// For promises of one type. For promises of different types, ask for all of them and then call
-    /// each one's [`ready`](Promised::ready).
+    /// All promises have the same type. For promises of different types use
+    /// [`join`](Promises::join), or ask for all of them and then call [`ready`](Promised::ready) on
+    /// each.
     ///
     /// # Errors
-    /// One is not resolved yet.
+    /// A promise is not resolved yet.
     pub fn all<T: Send + Sync + 'static>(
         &self,
         promised: impl IntoIterator<Item = Promised<'a, T>>,
@@ -174,12 +178,13 @@ impl<'a> Promises<'a> {
         promised.into_iter().map(Promised::ready).collect()
     }
 
-    /// Makes this pass the answer: unresolved promises are dropped, and do not stop the commit.
+    /// Makes this pass the answer. Unresolved promises are dropped and do not prevent the commit.
     ///
-    /// Call it in each pass; it applies to the promises asked for so far.
+    /// Call it in each pass; it applies to the promises that were asked for so far.
     #[doc(alias = "noLongerProvides")]
     pub fn serve_placeholders(&self) {
-        // Dropped outside the slot, because it is the application's code.
+        // The promises are dropped outside the slot, because their drops are the application's
+        // code.
         drop(self.attempt.with(|asks: &mut Asks| {
             asks.too_many = false;
             std::mem::take(&mut asks.asked)
@@ -195,7 +200,7 @@ impl<'a> Promises<'a> {
         Promised::new(&self.attempt, value)
     }
 
-    /// The value of `key` that this request has seen, or will see.
+    /// Returns the value of `key` that this request has seen or will see.
     pub(crate) fn find(&self, key: &KeyId) -> Option<Value> {
         let settled = self.scope.as_ref().and_then(|scope| scope.settled(key));
         self.attempt.with(|asks: &mut Asks| {
@@ -204,7 +209,7 @@ impl<'a> Promises<'a> {
         })
     }
 
-    /// Adds `job` to the promises of this pass, unless it is there already or shared.
+    /// Adds `job` to the promises of this pass, unless it is already among them or shared.
     pub(crate) fn submit_job(
         &self,
         key: KeyId,

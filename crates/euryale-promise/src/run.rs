@@ -1,4 +1,4 @@
-//! Runs promises, within their deadlines and the layer's bounds.
+//! Runs promises within their deadlines and the layer's limits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,13 +23,13 @@ pub(crate) struct Engine {
 pub(crate) struct Kept {
     pub(crate) key: KeyId,
     pub(crate) value: Value,
-    /// From the end of the pass.
+    /// The time from the end of the pass.
     pub(crate) took: Duration,
 }
 
 impl Engine {
-    /// Runs all of them concurrently, and waits for the last one, until `until` at most. Dropping
-    /// it cancels them.
+    /// Runs all promises concurrently, and waits for the last one, at most until `until`. Dropping
+    /// the future cancels them.
     pub(crate) async fn keep(self: &Arc<Self>, asked: Vec<Ask>, until: Instant) -> Vec<Kept> {
         let began = Instant::now();
         let mut tasks = JoinSet::new();
@@ -74,8 +74,8 @@ impl Engine {
         ask.terms.deadline.unwrap_or(self.settings.deadline)
     }
 
-    /// Waits together with others for a shared promise, which runs in a task of its own, so that it
-    /// continues when one of them leaves.
+    /// Waits together with other requests for a shared promise, which runs in its own task, so that
+    /// it continues when one of them leaves.
     async fn board(self: &Arc<Self>, ask: Ask, sharing: Sharing, until: Instant) -> Value {
         let tally = Tally::new(&self.settings.book);
         let flight = match self.start(ask, sharing, false) {
@@ -83,7 +83,7 @@ impl Engine {
                 tally.shared();
                 return value;
             }
-            // The flight counts itself.
+            // The flight is counted in its own task.
             Boarded::Started(flight) => {
                 tally.counted();
                 return timeout_at(until, flight.landed())
@@ -172,7 +172,8 @@ pub(crate) fn later(instant: Instant, duration: Duration) -> Instant {
     instant + duration.min(NEVER)
 }
 
-/// Counts the outcome of one promise; cancelled if it is dropped before.
+/// Counts the outcome of a promise. If it is dropped before there is an outcome, it counts the
+/// promise as cancelled.
 struct Tally<'a> {
     book: &'a PromiseBook,
     is_counted: bool,

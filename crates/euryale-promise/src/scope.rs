@@ -17,13 +17,13 @@ use crate::shared::Found;
 #[derive(Clone)]
 pub(crate) struct Scope {
     engine: Arc<Engine>,
-    /// None in every first pass.
+    /// `None` in every first pass.
     settled: Option<Arc<[(KeyId, Value)]>>,
     runtime: Handle,
 }
 
 impl Scope {
-    /// Panics outside a runtime.
+    /// Creates the scope of a pass. Panics outside a runtime.
     pub(crate) fn new(engine: &Arc<Engine>, settled: &[(KeyId, Value)]) -> Self {
         let settled = if settled.is_empty() {
             None
@@ -56,7 +56,7 @@ impl Scope {
         self.engine.settings.promises
     }
 
-    /// Returns a shared value, or the job. A stale value is returned, too, and refreshed.
+    /// Returns a shared value, or the job. A stale value is also returned, and refreshed.
     pub(crate) fn shared(
         &self,
         key: &KeyId,
@@ -78,7 +78,7 @@ impl Scope {
                 terms,
             };
             let refresh = async move { engine.refresh(ask, sharing).await };
-            // It ends at its promise's deadline at the latest.
+            // The refresh ends at its promise's deadline at the latest.
             self.runtime.spawn(refresh.in_current_span());
         }
         (Some(value), None)

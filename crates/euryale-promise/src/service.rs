@@ -12,9 +12,9 @@ use crate::run::Engine;
 
 /// Publishes suspended requests again; made by [`RepublishLayer`](crate::RepublishLayer).
 ///
-/// It takes requests that can be cloned. Inside the cap on connections requests are `Publication`s,
-/// which cannot be cloned, so a `Republish` there does not compile: it would wait for a second
-/// permit while holding one.
+/// It requires requests that can be cloned. Inside `ConnectionLimit`, requests are `Publication`s,
+/// which cannot be cloned. So a `Republish` there, which would wait for a second permit while
+/// holding one, does not compile.
 #[derive(Clone)]
 pub struct Republish<S> {
     pub(crate) inner: S,
@@ -33,8 +33,8 @@ where
     type Error = Error;
     type Future = RepublishFuture<S, B>;
 
-    /// Always ready. The inner service is polled for readiness before each pass, so that nothing
-    /// that its readiness may hold is held between passes.
+    /// Always ready. The inner service is polled for readiness before each pass, because its
+    /// readiness may hold a resource that must not be held between passes.
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
     }

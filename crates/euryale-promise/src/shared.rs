@@ -1,4 +1,4 @@
-//! Promises that requests share: one flight for each key, and a bounded number of values.
+//! Shared promises: one flight for each key, and a limited number of values.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -28,7 +28,7 @@ struct Cache {
     entries: HashMap<KeyId, Entry>,
     /// The weight of all kept values, in bytes.
     weight: usize,
-    /// Counts lookups, to find the entry used longest ago.
+    /// Counts lookups, to find the least recently used entry.
     looks: u64,
 }
 
@@ -66,7 +66,7 @@ impl Flight {
             .await
             .ok()
             .and_then(|value| value.clone());
-        // Its task ends without a result only at the end of the runtime.
+        // The task ends without a result only when the runtime ends.
         landed.unwrap_or(Err(PromiseError::NoThread))
     }
 }
@@ -98,7 +98,8 @@ impl SharedPromises {
         self.lock().find(key, now)
     }
 
-    /// Joins the flight for `key`, or starts one; with `anew` also if there is a stale value.
+    /// Joins the flight for `key`, or starts one. With `anew`, a flight is started even if there is
+    /// a stale value.
     pub(crate) fn board(
         &self,
         key: &KeyId,
@@ -129,7 +130,7 @@ impl SharedPromises {
             }
         };
         drop(state);
-        // Values are the application's code, and so are their drops.
+        // Values are dropped outside the lock, because their drops are the application's code.
         drop(evicted);
         boarded
     }
@@ -145,7 +146,7 @@ impl SharedPromises {
         entry.flight = Weak::new();
         let replaced = match (value, &mut entry.kept) {
             (Err(_), Some(kept)) if kept.value.is_ok() && now < kept.stale_until => {
-                // No other refresh for a while.
+                // There is no other refresh for a while.
                 let pause = self.error_ttl.max(PAUSE);
                 kept.fresh_until = later(now, pause).min(kept.stale_until);
                 None
@@ -197,8 +198,8 @@ impl Cache {
         }
     }
 
-    /// Makes room for another key: removes expired entries first, then the eighth used longest ago.
-    /// Entries that requests wait for stay.
+    /// Makes room for another key. Removes expired entries, or else the least recently used eighth
+    /// of all entries. Entries that requests wait for stay.
     fn make_room(&mut self, key: &KeyId, capacity: usize, now: Instant) -> Vec<Entry> {
         if self.entries.len() < capacity || self.entries.contains_key(key) {
             return Vec::new();
@@ -231,8 +232,8 @@ impl Cache {
         evicted
     }
 
-    /// Removes the entries used longest ago while the total weight is too high. The newest value
-    /// stays.
+    /// Removes the least recently used entries until the total weight is within the limit. The
+    /// newest value stays.
     fn lighten(&mut self, key: &KeyId, max_weight: usize) -> Vec<Kept> {
         let mut evicted = Vec::new();
         while self.weight > max_weight {

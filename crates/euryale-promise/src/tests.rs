@@ -22,7 +22,7 @@ use crate::RepublishLayer;
 
 type Lent<'a, 'b> = &'a mut Transaction<'b, CountingDatabase>;
 
-/// Republish, Retry, the cap and a publisher.
+/// A stack of Republish, Retry, ConnectionLimit and a publisher.
 #[derive(Clone)]
 struct Site {
     pool: Pool<CountingDatabase>,
@@ -62,7 +62,7 @@ impl Site {
             .await
     }
 
-    /// The answer's text, or the name of its error's code.
+    /// Returns the answer's text, or the name of its error's code.
     async fn text(&self, path: &str) -> String {
         match self.ask(path).await {
             Ok(response) => text(response).await,
@@ -93,7 +93,7 @@ fn say(text: impl ToString) -> Result<Response, Abort> {
     Ok(Response::new(text.to_string().into()))
 }
 
-/// How a promise ended, in one word.
+/// Returns the outcome of a promise in one word.
 fn word<T: ToString>(value: Result<Arc<T>, crate::PromiseError>) -> String {
     value.map_or_else(|error| error.to_string(), |value| value.to_string())
 }

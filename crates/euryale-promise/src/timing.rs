@@ -24,7 +24,7 @@ impl Timings {
         self.add(key, took, outcome);
     }
 
-    /// A shared value that existed already.
+    /// Adds a metric for a shared value that already existed.
     pub(crate) fn found(&mut self, key: &KeyId) {
         self.add(key, Duration::ZERO, Some("shared"));
     }
@@ -45,7 +45,7 @@ impl Timings {
         }
     }
 
-    /// Added to the application's own metrics.
+    /// Adds the header to the application's own metrics.
     pub(crate) fn write(self, headers: &mut HeaderMap) {
         if let Ok(value) = HeaderValue::try_from(self.0)
             && !value.is_empty()

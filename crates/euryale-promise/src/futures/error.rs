@@ -1,4 +1,4 @@
-//! Why one of the calls of `collective.futures` has no result.
+//! The errors of the calls of `collective.futures`.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -8,19 +8,19 @@ use euryale_core::error::Pending;
 
 use crate::PromiseError;
 
-/// Why [`Promises::result`](crate::Promises::result) has no value.
+/// The reason why [`Promises::result`](crate::Promises::result) has no value.
 ///
 /// `?` turns it into an [`Abort`]: [`NotResolved`](NoResult::NotResolved) suspends, so that the
 /// request is published again, and the others are failures.
 #[non_exhaustive]
 pub enum NoResult {
-    /// Nobody asked for this key, neither in this pass nor in an earlier one.
+    /// The key was asked for neither in this pass nor in an earlier one.
     #[doc(alias = "FutureNotSubmittedError")]
     NotSubmitted,
-    /// Asked for in this pass, so resolved in the next one.
+    /// The key was asked for in this pass, and will be resolved in the next one.
     #[doc(alias = "FutureNotResolvedError")]
     NotResolved(Pending),
-    /// Resolved to a failure.
+    /// The key resolved to a failure.
     Failed(PromiseError),
 }
 
@@ -65,7 +65,7 @@ impl fmt::Display for NotSubmitted {
 
 impl StdError for NotSubmitted {}
 
-/// [`Promises::submit`](crate::Promises::submit) for a key that is resolved already: [`clear`] it
+/// The key of [`Promises::submit`](crate::Promises::submit) is already resolved; [`clear`] it
 /// first.
 ///
 /// [`clear`]: crate::Promises::clear

@@ -1,4 +1,4 @@
-//! The six calls of `collective.futures`, and its errors.
+//! Tests of the six calls of `collective.futures` and their errors.
 
 use std::convert::Infallible;
 use std::io;
@@ -18,7 +18,7 @@ async fn two() -> Result<u32, Infallible> {
     Ok(2)
 }
 
-/// The result, or which error there is.
+/// Returns the result or the kind of error as text.
 fn result(promises: &Promises<'_>) -> String {
     match promises.result(KEY) {
         Ok(value) => value.to_string(),
@@ -39,7 +39,7 @@ where
 }
 
 #[tokio::test]
-async fn submit_and_result() {
+async fn a_submitted_promise_has_its_result_in_the_next_pass() {
     let text = run(|request, _| {
         let promises = request.promises();
         if promises.pass() == 1 {
@@ -65,7 +65,7 @@ async fn submit_and_result() {
 }
 
 #[tokio::test]
-async fn a_result_that_nobody_submitted_is_an_error() {
+async fn a_result_without_a_submit_is_an_error() {
     assert_eq!(
         run(|request, _| say(request.promises().result(KEY)?)).await,
         "core.application"
@@ -85,7 +85,7 @@ async fn a_failure_is_raised_by_result() {
 }
 
 #[tokio::test]
-async fn result_or_submit() {
+async fn result_or_submit_returns_the_placeholder_first() {
     let text = run(|request, _| {
         let promises = request.promises();
         let value = promises.result_or_submit(KEY, 0, one)?;
@@ -103,7 +103,7 @@ async fn result_or_submit() {
 }
 
 #[tokio::test]
-async fn cancel_removes_what_was_submitted() {
+async fn cancel_removes_a_submitted_promise() {
     let text = run(|request, _| {
         let promises = request.promises();
         assert!(!promises.cancel(KEY));
@@ -116,7 +116,7 @@ async fn cancel_removes_what_was_submitted() {
 }
 
 #[tokio::test]
-async fn clear_removes_what_is_resolved() {
+async fn clear_removes_a_resolved_promise() {
     let text = run(|request, _| {
         let promises = request.promises();
         assert!(promises.pass() > 1 || !promises.clear(KEY));
@@ -157,10 +157,9 @@ async fn reset_removes_both() {
     assert_eq!(text.await, "not submitted");
 }
 
-/// Rendering goes on with placeholders; what was asked for in the first pass is there in the
-/// second.
+/// The first pass renders placeholders, and the second one has the results.
 #[tokio::test]
-async fn a_page_of_placeholders() {
+async fn a_page_is_rendered_with_placeholders_first() {
     let text = run(|request, _| {
         let promises = request.promises();
         let mut page = String::new();

@@ -1,4 +1,4 @@
-//! What a request may want, and what all of them together may have.
+//! Tests of the limits for one request and for all requests together.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -14,7 +14,7 @@ use crate::{Key, PromiseBook, PromisesExt, RepublishLayer};
 const NUMBER: Key<u32> = Key::new("number");
 
 #[tokio::test]
-async fn a_new_key_in_each_pass() {
+async fn a_new_key_in_each_pass_exceeds_the_pass_limit() {
     let site = Site::new(RepublishLayer::new(), |request, transaction| {
         transaction.connection()?;
         let promises = request.promises();
@@ -53,7 +53,7 @@ async fn a_new_key_in_each_pass() {
 }
 
 #[tokio::test]
-async fn too_many_promises_run_none() {
+async fn if_there_are_too_many_promises_none_runs() {
     let ran = Arc::new(AtomicUsize::new(0));
     let site = Site::new(RepublishLayer::new(), {
         let ran = Arc::clone(&ran);
@@ -76,7 +76,7 @@ async fn too_many_promises_run_none() {
     site.quiet().await;
 }
 
-/// Waits for ever for as many promises as the path says.
+/// A site that asks for as many endless promises as the path says.
 fn endless(layer: RepublishLayer) -> Site {
     Site::new(layer, |request, _| {
         let promises = request.promises();
@@ -110,7 +110,7 @@ async fn running_promises_are_bounded() {
 }
 
 #[tokio::test]
-async fn requests_set_aside_are_bounded() {
+async fn suspended_requests_are_bounded() {
     let site = endless(RepublishLayer::new().suspended(1));
     let request = tokio::spawn({
         let site = site.clone();
@@ -125,7 +125,7 @@ async fn requests_set_aside_are_bounded() {
     site.quiet().await;
 }
 
-/// A suspension of somebody else's goes on to whoever knows it.
+/// The suspension of another layer is passed on to it.
 #[tokio::test]
 async fn a_foreign_suspension_is_passed_on() {
     let site = Site::new(RepublishLayer::new(), |_, _| {

@@ -1,4 +1,4 @@
-//! What a pass leaves behind, and what it does not.
+//! Tests of the state that a pass leaves behind.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -23,7 +23,7 @@ async fn one() -> Result<u32, Infallible> {
 }
 
 #[tokio::test]
-async fn a_suspended_pass_is_rolled_back_and_thrown_away_whole() {
+async fn a_suspended_pass_is_rolled_back_and_discarded_completely() {
     let site = Site::new(RepublishLayer::new(), |request, transaction| {
         transaction.writable()?;
         transaction.connection()?;
@@ -73,7 +73,7 @@ async fn a_suspended_pass_is_rolled_back_and_thrown_away_whole() {
 }
 
 #[tokio::test]
-async fn a_doomed_pass_is_no_answer_either() {
+async fn a_pass_that_ignores_its_promise_is_not_an_answer() {
     let site = Site::new(RepublishLayer::new(), |request, transaction| {
         transaction.connection()?;
         transaction.doom();
@@ -92,10 +92,11 @@ async fn a_doomed_pass_is_no_answer_either() {
 }
 
 #[tokio::test]
-async fn a_hook_may_ask_too() {
+async fn a_hook_may_ask_for_a_promise() {
     let site = Site::new(RepublishLayer::new(), |request, transaction| {
         transaction.connection()?;
-        // Asked, dropped, and asked again by a hook: the gate is asked each time.
+        // A promise is asked for, dropped, and asked for again by a hook. The gate is checked each
+        // time.
         request.promises().ask("one", one).get();
         request.promises().serve_placeholders();
         let attempt: Attempt = transaction.attempt().clone();
@@ -131,7 +132,7 @@ async fn errors_and_other_aborts_are_answers() {
 }
 
 #[tokio::test]
-async fn a_placeholder_is_an_answer_when_the_publisher_says_so() {
+async fn a_placeholder_is_an_answer_if_the_publisher_asks_for_it() {
     let site = Site::new(RepublishLayer::new(), |request, transaction| {
         transaction.connection()?;
         let promises = request.promises();
@@ -164,7 +165,7 @@ async fn a_placeholder_is_an_answer_when_the_publisher_says_so() {
 }
 
 #[tokio::test]
-async fn any_method_with_its_body() {
+async fn each_method_is_published_again_with_its_body() {
     let site = Site::new(RepublishLayer::new(), |request, _| {
         let number = request.promises().ask("one", one).ready()??;
         let body = String::from_utf8_lossy(&request.body().to_bytes()?).into_owned();
@@ -191,9 +192,9 @@ async fn any_method_with_its_body() {
     site.quiet().await;
 }
 
-/// Conflicts and passes are counted apart, and a conflict runs no promise again.
+/// Conflicts and passes are counted separately, and a conflict does not run a promise again.
 #[tokio::test(start_paused = true)]
-async fn a_conflict_in_each_pass() {
+async fn a_conflict_in_each_pass_is_retried() {
     let ran = Arc::new(AtomicUsize::new(0));
     let site = Site::new(RepublishLayer::new(), {
         let ran = Arc::clone(&ran);
@@ -237,10 +238,10 @@ async fn a_conflict_in_each_pass() {
     site.quiet().await;
 }
 
-/// Services on both sides of Retry change all that a head has, after they have written down what
-/// they were given: nothing of it is there in the next attempt, nor in the next pass.
+/// Services on both sides of Retry record the head that they receive and then change all of it. The
+/// next attempt and the next pass see none of these changes.
 #[tokio::test(start_paused = true)]
-async fn each_attempt_begins_with_the_request_as_it_came() {
+async fn each_attempt_begins_with_the_original_request() {
     #[derive(Clone, Debug)]
     struct Mark(u32);
 
@@ -310,8 +311,8 @@ async fn each_attempt_begins_with_the_request_as_it_came() {
     assert_quiet(pool.ledger()).await;
 }
 
-/// One connection: held by `/held`, while a new request waits and an old one comes back from its
-/// promise.
+/// The only connection is held by `/held`, while a new request waits and an old one returns from
+/// its promise.
 #[tokio::test]
 async fn a_further_pass_goes_ahead_of_new_work() {
     let gate = Gate::new();

@@ -1,4 +1,4 @@
-//! The client goes in each phase, whatever becomes of promises and passes.
+//! Tests of clients that disconnect in each phase, for every outcome of promises and passes.
 
 use std::convert::Infallible;
 use std::panic::resume_unwind;
@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::{Site, say, word};
 use crate::{PromiseBook, PromisesExt, RepublishLayer};
 
-/// Where the request is when its client goes.
+/// The phase in which the client disconnects.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Phase {
     Queued,
@@ -20,11 +20,11 @@ enum Phase {
     PromisesRunning,
     QueuedAgain,
     Pass2,
-    /// Not at all.
+    /// The client stays.
     Never,
 }
 
-/// What the promise does, once it is let.
+/// The outcome of the promise after its gate opens.
 #[derive(Clone, Copy, Debug)]
 enum Promise {
     Resolves,
@@ -35,7 +35,7 @@ enum Promise {
     Shared,
 }
 
-/// How the second pass ends.
+/// The outcome of the second pass.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
     Ok,
@@ -64,7 +64,7 @@ const ENDS: [End; 4] = [End::Ok, End::Error, End::Panic, End::Again];
 
 struct Scene {
     site: Site,
-    /// `/hold` waits here, and keeps the one connection.
+    /// `/hold` waits at this gate, and holds the only connection.
     hold: Gate,
     passes: [Gate; 2],
     promise: Arc<Semaphore>,
@@ -77,7 +77,7 @@ impl Scene {
         let passes = [Gate::new(), Gate::new()];
         let blocking = Gate::new();
         let open = Arc::new(Semaphore::new(0));
-        // Short, for the promise that never ends.
+        // The deadline is short, for the promise that never ends.
         let site = Site::new(RepublishLayer::new(), {
             let hold = hold.clone();
             let passes = passes.clone();
@@ -149,7 +149,7 @@ impl Scene {
         holder
     }
 
-    /// Lets things happen until the request is where it is to be.
+    /// Opens gates until the request is in this phase.
     async fn advance(&self, request: &JoinHandle<String>, to: Phase) {
         let passes = &self.passes;
         let pool = &self.site.pool;
@@ -167,7 +167,7 @@ impl Scene {
         if to == Phase::PromisesRunning {
             return;
         }
-        // Behind this one it waits a second time.
+        // The request waits behind this one a second time.
         eventually("the connection is free", || pool.status().running == 0).await;
         let holder = self.hold().await;
         self.promise.add_permits(1);
@@ -193,10 +193,10 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn the_client_goes_in_each_phase() {
+async fn a_client_that_leaves_in_any_phase_leaves_nothing_behind() {
     for phase in PHASES {
         for promise in PROMISES {
-            // It never comes to these: its deadline is a test of its own.
+            // The request never reaches these phases; another test covers its deadline.
             let is_endless = matches!(promise, Promise::Never);
             if is_endless && matches!(phase, Phase::QueuedAgain | Phase::Pass2 | Phase::Never) {
                 continue;
@@ -232,7 +232,7 @@ async fn one(phase: Phase, promise: Promise, end: End) {
     assert!(holder.await.is_ok());
     scene.site.quiet().await;
 
-    // Publications of `/hold` are counted, too.
+    // Publications of `/hold` are also counted.
     let published = match phase {
         Phase::Queued => 1,
         Phase::Pass1 | Phase::PromisesRunning => 2,

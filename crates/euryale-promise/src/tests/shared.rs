@@ -1,4 +1,4 @@
-//! Promises that requests share.
+//! Tests of shared promises.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use crate::{Key, PromiseBook, PromisesExt, RepublishLayer};
 const SECOND: Duration = Duration::from_secs(1);
 const CALL: Key<u32> = Key::new("call");
 
-/// Something far away that counts how often it is called, answers when it is let, and refuses while
-/// it is down.
+/// A remote service that counts its calls, answers when its gate is open, and fails while it is
+/// down.
 #[derive(Clone)]
 struct Upstream {
     calls: Arc<AtomicU32>,
@@ -47,7 +47,7 @@ impl Upstream {
     }
 }
 
-/// `/fresh/stale/key`: seconds, seconds and a detail.
+/// A site with the paths `/fresh/stale/key`: two times in seconds, and a parameter of the key.
 fn site(layer: RepublishLayer, upstream: &Upstream) -> Site {
     let upstream = upstream.clone();
     Site::new(layer, move |request, _| {
@@ -72,7 +72,7 @@ fn site(layer: RepublishLayer, upstream: &Upstream) -> Site {
 const MANY: usize = 1_000_000;
 
 #[tokio::test]
-async fn a_hundred_requests_and_one_call() {
+async fn a_hundred_requests_share_one_call() {
     let upstream = Upstream::new(0);
     let site = site(RepublishLayer::new(), &upstream);
     let requests: Vec<_> = (0..100)
@@ -103,7 +103,7 @@ async fn a_hundred_requests_and_one_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_value_has_its_time() {
+async fn a_value_expires_after_its_time() {
     let upstream = Upstream::new(MANY);
     let site = site(RepublishLayer::new(), &upstream);
     assert_eq!(site.text("/60/0").await, "1 in pass 2");
@@ -112,14 +112,14 @@ async fn a_value_has_its_time() {
     assert_eq!(site.text("/60/0/other").await, "2 in pass 2", "another key");
     tokio::time::advance(2 * SECOND).await;
     assert_eq!(site.text("/60/0").await, "3 in pass 2");
-    // With no time at all only the flight is shared.
+    // If the time is zero, only the flight is shared.
     assert_eq!(site.text("/0/0/none").await, "4 in pass 2");
     assert_eq!(site.text("/0/0/none").await, "5 in pass 2");
     site.quiet().await;
 }
 
 #[tokio::test]
-async fn an_error_is_shared_by_those_who_wait_and_not_kept() {
+async fn an_error_is_shared_by_waiting_requests_and_not_kept() {
     let upstream = Upstream::new(0);
     upstream.down.store(1, SeqCst);
     let site = site(RepublishLayer::new(), &upstream);
@@ -146,7 +146,7 @@ async fn an_error_is_shared_by_those_who_wait_and_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_has_a_shorter_time() {
+async fn an_error_is_kept_for_a_shorter_time() {
     let upstream = Upstream::new(MANY);
     upstream.down.store(1, SeqCst);
     let site = site(RepublishLayer::new().error_ttl(2 * SECOND), &upstream);
@@ -161,7 +161,7 @@ async fn an_error_has_a_shorter_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stale_value_is_given_while_one_promise_brings_another() {
+async fn a_stale_value_is_served_while_one_promise_refreshes_it() {
     let upstream = Upstream::new(1);
     let site = site(
         RepublishLayer::new().promise_deadline(1000 * SECOND),
@@ -176,7 +176,8 @@ async fn a_stale_value_is_given_while_one_promise_brings_another() {
     upstream.open.add_permits(1);
     site.quiet().await;
     assert_eq!(site.text("/10/60").await, "2 in pass 1");
-    // Down: the old value stays, and is tried again after the time of an error.
+    // While the service is down, the old value stays, and the next refresh is tried after the time
+    // of an error.
     upstream.open.add_permits(MANY);
     upstream.down.store(1, SeqCst);
     tokio::time::advance(11 * SECOND).await;
@@ -199,7 +200,7 @@ async fn a_stale_value_is_given_while_one_promise_brings_another() {
 }
 
 #[tokio::test]
-async fn who_asked_first_may_leave_and_the_last_one_ends_it() {
+async fn the_first_request_may_leave_and_the_last_one_cancels_the_promise() {
     let upstream = Upstream::new(0);
     let site = site(RepublishLayer::new(), &upstream);
     let ask = || {
@@ -264,7 +265,7 @@ async fn the_number_of_values_is_bounded() {
     site.quiet().await;
 }
 
-/// The path names the size of a value in bytes; a hundred bytes may be kept.
+/// The path has the size of a value in bytes; a hundred bytes may be kept.
 #[tokio::test]
 async fn the_weight_of_values_is_bounded() {
     const TEXT: Key<String> = Key::new("text").weighed(|text| match text.as_str() {
@@ -304,9 +305,9 @@ async fn the_weight_of_values_is_bounded() {
     site.quiet().await;
 }
 
-/// What is shared only while it is made goes with those who asked for it.
+/// A promise that is shared only while it runs is cancelled with its requests.
 #[tokio::test]
-async fn what_nobody_can_find_any_more_is_not_kept() {
+async fn a_value_that_cannot_be_found_any_more_is_not_kept() {
     let made = Arc::new(());
     let alive = Arc::downgrade(&made);
     let site = Site::new(RepublishLayer::new(), {
@@ -327,9 +328,9 @@ async fn what_nobody_can_find_any_more_is_not_kept() {
     site.quiet().await;
 }
 
-/// One value in all passes of a request, however short its time is.
+/// All passes of a request see the same value, however short its time is.
 #[tokio::test(start_paused = true)]
-async fn a_request_sees_one_value() {
+async fn a_request_sees_one_value_in_all_passes() {
     let calls = Arc::new(AtomicU32::new(0));
     let site = Site::new(RepublishLayer::new(), {
         let calls = Arc::clone(&calls);

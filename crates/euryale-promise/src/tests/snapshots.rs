@@ -1,4 +1,4 @@
-//! One state for all passes, with a database that can name its states.
+//! Tests of passes that share one state, with a database that supports snapshots.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use tower::{ServiceBuilder, ServiceExt};
 use super::text;
 use crate::{Key, PromisesExt, RepublishLayer};
 
-/// A number that grows with each look of another program's, and names for its values, unless they
-/// are gone.
+/// A database whose value grows with each read by another program. It supports snapshots unless it
+/// forgets them.
 #[derive(Clone, Default)]
 struct Versions {
     now: Arc<AtomicU64>,
@@ -57,7 +57,7 @@ impl Database for Versions {
     }
 }
 
-/// The values that three passes saw, joined by spaces.
+/// Returns the values that three passes saw, joined by spaces.
 async fn seen(layer: RepublishLayer, method: Method, forgets: bool) -> (String, Ledger) {
     const SEEN: Key<u64> = Key::new("seen");
     let versions = Versions::default();
@@ -73,7 +73,7 @@ async fn seen(layer: RepublishLayer, method: Method, forgets: bool) -> (String, 
                     let now = *transaction.connection()?;
                     let promises = request.promises();
                     let mut all = String::new();
-                    // Two promises, each with what the pass saw that asked for it.
+                    // There are two promises, each with the value that its pass saw.
                     for pass in 1..=2 {
                         let seen = promises.ask(SEEN.with(pass), move || async move {
                             Ok::<_, Infallible>(now)
@@ -117,7 +117,7 @@ async fn all_passes_see_the_state_of_the_first() {
 }
 
 #[tokio::test]
-async fn who_may_write_sees_the_present() {
+async fn a_pass_that_may_write_sees_the_current_state() {
     let (all, ledger) = seen(
         RepublishLayer::new().pin_snapshots(true),
         Method::POST,

@@ -1,4 +1,4 @@
-//! What a promise may resolve to.
+//! Tests of the possible results of a promise.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -17,7 +17,7 @@ use crate::{PromiseBook, PromiseError, PromisesExt, RepublishLayer};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Four promises that fail in four ways beside one that does not.
+/// A site with four promises that fail in four ways, and one that does not.
 fn failing(
     request: &Request,
     _: Lent<'_, '_>,
@@ -108,7 +108,8 @@ async fn blocking_promises_fail_in_the_same_ways() {
     site.quiet().await;
 }
 
-/// A time-out does not stop what blocks: it keeps its thread, and the next one waits for it.
+/// A time-out does not stop blocking code: it keeps its thread, and the next promise waits for that
+/// thread.
 #[tokio::test]
 async fn a_blocking_promise_keeps_its_thread() {
     let gate = euryale_test::Gate::new();
@@ -154,7 +155,7 @@ async fn a_blocking_promise_keeps_its_thread() {
 
 /// A failure in a promise is not a conflict of this transaction.
 #[tokio::test]
-async fn a_failure_passed_on_is_an_error_of_the_application() {
+async fn a_returned_failure_is_an_application_error() {
     let site = Site::new(RepublishLayer::new(), |request, _| {
         let conflict = || async { Err::<u8, _>(TestError(Fault::Conflict)) };
         say(request.promises().ask("elsewhere", conflict).ready()??)
@@ -211,7 +212,7 @@ async fn joined_promises_take_one_pass() {
 }
 
 #[tokio::test]
-async fn joined_promises_of_which_one_has_failed_take_no_other_pass() {
+async fn a_failed_promise_in_a_join_takes_no_other_pass() {
     let site = Site::new(RepublishLayer::new(), |request, _| {
         let promises = request.promises();
         let failed = promises.ask("failed", || async { Err::<u8, _>("refused") });
