@@ -8,11 +8,11 @@ use crate::PerTransform;
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct TransformBook {
-    /// Pages in the hands of a chain of transforms now.
+    /// Pages that a chain is transforming now.
     pub running: Gauge,
-    /// Pages that were parsed by streaming rewrites: once for all that follow each other.
+    /// Pages that were parsed for streaming rewrites. Consecutive rewrites share one parse.
     pub parsed: Counter,
-    /// The time that each transform took, and how often it failed.
+    /// The time and the failures of each transform.
     pub by_name: PerTransform,
 }
 

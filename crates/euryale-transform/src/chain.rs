@@ -1,4 +1,4 @@
-//! The transforms in order, and the ones that apply to a response.
+//! The ordered transforms, and the selection of those that apply to a response.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -23,7 +23,7 @@ use crate::{Page, TRANSFORM_FAILED, TransformMeters, TransformsOff, framing};
 
 pub(crate) struct Chain {
     steps: Vec<Step>,
-    /// Whether any of them transforms bodies.
+    /// Whether any transform changes bodies.
     has_bodies: bool,
     budget: Arc<Budget>,
     pub(crate) settings: Arc<Settings>,
@@ -55,7 +55,7 @@ impl Asked {
     }
 }
 
-/// One transform, and the properties that are read once.
+/// A transform, and its properties that are read once.
 pub(crate) struct Step {
     pub(crate) kind: Kind,
     name: Arc<str>,
@@ -69,17 +69,17 @@ pub(crate) enum Found {
     Work(Plan, Response),
 }
 
-/// The steps that apply, by their places in the chain.
+/// The steps that apply to a response, by their places in the chain.
 #[derive(Default)]
 pub(crate) struct Plan {
     pub(crate) steps: Vec<usize>,
-    /// A bit for each of them that transforms the body.
+    /// A bit for each step that transforms the body.
     pub(crate) bodies: u64,
-    /// A critical transform failed to decide whether it applies.
+    /// Whether a critical transform failed while it decided if it applies.
     pub(crate) is_broken: bool,
 }
 
-/// Places beyond have no bit: pages that they transform have no tag.
+/// The number of places that have a bit. Pages that are transformed by later places have no tag.
 const PLACES: usize = 63;
 
 impl Chain {
@@ -92,7 +92,8 @@ impl Chain {
             .into_iter()
             .map(|kind| Step::new(kind, &settings))
             .collect();
-        // A stable sort: of equal transforms the one that was added first stays first.
+        // The sort is stable, so that of two equal transforms the one that was added first stays
+        // first.
         steps.sort_by(|one, other| one.place().cmp(&other.place()));
         let has_bodies = steps.iter().any(|step| !matches!(step.kind, Kind::Head(_)));
         Self {
@@ -107,7 +108,7 @@ impl Chain {
         &self.steps[at]
     }
 
-    /// The bit of a place.
+    /// Returns the bit of a place.
     pub(crate) fn place(at: usize) -> u64 {
         1 << at.min(PLACES)
     }
@@ -127,12 +128,13 @@ impl Chain {
         response
     }
 
-    /// The tag of a page with `tag` after the transforms at these places.
+    /// Returns the tag of a page with `tag` after the transforms at these places.
     pub(crate) fn tag(&self, places: u64, tag: Option<&HeaderValue>) -> Option<HeaderValue> {
         tag.and_then(|tag| self.suffix(places)?.outer(tag))
     }
 
-    /// The suffix that the transforms at these places add to a tag, if all of them have a version.
+    /// Returns the suffix that the transforms at these places add to a tag, if all of them have a
+    /// version.
     fn suffix(&self, places: u64) -> Option<Suffix> {
         let mut names = Vec::new();
         for at in (0..64).filter(|at| places & (1 << at) != 0) {
@@ -143,10 +145,11 @@ impl Chain {
         Some(Suffix::new(places, names.iter().map(String::as_str)))
     }
 
-    /// The data of a request that the chain needs later, and the request for the inner service.
+    /// Returns the data of a request that the chain needs later, and the request for the inner
+    /// service.
     pub(crate) fn ask<A>(&self, request: http::Request<A>) -> (Asked, http::Request<A>) {
         let (mut parts, body) = request.into_parts();
-        // The inner service must not see a field that does not count.
+        // The inner service must not see the off switch of an untrusted peer.
         let off = parts
             .headers
             .remove(OFF)
@@ -197,18 +200,18 @@ impl Chain {
         Found::Work(plan, response)
     }
 
-    /// Whether the chain evaluates this request's conditions, and not the inner service.
+    /// Returns whether the chain evaluates this request's conditions instead of the inner service.
     fn judges(&self, page: &Page) -> bool {
         self.has_bodies && matches!(page.request().method, Method::GET | Method::HEAD)
     }
 
-    /// For a response whose body no transform changed: 304 if the client has it.
+    /// Answers 304 if the client already has a response whose body no transform changed.
     pub(crate) fn judged(&self, page: &Page, response: Response) -> Response {
         let is_found = matches!(
             response.status(),
             StatusCode::OK | StatusCode::PARTIAL_CONTENT
         );
-        // A proxy that sends a file itself evaluates the conditions by the file.
+        // A proxy that sends a file itself also evaluates the conditions.
         let is_left = LEFT
             .iter()
             .any(|order| response.headers().contains_key(*order));
@@ -280,7 +283,7 @@ impl std::fmt::Debug for Step {
     }
 }
 
-/// Whether it is HTML that is sent whole and without a content coding.
+/// Returns whether the response is HTML that is sent whole and without a content coding.
 fn is_page(response: &Response, is_head: bool) -> bool {
     let status = response.status();
     let headers = response.headers();

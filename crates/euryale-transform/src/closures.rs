@@ -10,9 +10,9 @@ use lol_html::Selector;
 
 use crate::{EditHead, Element, Handlers, Page, Rewrite, Transform, TransformPage};
 
-/// Makes a [`Rewrite`] of a closure, which is called for each element that `selector` selects.
+/// Makes a [`Rewrite`] from a closure, which is called for each element that `selector` matches.
 ///
-/// A rewrite that has several handlers, or depends on the request, implements [`Rewrite`].
+/// Implement [`Rewrite`] for a rewrite that has several handlers or depends on the request.
 ///
 /// ```
 /// use euryale_core::BoxError;
@@ -41,7 +41,7 @@ where
     TransformFn::new(name.into(), order, OnElements { selector, handler })
 }
 
-/// Makes an [`EditHead`] of a closure.
+/// Makes an [`EditHead`] from a closure.
 ///
 /// ```
 /// use euryale_transform::{TransformChainLayer, head_fn, order};
@@ -65,11 +65,11 @@ where
     TransformFn::new(name.into(), order, OnHeads { edit })
 }
 
-/// Makes a [`TransformPage`] of a closure, which makes the new page of the whole text of the old
-/// one. It runs on one of the chain's [threads](crate::TransformChainLayer::threads), and so may
-/// compute for long.
+/// Makes a [`TransformPage`] from a closure that returns the new page for the whole text of the old
+/// one. It runs on one of the chain's [threads](crate::TransformChainLayer::threads), so it may
+/// compute for a long time.
 ///
-/// A transform that waits for something, or depends on the request, implements [`TransformPage`].
+/// Implement [`TransformPage`] for a transform that waits for something or depends on the request.
 ///
 /// ```
 /// use euryale_transform::{TransformChainLayer, order, page_fn};
@@ -89,7 +89,7 @@ where
     TransformFn::new(name.into(), order, OnPages { make })
 }
 
-/// A closure as a transform; made by [`rewrite_fn`], [`head_fn`] or [`page_fn`].
+/// A transform made from a closure by [`rewrite_fn`], [`head_fn`] or [`page_fn`].
 #[must_use]
 pub struct TransformFn<W> {
     name: Cow<'static, str>,
@@ -114,14 +114,15 @@ impl<W> TransformFn<W> {
         }
     }
 
-    /// Allows no page to be sent without it: see [`Transform::is_critical`]. Default: a page is
-    /// sent without it if it fails.
+    /// Makes the transform critical: no page is sent without it (see [`Transform::is_critical`]).
+    /// Default: if it fails, the page is sent without it.
     pub fn critical(mut self) -> Self {
         self.is_critical = true;
         self
     }
 
-    /// Calls the closure for these responses only: see [`Transform::applies`]. Default: for all.
+    /// Calls the closure only for responses for which the predicate is true (see
+    /// [`Transform::applies`]). Default: for all.
     pub fn when(
         mut self,
         applies: impl Fn(&Page, &response::Parts) -> bool + Send + Sync + 'static,
@@ -156,8 +157,8 @@ impl<W: Send + Sync + 'static> Transform for TransformFn<W> {
 }
 
 impl<F> TransformFn<OnElements<F>> {
-    /// A text that changes whenever the closure would make something else of the same page: see
-    /// [`Transform::version`]. Default: none, and the page loses its `ETag`.
+    /// Sets a text that changes whenever the closure would return a different result for the same
+    /// page (see [`Transform::version`]). Default: none, so that the page loses its `ETag`.
     pub fn version(mut self, version: impl Into<Cow<'static, str>>) -> Self {
         self.version = Some(version.into());
         self
@@ -165,15 +166,15 @@ impl<F> TransformFn<OnElements<F>> {
 }
 
 impl<F> TransformFn<OnPages<F>> {
-    /// A text that changes whenever the closure would make something else of the same text: see
-    /// [`Transform::version`]. Default: none, and the page loses its `ETag`.
+    /// Sets a text that changes whenever the closure would return a different result for the same
+    /// text (see [`Transform::version`]). Default: none, so that the page loses its `ETag`.
     pub fn version(mut self, version: impl Into<Cow<'static, str>>) -> Self {
         self.version = Some(version.into());
         self
     }
 }
 
-/// What a [`TransformFn`] of [`rewrite_fn`] does.
+/// The kind of a [`TransformFn`] that [`rewrite_fn`] makes.
 pub struct OnElements<F> {
     selector: Selector,
     handler: Arc<F>,
@@ -190,7 +191,7 @@ where
     }
 }
 
-/// What a [`TransformFn`] of [`head_fn`] does.
+/// The kind of a [`TransformFn`] that [`head_fn`] makes.
 pub struct OnHeads<F> {
     edit: F,
 }
@@ -204,7 +205,7 @@ where
     }
 }
 
-/// What a [`TransformFn`] of [`page_fn`] does.
+/// The kind of a [`TransformFn`] that [`page_fn`] makes.
 pub struct OnPages<F> {
     make: Arc<F>,
 }

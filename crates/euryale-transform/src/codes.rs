@@ -2,7 +2,7 @@
 
 use euryale_core::error::{Class, Code};
 
-/// A transform failed that no page may be sent without (500).
+/// A critical transform failed (500).
 pub const TRANSFORM_FAILED: Code = Code::new(
     Class::Failed,
     "transform.failed",

@@ -8,12 +8,12 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, response};
 
-/// Headers that described the original body. Parts of a transformed page are not served, and the
-/// date of the page says nothing about the theme around it.
+/// Header fields that described the original body. A transformed page is not served in parts, and
+/// the date of the page says nothing about the theme around it.
 const OLD: [HeaderName; 4] = [CONTENT_LENGTH, ACCEPT_RANGES, LAST_MODIFIED, TRAILER];
-/// Digests of the content (RFC 9530, and its forerunners).
+/// Digests of the content (RFC 9530 and its predecessors).
 const DIGESTS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];
-/// Headers that describe the 200, not the 304.
+/// Header fields that describe a 200 and not a 304.
 const REPRESENTATION: [HeaderName; 7] = [
     ACCEPT_RANGES,
     CONTENT_DISPOSITION,
@@ -34,13 +34,13 @@ pub(crate) fn transformed(headers: &mut HeaderMap, tag: Option<HeaderValue>) {
     };
 }
 
-/// The head of a transformed page, as 304.
+/// Turns the head of a transformed page into a 304.
 pub(crate) fn transformed_not_modified(mut head: response::Parts, tag: HeaderValue) -> Response {
     transformed(&mut head.headers, Some(tag));
     not_modified(Response::from_parts(head, Body::empty()))
 }
 
-/// The response as 304: it keeps the fields of the 200 that RFC 9110 §15.4.5 requires, and
+/// Turns a response into a 304. It keeps the fields of the 200 that RFC 9110 §15.4.5 requires, and
 /// `Last-Modified` only if there is no tag.
 pub(crate) fn not_modified(response: Response) -> Response {
     let (mut head, body) = response.into_parts();

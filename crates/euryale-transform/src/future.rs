@@ -14,7 +14,7 @@ use crate::chain::{Asked, Chain, Found};
 
 pin_project! {
     /// The future of [`TransformChain`](crate::TransformChain). Dropping it drops the transforms;
-    /// their work on threads for the CPU ends there.
+    /// running work on CPU threads is finished.
     pub struct TransformChainFuture<F> {
         #[pin]
         state: State<F>,
@@ -22,8 +22,7 @@ pin_project! {
 }
 
 pin_project! {
-    /// Called ⇒ the response, or Transforming when a transform applies; Transforming ⇒ the
-    /// response.
+    /// Called ⇒ the response, or Transforming if a transform applies; Transforming ⇒ the response.
     #[project = StateProj]
     enum State<F> {
         Called { #[pin] inner: F, asked: Option<Asked>, chain: Arc<Chain> },
@@ -61,7 +60,7 @@ where
                     chain,
                 } => {
                     let response = ready!(inner.poll(cx))?.map(Body::new);
-                    // Polled after completion, against the contract.
+                    // The future was polled after completion, against the contract.
                     let Some(asked) = asked.take() else {
                         return Poll::Pending;
                     };

@@ -15,8 +15,8 @@ use crate::watch::Watch;
 
 /// The handlers of one transform for one page. See [`Rewrite`](crate::Rewrite).
 ///
-/// If a handler fails or panics, its transform ends for this page: its changes stay, its handlers
-/// are not called any more, and those of other transforms are.
+/// If a handler fails or panics, its transform ends for this page: its earlier changes stay, and
+/// none of its handlers is called again. Other transforms continue.
 pub struct Handlers {
     watch: Arc<Watch>,
     is_text: IsText,
@@ -36,7 +36,7 @@ impl Handlers {
         }
     }
 
-    /// Calls `handler` for each element that `selector` selects, when its start tag has been read.
+    /// Calls `handler` for each element that `selector` matches, when its start tag has been read.
     pub fn element<F>(&mut self, selector: &Selector, mut handler: F) -> &mut Self
     where
         F: FnMut(&mut Element<'_, '_, '_>) -> Result<(), BoxError> + Send + 'static,
@@ -56,8 +56,8 @@ impl Handlers {
         self
     }
 
-    /// Calls `handler` for each piece of text in the elements that `selector` selects. A text may
-    /// come in several pieces, split anywhere; see [`TextChunk::last_in_text_node`].
+    /// Calls `handler` for each piece of text in the elements that `selector` matches. A text may
+    /// be split into pieces anywhere; see [`TextChunk::last_in_text_node`].
     pub fn text<F>(&mut self, selector: &Selector, mut handler: F) -> &mut Self
     where
         F: FnMut(&mut TextChunk<'_>) -> Result<(), BoxError> + Send + 'static,
@@ -73,7 +73,7 @@ impl Handlers {
         self
     }
 
-    /// Calls `handler` for each comment in the elements that `selector` selects.
+    /// Calls `handler` for each comment in the elements that `selector` matches.
     pub fn comments<F>(&mut self, selector: &Selector, mut handler: F) -> &mut Self
     where
         F: FnMut(&mut Comment<'_>) -> Result<(), BoxError> + Send + 'static,
@@ -97,7 +97,7 @@ impl Handlers {
         self
     }
 
-    /// Calls `handler` when all of the page has been read.
+    /// Calls `handler` when the whole page has been read.
     pub fn end<F>(&mut self, handler: F) -> &mut Self
     where
         F: FnOnce(&mut DocumentEnd<'_>) -> Result<(), BoxError> + Send + 'static,
@@ -150,8 +150,8 @@ pub struct Element<'a, 'r, 't> {
 }
 
 impl Element<'_, '_, '_> {
-    /// Calls `handler` for the end tag, if the element can have one; an element that is closed by
-    /// another's end tag has none of its own.
+    /// Calls `handler` for the end tag, if the element can have one. It is not called for an
+    /// element that is closed by another element's end tag.
     pub fn on_end_tag<F>(&mut self, handler: F)
     where
         F: FnOnce(&mut EndTag<'_>) -> Result<(), BoxError> + Send + 'static,

@@ -24,8 +24,8 @@ pub struct TransformChainLayer {
 }
 
 impl TransformChainLayer {
-    /// No transform yet. Whole pages of up to 4 MiB, 10 s for each, as many threads for the CPU as
-    /// there are cores.
+    /// Creates a chain without transforms. Whole pages may have 4 MiB and take 10 s, and there are
+    /// as many CPU threads as cores.
     pub fn new() -> Self {
         let cores = available_parallelism().map_or(1, usize::from);
         let settings = Settings {
@@ -77,27 +77,29 @@ impl TransformChainLayer {
         self
     }
 
-    /// How long one transform of a whole page may take, its wait for a thread included. Default: 10
-    /// s.
+    /// The maximum time for a transform of a whole page, including its wait for a thread. Default:
+    /// 10 s.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.settings.deadline = deadline;
         self
     }
 
-    /// How long a page may be rewritten on a runtime thread; the rest is done on the threads for
-    /// the CPU. So is all of the first page, and of the pages after one that took longer, because
-    /// it is not known in advance which pages are slow. Default: 1 ms. Zero: all of it.
+    /// The maximum time for which a page is rewritten on a runtime thread; the rest is rewritten on
+    /// the CPU threads. The first page, and the pages after one that exceeded the budget, are
+    /// rewritten entirely on the CPU threads, because it is unknown in advance which pages are
+    /// slow. Default: 1 ms. With zero, all pages are rewritten on the CPU threads.
     ///
-    /// A handler cannot be interrupted: one that may never return needs zero, and then costs a
-    /// thread.
+    /// A handler cannot be interrupted. If one may never return, set the budget to zero, so that it
+    /// only blocks a CPU thread.
     pub fn budget(mut self, each: Duration) -> Self {
         self.settings.budget = each;
         self
     }
 
     /// Accepts the `transform-off` header of trusted requests, such as those of a peer in your
-    /// network, decided from the extensions. Its value is `all`, or the names of transforms,
-    /// separated by commas. It never reaches the service inside. Default: nobody's.
+    /// network. The predicate gets the request's extensions. The header's value is `all`, or names
+    /// of transforms separated by commas; the header never reaches the inner service. Default: no
+    /// request is trusted.
     pub fn trust_off_switch(
         mut self,
         is_trusted: impl Fn(&request::Parts) -> bool + Send + Sync + 'static,
@@ -106,14 +108,15 @@ impl TransformChainLayer {
         self
     }
 
-    /// Makes the response that replaces a page whose critical transform failed. It must not block.
-    /// Default: 500, as a problem in JSON (RFC 9457).
+    /// Sets the function that makes the response in place of a page whose critical transform
+    /// failed. It must not block. Default: a 500 with a JSON problem (RFC 9457).
     pub fn failed(mut self, answer: impl Fn(&Page) -> Response + Send + Sync + 'static) -> Self {
         self.settings.failed = Some(Arc::new(answer));
         self
     }
 
-    /// The same, unless it was set before: for code that composes layers.
+    /// Like [`failed`](Self::failed), unless that was set before. Use it in code that composes
+    /// layers.
     pub fn or_failed(self, answer: impl Fn(&Page) -> Response + Send + Sync + 'static) -> Self {
         if self.settings.failed.is_some() {
             self
@@ -122,21 +125,22 @@ impl TransformChainLayer {
         }
     }
 
-    /// How many threads compute at a time; at least 1. The ledger counts them as the lane
-    /// `transforms`. Default: as many as there are cores.
+    /// The maximum number of threads that compute at a time; at least 1. The ledger counts them as
+    /// the lane `transforms`. Default: the number of cores.
     pub fn threads(mut self, threads: usize) -> Self {
         self.settings.cpu = self.settings.cpu.resized(threads);
         self
     }
 
-    /// How many transforms may wait for one of these threads; one more fails. Default: 1024.
+    /// The maximum number of transforms that wait for one of these threads. Further ones fail.
+    /// Default: 1024.
     pub fn max_queue(mut self, most: usize) -> Self {
         self.settings.cpu = self.settings.cpu.max_waiting(most);
         self
     }
 
-    /// Computes in this lane instead of one of the layer's own: for a lane that is resized later,
-    /// or shared. Give the layer a [ledger](Self::ledger) afterwards.
+    /// Computes in this lane instead of one of the layer's own. Use it for a lane that is resized
+    /// later or shared. Give the layer a [ledger](Self::ledger) afterwards.
     pub fn with_lane(mut self, lane: BlockingLane) -> Self {
         self.settings.cpu = lane;
         self

@@ -40,7 +40,7 @@
 //! | [`EditHead`] | the head of any final response | on a runtime thread, after all transforms of bodies |
 //! | [`Rewrite`] | elements, text and comments, as they arrive | on a runtime thread, within a [budget] |
 //! | [`TransformPage`] | a whole page as text, up to a [limit] | in the request's task; may wait, use [`Page::cpu`] |
-//! | [`ComposePage`] | the same; returns a body that is sent while it is made | likewise |
+//! | [`ComposePage`] | the same, but returns a body that is sent while it is composed | in the same way |
 //!
 //! [budget]: TransformChainLayer::budget
 //! [limit]: TransformChainLayer::body_limit
@@ -60,9 +60,9 @@
 //! compression **outside** the chain.
 //!
 //! A page is read in the charset that its `Content-Type` declares, and as UTF-8 otherwise (a
-//! streaming rewrite heeds a `<meta charset>` then). Bytes that no handler changes are passed on
-//! unchanged. A page that is not valid text is not given to whole-page transforms. Their result is
-//! UTF-8, and the head says so.
+//! streaming rewrite then also respects a `<meta charset>`). Bytes that no handler changes are
+//! passed on unchanged. A page that is not valid text is not passed to whole-page transforms. Their
+//! result is sent as UTF-8.
 //!
 //! # What happens to the headers?
 //!

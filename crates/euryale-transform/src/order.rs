@@ -6,15 +6,15 @@
 //!
 //! [`Transform::order`]: crate::Transform::order
 
-/// Changes of what the application sent, before all others.
+/// Changes of the application's own page, before all others.
 pub const PARSE: i32 = 8000;
-/// Tiles are put into their page.
+/// The insertion of tiles into their page.
 pub const TILES: i32 = 8500;
-/// Changes of the content, which is complete by then and has no theme.
+/// Changes of the content, which is complete but has no theme yet.
 pub const CONTENT: i32 = 8700;
 /// The theme: a page around the content.
 pub const THEME: i32 = 8850;
-/// Tokens against cross-site requests are put into forms.
+/// The insertion of tokens against cross-site requests into forms.
 pub const PROTECT: i32 = 9000;
 /// Changes of the finished page.
 pub const PAGE: i32 = 9500;

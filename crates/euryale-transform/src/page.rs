@@ -11,7 +11,7 @@ use http::request;
 
 use crate::settings::Settings;
 
-/// The page that is being transformed: its request, and the threads to compute on.
+/// The page that is being transformed: its request, and the threads for computations.
 pub struct Page {
     request: request::Parts,
     settings: Arc<Settings>,
@@ -22,19 +22,20 @@ impl Page {
         Self { request, settings }
     }
 
-    /// The head of the request. [`Internal::of`](euryale_core::request::Internal::of) finds the way
-    /// to make sub-requests in its extensions when a stack serves it.
+    /// Returns the head of the request. If a stack serves it,
+    /// [`Internal::of`](euryale_core::request::Internal::of) its extensions returns the handle for
+    /// sub-requests.
     pub fn request(&self) -> &request::Parts {
         &self.request
     }
 
-    /// Threads for long computations, as many as there are cores.
+    /// Returns the threads for long computations, as many as there are cores.
     pub fn cpu(&self) -> &BlockingLane {
         &self.settings.cpu
     }
 
-    /// The book that a transform of this chain [opened](crate::Transform::book) when the chain was
-    /// built. A book of another type is looked up in the [ledger](Self::ledger).
+    /// Returns the book that a transform of this chain [opened](crate::Transform::book) when the
+    /// chain was built. A book of another type is looked up in the [ledger](Self::ledger).
     #[must_use]
     pub fn book<B: Book + Default>(&self) -> Arc<B> {
         let opened = self.settings.books.iter().find_map(|book| {
@@ -44,7 +45,7 @@ impl Page {
         opened.unwrap_or_else(|| self.ledger().of())
     }
 
-    /// Where the chain counts.
+    /// Returns the ledger in which the chain counts.
     pub fn ledger(&self) -> &Ledger {
         &self.settings.ledger
     }

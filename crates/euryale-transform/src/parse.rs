@@ -1,4 +1,4 @@
-//! One parse of a page, for all the handlers of the rewrites that follow each other.
+//! One parse of a page, for the handlers of all consecutive rewrites.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,14 +16,15 @@ use crate::Handlers;
 use crate::text::{IsText, Reader};
 use crate::watch::{CriticalFailed, Watch};
 
-/// The parser's memory for one page: an endless tag, and the nesting of its elements.
+/// The parser's limit of memory for one page, in bytes. It applies to an endless tag and to the
+/// nesting of elements.
 const MEMORY: usize = 1 << 20;
 
 /// A page that is being rewritten.
 pub(crate) struct Parse {
     // None if the rest passes unchanged.
     rewriter: Option<Box<HtmlRewriter<'static, Sink>>>,
-    // Where handlers are shown text.
+    // Decodes the page for handlers of text.
     reader: Option<Reader>,
     written: Sink,
     watches: Vec<Arc<Watch>>,
@@ -90,9 +91,10 @@ impl Parse {
         self.busy += began.elapsed();
         match fed {
             Ok(Ok(rewriter)) => self.rewriter = rewriter,
-            // Everything fed so far has been written, the last part unchanged, and so is the rest.
+            // All input so far has been written, the last part unchanged. The rest is also written
+            // unchanged.
             Ok(Err(error)) => self.fail(error),
-            // It is unknown how much of the input has been written.
+            // It is unknown which part of the input has been written.
             Err(panic) => {
                 self.all_fail(&panic);
                 self.broken = Some(panic.into());
@@ -112,8 +114,7 @@ impl Parse {
         }
     }
 
-    /// None of the transforms does anything any more. The page ends here if one of them is
-    /// critical.
+    /// Ends all transforms of the pass. If one of them is critical, the page ends here.
     pub(crate) fn give_up(&mut self, error: BoxError) {
         self.all_fail(&*error);
         if self.watches.iter().any(|watch| watch.is_critical()) {
@@ -127,12 +128,12 @@ impl Parse {
         }
     }
 
-    /// The output since the last call.
+    /// Returns the output since the last call.
     pub(crate) fn take_written(&mut self) -> Bytes {
         Bytes::from(std::mem::take(&mut *self.written.lock()))
     }
 
-    /// Why nothing may be sent any more.
+    /// Returns the reason why nothing more may be sent, if there is one.
     pub(crate) fn take_broken(&mut self) -> Option<BoxError> {
         self.broken.take()
     }
@@ -146,7 +147,7 @@ impl Parse {
         self.is_idle() || self.watches.iter().all(|watch| watch.has_failed())
     }
 
-    /// Whether the rest is passed on unchanged.
+    /// Returns whether the rest is passed on unchanged.
     pub(crate) fn is_idle(&self) -> bool {
         self.rewriter.is_none()
     }
@@ -155,7 +156,7 @@ impl Parse {
         self.ended
     }
 
-    /// How long it has run.
+    /// Returns how long the pass has run.
     pub(crate) fn busy(&self) -> Duration {
         self.busy
     }
@@ -169,7 +170,7 @@ impl fmt::Debug for Parse {
     }
 }
 
-/// Where lol_html writes to.
+/// The output of lol_html.
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
 

@@ -1,4 +1,4 @@
-//! The time that each transform took, and how often it failed.
+//! The time and the failures of each transform.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,13 +8,13 @@ use euryale_core::ledger::{Counter, Histogram};
 /// The maximum number of transforms that are counted by name.
 const TRANSFORMS: usize = 256;
 
-/// Counts those that come after them.
+/// The name under which further transforms are counted together.
 const OTHER: &str = "other";
 
-/// Meters by transform.
+/// Meters for each transform.
 ///
-/// The names are a program's own, and few. At most 256 have their own counters; later ones are
-/// counted together as `other`.
+/// The program chooses the names, and there are few of them. At most 256 have their own counters;
+/// later ones are counted together as `other`.
 #[derive(Debug, Default)]
 pub struct PerTransform {
     meters: Mutex<BTreeMap<Arc<str>, Arc<TransformMeters>>>,
@@ -24,14 +24,15 @@ pub struct PerTransform {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct TransformMeters {
-    /// How long it took for a page, in seconds. For a streaming rewrite, the time of its handlers.
+    /// The time for a page, in seconds. For a streaming rewrite, this is the time of its handlers.
     pub seconds: Histogram,
-    /// Pages on which it failed.
+    /// Pages on which the transform failed.
     pub failures: Counter,
 }
 
 impl PerTransform {
-    /// The meters of the transform of this name. Takes a lock: a chain asks once, when it is built.
+    /// Returns the meters of the transform with this name. Takes a lock, so a chain calls this only
+    /// when it is built.
     pub fn of(&self, name: &str) -> Arc<TransformMeters> {
         let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         let is_known = meters.len() < TRANSFORMS || meters.contains_key(name);
@@ -42,7 +43,7 @@ impl PerTransform {
         )
     }
 
-    /// All of them, in the order of their names.
+    /// Returns all meters in the order of their names.
     pub fn all(&self) -> Vec<(Arc<str>, Arc<TransformMeters>)> {
         let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         meters

@@ -1,4 +1,4 @@
-//! A body of which some was read already.
+//! Bodies that have already been read in part.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -75,7 +75,7 @@ impl http_body::Body for Replay {
     }
 }
 
-/// A body, read to its end; or unchanged, if it exceeds the limit.
+/// A body that was read to its end, or the unchanged body if it exceeds the limit.
 pub(crate) enum Collected {
     All(Vec<Bytes>),
     TooLarge(Body),

@@ -17,17 +17,17 @@ use http_body::Frame;
 use crate::parse::Parse;
 use crate::watch::Watch;
 
-/// How much is parsed at a time on a runtime thread, and how much on one for the CPU.
+/// The number of bytes that are parsed at a time on a runtime thread, and on a CPU thread.
 const PIECE_HERE: usize = 16 << 10;
 const PIECE_AWAY: usize = 256 << 10;
 
-/// How much of the source is kept until the first byte is sent.
+/// The maximum number of bytes of the source that are kept until the first byte is sent.
 const MOST_KEPT: usize = 256 << 10;
 
 /// The number of pages that begin on a CPU thread after one over the budget.
 const DISTRUST: u32 = 16;
 
-/// How long one poll may run on a runtime thread, estimated from earlier pages.
+/// The time for which one poll may run on a runtime thread, estimated from earlier pages.
 #[derive(Debug)]
 pub(crate) struct Budget {
     each: Duration,
@@ -35,7 +35,7 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// Until there is an estimate, pages begin on a CPU thread.
+    /// Creates a budget. Until there is an estimate, pages begin on a CPU thread.
     pub(crate) fn new(each: Duration) -> Self {
         Self {
             each,
@@ -59,12 +59,12 @@ impl Budget {
                 left.saturating_sub(1)
             })
         };
-        // The closure never refuses.
+        // The closure never returns `None`.
         let _ = self.distrusted.fetch_update(Relaxed, Relaxed, next);
     }
 }
 
-/// Where pages are rewritten, and for how long.
+/// The threads on which pages are rewritten, and the limits.
 #[derive(Clone, Debug)]
 pub(crate) struct Where {
     pub(crate) cpu: BlockingLane,
@@ -74,7 +74,7 @@ pub(crate) struct Where {
 
 pub(crate) struct Rewriting {
     source: Body,
-    // Read, and not parsed yet.
+    // Bytes that have been read and not parsed yet.
     unread: Bytes,
     source_ended: bool,
     source_failed: bool,
@@ -87,15 +87,15 @@ pub(crate) struct Rewriting {
     _running: Arc<GaugeGuard>,
 }
 
-/// Here ⇒ Away when the budget is spent; Away ⇒ Here with each piece. Ended: after the last byte,
-/// or an error.
+/// Here ⇒ Away when the budget is used up; Away ⇒ Here after each piece. Both ⇒ Ended after the
+/// last byte or an error.
 enum Parsing {
     Here(Box<Parse>),
     Away(Away),
     Ended,
 }
 
-/// A piece that a CPU thread parses.
+/// A piece that a CPU thread is parsing.
 struct Away {
     slot: Arc<Slot>,
     done: Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>,
@@ -138,23 +138,23 @@ impl Rewriting {
         }
     }
 
-    /// Returns whether it waits for a thread, not for the source.
+    /// Returns whether it is waiting for a thread, and not for the source.
     pub(crate) fn is_computing(&self) -> bool {
         matches!(self.state, Parsing::Away(_))
     }
 
-    /// From now on the source is not kept, because a part has been sent.
+    /// Stops keeping the source, because a part has been sent.
     pub(crate) fn forget(&mut self) {
         self.kept = None;
     }
 
-    /// Returns whether the maximum is kept.
+    /// Returns whether the maximum number of bytes has been kept.
     pub(crate) fn is_full(&self) -> bool {
         self.kept_bytes >= MOST_KEPT
     }
 
-    /// The original page: the part that was read, and the rest, which is `None` if the source
-    /// failed. For a page of which nothing has been sent.
+    /// Returns the original page: the part that was read, and the rest, which is `None` if the
+    /// source failed. Only for a page of which nothing has been sent.
     pub(crate) fn into_source(self) -> (Vec<Bytes>, Option<Body>) {
         let read = self.kept.unwrap_or_default();
         match self.source_failed {
@@ -196,7 +196,7 @@ impl Rewriting {
                 parse.feed(piece.as_deref());
                 Ok(parse)
             }
-            // A thread has it, and may never return it.
+            // A thread has the pass, and may never return it.
             (None, done) => {
                 let error = done.err().unwrap_or_else(|| Error::new(NO_WORKER));
                 for watch in &self.watches {

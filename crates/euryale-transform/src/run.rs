@@ -1,4 +1,4 @@
-//! One response in the chain.
+//! Runs one response through the chain.
 
 use std::future::{Future, poll_fn};
 use std::mem;
@@ -59,14 +59,14 @@ impl Run {
         } else if let Some(tag) = self.known_tag(plan, &response) {
             framing::transformed_not_modified(response.into_parts().0, tag)
         } else if self.page.request().method == Method::HEAD {
-            // Its length is unknown; the header has the original page's.
+            // The new length is unknown; the header has that of the original page.
             let (mut head, _) = response.into_parts();
             framing::transformed(&mut head.headers, self.chain.tag(plan.bodies, tag.as_ref()));
             Response::from_parts(head, Body::writer(|_| Ok(())).head_only())
         } else {
             let before = self.chain.tag(plan.bodies, tag.as_ref());
             let mut response = self.body(plan, tag.clone(), response).await?;
-            // A transform's version changed meanwhile, and it is unknown which one transformed the
+            // A transform's version has changed, and it is unknown which version transformed the
             // page.
             if self.chain.tag(plan.bodies, tag.as_ref()) != before {
                 response.headers_mut().remove(ETAG);
@@ -80,7 +80,7 @@ impl Run {
         Ok(Response::from_parts(head, body))
     }
 
-    /// The tag that the page will have, if the client has the page.
+    /// Returns the tag that the page will have, if the client already has that page.
     fn known_tag(&self, plan: &Plan, response: &Response) -> Option<HeaderValue> {
         let request = self.page.request();
         let is_asked =
@@ -114,7 +114,7 @@ impl Run {
                     self.rewrite(&mem::take(&mut rewrites), &mut state).await?;
                     self.whole(at, &**transform, &mut state).await?;
                 }
-                // The head is edited last, when the outcome for the body is known.
+                // Heads are edited last, when the outcome for the body is known.
                 Kind::Head(_) => {}
             }
         }
@@ -162,7 +162,7 @@ impl Run {
                 return watch.failed(&TooLarge(self.chain.settings.body_limit));
             }
             Collected::Failed(read, error) => {
-                // The page breaks off for the client, too, but no part of it is sent without this
+                // The page also breaks off for the client, but no part of it is sent without this
                 // transform.
                 let failed = if step.is_critical() {
                     watch.failed(&*error)
@@ -235,8 +235,8 @@ impl Run {
             let watch = Arc::new(step.watch());
             let mut own = Handlers::new(Arc::clone(&watch), is_text.clone());
             match watch.time(|| transform.rewrite(&self.page, &mut own)) {
-                // The page is unchanged, but has the tag of a transformed page, which HEAD sends
-                // without running the transform.
+                // The page is unchanged, but gets the tag of a transformed page, because HEAD sends
+                // that tag without running the transform.
                 Ok(()) if own.is_empty() => self.reframe([at], state),
                 Ok(()) => {
                     handlers.push(own);
@@ -286,14 +286,15 @@ impl Run {
 struct Progress {
     head: Parts,
     body: Body,
-    /// The tag that it came with.
+    /// The tag of the original response.
     tag: Option<HeaderValue>,
-    /// The places of the transforms that it went through.
+    /// The places of the transforms that have changed the page.
     done: u64,
 }
 
 impl Progress {
-    /// A transform failed. When it works again, clients must not get a 304.
+    /// Removes the tag after a failure, so that clients do not get a 304 when the transform works
+    /// again.
     fn untag(&mut self) {
         self.tag = None;
         self.head.headers.remove(ETAG);
@@ -301,9 +302,9 @@ impl Progress {
     }
 }
 
-/// Rewrites the available part of the page, up to a bound. Then its head may be sent, with a length
-/// if that was all. `patient` also waits for the source, because a failure after the head breaks
-/// the page off.
+/// Rewrites the available part of the page, up to a limit. Then the head may be sent, with a length
+/// if that part was the whole page. With `patient`, it also waits for the source, because a failure
+/// after the head would cut off the page.
 async fn begin(mut rewriting: Rewriting, patient: bool) -> Result<(Body, bool), CriticalFailed> {
     let mut made = Vec::new();
     let mut length = 0;
@@ -338,7 +339,7 @@ async fn begin(mut rewriting: Rewriting, patient: bool) -> Result<(Body, bool), 
                 );
                 Err(CriticalFailed)
             }
-            // Nothing has been sent: the original page, even if it breaks off.
+            // Nothing has been sent yet, so the original page is sent, even if it breaks off.
             (read, None) => Ok((Replay::failed(read, error), false)),
             (read, Some(rest)) => Ok((Replay::body(read, rest), false)),
         },
@@ -353,7 +354,7 @@ fn one(mut chunks: Vec<Bytes>) -> Bytes {
     }
 }
 
-/// The page is larger than transforms of whole pages take.
+/// The page exceeds the limit for transforms of whole pages.
 #[derive(Debug)]
 struct TooLarge(usize);
 

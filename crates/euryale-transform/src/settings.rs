@@ -23,7 +23,7 @@ pub(crate) struct Settings {
     pub(crate) deadline: Duration,
     pub(crate) ledger: Ledger,
     pub(crate) book: Arc<TransformBook>,
-    /// The books of the transforms themselves, opened when the chain was built.
+    /// The books of the transforms themselves, which were opened when the chain was built.
     pub(crate) books: Vec<Arc<dyn Book>>,
 }
 

@@ -1,10 +1,10 @@
-//! The `ETag` of a transformed page, and what it was before.
+//! Converts between the `ETag` of a transformed page and that of the original page.
 //!
-//! `"abc"` becomes `W/"abc~5.0123456789abcdef"`: which transforms (a bit for each place in the
-//! chain), and a hash of their names and versions. It is weak, because the same text may be written
-//! in several ways (RFC 9110 §8.8.1). A request with it reaches the inner service as one with
-//! `"abc"`, as long as the transforms are the same. All other conditions are evaluated against the
-//! head that is sent.
+//! `"abc"` becomes `W/"abc~5.0123456789abcdef"`. The suffix names the transforms (a bit for each
+//! place in the chain), and has a hash of their names and versions. The tag is weak, because the
+//! same text may be written in several ways (RFC 9110 §8.8.1). In a request with this tag, the
+//! inner service sees `"abc"` as long as the transforms are the same. All other conditions are
+//! evaluated against the head that is sent.
 
 use http::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue};
@@ -17,9 +17,9 @@ pub(crate) struct Suffix {
 }
 
 impl Suffix {
-    /// `versions`: names and versions of the transforms at these places.
+    /// Creates a suffix. `versions` has the names and versions of the transforms at these places.
     pub(crate) fn new<'a>(places: u64, versions: impl IntoIterator<Item = &'a str>) -> Self {
-        // FNV-1a: the same in every process and every build.
+        // FNV-1a gives the same result in every process and every build.
         let bytes = versions
             .into_iter()
             .flat_map(|text| text.bytes().chain([0]));
@@ -29,7 +29,7 @@ impl Suffix {
         Self { places, hash }
     }
 
-    /// The tag of a page with `tag` after these transforms.
+    /// Returns the tag of a page with `tag` after these transforms.
     pub(crate) fn outer(&self, tag: &HeaderValue) -> Option<HeaderValue> {
         let opaque = tags(tag.as_bytes()).next()?;
         let opaque = std::str::from_utf8(opaque).ok()?;
@@ -37,7 +37,7 @@ impl Suffix {
         HeaderValue::try_from(format!("W/\"{opaque}~{places:x}.{hash:016x}\"")).ok()
     }
 
-    /// The tag before the transforms, and what they added.
+    /// Splits a tag into the original tag and the suffix of the transforms.
     fn split(opaque: &[u8]) -> Option<(&str, Self)> {
         let (inner, suffix) = std::str::from_utf8(opaque).ok()?.rsplit_once('~')?;
         let (places, hash) = suffix.split_once('.')?;
@@ -59,14 +59,15 @@ pub(crate) struct Known {
     outer: Box<str>,
 }
 
-/// The maximum number of tags of a request that are looked at. Each costs a hash, and a client has
+/// The maximum number of tags of a request that are checked. Each costs a hash, and a client has
 /// one or two.
 const MOST: usize = 8;
 
 /// Rewrites the conditions for the service inside. Only tags of transformed pages that are still
 /// current (`is_current`) go in, each as the tag of the original page. Any other tag may belong to
-/// a page that no transform, or other transforms, had changed, and a date says nothing about
-/// transforms: with them the inner service would answer 304 for a page that now looks different.
+/// a page that was not transformed or was transformed differently, and a date says nothing about
+/// transforms. With such a tag or date, the inner service would answer 304 for a page that now
+/// looks different.
 pub(crate) fn inward(headers: &mut HeaderMap, is_current: impl Fn(&Suffix) -> bool) -> Vec<Known> {
     let mut known = Vec::new();
     for line in headers.get_all(IF_NONE_MATCH).iter().take(MOST) {
@@ -92,14 +93,14 @@ pub(crate) fn inward(headers: &mut HeaderMap, is_current: impl Fn(&Suffix) -> bo
     known
 }
 
-/// The service inside answered 304: the client gets the tag that it has.
+/// Replaces the tag of an inner 304 with the tag that the client has.
 pub(crate) fn outward(headers: &mut HeaderMap, known: &[Known]) {
     let said = headers
         .get(ETAG)
         .and_then(|tag| tags(tag.as_bytes()).next());
     let meant = match said {
         Some(said) => known.iter().find(|known| known.inner.as_bytes() == said),
-        // It should have said which (RFC 9110 §15.4.5).
+        // The 304 should have had a tag (RFC 9110 §15.4.5).
         None => known.first().filter(|_| known.len() == 1),
     };
     if let Some(value) =
@@ -110,8 +111,8 @@ pub(crate) fn outward(headers: &mut HeaderMap, known: &[Known]) {
 }
 
 /// Returns whether a client that sent the headers `asked` already has the response with the headers
-/// `sent`: `If-None-Match`, and only without one `If-Modified-Since` (RFC 9110 §13.2.2, steps 3 and
-/// 4).
+/// `sent`. This evaluates `If-None-Match`, or `If-Modified-Since` if there is no `If-None-Match`
+/// (RFC 9110 §13.2.2, steps 3 and 4).
 pub(crate) fn has(asked: &HeaderMap, sent: &HeaderMap) -> bool {
     if asked.contains_key(IF_NONE_MATCH) {
         return sent.get(ETAG).is_some_and(|tag| is_known(asked, tag));
@@ -136,7 +137,7 @@ pub(crate) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     })
 }
 
-/// The opaque parts of a list of tags; other text is skipped (RFC 9110 §8.8.3, §5.6.1).
+/// Returns the opaque parts of a list of tags; other text is skipped (RFC 9110 §8.8.3, §5.6.1).
 fn tags(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = list;
     std::iter::from_fn(move || {

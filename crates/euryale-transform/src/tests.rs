@@ -28,7 +28,7 @@ use crate::{
     TransformPage, head_fn, rewrite_fn,
 };
 
-/// A transform made of a closure.
+/// A transform made from a closure.
 pub(crate) struct Named<F> {
     name: &'static str,
     order: i32,
@@ -118,7 +118,7 @@ pub(crate) fn selector(text: &str) -> Selector {
     text.parse().unwrap()
 }
 
-/// Appends `text` to each `p`.
+/// A rewrite that appends `text` to each `p`.
 fn appends(name: &'static str, order: i32, text: &'static str) -> impl Rewrite {
     let append = rewrite_fn(name, order, selector("p"), move |p| {
         p.append(text, ContentType::Text);
@@ -127,7 +127,7 @@ fn appends(name: &'static str, order: i32, text: &'static str) -> impl Rewrite {
     append.version("1")
 }
 
-/// Appends `text` to the page.
+/// A transform that appends `text` to the page.
 fn ends_with(
     name: &'static str,
     order: i32,
@@ -138,7 +138,7 @@ fn ends_with(
     })
 }
 
-/// Says that it was there.
+/// Adds a header with its own name.
 fn signs(name: &'static str, order: i32) -> impl EditHead {
     head_fn(name, order, move |_, head| {
         head.headers
@@ -164,7 +164,7 @@ pub(crate) fn with(body: impl Into<Body>, headers: &[(&'static str, &str)]) -> R
 
 type Chained = BoxCloneSyncService<http::Request<()>, Response, Infallible>;
 
-/// The layer around what `answer` answers.
+/// The layer around a service that answers with `answer`.
 pub(crate) fn around<F>(layer: TransformChainLayer, answer: F) -> Chained
 where
     F: Fn(&http::Request<()>) -> Response + Clone + Send + Sync + 'static,
@@ -242,7 +242,7 @@ async fn transforms_run_by_number_and_ties_by_name() {
 }
 
 #[tokio::test]
-async fn of_two_handlers_for_one_element_that_of_the_earlier_transform_runs_first() {
+async fn the_handler_of_the_earlier_transform_runs_first() {
     let seen: Arc<Mutex<Vec<&str>>> = Arc::default();
     let sees = |name, order| {
         let seen = Arc::clone(&seen);
@@ -266,7 +266,7 @@ async fn of_two_handlers_for_one_element_that_of_the_earlier_transform_runs_firs
 }
 
 #[tokio::test]
-async fn rewrites_that_follow_each_other_share_one_parse() {
+async fn consecutive_rewrites_share_one_parse() {
     let ledger = Ledger::new();
     let layer = || TransformChainLayer::new().ledger(ledger.clone());
     let four = layer()
@@ -367,7 +367,7 @@ async fn a_transform_sees_the_request_and_may_decline() {
 }
 
 #[tokio::test]
-async fn alone_in_a_router_with_middleware_inside() {
+async fn the_layer_works_on_its_own_in_a_router() {
     let layer = TransformChainLayer::new()
         .rewrite(appends("exclaim", 1, "!"))
         .transform_page(ends_with("whole", 2, "<hr>"));

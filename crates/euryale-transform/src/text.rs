@@ -1,4 +1,4 @@
-//! Pages as text.
+//! Checks whether pages are text.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use euryale_subrequest::text::declared;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 
-/// Declares that the page is UTF-8 now: the head takes precedence over the document.
+/// Declares in the head that the page is now UTF-8. The head takes precedence over the document.
 pub(crate) fn declare_utf8(headers: &mut HeaderMap) {
     let Some(value) = headers
         .get(CONTENT_TYPE)
@@ -27,9 +27,9 @@ pub(crate) fn declare_utf8(headers: &mut HeaderMap) {
     }
 }
 
-/// Returns whether all of the page so far has been text. lol_html encodes a text again after it has
-/// shown it to a handler, with U+FFFD for bytes that it cannot decode. If a handler asks here first
-/// and fails, the page passes unchanged.
+/// Whether all of the page so far is valid text. lol_html encodes a text again after a handler has
+/// seen it, with U+FFFD for bytes that it cannot decode. If a handler checks this first and fails,
+/// the page is passed on unchanged.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct IsText {
     is_bad: Arc<AtomicBool>,
@@ -45,7 +45,7 @@ impl IsText {
     }
 }
 
-/// Reads a page along with the parser, for [`IsText`].
+/// Decodes a page in parallel to the parser, for [`IsText`].
 pub(crate) struct Reader {
     decoder: Decoder,
     is_text: IsText,
@@ -77,7 +77,7 @@ impl Reader {
     }
 }
 
-/// The page does not match its charset.
+/// The page is not valid in its charset.
 #[derive(Debug)]
 pub(crate) struct NoText;
 

@@ -11,10 +11,10 @@ use http::response;
 
 use crate::{Handlers, Page};
 
-/// The properties of every transform. Its work is one of [`EditHead`], [`Rewrite`],
+/// The properties of a transform. A transform also implements one of [`EditHead`], [`Rewrite`],
 /// [`TransformPage`] and [`ComposePage`].
 ///
-/// A short transform is a closure: see [`rewrite_fn`](crate::rewrite_fn).
+/// For a short transform, a closure is enough: see [`rewrite_fn`](crate::rewrite_fn).
 ///
 /// ```
 /// use euryale_core::BoxError;
@@ -55,83 +55,82 @@ use crate::{Handlers, Page};
 /// ```
 #[doc(alias = "ITransform")]
 pub trait Transform: Send + Sync + 'static {
-    /// For the log, the metrics and the off switch; ties of [`order`](Self::order) are broken by
-    /// it. Few and fixed: each name is a series.
+    /// Returns the name for the log, the metrics and the off switch. It also orders transforms with
+    /// the same [`order`](Self::order). Use few fixed names, because each is a time series.
     fn name(&self) -> &str;
 
-    /// Its place in the chain, smallest first. [`order`](crate::order) has names for these numbers.
+    /// Returns the position in the chain, smallest first. [`order`](crate::order) has names for
+    /// these numbers.
     fn order(&self) -> i32;
 
-    /// Returns whether it applies to this response. Called before any of the body is read, with the
-    /// head from the inner service. A transform of bodies is only asked about HTML pages that are
-    /// sent whole and without a content coding.
+    /// Returns whether the transform applies to this response. It is called before any of the body
+    /// is read, with the head from the inner service. For a transform of bodies, it is called only
+    /// for HTML pages that are sent whole and without a content coding.
     fn applies(&self, _page: &Page, _response: &response::Parts) -> bool {
         true
     }
 
-    /// Returns whether no page may be sent without it. Then its failure becomes a response of its
-    /// own, 500. Default: no, and the page is sent as it was before this transform.
+    /// Returns whether the transform is critical: if it fails, the page is replaced by a 500.
+    /// Default: `false`, and the page is sent as it was before this transform.
     fn is_critical(&self) -> bool {
         false
     }
 
-    /// A text that changes whenever the transform would turn the same page into another result: the
-    /// hash of a theme, or the number of a release. It becomes a part of the page's `ETag`.
+    /// Returns a text that changes whenever the result for the same page would change, such as the
+    /// hash of a theme or the number of a release. It becomes a part of the page's `ETag`.
     ///
     /// `None`, the default, means that there is no such text, because the result depends on the
-    /// time, the user or other pages. Then the page loses its `ETag`: with a wrong one, clients
-    /// would keep outdated pages.
+    /// time, the user or other pages. The page then loses its `ETag`, because with a wrong one
+    /// clients would keep outdated pages.
     fn version(&self) -> Option<Cow<'_, str>> {
         None
     }
 
-    /// Opens the transform's own book, if it has one, in the ledger that the chain counts in. It is
-    /// called when a chain is built, so that the zeros are there before the first page. For a page,
-    /// [`Page::book`] returns the same book. Default: no book.
+    /// Opens the transform's own book, if it has one, in the ledger of the chain. It is called when
+    /// a chain is built, so that the counters exist before the first page. [`Page::book`] returns
+    /// the same book for each page. Default: no book.
     fn book(&self, _ledger: &Ledger) -> Option<Arc<dyn Book>> {
         None
     }
 }
 
-/// Changes the head of a response, of any kind: pages, files, errors, 304.
+/// Changes the head of any response: pages, files, errors, 304.
 pub trait EditHead: Transform {
-    /// Changes it. Runs on a runtime thread, and must not block.
+    /// Changes the head. It runs on a runtime thread and must not block.
     ///
     /// # Errors
-    /// Any: the head is sent as it was before.
+    /// On any error, the head is sent as it was before.
     fn edit_head(&self, page: &Page, response: &mut response::Parts) -> Result<(), BoxError>;
 }
 
 /// Rewrites a page while it is streamed, by handlers for elements, text and comments.
 ///
 /// Consecutive rewrites in the chain share **one** parse of the page. Each sees the original page:
-/// content that another inserts is not parsed again. If two transforms handle the same element, the
-/// earlier one's handler runs first.
+/// content that another one inserts is not parsed again. If two transforms handle the same element,
+/// the handler of the earlier one runs first.
 pub trait Rewrite: Transform {
-    /// Adds the handlers for one page; they may keep state in what they capture.
+    /// Adds the handlers for one page. They may keep state in their captured variables.
     ///
     /// # Errors
-    /// Any: none of this transform's handlers is used for the page.
+    /// On any error, none of this transform's handlers is used for the page.
     fn rewrite(&self, page: &Page, handlers: &mut Handlers) -> Result<(), BoxError>;
 }
 
 /// Turns a whole page into another.
 ///
-/// The page is text: it was decoded by the charset that it declares in its `Content-Type`, UTF-8
-/// otherwise. A page that is too large, or is not text, is sent unchanged. The result is sent as
-/// UTF-8, and the stack sets its length.
+/// The page is text that was decoded by the charset in its `Content-Type`, or as UTF-8 if it
+/// declares none. A page that is too large, or is not text, is sent unchanged. The result is sent
+/// as UTF-8, and the stack sets its length.
 pub trait TransformPage: Transform {
-    /// Returns the new page; it may also change the head. Write it as an `async fn`.
+    /// Returns the new page, and may also change the head. Write it as an `async fn`.
     ///
-    /// It runs in the request's own task on a runtime thread, and may wait: for sub-requests
-    /// through [`Internal`](euryale_core::request::Internal), which
-    /// [`of`](euryale_core::request::Internal::of) finds in the extensions of [`Page::request`], or
-    /// for [`Page::cpu`], where long computations belong. It holds no worker
-    /// and no connection. It is dropped when the client disconnects, or when it takes longer than
-    /// the chain allows.
+    /// It runs in the request's own task on a runtime thread. It may wait for sub-requests through
+    /// [`Internal::of`](euryale_core::request::Internal::of) the extensions of [`Page::request`],
+    /// and for [`Page::cpu`], where long computations belong. It holds no worker and no connection.
+    /// It is dropped when the client disconnects, or when it exceeds the chain's deadline.
     ///
     /// # Errors
-    /// Any: the page is sent as it was before.
+    /// On any error, the page is sent as it was before.
     fn transform(
         &self,
         page: &Page,
@@ -139,14 +138,14 @@ pub trait TransformPage: Transform {
     ) -> impl Future<Output = Result<http::Response<String>, BoxError>> + Send;
 }
 
-/// Turns a whole page into another, as [`TransformPage`] does, and may send its first part before
-/// the rest is complete.
+/// Turns a whole page into another, like [`TransformPage`], but may send the first part before the
+/// rest is complete.
 pub trait ComposePage: Transform {
-    /// Returns the new page. Like [`TransformPage::transform`], except for the body, which is UTF-8
-    /// and has no deadline of the chain. A later transform of whole pages waits for all of it.
+    /// Returns the new page, like [`TransformPage::transform`]. The returned body is UTF-8, and the
+    /// chain's deadline does not apply to it. A later transform of whole pages waits for all of it.
     ///
     /// # Errors
-    /// Any: the page is sent as it was before.
+    /// On any error, the page is sent as it was before.
     fn compose(
         &self,
         page: &Page,
@@ -157,7 +156,7 @@ pub trait ComposePage: Transform {
 pub(crate) type Transformed<'a> =
     Pin<Box<dyn Future<Output = Result<Response, BoxError>> + Send + 'a>>;
 
-/// A [`TransformPage`] or a [`ComposePage`] whose future is in a box.
+/// A [`TransformPage`] or a [`ComposePage`] whose future is boxed.
 pub(crate) trait Whole: Transform {
     fn start<'a>(&'a self, page: &'a Page, response: http::Response<String>) -> Transformed<'a>;
 }

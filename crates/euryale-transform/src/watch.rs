@@ -1,4 +1,4 @@
-//! Observes one transform on one page: how long it takes, and whether it fails.
+//! Measures one transform on one page: its time and its failure.
 
 use std::fmt;
 use std::sync::Arc;
@@ -53,13 +53,13 @@ impl Watch {
         self.failed(&*error).map_err(BoxError::from)
     }
 
-    /// Runs a part of it. A panic is an error.
+    /// Runs a part of the transform. A panic becomes an error.
     pub(crate) fn run<T>(&self, part: impl FnOnce() -> Result<T, BoxError>) -> Result<T, BoxError> {
         let done = self.span.in_scope(|| PanicMessage::catch(part));
         done.unwrap_or_else(|panic| Err(panic.into()))
     }
 
-    /// The same, and counts the time.
+    /// Like [`run`](Self::run), and counts the time.
     pub(crate) fn time<T>(
         &self,
         part: impl FnOnce() -> Result<T, BoxError>,
@@ -115,7 +115,7 @@ impl Drop for Watch {
     }
 }
 
-/// A critical transform failed, so the page must not be sent.
+/// The error of a critical transform, after which the page must not be sent.
 #[derive(Debug)]
 pub(crate) struct CriticalFailed;
 

@@ -1,4 +1,4 @@
-//! Pages in other charsets than UTF-8, and bytes that are not text at all.
+//! Tests of pages in other charsets than UTF-8, and of bytes that are not text.
 
 use super::*;
 use crate::TransformBook;
@@ -11,7 +11,7 @@ fn html(charset: Option<&str>, body: &'static [u8]) -> Response {
 }
 
 #[tokio::test]
-async fn a_whole_page_is_decoded_as_it_declares_and_sent_as_utf_8() {
+async fn a_whole_page_is_decoded_by_its_charset_and_sent_as_utf_8() {
     for (charset, body) in [
         (None, "<p>\u{e9}</p>".as_bytes()),
         (Some("utf-8"), "<p>\u{e9}</p>".as_bytes()),
@@ -35,7 +35,7 @@ async fn a_whole_page_is_decoded_as_it_declares_and_sent_as_utf_8() {
 }
 
 #[tokio::test]
-async fn what_is_no_text_is_sent_as_it_is() {
+async fn a_page_that_is_not_text_is_sent_unchanged() {
     let bad: &[(Option<&str>, &'static [u8])] = &[
         (None, b"<p>\xff\xfe</p>"),
         (Some("utf-8"), b"<p>\xe9</p>"),
@@ -86,7 +86,7 @@ async fn a_stream_is_rewritten_in_its_charset_and_bytes_that_no_handler_changes_
 }
 
 #[tokio::test]
-async fn text_that_a_handler_only_reads_stays_as_it_is() {
+async fn text_that_a_handler_only_reads_is_not_changed() {
     let reads = named("reads", 1, |_: &Page, handlers: &mut Handlers| {
         handlers.text(&selector("p"), |text| {
             assert!(text.as_str().len() < 100);

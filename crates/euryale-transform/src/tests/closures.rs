@@ -57,7 +57,7 @@ async fn a_closure_of_pages_runs_on_a_thread_that_may_compute() {
 }
 
 #[tokio::test]
-async fn a_closure_that_fails_is_left_out_unless_it_is_critical() {
+async fn a_closure_that_fails_is_skipped_unless_it_is_critical() {
     let fails = || page_fn("fails", order::CONTENT, |_| Err("as scripted".into()));
     let chain = TransformChainLayer::new().transform_page(fails());
     assert_eq!(text(get(chain, tagged).await).await, "<p>hello</p>");
@@ -67,7 +67,7 @@ async fn a_closure_that_fails_is_left_out_unless_it_is_critical() {
 }
 
 #[tokio::test]
-async fn a_closure_is_called_for_the_responses_that_it_names() {
+async fn a_closure_is_called_only_for_selected_responses() {
     let only_errors = rewrite_fn("only-errors", order::PAGE, selector("p"), |p| {
         p.remove();
         Ok(())

@@ -1,4 +1,4 @@
-//! Conditional requests with the tag of a transformed page.
+//! Tests of conditional requests with the tag of a transformed page.
 
 use euryale_core::Blob;
 use http::StatusCode;
@@ -12,7 +12,7 @@ fn themed(version: Option<&'static str>) -> TransformChainLayer {
         .edit_head(signs("head", 2))
 }
 
-/// A service that knows conditions, if `asks`.
+/// A service that evaluates conditions if `asks`.
 fn tagged(asks: bool) -> impl Fn(&http::Request<()>) -> Response + Clone + Send + Sync + 'static {
     move |request| {
         let knows = request
@@ -151,7 +151,7 @@ async fn any_tag_gives_a_304_with_the_tag_of_the_200() {
     }
 }
 
-/// The validators of an untransformed response, such as a file or JSON, are its own.
+/// An untransformed response, such as a file or JSON, keeps its own validators.
 #[tokio::test]
 async fn an_untransformed_response_has_its_own_conditions() {
     const TIME: &str = "Sat, 21 Nov 2026 12:00:00 GMT";
@@ -198,7 +198,7 @@ async fn an_untransformed_response_has_its_own_conditions() {
         ("/tag", &[same][..], 304),
         ("/tag", &[same, ("range", "bytes=0-0")], 304),
         ("/tag", &[other], 200),
-        // Without a date of its own to compare, or with a tag that was not that.
+        // The response has no date of its own, or the tag is a different one.
         ("/tag", &[other, ("if-modified-since", LATER)], 200),
         ("/tag", &[("if-modified-since", TIME)], 304),
         ("/left", &[same], 200),
@@ -224,7 +224,7 @@ async fn an_untransformed_response_has_its_own_conditions() {
 }
 
 #[tokio::test]
-async fn a_chain_of_heads_leaves_conditions_to_the_service_inside() {
+async fn a_chain_of_heads_leaves_conditions_to_the_inner_service() {
     let service = around(
         TransformChainLayer::new().edit_head(signs("head", 1)),
         tagged(true),
@@ -311,7 +311,7 @@ async fn a_page_on_which_a_transform_failed_has_no_tag() {
 }
 
 #[tokio::test]
-async fn a_rewrite_that_wants_nothing_of_a_page_gives_it_the_same_tag_to_all_methods() {
+async fn a_rewrite_without_changes_gives_the_same_tag_to_all_methods() {
     let nothing = || named("nothing", 1, |_: &Page, _: &mut Handlers| Ok(()));
     for layer in [
         TransformChainLayer::new().rewrite(nothing()),
@@ -391,7 +391,7 @@ async fn a_page_that_was_made_while_a_transform_changed_has_no_tag() {
 }
 
 #[test]
-fn tags_are_taken_apart_and_put_together() {
+fn tags_are_split_and_joined() {
     use crate::tag::{Suffix, inward, is_known, outward};
     let suffix = Suffix::new(5, ["theme", "1"]);
     for (inner, opaque) in [

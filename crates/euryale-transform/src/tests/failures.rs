@@ -1,4 +1,4 @@
-//! Kind × (error, panic, never) × critical or not.
+//! Tests of each kind of transform with each fault (error, panic, hang), critical or not.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ impl Fault {
     }
 }
 
-/// Where in a transform it fails.
+/// Returns layers that fail with this fault at each point of a transform.
 fn failing(fault: Fault, critical: bool) -> Vec<(&'static str, TransformChainLayer)> {
     fn mark<F>(named: Named<F>, critical: bool) -> Named<F> {
         if critical { named.critical() } else { named }
@@ -87,7 +87,7 @@ fn failing(fault: Fault, critical: bool) -> Vec<(&'static str, TransformChainLay
 }
 
 #[tokio::test]
-async fn the_page_goes_on_without_a_transform_that_fails() {
+async fn a_page_is_sent_without_a_failed_transform() {
     for fault in [Fault::Error, Fault::Panic] {
         for (place, layer) in failing(fault, false) {
             for budget in [Duration::ZERO, Duration::from_secs(1)] {
@@ -120,7 +120,7 @@ async fn the_page_goes_on_without_a_transform_that_fails() {
 }
 
 #[tokio::test]
-async fn a_page_is_not_sent_without_a_critical_one() {
+async fn a_page_is_not_sent_without_a_critical_transform() {
     for fault in [Fault::Error, Fault::Panic] {
         for (place, layer) in failing(fault, true) {
             let ledger = Ledger::new();
@@ -153,7 +153,7 @@ async fn a_page_is_not_sent_without_a_critical_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_never_ends_ends_with_the_deadline() {
+async fn an_endless_transform_ends_at_the_deadline() {
     for critical in [false, true] {
         let never = named("never", 1, |_, _| Box::pin(std::future::pending()) as Made);
         let never = if critical { never.critical() } else { never };
@@ -190,7 +190,7 @@ async fn a_handler_that_never_returns_costs_a_thread_and_not_the_page() {
         });
         Ok(())
     });
-    // The first page of a chain is parsed on a thread for the CPU, whatever the budget is.
+    // The first page of a chain is parsed on a CPU thread, whatever the budget is.
     let layer = TransformChainLayer::new()
         .rewrite(stuck)
         .deadline(Duration::from_millis(20))
@@ -269,7 +269,7 @@ async fn a_panic_while_asking_whether_it_applies_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_page_beyond_the_limit_is_sent_as_it_is() {
+async fn a_page_beyond_the_limit_is_sent_unchanged() {
     for (critical, status) in [
         (false, StatusCode::OK),
         (true, StatusCode::INTERNAL_SERVER_ERROR),
@@ -296,7 +296,7 @@ async fn a_page_beyond_the_limit_is_sent_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_source_that_breaks_off_breaks_off() {
+async fn a_page_whose_source_breaks_off_breaks_off() {
     let broken = || {
         let chunks = [Ok(SOURCE), Err(std::io::Error::other("as scripted"))];
         page(Body::iter(chunks))
@@ -328,7 +328,7 @@ async fn a_source_that_breaks_off_breaks_off() {
 }
 
 #[tokio::test]
-async fn who_goes_away_leaves_nothing_behind() {
+async fn a_client_that_leaves_leaves_nothing_behind() {
     let gate = Gate::new();
     let ledger = Ledger::new();
     let theirs = gate.clone();

@@ -1,4 +1,4 @@
-//! Which responses enter, and what their heads say afterwards.
+//! Tests of the responses that are transformed, and of their heads.
 
 use euryale_core::Blob;
 use http::{StatusCode, header};
@@ -28,7 +28,7 @@ fn html(status: StatusCode, headers: &[(&'static str, &str)]) -> Response {
 type Answer = Box<dyn Fn() -> Response + Send + Sync>;
 
 #[tokio::test]
-async fn what_is_no_whole_page_never_enters_a_transform_of_bodies() {
+async fn only_whole_pages_enter_transforms_of_bodies() {
     let untouched: Vec<(&str, Answer)> = vec![
         ("205", Box::new(|| html(StatusCode::RESET_CONTENT, &[]))),
         ("204", Box::new(|| html(StatusCode::NO_CONTENT, &[]))),
@@ -116,7 +116,7 @@ async fn what_is_no_whole_page_never_enters_a_transform_of_bodies() {
 }
 
 #[tokio::test]
-async fn pages_of_any_other_status_and_of_any_method_do() {
+async fn pages_of_any_status_and_method_are_transformed() {
     for status in [
         StatusCode::OK,
         StatusCode::NOT_FOUND,
@@ -139,7 +139,7 @@ async fn pages_of_any_other_status_and_of_any_method_do() {
     );
 }
 
-/// Headers that describe the body that the publisher sent.
+/// Header fields that describe the publisher's own body.
 const OLD: [(&str, &str); 9] = [
     ("content-length", "12"),
     ("etag", "\"abc\""),
@@ -189,7 +189,7 @@ async fn the_head_of_a_transformed_page_describes_the_new_page() {
 }
 
 #[tokio::test]
-async fn head_says_what_get_would_but_for_the_length() {
+async fn head_has_the_fields_of_get_except_the_length() {
     let service = around(chain(), |request| {
         let response = html(StatusCode::OK, &OLD);
         if request.method() == Method::HEAD {

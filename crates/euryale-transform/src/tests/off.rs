@@ -1,4 +1,4 @@
-//! The off switch.
+//! Tests of the off switch.
 
 use super::*;
 use crate::TransformsOff;
@@ -11,7 +11,7 @@ fn chain() -> TransformChainLayer {
 }
 
 #[tokio::test]
-async fn a_publisher_switches_off_what_it_likes() {
+async fn a_publisher_can_switch_transforms_off() {
     for (off, left) in [
         (TransformsOff::all(), ""),
         (TransformsOff::only(["one"]), "2"),
@@ -40,7 +40,7 @@ async fn a_publisher_switches_off_what_it_likes() {
 }
 
 #[tokio::test]
-async fn the_header_counts_only_from_whom_is_trusted_and_goes_no_further() {
+async fn the_header_is_accepted_only_from_trusted_peers_and_not_passed_on() {
     let service = around(chain(), |request| {
         assert!(!request.headers().contains_key("transform-off"));
         page("<p>")

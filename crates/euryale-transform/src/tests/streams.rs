@@ -1,4 +1,4 @@
-//! Rewritten pages are streamed.
+//! Tests of the streaming of rewritten pages.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::TransformBook;
 
-/// A body whose chunks come from a channel.
+/// A body with the chunks of a channel.
 struct Fed(mpsc::Receiver<Bytes>);
 
 impl http_body::Body for Fed {
@@ -70,7 +70,7 @@ async fn the_first_byte_does_not_wait_for_the_last() {
     }
 }
 
-/// A number of chunks, made on demand.
+/// A body of 50 chunks that are made on demand.
 struct Made50 {
     left: usize,
     made: Arc<AtomicUsize>,
@@ -130,7 +130,7 @@ async fn a_page_of_50_mb_is_never_held() {
 }
 
 #[tokio::test]
-async fn what_is_over_the_budget_runs_on_threads_for_the_cpu() {
+async fn work_over_the_budget_runs_on_cpu_threads() {
     let here = thread::current().id();
     let seen: Arc<Mutex<Vec<bool>>> = Arc::default();
     let notes = {
@@ -168,7 +168,7 @@ async fn what_is_over_the_budget_runs_on_threads_for_the_cpu() {
 }
 
 #[tokio::test]
-async fn slow_handlers_never_hold_up_the_runtime() {
+async fn slow_handlers_never_block_the_runtime() {
     let slow = named("slow", 1, |_: &Page, handlers: &mut Handlers| {
         handlers.element(&selector("p"), |_| {
             let until = std::time::Instant::now() + Duration::from_millis(5);
@@ -244,7 +244,7 @@ async fn a_critical_failure_after_the_head_breaks_the_page_off() {
 }
 
 #[tokio::test]
-async fn a_small_page_has_a_length_and_one_that_is_still_coming_has_none() {
+async fn a_small_page_has_a_length_and_an_incomplete_one_has_none() {
     use http_body::Body as _;
     let response = get(four(), || page("<p></p>")).await;
     assert_eq!(response.body().size_hint().exact(), Some(11));
