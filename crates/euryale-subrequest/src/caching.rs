@@ -1,14 +1,14 @@
-//! Caching rules for a page that is made of several answers.
+//! The caching rules of a page that is composed of several answers.
 
 use http::HeaderMap;
 use http::header::{self, HeaderName, HeaderValue};
 
-/// What caches may do with a page that contains answers to [sub-requests](crate::sub_request): the
+/// The caching rules of a page that contains answers to [sub-requests](crate::sub_request): the
 /// strictest combination of their rules.
 ///
-/// The answers were requested with the cookies of one client. A `public` page must not show to
-/// others what was meant for that client only, so code that composes a page from several answers
-/// narrows its headers by theirs.
+/// The answers were requested with the cookies of one client. A `public` page must not show others
+/// data for that client, so code that composes a page from several answers has to narrow the page's
+/// headers by theirs.
 ///
 /// ```
 /// use euryale_subrequest::Caching;
@@ -34,8 +34,8 @@ pub struct Caching {
 }
 
 impl Caching {
-    /// The rules of an answer with these headers (RFC 9111 §5.2.2, RFC 9110 §12.5.5). An answer
-    /// that sets a cookie is private.
+    /// Returns the rules of an answer with these headers (RFC 9111 §5.2.2, RFC 9110 §12.5.5). An
+    /// answer that sets a cookie is private.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
         let mut caching = Self {
@@ -48,19 +48,19 @@ impl Caching {
                 "no-store" => caching.no_store = true,
                 "private" => caching.private = true,
                 "no-cache" => caching.no_cache = true,
-                // A malformed age is ignored (RFC 9111 §4.2.1).
+                // A malformed age counts as 0 (RFC 9111 §4.2.1).
                 "max-age" => caching.max_age = Some(seconds().unwrap_or(0)),
                 "s-maxage" => caching.s_maxage = Some(seconds().unwrap_or(0)),
                 _ => {}
             }
         }
-        // A reader who gets a cookie is identified, so the answer is private.
+        // A cookie identifies its reader, so the answer is private.
         caching.private |= headers.contains_key(header::SET_COOKIE);
         caching
     }
 
-    /// The rules of a page that must not be stored: a part is missing, or the rules of its parts
-    /// are not known yet.
+    /// Returns the rules of a page that must not be stored, because a part is missing or the rules
+    /// of its parts are not known yet.
     #[must_use]
     pub fn never() -> Self {
         Self {
@@ -83,8 +83,8 @@ impl Caching {
         }
     }
 
-    /// Narrows the page's own headers. Directives that they lack are not added: no part makes a
-    /// page fresh that does not say so itself. `ETag` and `Last-Modified` are removed.
+    /// Narrows the page's own headers. Missing directives are not added, so that a part never makes
+    /// a page cacheable by itself. `ETag` and `Last-Modified` are removed.
     pub fn apply(mut self, headers: &mut HeaderMap) {
         let own = Self::of(headers);
         let is_public = own.max_age.is_some()
@@ -92,7 +92,7 @@ impl Caching {
             || headers.contains_key(header::EXPIRES);
         self.and(&own);
         for name in [header::ETAG, header::LAST_MODIFIED] {
-            // They describe the page itself, not its parts.
+            // These fields describe the page itself and not its parts.
             headers.remove(name);
         }
         headers.remove(header::VARY);
@@ -124,7 +124,7 @@ impl Caching {
         all.extend(self.no_cache.then(|| "no-cache".to_owned()));
         if is_public {
             all.extend(self.max_age.map(|age| format!("max-age={age}")));
-            // A shared cache without a directive of its own follows `max-age`.
+            // Without its own directive, a shared cache follows `max-age`.
             let shared = self.s_maxage.filter(|_| !self.private);
             all.extend(
                 least(shared, shared.and(self.max_age)).map(|age| format!("s-maxage={age}")),

@@ -49,23 +49,23 @@ pub struct Fetch {
     may_be_empty: bool,
 }
 
-/// A document that was fetched.
+/// A fetched document.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Document {
-    /// Its text.
+    /// The text of the document.
     pub html: String,
-    /// The caching rules for a page that contains it: the strictest of its answer and of the
-    /// redirects that led to it.
+    /// The caching rules for a page that contains the document: the strictest of its answer and of
+    /// the redirects that led to it.
     pub caching: Caching,
 }
 
 impl Fetch {
-    /// Fetches for `page`, as requests of this route. Documents have at most 4 MiB, and are at most
-    /// ten deep in each other.
+    /// Creates a fetcher for `page` whose requests have this route. Documents may have 4 MiB, and
+    /// may be nested ten deep.
     ///
     /// # Errors
-    /// [`FetchError::NoStack`]: no stack serves the page.
+    /// [`FetchError::NoStack`]: the page is not served by a stack.
     pub fn of(page: Arc<request::Parts>, route: Route) -> Result<Self, FetchError> {
         let internal = Internal::of(&page.extensions).ok_or(FetchError::NoStack)?;
         Ok(Self {
@@ -80,14 +80,14 @@ impl Fetch {
         })
     }
 
-    /// Fetches only the addresses for which `allow` is true. Default: all of this site.
+    /// Fetches only the addresses for which `allow` is true. Default: all addresses of this site.
     #[must_use]
     pub fn allow(mut self, allow: Arc<dyn Fn(&Uri) -> bool + Send + Sync>) -> Self {
         self.allow = Some(allow);
         self
     }
 
-    /// How deep documents may be in each other: 1 for those of a page that is not a document
+    /// The maximum nesting of documents; 1 for the documents of a page that is not a document
     /// itself. Default: 10.
     #[must_use]
     pub fn max_depth(mut self, depth: u32) -> Self {
@@ -102,39 +102,38 @@ impl Fetch {
         self
     }
 
-    /// Follows redirects within the site, each of them one deeper. Default: a redirect is a status
-    /// that is not that of a document.
+    /// Follows redirects within the site. Each counts as one level of nesting. Default: a redirect
+    /// is an error.
     #[must_use]
     pub fn follow_redirects(mut self) -> Self {
         self.follows = true;
         self
     }
 
-    /// Takes 204 (No Content) for an empty document. Default: it is a status that is not that of a
-    /// document.
+    /// Accepts 204 (No Content) as an empty document. Default: it is an error.
     #[must_use]
     pub fn no_content(mut self) -> Self {
         self.may_be_empty = true;
         self
     }
 
-    /// The head of the page's request.
+    /// Returns the head of the page's request.
     #[must_use]
     pub fn page(&self) -> &request::Parts {
         &self.page
     }
 
-    /// How many documents would be published at once if they were fetched now, if that is known:
+    /// Returns how many documents could be published at once now, if that is known:
     /// [`Internal::room`].
     #[must_use]
     pub fn room(&self) -> Option<usize> {
         self.internal.room()
     }
 
-    /// Whether the page may have the document at `address`, `nesting` documents below it.
+    /// Checks whether the page may contain the document at `address`, `nesting` documents below it.
     ///
     /// # Errors
-    /// It is too deep, or not allowed.
+    /// The document is nested too deeply, or its address is not allowed.
     pub fn check(&self, address: &Uri, nesting: u32) -> Result<(), FetchError> {
         let page = InternalRequest::of(&self.page.extensions).map_or(0, |mark| mark.depth());
         if page.saturating_add(nesting) >= self.max_depth {
@@ -146,10 +145,10 @@ impl Fetch {
         Ok(())
     }
 
-    /// Fetches the HTML at `address`, for a document that is `nesting` documents below the page: 0
-    /// for one of the page's own.
+    /// Fetches the HTML at `address` for a document that is `nesting` documents below the page; 0
+    /// for the page's own documents.
     ///
-    /// It takes as long as the site takes: see [`in_time`].
+    /// There is no deadline: see [`in_time`].
     ///
     /// # Errors
     /// The reason why there is no document.
@@ -158,7 +157,7 @@ impl Fetch {
         loop {
             self.check(&address, nesting)?;
             let response = self.ask(&address, nesting).await?;
-            // A redirect may depend on the client, as a document may.
+            // A redirect may depend on the client, just like a document.
             caching.and(&Caching::of(response.headers()));
             if !(self.follows && response.status().is_redirection()) {
                 let html = self.read(response).await?;
@@ -175,7 +174,7 @@ impl Fetch {
         }
     }
 
-    /// Extensions with the mark of what asks for a document that is `nesting` below the page.
+    /// Returns the extensions that mark a request for a document `nesting` levels below the page.
     fn above(&self, nesting: u32) -> Extensions {
         let mut above = Extensions::new();
         if let Some(mark) = InternalRequest::of(&self.page.extensions) {
@@ -215,8 +214,8 @@ impl fmt::Debug for Fetch {
     }
 }
 
-/// Waits for `fetched` until this time. A panic in the inner service, outside workers, is a failure
-/// of the document.
+/// Waits for `fetched` until this time. If the inner service panics outside a worker, the document
+/// fails.
 ///
 /// # Errors
 /// Those of `fetched`, [`FetchError::Elapsed`] and [`FetchError::Panicked`].
@@ -230,17 +229,17 @@ pub async fn in_time<T>(
     }
 }
 
-/// Why there is no document.
+/// The reason why a document is missing.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// There is no [`Internal`] to ask.
+    /// The page's request has no [`Internal`].
     NoStack,
-    /// Its address is malformed, or outside of the site.
+    /// The address is malformed or outside the site.
     Address(ReferenceError),
-    /// [`Fetch::allow`] does not allow its address.
+    /// [`Fetch::allow`] does not allow the address.
     NotAllowed,
-    /// It is deeper in other documents than [`Fetch::max_depth`], which is this number.
+    /// The document is nested more deeply than [`Fetch::max_depth`], which is this number.
     TooDeep(u32),
     /// The service failed without an answer.
     Unanswered {
@@ -249,16 +248,16 @@ pub enum FetchError {
         /// The failure.
         error: Error,
     },
-    /// The answer has no HTML.
+    /// The answer is not an HTML document.
     NoHtml(SubResponseError),
-    /// It did not arrive in time.
+    /// The document did not arrive in time.
     Elapsed,
     /// The inner service panicked outside a worker.
     Panicked(PanicMessage),
 }
 
 impl FetchError {
-    /// The counter of documents that are missing for this reason.
+    /// Returns the counter of documents that are missing for this reason.
     #[must_use]
     pub fn counter<'p>(&self, parts: &'p Parts) -> &'p Counter {
         match self {
@@ -288,7 +287,7 @@ impl fmt::Display for FetchError {
 }
 
 impl std::error::Error for FetchError {
-    /// What is behind the text of this error, which has that of the one inside it.
+    /// Returns the source of the inner error, whose text is already part of this error's text.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Address(error) => error.source(),

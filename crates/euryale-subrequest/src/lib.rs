@@ -35,9 +35,9 @@
 //!
 //! # Errors
 //!
-//! [`ReferenceError`] for an address outside of the site, [`SubResponseError`] for an answer
-//! without HTML, and [`FetchError`] for these and all other reasons why there is no document.
-//! [`Parts`] counts them by their kind.
+//! [`ReferenceError`] for an address outside the site, [`SubResponseError`] for an answer without
+//! HTML, and [`FetchError`] for these and all other reasons why a document is missing. [`Parts`]
+//! counts documents by outcome.
 //!
 //! # Panics
 //!

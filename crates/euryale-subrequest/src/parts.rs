@@ -1,4 +1,4 @@
-//! Parts of pages, counted by outcome.
+//! The counters of parts of pages, by outcome.
 
 use euryale_core::ledger::{Counter, Figures};
 
@@ -6,24 +6,24 @@ use euryale_core::ledger::{Counter, Figures};
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Parts {
-    /// They were inserted.
+    /// Documents that were inserted.
     pub ok: Counter,
-    /// Missing: their address is invalid, outside the site, or not allowed.
+    /// Missing documents whose address is invalid, outside the site, or not allowed.
     pub address: Counter,
-    /// Missing: there are too many of them, they are too large, or nested too deeply.
+    /// Missing documents that exceed a limit: too many, too large, or nested too deeply.
     pub limit: Counter,
-    /// Missing: their answer had another status than 200 or 204.
+    /// Missing documents whose answer had another status than 200 or 204.
     pub status: Counter,
-    /// Missing: they are not HTML, or not text.
+    /// Missing documents that are not HTML or not text.
     pub content: Counter,
-    /// Missing: they did not arrive in time.
+    /// Missing documents that did not arrive in time.
     pub elapsed: Counter,
-    /// Missing: their publisher failed.
+    /// Missing documents whose publisher failed.
     pub failed: Counter,
 }
 
 impl Parts {
-    /// Adds them as a family of this name, by the label `outcome`.
+    /// Adds the counters as a metric family of this name with the label `outcome`.
     pub fn figures(&self, name: &'static str, help: &'static str, figures: &mut Figures) {
         let outcomes = [
             ("ok", &self.ok),

@@ -1,4 +1,4 @@
-//! Where a reference leads to, within the site.
+//! Resolves references within the site.
 
 use std::fmt;
 
@@ -9,9 +9,9 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 /// A reference that cannot be requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReferenceError {
-    /// It leads out of the site.
+    /// The reference leads out of the site.
     Foreign,
-    /// It is not an address.
+    /// The reference is not an address.
     Malformed,
 }
 
@@ -37,18 +37,18 @@ const ESCAPED: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'}');
 
-/// Resolves a reference against the URL `base` (RFC 3986 §5.2), within the site: one with a scheme
-/// or an authority is refused, even if it names this site. A fragment is left out. Paths are the
-/// application's: behind a proxy that rewrites paths, they are those that publishers see.
+/// Resolves a reference against the URL `base` (RFC 3986 §5.2) within the site. A reference with a
+/// scheme or an authority is refused, even if it names this site. A fragment is dropped. Paths are
+/// those that publishers see, even behind a proxy that rewrites paths.
 ///
 /// # Errors
-/// It leads elsewhere, or is not an address.
+/// The reference leads out of the site, or is not an address.
 pub fn resolve(base: &Uri, reference: &str) -> Result<Uri, ReferenceError> {
     let reference = reference.trim_ascii();
     let reference = reference
         .split_once('#')
         .map_or(reference, |(before, _)| before);
-    // A browser reads `\` as `/`, and so may the code that reads the path after us.
+    // A browser reads `\` as `/`, and code that reads the path later may do the same.
     if reference.starts_with("//") || reference.contains('\\') || has_scheme(reference) {
         return Err(ReferenceError::Foreign);
     }
@@ -77,8 +77,8 @@ pub fn resolve(base: &Uri, reference: &str) -> Result<Uri, ReferenceError> {
     at(base, target).ok_or(ReferenceError::Malformed)
 }
 
-/// Scheme and authority are those of the page, so code that needs the request's host finds it where
-/// it was.
+/// Scheme and authority are those of the page, so that code which needs the request's host finds it
+/// in the usual place.
 fn at(base: &Uri, target: PathAndQuery) -> Option<Uri> {
     let mut parts = uri::Parts::default();
     parts.scheme = base.scheme().cloned();
@@ -87,18 +87,18 @@ fn at(base: &Uri, target: PathAndQuery) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// RFC 3986 §3.1.
+/// Returns whether a reference begins with a scheme (RFC 3986 §3.1).
 fn has_scheme(reference: &str) -> bool {
     reference
         .find([':', '/', '?'])
         .is_some_and(|at| reference.as_bytes()[at] == b':')
 }
 
-/// A path without `.` and `..` (RFC 3986 §5.2.4). A relative path stays relative; leading `..` are
-/// dropped, as they are at the root.
+/// Removes `.` and `..` from a path (RFC 3986 §5.2.4). A relative path stays relative; leading `..`
+/// are dropped, as at the root.
 ///
-/// `euryale-diazo` has these lines as well. It imports no member, and this crate must not bring an
-/// engine of themes to a page of tiles.
+/// `euryale-diazo` has a copy of this function. It must not depend on other members, and this crate
+/// must not pull in a theme engine.
 fn without_dots(path: &str) -> String {
     let (root, segments) = path
         .strip_prefix('/')
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn dots_are_removed_as_rfc_3986_says() {
+    fn dots_are_removed_by_rfc_3986() {
         for (path, without) in [
             ("/a/b/c/./../../g", "/a/g"),
             ("mid/content=5/../6", "mid/6"),
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn other_sites_are_never_asked() {
+    fn other_sites_are_never_requested() {
         let base = "/page".parse().unwrap();
         for reference in [
             "http://other/x",

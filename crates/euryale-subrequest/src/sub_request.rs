@@ -1,4 +1,4 @@
-//! Requests of transforms to the site itself.
+//! Makes the requests of transforms to the site itself.
 
 use euryale_core::Body;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -35,16 +35,17 @@ const OWN: [HeaderName; 28] = [
     header::UPGRADE,
     header::UPGRADE_INSECURE_REQUESTS,
     HeaderName::from_static("keep-alive"),
-    // Offers of a proxy to send files: a sub-request has no client to send them to.
+    // Offers of a proxy to send files, because the answer to a sub-request does not go to the
+    // proxy.
     HeaderName::from_static("x-sendfile-type"),
 ];
 
-/// A GET request for `uri` on behalf of the page that `page` asked for, to be sent through
-/// [`Internal`](euryale_core::request::Internal): with the same cookies, language, credentials and
-/// client, and with the page request's extensions. Conditions, ranges, codings, and fields about
-/// the page's own body and socket are left out. It accepts HTML.
+/// Returns a GET request for `uri` on behalf of the client that sent `page`. Send it through
+/// [`Internal`](euryale_core::request::Internal). It has the same cookies, language, credentials
+/// and client, and the extensions of the page's request. Conditions, ranges, codings, and fields
+/// about the page's own body and socket are left out. It accepts HTML.
 ///
-/// Its route is the page's; set another one in its extensions if needed.
+/// Its route is that of the page; set another one in its extensions if needed.
 pub fn sub_request(page: &request::Parts, uri: Uri) -> http::Request<Body> {
     let mut request = http::Request::new(Body::empty());
     *request.method_mut() = Method::GET;
@@ -56,7 +57,7 @@ pub fn sub_request(page: &request::Parts, uri: Uri) -> http::Request<Body> {
 }
 
 fn headers(page: &HeaderMap) -> HeaderMap {
-    // RFC 9110 §7.6.1: fields named here concern the socket as well.
+    // Fields that `Connection` lists also concern only the socket (RFC 9110 §7.6.1).
     let named = page
         .get_all(header::CONNECTION)
         .iter()
@@ -87,7 +88,7 @@ mod tests {
     use http::{Method, Request};
 
     #[test]
-    fn the_client_is_the_same_and_the_request_is_not() {
+    fn a_sub_request_keeps_the_client_but_not_the_pages_own_fields() {
         let page = Request::post("/page")
             .header("cookie", "a=1")
             .header("cookie", "b=2")

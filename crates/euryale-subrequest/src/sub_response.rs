@@ -1,4 +1,4 @@
-//! The site's answers to sub-requests.
+//! Reads the site's answers to sub-requests.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -12,19 +12,19 @@ use http_body::Body as _;
 
 use crate::text;
 
-/// Why an answer has no HTML.
+/// The reason why an answer is not an HTML document.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SubResponseError {
-    /// It has this status instead of 200.
+    /// The answer has this status instead of 200.
     Status(StatusCode),
-    /// It is not HTML, or has a content coding, or an unknown charset.
+    /// The answer is not HTML, or has a content coding or an unknown charset.
     NotHtml,
-    /// It is not text in the charset that it declares.
+    /// The answer is not valid text in its declared charset.
     NotText,
-    /// It exceeds the limit.
+    /// The answer exceeds the limit.
     TooLarge,
-    /// It broke off.
+    /// The answer broke off.
     Failed(BoxError),
 }
 
@@ -49,13 +49,13 @@ impl std::error::Error for SubResponseError {
     }
 }
 
-/// The HTML of the answer to a [`sub_request`](crate::sub_request), of up to `limit` bytes. It is
-/// read as pages are: in the charset that its `Content-Type` declares, and as UTF-8 otherwise.
+/// Reads the HTML of the answer to a [`sub_request`](crate::sub_request), up to `limit` bytes. It
+/// is decoded by the charset that its `Content-Type` declares, or else as UTF-8.
 ///
-/// Its caching rules are in its headers: read them with [`Caching::of`](crate::Caching::of) first.
+/// The caching rules are in the headers: read them with [`Caching::of`](crate::Caching::of) first.
 ///
 /// # Errors
-/// It is not a whole, uncoded HTML document with status 200.
+/// The answer is not a whole, unencoded HTML document with the status 200.
 pub async fn read_html(response: Response, limit: usize) -> Result<String, SubResponseError> {
     let (head, body) = response.into_parts();
     if head.status != StatusCode::OK {

@@ -1,4 +1,4 @@
-//! Pages as text.
+//! Decodes pages.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,9 @@ use encoding_rs::{Encoding, UTF_8};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
-/// The charset that a page declares in its `Content-Type`, UTF-8 if it declares none. `None` if
-/// HTML cannot be read in it piece by piece (RFC 9110 §8.3.2, WHATWG Encoding).
+/// Returns the charset that a page declares in its `Content-Type`, or UTF-8 if it declares none.
+/// `None` if HTML cannot be parsed piece by piece in this charset (RFC 9110 §8.3.2, WHATWG
+/// Encoding).
 pub fn charset(headers: &HeaderMap) -> Option<&'static Encoding> {
     let Some(declared) = declared(headers) else {
         return Some(UTF_8);
@@ -17,7 +18,7 @@ pub fn charset(headers: &HeaderMap) -> Option<&'static Encoding> {
         .filter(|encoding| encoding.is_ascii_compatible())
 }
 
-/// The charset as it is declared.
+/// Returns the charset parameter as it is written.
 pub fn declared(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     value.split(';').skip(1).find_map(|parameter| {
@@ -28,7 +29,7 @@ pub fn declared(headers: &HeaderMap) -> Option<&str> {
     })
 }
 
-/// Returns whether it is HTML, by its `Content-Type`.
+/// Returns whether the `Content-Type` is HTML.
 pub fn is_html(headers: &HeaderMap) -> bool {
     let media = headers
         .get(CONTENT_TYPE)
@@ -42,7 +43,7 @@ pub fn is_html(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The page as text, if it is text.
+/// Decodes a page. Returns `None` if it is not valid text in this charset.
 pub fn decode(page: &[Bytes], charset: &'static Encoding) -> Option<String> {
     let bytes = page.concat();
     if charset == UTF_8 {

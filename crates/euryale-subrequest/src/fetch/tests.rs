@@ -8,7 +8,7 @@ use tower::service_fn;
 
 use super::*;
 
-/// `/a` leads to `/b`, which is a page; `/none` has no content, and `/panic` panics.
+/// A site in which `/a` redirects to the page `/b`, `/none` has no content, and `/panic` panics.
 async fn site(request: Request<Body>) -> Result<Response, Infallible> {
     let mut response = Response::new(Body::from("<p>b</p>"));
     let headers = response.headers_mut();
@@ -45,7 +45,7 @@ fn a_page_without_a_stack_fetches_nothing() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_followed_where_that_is_wanted_and_its_rules_for_caches_count() {
+async fn redirects_are_followed_if_enabled_and_their_caching_rules_count() {
     let status = fetch().html(uri("/a"), 0).await.unwrap_err();
     assert!(matches!(
         status,
@@ -59,7 +59,7 @@ async fn a_redirect_is_followed_where_that_is_wanted_and_its_rules_for_caches_co
 }
 
 #[tokio::test]
-async fn a_redirect_is_one_deeper_than_the_document_that_has_it() {
+async fn a_redirect_counts_as_one_level_of_nesting() {
     let fetch = fetch().follow_redirects().max_depth(2);
     fetch.html(uri("/a"), 0).await.unwrap();
     let too_deep = fetch.html(uri("/a"), 1).await.unwrap_err();
@@ -68,14 +68,14 @@ async fn a_redirect_is_one_deeper_than_the_document_that_has_it() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_not_allowed_is_not_asked_for() {
+async fn an_address_that_is_not_allowed_is_not_requested() {
     let fetch = fetch().allow(Arc::new(|address| address.path() != "/panic"));
     let refused = fetch.html(uri("/panic"), 0).await.unwrap_err();
     assert!(matches!(refused, FetchError::NotAllowed));
 }
 
 #[tokio::test]
-async fn no_content_is_an_empty_document_where_that_is_wanted() {
+async fn no_content_is_an_empty_document_if_enabled() {
     assert!(fetch().html(uri("/none"), 0).await.is_err());
     let empty = fetch().no_content().html(uri("/none"), 0).await.unwrap();
     assert_eq!(empty.html, "");
