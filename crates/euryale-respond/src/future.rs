@@ -29,7 +29,7 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<F> {
-        /// The inner service answers.
+        /// The inner service is working on the answer.
         Called { #[pin] inner: F },
         /// The inner service was not ready.
         Failed { error: Option<Error> },
@@ -79,7 +79,7 @@ where
             },
             StateProj::Failed { error } => match error.take() {
                 Some(error) => error,
-                // Polled after completion, against the contract.
+                // The future was polled after completion, against the contract.
                 None => return Poll::Pending,
             },
         };

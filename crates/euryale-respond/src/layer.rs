@@ -25,12 +25,12 @@ use crate::{Problem, Respond};
 /// | malformed request | 400 |
 /// | deferred failed before its first byte | 502 |
 ///
-/// When the [transaction was over](euryale_core::Error::is_after_transaction) and the method is not
-/// safe, there is no Retry-After, and the text says that the request may have taken effect: a full
-/// lane for deferred responses must not make a client send it twice.
+/// If the [transaction had ended](euryale_core::Error::is_after_transaction) and the method is not
+/// safe, there is no Retry-After, and the text says that the request may have taken effect, so that
+/// a client does not send it twice.
 ///
-/// By default the response is a problem in JSON (RFC 9457), or a plain page for clients that accept
-/// HTML. It has no internal details; those are in the log, with the error's chain of sources. The
+/// By default the response is a JSON problem (RFC 9457), or a plain page for clients that accept
+/// HTML. It has no internal details; these are logged with the error's chain of sources. The
 /// [`Code`](euryale_core::error::Code) is in the response's extensions.
 #[derive(Clone, Default)]
 #[doc(alias = "standard_error_message")]
@@ -41,20 +41,20 @@ pub struct RespondLayer {
 }
 
 impl RespondLayer {
-    /// Problems in JSON, or a plain page.
+    /// Creates a layer with the default responses.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Makes the page for clients that accept HTML; others get the problem in JSON. Status and
-    /// Retry-After are set on what it returns. It runs on a runtime thread: it must not block.
+    /// Sets the function that makes the page for clients that accept HTML; others get the JSON
+    /// problem. Status and Retry-After are set on the returned response. It runs on a runtime
+    /// thread and must not block.
     pub fn page(mut self, page: impl Fn(&Problem) -> Response + Send + Sync + 'static) -> Self {
         self.page = Some(Arc::new(page));
         self
     }
 
-    /// The response to an error that occurs outside this layer, where nothing else turns it into
-    /// one.
+    /// Returns the response to an error that occurs outside this layer.
     pub fn answer(&self, error: &Error, request: &request::Parts) -> Response {
         page::respond(
             &Problem::new(error, &Asked::of_parts(request)),

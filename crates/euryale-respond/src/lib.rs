@@ -36,7 +36,7 @@
 //!
 //! # Cancellation
 //!
-//! Dropping its future drops the future of the service inside, and does nothing else.
+//! Dropping its future only drops the future of the inner service.
 //!
 //! # Backpressure
 //!
@@ -45,13 +45,13 @@
 //!
 //! # Errors
 //!
-//! None. Each error of the service inside becomes a response and at most one line in the log.
-//! Overload is logged at most once a second.
+//! The layer has no errors of its own: each error of the inner service becomes a response and at
+//! most one line in the log. Overload is logged at most once a second.
 //!
 //! # Panics
 //!
-//! None of its own. The pool and the promises turn panics of application code into errors, and
-//! these are answered 500.
+//! The layer has no panics of its own. The pool and the promises turn panics of application code
+//! into errors, which are answered 500.
 
 #![forbid(unsafe_code)]
 

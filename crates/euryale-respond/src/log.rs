@@ -12,7 +12,7 @@ pub(crate) fn error(error: &Error, asked: &Asked, throttle: &Throttle) {
     let Asked { method, uri, .. } = asked;
     let cause = ErrorChain::new(error);
     match error.code().level() {
-        // There are many of these at once, if any: one line a second is enough.
+        // Such errors occur in large numbers, so one line a second is enough.
         Level::Overload => {
             if let Some(more) = throttle.pass() {
                 tracing::warn!(%method, %uri, more, "overloaded: {cause}");
@@ -24,7 +24,7 @@ pub(crate) fn error(error: &Error, asked: &Asked, throttle: &Throttle) {
     }
 }
 
-/// Lets one line a second through, and counts those that it suppresses.
+/// Lets one line a second through, and counts the lines that it suppresses.
 #[derive(Debug)]
 pub(crate) struct Throttle {
     start: Instant,
@@ -43,7 +43,8 @@ impl Default for Throttle {
 }
 
 impl Throttle {
-    /// The number of lines suppressed since the last one that passed; `None` for a suppressed line.
+    /// Returns the number of lines that were suppressed since the last one that passed, or `None`
+    /// if this line is suppressed.
     fn pass(&self) -> Option<u64> {
         let second = self.start.elapsed().as_secs();
         if self.last.swap(second, Relaxed) == second {

@@ -43,9 +43,9 @@ impl Asked {
 
 /// Returns whether a request accepts HTML by name, as browsers do.
 ///
-/// A range of quality 0 is refused (RFC 9110 §12.4.2); other qualities only order what is
-/// acceptable, and browsers name HTML first. `*/*` alone does not count: that is what programs
-/// send.
+/// A media range of quality 0 means refusal (RFC 9110 §12.4.2). Other qualities only order the
+/// acceptable types, and browsers name HTML first. `*/*` alone does not count, because programs
+/// send it.
 pub fn accepts_html(headers: &HeaderMap) -> bool {
     let accepts = headers
         .get_all(ACCEPT)
@@ -60,15 +60,15 @@ pub fn accepts_html(headers: &HeaderMap) -> bool {
     })
 }
 
-/// A failed request, as an error page needs it. Internal details are only in the log.
+/// The data of a failed request for an error page. Internal details are only in the log.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Problem {
-    /// What happened.
+    /// The code of the error.
     pub code: Code,
     /// The status that is sent.
     pub status: StatusCode,
-    /// When the client may try again.
+    /// The time after which the client may try again.
     pub retry_after: Option<Duration>,
     /// The request that failed.
     pub uri: Uri,
@@ -80,7 +80,7 @@ impl Problem {
     pub(crate) fn new(error: &Error, asked: &Asked) -> Self {
         let code = error.code();
         let class = code.class();
-        // RFC 9110 §9.2.2: repeating it could do it twice.
+        // Repeating an unsafe request could perform it twice (RFC 9110 §9.2.2).
         let is_done = error.is_after_transaction() && !asked.method.is_safe();
         let detail = match error.told() {
             Some(told) => Cow::Owned(told.to_owned()),
@@ -98,12 +98,12 @@ impl Problem {
         }
     }
 
-    /// A sentence or two for people: what happened, and what to do.
+    /// Returns a sentence or two for people: what happened, and what to do.
     pub fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// The problem as JSON (RFC 9457).
+    /// Returns the problem as JSON (RFC 9457).
     fn json(&self) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");
         let status = self.status.as_u16();
@@ -128,7 +128,7 @@ impl Problem {
     }
 }
 
-/// For a request whose answer failed when its transaction was over.
+/// The text for a request whose answer failed after its transaction had ended.
 const DONE: &str = "What you sent was received and may be done; only the answer could not be made. \
                     Look before you send it again.";
 
@@ -147,7 +147,7 @@ pub(crate) fn respond(problem: &Problem, page: Option<&Page>) -> Response {
         None => problem.html(),
     };
     *response.status_mut() = problem.status;
-    // The answer depends on it (RFC 9110 §12.5.5).
+    // The answer depends on `Accept` (RFC 9110 §12.5.5).
     response
         .headers_mut()
         .insert(VARY, HeaderValue::from_static("accept"));

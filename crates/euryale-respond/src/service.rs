@@ -18,7 +18,7 @@ pub struct Respond<S> {
     pub(crate) inner: S,
     pub(crate) page: Option<Page>,
     pub(crate) throttle: Arc<Throttle>,
-    /// The error of `poll_ready`, with which the next call answers.
+    /// The error of `poll_ready`, which the next call answers.
     pub(crate) failed: Option<Error>,
 }
 

@@ -80,7 +80,7 @@ async fn text(response: Response) -> String {
 }
 
 #[tokio::test]
-async fn each_code_has_its_status_and_says_nothing_of_the_inside() {
+async fn each_code_has_its_status_and_reveals_no_internals() {
     for (code, status) in CODES {
         let error = Error::with_source(code, "secret: table users is locked");
         let response = answer(RespondLayer::new(), "*/*", Err(error)).await;
@@ -102,7 +102,7 @@ async fn each_code_has_its_status_and_says_nothing_of_the_inside() {
 }
 
 #[tokio::test]
-async fn what_may_be_done_already_is_not_asked_for_again() {
+async fn a_request_that_may_have_taken_effect_gets_no_retry_after() {
     for (method, is_over, again) in [
         ("GET", false, true),
         ("GET", true, true),
@@ -135,7 +135,7 @@ async fn what_may_be_done_already_is_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn what_an_error_tells_is_told() {
+async fn the_text_of_an_error_is_sent() {
     let error =
         || Error::with_source(BODY_TOO_LARGE, "secret").telling("At most 3 of <b>, \"c\" & \\\n.");
     let json = text(answer(RespondLayer::new(), "*/*", Err(error())).await).await;
@@ -173,7 +173,7 @@ async fn browsers_get_a_page() {
 }
 
 #[tokio::test]
-async fn a_page_of_ones_own_keeps_the_status() {
+async fn a_custom_page_keeps_the_status() {
     let layer = RespondLayer::new().page(|problem| {
         Response::new(Body::from(format!(
             "{} {}",
@@ -205,7 +205,7 @@ async fn a_refusal_with_a_response_sends_that_response() {
 }
 
 #[tokio::test]
-async fn an_answer_passes_and_so_does_its_body() {
+async fn an_answer_is_passed_on_with_its_body() {
     let response = answer(
         RespondLayer::new(),
         "*/*",
@@ -245,7 +245,7 @@ async fn a_service_that_is_not_ready_is_not_called() {
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
-/// Only a publication that was stopped is known not to have been committed.
+/// Only a stopped publication is certain not to have been committed.
 #[tokio::test]
 async fn a_time_out_says_whether_anything_was_done() {
     let told = async |code: Code| {
@@ -262,7 +262,7 @@ async fn a_time_out_says_whether_anything_was_done() {
     );
 }
 
-/// The levels of what is logged.
+/// Records the levels of the logged events.
 #[derive(Clone, Default)]
 struct Levels(std::sync::Arc<std::sync::Mutex<Vec<tracing::Level>>>);
 
@@ -291,7 +291,7 @@ impl tracing::Subscriber for Levels {
 }
 
 #[tokio::test]
-async fn overload_is_one_line_a_second_and_no_error() {
+async fn overload_is_logged_once_a_second_and_not_as_an_error() {
     for code in [
         QUEUE_FULL,
         QUEUE_ELAPSED,
@@ -308,7 +308,7 @@ async fn overload_is_one_line_a_second_and_no_error() {
         }
         drop(log);
         let levels = levels.0.lock().unwrap();
-        // Two, if the clock passed from one second to the next.
+        // There are two lines if a second boundary was crossed.
         assert!(
             (1..=2).contains(&levels.len())
                 && levels.iter().all(|level| *level == tracing::Level::WARN),
@@ -317,7 +317,7 @@ async fn overload_is_one_line_a_second_and_no_error() {
     }
 }
 
-/// The levels of the lines that an error with this code leaves in the log.
+/// Returns the levels of the lines that are logged for an error with this code.
 async fn logged(code: Code) -> Vec<tracing::Level> {
     let levels = Levels::default();
     let log = subscribe_thread(levels.clone());
@@ -351,7 +351,7 @@ async fn each_code_has_its_level() {
 }
 
 #[tokio::test]
-async fn a_code_of_any_other_crate_says_how_it_is_answered_and_logged() {
+async fn a_code_of_another_crate_determines_its_answer_and_log_level() {
     let refused = Code::new(
         Class::Upstream,
         "mail.refused",
