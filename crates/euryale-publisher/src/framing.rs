@@ -1,4 +1,4 @@
-//! How a request is published, and what that means for its answer.
+//! Adapts a publisher's response to the way in which its request was published.
 
 use euryale_core::body::own_framing;
 use euryale_core::{Body, Ledger, Response};
@@ -6,8 +6,8 @@ use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode};
 use http_body::Body as _;
 
-/// Makes sure that a publisher's response parses as exactly one response, and fits its request.
-/// Puts a handle on its blob, or its deferred computation, into the extensions for outer layers.
+/// Makes sure that a publisher's response parses as exactly one response and fits its request. Adds
+/// a handle to its blob, or to its deferred computation, to the extensions for outer layers.
 pub(crate) fn own(response: Response, published_as: &Published, ledger: &Ledger) -> Response {
     let bodiless = matches!(
         response.status(),
@@ -18,7 +18,8 @@ pub(crate) fn own(response: Response, published_as: &Published, ledger: &Ledger)
         Published::AsItIs | Published::HeadAsGet => None,
     };
     let mut response = own_framing(response);
-    // Before HEAD drops the body: a deferred response is computed for HEAD, too.
+    // This happens before the body of an answer to HEAD is dropped, because a deferred response is
+    // computed for HEAD as well.
     Body::publish_handle(&mut response, ledger);
     if bodiless || matches!(published_as, Published::AsItIs) {
         return response;
@@ -29,20 +30,20 @@ pub(crate) fn own(response: Response, published_as: &Published, ledger: &Ledger)
     }
 }
 
-/// The length that the header fields declare.
+/// Returns the length that the header fields declare.
 fn declared_length(response: &Response) -> Option<u64> {
     let length = response.headers().get(CONTENT_LENGTH)?;
     length.to_str().ok()?.parse().ok()
 }
 
-/// How a request is published.
+/// The way in which a request is published.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Published {
-    /// By its method, which is not HEAD.
+    /// By its own method, which is not HEAD.
     AsItIs,
     /// HEAD as GET (RFC 9110 §9.3.2).
     HeadAsGet,
-    /// HEAD, by a publisher that answers it itself.
+    /// HEAD, for a publisher that answers it itself.
     OwnHead,
 }
 

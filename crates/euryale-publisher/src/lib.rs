@@ -45,7 +45,7 @@
 //! the body off, and causes neither an error page nor a retry.
 //!
 //! `HEAD` is published as `GET`, unless the publisher [answers it
-//! itself](euryale_core::Publisher::answers_head); of the body, only its size is kept. Headers that
+//! itself](euryale_core::Publisher::answers_head); only the size of the body is kept. Headers that
 //! describe the framing of a message, and those that control a proxy (`X-Accel-*`, `X-Sendfile`),
 //! are dropped from a publisher's response, because the stack owns framing.
 //!
@@ -62,21 +62,21 @@
 //! # Cancellation
 //!
 //! A request whose client disconnects while it waits is never published. If the client disconnects
-//! during the publication, a request that only reads is stopped ([`Publish::access`]). Any other is
-//! finished and committed, or aborted before the votes on routes that ask for that
-//! ([`Publish::abort_if_gone`]).
+//! during the publication, a request that only reads is stopped ([`Publish::access`]). Any other
+//! request is finished and committed, or aborted before the votes on routes for which
+//! [`Publish::abort_if_gone`] says so.
 //!
 //! A publication that takes longer than its [`deadline`](Publish::deadline) is stopped and answered
 //! 504, which always means that nothing was committed.
 //!
 //! # Backpressure
 //!
-//! None in this crate. The queue is in the pool.
+//! This crate has none. The queue is in the pool.
 //!
 //! # Errors
 //!
 //! [`Publish`] returns [`Error`](euryale_core::Error). `RespondLayer` of `euryale-respond`, outside
-//! of it, turns errors into responses.
+//! it, turns errors into responses.
 //!
 //! # Panics
 //!

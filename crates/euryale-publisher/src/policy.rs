@@ -1,4 +1,4 @@
-//! When a conflict is worth another attempt: a policy for tower's `RetryLayer`.
+//! The policy of tower's `RetryLayer` for conflicts.
 
 #[cfg(test)]
 mod tests;
@@ -15,42 +15,43 @@ use euryale_core::{Error, Ledger};
 use tokio::time::Sleep;
 use tower::retry::Policy;
 
-/// Publishes again after a conflict: by default 3 times, so 4 attempts, with a jittered pause that
+/// Publishes a request again after a conflict, by default up to 3 times, with a jittered pause that
 /// holds no worker.
 ///
 /// The number of attempts and the pauses are those of a [`ConflictRule`]. The request goes ahead of
-/// new work, with the same body and fresh extensions of the attempt; a request that met its
-/// conflict by writing begins as a writer. When the last attempt meets a conflict, too, the error
-/// has the code [`CONFLICTS_EXHAUSTED`](crate::CONFLICTS_EXHAUSTED): 503 with Retry-After.
+/// new work, with the same body and fresh extensions. If its conflict was caused by a write, it
+/// begins as a writer. If the last attempt also meets a conflict, the error has the code
+/// [`CONFLICTS_EXHAUSTED`](crate::CONFLICTS_EXHAUSTED): 503 with Retry-After.
 ///
-/// Each request that met a conflict is counted once, by its [`Route`] and its end, and logged: at
-/// INFO when it was answered in the end, at ERROR when it was not.
+/// Each request that met a conflict is counted once, by its [`Route`] and its outcome, and logged:
+/// at INFO if it was finally answered, at ERROR if it was not.
 ///
-/// It is a policy for requests that are `Clone`. A request inside the cap is a `Publication`, which
-/// is not, so a `RetryLayer` there does not compile: it would wait for a second permit while
-/// holding one.
+/// It requires requests that are `Clone`. Inside `ConnectionLimit`, a request is a `Publication`,
+/// which is not. So a `RetryLayer` there, which would wait for a second permit while holding one,
+/// does not compile.
 #[derive(Clone, Debug, Default)]
 #[doc(alias = "max-conflict-retries")]
 #[must_use]
 pub struct ConflictPolicy {
     rule: ConflictRule,
-    /// How often this request was published again by this policy. Stays 0 in the layer.
+    /// How often this policy has published this request again. It stays 0 in the layer itself.
     done: u32,
 }
 
 impl ConflictPolicy {
-    /// 3 retries, base 10 ms.
+    /// Creates a policy with 3 retries and a base of 10 ms.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many times a request is published again. 0 retries nothing. Default: 3, as in Zope.
+    /// The maximum number of times that a request is published again; 0 for never. Default: 3, as
+    /// in Zope.
     pub fn retries(mut self, retries: u32) -> Self {
         self.rule = self.rule.retries(retries);
         self
     }
 
-    /// The unit of the pauses: at most 1, 2, 4 … times this. Default: 10 ms.
+    /// The unit of the pauses, which are at most 1, 2, 4 … times this. Default: 10 ms.
     pub fn base(mut self, base: Duration) -> Self {
         self.rule = self.rule.base(base);
         self
@@ -71,8 +72,8 @@ impl<B: Clone, Response> Policy<http::Request<B>, Response, Error> for ConflictP
         request: &mut http::Request<B>,
         result: &mut Result<Response, Error>,
     ) -> Option<Backoff> {
-        // Passes are counted by another layer, outside this one, and conflicts of earlier passes
-        // are in the history already.
+        // Passes are counted by another layer outside this one, and conflicts of earlier passes are
+        // already in the history.
         let extensions = request.extensions();
         let history = extensions.get::<History>().copied().unwrap_or_default();
         if result.is_ok() && history.conflicts == 0 {

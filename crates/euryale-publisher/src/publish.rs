@@ -22,11 +22,11 @@ use tower_service::Service;
 
 use crate::framing::{self, Published};
 
-/// Publishes requests with a [`Publisher`], each in a transaction of its own, in a worker of the
-/// claim's pool.
+/// Publishes requests with a [`Publisher`], each in its own transaction, in a worker of the claim's
+/// pool.
 ///
-/// It takes only a [`Publication`]: a publisher without a cap on its connections does not compile.
-/// See the [crate's documentation](crate).
+/// It accepts only [`Publication`]s, so a publisher without a limit on its connections does not
+/// compile. See the [crate's documentation](crate).
 #[doc(alias = "WSGIPublisher")]
 #[must_use]
 pub struct Publish<P> {
@@ -42,7 +42,7 @@ pub struct Publish<P> {
 type Rule<T> = Arc<dyn Fn(&Request) -> T + Send + Sync>;
 
 impl<P> Publish<P> {
-    /// Publishes with `publisher`.
+    /// Creates a service that publishes with `publisher`.
     pub fn new(publisher: P) -> Self {
         Self {
             publisher: Arc::new(publisher),
@@ -55,26 +55,27 @@ impl<P> Publish<P> {
         }
     }
 
-    /// How long one publication may take, from the moment its worker starts to its commit. The time
-    /// starts again with each attempt and each pass; the wait in the queue is bounded by the pool
-    /// (`max_wait`). Default: no bound.
+    /// The maximum time of one publication, from the start in its worker to the commit. The time
+    /// starts again with each attempt and each pass. The wait in the queue is limited by the pool
+    /// (`max_wait`). Default: no limit.
     ///
-    /// Then the publication is stopped, and the client gets 504: nothing was committed, and nothing
-    /// will be. The statement that runs ends at its next step if the database can be interrupted
-    /// ([`Database::interrupt`](euryale_core::Database::interrupt)). Otherwise the worker keeps its
-    /// permit and its connection until the publisher returns or next asks for the connection. A
-    /// commit that has begun is finished, and its own answer is sent, however long it takes.
+    /// After that time the publication is stopped, and the client gets a 504: nothing was
+    /// committed, and nothing will be. The running statement ends at its next step if the database
+    /// can be interrupted ([`Database::interrupt`](euryale_core::Database::interrupt)). Otherwise
+    /// the worker keeps its permit and its connection until the publisher returns or next calls
+    /// `connection`. A commit that has begun is finished, and its own answer is sent, however long
+    /// it takes.
     ///
-    /// The pool keeps the time: a `Claim` of another pool must implement `stop_when`. On a runtime
-    /// without a timer a publication whose time is over goes on until it would commit. It is
-    /// aborted and answered 504 only then, and the pool warns that it has no housekeeping.
+    /// The pool enforces the deadline, so a `Claim` of your own pool must implement `stop_when`. On
+    /// a runtime without a timer, a publication continues after its deadline until it would commit.
+    /// Only then is it aborted and answered 504, and the pool warns that it has no housekeeping.
     pub fn deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
         self.deadline = deadline.into();
         self
     }
 
-    /// A deadline of its own for each request for which `rule` returns one; for the others
-    /// [`deadline`](Self::deadline) holds. `Duration::MAX` means no bound. Default: no rule.
+    /// Sets the deadline of each request for which `rule` returns one; for others
+    /// [`deadline`](Self::deadline) applies. `Duration::MAX` means no limit. Default: no rule.
     pub fn deadline_for(
         mut self,
         rule: impl Fn(&Request) -> Option<Duration> + Send + Sync + 'static,
@@ -83,19 +84,19 @@ impl<P> Publish<P> {
         self
     }
 
-    /// How the transaction of a request begins, unless an earlier attempt wrote: then as a writer.
-    /// Default: [`Access::of`] its method.
+    /// Sets whether the transaction of a request begins as a reader or a writer. After an attempt
+    /// that has written, it always begins as a writer. Default: [`Access::of`] its method.
     ///
-    /// A publication that begins with [`Access::Read`] and has not said
+    /// A publication that begins with [`Access::Read`] and has not called
     /// [`writable`](Transaction::writable) is stopped when its client disconnects.
     pub fn access(mut self, rule: impl Fn(&Request) -> Access + Send + Sync + 'static) -> Self {
         self.access = Some(Arc::new(rule));
         self
     }
 
-    /// Requests for which `predicate` holds are aborted if their client is gone when the publisher
-    /// has returned; asked once, before the votes. Default: none; a publication that writes is
-    /// finished and committed.
+    /// Aborts requests for which `predicate` is true if their client has disconnected by the time
+    /// the publisher returns. This is checked once, before the votes. Default: no requests; a
+    /// publication that writes is finished and committed.
     pub fn abort_if_gone(
         mut self,
         predicate: impl Fn(&Request) -> bool + Send + Sync + 'static,
@@ -177,7 +178,7 @@ where
     }
 }
 
-/// The settings of a publication, known before its worker starts.
+/// The settings of a publication that are determined before its worker starts.
 #[derive(Clone, Copy)]
 struct Terms {
     history: History,
@@ -185,7 +186,7 @@ struct Terms {
     abort_if_gone: bool,
 }
 
-/// One publication, in its worker.
+/// Runs one publication in its worker.
 fn publish<D, P>(
     publisher: &P,
     mut request: Request,
@@ -274,7 +275,8 @@ where
     Ok(framing::own(response, &published_as, lease.ledger()))
 }
 
-/// A final status: an informational one is not an answer, and 101 would hand over the connection.
+/// Returns the response if its status is final. An informational status is not an answer, and 101
+/// would hand over the connection.
 fn sendable(response: Response) -> Result<Response, UnsendableStatus> {
     if response.status().is_informational() {
         return Err(UnsendableStatus(response.status()));
@@ -282,8 +284,7 @@ fn sendable(response: Response) -> Result<Response, UnsendableStatus> {
     Ok(response)
 }
 
-/// A publisher answered with an informational status (1xx), which is not a final response (RFC 9110
-/// §15.2).
+/// A publisher answered with an informational status (1xx), which is not final (RFC 9110 §15.2).
 #[derive(Debug)]
 pub struct UnsendableStatus(pub StatusCode);
 

@@ -25,7 +25,7 @@ use crate::{CONFLICTS_EXHAUSTED, ConflictBook, ConflictPolicy, Publish};
 
 type Tx<'a> = Transaction<'a, CountingDatabase>;
 
-/// Retry, limit and publish, on a pool of one connection.
+/// A stack of Retry, ConnectionLimit and Publish, on a pool of one connection.
 struct Onion {
     pool: Pool<CountingDatabase>,
     service: BoxCloneSyncService<Request, Response, Error>,
@@ -159,7 +159,7 @@ async fn a_conflict_is_published_again_with_everything_fresh() {
 }
 
 #[tokio::test]
-async fn a_reader_that_met_a_conflict_comes_back_as_a_writer() {
+async fn a_reader_that_met_a_conflict_is_published_as_a_writer() {
     let onion = Onion::new(|_, transaction| {
         transaction.connection()?;
         if transaction.attempt().number() == 1 {
@@ -203,7 +203,7 @@ async fn exhausted_conflicts_end_in_an_error_and_no_hook() {
 }
 
 #[tokio::test]
-async fn a_commit_in_doubt_is_never_tried_again() {
+async fn a_commit_in_doubt_is_never_retried() {
     let onion = Onion::new(|_, transaction| {
         transaction.connection()?;
         page()
@@ -219,7 +219,7 @@ async fn a_commit_in_doubt_is_never_tried_again() {
 }
 
 #[tokio::test]
-async fn what_frames_a_message_is_not_the_publishers_to_say() {
+async fn framing_headers_of_a_publisher_are_dropped() {
     let onion = Onion::new(|_, _| {
         let mut response = Response::new(Body::from("body"));
         for name in [
@@ -325,7 +325,7 @@ impl Publisher<CountingDatabase> for OwnHead {
 
 async fn head_by(answer: fn(&Request) -> Response) -> Response {
     let pool = Pool::new(CountingDatabase::new(), 1);
-    // Through the wrappers that hand on what they hold.
+    // The publisher is called through the wrapper types.
     let publisher: Box<dyn Publisher<CountingDatabase>> = Box::new(Arc::new(OwnHead(answer)));
     let service = ConnectionLimitLayer::new(pool.clone()).layer(Publish::new(publisher));
     let request = http::Request::head("/page").body(SpooledBody::empty());
@@ -418,7 +418,7 @@ async fn a_publication_past_its_deadline_is_answered_and_not_committed() {
 }
 
 #[tokio::test]
-async fn what_a_nested_refusal_carries_is_framed_by_us_too() {
+async fn the_response_of_a_nested_refusal_is_framed_as_well() {
     let onion = Onion::new(|_, _| {
         let mut response = Response::new(Body::from("body"));
         response
@@ -433,7 +433,7 @@ async fn what_a_nested_refusal_carries_is_framed_by_us_too() {
 }
 
 #[tokio::test]
-async fn a_gone_client_finishes_or_aborts_as_the_route_says() {
+async fn a_request_without_client_is_finished_or_aborted_by_its_route() {
     for (abort, story) in [
         (false, "begin write · commit"),
         (true, "begin write · abort"),
@@ -466,9 +466,9 @@ async fn a_gone_client_finishes_or_aborts_as_the_route_says() {
     }
 }
 
-/// A publication that only reads has nothing to finish.
+/// A publication that only reads is stopped when its client leaves.
 #[tokio::test]
-async fn a_reader_whose_client_has_gone_is_stopped() {
+async fn a_reader_whose_client_has_left_is_stopped() {
     let onion = Onion::new(|_, transaction| {
         transaction.connection()?.run_until_stopped()?;
         page()
@@ -529,7 +529,7 @@ async fn a_request_may_have_a_deadline_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_rule_says_how_a_request_begins() {
+async fn a_rule_decides_how_a_request_begins() {
     let onion = Onion::with(
         |publish| {
             publish.access(|request| match request.uri().query() {
@@ -555,7 +555,7 @@ async fn a_rule_says_how_a_request_begins() {
 }
 
 #[tokio::test]
-async fn publishers_come_in_many_shapes() {
+async fn functions_closures_and_types_are_publishers() {
     struct Counter(AtomicUsize);
     impl Publisher<CountingDatabase> for Counter {
         fn publish(&self, _: &Request, _: &mut Tx<'_>) -> Result<Response, Abort> {

@@ -16,8 +16,8 @@ use tower::{ServiceBuilder, ServiceExt, service_fn};
 use super::ConflictPolicy;
 use crate::{CONFLICTS_EXHAUSTED, ConflictBook};
 
-/// Sends a request through a retry layer to a service that fails `failures` times with `code`;
-/// gives the answer, and when and with which history the service was called.
+/// Sends a request through a retry layer to a service that fails `failures` times with `code`.
+/// Returns the answer, and the time and the history of each call of the service.
 async fn ask(
     policy: ConflictPolicy,
     failures: usize,
@@ -99,7 +99,7 @@ async fn the_pauses_grow_and_are_bounded() {
 }
 
 #[tokio::test]
-async fn nothing_but_a_conflict_is_retried() {
+async fn only_a_conflict_is_retried() {
     for code in [
         IN_DOUBT,
         UNAVAILABLE,
@@ -117,7 +117,7 @@ async fn nothing_but_a_conflict_is_retried() {
 }
 
 #[tokio::test]
-async fn no_retries_means_none() {
+async fn zero_retries_means_one_attempt() {
     let (answer, calls) = ask(ConflictPolicy::new().retries(0), 1, CONFLICT).await;
     assert_eq!(
         (answer.unwrap_err().code(), calls.len()),
@@ -125,8 +125,7 @@ async fn no_retries_means_none() {
     );
 }
 
-/// A pass that met a conflict, and then waited for a promise: its request is answered by a later
-/// pass.
+/// A pass met a conflict and then waited for a promise, and a later pass answers the request.
 #[tokio::test]
 async fn a_conflict_of_an_earlier_pass_is_resolved_by_the_one_that_answers() {
     let ledger = Ledger::new();
