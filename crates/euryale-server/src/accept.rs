@@ -19,7 +19,8 @@ use crate::incoming::Incoming;
 use crate::listener::Listener;
 use crate::welcome::welcome;
 
-/// As many as may wait in the kernel to be accepted: any further peers came after the stop.
+/// The maximum number of peers that may wait in the kernel to be accepted. Any further peers have
+/// arrived after the stop.
 const BACKLOG: usize = 1024;
 
 /// Accepts peers until it has to stop, and then closes the listener. Peers that the kernel has
@@ -45,7 +46,7 @@ where
     loop {
         let accepted = tokio::select! {
             biased;
-            // The peers in the queue are those of the next process.
+            // The next process will accept the peers in the queue.
             () = stop.cancelled(), if listener.is_inherited => return,
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => return,
@@ -87,7 +88,7 @@ where
     }
 }
 
-/// Waits for a place among all sockets. None when the loop must stop.
+/// Waits for a place among all sockets. Returns `None` if the loop must stop.
 async fn place(shared: &ServerContext, waits: &mut Waits) -> Option<OwnedSemaphorePermit> {
     if let Some(permit) = shared.admission.try_place() {
         if let Some(peers) = waits.found(Instant::now()) {
@@ -128,19 +129,20 @@ impl Waits {
     /// free place now and then.
     const CALM: Duration = Duration::from_secs(10);
 
-    /// A peer waits; returns whether it is the first.
+    /// Records that a peer waits. Returns whether it is the first.
     pub(crate) fn waited(&mut self, now: Instant) -> bool {
         self.peers += 1;
         self.last = Some(now);
         self.peers == 1
     }
 
-    /// A waiting peer has found a place.
+    /// Records that a waiting peer has found a place.
     pub(crate) fn has_waited(&mut self, now: Instant) {
         self.last = Some(now);
     }
 
-    /// A peer found a place at once. If that ends the overload, returns how many waited.
+    /// Records that a peer found a place at once. If that ends the overload, returns how many peers
+    /// have waited.
     pub(crate) fn found(&mut self, now: Instant) -> Option<u64> {
         self.last
             .take_if(|last| now.duration_since(*last) >= Self::CALM)?;
@@ -148,7 +150,7 @@ impl Waits {
     }
 }
 
-/// Errors that used up one peer; the next accept sees the next one.
+/// Returns whether an error concerns only one peer, so that the next accept returns the next peer.
 fn is_the_peers(kind: ErrorKind) -> bool {
     matches!(
         kind,
@@ -156,8 +158,8 @@ fn is_the_peers(kind: ErrorKind) -> bool {
     )
 }
 
-/// How long to wait after a failed accept. When descriptors or memory have run out, the peer stays
-/// in the kernel's queue and the next accept fails at once: without a pause the loop would spin.
+/// The pause after a failed accept. When descriptors or memory have run out, the peer stays in the
+/// kernel's queue and the next accept fails at once: without a pause the loop would spin.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     next: Duration,

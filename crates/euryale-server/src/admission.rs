@@ -15,11 +15,11 @@ use crate::terms::{Settings, Terms};
 pub(crate) struct Admission {
     tasks: TaskTracker,
     now: Mutex<(Arc<Terms>, usize)>,
-    /// One permit for each socket that may be open, and the number of surplus permits that have
-    /// still to be returned.
+    /// One permit for each socket that may be open, and the number of surplus permits that still
+    /// have to be returned.
     places: Arc<Semaphore>,
     owed: AtomicUsize,
-    /// The limits of operators' sockets.
+    /// The idle sockets of operators, for a server of operators.
     pub(crate) crowd: Option<Crowd>,
     pub(crate) per_peer: PerPeer,
 }
@@ -39,7 +39,7 @@ impl Admission {
         }
     }
 
-    /// For a server of operators, where an idle socket makes room for a new one.
+    /// Creates the admission of a server for operators, which closes an idle socket for a new one.
     pub(crate) fn of_operators(settings: &Settings) -> Self {
         Self {
             crowd: Some(Crowd::default()),
@@ -47,12 +47,12 @@ impl Admission {
         }
     }
 
-    /// Conversations, and the streams of HTTP/2.
+    /// Returns the tracker of conversations and HTTP/2 streams.
     pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.tasks
     }
 
-    /// The terms of a new socket.
+    /// Returns the terms of a new socket.
     pub(crate) fn terms(&self) -> Arc<Terms> {
         Arc::clone(&self.now.lock().unwrap_or_else(PoisonError::into_inner).0)
     }
@@ -115,6 +115,7 @@ impl Admission {
 }
 
 fn most(settings: &Settings) -> usize {
-    // Far more than there are descriptors, and far fewer than a semaphore can have.
+    // The upper limit is far above the number of descriptors, and far below the maximum of a
+    // semaphore.
     settings.max_sockets.clamp(1, 1 << 30)
 }

@@ -6,51 +6,52 @@ use euryale_core::ledger::{Book, Counter, Figures, Gauge, Histogram};
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct ServerBook {
-    /// Peers of the server.
+    /// The sockets of peers.
     pub sockets: Sockets,
     /// Requests that the server refused before calling the service, because their heads were
     /// malformed or too large. Those that h2 refuses are not included.
     pub requests_refused: Counter,
-    /// From a request's head parsed to its response's head written, in seconds.
+    /// The time from a parsed request head to the written response head, in seconds.
     pub response_head_seconds: Histogram,
 }
 
-/// Peers of the server.
+/// The sockets of peers.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Sockets {
-    /// Open now.
+    /// Sockets that are open now.
     pub open: Gauge,
-    /// Open and without a request for a moment, so that they hold no buffers.
+    /// Open sockets that have been without a request for a moment, and therefore hold no buffers.
     pub resting: Gauge,
-    /// Closed at the regular end of the conversation.
+    /// Sockets closed at the regular end of the conversation.
     pub finished: Counter,
-    /// Closed because it was idle for too long.
+    /// Sockets closed because they were idle for too long.
     pub idle: Counter,
-    /// Closed because the peer broke off, or a service panicked.
+    /// Sockets closed because the peer broke off or a service panicked.
     pub failed: Counter,
-    /// Closed because the peer spoke no HTTP, or framed it so that others might read it otherwise.
+    /// Sockets closed because the peer did not speak HTTP, or framed a request in a way that other
+    /// servers might read differently.
     pub malformed: Counter,
-    /// Closed because the head of a request was too large or had too many fields.
+    /// Sockets closed because the head of a request was too large or had too many fields.
     pub head_too_large: Counter,
-    /// Closed because the peer sent nothing at all.
+    /// Sockets closed because the peer sent nothing at all.
     pub silent: Counter,
-    /// Closed because the head of a request did not arrive in time.
+    /// Sockets closed because the head of a request did not arrive in time.
     pub head_elapsed: Counter,
-    /// Closed because the body of a request stopped arriving, or arrived too slowly.
+    /// Sockets closed because the body of a request stopped arriving, or arrived too slowly.
     pub body_elapsed: Counter,
-    /// Closed because the peer did not read.
+    /// Sockets closed because the peer did not read.
     pub stalled: Counter,
-    /// Closed because an HTTP/2 peer reset too many requests, or sent too many frames without
-    /// content.
+    /// Sockets closed because an HTTP/2 peer reset too many requests, or sent too many frames
+    /// without content.
     pub flood: Counter,
-    /// Closed because a TLS handshake failed or did not end in time.
+    /// Sockets closed because a TLS handshake failed or did not end in time.
     pub handshake: Counter,
-    /// Closed because a balancer sent no PROXY header, or a wrong one.
+    /// Sockets closed because a balancer sent no PROXY header, or a wrong one.
     pub proxy: Counter,
-    /// Closed at once because its peer has too many sockets.
+    /// Sockets closed at once because their peer has too many.
     pub refused: Counter,
-    /// Cut by the deadline of the drain.
+    /// Sockets cut by the deadline of the drain.
     pub cut: Counter,
 }
 

@@ -1,4 +1,4 @@
-//! How a server's limits for its peers change while it runs.
+//! Changes a server's limits for its peers while it runs.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -11,7 +11,7 @@ use crate::terms::Settings;
 #[derive(Clone, Debug, Default)]
 pub struct Changes(Arc<Mutex<Subject>>);
 
-/// The server that it changes: one that has not started yet, or a running one.
+/// The server to be changed, before its start or running.
 #[derive(Debug, Default)]
 struct Subject {
     next: Option<Settings>,
@@ -21,8 +21,8 @@ struct Subject {
 impl Changes {
     /// Gives new sockets the limits and time-outs of `like`, which is everything that its methods
     /// set except listeners, the admin, the ledger, the list of the slowest requests, and the
-    /// deadline and the log line of the drain. Open sockets keep theirs. If more are open than the
-    /// new limit allows, none is closed: new ones wait until enough have ended.
+    /// deadline and the log line of the drain. Open sockets keep their limits. If more sockets are
+    /// open than the new limit allows, none is closed: new ones wait until enough have ended.
     ///
     /// ```
     /// use std::time::Duration;
@@ -46,7 +46,7 @@ impl Changes {
         }
     }
 
-    /// A server starts, with the changes made before.
+    /// Starts with the settings of a server, or with the changes that were made before.
     pub(crate) fn begin(&self, settings: Settings) -> Arc<Admission> {
         let mut subject = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let settings = subject.next.take().unwrap_or(settings);

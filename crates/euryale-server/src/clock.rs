@@ -1,4 +1,4 @@
-//! One timer for everything that a socket may wait for.
+//! The timer of a socket.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::socket::Phase;
 
-/// How long a peer may take for each phase.
+/// The maximum time of a peer in each phase.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) head: Duration,
@@ -18,13 +18,13 @@ pub(crate) struct Limits {
     pub(crate) write: Duration,
 }
 
-/// The time without a request after which an HTTP/1 socket rests, and needs none of hyper's state.
-/// Short, so that few idle sockets have buffers at a time; long enough that one on which requests
-/// follow each other never rests.
+/// The time without a request after which an HTTP/1 socket rests, without hyper's state. It is
+/// short, so that few idle sockets have buffers at a time, and long enough that a socket with
+/// consecutive requests never rests.
 pub(crate) const REST: Duration = Duration::from_millis(100);
 
 impl Limits {
-    /// None means no limit.
+    /// Returns the limit of a phase, or `None` if it has no limit.
     fn of(self, phase: Phase, is_http2: bool) -> Option<Duration> {
         match phase {
             Phase::Idle if !is_http2 => Some(self.idle.min(REST)),
@@ -48,7 +48,7 @@ pub(crate) struct Parting {
 impl Parting {
     const SPAN: Duration = Duration::from_secs(1);
 
-    /// `is_free`: no stream is open now.
+    /// Creates the timer; `is_free` says whether no stream is open now.
     pub(crate) fn new(is_free: bool) -> Self {
         Self {
             sleep: Box::pin(sleep_until(Instant::now() + Self::SPAN)),
@@ -72,7 +72,7 @@ impl Parting {
 }
 
 pin_project! {
-    /// Tells when a phase has lasted too long.
+    /// Detects that a phase has lasted too long.
     ///
     /// A phase that ends in time costs nothing: the timer is only reset for an earlier deadline,
     /// and checks the current deadline when it fires. So consecutive requests on a socket set a
@@ -90,7 +90,7 @@ pin_project! {
 }
 
 impl Clock {
-    /// How often the requests of HTTP/2, which end in tasks of their own, are checked.
+    /// The interval at which HTTP/2 requests, which end in their own tasks, are checked.
     const LOOK: Duration = Duration::from_secs(5);
 
     pub(crate) fn new(limits: Limits) -> Self {

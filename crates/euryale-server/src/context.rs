@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::ServerBook;
 use crate::admission::Admission;
 
-/// A server, as its tasks see it.
+/// The state of a server that its tasks share.
 #[derive(Debug)]
 pub(crate) struct ServerContext {
     pub(crate) admission: Arc<Admission>,
@@ -22,16 +22,17 @@ pub(crate) struct ServerContext {
     pub(crate) sockets: TaskTracker,
     /// The number of sockets that have been accepted.
     pub(crate) opened: AtomicUsize,
-    /// A token for each socket whose peer has not been told that it serves no further request.
+    /// A token for each socket whose peer does not yet know that the socket serves no further
+    /// request.
     pub(crate) reusable: TaskTracker,
-    /// No new peers on listeners that this process has inherited.
+    /// Stops accepting on listeners that this process has inherited.
     pub(crate) stop_inherited: CancellationToken,
-    /// No new peers on any listener.
+    /// Stops accepting on all listeners.
     pub(crate) stop: CancellationToken,
-    /// The drain has begun: each answer is the last one of its socket.
+    /// The drain has begun, and each answer is the last one on its socket.
     pub(crate) drain: CancellationToken,
-    /// The lame duck is over: idle sockets close.
+    /// The lame duck has ended, and idle sockets are closed.
     pub(crate) close_idle: CancellationToken,
-    /// End at once.
+    /// Everything ends at once.
     pub(crate) cut: CancellationToken,
 }

@@ -1,4 +1,4 @@
-//! One socket, from the first byte of HTTP to its close.
+//! Handles one socket from the first byte of HTTP to its close.
 
 use std::convert::Infallible;
 use std::error::Error as _;
@@ -59,7 +59,7 @@ pub(crate) async fn converse<S, B>(
         let ending = match (spoken, &back) {
             (Spoken::Ended(ending), _) => Some(ending),
             (Spoken::Rests, Ok(socket)) => rest(shared, terms, socket, &cell).await,
-            // Only hyper could still have it, and hyper was dropped.
+            // Only hyper could still hold the socket, and hyper was dropped.
             (Spoken::Rests, Err(_)) => Some(Ending::Failed),
         };
         let ending = ending.map(|ending| cell.end(ending));
@@ -85,8 +85,8 @@ pub(crate) async fn converse<S, B>(
     }
 }
 
-/// How long a drain waits for a peer that has connected and sent nothing yet: its request may be on
-/// its way, and closing the socket would reset it. A proxy would answer 502.
+/// The time for which a drain waits for a peer that has connected and sent nothing yet. Its request
+/// may be on its way, and closing the socket would reset it, so that a proxy would answer 502.
 pub(crate) const FIRST_WORD: Duration = Duration::from_millis(250);
 
 /// Afar ⇒ Lame ⇒ Awaits, for a peer that has said nothing yet ⇒ Told; Lame ⇒ Told or Parts for all
@@ -96,9 +96,9 @@ enum Drain {
     /// A socket of HTTP/1 may stay idle until this resolves; answers say that it closes.
     Lame(Pin<Box<WaitForCancellationFutureOwned>>),
     Awaits(Pin<Box<Sleep>>),
-    /// hyper finishes what it has.
+    /// hyper finishes the current request.
     Told,
-    /// The same for HTTP/2, where hyper wants to hear from the peer.
+    /// The same for HTTP/2, where hyper waits for the peer's confirmation.
     Parts(Parting),
 }
 
@@ -125,12 +125,12 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    // Tokens of its own: waiting on a shared one takes a lock that all sockets share, at every
-    // wake-up.
+    // Each socket has its own tokens, because waiting on a shared one takes a lock that all sockets
+    // share, at every wake-up.
     let drain = shared.drain.child_token();
     let cut = shared.cut.child_token();
     let peer = edge.peer().clone();
-    // On the heap, and freed when the socket rests.
+    // Boxed, and freed when the socket rests.
     let mut hyper = Box::pin(
         terms
             .http
@@ -192,7 +192,7 @@ where
                 hyper.as_mut().graceful_shutdown();
                 continue;
             }
-            // As far as is known, nothing is on its way; later it rests.
+            // As far as is known, no request is on its way; the socket rests later.
             let may_go = is_silent || phase.0 == Phase::Idle && cell.is_http2();
             is_to_go = is_to_go.take().filter(|_| may_go);
             if let Some(crowd) = shared.admission.crowd.as_ref().filter(|_| may_go) {
@@ -207,8 +207,8 @@ where
             match clock.as_mut().poll(cx, phase, cell.is_http2()) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Phase::Idle) if cell.is_http2() => {
-                    // A request may be on its way: GOAWAY tells the peer which ones count (RFC 9113
-                    // §6.8).
+                    // A request may be on its way. GOAWAY tells the peer which requests are still
+                    // answered (RFC 9113 §6.8).
                     cell.retire();
                     hyper.as_mut().graceful_shutdown();
                 }
@@ -220,7 +220,7 @@ where
     .await
 }
 
-/// Waits for the next request without reading any of it. None if something arrived.
+/// Waits for the next request without reading any of it. Returns `None` if something arrived.
 async fn rest(
     shared: &ServerContext,
     terms: &Terms,
@@ -231,7 +231,7 @@ async fn rest(
     tokio::select! {
         biased;
         () = shared.cut.cancelled() => Some(Ending::Cut),
-        // A request that has arrived when idle sockets close is answered.
+        // A request that has already arrived when idle sockets close is answered.
         () = socket.io.readable() => None,
         () = shared.close_idle.cancelled() => Some(Ending::Finished),
         () = tokio::time::sleep(terms.limits.idle.saturating_sub(REST)) => Some(Ending::Idle),
@@ -239,7 +239,7 @@ async fn rest(
     }
 }
 
-/// Resolves when another peer needs the place, on listeners where it may have it.
+/// Resolves when another peer needs the place of an idle socket, on listeners that allow this.
 pub(crate) async fn is_to_go(shared: &ServerContext) {
     match &shared.admission.crowd {
         Some(crowd) => crowd.is_to_go().await,
@@ -247,8 +247,8 @@ pub(crate) async fn is_to_go(shared: &ServerContext) {
     }
 }
 
-/// An upgraded socket belongs to its route until the drain cuts it; then it can read and write no
-/// more.
+/// Waits for an upgraded socket, which belongs to its route until the drain cuts it; after that it
+/// can no longer be read or written.
 async fn lend(
     shared: &ServerContext,
     mut given_back: oneshot::Receiver<Socket<Transport>>,
@@ -256,7 +256,7 @@ async fn lend(
 ) -> Option<Socket<Transport>> {
     let began = Instant::now();
     cell.is_no_longer_reusable();
-    // Borrowed: a returned socket is counted when its ending is known.
+    // The socket is borrowed, because a returned socket is counted when its ending is known.
     tokio::select! {
         biased;
         () = shared.cut.cancelled() => {
@@ -271,7 +271,7 @@ async fn lend(
     }
 }
 
-/// How it ends when a phase lasted too long.
+/// Returns the ending of a socket whose phase has lasted too long.
 fn late(phase: Phase) -> Ending {
     match phase {
         Phase::Silent => Ending::Silent,
@@ -314,7 +314,7 @@ fn ending_of(
             return ending;
         }
     }
-    // How the auto builder ends if it is shut down before it has seen a version.
+    // The auto builder ends like this if it is shut down before it has seen a version.
     let cancelled = error
         .downcast_ref::<io::Error>()
         .is_some_and(|error| error.kind() == io::ErrorKind::Interrupted);
@@ -325,7 +325,7 @@ fn ending_of(
     Ending::Failed
 }
 
-/// Why h2 gave up a peer, after it has told the peer so (RFC 9113 §5.4.1).
+/// Returns the reason why h2 has closed a connection with GOAWAY (RFC 9113 §5.4.1).
 fn said_by_http2(error: &hyper::Error) -> Option<Ending> {
     let error = error.source()?.downcast_ref::<h2::Error>()?;
     match error.reason()? {
@@ -335,11 +335,11 @@ fn said_by_http2(error: &hyper::Error) -> Option<Ending> {
     }
 }
 
-/// The silence after which a peer is taken to have read the answer.
+/// The silence after which a peer counts as having read the answer.
 const SILENCE: Duration = Duration::from_secs(2);
-/// The maximum time for which its bytes are read,
+/// The maximum time for which the peer's bytes are read.
 const LONGEST: Duration = Duration::from_secs(10);
-/// and no more than that.
+/// The maximum number of the peer's bytes that are read.
 const MOST: usize = 64 << 20;
 
 const TIMEOUT: &[u8] =
@@ -348,13 +348,13 @@ const TIMEOUT: &[u8] =
 const URI_TOO_LONG: &[u8] =
     b"HTTP/1.1 414 URI Too Long\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// GOAWAY with ENHANCE_YOUR_CALM (RFC 9113 §6.8, §7): nothing is said about which streams were
-/// worked on.
+/// GOAWAY with ENHANCE_YOUR_CALM (RFC 9113 §6.8, §7), which does not say which streams were
+/// processed.
 const GOAWAY: &[u8] = &[
     0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 11,
 ];
 
-/// Writes what is still to be written, and closes in a way that lets the peer read it.
+/// Writes the remaining bytes, and closes the socket in such a way that the peer can read them.
 ///
 /// A socket that is closed while it holds unread bytes is reset, and the reset may overtake the
 /// answer: a peer that is refused while it sends would never see the reason (RFC 9112 §9.6). So
@@ -384,7 +384,7 @@ async fn part(mut socket: Socket<Transport>, ending: Ending, cell: &SocketCell) 
         socket.io.shutdown().await
     };
     if matches!(timeout(SILENCE, speak).await, Ok(Ok(()))) {
-        // The peer closed, fell silent or used up its time.
+        // The peer has closed the socket, fallen silent or used up its time.
         let _ = timeout_at(until, listen(&socket.io)).await;
     }
 }

@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
-/// The idle sockets of an operators' listener, in the order in which they became idle: those that
-/// have sent nothing yet, and those between two requests. Operators have few places, and their
+/// The idle sockets of an operators' listener, in the order in which they became idle: sockets that
+/// have sent nothing yet, and sockets between two requests. Operators have few places, and their
 /// monitors keep sockets open that they use once a minute.
 #[derive(Debug, Default)]
 pub(crate) struct Crowd {
-    /// Whether a place is still needed. A notification may arrive late, because the socket that it
-    /// was for received a request in the same moment and passed it on.
+    /// Whether a place is still needed. A notification may arrive late, because the notified socket
+    /// received a request in the same moment and passed the notification on.
     is_wanted: AtomicBool,
     turn: Notify,
 }
@@ -24,7 +24,7 @@ impl Crowd {
         Wanted(self)
     }
 
-    /// Resolves when the socket that awaits this must close. If the future is dropped, because a
+    /// Resolves when the socket that awaits this has to close. If the future is dropped because a
     /// request has arrived, the next socket is asked.
     pub(crate) async fn is_to_go(&self) {
         loop {

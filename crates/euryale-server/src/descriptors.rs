@@ -10,8 +10,8 @@ use std::sync::{Mutex, PoisonError};
 use euryale_core::body::Reserve;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// The descriptors that this process may have open: raised to the most that the system allows, with
-/// some kept for operators.
+/// The limit of descriptors of this process. It is raised to the maximum that the system allows,
+/// with some kept for operators.
 ///
 /// ```
 /// use euryale_server::{DescriptorLimit, DescriptorShares};
@@ -34,28 +34,28 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// A process may use numbers below its soft limit (getrlimit(2), `RLIMIT_NOFILE`), and may move
 /// that limit up to the hard one. [`raise`](Self::raise) sets the soft limit to the hard one less a
 /// *reserve*: a sixteenth of it, from 8 to 64 numbers. A listener that has the
-/// [reserve](Self::reserve) accepts like any other; only when that fails with `EMFILE` it moves the
-/// soft limit up, number by number, until the accept succeeds, and then back down.
+/// [reserve](Self::reserve) accepts like any other. Only if that fails with `EMFILE`, it raises the
+/// soft limit one by one until the accept succeeds, and then lowers it again.
 ///
 /// * Two listeners cannot undo each other's steps: they move the limit under one lock, with an
 ///   accept that does not block.
 /// * Something else may open a file in those microseconds, and get the number instead. It can get
 ///   one number at each step, because all numbers below the limit of that step are in use; the
 ///   accept then takes the next. Such a number is one of the reserve until it is closed. Operators
-///   use only [half](Reserve::places) of the reserve, 4 to 32 sockets at a time, so even as many
-///   other files as operators do not keep anybody out.
+///   use only [half](Reserve::places) of the reserve, 4 to 32 sockets at a time, so that even the
+///   same number of other files does not keep an operator out.
 /// * Peers cannot cause this: sockets, files of requests and connections are limited
 ///   ([`fit`](Self::fit)) so that all of them stay below the soft limit. Only the program's own
 ///   code can open files without counting them.
 ///
-/// The alternative, to hold spare descriptors open and close one for each operator, has the same
-/// window between that close and the accept, and no bound: the next code that opens a file takes
-/// the spare.
+/// The alternative would be to hold spare descriptors open and close one for each operator. It has
+/// the same window between that close and the accept, and no limit: the next code that opens a file
+/// takes the spare descriptor.
 #[derive(Clone, Debug)]
 pub struct DescriptorLimit {
     usable: usize,
     reserved: usize,
-    /// Open when the limit was raised.
+    /// The number of descriptors that were open when the limit was raised.
     open: usize,
 }
 
@@ -65,21 +65,21 @@ static MOVING: Mutex<()> = Mutex::new(());
 /// The limit that is requested if the hard limit is infinite.
 const INFINITE: u64 = 1 << 20;
 
-/// What a program opens for itself: its runtime, listeners, logs, and for moments folders and
-/// temporary files.
+/// The descriptors of the program itself: its runtime, listeners and logs, and, for moments,
+/// folders and temporary files.
 const OWN: usize = 32;
 
-/// Descriptors of one connection to a database. SQLite has the database, its write-ahead log and
-/// the index of that; a server has a socket.
+/// The descriptors of one database connection. SQLite opens the database, its write-ahead log and
+/// the log's index; a connection to a server is one socket.
 const PER_CONNECTION: usize = 3;
 
 impl DescriptorLimit {
     /// Raises the soft limit of open files (`RLIMIT_NOFILE`) to the hard one, less the reserve for
-    /// operators. For the whole process: call it once, before the program opens what it serves.
-    /// Programs that it starts later inherit the limit.
+    /// operators. This applies to the whole process. Call it once, before the program opens the
+    /// files that it serves. Programs that it starts later inherit the limit.
     ///
     /// # Errors
-    /// The system's, from setrlimit(2).
+    /// The system's error from setrlimit(2).
     pub fn raise() -> io::Result<Self> {
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
         let hard = maximum.unwrap_or_else(|| current.unwrap_or(INFINITE).max(INFINITE));
@@ -93,13 +93,13 @@ impl DescriptorLimit {
         })
     }
 
-    /// The number of descriptors for everything but operators.
+    /// Returns the number of descriptors for everything except operators.
     #[must_use]
     pub fn usable(&self) -> usize {
         self.usable
     }
 
-    /// The descriptors of operators, for [`Listener::reserve`](crate::Listener::reserve).
+    /// Returns the descriptors of operators, for [`Listener::reserve`](crate::Listener::reserve).
     #[must_use]
     pub fn reserve(&self) -> Reserve {
         let low = self.usable;
@@ -128,7 +128,8 @@ impl DescriptorLimit {
         }
     }
 
-    /// One line for people: `wanted` does not fit, what is used instead, and what to do.
+    /// Returns one line for people: that `wanted` does not fit, what is used instead, and what to
+    /// do.
     #[must_use]
     pub fn shortage(&self, wanted: DescriptorShares, fitted: DescriptorShares) -> String {
         format!(
@@ -140,20 +141,21 @@ impl DescriptorLimit {
     }
 }
 
-/// How many descriptors sockets, files and connections have.
+/// The shares of sockets, files and connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DescriptorShares {
-    /// For [`Server::max_sockets`](crate::Server::max_sockets).
+    /// The number of sockets, for [`Server::max_sockets`](crate::Server::max_sockets).
     pub sockets: usize,
-    /// For [`Descriptors`](euryale_core::body::Descriptors): files that requests have open.
+    /// The number of files that requests have open, for
+    /// [`Descriptors`](euryale_core::body::Descriptors).
     pub files: usize,
-    /// Connections to the database, of three descriptors each.
+    /// The number of database connections, of three descriptors each.
     pub connections: usize,
 }
 
 impl DescriptorShares {
-    /// Shares for this many sockets, without files and connections.
+    /// Creates shares for this many sockets, without files and connections.
     #[must_use]
     pub fn new(sockets: usize) -> Self {
         Self {
@@ -227,7 +229,7 @@ impl Drop for Lowered {
     }
 }
 
-/// The number of open descriptors, according to the system.
+/// Returns the number of open descriptors.
 fn open_now() -> usize {
     fs::read_dir("/dev/fd").map_or(0, Iterator::count)
 }

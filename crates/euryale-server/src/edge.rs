@@ -1,4 +1,4 @@
-//! The service that hyper itself calls, outside every middleware.
+//! The service that hyper calls, outside all middleware.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -43,7 +43,7 @@ struct Common {
 }
 
 impl<S: Clone> MakeEdge<S> {
-    /// Once `is_draining` is true, HTTP/1 answers are the last ones of their sockets.
+    /// Once `is_draining` is true, each HTTP/1 answer is the last one on its socket.
     pub(crate) fn new(service: S, is_draining: Arc<AtomicBool>, slowest: Option<Slowest>) -> Self {
         let common = Common { is_draining };
         Self {
@@ -76,7 +76,7 @@ impl<S: Clone> MakeEdge<S> {
     }
 }
 
-/// The innermost service that knows the socket: it adds the peer, gives the body its type, and
+/// The innermost service that has access to the socket. It adds the peer, wraps the body, and
 /// measures the time to the head.
 #[derive(Clone, Debug)]
 pub(crate) struct Edge<S> {
@@ -160,11 +160,11 @@ pub(crate) fn refused(cell: &SocketCell, peer: &Peer, why: &dyn fmt::Display) {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Framing {
-    /// HTTP/1: one response at a time, written to the socket by hyper; a body of HEAD is not sent.
+    /// HTTP/1: hyper writes one response at a time, and sends no body for HEAD.
     Plain,
-    /// HTTP/2: it is unknown when it is written.
+    /// HTTP/2: it is unknown when a response is written.
     Multiplexed,
-    /// HEAD over HTTP/2, where hyper sends the body that it is given.
+    /// HEAD over HTTP/2, where hyper would send the body.
     HeadOnly,
 }
 
@@ -172,7 +172,7 @@ pin_project! {
     pub(crate) struct EdgeFuture<S: Service<Request<Incoming>>> {
         #[pin]
         state: State<S, S::Future>,
-        // None after the response was returned.
+        // `None` after the response was returned.
         running: Option<RunningRequest>,
         parsed: Instant,
         framing: Framing,
@@ -269,14 +269,14 @@ fn dated(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-/// To hyper.
+/// Returns the response to hyper.
 fn give(
     running: &mut Option<RunningRequest>,
     framing: Framing,
     parsed: Instant,
     response: Response<Body>,
 ) -> Poll<Result<Response<Outgoing>, Infallible>> {
-    // Returned once.
+    // The response is returned only once.
     let Some(mut running) = running.take() else {
         return Poll::Pending;
     };
@@ -300,8 +300,8 @@ fn give(
     ))
 }
 
-/// The response tells the peer not to send another request on this socket. hyper may hear of the
-/// drain only when it has written the answer; a proxy would then send its next request into a
+/// The response tells the peer not to send another request on this socket. hyper may notice the
+/// drain only after it has written the answer. A proxy would then send its next request into a
 /// socket that is being closed.
 fn last(mut response: Response<Body>) -> Response<Body> {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -339,12 +339,12 @@ fn refusal_of(
     response
 }
 
-/// The head that GET would have (RFC 9110 §9.3.2), and nothing after it.
+/// Removes the body and keeps the head that GET would have (RFC 9110 §9.3.2).
 fn without_body(mut response: Response<Body>) -> Response<Body> {
     let status = response.status();
     let has_length = !status.is_informational()
         && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    // An empty body means nothing: the publisher may have left it out because this is HEAD.
+    // An empty body has no meaning, because the publisher may have left it out for HEAD.
     if let Some(length @ 1..) = response.body().size_hint().exact()
         && has_length
         && !response.headers().contains_key(CONTENT_LENGTH)

@@ -1,9 +1,9 @@
 //! Refuses heads that another server might read differently from hyper.
 //!
 //! hyper itself refuses malformed fields, malformed or differing lengths, and a `Transfer-Encoding`
-//! in HTTP/1.0 or one that does not end in `chunked`. From a request with both `Content-Length` and
-//! `Transfer-Encoding` it removes the length, and closes after the answer (RFC 9112 §6.3), so that
-//! is not seen here.
+//! in HTTP/1.0 or one that does not end in `chunked`. If a request has both `Content-Length` and
+//! `Transfer-Encoding`, hyper removes the length and closes the socket after the answer (RFC 9112
+//! §6.3), so that case needs no check here.
 
 #[cfg(test)]
 mod tests;
@@ -12,15 +12,15 @@ use http::header::{HOST, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
 
-/// Why a request is refused, and with which status.
+/// The reason and the status of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) why: &'static str,
 }
 
-/// Makes sure that `request` can be read in one way only: where its body ends, and which host it is
-/// for. HTTP/2 requests get the `Host` that they need not have. `max_target` is in bytes.
+/// Makes sure that the end of the body and the host of `request` are unambiguous. HTTP/2 requests
+/// without `Host` get one. `max_target` is in bytes.
 pub(crate) fn check<B>(request: &mut Request<B>, max_target: usize) -> Result<(), Refusal> {
     fields(request).map_err(bad)?;
     if request.version() < Version::HTTP_2 {
@@ -38,11 +38,11 @@ fn bad(why: &'static str) -> Refusal {
 }
 
 fn fields<B>(request: &Request<B>) -> Result<(), &'static str> {
-    // The values of HTTP/1 are trimmed already, by httparse.
+    // httparse has already trimmed the values of HTTP/1.
     let may_have_spaces = request.version() >= Version::HTTP_2;
     for (name, value) in request.headers() {
-        // A proxy that passes `x_forwarded_for` on may be in front of a CGI-like program, which
-        // reads it as `X-Forwarded-For`.
+        // A CGI-like program would read `x_forwarded_for`, which a proxy passes on, as
+        // `X-Forwarded-For`.
         if name.as_str().as_bytes().contains(&b'_') {
             return Err("a field's name has an underscore");
         }
@@ -54,7 +54,7 @@ fn fields<B>(request: &Request<B>) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// RFC 9112 §6.1: `chunked` is the only supported coding, and it is applied once.
+/// Checks the transfer coding (RFC 9112 §6.1): only `chunked` is supported, and only once.
 fn coding(headers: &HeaderMap) -> Result<(), Refusal> {
     let mut lines = headers.get_all(TRANSFER_ENCODING).iter();
     match (lines.next(), lines.next()) {
@@ -71,8 +71,8 @@ fn coding(headers: &HeaderMap) -> Result<(), Refusal> {
     Err(Refusal { status, why })
 }
 
-/// Returns whether the codings are well formed, so that another server might know them: each is a
-/// token, and `chunked` is the last one only.
+/// Returns whether the codings are well formed, so that another server might support them: each is
+/// a token, and `chunked` occurs only at the end.
 fn has_unknown_codings(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(TRANSFER_ENCODING).iter();
     let mut codings = lines
@@ -89,8 +89,8 @@ fn has_unknown_codings(headers: &HeaderMap) -> bool {
         && codings.all(|coding| is_token(coding) && !is_chunked(coding))
 }
 
-/// RFC 9112 §3: a target that is too long is answered 414; §3.2: `*` is for OPTIONS, and an
-/// authority alone is for CONNECT.
+/// Checks the target. One that is too long is answered 414 (RFC 9112 §3); `*` is only for OPTIONS,
+/// and an authority alone only for CONNECT (§3.2).
 fn target<B>(request: &Request<B>, max_target: usize) -> Result<(), Refusal> {
     let uri = request.uri();
     let authority = uri.authority().map_or("", |authority| authority.as_str());
@@ -114,7 +114,7 @@ fn target<B>(request: &Request<B>, max_target: usize) -> Result<(), Refusal> {
     Err(bad("the target has another form than the method allows"))
 }
 
-/// RFC 9112 §3.2 and RFC 9113 §8.3.1: exactly one host, and a well-formed one.
+/// Checks that there is exactly one host and it is well formed (RFC 9112 §3.2, RFC 9113 §8.3.1).
 fn host<B>(request: &mut Request<B>) -> Result<(), &'static str> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = hosts.next();
@@ -146,7 +146,8 @@ fn host<B>(request: &mut Request<B>) -> Result<(), &'static str> {
     }
 }
 
-/// A name or an address, and perhaps a port (RFC 3986 §3.2.2, without what no host has).
+/// Returns whether the text is a name or an address with an optional port (RFC 3986 §3.2.2, without
+/// characters that no real host has).
 fn is_host(text: &[u8]) -> bool {
     let (host, rest) = match text.strip_prefix(b"[") {
         Some(rest) => {
@@ -180,7 +181,8 @@ fn is_host(text: &[u8]) -> bool {
     !host.is_empty() && has_port_or_none
 }
 
-/// At most five digits, and a valid port number; or nothing (RFC 3986 §3.2.3).
+/// Returns whether the text is a valid port number of at most five digits, or empty (RFC 3986
+/// §3.2.3).
 fn is_port(text: &[u8]) -> bool {
     let digits = |number: u32, digit: &u8| number * 10 + u32::from(digit - b'0');
     text.len() <= 5

@@ -1,11 +1,11 @@
 //! Returns freed memory to the system. It needs `unsafe`.
 //!
-//! glibc keeps what is freed, unless it is at the end of its heap or was a mapping of its own. One
-//! small allocation above a thousand large ones is enough: the process stays as large as it ever
-//! was, although nothing is in use. `malloc_trim(3)` returns all free pages.
+//! glibc keeps freed memory, unless it is at the end of the heap or was a separate mapping. One
+//! small allocation above a thousand large ones is enough to keep the process at its maximum size,
+//! although nothing is in use. `malloc_trim(3)` returns all free pages.
 //!
-//! Why both calls are sound: neither changes memory that is in use, and every thread may make both
-//! at any time. `malloc_trim(3)` is MT-Safe. `mallinfo(3)` is not while another thread calls
+//! Both calls are sound, because neither changes memory that is in use, and every thread may make
+//! both at any time. `malloc_trim(3)` is MT-Safe. `mallinfo(3)` is not while another thread calls
 //! `mallopt(3)`, whose settings it reads; at worst a figure is wrong. In a program with another
 //! allocator both calls find an empty heap.
 //!
@@ -25,7 +25,7 @@ use euryale_core::Ledger;
 use euryale_core::threads::BlockingLane;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How often the heap is checked. A check takes a millisecond or less.
+/// The interval at which the heap is checked. A check takes a millisecond or less.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// The unused memory, in bytes, that makes a call worthwhile. Allocations of other threads wait
@@ -45,12 +45,12 @@ pub(crate) fn lane() -> BlockingLane {
 /// other: small blocks come from a cache of the thread. With two arenas the site kept 29 MiB
 /// instead of 41 after a minute of searches on two cores, and answered 1.7 times as many of them.
 ///
-/// For the whole process: call it first of all, in `main`. With another C library or another
-/// allocator it does nothing.
+/// This applies to the whole process. Call it at the very beginning of `main`. With another C
+/// library or another allocator it does nothing.
 ///
 /// # Errors
-/// The process has more than one thread already, or there is no proc(5) that tells; or glibc
-/// refuses the number.
+/// The process already has more than one thread, or their number is unknown because there is no
+/// proc(5), or glibc refuses the number.
 pub fn limit_heap_arenas(arenas: usize) -> io::Result<()> {
     if arenas == 0 {
         return Ok(());
@@ -59,7 +59,7 @@ pub fn limit_heap_arenas(arenas: usize) -> io::Result<()> {
         return Err(io::Error::other("threads are running already"));
     }
     let arenas = libc::c_int::try_from(arenas).map_err(io::Error::other)?;
-    // SAFETY: no other thread runs; see the top of this file.
+    // SAFETY: no other thread is running; see the top of this file.
     let is_set = unsafe { libc::mallopt(libc::M_ARENA_MAX, arenas) } == 1;
     if is_set {
         Ok(())
@@ -68,7 +68,7 @@ pub fn limit_heap_arenas(arenas: usize) -> io::Result<()> {
     }
 }
 
-/// Returns unused memory now and then. Never ends where there is a proc(5).
+/// Returns unused memory from time to time. Never ends if there is a proc(5).
 pub(crate) async fn keep_small(lane: BlockingLane, ledger: Ledger) {
     let lane = lane.ledger(ledger);
     let mut ticks = interval(EVERY);
@@ -77,7 +77,7 @@ pub(crate) async fn keep_small(lane: BlockingLane, ledger: Ledger) {
     let mut least = i64::MAX;
     loop {
         ticks.tick().await;
-        // Without a thread it is tried again at the next tick.
+        // If no thread is available, the next tick tries again.
         match lane.run(move || look(least)).await {
             Ok(Some(unused)) => least = least.min(unused),
             Ok(None) => return,
@@ -86,7 +86,7 @@ pub(crate) async fn keep_small(lane: BlockingLane, ledger: Ledger) {
     }
 }
 
-/// Trims the heap if clearly more than `least` is unused. Returns how much is unused now.
+/// Trims the heap if clearly more than `least` is unused. Returns the unused amount.
 fn look(least: i64) -> Option<i64> {
     let before = unused()?;
     if before <= least.saturating_add(WORTH) {
@@ -96,8 +96,8 @@ fn look(least: i64) -> Option<i64> {
     unused()
 }
 
-/// The memory of this process that is resident but not allocated, in bytes. It may be negative:
-/// memory can be allocated and never touched.
+/// Returns the memory of this process that is resident but not allocated, in bytes. It may be
+/// negative, because memory can be allocated and never touched.
 fn unused() -> Option<i64> {
     let statm = fs::read_to_string("/proc/self/statm").ok()?;
     let mut pages = statm.split(' ').skip(1).map(str::parse::<i64>);

@@ -1,4 +1,4 @@
-//! The body of a request, which must arrive in time.
+//! The bodies of requests, which must arrive in time.
 
 use std::fmt;
 use std::future::Future;
@@ -15,17 +15,17 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::socket::{Ending, SocketCell};
 
-/// The body of the requests that a service gets.
+/// The body of a request to the service.
 ///
 /// It must arrive while the service waits for it: a body that stops or is too slow ends in an error
 /// with the code [`BODY_STALLED`]. No time counts while nothing polls it.
 pub struct Incoming {
     body: hyper::body::Incoming,
-    /// None if there is nothing to wait for.
+    /// `None` if there is nothing to wait for.
     watch: Option<Box<Watch>>,
 }
 
-/// How fast bodies must arrive.
+/// The limits on the speed of bodies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     /// The longest time without a byte.
@@ -38,10 +38,10 @@ pub(crate) struct Pace {
 struct Watch {
     cell: Arc<SocketCell>,
     pace: Pace,
-    /// When the reader began to wait.
+    /// The time at which the reader began to wait.
     since: Option<Instant>,
     alarm: Option<Pin<Box<Sleep>>>,
-    /// How long readers have waited in this span, and how many bytes arrived.
+    /// How long readers have waited in this span, and how many bytes have arrived.
     waited: Duration,
     came: u64,
     has_ended: bool,
@@ -75,7 +75,7 @@ impl Watch {
             .alarm
             .get_or_insert_with(|| Box::pin(sleep(self.pace.stall)));
         while alarm.as_mut().poll(cx).is_ready() {
-            // It may be set for an earlier wait, because arriving bytes do not set the timer.
+            // The timer may be set for an earlier wait, because arriving bytes do not reset it.
             let deadline = since + self.pace.stall;
             if deadline <= alarm.deadline() {
                 return Poll::Ready(());
@@ -85,7 +85,7 @@ impl Watch {
         Poll::Pending
     }
 
-    /// Bytes arrived; checks whether they were fast enough.
+    /// Records arrived bytes, and returns whether they were fast enough.
     fn came(&mut self, bytes: usize) -> bool {
         self.came += bytes as u64;
         if let Some(since) = self.since.take() {

@@ -24,7 +24,7 @@
 //! * Restarts that lose no request: idle sockets are answered once more ([`Server::lame_duck`]),
 //!   and a parent process replaces its children one by one (feature `supervise`).
 //! * Socket activation and notifications for systemd (feature `systemd`).
-//! * A listener of their own for operators ([`Server::admin`]), which answers during the drain, and
+//! * A separate listener for operators ([`Server::admin`]), which answers during the drain, and
 //!   while every descriptor but its own is in use ([`DescriptorLimit`]). `euryale-admin` has the
 //!   pages for it.
 //!

@@ -24,8 +24,8 @@ use crate::transport::Raw;
 
 /// A socket that peers connect to, made from a bound [`TcpListener`] or from a [`UnixSocket`].
 ///
-/// Give several to one [`Server`](crate::Server), for example IPv4 and IPv6 loopback. The program
-/// binds it, because it knows what to do when a port is taken.
+/// A [`Server`](crate::Server) accepts several, for example for IPv4 and IPv6 loopback. Your
+/// program binds the socket, so that it can decide what to do if a port is taken.
 pub struct Listener {
     kind: Kind,
     pub(crate) before: Before,
@@ -43,7 +43,7 @@ enum Kind {
 
 type Names = Arc<dyn Fn(PeerAddr) -> bool + Send + Sync>;
 
-/// The bytes before HTTP.
+/// The protocols that precede HTTP.
 #[derive(Clone, Default)]
 pub(crate) struct Before {
     pub(crate) proxy: Option<Names>,
@@ -63,7 +63,7 @@ impl Listener {
         }
     }
 
-    /// Peers speak TLS.
+    /// Requires TLS from peers.
     #[cfg(feature = "tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
     #[must_use]
@@ -74,7 +74,7 @@ impl Listener {
 
     /// Peers for which `balancers` returns `true` must begin with a header of the PROXY protocol,
     /// version 1 or 2, which names their client; without one they are closed. From all others such
-    /// a header is refused, because it is not HTTP, so no peer can choose whether it is trusted.
+    /// a header is refused, because it is not HTTP. So a peer cannot choose whether it is trusted.
     ///
     /// The header precedes TLS. A balancer that ended TLS itself can say so with version 2
     /// ([`Peer::is_tls`](euryale_core::request::Peer::is_tls)).
@@ -87,21 +87,21 @@ impl Listener {
         self
     }
 
-    /// Peers are operators: they are accepted with a descriptor of `reserve` when there is no other
-    /// ([`DescriptorLimit::reserve`](crate::DescriptorLimit::reserve)).
+    /// Makes this a listener for operators: they are accepted with a descriptor of `reserve` if
+    /// there is no other ([`DescriptorLimit::reserve`](crate::DescriptorLimit::reserve)).
     ///
-    /// [`Server::admin`](crate::Server::admin) accepts as many as the reserve has places, 32 at
-    /// most, and then closes an idle one for each new one; a server of your own for operators
-    /// should have that number as its [`max_sockets`](crate::Server::max_sockets).
+    /// [`Server::admin`](crate::Server::admin) accepts as many sockets as the reserve has places,
+    /// at most 32, and then closes an idle one for each new one. If you run your own server for
+    /// operators, use that number as its [`max_sockets`](crate::Server::max_sockets).
     #[must_use]
     pub fn reserve(mut self, reserve: Reserve) -> Self {
         self.reserve = Some(reserve);
         self
     }
 
-    /// The listener stays open in another process, which goes on to accept when this one drains:
-    /// this process accepts no peer after the drain has begun, not even during the
-    /// [lame duck](crate::Server::lame_duck).
+    /// Declares that the listener stays open in another process, which continues to accept peers
+    /// when this process drains. This process then accepts no peers after the drain has begun, not
+    /// even during the [lame duck](crate::Server::lame_duck).
     /// [`systemd::listeners`](crate::systemd::listeners) are inherited.
     #[must_use]
     pub fn inherited(mut self) -> Self {
@@ -109,7 +109,7 @@ impl Listener {
         self
     }
 
-    /// The places of the reserve, if it has one.
+    /// Returns the number of places of the reserve, if there is one.
     pub(crate) fn places(&self) -> Option<usize> {
         self.reserve.as_ref().map(Reserve::places)
     }
@@ -121,11 +121,11 @@ impl Listener {
         }
     }
 
-    /// The address it is bound to, if it is one of TCP; how to learn the port after binding port 0.
+    /// Returns the bound TCP address, which has the actual port after binding port 0.
     ///
     /// # Errors
     ///
-    /// As `getsockname(2)`; and `Unsupported` for a Unix socket.
+    /// Those of `getsockname(2)`, and `Unsupported` for a Unix socket.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match &self.kind {
             Kind::Tcp(tcp) => tcp.local_addr(),
@@ -174,7 +174,7 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// The file of the socket stays; [`UnixSocket`] removes it.
+/// The socket's file is not removed, unlike with [`UnixSocket`].
 #[cfg(unix)]
 impl From<UnixListener> for Listener {
     fn from(unix: UnixListener) -> Self {

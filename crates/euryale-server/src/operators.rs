@@ -1,4 +1,4 @@
-//! A listener for operators, with a service of its own.
+//! A listener for operators, with its own service.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -45,7 +45,7 @@ impl Operators {
         }
     }
 
-    /// Starts with the settings of the server, and with no more places than the reserve has.
+    /// Starts with the settings of the server, but with no more places than the reserve has.
     pub(crate) fn start(self, mut settings: Settings) -> RunningServer {
         if let Some(places) = self.listener.places() {
             settings.max_sockets = settings.max_sockets.min(places);

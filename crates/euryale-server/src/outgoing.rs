@@ -10,11 +10,11 @@ use http_body::{Frame, SizeHint};
 use crate::socket::RunningRequest;
 use crate::streams::{Piece, Sending};
 
-/// The body for hyper: the request runs until hyper drops it.
+/// The body for hyper. The request counts as running until hyper drops it.
 pub(crate) struct Outgoing {
     body: Body,
     _running: RunningRequest,
-    /// HTTP/2 only.
+    /// The state of the stream; only for HTTP/2.
     sending: Option<Arc<Sending>>,
 }
 

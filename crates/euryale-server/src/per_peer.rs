@@ -1,4 +1,4 @@
-//! How many sockets one peer has.
+//! Limits the number of sockets of each peer.
 
 #[cfg(test)]
 mod tests;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use euryale_core::request::PeerAddr;
 
-/// The sockets of each address, as far as they are limited.
+/// The number of sockets of each address, if it is limited.
 #[derive(Clone, Debug)]
 pub(crate) struct PerPeer {
     most: Arc<AtomicUsize>,
@@ -18,7 +18,7 @@ pub(crate) struct PerPeer {
 }
 
 impl PerPeer {
-    /// The limit; zero means none.
+    /// Creates the limit; zero means no limit.
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most: Arc::new(AtomicUsize::new(most)),
@@ -31,7 +31,7 @@ impl PerPeer {
         self.most.store(most, Ordering::Relaxed);
     }
 
-    /// A place for one more socket of `peer`; an error if it has too many.
+    /// Returns a place for one more socket of `peer`, or an error if it has too many.
     pub(crate) fn place(&self, peer: PeerAddr) -> Result<Option<PeerPlace>, Refused> {
         let most = self.most.load(Ordering::Relaxed);
         let Some(ip) = peer.ip().filter(|_| most > 0).map(network) else {
@@ -50,11 +50,11 @@ impl PerPeer {
     }
 }
 
-/// The peer has too many sockets already.
+/// The peer already has too many sockets.
 #[derive(Debug)]
 pub(crate) struct Refused;
 
-/// A place, until it is dropped.
+/// A place, which is returned when it is dropped.
 #[derive(Debug)]
 pub(crate) struct PeerPlace {
     ip: IpAddr,
@@ -73,7 +73,8 @@ impl Drop for PeerPlace {
     }
 }
 
-/// A peer with one IPv6 address has all 2⁶⁴ addresses of its network.
+/// Returns the network that counts as one peer: a peer with one IPv6 address has all 2⁶⁴ addresses
+/// of its network.
 fn network(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,

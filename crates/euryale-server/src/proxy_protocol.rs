@@ -13,11 +13,11 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// The contents of a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ProxyHeader {
-    /// None: the balancer connects on its own behalf, as a health check.
+    /// The client; `None` if the balancer connects on its own behalf, for a health check.
     pub(crate) source: Option<PeerAddr>,
-    /// The balancer's peer speaks TLS to it.
+    /// Whether the client uses TLS to the balancer.
     pub(crate) is_tls: bool,
-    /// The request behind it.
+    /// The server name that the client requested.
     pub(crate) server_name: Option<String>,
 }
 
@@ -31,14 +31,14 @@ impl ProxyHeader {
     }
 }
 
-/// No header, or a wrong one.
+/// The header is missing or wrong.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct BadHeader;
 
-/// No header of either version is shorter: `PROXY UNKNOWN` and the end of its line.
+/// The length of the shortest header of both versions: `PROXY UNKNOWN` and the end of its line.
 const SHORTEST: usize = 15;
 
-/// Reads a header and not a byte more: what follows is HTTP, or TLS.
+/// Reads a header and not a byte more, because HTTP or TLS follows.
 pub(crate) async fn read(io: &mut (impl AsyncRead + Unpin)) -> Result<ProxyHeader, BadHeader> {
     let mut header = vec![0; SHORTEST];
     fill(io, &mut header).await?;

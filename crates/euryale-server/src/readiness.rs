@@ -15,8 +15,8 @@ use tokio::time::Instant;
 
 use crate::shutdown::Shutdown;
 
-/// Tells balancers whether to send requests here. No while draining, no while the program's probe
-/// says no, and no while its last check failed.
+/// Tells balancers whether to send requests here. A program is not ready while it drains, while its
+/// probe returns `false`, or after a failed check.
 ///
 /// Clones are handles to the same answer.
 #[derive(Clone)]
@@ -26,20 +26,20 @@ pub struct Readiness {
     check: Option<Arc<Check>>,
 }
 
-/// What a [check](Readiness::check) found.
+/// The result of a [check](Readiness::check).
 #[derive(Debug)]
 pub enum Checked {
     /// Everything that the program needs is available.
     Passed,
-    /// Something is not available, and why.
+    /// Something is not available, for this reason.
     Failed(BoxError),
-    /// It could not be checked, for example because every worker is busy. The previous answer
+    /// The check could not run, for example because every worker is busy. The previous result
     /// stays.
     Unknown,
 }
 
 impl Readiness {
-    /// Ready until `shutdown` begins to drain.
+    /// Creates a value that is ready until `shutdown` begins to drain.
     #[must_use]
     pub fn new(shutdown: &Shutdown) -> Self {
         Self {
@@ -49,26 +49,29 @@ impl Readiness {
         }
     }
 
-    /// Ready only while `probe` returns `true`, too; the last probe counts.
+    /// Adds a condition: ready only while `probe` returns `true`. A second call replaces the probe.
     ///
-    /// It is called on a runtime thread for every `/readyz`: read a flag that something else keeps
-    /// up to date, and never ask a database from here. That is for [`check`](Self::check).
+    /// `probe` is called on a runtime thread for every `/readyz`. It should read a flag that
+    /// something else keeps up to date, and never query a database; use [`check`](Self::check) for
+    /// that.
     #[must_use]
     pub fn probe(mut self, probe: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         self.probe = Some(Arc::new(probe));
         self
     }
 
-    /// Ready only while the last `check` did not fail; the last one given counts.
+    /// Adds a condition: ready unless the last run of `check` failed. A second call replaces the
+    /// check.
     ///
     /// Nothing waits for a check. Each query gets the result of the last check, and starts the next
-    /// one, as a task of the runtime, if the last one has ended and began at least `every` ago. So
-    /// there is at most one at a time, and none without queries. A check that blocks must do so on
-    /// another thread, for example as a job of a pool. A program that has lost its database and was
-    /// taken out of its balancer finds the database again this way.
+    /// one as a task of the runtime if the last one has ended and began at least `every` ago. So
+    /// there is at most one check at a time, and none without queries. A check that blocks must do
+    /// so on another thread, for example as a job of a pool. In this way a program that has lost
+    /// its database, and gets no requests from its balancer any more, finds out when the database
+    /// is back.
     ///
-    /// A check that does not end counts as failed after ten times `every`, and at least 10 s,
-    /// because a hanging volume answers nobody. If it ends later, its result counts.
+    /// A check that does not end counts as failed after ten times `every`, but at least 10 s,
+    /// because a hanging volume never answers. If it ends later, its result counts.
     ///
     /// Each change of the result is one line in the log.
     ///
@@ -99,13 +102,13 @@ impl Readiness {
         self
     }
 
-    /// The handle that tells the program to drain.
+    /// Returns the handle that tells the program to drain.
     #[must_use]
     pub fn shutdown(&self) -> &Shutdown {
         &self.shutdown
     }
 
-    /// The answer now.
+    /// Returns the current answer.
     pub fn is_ready(&self) -> bool {
         let is_up = !self.shutdown.is_draining() && self.probe.as_ref().is_none_or(|probe| probe());
         // Checked even while the probe returns `false`, because its flag may depend on a check.
@@ -149,10 +152,10 @@ impl CheckState {
 }
 
 impl Check {
-    /// The minimum time that a check may take.
+    /// The minimum time after which a hanging check counts as failed.
     const PATIENCE: Duration = Duration::from_secs(10);
 
-    /// The result of the last check. Starts the next one if it is due.
+    /// Returns the result of the last check, and starts the next one if it is due.
     fn has_passed(self: &Arc<Self>) -> bool {
         let mut state = self.lock();
         if state.is_running {
@@ -162,7 +165,7 @@ impl Check {
             .began
             .is_none_or(|began| began.elapsed() >= self.every);
         let has_passed = state.has_passed();
-        // Without a runtime it cannot run.
+        // Without a runtime the check cannot run.
         let Some(runtime) = is_due.then(|| Handle::try_current().ok()).flatten() else {
             return has_passed;
         };
@@ -195,7 +198,7 @@ impl Check {
         }
     }
 
-    /// The result of the last check, unless the running one has taken too long.
+    /// Returns the result of the last check, or `false` if the running one has taken too long.
     fn in_time(&self, mut state: MutexGuard<'_, CheckState>) -> bool {
         let had_passed = state.has_passed();
         let most = self.every.saturating_mul(10).max(Self::PATIENCE);

@@ -22,14 +22,14 @@ use crate::listener::Listener;
 use crate::shutdown::Shutdown;
 use crate::slowest::Slowest;
 
-/// How a drain went.
+/// The result of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drained {
-    /// Sockets that came to an end between the beginning of the drain and its deadline: idle ones,
-    /// and those that were accepted in this time, included.
+    /// The number of sockets that ended between the beginning of the drain and its deadline,
+    /// including idle ones and those that were accepted in this time.
     pub finished: usize,
-    /// Sockets that were still open when it ended.
+    /// The number of sockets that were still open at the deadline.
     pub cut: usize,
 }
 
@@ -40,7 +40,7 @@ impl Drained {
     }
 }
 
-/// Accept loops and conversations. Cuts when it is dropped.
+/// Accept loops and conversations. Dropping it cuts all sockets.
 #[derive(Debug)]
 pub(crate) struct RunningServer {
     shared: Arc<ServerContext>,
@@ -49,7 +49,7 @@ pub(crate) struct RunningServer {
 }
 
 impl RunningServer {
-    /// The time for cut tasks to be dropped. They need longer only if user code blocks a runtime
+    /// The time for tasks to end after the cut. They need longer only if user code blocks a runtime
     /// thread.
     const LAST_POLL: Duration = Duration::from_millis(500);
 
@@ -96,8 +96,8 @@ impl RunningServer {
         }
     }
 
-    /// Returns freed memory to the system until everything is cut. It is the memory of the process,
-    /// so one of its servers is enough.
+    /// Returns freed memory to the system until everything is cut. The memory is that of the
+    /// process, so one of its servers is enough.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     pub(crate) fn keep_heap_small(&self, lane: euryale_core::threads::BlockingLane) {
         let cut = self.shared.cut.clone();
@@ -105,8 +105,8 @@ impl RunningServer {
         tokio::spawn(cut.run_until_cancelled_owned(keep_small));
     }
 
-    /// Lame duck ⇒ stops accepting, lets conversations finish ⇒ cuts the rest at the deadline, or
-    /// when `shutdown` cuts.
+    /// Drains: lame duck ⇒ stop accepting and let conversations finish ⇒ cut the rest at the
+    /// deadline, or when `shutdown` cuts.
     pub(crate) async fn drain(
         self,
         lame_duck: Duration,
@@ -128,7 +128,7 @@ impl RunningServer {
         shared.stop_inherited.cancel();
         shared.drain.cancel();
         let all_finish = async {
-            // The other half is for what is in flight when it is over.
+            // The other half is for requests that are in flight at its end.
             let lame_duck = lame_duck.min(deadline / 2);
             if !lame_duck.is_zero() {
                 tokio::select! {

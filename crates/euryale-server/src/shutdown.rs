@@ -7,27 +7,28 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// How long a drain waits at most for its line in the log.
+/// The maximum time for which a drain waits for its line in the log.
 const SAYING: Duration = Duration::from_millis(100);
 
 /// Tells servers to stop, in two steps: first to drain, then to cut. Clones are handles to the same
 /// two steps.
 ///
-/// A program keeps one and gives clones to its [`Server`](crate::Server), to
-/// [`Readiness`](crate::Readiness), and to whatever lives as long as its peers like, WebSockets for
-/// example, which should end at [`draining`](Self::draining).
+/// A program keeps one and passes clones to its [`Server`](crate::Server), to
+/// [`Readiness`](crate::Readiness), and to long-lived routes such as WebSockets, which should end
+/// at [`draining`](Self::draining).
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     cut: CancellationToken,
-    // Children of `cut`: cutting also drains.
+    // A child of `cut`, so that cutting also drains.
     drain: CancellationToken,
     hurry: CancellationToken,
-    /// Requests in flight were cut.
+    /// Whether requests in flight were cut.
     has_cut: CancellationToken,
 }
 
 impl Shutdown {
-    /// Nothing stops before [`drain`](Self::drain) or [`cut`](Self::cut) is called.
+    /// Creates a handle with which nothing stops before [`drain`](Self::drain) or
+    /// [`cut`](Self::cut) is called.
     #[must_use]
     pub fn new() -> Self {
         let cut = CancellationToken::new();
@@ -42,10 +43,11 @@ impl Shutdown {
         }
     }
 
-    /// The first SIGTERM or SIGINT drains, a second one cuts. SIGINT comes from a person at a
-    /// terminal who waits, so it [skips](Self::drain_at_once) the lame duck.
+    /// Creates a handle that drains at the first SIGTERM or SIGINT, and cuts at the second. SIGINT
+    /// is sent by a person who is waiting at a terminal, so it [skips](Self::drain_at_once) the
+    /// lame duck.
     ///
-    /// From then on these signals no longer end the process by themselves, not even a third one:
+    /// After this call these signals no longer end the process by themselves, not even a third one:
     /// after [`Server::serve`](crate::Server::serve) the program must end on its own.
     ///
     /// # Errors
@@ -54,14 +56,14 @@ impl Shutdown {
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime, or in one without its I/O or time driver.
+    /// If called outside a tokio runtime, or in one without an I/O or time driver.
     pub fn signals() -> io::Result<Self> {
         let shutdown = Self::new();
         shutdown.obey_signals()?;
         Ok(shutdown)
     }
 
-    /// As [`signals`](Self::signals), for a handle that exists already.
+    /// Like [`signals`](Self::signals), for an existing handle.
     ///
     /// # Errors
     ///
@@ -69,14 +71,14 @@ impl Shutdown {
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime, or in one without its I/O or time driver.
+    /// If called outside a tokio runtime, or in one without an I/O or time driver.
     pub fn obey_signals(&self) -> io::Result<()> {
         let mut signals = Signals::new()?;
         let handle = self.clone();
         tokio::spawn(async move {
             let first = signals.next().await;
-            // Logged first, so that lines are in order, and by another task, so that a log that
-            // blocks or fails does not delay the signal.
+            // The line is logged first, so that lines are in order, and by another task, so that a
+            // log that blocks or fails does not delay the signal.
             let said =
                 tokio::spawn(async { tracing::info!("draining; a second signal ends the drain") });
             let _ = timeout(SAYING, said).await;
@@ -92,12 +94,12 @@ impl Shutdown {
         Ok(())
     }
 
-    /// Drains when `first` resolves, with a [lame duck](crate::Server::lame_duck), and cuts when
-    /// `second` resolves after it.
+    /// Creates a handle that drains when `first` resolves, with a [lame
+    /// duck](crate::Server::lame_duck), and cuts when `second` resolves after it.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime.
+    /// If called outside a tokio runtime.
     pub fn after<F, G>(first: F, second: G) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -114,19 +116,20 @@ impl Shutdown {
         shutdown
     }
 
-    /// Finishes what is in flight, after the [lame duck](crate::Server::lame_duck).
+    /// Starts the drain with a [lame duck](crate::Server::lame_duck); requests in flight are
+    /// finished.
     pub fn drain(&self) {
         self.drain.cancel();
     }
 
-    /// Accepts no new peers, and finishes what is in flight, without a lame duck. Also ends one
-    /// that has begun.
+    /// Starts the drain without a lame duck: no new peers are accepted, and requests in flight are
+    /// finished. Also ends a lame duck that has begun.
     pub fn drain_at_once(&self) {
         self.hurry.cancel();
         self.drain.cancel();
     }
 
-    /// Ends at once, whatever is in flight. Also drains, if it has not yet.
+    /// Ends everything at once, including requests in flight. This also starts the drain.
     pub fn cut(&self) {
         self.cut.cancel();
     }
@@ -138,22 +141,22 @@ impl Shutdown {
 
     /// Resolves when the drain begins.
     ///
-    /// During the lame duck new peers may still be accepted. A route for upgraded sockets that ends
-    /// them here should refuse new ones while [`is_draining`](Self::is_draining), with 503, or
-    /// their clients would come back at once.
+    /// During the lame duck new peers may still be accepted. A route that ends its upgraded sockets
+    /// at this point should refuse new ones with 503 while [`is_draining`](Self::is_draining), or
+    /// their clients would reconnect at once.
     pub async fn draining(&self) {
         self.drain.cancelled().await;
     }
 
-    /// Returns whether the end of a drain has cut what was in flight: by [`cut`](Self::cut), or at
-    /// the [deadline](crate::Server::drain_deadline) of a server that obeys this handle.
+    /// Returns whether requests in flight have been cut: by [`cut`](Self::cut), or at the
+    /// [deadline](crate::Server::drain_deadline) of a server that uses this handle.
     ///
-    /// A request that ends without a response because of that was not given up by its client.
+    /// A request that ends without a response because of this was not abandoned by its client.
     pub fn has_cut(&self) -> bool {
         self.has_cut.is_cancelled()
     }
 
-    /// The deadline of a server's drain has passed.
+    /// Records that the deadline of a server's drain has passed.
     pub(crate) fn deadline_passed(&self) {
         self.has_cut.cancel();
     }
@@ -181,13 +184,13 @@ impl Default for Shutdown {
     }
 }
 
-/// What ends a program.
+/// The signals that end a program.
 #[derive(Clone, Copy, Debug)]
 enum Signal {
-    /// From a supervisor.
+    /// SIGTERM, from a supervisor.
     #[cfg(unix)]
     Terminate,
-    /// From a terminal.
+    /// SIGINT, from a terminal.
     Interrupt,
 }
 

@@ -12,14 +12,13 @@ use std::time::{Duration, Instant};
 use euryale_core::request::{Route, Stage, Times};
 use http::{Method, StatusCode};
 
-/// Keeps the slowest requests of the last minutes. Give it to
-/// [`Server::slowest`](crate::Server::slowest), and to whatever shows it: the status page of
-/// `euryale-admin` does.
-/// Clones are handles to the same list.
+/// Keeps the slowest requests of the last minutes. Pass it to
+/// [`Server::slowest`](crate::Server::slowest), and to the code that shows it, such as the status
+/// page of `euryale-admin`. Clones are handles to the same list.
 ///
-/// A request is slow if it waits long for the head of its answer, or leaves without one. The time
-/// for sending the body is listed as well, but depends mostly on the reader. A request is named by
-/// its method and its [`Route`], never by its path.
+/// A request is slow if the head of its answer takes long, or if it ends without one after a long
+/// time. The time for sending the body is listed as well, but depends mostly on the reader. A
+/// request is named by its method and its [`Route`], never by its path.
 ///
 /// A request that is not among the slowest costs two loads when it ends. While it runs it has a
 /// [`Times`] in its extensions, into which the layers write.
@@ -29,11 +28,11 @@ pub struct Slowest(Arc<Inner>);
 /// The number of requests that are kept.
 const KEPT: usize = 10;
 
-/// How long a request is listed.
+/// The time for which a request is listed.
 const SPAN: Duration = Duration::from_secs(300);
 
-/// The number of steps in the span. Each has a list of its own, so that very slow requests give way
-/// when their time is over.
+/// The number of steps in the span. Each step has its own list, so that very slow requests are
+/// removed when their time is over.
 const STEPS: u32 = 5;
 
 struct Inner {
@@ -41,35 +40,36 @@ struct Inner {
     /// Requests that took no longer than this, in nanoseconds, are not among the slowest of this
     /// step.
     floor: AtomicU64,
-    /// When this step ends: nanoseconds after `born`.
+    /// The end of this step, in nanoseconds after `born`.
     until: AtomicU64,
     steps: Mutex<VecDeque<Vec<SlowRequest>>>,
 }
 
-/// A request that has ended, and where its time went.
+/// A request that has ended, and the times of its stages.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SlowRequest {
-    /// Its method.
+    /// The request's method.
     pub method: Method,
-    /// Its route, if a layer or the program named one.
+    /// The request's route, if a layer or the program named one.
     pub route: Option<Route>,
-    /// `None` if its client disconnected, or was cut, before there was an answer.
+    /// The status of the answer; `None` if the client disconnected or was cut before there was an
+    /// answer.
     pub status: Option<StatusCode>,
     /// The time until the head of the answer.
     pub took: Duration,
-    /// The time from there to its end.
+    /// The time from the head to the end of the answer.
     pub sending: Duration,
     /// The time in each stage, in the order of [`Stage::ALL`], as far as layers have recorded it.
     pub stages: [Duration; Stage::ALL.len()],
-    /// How often it was published.
+    /// How often the request was published.
     pub publications: u32,
-    /// When it ended.
+    /// The time at which the request ended.
     pub at: Instant,
 }
 
 impl SlowRequest {
-    /// The time outside all stages, until the head.
+    /// Returns the time outside all stages, until the head.
     #[must_use]
     pub fn elsewhere(&self) -> Duration {
         self.took.saturating_sub(self.stages.iter().sum())
@@ -77,7 +77,7 @@ impl SlowRequest {
 }
 
 impl Slowest {
-    /// The ten slowest of the last five minutes.
+    /// Creates a list of the ten slowest requests of the last five minutes.
     #[must_use]
     pub fn new() -> Self {
         let steps = Mutex::default();
@@ -122,7 +122,7 @@ impl Slowest {
         }
     }
 
-    /// The requests in the list, the slowest first.
+    /// Returns the requests in the list, the slowest first.
     #[must_use]
     pub fn list(&self) -> Vec<SlowRequest> {
         self.list_at(Instant::now())
@@ -173,7 +173,7 @@ impl Watched {
         }
     }
 
-    /// The times for the request's extensions.
+    /// Returns the times for the request's extensions.
     pub(crate) fn times(&self) -> Times {
         self.times.clone()
     }

@@ -1,4 +1,4 @@
-//! One peer's socket, and what it shares with the edge.
+//! The socket of a peer, and its connection to the edge.
 
 mod cell;
 mod ending;
@@ -25,7 +25,7 @@ use self::frames::{Flood, Frames};
 use crate::per_peer::PeerPlace;
 use crate::transport::Drains;
 
-/// An open socket, and its entry in the books.
+/// An open socket, and its entry in the ledger.
 #[derive(Debug)]
 pub(crate) struct Socket<T> {
     pub(crate) io: T,
@@ -36,7 +36,7 @@ pub(crate) struct Socket<T> {
 #[derive(Debug)]
 pub(crate) struct Open {
     cell: Arc<SocketCell>,
-    /// Its place among those of the same peer.
+    /// The place among the sockets of the same peer.
     pub(crate) place: Option<PeerPlace>,
     _gauge: GaugeGuard,
     _token: TaskTrackerToken,
@@ -76,7 +76,7 @@ impl Drop for Open {
 /// properly, unless the conversation has ended.
 #[derive(Debug)]
 pub(crate) struct ServerIo<T> {
-    /// None only in the drop.
+    /// `None` only in the drop.
     socket: Option<Socket<T>>,
     back: Option<oneshot::Sender<Socket<T>>>,
     frames: Frames,
@@ -122,7 +122,7 @@ impl<T: Unpin> ServerIo<T> {
         ))
     }
 
-    /// An error if the socket belongs to a route and the drain has cut it.
+    /// Returns an error if the socket belongs to a route and the drain has cut it.
     fn still_lent(&mut self, cx: &mut Context<'_>, way: Way) -> io::Result<()> {
         match &self.socket {
             Some(socket) if socket.open.cell.upgraded().is_some() => self.lent.poll(cx, way),
@@ -136,7 +136,7 @@ impl<T: Unpin> ServerIo<T> {
 #[derive(Debug)]
 struct Lent {
     cut: CancellationToken,
-    /// For the reader and for the writer, which may be two tasks.
+    /// One for the reader and one for the writer, which may be two tasks.
     waits: [Option<Pin<Box<WaitForCancellationFutureOwned>>>; 2],
 }
 

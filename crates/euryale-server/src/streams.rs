@@ -1,5 +1,5 @@
-//! The streams of HTTP/2 share a socket: how many files are sent to one peer at a time, and the
-//! tasks in which streams run.
+//! The streams of an HTTP/2 socket: the number of files that are sent at a time, and the tasks of
+//! the streams.
 
 mod piece;
 mod sending;
@@ -40,11 +40,11 @@ pub(crate) struct BlobStreams {
     taken: Arc<Taken>,
 }
 
-/// When a peer last read something of any file that it was sent.
+/// The time at which a peer last read something of any file.
 #[derive(Debug)]
 pub(crate) struct Taken {
     born: Instant,
-    /// In milliseconds after `born`.
+    /// The time in milliseconds after `born`.
     last: AtomicU64,
 }
 
@@ -132,7 +132,7 @@ fn held(response: Response<Body>, turn: OwnedSemaphorePermit) -> Response<Body> 
     response.map(|body| Body::new(Held { body, _turn: turn }))
 }
 
-/// A body that has its turn until it is dropped.
+/// A body that holds its turn until it is dropped.
 struct Held {
     body: Body,
     _turn: OwnedSemaphorePermit,
@@ -158,7 +158,8 @@ impl http_body::Body for Held {
     }
 }
 
-/// Runs the streams of HTTP/2 as tasks that the drain tracks, and that end when nobody reads them.
+/// Runs the streams of HTTP/2 as tasks. The drain tracks these tasks, and they end when their peer
+/// reads nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct Tracked {
     pub(crate) tasks: TaskTracker,

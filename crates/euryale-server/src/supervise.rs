@@ -41,13 +41,13 @@ pub use self::children::{ChildStatus, Children};
 use self::places::{News, Places};
 use crate::{Shutdown, systemd};
 
-/// Asks [`first_step`] to set `LISTEN_PID`, which only the new process knows.
+/// Asks [`first_step`] to set `LISTEN_PID`, because only the new process knows its own id.
 const FIRST_STEP: &str = "EURYALE_FIRST_STEP";
 /// Marks children of a [`Supervisor`].
 const CHILD: &str = "EURYALE_CHILD";
 
-/// Call it first in `main`. In a child of a [`Supervisor`] it sets `LISTEN_PID` and executes the
-/// program again; anywhere else it does nothing.
+/// Completes the start of a child of a [`Supervisor`]: sets `LISTEN_PID` and executes the program
+/// again. In other processes it does nothing. Call it first in `main`.
 ///
 /// # Errors
 ///
@@ -79,8 +79,8 @@ pub fn is_child() -> bool {
     std::env::var_os(CHILD).is_some()
 }
 
-/// In a child of a [`Supervisor`], drains once the parent is gone, even if it was killed. Anywhere
-/// else it does nothing.
+/// In a child of a [`Supervisor`], drains when the parent has ended, even if it was killed. In
+/// other processes it does nothing.
 ///
 /// # Errors
 ///
@@ -154,14 +154,14 @@ impl Supervisor {
         self
     }
 
-    /// How long a child may take until it is ready; then it is killed. Default: 30 s.
+    /// The maximum time until a child is ready; after that it is killed. Default: 30 s.
     pub fn ready_within(mut self, time: Duration) -> Self {
         self.patience.ready = time;
         self
     }
 
-    /// How long a child may take to end after SIGTERM; then it is killed. Default: 40 s, which is
-    /// more than the [`drain_deadline`](crate::Server::drain_deadline).
+    /// The maximum time for a child to end after SIGTERM; after that it is killed. Default: 40 s,
+    /// which is more than the [`drain_deadline`](crate::Server::drain_deadline).
     pub fn drain_within(mut self, time: Duration) -> Self {
         self.patience.drain = time;
         self

@@ -1,7 +1,7 @@
-//! Sockets from systemd, and notifications to it.
+//! Sockets from systemd, and notifications to systemd.
 //!
 //! Each function does nothing if the program was not started by systemd. Other supervisors can use
-//! the same protocol: sockets from descriptor 3 on, and datagrams to a socket.
+//! the same protocol: sockets starting at descriptor 3, and datagrams to a socket.
 
 use std::io;
 use std::time::Duration;
@@ -13,19 +13,20 @@ use tokio::time::MissedTickBehavior;
 
 use crate::{Listener, Readiness, Shutdown};
 
-/// The sockets of the unit's `.socket` (socket activation, `sd_listen_fds(3)`), TCP and Unix. They
-/// are open while the service starts and restarts: peers wait, and none is refused. Each has the
-/// name from `FileDescriptorName=`, or else that of its unit; without `LISTEN_FDNAMES` it has none.
+/// Returns the TCP and Unix sockets of the unit's `.socket` (socket activation,
+/// `sd_listen_fds(3)`). They stay open while the service starts and restarts, so peers wait and are
+/// not refused. Each has the name from `FileDescriptorName=`, or else the name of its unit; without
+/// `LISTEN_FDNAMES` the name is empty.
 ///
 /// # Errors
 ///
-/// One of them is not a listening stream socket.
+/// One of the sockets is not a listening stream socket.
 ///
 /// # Panics
 ///
-/// Outside a tokio runtime, or in one without its I/O driver.
+/// If called outside a tokio runtime, or in one without an I/O driver.
 pub fn listeners() -> io::Result<Vec<(String, Listener)>> {
-    // They are in the order of the sockets.
+    // The names are in the order of the sockets.
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':').map(str::to_owned);
     let mut given = ListenFd::from_env();

@@ -1,4 +1,4 @@
-//! A server's limits for its peers: as they are set, and as a socket has them.
+//! A server's limits for its peers: the settings, and the terms of a socket.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::clock::Limits;
 use crate::incoming::Pace;
 use crate::streams::Tracked;
 
-/// How much of a response's body h2 accepts per stream for a peer that has opened its window and
-/// reads nothing, in bytes: a frame. hyper's default is 400 KiB.
+/// The number of bytes of a response's body that h2 buffers per stream for a peer that has opened
+/// its window and reads nothing: one frame. hyper's default is 400 KiB.
 const SEND_BUFFER: usize = 16 << 10;
 
-/// How much of request bodies an HTTP/2 peer may send before anybody reads it, in bytes: for all of
-/// its streams together, and for each. It is a bound on memory, and on the speed of an upload: at
-/// 20 ms from peer to peer, 12.5 MiB a second. hyper's own default is 1 MiB.
+/// The number of unread bytes of request bodies that an HTTP/2 peer may send, for all of its
+/// streams together and for each. It limits memory and also the speed of an upload: with a round
+/// trip of 20 ms, 12.5 MiB a second. hyper's own default is 1 MiB.
 const RECEIVE_WINDOW: u32 = 256 << 10;
 
 #[derive(Clone, Debug)]
@@ -39,18 +39,18 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// hyper's own limit, for which it keeps its table of headers on the stack.
+    /// hyper's own limit, up to which its table of headers is on the stack.
     const HYPER_MAX_HEADERS: usize = 100;
-    /// hyper panics with less.
+    /// hyper panics if the buffer is smaller.
     const HYPER_MIN_BUFFER: usize = 8 << 10;
 
-    /// The longest head of an HTTP/1 request, in bytes.
+    /// Returns the maximum length of an HTTP/1 request's head, in bytes.
     pub(crate) fn max_head(&self) -> usize {
         self.max_header_size.max(Self::HYPER_MIN_BUFFER)
     }
 
-    /// The longest target of a request, in bytes: half of a head, but at least what RFC 9110 §4.1
-    /// recommends.
+    /// Returns the maximum length of a request's target, in bytes: half of a head, but at least the
+    /// length that RFC 9110 §4.1 recommends.
     pub(crate) fn max_target(&self) -> usize {
         (self.max_header_size / 2).max(8000)
     }
@@ -112,7 +112,7 @@ impl Default for Settings {
     }
 }
 
-/// What a socket is allowed for as long as it is open.
+/// The limits that apply to a socket for as long as it is open.
 #[derive(Debug)]
 pub(crate) struct Terms {
     pub(crate) http: auto::Builder<Tracked>,

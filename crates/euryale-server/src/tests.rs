@@ -1,5 +1,5 @@
-//! Real sockets on loopback. Tests poll with a deadline for anything that may take time, and hold
-//! handlers with gates.
+//! Tests with real sockets on loopback. They poll with a deadline for anything that may take time,
+//! and hold handlers with gates.
 
 mod changes;
 #[cfg(feature = "tls")]
@@ -46,7 +46,7 @@ use crate::{Drained, Incoming, Server, ServerBook, Shutdown};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A server at work.
+/// A running server.
 struct Site {
     address: SocketAddr,
     ledger: Ledger,
@@ -82,7 +82,7 @@ impl Site {
         Peer::new(self.address).await
     }
 
-    /// How sockets ended, from the metrics: `idle 2, cut 1`.
+    /// Returns the endings of sockets from the metrics, such as `idle 2, cut 1`.
     fn closed(&self) -> String {
         let metrics = self.ledger.exposition();
         let reasons = metrics
@@ -116,7 +116,7 @@ async fn bind() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// A client each of whose steps must end in time.
+/// A client whose steps must all end in time.
 struct Peer {
     client: RawClient,
 }
@@ -127,7 +127,7 @@ impl Peer {
         Self { client }
     }
 
-    /// The socket. Bytes that came with a head are not in it any more.
+    /// Returns the socket. Bytes that arrived together with a head have already been read from it.
     fn stream(&mut self) -> &mut TcpStream {
         self.client.stream()
     }
@@ -154,7 +154,7 @@ impl Peer {
         within(self.client.read_exactly(length)).await.unwrap()
     }
 
-    /// Head and body of one response, which must have a `Content-Length`.
+    /// Reads head and body of one response, which must have a `Content-Length`.
     async fn response(&mut self) -> (String, String) {
         let head = self.head().await;
         let length = content_length(&head).expect("a length");
@@ -162,7 +162,7 @@ impl Peer {
         (head, String::from_utf8(body).unwrap())
     }
 
-    /// Reads everything until the server closes; a reset is an end, too.
+    /// Reads everything until the server closes the connection. A reset also counts as an end.
     async fn rest(&mut self) -> Vec<u8> {
         within(self.client.read_rest()).await
     }

@@ -15,8 +15,8 @@ use crate::transport::Raw;
 
 /// The certificates that TLS listeners present to their peers. Clones are handles to the same.
 ///
-/// The configuration is rustls's own, so that the program chooses the cryptography provider, its
-/// certificates, and from which clients it requires them.
+/// The configuration is that of rustls, so the program chooses the cryptography provider, its
+/// certificates, and whether clients need certificates.
 #[derive(Clone)]
 pub struct Tls {
     config: Arc<RwLock<Arc<ServerConfig>>>,

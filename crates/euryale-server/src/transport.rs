@@ -1,4 +1,4 @@
-//! The transport of bytes.
+//! The byte streams of sockets.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,12 +10,12 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
-/// The number of bytes that are read at a time: one less than hyper's first buffer has. hyper
-/// doubles its buffer whenever a read fills it, up to `max_header_size`, and does not shrink it
-/// while a body is slow, so that hundreds of slow uploads would hold 64 KiB each.
+/// The number of bytes that are read at a time: one less than the size of hyper's first buffer.
+/// hyper doubles its buffer whenever a read fills it, up to `max_header_size`, and does not shrink
+/// it while a body is slow, so that hundreds of slow uploads would hold 64 KiB each.
 const MOST_READ: u64 = (8 << 10) - 1;
 
-/// A stream as it was accepted.
+/// An accepted stream.
 #[derive(Debug)]
 pub(crate) enum Raw {
     Tcp(TcpStream),
@@ -34,7 +34,7 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// The accepted socket is beneath everything else.
+    /// Returns the accepted socket beneath everything else.
     fn raw(&self) -> RawRef<'_> {
         match self {
             Self::Tcp(io) => RawRef::Tcp(io.stream()),
@@ -51,7 +51,8 @@ impl Transport {
         let _ = self.raw().readable().await;
     }
 
-    /// Reads and discards available bytes. None if the peer has closed or broken off.
+    /// Reads and discards available bytes. Returns `None` if the peer has closed the connection or
+    /// broken off.
     pub(crate) async fn discard(&self, buffer: &mut [u8]) -> Option<usize> {
         let raw = self.raw();
         loop {
@@ -65,10 +66,10 @@ impl Transport {
         }
     }
 
-    /// Makes closing discard unsent bytes, in the kernel as well.
+    /// Discards unsent bytes at the close, even those in the kernel.
     pub(crate) fn forget(&self) {
         if let RawRef::Tcp(stream) = self.raw() {
-            // At worst the kernel keeps trying for a while.
+            // If this fails, the kernel keeps trying to send them for a while.
             let _ = stream.set_zero_linger();
         }
     }
@@ -187,7 +188,7 @@ impl AsyncWrite for Transport {
     }
 }
 
-/// The same before there is TLS.
+/// Calls the same method of the stream before TLS.
 macro_rules! raw {
     ($self:ident, $stream:ident => $call:expr) => {
         match $self.get_mut() {

@@ -1,4 +1,4 @@
-//! A socket from its accept to the first byte of HTTP.
+//! Handles a socket from its accept to the first byte of HTTP.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -58,8 +58,8 @@ pub(crate) async fn welcome<S, B>(
                 .place(of)
                 .map_err(|Refused| Ending::Refused)
         };
-        // A balancer's client is known after its header. All other peers take their place from the
-        // start, since handshakes are sockets, too.
+        // The client behind a balancer is known only after its header. All other peers take their
+        // place from the start, because sockets in a handshake also count.
         let is_balancer = before.is_balancer(address);
         if !is_balancer {
             open.place = place(address)?;
@@ -67,7 +67,7 @@ pub(crate) async fn welcome<S, B>(
         if before.is_plain(address) {
             return Ok(transport(raw, Peer::new(address), &shared));
         }
-        // In a box: few sockets need the space, and none for long.
+        // Boxed, because few sockets need the space, and none for long.
         let greeting = greet(raw, address, &before, &shared, &terms);
         let greeted = Box::pin(in_time(greeting, &shared)).await?;
         if is_balancer {
@@ -86,7 +86,7 @@ pub(crate) async fn welcome<S, B>(
     }
 }
 
-/// A drain waits for a handshake as long as for a first request.
+/// Limits the time of a handshake. A drain waits for it as long as for a first request.
 async fn in_time(
     greeting: impl Future<Output = Result<Greeted, Ending>>,
     shared: &ServerContext,

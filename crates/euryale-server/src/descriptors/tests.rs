@@ -1,6 +1,6 @@
 use super::{DescriptorLimit, DescriptorShares, reserve_of};
 
-/// The limit of a process that may have `hard` descriptors, and has four of them open.
+/// Returns the limit of a process that may have `hard` descriptors and has four of them open.
 fn limit(hard: usize) -> DescriptorLimit {
     let reserved = reserve_of(hard);
     DescriptorLimit {

@@ -34,7 +34,7 @@ pub struct UnixSocket {
 }
 
 impl UnixSocket {
-    /// At `path`.
+    /// Creates a socket at `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
@@ -51,7 +51,7 @@ impl UnixSocket {
         self
     }
 
-    /// Sets the file's owner: the ids of a user and of a group. Default: the process's.
+    /// Sets the file's owner by the ids of a user and a group. Default: those of the process.
     #[must_use]
     pub fn owner(mut self, user: Option<u32>, group: Option<u32>) -> Self {
         self.user = user;
@@ -59,27 +59,27 @@ impl UnixSocket {
         self
     }
 
-    /// Listens. The file is removed when the listener is dropped, unless it is another process's by
-    /// then.
+    /// Starts to listen. The file is removed when the listener is dropped, unless it belongs to
+    /// another process by then.
     ///
-    /// A socket on which nobody listens any more is replaced, in one step: the file is never
+    /// A socket on which no process listens any more is replaced in one step: the file is never
     /// missing, and never has another mode or owner.
     ///
     /// # Errors
     ///
-    /// `AddrInUse`: another process listens there. `AlreadyExists`: the path is not a socket.
-    /// Otherwise those of `bind(2)`, `chown(2)` and `rename(2)`.
+    /// `AddrInUse`: another process listens at the path. `AlreadyExists`: the path exists and is
+    /// not a socket. Otherwise the errors of `bind(2)`, `chown(2)` and `rename(2)`.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime, or in one without its I/O driver.
+    /// If called outside a tokio runtime, or in one without an I/O driver.
     pub fn bind(&self) -> io::Result<Listener> {
         refuse_the_living(&self.path)?;
-        // Beside it, so that it can be moved there.
+        // The new socket is created beside the path, so that it can be moved there.
         let mut new = self.path.clone().into_os_string();
         new.push(format!(".{}", std::process::id()));
         let new = PathBuf::from(new);
-        // Left by a process with the same number.
+        // A file may be left from a process with the same id.
         let _ = fs::remove_file(&new);
         let unix = UnixListener::bind(&new)?;
         let placed = self.place(&new);
@@ -136,7 +136,7 @@ fn refuse_the_living(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The file of a listener, removed with it.
+/// The file of a listener, which is removed with it.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
@@ -148,7 +148,7 @@ impl Drop for SocketFile {
         let is_ours = fs::symlink_metadata(&self.path)
             .is_ok_and(|found| (found.dev(), found.ino()) == self.id);
         if is_ours {
-            // The next listener there replaces it.
+            // If this fails, the next listener replaces the file.
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -9,7 +9,7 @@ fn tcp(address: &str) -> PeerAddr {
     PeerAddr::Tcp(address.parse().unwrap())
 }
 
-/// The result of reading these bytes, and the rest.
+/// Returns the result of reading these bytes, and the number of bytes that are left.
 fn read_of(bytes: &[u8]) -> (Result<ProxyHeader, BadHeader>, usize) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -105,7 +105,7 @@ fn version_2_is_read() {
 
 #[test]
 fn a_sum_is_checked() {
-    // The check value of the algorithm.
+    // The published check value of the algorithm.
     assert_eq!(super::v2::crc32c(b"123456789".iter().copied()), 0xe306_9283);
     let extras = [&ADDRESSES[..], &[0x03, 0, 4, 0, 0, 0, 0], &[0x04, 0, 1, 0]].concat();
     let mut header = v2(0x21, 0x11, &extras);
@@ -116,7 +116,7 @@ fn a_sum_is_checked() {
     assert_eq!(read_of(&header).0, Err(BadHeader));
 }
 
-/// What another implementation reads.
+/// Returns the result of another implementation.
 fn oracle(bytes: &[u8]) -> Option<Option<SocketAddr>> {
     match HeaderResult::parse(bytes) {
         HeaderResult::V1(Ok(header)) => Some(match header.addresses {

@@ -7,10 +7,10 @@ use euryale_core::request::PeerAddr;
 
 use super::{BadHeader, ProxyHeader};
 
-/// With the end of its line.
+/// The length of the longest header, including the end of its line.
 pub(super) const LONGEST: usize = 107;
 
-/// `PROXY TCP4 source destination port port`, or `PROXY UNKNOWN` and anything else.
+/// Parses `PROXY TCP4 source destination port port`, or `PROXY UNKNOWN` followed by anything.
 pub(super) fn parse(line: &[u8]) -> Result<ProxyHeader, BadHeader> {
     let line = line.strip_suffix(b"\r\n").ok_or(BadHeader)?;
     let line = std::str::from_utf8(line).map_err(|_| BadHeader)?;
@@ -49,7 +49,7 @@ fn addresses<'a, I: FromStr + Into<IpAddr>>(
     }
 }
 
-/// In decimal, without a sign and without zeros in front.
+/// Parses a decimal port without a sign and without leading zeros.
 fn port(word: &str) -> Result<u16, BadHeader> {
     let is_plain =
         word.bytes().all(|byte| byte.is_ascii_digit()) && (word == "0" || !word.starts_with('0'));

@@ -8,10 +8,11 @@ use super::{BadHeader, ProxyHeader};
 
 pub(super) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// The part before the addresses.
+/// The length of the part before the addresses.
 pub(super) const FIXED: usize = 16;
 
-/// Balancers send about a hundred bytes; even a chain of certificates would fit.
+/// The maximum length of a header. Balancers send about a hundred bytes, and even a chain of
+/// certificates would fit.
 const LONGEST: usize = 16 << 10;
 
 const LOCAL: u8 = 0x20;
@@ -21,7 +22,7 @@ const AUTHORITY: u8 = 0x02;
 const CRC32C: u8 = 0x03;
 const SSL: u8 = 0x20;
 
-/// The number of bytes after the fixed part.
+/// Returns the number of bytes after the fixed part.
 pub(super) fn length(fixed: &[u8]) -> Result<usize, BadHeader> {
     let [.., high, low] = fixed else {
         return Err(BadHeader);
@@ -34,7 +35,7 @@ pub(super) fn length(fixed: &[u8]) -> Result<usize, BadHeader> {
     }
 }
 
-/// A complete header.
+/// Parses a complete header.
 pub(super) fn parse(header: &[u8]) -> Result<ProxyHeader, BadHeader> {
     let (fixed, rest) = header.split_at_checked(FIXED).ok_or(BadHeader)?;
     let command = fixed[12];
@@ -43,7 +44,7 @@ pub(super) fn parse(header: &[u8]) -> Result<ProxyHeader, BadHeader> {
         0x11 => 12,
         0x21 => 36,
         0x31 => 216,
-        // Neither TCP nor a Unix socket, or unspecified.
+        // The protocol is neither TCP nor a Unix socket, or is unspecified.
         _ => 0,
     };
     let (addresses, extras) = rest.split_at_checked(addresses).ok_or(BadHeader)?;
@@ -93,7 +94,7 @@ pub(super) fn parse(header: &[u8]) -> Result<ProxyHeader, BadHeader> {
 
 type Extra<'a> = (u8, &'a [u8], &'a [u8]);
 
-/// Kind, value and what follows.
+/// Splits off the kind and value of the next extension.
 fn extra(bytes: &[u8]) -> Result<Option<Extra<'_>>, BadHeader> {
     match bytes {
         [] => Ok(None),
@@ -113,7 +114,8 @@ fn array<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], BadHeader> 
         .ok_or(BadHeader)
 }
 
-/// The sum of the header in which the sum itself, at `at`, is zero.
+/// Checks the checksum of the header, in which the bytes of the checksum itself, at `at`, count as
+/// zero.
 fn check(header: &[u8], at: usize, sum: &[u8]) -> Result<(), BadHeader> {
     let sum = u32::from_be_bytes(sum.try_into().map_err(|_| BadHeader)?);
     let bytes = header

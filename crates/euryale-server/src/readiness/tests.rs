@@ -8,7 +8,7 @@ use super::*;
 /// began.
 struct Checks {
     readiness: Readiness,
-    /// With a permit, checks end.
+    /// Checks end when it has a permit.
     gate: Arc<Semaphore>,
     fails: Arc<AtomicBool>,
     knows: Arc<AtomicBool>,
@@ -54,7 +54,7 @@ impl Checks {
         self.began.available_permits()
     }
 
-    /// Queries after a second, and again when the check that this started has ended.
+    /// Queries after one second, and again when the check that this started has ended.
     async fn ask(&self) -> bool {
         tokio::time::advance(Duration::from_secs(1)).await;
         self.readiness.is_ready();

@@ -48,7 +48,7 @@ fn one_that_was_very_slow_keeps_nobody_out_when_its_time_is_over() {
     let begin = Instant::now();
     (0..10).for_each(|_| assert!(record(&slowest, 100, begin)));
     let at = |minutes: u32| begin + minutes * 60 * SECOND;
-    // As long as they are there, others are kept but not listed.
+    // As long as these are listed, others are kept but not listed.
     for minute in 1..5 {
         assert!(record(&slowest, minute, at(minute)));
         assert_eq!(seconds(&slowest, at(minute)), [100; 10]);

@@ -1,8 +1,8 @@
 //! The state that the parts around one socket share.
 //!
-//! Most of it reconstructs what hyper knows: whether a request runs, whether its body was read, and
-//! whether the response was written. Time-outs in hyper's own server would make it unnecessary
-//! (<https://github.com/hyperium/hyper/issues/1628>).
+//! Most of it reconstructs state that is private to hyper: whether a request is running, whether
+//! its body was read, and whether the response was written. Time-outs in hyper's own server would
+//! make it unnecessary (<https://github.com/hyperium/hyper/issues/1628>).
 
 mod request;
 
@@ -26,21 +26,22 @@ use crate::slowest::Watched;
 pub(crate) struct SocketCell {
     pub(crate) book: Arc<ServerBook>,
     born: Instant,
-    /// A request of HTTP/2 was called.
+    /// The service was called for an HTTP/2 request.
     http2: AtomicBool,
-    /// HTTP/2's preface has arrived completely.
+    /// The complete preface of HTTP/2 has arrived.
     greeted: AtomicBool,
     /// HTTP/2: responses that are not completely written yet.
     sending: AtomicU32,
-    /// HTTP/2: a stream is, or was, a tunnel. Only its route knows when it ends.
+    /// HTTP/2: a stream is or was a tunnel, whose end only its route can determine.
     tunnel: AtomicBool,
-    /// Requests that were called.
+    /// The number of requests for which the service was called.
     asked: AtomicU32,
-    /// Requests that were called, and whose response hyper does not have completely.
+    /// The number of running requests: hyper does not have their complete response yet.
     running: AtomicU32,
-    /// Bytes arrived since the last request, and none is running: the head of the next one.
+    /// Bytes have arrived since the last request and none is running, so they belong to the head of
+    /// the next one.
     fed: AtomicBool,
-    /// The last request has a body: only hyper knows where it ends.
+    /// The last request has a body, whose end only hyper can determine.
     with_body: AtomicBool,
     /// The last three bytes that arrived.
     tail: AtomicU32,
@@ -61,43 +62,43 @@ pub(crate) struct SocketCell {
     resets: Resets,
     /// HTTP/2: hyper has sent the peer the reason why the socket ends.
     told: AtomicBool,
-    /// It was passed to a route, whose request had this method and this path. The path is a copy,
-    /// because a `Uri` from hyper keeps hyper's whole read buffer alive.
+    /// Set if the socket was passed to a route: the method and the path of the request. The path is
+    /// a copy, because a `Uri` from hyper keeps hyper's whole read buffer alive.
     upgraded: OnceLock<(Method, Box<str>)>,
     /// The length of the current head so far, in bytes, or `u32::MAX` once its first line has
     /// ended.
     first_line: AtomicU32,
     /// The first line of a head is as long as a whole head may be.
     long_target: AtomicBool,
-    /// When the head was parsed whose response hyper has and has not begun to write: nanoseconds
-    /// after `born`, plus one. Zero if there is no such request.
+    /// The time at which the request was parsed whose response hyper has and has not begun to
+    /// write: nanoseconds after `born`, plus one. Zero if there is no such request.
     unwritten: AtomicU64,
-    /// Tells the drain that the peer may send another request. Taken when an answer says that the
-    /// socket closes, when GOAWAY says so, and when a route has the socket.
+    /// Tells the drain that the peer may send another request. It is taken when an answer announces
+    /// the close, when GOAWAY does, or when a route takes the socket.
     reusable: Mutex<Option<TaskTrackerToken>>,
     ending: AtomicU8,
-    /// Why it will end, once hyper has finished: set for reasons that hyper does not know.
+    /// The reason why the socket will end once hyper has finished, if it is not one of hyper's own.
     blame: AtomicU8,
 }
 
-/// What a socket currently waits for, as far as is known.
+/// The event for which a socket currently waits, as far as is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// For the first byte of all.
+    /// The first byte of all.
     Silent,
-    /// For the rest of the first head.
+    /// The rest of the first head.
     FirstHead,
-    /// For the rest of a later head.
+    /// The rest of a later head.
     Head,
-    /// For a request.
+    /// A request.
     Idle,
-    /// For a request, part of which hyper may have read after the body of the last one.
+    /// A request, part of which hyper may have read after the body of the last one.
     IdleAfterBody,
-    /// For an answer, or for the body of a request.
+    /// An answer, or the body of a request.
     Busy,
-    /// For the peer to read.
+    /// The peer, which has to read.
     Writing,
-    /// For an HTTP/2 peer to read the rest and disconnect.
+    /// An HTTP/2 peer, which has to read the rest and disconnect.
     Retiring,
 }
 
@@ -141,7 +142,7 @@ impl SocketCell {
         }
     }
 
-    /// The event that is awaited, and a number that changes when the wait starts again.
+    /// Returns the awaited event, and a number that changes when the wait starts again.
     pub(crate) fn phase(&self) -> (Phase, u32) {
         let asked = self.asked.load(Relaxed);
         if self.blocked.load(Relaxed) {
@@ -165,9 +166,9 @@ impl SocketCell {
         }
     }
 
-    /// Part of the next head has arrived, perhaps together with the last request, or during it.
-    /// Bytes that end with an empty line are a whole head, which hyper answers before it waits (RFC
-    /// 9112 §2.1).
+    /// Returns whether a part of the next head has arrived, perhaps together with the last request
+    /// or during it. Bytes that end with an empty line are a whole head, which hyper answers before
+    /// it waits (RFC 9112 §2.1).
     fn has_some_of_a_head(&self) -> bool {
         let tail = self.tail.load(Relaxed);
         let is_at_an_end = tail & 0xffff == 0x0a0a || tail & 0xff_ffff == 0x0a_0d0a;
@@ -176,7 +177,7 @@ impl SocketCell {
         self.fed.load(Relaxed) || came_along
     }
 
-    /// hyper has parsed a head. The guard is kept until hyper has the whole response.
+    /// Records that hyper has parsed a head. The guard is kept until hyper has the whole response.
     pub(crate) fn asked(
         self: &Arc<Self>,
         is_http2: bool,
@@ -198,7 +199,7 @@ impl SocketCell {
         self.http2.load(Relaxed)
     }
 
-    /// HTTP/2's preface arrived: from now on the peer speaks HTTP/2.
+    /// Records that HTTP/2's preface has arrived: from now on the peer speaks HTTP/2.
     pub(super) fn greet(&self) {
         if !self.greeted.load(Relaxed) {
             self.greeted.store(true, Relaxed);
@@ -222,7 +223,7 @@ impl SocketCell {
         self.retiring.store(true, Relaxed);
     }
 
-    /// A request was left unread; its peer may still send it.
+    /// Records that a request was left unread. Its peer may still be sending it.
     pub(crate) fn leave_unread(&self) {
         self.unread.store(true, Relaxed);
     }
@@ -241,7 +242,7 @@ impl SocketCell {
         self.long_target.load(Relaxed)
     }
 
-    /// Half an HTTP/1 head has arrived, and everything has been written.
+    /// Returns whether half an HTTP/1 head has arrived and everything has been written.
     pub(crate) fn awaits_rest_of_head(&self) -> bool {
         self.has_some_of_a_head()
             && !self.preface.load(Relaxed)
@@ -250,17 +251,18 @@ impl SocketCell {
             && !self.ended.load(Relaxed)
     }
 
-    /// The target of the request whose route has the socket now.
+    /// Returns the method and path of the request whose route has the socket now.
     pub(crate) fn upgraded(&self) -> Option<&(Method, Box<str>)> {
         self.upgraded.get()
     }
 
-    /// The peer may send several requests: `token` tells the drain.
+    /// Records that the peer may send several requests. `token` tells the drain.
     pub(crate) fn is_reusable(&self, token: TaskTrackerToken) {
         *self.reusable.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
     }
 
-    /// The peer has been told that the socket serves no further request, or it belongs to a route.
+    /// Records that the peer knows that the socket serves no further request, or that it belongs to
+    /// a route.
     pub(crate) fn is_no_longer_reusable(&self) {
         let token = self
             .reusable
@@ -270,7 +272,7 @@ impl SocketCell {
         drop(token);
     }
 
-    /// hyper has told an HTTP/2 peer why the socket ends.
+    /// Records that hyper has told an HTTP/2 peer why the socket ends.
     pub(crate) fn tell(&self) {
         self.told.store(true, Relaxed);
     }
@@ -284,21 +286,21 @@ impl SocketCell {
         self.blocked.load(Relaxed)
     }
 
-    /// Recent requests that an HTTP/2 peer reset after work on them began.
+    /// Returns the number of recent requests that an HTTP/2 peer reset after work on them began.
     pub(crate) fn recent_resets(&self) -> u32 {
         self.resets.recent()
     }
 
-    /// The response to the head that was parsed at `parsed` was given to hyper, which will write it
-    /// to this socket.
+    /// Records that the response to the head parsed at `parsed` was passed to hyper, which will
+    /// write it to this socket.
     pub(crate) fn given(&self, parsed: Instant) {
         let stamp = self.stamp(parsed);
-        // With pipelining and a slow reader two heads can wait behind each other: the older counts
-        // until now.
+        // With pipelining and a slow reader, two heads can wait behind each other. The time of the
+        // older one ends now.
         self.record_stamp(self.unwritten.swap(stamp, Relaxed));
     }
 
-    /// The response to the head that was parsed at `parsed` is written, as far as is known.
+    /// Records that the response to the head parsed at `parsed` is written, as far as is known.
     pub(crate) fn record(&self, parsed: Instant) {
         self.book.response_head_seconds.record(parsed.elapsed());
     }
@@ -307,7 +309,8 @@ impl SocketCell {
         self.blame.store(ending as u8, Relaxed);
     }
 
-    /// An earlier reason is more precise, so it is kept. Returns the reason that counts.
+    /// Records the ending, unless there is an earlier one, which is more precise. Returns the one
+    /// that counts.
     pub(crate) fn end(&self, ending: Ending) -> Ending {
         let blamed =
             Ending::from_number(self.blame.load(Relaxed)).filter(|_| ending != Ending::Cut);
@@ -358,7 +361,7 @@ impl SocketCell {
         }
         let line = line.saturating_add(u32::try_from(bytes.len()).unwrap_or(ENDED));
         self.first_line.store(line, Relaxed);
-        // While the last answer is still being written, hyper has to answer after it.
+        // While the last answer is still being written, hyper has to send its answer after that.
         if (line as usize) < max_head || self.is_blocked() {
             return Ok(());
         }
@@ -368,7 +371,7 @@ impl SocketCell {
 
     pub(super) fn wrote(&self) {
         self.flushed();
-        // A body is many writes: a load is cheaper than a read-modify-write.
+        // A body needs many writes, and a load is cheaper than a read-modify-write.
         if self.unwritten.load(Relaxed) != 0 {
             self.record_stamp(self.unwritten.swap(0, Relaxed));
         }

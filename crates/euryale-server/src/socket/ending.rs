@@ -1,10 +1,10 @@
-//! How sockets end.
+//! The endings of sockets.
 
 use euryale_core::ledger::Counter;
 
 use crate::Sockets;
 
-/// How a socket ended: the reasons of `euryale_sockets_closed_total`.
+/// The way in which a socket ended: the reasons of `euryale_sockets_closed_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Ending {
@@ -13,7 +13,7 @@ pub(crate) enum Ending {
     Failed,
     Malformed,
     HeadTooLarge,
-    /// Counted with the heads that are too large.
+    /// The target is too long. It is counted with the heads that are too large.
     TargetTooLong,
     Silent,
     HeadElapsed,

@@ -1,8 +1,8 @@
 //! HTTP/2 frames that cost work without requesting anything.
 //!
-//! h2 has a budget for small DATA frames (<https://github.com/hyperium/h2/pull/935>). A budget of
-//! this kind for all frames that ask for nothing would make this file unnecessary. We know of no
-//! issue that asks for it.
+//! h2 has a budget for small DATA frames (<https://github.com/hyperium/h2/pull/935>). A similar
+//! budget for all frames that request nothing would make this file unnecessary. There is no issue
+//! for it that we know of.
 
 #[cfg(test)]
 mod tests;
@@ -16,14 +16,14 @@ use tokio::time::{Duration, Instant};
 /// answers do not pile up, because it continues reading only when the last one is written; but a
 /// peer that reads them can continue for ever.
 ///
-/// Requests and answers cause frames of this kind: windows are opened again, priorities are
-/// changed. So each request and each KiB sent restores credit.
+/// Normal requests and answers also cause such frames, which open windows and change priorities. So
+/// each request and each KiB sent restores credit.
 #[derive(Debug)]
 pub(super) struct Frames {
     state: Reading,
     most: u32,
     credit: u32,
-    /// When the credit was last full.
+    /// The time at which the credit was last full.
     full: Instant,
     /// Written bytes that have not restored credit yet.
     written: usize,
@@ -32,7 +32,7 @@ pub(super) struct Frames {
 /// Preface ⇒ Head ⇒ Payload ⇒ Head; Preface ⇒ Http1 for a peer that begins with other bytes.
 #[derive(Debug)]
 enum Reading {
-    /// The number of its bytes that have arrived.
+    /// The number of the preface's bytes that have arrived.
     Preface(usize),
     Head {
         bytes: [u8; HEAD],
@@ -54,7 +54,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HEAD: usize = 9;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
-/// h2 has its own limit for these.
+/// h2 has its own limit for this type.
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 
@@ -62,12 +62,12 @@ const END_STREAM: u8 = 1;
 const SPAN: Duration = Duration::from_secs(10);
 /// The credit that a request restores. Browsers send a window and one or two priorities with each.
 const REQUEST: u32 = 10;
-/// The number of written bytes that restore one. A client that opens both windows for every frame
-/// of 16 KiB sends two for sixteen.
+/// The number of written bytes that restore one frame of credit. A client that opens both windows
+/// for every frame of 16 KiB sends two frames for sixteen of these.
 const BYTES: usize = 1024;
 
 impl Frames {
-    /// Allows `most` in ten seconds, beyond those that requests and answers explain.
+    /// Allows `most` frames in ten seconds, in addition to those that requests and answers explain.
     pub(super) fn new(most: u32) -> Self {
         Self {
             state: Reading::Preface(0),
@@ -78,7 +78,7 @@ impl Frames {
         }
     }
 
-    /// The peer sent these bytes.
+    /// Counts the frames in bytes that the peer sent.
     pub(super) fn read(&mut self, mut bytes: &[u8]) -> Result<(), Flood> {
         while !bytes.is_empty() {
             match &mut self.state {
@@ -119,12 +119,12 @@ impl Frames {
         Ok(())
     }
 
-    /// The complete preface of HTTP/2 has arrived.
+    /// Returns whether the complete preface of HTTP/2 has arrived.
     pub(super) fn are_http2(&self) -> bool {
         matches!(self.state, Reading::Head { .. } | Reading::Payload(_))
     }
 
-    /// Notes bytes that were written to the peer.
+    /// Records bytes that were written to the peer.
     pub(super) fn wrote(&mut self, count: usize) {
         if matches!(self.state, Reading::Http1) {
             return;

@@ -1,9 +1,9 @@
-//! A count of resets, by which a flood is recognized.
+//! Counts resets, to detect floods.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// Requests that an HTTP/2 peer reset, in spans of ten seconds.
+/// The number of requests that an HTTP/2 peer has reset, in spans of ten seconds.
 #[derive(Debug, Default)]
 pub(super) struct Resets {
     span: AtomicU64,
@@ -13,7 +13,8 @@ pub(super) struct Resets {
 impl Resets {
     const SPAN: u64 = 10;
 
-    /// Two streams may see a new span at once, and one of them may be lost, which does not matter.
+    /// Counts a reset. If two streams see a new span at once, one of them may be lost, which does
+    /// not matter.
     pub(super) fn count(&self, age: Duration) {
         let span = age.as_secs() / Self::SPAN;
         if self.span.swap(span, Relaxed) != span {

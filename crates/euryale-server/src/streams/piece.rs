@@ -16,12 +16,12 @@ use super::Sending;
 pub(crate) struct Piece {
     bytes: Bytes,
     sending: Option<Arc<Sending>>,
-    /// Its original length.
+    /// The original length.
     len: usize,
 }
 
 impl Piece {
-    /// `sending` is that of the stream, if it is one.
+    /// Creates a piece; `sending` is the state of the stream with HTTP/2.
     pub(crate) fn new(bytes: Bytes, sending: Option<&Arc<Sending>>) -> Self {
         let len = bytes.len();
         let sending = sending.filter(|_| len > 0).cloned();
@@ -57,7 +57,7 @@ impl Buf for Piece {
 impl Drop for Piece {
     fn drop(&mut self) {
         if let Some(sending) = &self.sending {
-            // First, so that the woken task finds the buffer free.
+            // The bytes are dropped first, so that the woken task finds the buffer free.
             self.bytes = Bytes::new();
             sending.is_back(self.len);
         }

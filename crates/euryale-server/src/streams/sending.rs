@@ -1,4 +1,4 @@
-//! A stream whose peer does not read: it gets little, and is reset in the end.
+//! Handles streams whose peer does not read: they get little data, and are finally reset.
 //!
 //! hyper has no time-out for a stream whose peer opens no window
 //! (<https://github.com/hyperium/hyper/issues/1628>). With one, and with the signal of
@@ -17,9 +17,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::Taken;
 use crate::socket::{SocketCell, Unwritten};
 
-/// The number of unwritten bytes in hyper at which a body yields no more. hyper itself would hold
-/// its full buffer and one more piece, of any size, and polls for that before there is a window for
-/// it.
+/// The number of unwritten bytes in hyper at which a body pauses. By itself, hyper would hold its
+/// full buffer and one more piece of any size, for which it polls before there is a window.
 const ENOUGH: usize = 8 << 10;
 
 tokio::task_local! {
@@ -30,19 +29,20 @@ tokio::task_local! {
 #[derive(Debug)]
 pub(crate) struct Sending {
     born: Instant,
-    /// When the peer last read something that hyper has: milliseconds after `born`, plus one. Zero:
-    /// hyper waits for bytes, not for its peer.
+    /// The time at which the peer last read some of hyper's bytes: milliseconds after `born`, plus
+    /// one. Zero if hyper waits for bytes and not for its peer.
     since: AtomicU64,
-    /// Since when the stream waits for its peer to read the first bytes, counted like `since`. Zero
-    /// if its body tracks that.
+    /// The time since which the stream has waited for its peer to read the first bytes, counted
+    /// like `since`. Zero if its body tracks that.
     offered: AtomicU64,
     /// The bytes that the socket has sent, if a file is being sent.
     taken: OnceLock<Arc<Taken>>,
-    /// Bytes that hyper has.
+    /// The number of bytes that hyper holds.
     out: AtomicUsize,
-    /// The task's waker, while it waits for them to be written.
+    /// The task's waker while it waits for these bytes to be written.
     waiting: Mutex<Option<Waker>>,
-    /// The task, the body and its pieces in hyper share this; the last of them counts.
+    /// The task, the body and its pieces in hyper share this value. It is dropped with the last of
+    /// them.
     unwritten: OnceLock<Unwritten>,
 }
 
@@ -59,24 +59,24 @@ impl Sending {
         }
     }
 
-    /// That of the stream whose task this is.
+    /// Returns the state of the stream that the current task runs.
     pub(crate) fn current() -> Option<Arc<Self>> {
         CURRENT.try_with(Arc::clone).ok()
     }
 
-    /// The response is that of a stream of this socket.
+    /// Records that the response belongs to a stream of this socket.
     pub(crate) fn is_of(&self, cell: &Arc<SocketCell>) {
         // A stream has one response.
         let _ = self.unwritten.set(Unwritten::new(cell));
     }
 
-    /// Ready when hyper may be given more.
+    /// Ready when hyper may get more bytes.
     pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.out.load(Relaxed) < ENOUGH {
             return Poll::Ready(());
         }
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        // The holder of the last piece counts first, and then looks for waiters.
+        // The holder of the last piece first updates the count, and then looks for waiters.
         if self.out.load(Relaxed) < ENOUGH {
             return Poll::Ready(());
         }
@@ -87,22 +87,23 @@ impl Sending {
         Poll::Pending
     }
 
-    /// The stream sends a file, on a socket whose files are taken together.
+    /// Records that the stream sends a file; `taken` counts the files of the whole socket.
     pub(super) fn is_file(&self, taken: &Arc<Taken>) {
         // A stream has one response.
         let _ = self.taken.set(Arc::clone(taken));
     }
 
-    /// A file has waited for its turn since `since`, or since its peer last read something of
-    /// another one. Its turn does not stop the clock, only bytes that are read do: otherwise the
-    /// files of a peer that reads nothing would be abandoned one turn after the other.
+    /// Records that a file has waited for its turn since `since`, or since its peer last read
+    /// something of another file. The clock is stopped not by its turn but only by bytes that the
+    /// peer reads. Otherwise the files of a peer that reads nothing would be abandoned one after
+    /// the other.
     pub(super) fn offered(&self, since: Instant) {
         let since = self.at(since);
         self.offered.store(since, Relaxed);
         self.since.store(since, Relaxed);
     }
 
-    /// hyper polled for bytes, and has them or waits for them.
+    /// Records that hyper has polled for bytes, and has them or waits for them.
     pub(crate) fn gave(&self, bytes: bool) {
         let since = match self.offered.load(Relaxed) {
             _ if !bytes => 0,
@@ -112,7 +113,7 @@ impl Sending {
         self.since.store(since, Relaxed);
     }
 
-    /// Some of what hyper has was written.
+    /// Records that some of hyper's bytes were written.
     pub(super) fn went_on(&self) {
         self.offered.store(0, Relaxed);
         if let Some(taken) = self.taken.get() {
@@ -120,19 +121,19 @@ impl Sending {
         }
         let since = self.since.load(Relaxed);
         if since != 0 {
-            // If hyper has polled in the meantime, that counts.
+            // If hyper has polled since, that counts.
             let _ = self
                 .since
                 .compare_exchange(since, self.now(), Relaxed, Relaxed);
         }
     }
 
-    /// The number of bytes on their way to hyper.
+    /// Records bytes that are passed to hyper.
     pub(super) fn is_out(&self, bytes: usize) {
         self.out.fetch_add(bytes, Relaxed);
     }
 
-    /// hyper has dropped them.
+    /// Records that hyper has dropped bytes.
     pub(super) fn is_back(&self, bytes: usize) {
         let before = self.out.fetch_sub(bytes, Relaxed);
         if before >= ENOUGH && before - bytes < ENOUGH {
@@ -164,8 +165,8 @@ impl Sending {
     }
 }
 
-/// The task of a stream, which ends if its peer reads nothing of it for `stall`: then hyper resets
-/// it with CANCEL.
+/// Wraps the task of a stream. The task ends if its peer reads nothing of the stream for `stall`;
+/// hyper then resets the stream with CANCEL.
 pub(crate) fn watch<F: Future<Output = ()>>(stream: F, stall: Duration) -> Watched<F> {
     Watched {
         stream,
@@ -181,7 +182,7 @@ pin_project! {
         stream: F,
         sending: Arc<Sending>,
         stall: Duration,
-        // Few streams ever wait for their peers.
+        // Created when needed, because few streams ever wait for their peers.
         alarm: Option<Pin<Box<Sleep>>>,
     }
 }

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 /// The first descriptor of `sd_listen_fds(3)`.
 const FIRST_SOCKET: i32 = 3;
 
-/// Gives copies of `sockets` to the process of `command`, from descriptor 3 on.
+/// Passes copies of `sockets` to the process of `command`, starting at descriptor 3.
 pub(super) fn give<'a>(
     command: &mut Command,
     sockets: impl Iterator<Item = &'a OwnedFd>,
@@ -103,7 +103,7 @@ pub(super) struct Patience {
     pub(super) drain: Duration,
 }
 
-/// The socket that one child reports to.
+/// The socket to which a child reports.
 #[derive(Debug)]
 struct Notice {
     socket: UnixDatagram,
@@ -136,7 +136,7 @@ impl Drop for Notice {
     }
 }
 
-/// A child that has not been told to end. When it is dropped, it is killed.
+/// A child that has not been asked to end. Dropping this value kills it.
 #[derive(Debug)]
 pub(super) struct Child {
     pub(super) number: u64,

@@ -1,4 +1,4 @@
-//! Limits and time-outs that change while the server is at work.
+//! Tests of limits and time-outs that change while the server is running.
 
 use axum::Router;
 use axum::routing::get;
@@ -81,7 +81,7 @@ async fn when_fewer_sockets_may_be_open_none_is_closed_and_new_ones_wait() {
 async fn who_has_too_many_sockets_is_told_by_the_new_number() {
     let server = Server::new();
     let changes = server.changes();
-    // Before the server begins, too.
+    // Changes also apply before the server starts.
     changes.apply(&Server::new().max_sockets_per_peer(2));
     let site = Site::start(server, app()).await;
     let mut peers = [site.peer().await, site.peer().await];

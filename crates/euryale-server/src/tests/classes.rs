@@ -1,6 +1,6 @@
-//! Peers that only stay connected, by the point at which they stop: before the handshake, before
-//! the first byte, in the preface, in a head, in a body, after a request, before an answer. Each
-//! over plain sockets and TLS, with HTTP/1.1 and HTTP/2.
+//! Tests of peers that only stay connected, by the point at which they stop: before the handshake,
+//! before the first byte, in the preface, in a head, in a body, after a request, before an answer.
+//! Each is tested over plain sockets and TLS, with HTTP/1.1 and HTTP/2.
 
 use euryale_core::{Body, Error};
 use http_body_util::BodyExt;
@@ -16,7 +16,8 @@ const TIMEOUT: Duration = Duration::from_millis(150);
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// The bytes that it sends before it falls silent, whether it reads, and how its socket ends.
+/// A class of peers: the bytes that it sends before it falls silent, whether it reads, and how its
+/// socket ends.
 struct Class {
     name: &'static str,
     sends: Vec<u8>,
@@ -135,7 +136,7 @@ fn hasty() -> Server {
         .write_timeout(TIMEOUT)
 }
 
-/// Sends its bytes, and stays until it is closed.
+/// Sends the bytes, and stays until the server closes the socket.
 async fn stays(site: Site, mut stream: impl Stream, began: Instant, class: &Class, over: &str) {
     let what = format!("{} over {over}", class.name);
     // The TLS session may have ended by then.

@@ -1,4 +1,4 @@
-//! Peers that stop in the middle of a request or a response.
+//! Tests of peers that stop in the middle of a request or a response.
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -140,7 +140,7 @@ async fn who_reads_slowly_is_not() {
     site.end().await;
 }
 
-/// A peer of HTTP/2 whose streams have no window (SETTINGS_INITIAL_WINDOW_SIZE 0).
+/// Connects an HTTP/2 peer whose streams have no window (SETTINGS_INITIAL_WINDOW_SIZE 0).
 pub(super) async fn without_window(site: &Site) -> Peer {
     let mut peer = site.peer().await;
     let settings = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0];
@@ -199,7 +199,8 @@ async fn a_stream_that_is_taken_slowly_is_not_reset() {
     site.end().await;
 }
 
-/// HEADERS of `GET /` in the static table (RFC 7541 Appendix A), which end the stream.
+/// Returns the HEADERS of `GET /` from the static table (RFC 7541 Appendix A), which end the
+/// stream.
 fn get_on(stream: u8) -> [u8; 15] {
     [
         0, 0, 6, 1, 5, 0, 0, 0, stream, 0x82, 0x84, 0x86, 0x01, 1, b'a',
@@ -234,7 +235,7 @@ async fn a_stream_without_window_is_reset() {
         cancelled |= kind == 3 && payload == [0, 0, 0, 8];
         goaway |= kind == 7;
     }
-    // CANCEL for the stream, and then, because no stream is left, the end of the connection.
+    // The stream is cancelled, and then the connection ends because no stream is left.
     assert!(cancelled && goaway);
     site.all_closed().await;
     site.end().await;

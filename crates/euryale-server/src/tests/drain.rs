@@ -81,7 +81,8 @@ async fn streams_in_flight_are_finished() {
     assert_eq!((drained.finished, drained.cut), (1, 0));
 }
 
-/// An HTTP/2 peer that answers no PING, with or without a request for `/` at the authority `a`.
+/// Connects an HTTP/2 peer that answers no PING, with or without a request for `/` at the authority
+/// `a`.
 async fn reads_nothing(site: &Site, asks: bool, settings: &[u8]) -> Peer {
     let mut peer = site.peer().await;
     let head: &[u8] = &[0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x41, 1, b'a'];
@@ -112,7 +113,7 @@ async fn who_reads_nothing_and_asks_nothing_does_not_hold_up_the_drain() {
     gate.arrived().await;
     gate.let_through(1);
     frame(&mut asked, DATA).await;
-    // Its preface was read, and it has sent no request.
+    // The server has read its preface, and it has sent no request.
     let mut fresh = reads_nothing(&site, false, super::http2::SETTINGS).await;
     frame(&mut fresh, 4).await;
     let ledger = site.ledger.clone();
@@ -122,13 +123,13 @@ async fn who_reads_nothing_and_asks_nothing_does_not_hold_up_the_drain() {
     drop((asked, fresh));
 }
 
-/// It may take its time, whether the service is still working on the answer or the peer's window is
+/// An answer may take its time, whether the service is still working on it or the peer's window is
 /// small.
 #[tokio::test]
 async fn who_asks_and_confirms_nothing_has_its_answer_in_a_drain() {
     let (gate, _, app) = setup();
     let site = Site::start(Server::new().drain_deadline(Duration::MAX), app).await;
-    // SETTINGS_INITIAL_WINDOW_SIZE 1: with a byte of it written hyper has all of the answer.
+    // SETTINGS_INITIAL_WINDOW_SIZE 1: once one byte is written, hyper has all of the answer.
     let window = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 1];
     let mut peer = reads_nothing(&site, true, &window).await;
     gate.arrived().await;
@@ -208,7 +209,7 @@ async fn a_second_signal_ends_at_once() {
     let _ = within(dropped.acquire()).await.unwrap();
 }
 
-/// A log that cannot be written.
+/// The log cannot be written.
 #[cfg(unix)]
 struct BrokenLog;
 
@@ -339,7 +340,7 @@ async fn an_upgraded_socket_is_waited_for() {
         if path.contains("waits") {
             ends.let_through(1);
         }
-        // A route that reads or writes notices it.
+        // A route that reads or writes notices the cut.
         let _ = within(dropped.acquire()).await.unwrap();
         eventually(|| ledger.of::<ServerBook>().sockets.open.get() == 0).await;
         let ended = [
@@ -371,7 +372,7 @@ async fn upgraded(mut request: Request<Incoming>, gate: AsyncGate, _guard: Dropp
 async fn a_request_that_is_on_its_way_when_the_drain_begins_is_answered() {
     let app = axum::Router::new().route("/", axum::routing::get(|| async { "hello" }));
     let site = Site::start(Server::new(), app).await;
-    // Three sockets: accepted, resting, and possibly still in the kernel's queue.
+    // There are three sockets: accepted, resting, and possibly still in the kernel's queue.
     let mut accepted = site.peer().await;
     eventually(|| site.ledger.of::<ServerBook>().sockets.open.get() == 1).await;
     let mut rested = site.peer().await;

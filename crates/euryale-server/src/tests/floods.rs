@@ -1,4 +1,4 @@
-//! HTTP/2 peers that send endless handmade frames (RFC 9113 §10.5).
+//! Tests of HTTP/2 peers that send endless handmade frames (RFC 9113 §10.5).
 
 use std::io;
 
@@ -35,12 +35,12 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// The streams of a client are odd.
+/// Returns the id of a client's stream, which is odd.
 fn stream(number: u32) -> u32 {
     2 * number + 1
 }
 
-/// Handlers that never answer, bodies that never end, and their number.
+/// A service with handlers that never answer and bodies that never end, which counts both.
 #[derive(Clone)]
 struct Never {
     at_work: Arc<Semaphore>,
@@ -62,7 +62,7 @@ impl Never {
         match request.method().as_str() {
             "GET" => Ok(Response::new(Body::new(Endless { _guard: guard }))),
             _ => {
-                // It would read its body, if there were one.
+                // The handler would read its body, if there were one.
                 let _request = request;
                 std::future::pending::<()>().await;
                 drop(guard);
@@ -71,7 +71,7 @@ impl Never {
         }
     }
 
-    /// Everything that began has ended.
+    /// Waits until all handlers and bodies have ended.
     async fn quiet(&self) {
         eventually(|| self.at_work.available_permits() == self.ended.available_permits()).await;
     }
@@ -97,13 +97,13 @@ async fn sends(
         .await?;
     let mut numbers = 0..;
     loop {
-        // Many at a time, so that the flood is limited by the peer and not by system calls.
+        // Many frames are sent at a time, so that the flood is not limited by system calls.
         let frames: Vec<u8> = numbers.by_ref().take(100).flat_map(&more).collect();
         stream.write_all(&frames).await?;
     }
 }
 
-/// The code of the last GOAWAY, when the server has closed.
+/// Returns the code of the last GOAWAY after the server has closed.
 async fn told(
     site: &Site,
     begin: Vec<u8>,
@@ -218,7 +218,7 @@ async fn answers_that_nobody_reads_do_not_pile_up() {
             .write_timeout(TIMEOUT);
         let site = never.site(server).await;
         let socket = TcpSocket::new_v4().unwrap();
-        // Without it the kernel would keep some 30 MB of answers.
+        // Otherwise the kernel would keep about 30 MB of answers.
         socket.set_recv_buffer_size(4096).unwrap();
         let peer = within(socket.connect(site.address)).await.unwrap();
         let (from, to) = peer.into_split();
@@ -234,7 +234,7 @@ async fn answers_that_nobody_reads_do_not_pile_up() {
     }
 }
 
-/// More streams than it may have open are refused, one by one, and cost no handler.
+/// Streams beyond the limit are refused one by one, and no handler runs for them.
 #[tokio::test]
 async fn streams_beyond_the_limit_are_refused() {
     let never = Never::new();
@@ -251,7 +251,7 @@ async fn streams_beyond_the_limit_are_refused() {
     site.end().await;
 }
 
-/// A hundred files, and a hundred pages, for a peer that opens no window.
+/// A peer that opens no window requests a hundred files and a hundred pages.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_window_files_and_pages_end() {
     const TIMEOUT: Duration = Duration::from_millis(150);

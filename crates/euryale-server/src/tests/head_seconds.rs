@@ -12,7 +12,7 @@ use crate::socket::{Open, ServerIo, Socket, SocketCell};
 use crate::transport::Drains;
 
 fn app() -> Router {
-    // More than one write: the socket's buffers are smaller.
+    // The response needs more than one write, because the socket's buffers are smaller.
     let large = || async { vec![b'x'; 8 << 20] };
     Router::new()
         .route("/", get(|| async { "hello" }))

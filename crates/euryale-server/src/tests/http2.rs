@@ -36,7 +36,8 @@ pub(super) fn request(method: &str, path: &str) -> Request<Empty<Bytes>> {
         .unwrap()
 }
 
-/// Bodies that a service may give for HEAD. No Router: axum takes them away by itself.
+/// The bodies that a service may return for HEAD. There is no Router, because axum would remove
+/// them.
 async fn bodies(request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let response = Response::builder();
     let response = match request.uri().path() {
@@ -138,7 +139,7 @@ async fn head_has_the_length_of_get() {
     site.end().await;
 }
 
-/// Frame by frame: the headers of the response end its stream.
+/// The test reads single frames: the headers of the response end its stream.
 #[tokio::test]
 async fn head_sends_no_data() {
     let site = Site::start(Server::new(), tower::service_fn(bodies)).await;
@@ -173,7 +174,7 @@ async fn head_sends_no_data() {
     site.end().await;
 }
 
-/// Type, flags and payload of the next frame (RFC 9113 §4.1); None at the end.
+/// Returns type, flags and payload of the next frame (RFC 9113 §4.1), or `None` at the end.
 pub(super) async fn next_frame(peer: &mut Peer) -> Option<(u8, u8, Vec<u8>)> {
     frame_from(peer.stream()).await
 }
@@ -187,7 +188,7 @@ pub(super) async fn frame_from(stream: &mut (impl AsyncRead + Unpin)) -> Option<
     Some((head[3], head[4], payload))
 }
 
-/// A body that never ends. Its guard tells when it is dropped.
+/// A body that never ends. Its guard reports when it is dropped.
 pub(super) struct Endless {
     pub(super) _guard: Dropped,
 }
@@ -248,7 +249,8 @@ impl http_body::Body for Counted {
     }
 }
 
-/// It opens large windows and reads nothing, so its windows do not limit the bytes in the server.
+/// The peer opens large windows and reads nothing, so its windows do not limit the bytes in the
+/// server.
 #[tokio::test]
 async fn a_peer_that_reads_nothing_has_little_kept_for_it() {
     const STREAMS: usize = 100;

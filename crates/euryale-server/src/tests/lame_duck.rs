@@ -16,7 +16,7 @@ fn patient() -> Server {
     Server::new().lame_duck(HOUR).drain_deadline(2 * HOUR)
 }
 
-/// A peer whose socket is between two requests.
+/// Connects a peer whose socket is between two requests.
 async fn idle(site: &Site) -> Peer {
     let mut peer = site.peer().await;
     let (head, _) = peer.get("/").await;
@@ -54,7 +54,7 @@ async fn idle_sockets_and_new_peers_are_answered_once_more() {
     last_answer(&mut silent).await;
     assert!(!site.serving.is_finished(), "one peer has not been told");
     last_answer(&mut resting).await;
-    // It does not wait for an hour.
+    // The drain does not wait for an hour.
     let address = site.address;
     let drained = drained(site).await;
     assert_eq!((drained.finished, drained.cut), (4, 0));
@@ -172,8 +172,8 @@ async fn an_inherited_listener_closes_at_once() {
     assert_eq!(ledger.of::<ServerBook>().sockets.open.get(), 0);
 }
 
-/// Clients that keep their sockets and repeat no request, through twenty processes that inherit
-/// one listener.
+/// Clients that keep their sockets and repeat no request are served by twenty processes in turn,
+/// which inherit one listener.
 #[tokio::test]
 async fn rolls_lose_no_request() {
     const ROLLS: usize = 20;

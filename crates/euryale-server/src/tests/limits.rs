@@ -18,7 +18,8 @@ async fn more_sockets_than_may_be_wait() {
     second.get("/").await;
     let mut third = site.peer().await;
     third.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    // Served one after the other: the third request cannot run before one of the others ends.
+    // The sockets are served one after the other: the third request cannot run before one of the
+    // others ends.
     assert_eq!(first.get("/").await.1, "hello");
     assert_eq!(site.ledger.of::<ServerBook>().sockets.open.get(), 2);
     drop(first);
@@ -52,7 +53,7 @@ async fn one_peer_has_so_many_sockets() {
     site.end().await;
 }
 
-/// Each request is worked on when it is taken back, so h2's own limit does not count it.
+/// Each request has begun when it is reset, so h2's own limit does not count it.
 #[tokio::test]
 async fn paced_resets_end_the_socket() {
     let gate = AsyncGate::new();

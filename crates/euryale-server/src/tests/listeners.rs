@@ -1,4 +1,4 @@
-//! Unix sockets, and balancers that name their clients.
+//! Tests of Unix sockets, and of balancers that name their clients.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener as Std;
@@ -41,7 +41,7 @@ async fn a_unix_socket_is_served_and_goes_with_the_server() {
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     let site = Site::start(Server::new().listen(listener), app()).await;
     assert!(ask_unix(&path).await.ends_with("unix by none"));
-    // The file exists, and another process listens.
+    // The file exists, and another process listens on it.
     assert_eq!(
         UnixSocket::new(&path).bind().unwrap_err().kind(),
         std::io::ErrorKind::AddrInUse
@@ -73,7 +73,7 @@ async fn a_stale_socket_is_replaced_and_nothing_else() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
-/// A site whose second listener knows balancers.
+/// A site whose second listener accepts PROXY headers.
 async fn balanced(are_balancers: bool, server: Server) -> (Site, SocketAddr) {
     let (tcp, address) = bind().await;
     let listener = Listener::from(tcp).proxy_protocol(move |_| are_balancers);
@@ -157,7 +157,7 @@ async fn nobody_else_may_say_it() {
     site.end().await;
 }
 
-/// Headers of both versions, valid and invalid.
+/// Generates headers of both versions, valid and invalid.
 fn headers() -> impl Strategy<Value = Vec<u8>> {
     let text =
         (any::<SocketAddr>(), any::<SocketAddr>(), "[ -~]{0,8}").prop_map(|(from, to, more)| {
@@ -195,7 +195,7 @@ fn whatever_a_stranger_says_first_it_is_nobody_else() {
         let answer = runtime.block_on(async {
             let mut peer = Peer::new(address).await;
             peer.send([&header, REQUEST.as_bytes()].concat()).await;
-            // A head that seems to continue is still limited.
+            // The length of a head that seems to continue is still limited.
             let _ = peer.stream().shutdown().await;
             String::from_utf8(peer.rest().await).unwrap()
         });
@@ -204,7 +204,7 @@ fn whatever_a_stranger_says_first_it_is_nobody_else() {
     runtime.block_on(site.end());
 }
 
-/// Counted by the client's address, not by the balancer's.
+/// Sockets are counted by the client's address and not by the balancer's.
 #[tokio::test]
 async fn peers_behind_a_balancer_are_told_apart() {
     let (site, address) = balanced(true, Server::new().max_sockets_per_peer(1)).await;

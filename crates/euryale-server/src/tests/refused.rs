@@ -1,4 +1,4 @@
-//! Refusals can be read, even by clients that are still sending.
+//! Tests of refusals, which even clients that are still sending can read.
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -14,7 +14,7 @@ fn app() -> Router {
         .layer(DefaultBodyLimit::max(1 << 20))
 }
 
-/// 8 MiB with a limit of 1 MiB: as much as the client may send before it reads.
+/// The client sends 8 MiB with a limit of 1 MiB, which is as much as it may send before it reads.
 #[tokio::test]
 async fn a_refused_upload_is_told_why() {
     let site = Site::start(Server::new(), app()).await;
@@ -65,7 +65,7 @@ async fn ambiguous_heads_are_answered_400_and_closed() {
             transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
         "GET * HTTP/1.1\r\nhost: a\r\n\r\n",
         "GET a:443 HTTP/1.1\r\nhost: a:443\r\n\r\n",
-        // By hyper.
+        // hyper refuses this request.
         "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip\r\n\r\n",
         "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
         "GET / HTTP/1.1\r\nhost : a\r\n\r\n",
@@ -115,7 +115,7 @@ async fn unknown_transfer_coding_is_answered_501_and_closed() {
     site.end().await;
 }
 
-/// The longer ones fill the whole buffer, so hyper never sees the end of their line.
+/// The longer targets fill the whole buffer, so hyper never sees the end of their line.
 #[tokio::test]
 async fn target_that_is_too_long_is_answered_414() {
     let site = Site::start(Server::new(), app()).await;
@@ -146,7 +146,7 @@ async fn target_that_is_too_long_is_answered_414() {
     site.end().await;
 }
 
-/// These bytes have no line ends, as a long target has none.
+/// These bytes have no line ends, just like a long target.
 #[tokio::test]
 async fn rest_of_a_refused_body_is_not_taken_for_a_long_target() {
     let site = Site::start(Server::new(), app()).await;
@@ -168,7 +168,7 @@ async fn rest_of_a_refused_body_is_not_taken_for_a_long_target() {
     site.end().await;
 }
 
-/// hyper uses the coding and ignores the length, whichever comes first.
+/// hyper uses the coding and ignores the length, in whatever order they are sent.
 #[tokio::test]
 async fn length_beside_a_coding_is_forgotten_and_the_socket_closed() {
     let site = Site::start(Server::new(), app()).await;

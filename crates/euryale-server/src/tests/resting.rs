@@ -29,7 +29,8 @@ async fn a_socket_that_rested_is_asked_again() {
         assert_eq!(peer.get("/").await.1, n.to_string());
         rested(&site, 1).await;
     }
-    // Two heads at once, the first of them in two parts, between which the socket does not rest.
+    // Two heads are sent at once, the first of them in two parts, between which the socket does not
+    // rest.
     peer.send("GET / HTTP/1.1\r\nho").await;
     rested(&site, 0).await;
     peer.send("st: a\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -109,8 +110,8 @@ async fn half_a_head_does_not_rest() {
     site.end().await;
 }
 
-/// hyper has read it by then. If the socket rested, hyper's state would be lost, and the second
-/// part would be read as a request.
+/// hyper has read the first part by then. If the socket rested, hyper's state would be lost, and
+/// the second part would be read as a request.
 #[tokio::test]
 async fn some_of_a_head_that_came_early_is_kept() {
     let gate = AsyncGate::new();
@@ -149,7 +150,7 @@ async fn some_of_a_head_that_came_early_is_kept() {
             gate.let_through(1);
         }
         peer.response().await;
-        // When a socket that was answered later rests, this one has had the time to do so.
+        // When a socket that was answered later rests, this one has had the time to rest as well.
         other.get("/").await;
         rested(&site, 1).await;
         let rest = "ET /next HTTP/1.1\r\nhost: a\r\n\r\n";

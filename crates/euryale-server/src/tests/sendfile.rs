@@ -1,4 +1,4 @@
-//! Files are sent with `sendfile`, and arrive unchanged through any middleware.
+//! Tests that files are sent with `sendfile`, and arrive unchanged through any middleware.
 
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
@@ -22,7 +22,7 @@ use tower_http::trace::TraceLayer;
 use super::http2::{connect, request};
 use super::*;
 
-/// Not a multiple of anything.
+/// A length that is not a multiple of any buffer.
 pub(super) const LEN: usize = 3_000_017;
 
 pub(super) fn content(len: usize) -> Vec<u8> {
@@ -31,7 +31,7 @@ pub(super) fn content(len: usize) -> Vec<u8> {
         .collect()
 }
 
-/// A file of these bytes, that is open.
+/// Returns an open file of these bytes.
 fn file(folder: &Path, bytes: &[u8]) -> File {
     let mut file = tempfile::tempfile_in(folder).unwrap();
     file.write_all(bytes).unwrap();
@@ -39,7 +39,7 @@ fn file(folder: &Path, bytes: &[u8]) -> File {
     file
 }
 
-/// An open file of these bytes that nobody can change.
+/// Returns an open file of these bytes that nobody can change.
 pub(super) fn stable(folder: &Path, bytes: &[u8]) -> Blob {
     let mut file = UnnamedFile::create(folder).unwrap();
     file.write_all(bytes).unwrap();
@@ -90,7 +90,7 @@ impl Site {
         (site, shelf)
     }
 
-    /// The number of blobs and bytes that were sent by `sendfile`.
+    /// Returns the number of blobs and bytes that were sent by `sendfile`.
     fn sent(&self) -> (u64, u64) {
         (
             self.ledger.of::<SendfileBook>().blobs.get(),
@@ -98,7 +98,8 @@ impl Site {
         )
     }
 
-    /// They are counted once the server has noticed what the peer has received.
+    /// Waits until this number has been sent. Bytes are counted once the server has noticed that
+    /// the peer has received them.
     async fn has_sent(&self, blobs: u64, bytes: usize) {
         eventually(|| self.sent() == (blobs, bytes as u64)).await;
     }
@@ -143,8 +144,8 @@ async fn kept_alive_and_pipelined_every_byte_arrives() {
     site.end_quiet(&shelf).await;
 }
 
-/// The file was compressed in advance. Any other response with a coding has, or may have, a changed
-/// body.
+/// The file was compressed in advance. In any other response with a coding, the body may have been
+/// changed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_coded_file_is_sent_as_what_it_is() {
     let folder = tempfile::tempdir().unwrap();
@@ -219,7 +220,7 @@ async fn middleware_that_looks_on_changes_nothing() {
     let counted = Arc::clone(&read);
     let (site, shelf) = Site::with_blob(stable(folder.path(), &bytes), |app| {
         app.layer(TraceLayer::new_for_http().on_body_chunk(
-            // It reads the chunks, like middleware that computes a checksum.
+            // The middleware reads the chunks, for example to compute a checksum.
             move |chunk: &Bytes, _: Duration, _: &tracing::Span| {
                 let mut counted = counted.lock().unwrap();
                 counted.0 += chunk.len();
@@ -251,7 +252,7 @@ async fn what_may_change_the_body_is_read_and_written() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = content(LEN);
     let stable = stable(folder.path(), &bytes);
-    // It hides the body's size, so it is unknown whether the body is still the same.
+    // The layer hides the body's size, so it is unknown whether the body is still the same.
     let (site, shelf) = Site::with_blob(stable.clone(), |app| {
         app.layer(ResponseBodyTimeoutLayer::new(Duration::from_secs(60)))
     })
@@ -331,7 +332,7 @@ async fn a_file_that_became_shorter_is_broken_off() {
             u64::from(is_stable),
             "only what is stable is mapped"
         );
-        // Closed as failed, not as if the response were complete.
+        // The socket is closed as failed, and not as if the response were complete.
         site.all_closed().await;
         assert_eq!(site.closed(), "failed 1");
         site.end_quiet(&shelf).await;
@@ -419,7 +420,8 @@ async fn one_http2_peer_has_32_files_under_way() {
     for asked in there {
         drop(within(asked).await.unwrap().unwrap());
     }
-    // All are read at once, because one that is not read would block the window of the others.
+    // All streams are read at once, because one that is not read would block the window of the
+    // others.
     let reading = waiting.into_iter().map(|asked| {
         tokio::spawn(async {
             asked

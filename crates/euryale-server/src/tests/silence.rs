@@ -10,7 +10,7 @@ async fn hasty() -> Site {
     Site::start(Server::new().head_timeout(TIMEOUT), app).await
 }
 
-/// Everything that the server sent.
+/// Returns everything that the server sent.
 async fn told(peer: &mut Peer) -> String {
     String::from_utf8_lossy(&peer.rest().await).into_owned()
 }
@@ -22,7 +22,7 @@ async fn silent_peers_are_closed_in_time() {
         (b"G", "head_elapsed 1", true),
         (b"GET / HTTP/1.1\r\nhost:", "head_elapsed 1", true),
         (b"PRI * HT", "head_elapsed 1", false),
-        // The complete preface, and then no request.
+        // The complete preface without a request.
         (super::http2::PREFACE, "head_elapsed 1", false),
         (b"\r\n\r\n", "head_elapsed 1", true),
     ];

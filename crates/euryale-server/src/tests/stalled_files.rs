@@ -1,4 +1,4 @@
-//! HTTP/2 peers that request many files and give their streams no window.
+//! Tests of HTTP/2 peers that request many files and give their streams no window.
 
 use std::collections::BTreeSet;
 
@@ -6,11 +6,11 @@ use super::deadlines::without_window;
 use super::sendfile::{LEN, Shelf, content, stable};
 use super::*;
 
-/// The number of streams that are sent at a time, and of some that wait behind them.
+/// The number of streams that are sent at a time, and the number of streams that wait behind them.
 const AT_ONCE: usize = 32;
 const STREAMS: usize = 100;
 
-/// HEADERS of `GET /` for each stream.
+/// Returns the HEADERS of `GET /` for each stream.
 fn requests(count: usize) -> Vec<u8> {
     let streams = (0..count).map(|number| u32::try_from(2 * number + 1).unwrap());
     let heads = streams.map(|stream| {
@@ -20,7 +20,7 @@ fn requests(count: usize) -> Vec<u8> {
     heads.flatten().collect()
 }
 
-/// WINDOW_UPDATE of `bytes` for `stream`.
+/// Returns a WINDOW_UPDATE of `bytes` for `stream`.
 fn window(stream: u32, bytes: u32) -> Vec<u8> {
     let mut frame = vec![0, 0, 4, 8, 0];
     frame.extend(stream.to_be_bytes());
@@ -28,7 +28,7 @@ fn window(stream: u32, bytes: u32) -> Vec<u8> {
     frame
 }
 
-/// Type and stream of the next frame.
+/// Returns the type and the stream of the next frame.
 async fn next(peer: &mut Peer) -> (u8, u32) {
     let mut head = [0; 9];
     within(peer.stream().read_exact(&mut head)).await.unwrap();
@@ -98,7 +98,7 @@ async fn a_file_waits_as_long_as_its_peer_reads_others() {
         shelf.ledger.blobs.open.get(),
         i64::try_from(AT_ONCE + 1).unwrap()
     );
-    // One gives up its turn (RST_STREAM with CANCEL).
+    // One stream gives up its turn (RST_STREAM with CANCEL).
     let [a, b, c, d] = begun.first().unwrap().to_be_bytes();
     peer.send([0, 0, 4, 3, 0, a, b, c, d, 0, 0, 0, 8]).await;
     loop {

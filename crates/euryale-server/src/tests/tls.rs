@@ -1,4 +1,4 @@
-//! TLS, from the client's side: which peers are served, and which are closed.
+//! Tests of TLS from the client's side: the peers that are served, and those that are closed.
 
 use std::io;
 
@@ -42,7 +42,7 @@ impl Certificate {
             .unwrap()
     }
 
-    /// A client that trusts only this certificate.
+    /// Returns a client that trusts only this certificate.
     fn client(&self, protocols: &[&str]) -> TlsConnector {
         let mut roots = RootCertStore::empty();
         roots.add(self.chain.clone()).unwrap();
@@ -253,7 +253,7 @@ async fn a_refused_upload_is_told_why() {
     let length = 8 << 20;
     let head = format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n");
     peer.write_all(head.as_bytes()).await.unwrap();
-    // The client's library may see the end first: what counts is that it can read the answer.
+    // The client's library may see the end first. Only the answer has to be readable.
     let _ = within(peer.write_all(&vec![b'x'; length])).await;
     assert!(rest(&mut peer).await.starts_with("HTTP/1.1 413 "));
     site.all_closed().await;

@@ -1,4 +1,5 @@
-//! Files over TLS and Unix sockets, where `sendfile` is not possible: they are read and written.
+//! Tests of files over TLS and Unix sockets, which are read and written because `sendfile` is not
+//! possible.
 
 use axum::Router;
 use euryale_blob::{BlobBook, ServeBlobLayer};
@@ -57,7 +58,7 @@ impl Files {
         }
     }
 
-    /// The bytes that were sent, by each path.
+    /// Checks the numbers of blobs and bytes that were sent by each path.
     async fn were_read(&self, site: &Site, blobs: u64, bytes: usize) {
         let sent = self.shelf.ledger.of::<BlobBook>();
         eventually(|| (sent.read.get(), sent.read_bytes.get()) == (blobs, bytes as u64)).await;

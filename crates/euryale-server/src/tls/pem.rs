@@ -1,4 +1,4 @@
-//! Certificates and keys in files.
+//! Reads certificates and keys from files.
 
 use std::error::Error;
 use std::fmt;
@@ -14,12 +14,12 @@ use super::Tls;
 
 impl Tls {
     /// Reads a chain of certificates and its key, in PEM (RFC 7468), for [`new`](Self::new) and
-    /// [`replace`](Self::replace). No certificates are required from clients. It blocks.
+    /// [`replace`](Self::replace). Clients need no certificates. Blocks.
     ///
     /// # Errors
     ///
-    /// A file cannot be read or has nothing of its kind, or the key is not that of the first
-    /// certificate.
+    /// A file cannot be read, it contains no certificate or no key, or the key does not belong to
+    /// the first certificate.
     pub fn read_pem(
         certificates: &Path,
         key: &Path,
@@ -36,14 +36,14 @@ impl Tls {
     }
 }
 
-/// Why certificates and their key could not be read.
+/// The reason why certificates or their key could not be read.
 #[derive(Debug)]
 pub enum PemError {
-    /// The file of the certificates.
+    /// The file of certificates cannot be read.
     Certificates(pem::Error),
-    /// The file of the key.
+    /// The file of the key cannot be read.
     Key(pem::Error),
-    /// Both files are in order, and rustls refuses their content.
+    /// Both files can be read, but rustls refuses their content.
     Unusable(rustls::Error),
 }
 

@@ -7,7 +7,7 @@ const PING: [u8; 17] = frame(6, 0);
 const WINDOW_UPDATE: [u8; 13] = frame(8, 0);
 const GET: [u8; 10] = frame(HEADERS, END_STREAM);
 
-/// A frame whose payload of zeros is the rest of the array after its head.
+/// Returns a frame. Its payload is zeros and fills the array after the head.
 const fn frame<const N: usize>(kind: u8, flags: u8) -> [u8; N] {
     let mut bytes = [0; N];
     bytes[2] = (N - HEAD) as u8;
@@ -22,7 +22,7 @@ fn greeted() -> Frames {
     frames
 }
 
-/// The number of frames that may arrive.
+/// Returns the number of frames that may still arrive.
 fn may_come(frames: &mut Frames, frame: &[u8]) -> usize {
     (0..100).take_while(|_| frames.read(frame).is_ok()).count()
 }
@@ -64,7 +64,7 @@ fn requests_and_answers_explain_some() {
         frames.wrote(BYTES / 2);
         assert_eq!(frames.read(&WINDOW_UPDATE), Ok(()));
     }
-    // No more credit is returned than there was.
+    // No more credit is restored than there was at the beginning.
     frames.wrote(1 << 30);
     assert_eq!(may_come(&mut frames, &PING), MOST as usize);
 }
@@ -100,7 +100,7 @@ fn http1_is_not_looked_at() {
 }
 
 proptest! {
-    /// However the bytes are split, the same frame exceeds the limit.
+    /// The same frame exceeds the limit, however the bytes are split.
     #[test]
     fn frames_are_found_in_any_pieces(
         kinds in proptest::collection::vec((0..12_u8, 0..300_usize), 0..40),
