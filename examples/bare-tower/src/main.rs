@@ -1,4 +1,4 @@
-//! The layers on hyper and tower alone.
+//! The layers with only hyper and tower.
 
 use std::error::Error;
 use std::io::{self, Read};

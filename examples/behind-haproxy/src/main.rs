@@ -1,4 +1,4 @@
-//! Behind HAProxy: who the client is, and at which address it sees the application.
+//! An application behind HAProxy finds out the client's address and its own public URL.
 
 use std::error::Error;
 

@@ -5,7 +5,7 @@ use euryale_server::{Server, Shutdown};
 use euryale_test::{eventually, run_readme, skip};
 use tokio::net::TcpListener;
 
-/// Ended by its id when the test ends, however it ends.
+/// A child process. Dropping it ends the process by its id, even if the test fails.
 struct Process(Child);
 
 impl Drop for Process {
@@ -32,7 +32,7 @@ async fn the_readme_is_true() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn haproxy_says_who_it_is() {
+async fn the_client_behind_haproxy_is_identified() {
     let (address, shutdown) = start().await;
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("public");

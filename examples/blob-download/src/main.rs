@@ -1,5 +1,5 @@
-//! An axum route that answers with an open file: ranges and validators by a layer, `sendfile(2)` by
-//! the listener.
+//! An axum route that answers with an open file. A layer adds ranges and validators, and the
+//! listener sends it by `sendfile(2)`.
 
 use std::fs::File;
 use std::io;
@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 #[cfg(test)]
 mod tests;
 
-/// A copy that nobody can change: only such a file is sent from the page cache.
+/// Returns a copy that nobody can change. Only such a file may be sent from the page cache.
 fn copy_of(path: &Path) -> io::Result<Blob> {
     let mut copy = UnnamedFile::create(std::env::temp_dir())?;
     io::copy(&mut File::open(path)?, &mut copy)?;
@@ -36,7 +36,8 @@ fn app(blob: Blob, layer: ServeBlobLayer) -> Router {
         .layer(layer)
 }
 
-/// Each download has a socket open, and a shell allows 1,024 descriptors.
+/// Raises the limit of descriptors, because each download has an open socket and shells allow 1,024
+/// descriptors.
 fn raise_descriptor_limit() -> io::Result<()> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let current = maximum;

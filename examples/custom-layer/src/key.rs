@@ -1,4 +1,4 @@
-//! The layer: whoever has no key is refused before its body is read and before it waits for a
+//! The layer refuses requests without a key before their bodies are read and before they wait for a
 //! connection.
 
 use std::collections::HashMap;
@@ -11,12 +11,12 @@ use axum::http::{Request, StatusCode};
 use euryale_core::{Body, Error, Response};
 use tower::{Layer, Service};
 
-/// The owner of the key, which the layer passes to the publisher in the request's extensions. A
-/// header could be the client's own.
+/// The owner of the key. The layer passes it to the publisher in the request's extensions, because
+/// a header could be forged by the client.
 #[derive(Clone)]
 pub(crate) struct User(pub(crate) Arc<str>);
 
-/// Lets those in who send one of `users`' keys as `X-Api-Key`.
+/// Accepts only requests that have the key of one of the `users` in `X-Api-Key`.
 #[derive(Clone)]
 pub(crate) struct ApiKeyLayer {
     users: Arc<HashMap<&'static str, User>>,
@@ -47,7 +47,7 @@ pub(crate) struct ApiKey<S> {
     users: Arc<HashMap<&'static str, User>>,
 }
 
-/// For any body, so that it may stand outside and inside of `Spool`.
+/// The service accepts any body type, so that it works outside and inside `Spool`.
 impl<S, B> Service<Request<B>> for ApiKey<S>
 where
     S: Service<Request<B>, Response = Response, Error = Error, Future: Send + 'static>,

@@ -1,4 +1,5 @@
-//! Your own layer between those of the library: it identifies the caller before a worker is used.
+//! Your own layer between the library's layers, which identifies the caller before a worker is
+//! used.
 
 mod key;
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Stands for deadpool-sqlite, whose manager this is: its releases want a rusqlite of their own, of
-//! which a lock file may hold only one.
+//! A copy of deadpool-sqlite's manager. The releases of that crate need another rusqlite, and a
+//! lock file can contain only one.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -9,10 +9,10 @@ use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
 use deadpool_sync::SyncWrapper;
 use rusqlite::Connection;
 
-/// Connections to one file.
+/// A pool of connections to one file.
 pub type Pool = managed::Pool<Manager>;
 
-/// Opens connections, and looks at each that comes back.
+/// Opens connections, and checks each one that is returned.
 #[derive(Debug)]
 pub struct Manager {
     path: PathBuf,
@@ -20,7 +20,7 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// Connections to the file at `path`.
+    /// Creates a manager for connections to the file at `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),

@@ -1,3 +1,3 @@
-//! What the application before its move takes from another crate.
+//! The parts of another crate that the application uses before its move.
 
 pub mod deadpool_sqlite;

@@ -1,4 +1,4 @@
-//! The application before and after its move.
+//! Tests of the application before and after its move.
 
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict")]
 
@@ -47,8 +47,8 @@ async fn post_link(address: SocketAddr) {
     );
 }
 
-/// Holds the lock that every hit needs, so that whoever counts one holds a connection until it is
-/// dropped.
+/// Holds the lock that every hit needs, so that each request that counts one holds a connection
+/// until the lock is released.
 fn busy(database: &Path) -> Connection {
     let holder = Connection::open(database).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -63,7 +63,7 @@ fn hits(database: &Path) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_readme_is_true_of_both() {
+async fn the_readme_describes_both_versions() {
     let folder = tempfile::tempdir().unwrap();
     let readme = include_str!("../README.md");
     let before = before::open(&folder.path().join("before.db"))
@@ -76,7 +76,7 @@ async fn the_readme_is_true_of_both() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn under_a_flood_of_resets_the_moved_one_keeps_its_cap() {
+async fn the_moved_application_keeps_its_cap_under_a_flood_of_resets() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("after.db");
     let pool = after::open(&database).await.unwrap();
@@ -115,11 +115,11 @@ async fn under_a_flood_of_resets_the_moved_one_keeps_its_cap() {
     );
 }
 
-/// What it was moved for: a future that is dropped gives its place back while its closure still
-/// runs.
+/// The reason for the move: in the application before it, a dropped future returns its place while
+/// its closure still runs.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
-async fn under_a_flood_of_resets_it_did_not_before() {
+async fn the_old_application_exceeds_its_cap_under_a_flood_of_resets() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("before.db");
     let pool = before::open(&database).await.unwrap();
@@ -129,7 +129,7 @@ async fn under_a_flood_of_resets_it_did_not_before() {
     let mut client = H2Client::connect(address).await.unwrap();
     for _ in 0..200 {
         let (response, stream) = client.open("/1").await.unwrap();
-        // A client without patience.
+        // The client gives up soon.
         let _ = tokio::time::timeout(Duration::from_millis(2), response).await;
         H2Client::reset(stream);
     }
@@ -139,7 +139,7 @@ async fn under_a_flood_of_resets_it_did_not_before() {
     drop(holder);
 }
 
-/// How often this process has this file open.
+/// Returns how many descriptors of this file the process has open.
 #[cfg(target_os = "linux")]
 fn open_files(path: &Path) -> usize {
     let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
@@ -163,7 +163,7 @@ fn the_move_changes_less_than_thirty_lines() {
     );
 }
 
-/// The lines of both that are not in their longest common subsequence.
+/// Returns the number of lines of both that are not in their longest common subsequence.
 fn changed(before: &[&str], after: &[&str]) -> usize {
     let mut common = vec![0; after.len() + 1];
     for line in before {

@@ -1,5 +1,5 @@
-//! One application of asynchronous handlers and publishers. Everything that uses the database
-//! shares one cap; health checks need none of it.
+//! An application of asynchronous handlers and publishers. Everything that uses the database shares
+//! one cap; health checks do not need the database.
 
 use std::error::Error;
 use std::path::Path;
@@ -28,7 +28,7 @@ impl FromRef<App> for Pool<Sqlite> {
     }
 }
 
-/// Publisher: one request, one connection, one transaction.
+/// A publisher: one request, one connection, one transaction.
 fn notes(_: &Request, transaction: &mut Transaction<'_, Sqlite>) -> Result<Response, Abort> {
     let mut notes = transaction
         .connection()?
@@ -39,7 +39,7 @@ fn notes(_: &Request, transaction: &mut Transaction<'_, Sqlite>) -> Result<Respo
     Ok(Body::from(texts.join("\n") + "\n").into())
 }
 
-/// Asynchronous, with one transaction in its midst.
+/// An asynchronous handler with one transaction in the middle.
 async fn add(State(app): State<App>, text: String) -> Result<StatusCode, Abort> {
     let kept = text.clone();
     let insert = "INSERT INTO note VALUES (?1)";
@@ -50,12 +50,13 @@ async fn add(State(app): State<App>, text: String) -> Result<StatusCode, Abort> 
     Ok(StatusCode::CREATED)
 }
 
-/// Asynchronous, without a connection.
+/// An asynchronous handler without a connection.
 async fn latest(State(app): State<App>) -> String {
     app.latest.borrow().clone() + "\n"
 }
 
-/// Tells how the pool is, without a place in its queue: it answers with every worker stuck.
+/// Reports the state of the pool without waiting in its queue, so it answers even while every
+/// worker is stuck.
 async fn ready(State(pool): State<Pool<Sqlite>>) -> (StatusCode, String) {
     let status = pool.status();
     let is_ready = status.queued < 100;

@@ -23,7 +23,7 @@ async fn the_readme_is_true() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_share_one_cap_and_health_needs_none() {
+async fn handlers_and_publishers_share_one_cap_and_health_checks_need_none() {
     let (address, pool, _folder) = start().await;
     let gate = Gate::new();
     let stuck: Vec<_> = std::iter::repeat_with(|| {

@@ -1,4 +1,5 @@
-//! An axum handler on a connection of the pool: two run at a time, the others wait in its queue.
+//! An axum handler that runs on a connection of the pool. Two run at a time, and the others wait in
+//! the pool's queue.
 
 use std::error::Error;
 

@@ -1,5 +1,5 @@
-//! A publisher that needs answers of other services, and holds no worker and no connection while
-//! they are fetched.
+//! A publisher that needs the answers of other services, and holds neither a worker nor a
+//! connection while they are fetched.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -17,7 +17,7 @@ mod tests;
 
 const DEGREES: Key<usize> = Key::new("degrees");
 
-/// Runs twice: the first time it asks, the second time all answers are there.
+/// Runs twice: the first pass asks for the answers, and the second pass has them.
 fn forecast(
     request: &Request,
     transaction: &mut Transaction<'_, Sqlite>,
@@ -42,7 +42,7 @@ fn forecast(
     Ok(Response::new(Body::from(page)))
 }
 
-/// Stands for a service that takes 300 ms to answer.
+/// A stand-in for a service that takes 300 ms to answer.
 async fn degrees(town: String) -> Result<usize, Infallible> {
     tokio::time::sleep(Duration::from_millis(300)).await;
     Ok(town.len() * 3)

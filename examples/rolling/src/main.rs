@@ -25,7 +25,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::from(u8::from(!is_complete)))
 }
 
-/// The parent: it binds the address and serves nothing.
+/// The parent, which binds the address and serves no requests.
 async fn supervise() -> Result<bool, Box<dyn Error>> {
     let address = std::env::args().nth(1);
     let listener = TcpListener::bind(address.as_deref().unwrap_or("127.0.0.1:3000"))?;
@@ -36,7 +36,7 @@ async fn supervise() -> Result<bool, Box<dyn Error>> {
     Ok(supervisor.processes(2).run(Shutdown::signals()?).await?)
 }
 
-/// A child.
+/// A child, which serves requests.
 async fn serve() -> Result<bool, Box<dyn Error>> {
     const DRAIN: Duration = Duration::from_secs(30);
     let shutdown = Shutdown::signals()?;

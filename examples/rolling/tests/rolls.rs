@@ -1,4 +1,4 @@
-//! Real processes under load, with clients that keep their sockets and repeat no request.
+//! Tests with real processes under load. Clients keep their sockets and repeat no request.
 
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict")]
 
@@ -49,7 +49,7 @@ impl Rolling {
         send(self.parent.id(), signal);
     }
 
-    /// Ends it, and checks that nothing had to be cut.
+    /// Ends the process, and checks that no request was cut off.
     fn end(mut self) {
         self.signal(Signal::TERM);
         assert!(self.parent.wait().unwrap().success());
@@ -68,8 +68,8 @@ fn send(process: u32, signal: Signal) {
     kill_process(process, signal).unwrap();
 }
 
-/// Asks on a socket that stays open. Returns the process that answered, and whether the socket
-/// serves further requests.
+/// Sends a request on a socket that stays open. Returns the process that answered, and whether the
+/// socket serves further requests.
 fn ask(socket: &mut BufReader<TcpStream>) -> std::io::Result<(u32, bool)> {
     socket
         .get_mut()
@@ -100,7 +100,7 @@ fn connect(address: &str) -> std::io::Result<BufReader<TcpStream>> {
     Ok(BufReader::new(socket))
 }
 
-/// Clients that ask until they are stopped, half of them on kept sockets.
+/// Clients that send requests until they are stopped, half of them on kept sockets.
 struct Load {
     is_over: Arc<AtomicBool>,
     answered: Arc<AtomicUsize>,
@@ -166,12 +166,12 @@ fn eventually(mut what: impl FnMut() -> bool) {
     }
 }
 
-/// The process that answers a new socket.
+/// Returns the process that answers a new socket.
 fn answering(address: &str) -> u32 {
     ask(&mut connect(address).unwrap()).unwrap().0
 }
 
-/// Waits until only processes answer that `old` does not contain.
+/// Waits until only new processes answer, which are not in `old`.
 fn only_new(address: &str, old: &BTreeSet<u32>) {
     eventually(|| (0..40).all(|_| !old.contains(&answering(address))));
 }

@@ -1,4 +1,4 @@
-//! The same publisher on connections of r2d2 in our pool, and on our connections in another pool.
+//! The same publisher on r2d2 connections in our pool, and on our connections in another pool.
 
 mod manager;
 #[cfg(test)]
@@ -63,7 +63,7 @@ fn app(path: &Path, ledger: &Ledger) -> Result<Router, Box<dyn Error>> {
         .layer(ConnectionLimitLayer::new(pool))
         .service(Publish::new(by_r2d2));
 
-    // A layer that gives each request a claim: all that the place of `ConnectionLimit` takes.
+    // A layer that gives each request a claim is all that is needed in place of `ConnectionLimit`.
     let threads = Threads::new(sqlite, 2, 64, ledger)?;
     let by_threads = outside
         .map_request(move |request: Request| Publication {

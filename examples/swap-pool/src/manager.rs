@@ -1,5 +1,5 @@
-//! Connections of r2d2. A program has its manager from diesel, r2d2_sqlite or r2d2_postgres, and
-//! writes the second half only.
+//! r2d2 connections. A real program takes the manager from diesel, r2d2_sqlite or r2d2_postgres,
+//! and writes only the second half.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ impl r2d2::ManageConnection for Manager {
     }
 }
 
-/// How such a connection begins, commits and aborts, and what its errors mean.
+/// Begins, commits and aborts transactions, and classifies errors.
 pub(crate) struct Control;
 
 impl TransactionControl<Connection> for Control {
@@ -46,7 +46,7 @@ impl TransactionControl<Connection> for Control {
     }
 
     fn abort(&self, connection: &mut Connection) -> Result<(), BoxError> {
-        // A failed statement or commit may have rolled back already.
+        // A failed statement or commit may already have rolled back.
         if connection.is_autocommit() {
             Ok(())
         } else {

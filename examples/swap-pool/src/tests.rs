@@ -23,9 +23,9 @@ async fn the_readme_is_true() {
     serving.abort();
 }
 
-/// What `Claim` says of any pool.
+/// The rules of `Claim` hold for this pool.
 #[tokio::test]
-async fn the_cap_holds_whatever_becomes_of_the_futures() {
+async fn the_cap_holds_even_if_futures_are_dropped() {
     let threads = Threads::new(CountingDatabase::new(), 2, 8, &Ledger::new()).unwrap();
     let gate = Gate::new();
     let ran = Arc::new(AtomicU32::new(0));
@@ -37,7 +37,7 @@ async fn the_cap_holds_whatever_becomes_of_the_futures() {
             gate.wait();
         })
     };
-    // Each is queued before it is polled.
+    // Each job is queued before its future is polled.
     let started = [job(), job()];
     eventually("two run", || gate.waiting() == 2).await;
     let waiting: Vec<_> = std::iter::repeat_with(job).take(8).collect();
@@ -47,7 +47,7 @@ async fn the_cap_holds_whatever_becomes_of_the_futures() {
     assert_eq!(gate.waiting(), 2);
     gate.open();
     while threads.clone().run(|_| ()).await.is_err() {
-        // Those who have gone still have their places: the price of a plain channel.
+        // Jobs of clients that have left still have their places: the price of a plain channel.
         tokio::task::yield_now().await;
     }
     assert_eq!(ran.load(SeqCst), 2, "who has gone is never run");

@@ -1,6 +1,7 @@
-//! Another pool: threads of its own, one connection each, on a channel. What [`Claim`] asks of a
-//! pool is all there; no lanes, no priorities, no limit to the wait, and who has gone keeps its
-//! place in the queue until a thread comes by.
+//! Another pool: its own threads, each with one connection, which take jobs from a channel. It
+//! implements everything that [`Claim`] requires of a pool. It has no lanes, no priorities and no
+//! limit of the wait, and the job of a client that has left keeps its place in the queue until a
+//! thread takes it.
 
 use std::future::Future;
 use std::io;
@@ -16,14 +17,14 @@ use euryale_core::{BoxError, Database, Error, Ledger};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-/// Every thread is busy, and the queue is full (503). An error of this pool's own.
+/// Every thread is busy and the queue is full (503). This pool has its own error code.
 pub(crate) const QUEUE_FULL: Code = Code::new(
     Class::Busy,
     "swap_pool.queue_full",
     "the queue of the threads is full",
 );
 
-/// A handle; the threads end when the last one is gone.
+/// A handle to the pool. The threads end when the last handle is dropped.
 pub(crate) struct Threads<D: Database> {
     jobs: SyncSender<Job<D>>,
 }
@@ -31,7 +32,8 @@ pub(crate) struct Threads<D: Database> {
 type Job<D> = Box<dyn FnOnce(&mut Lease<'_, D>) + Send>;
 
 impl<D: Database> Threads<D> {
-    /// `threads` jobs run at a time, and `queue` more wait. Call it in a runtime.
+    /// Creates a pool in which `threads` jobs run at a time and up to `queue` more wait. Call it
+    /// inside a runtime.
     pub(crate) fn new(
         database: D,
         threads: usize,
@@ -55,9 +57,9 @@ impl<D: Database> Threads<D> {
     }
 }
 
-/// One thread. Its connection never leaves it, and is dropped here.
+/// Runs one thread. Its connection never leaves the thread, and is dropped here.
 fn work<D: Database>(jobs: &Mutex<Receiver<Job<D>>>, mut source: Source<D>, runtime: &Handle) {
-    // For tasks that a transaction spawns after its commit.
+    // The runtime is needed for tasks that a transaction spawns after its commit.
     let _runtime = runtime.enter();
     let mut connection = None;
     loop {
@@ -91,7 +93,7 @@ impl<D: Database> Claim for Threads<D> {
     {
         let (result, done) = oneshot::channel();
         let queued = self.jobs.try_send(Box::new(move |lease| {
-            // The client may have left: then the job never starts.
+            // If the client has left, the job never starts.
             if result.is_closed() {
                 return;
             }
@@ -112,14 +114,14 @@ impl<D: Database> Claim for Threads<D> {
     }
 }
 
-/// Where a lease has its connection from.
+/// The source of a lease's connection.
 struct Source<D> {
     database: Arc<D>,
     ledger: Ledger,
     book: Arc<ThreadsBook>,
 }
 
-/// What this pool counts, in the ledger of the stack.
+/// The counters of this pool, in the ledger of the stack.
 #[derive(Debug, Default)]
 struct ThreadsBook {
     dropped: Counter,

@@ -1,4 +1,4 @@
-//! One transform in the place of another: the same table of contents by a streaming rewrite, and
+//! Replaces one transform by another: the same table of contents is made by a streaming rewrite, or
 //! from the whole page.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +21,7 @@ mod tests;
 const NAME: &str = "contents";
 const ORDER: i32 = order::CONTENT;
 
-/// While the page passes: what it has seen it can only add below.
+/// The streaming transform: it can add the contents only below the text that it has seen.
 struct Below {
     headings: Selector,
     body: Selector,
@@ -62,7 +62,8 @@ impl Rewrite for Below {
     }
 }
 
-/// With the whole page in hand: it waits for its end, and can add on top.
+/// The transform of the whole page: it waits for the end of the page, and can add the contents on
+/// top.
 fn above(page: &str) -> String {
     let headings = page
         .split("<h2>")

@@ -1,4 +1,4 @@
-//! A publisher that routes by itself, with matchit, on which axum's router is built as well.
+//! A publisher that does its own routing with matchit, the crate on which axum's router is built.
 
 use std::error::Error;
 use std::path::Path;

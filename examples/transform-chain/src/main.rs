@@ -1,5 +1,5 @@
-//! Pages that are transformed after their handlers have answered: two rewrites in one pass, and a
-//! head.
+//! Transforms pages after their handlers have answered: two rewrites in one pass, and a change of
+//! the head.
 
 use axum::Router;
 use axum::http::HeaderValue;
@@ -16,7 +16,8 @@ use tokio::net::TcpListener;
 #[cfg(test)]
 mod tests;
 
-/// Every page has a footer with its address. It depends on the request, so it is a type.
+/// Adds a footer with the page's address. It depends on the request, so it is a type and not a
+/// closure.
 struct Footer(Selector);
 
 impl Transform for Footer {
@@ -45,12 +46,12 @@ async fn page() -> Html<&'static str> {
 }
 
 fn app() -> Result<Router, BoxError> {
-    // Links to other sites open in a new tab.
+    // Lets links to other sites open in a new tab.
     let outwards = "a[href^='https:']".parse()?;
     let outwards = rewrite_fn("outwards", order::THEME + 50, outwards, |link| {
         Ok(link.set_attribute("target", "_blank")?)
     });
-    // No site may show our pages in a frame.
+    // Forbids other sites to show our pages in a frame.
     let no_frames = head_fn("no-frames", order::HEADERS, |_page, head| {
         let policy = HeaderValue::from_static("frame-ancestors 'none'");
         head.headers.insert(CONTENT_SECURITY_POLICY, policy);

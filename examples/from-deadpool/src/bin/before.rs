@@ -1,7 +1,7 @@
-//! A shortener of links on axum and SQLite: three routes.
+//! A link shortener on axum and SQLite, with three routes.
 //!
-//! `POST /` takes `{"url": "…"}` and answers with a code, `GET /{code}` redirects and counts,
-//! `GET /{code}/hits` tells how often.
+//! `POST /` takes `{"url": "…"}` and answers with a code, `GET /{code}` redirects and counts, `GET
+//! /{code}/hits` returns the count.
 
 use std::error::Error;
 use std::path::Path as FilePath;
@@ -126,7 +126,7 @@ fn decode(code: &str) -> Result<i64, AppError> {
     i64::from_str_radix(code, 16).map_err(|_| AppError::NotFound)
 }
 
-/// Seconds since 1970.
+/// Returns the seconds since 1970.
 fn now() -> i64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
