@@ -1,9 +1,9 @@
-//! Failures: of publishers, of services, and of code that panics.
+//! Aborts, errors and panics.
 //!
 //! A publisher returns an [`Abort`]. A service returns an [`Error`].
 //!
-//! An [`Error`] has a [`Code`], which says what happened. The crate that raises the error declares
-//! it. Its [`Class`] says what a client may do, and decides the status.
+//! An [`Error`] has a [`Code`], which says what happened and is declared by the crate that raises
+//! the error. Its [`Class`] says what a client may do, and determines the status.
 //!
 //! The codes here are core's own: they belong to the life of a transaction, or several layers raise
 //! them. Every other crate exports its codes at its root, such as `QUEUE_FULL` of
@@ -42,8 +42,8 @@ pub(crate) use self::panic::{drop_each_quietly, drop_quietly};
 pub use self::pending::Pending;
 pub use self::seldom::Seldom;
 
-/// Why a request has no response of its own. Opaque; ask [`code`](Error::code), and the source
-/// chain for the cause.
+/// The reason why a request has no response of its own. It is opaque: [`code`](Error::code) says
+/// what happened, and the chain of sources has the cause.
 ///
 /// `RespondLayer` is the one place that turns it into a response.
 pub struct Error {
@@ -56,7 +56,7 @@ struct Inner {
     wrote: bool,
     after_transaction: bool,
     told: Option<Cow<'static, str>>,
-    // An error must be `Sync`; what it carries need not be.
+    // An error must be `Sync`, but its contents need not be.
     carried: Mutex<Carried>,
 }
 
@@ -68,17 +68,17 @@ enum Carried {
 }
 
 impl Error {
-    /// An error with this code, without a cause.
+    /// Creates an error with this code and without a cause.
     pub fn new(code: Code) -> Self {
         Self::build(code, None, Carried::Nothing)
     }
 
-    /// An error with this code, and its cause.
+    /// Creates an error with this code and its cause.
     pub fn with_source(code: Code, source: impl Into<BoxError>) -> Self {
         Self::build(code, Some(source.into()), Carried::Nothing)
     }
 
-    /// A publisher's suspension, on its way to the layer that resolves it.
+    /// Creates the error of a suspended publisher, for the layer that resolves its promises.
     pub fn suspended(pending: Pending) -> Self {
         Self::build(SUSPENDED, None, Carried::Pending(pending))
     }
@@ -98,57 +98,57 @@ impl Error {
         }
     }
 
-    /// What happened.
+    /// Returns the code, which says what happened.
     pub fn code(&self) -> Code {
         self.inner.code
     }
 
-    /// Returns whether this is what happened.
+    /// Returns whether the error has this code.
     pub fn is(&self, code: Code) -> bool {
         self.inner.code == code
     }
 
-    /// What the client may do about it.
+    /// Returns the class, which says what the client may do.
     pub fn class(&self) -> Class {
         self.inner.code.class()
     }
 
-    /// The same error with another code: a conflict becomes the last one, say.
+    /// Returns the same error with another code. For example, the last conflict of a request gets
+    /// another code.
     #[must_use]
     pub fn with_code(mut self, code: Code) -> Self {
         self.inner.code = code;
         self
     }
 
-    /// The same error, but raised when the request's transaction was over, so that its effects
-    /// remain. `RespondLayer` then does not invite the client to repeat a request whose method is
-    /// not safe.
+    /// Marks the error as raised after the end of the request's transaction, whose effects remain.
+    /// `RespondLayer` then does not invite the client to repeat a request whose method is not safe.
     #[must_use]
     pub fn after_transaction(mut self) -> Self {
         self.inner.after_transaction = true;
         self
     }
 
-    /// Returns whether it was raised when the request's transaction was over.
+    /// Returns whether the error was raised after the end of the request's transaction.
     pub fn is_after_transaction(&self) -> bool {
         self.inner.after_transaction
     }
 
-    /// The same error, with a sentence for the client that replaces the one of its code: for
-    /// example which limit was exceeded, and its value. No internals; those belong in the source.
+    /// Sets the sentence for the client, in place of the one of the code. For example, it may name
+    /// the exceeded limit and its value. It must not reveal internals, which belong in the source.
     #[must_use]
     pub fn telling(mut self, sentence: impl Into<Cow<'static, str>>) -> Self {
         self.inner.told = Some(sentence.into());
         self
     }
 
-    /// The sentence for the client, if the error has [one of its own](Error::telling).
+    /// Returns the sentence for the client, if the error has [its own](Error::telling).
     pub fn told(&self) -> Option<&str> {
         self.inner.told.as_deref()
     }
 
-    /// Marks that the failed transaction has written, or tried to, so that the next attempt begins
-    /// as a writer.
+    /// Returns whether the failed transaction has written, or tried to, so that the next attempt
+    /// begins as a writer.
     pub fn wrote(&self) -> bool {
         self.inner.wrote
     }
@@ -158,7 +158,8 @@ impl Error {
         self
     }
 
-    /// Takes what the publisher waits for, if this is a suspension. Returns it only once.
+    /// Takes the value that the suspended publisher waits for, if this is a suspension. Returns it
+    /// only once.
     pub fn take_pending(&mut self) -> Option<Pending> {
         let carried = self
             .inner

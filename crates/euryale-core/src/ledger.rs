@@ -57,16 +57,16 @@ struct Registry {
 }
 
 impl Ledger {
-    /// An empty ledger.
+    /// Creates an empty ledger.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Returns the book of this type, and adds it to the ledger if it is new. Its figures are in
-    /// the exposition from then on, as zeros at first.
+    /// Returns the book of this type, and adds it to the ledger if it is new. Its figures are part
+    /// of the exposition from then on, at first as zeros.
     ///
-    /// Takes a lock. A layer calls this once, when it is built, and keeps the handle.
+    /// Takes a lock, so a layer calls this once, when it is built, and keeps the handle.
     ///
     /// ```
     /// use euryale_core::Ledger;
@@ -114,22 +114,23 @@ impl Ledger {
         })
     }
 
-    /// What is still held, one line each. Empty if the ledger is quiet: nothing is held, and every
-    /// transaction that began has ended in one of its three ways.
+    /// Returns a line for each resource that is still held. The list is empty if the ledger is
+    /// quiet: nothing is held, and every transaction that has begun was committed, aborted or left
+    /// in doubt.
     pub fn unsettled(&self) -> Vec<String> {
         let mut unsettled = Unsettled::default();
         self.each(|book| book.unsettled(&mut unsettled));
         unsettled.into_lines()
     }
 
-    /// The current figures of all books.
+    /// Returns the current figures of all books.
     pub fn figures(&self) -> Figures {
         let mut figures = Figures::default();
         self.each(|book| book.figures(&mut figures));
         figures
     }
 
-    /// All figures in Prometheus text format 0.0.4, in the order of their names.
+    /// Returns all figures in Prometheus text format 0.0.4, in the order of their names.
     pub fn exposition(&self) -> String {
         text::write(&self.figures())
     }

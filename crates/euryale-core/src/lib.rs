@@ -1,5 +1,4 @@
-//! The vocabulary that Euryale's layers share: publishers, transactions, leases, responses and
-//! errors.
+//! The types that Euryale's layers share: publishers, transactions, leases, responses and errors.
 //!
 //! This crate is not a layer: it holds no worker and no connection. Layer crates depend on it and
 //! on no other layer; applications usually see it through the facade crate `euryale`.
@@ -62,7 +61,7 @@
 //!
 //! # Backpressure
 //!
-//! None in this crate. The queue is in the pool that implements [`Claim`](transaction::Claim).
+//! This crate has none. The queue is in the pool that implements [`Claim`](transaction::Claim).
 //!
 //! # Errors
 //!

@@ -1,8 +1,9 @@
-//! The interface of a pool for operators and balancers: its status, its bounds, and its end.
+//! The interface of a pool for operators and balancers: its status, its limits, and its end.
 //!
 //! A pool's type names its database. [`PoolControl`] does not, so pages for operators, agents of
-//! balancers and consoles take any pool as `&dyn PoolControl`. A program that chooses its database
-//! at run time keeps its pool as an `Arc<dyn PoolControl>`, which is a [`PoolControl`] too.
+//! balancers and consoles accept any pool as `&dyn PoolControl`. A program that chooses its
+//! database at run time keeps its pool as an `Arc<dyn PoolControl>`, which is also a
+//! [`PoolControl`].
 
 use std::fmt;
 use std::pin::Pin;
@@ -13,44 +14,44 @@ use crate::ledger::Ledger;
 use crate::request::Route;
 use crate::transaction::Phase;
 
-/// Shows the state of a pool, and changes its bounds while it runs.
+/// Shows the state of a pool, and changes its limits while it runs.
 ///
 /// Only the future of [`close`](Self::close) waits: everything else may be called on a runtime
 /// thread while every worker is stuck.
 pub trait PoolControl: Send + Sync {
-    /// The pool's status at this moment.
+    /// Returns the current status.
     fn status(&self) -> Status;
 
-    /// The jobs that have waited longest, the oldest first, at most `most` of them.
+    /// Returns the jobs that have waited longest, at most `most` of them, the oldest first.
     fn waiters(&self, most: usize) -> Vec<Waiter>;
 
     /// Returns whether the last job that needed the database could reach it.
     fn is_reachable(&self) -> bool;
 
-    /// The ledger that the pool counts in.
+    /// Returns the ledger in which the pool counts.
     fn ledger(&self) -> &Ledger;
 
-    /// The names of the lanes. The first one is `default`, the lane of all other jobs.
+    /// Returns the names of the lanes. The first one is `default`, the lane of all other jobs.
     fn lanes(&self) -> Vec<Arc<str>>;
 
-    /// Changes the maximum number of connections at once; 0 is taken as 1. Running jobs end before
+    /// Changes the maximum number of connections at once; 0 counts as 1. Running jobs end before
     /// surplus connections are dropped.
     fn resize(&self, connections: usize);
 
-    /// Changes the share of the lane with this name at once; 0 is taken as 1.
+    /// Changes the share of the lane with this name at once; 0 counts as 1.
     ///
     /// # Errors
     /// There is no such lane.
     fn share(&self, lane: &str, share: usize) -> Result<(), NoSuchLane>;
 
-    /// Changes the maximum number of jobs that may wait, and the maximum time that each may wait
-    /// (`None`: no bound). Jobs that wait already keep their place and their time.
+    /// Changes the maximum number of waiting jobs, and the maximum time that each may wait (`None`
+    /// for no limit). Jobs that already wait keep their place and their time.
     fn restrict(&self, max_queue: usize, max_wait: Option<Duration>);
 
     /// Closes the pool: nothing is admitted once the future has been polled, and jobs may end
     /// within `deadline`.
     ///
-    /// The future is ready with [`StillBusy`] if jobs or tasks still ran at the deadline.
+    /// The future returns [`StillBusy`] if jobs or tasks were still running at the deadline.
     fn close(&self, deadline: Duration) -> Closing;
 }
 
@@ -95,29 +96,29 @@ impl<P: PoolControl + ?Sized> PoolControl for Arc<P> {
 /// The future of [`PoolControl::close`].
 pub type Closing = Pin<Box<dyn Future<Output = Result<(), StillBusy>> + Send>>;
 
-/// A pool at one moment: for health checks, agents and people.
+/// The status of a pool at one moment, for health checks, agents and people.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Status {
     /// The maximum number of connections.
     pub cap: usize,
-    /// Permits in use: by running jobs, and by workers that are about to start or end, or are
-    /// closing an idle connection.
+    /// The number of permits in use: by running jobs, and by workers that are about to start or
+    /// end, or are closing an idle connection.
     pub running: usize,
-    /// The number of jobs that wait.
+    /// The number of waiting jobs.
     pub queued: usize,
     /// How long the oldest of them has waited.
     pub oldest_wait: Option<Duration>,
-    /// Open connections that wait for work.
+    /// The number of open connections that wait for work.
     pub idle: usize,
-    /// The jobs that run, the one that has run longest first. A job whose client has gone is listed
-    /// for as long as its worker runs.
+    /// The running jobs, the one that has run longest first. A job whose client has disconnected is
+    /// listed for as long as its worker runs.
     pub holders: Vec<Holder>,
-    /// The pool takes no more jobs.
+    /// Whether the pool has been closed and takes no more jobs.
     pub is_closed: bool,
 }
 
-/// A running job. It holds a worker, a permit and, if it asked for one, a connection.
+/// A running job. It holds a worker, a permit and, if it uses the database, a connection.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Holder {
@@ -136,7 +137,7 @@ pub struct Holder {
     pub age: Duration,
     /// How long it was queued before that.
     pub waited: Duration,
-    /// Its client has disconnected, or was answered at the deadline.
+    /// Whether its client has disconnected, or was answered at the deadline.
     pub is_abandoned: bool,
 }
 
@@ -146,7 +147,7 @@ pub struct Holder {
 pub struct Waiter {
     /// The name of its lane; `None` for the default lane.
     pub lane: Option<Arc<str>>,
-    /// The route of its request, as that of a [`Holder`].
+    /// The route of its request, as for a [`Holder`].
     pub route: Option<Route>,
     /// The number of the attempt that it waits for, from 1.
     pub attempt: u32,
@@ -156,15 +157,15 @@ pub struct Waiter {
     pub age: Duration,
 }
 
-/// A pool was closed and reached its deadline with jobs or tasks still running.
+/// Jobs or tasks were still running at the deadline of closing a pool.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct StillBusy {
-    /// The number of transactions that were stopped then.
+    /// The number of transactions that were stopped.
     pub stopped: usize,
-    /// The number of jobs that still run.
+    /// The number of jobs that are still running.
     pub running: usize,
-    /// The number of tasks, of transactions that have committed, that still run.
+    /// The number of tasks of committed transactions that are still running.
     pub tasks: usize,
 }
 
@@ -180,14 +181,14 @@ impl fmt::Display for StillBusy {
 
 impl std::error::Error for StillBusy {}
 
-/// A pool has no lane of this name.
+/// The pool has no lane with this name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoSuchLane {
     name: String,
 }
 
 impl NoSuchLane {
-    /// There is no lane `name`.
+    /// Creates the error for the lane `name`.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into() }
     }

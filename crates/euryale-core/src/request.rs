@@ -1,6 +1,6 @@
-//! Requests: their publisher, their sender, their route, and where their time goes.
+//! Requests: their publisher, their sender, their route, and the times of their stages.
 //!
-//! A [`Publisher`] is given a [`Request`] and returns a [`Response`]. The layers outside it add
+//! A [`Publisher`] gets a [`Request`] and returns a [`Response`]. The layers outside it add
 //! extensions to the request: the [`Peer`], the [`Route`], the [`Times`], and the
 //! [`RequestContext`] with values that all copies of its head share. One of these is [`Internal`],
 //! through which a page can send requests to the site itself.

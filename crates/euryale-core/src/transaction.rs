@@ -48,9 +48,9 @@ use crate::error::{Abort, BoxError, Error, PanicMessage};
 
 /// One transaction, lent to a publisher for one publication.
 ///
-/// It connects and begins at the first [`connection`](Transaction::connection); a publisher that
-/// never asks costs no connection. It is committed when the publisher returns `Ok` and no gate,
-/// hook or vote refuses:
+/// It connects and begins at the first call of [`connection`](Transaction::connection); a publisher
+/// that never calls it uses no connection. It is committed when the publisher returns `Ok` and no
+/// gate, hook or vote refuses:
 ///
 /// `publish · gates · before-commit hooks · votes · commit · finish · after hooks`, and only then
 /// the lease is returned.
@@ -102,12 +102,13 @@ impl<'a, D: Database> Transaction<'a, D> {
         }
     }
 
-    /// The connection, in a transaction: opened and begun at the first call.
+    /// Returns the connection, inside the transaction. The first call opens the connection and
+    /// begins the transaction.
     ///
     /// # Errors
-    /// [`Unavailable`], when it cannot be opened or begun. A publisher passes it on with `?`: it is
-    /// answered with 503, or attempted again if the database calls it a conflict. Also when the
-    /// transaction was stopped ([`Stopped`]), because it can no longer commit.
+    /// [`Unavailable`], if the connection cannot be opened, the transaction cannot begin, or it was
+    /// stopped ([`Stopped`]) and can no longer commit. Return it with `?`: it is answered with 503,
+    /// or retried if the database classifies it as a conflict.
     pub fn connection(&mut self) -> Result<&mut D::Connection, Unavailable> {
         if self.begun {
             self.lease.go_on().map_err(Unavailable::begin)?;
@@ -132,7 +133,7 @@ impl<'a, D: Database> Transaction<'a, D> {
         };
         self.lease.enter(before);
         if let Err(source) = began {
-            // A busy database is not a fault of the connection; any other error may be.
+            // A busy database is not a fault of the connection, but any other error may be.
             let fault = fault(self.lease.database(), &*source);
             if !matches!(fault, Fault::Conflict | Fault::Elapsed) {
                 self.lease.discard(DropReason::Begin);
@@ -168,7 +169,7 @@ impl<'a, D: Database> Transaction<'a, D> {
         Ok(true)
     }
 
-    /// Leaves the snapshot of a suspended pass to later ones.
+    /// Saves the snapshot of a suspended pass for later ones.
     fn leave_snapshot(&mut self) {
         let has_only_read = self.begun && self.access == Access::Read && !self.wrote;
         let Some(pin) = self
@@ -198,13 +199,12 @@ impl<'a, D: Database> Transaction<'a, D> {
         pin.put(snapshot);
     }
 
-    /// Declares that this transaction will write, whatever the request's method: it begins as a
-    /// writer, and so do later attempts.
+    /// Declares that this transaction will write, regardless of the request's method. It then
+    /// begins as a writer, and so do later attempts.
     ///
     /// # Errors
-    /// [`AlreadyReading`], if the connection was used before. Passed on with `?` it is not a
-    /// failure: the request is published again, as a writer, if a `Retry` with `ConflictPolicy` is
-    /// outside.
+    /// [`AlreadyReading`], if the connection was used before. Return it with `?`: the request is
+    /// then published again as a writer, if a `Retry` with `ConflictPolicy` is outside.
     pub fn writable(&mut self) -> Result<(), AlreadyReading> {
         self.wrote = true;
         self.declared_writable = true;
@@ -293,7 +293,7 @@ impl<'a, D: Database> Transaction<'a, D> {
     }
 
     /// Runs `hook` once after this transaction has committed, in the worker. A panic in it is
-    /// logged and counted, and changes nothing else.
+    /// logged and counted, and has no other effect.
     #[doc(alias = "addAfterCommitHook")]
     pub fn after_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
         self.after_commit.push(Box::new(hook));
@@ -302,11 +302,11 @@ impl<'a, D: Database> Transaction<'a, D> {
     /// Spawns `future` on the runtime once this transaction has committed; never when it is aborted
     /// or in doubt.
     ///
-    /// The task exists only in memory: it is lost if the process crashes or ends before it. Write
-    /// anything that must not be lost into the database, in this transaction. It runs in the span
-    /// in which it was made, without a deadline and without a client, so limit its time. It is
-    /// counted while it runs, and the pool waits for it when it is closed. A panic is logged and
-    /// counted.
+    /// The task exists only in memory, and is lost if the process crashes or ends before the task
+    /// does. Write anything that must not be lost into the database in this transaction. The task
+    /// runs in the span in which it was made, without a deadline and without a client, so limit its
+    /// time. It is counted while it runs, and a pool that is closed waits for it. A panic is logged
+    /// and counted.
     ///
     /// ```
     /// # use euryale_core::{Abort, Database, Transaction};
@@ -323,13 +323,13 @@ impl<'a, D: Database> Transaction<'a, D> {
         self.tasks.push(wait::task(self.lease.ledger(), future));
     }
 
-    /// Waits in this worker, for at most `within`, for a future whose events the runtime's other
-    /// threads drive.
+    /// Waits in this worker, for at most `within`, for a future that is driven by events on the
+    /// runtime's other threads.
     ///
     /// The lease is held during that time, which a promise or a deferred response avoids. Use it
-    /// for calls that take milliseconds, or whose result must be known before the commit. The
-    /// future is polled in this thread, in the span of the request, and may borrow from the
-    /// publisher. It is a method of the transaction because only a worker may block.
+    /// for calls that take milliseconds, or whose result is needed before the commit. The future is
+    /// polled in this thread, in the span of the request, and may borrow from the publisher. It is
+    /// a method of the transaction because only a worker may block.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -370,12 +370,12 @@ impl<'a, D: Database> Transaction<'a, D> {
         self.lease.client_is_gone()
     }
 
-    /// The attempt that this transaction belongs to.
+    /// Returns the attempt to which this transaction belongs.
     pub fn attempt(&self) -> &Attempt {
         &self.attempt
     }
 
-    /// The store.
+    /// Returns the database.
     pub fn database(&self) -> &D {
         self.lease.database()
     }
@@ -396,7 +396,7 @@ impl<D: Database> fmt::Debug for Transaction<'_, D> {
     }
 }
 
-/// [`Transaction::writable`] came after the first [`Transaction::connection`] of a reading
+/// [`Transaction::writable`] was called after the first [`Transaction::connection`] of a reading
 /// transaction.
 #[derive(Debug)]
 pub struct AlreadyReading;

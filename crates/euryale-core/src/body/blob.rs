@@ -25,13 +25,13 @@ use crate::ledger::GaugeGuard;
 /// An open file with an offset, a length and the data for validators; never a path.
 ///
 /// Made in the worker, with `fstat`. It stays valid if the file is deleted, evicted from a cache or
-/// renamed by the commit. Clones share the descriptor; it is read with `pread`, so its position
-/// does not matter.
+/// renamed by the commit. Clones share the descriptor; the file is read with `pread`, so the
+/// descriptor's position does not matter.
 ///
 /// A [`Body`](crate::body::Body) made of a blob streams the file by itself, in pieces of at most 64
 /// KiB read on the blocking pool. Ranges, conditional requests and `sendfile` are added by the
-/// layers that find its [`BlobHandle`]. With the feature `fs`, a `tokio::fs::File` becomes a blob,
-/// too (`TryFrom`).
+/// layers that find its [`BlobHandle`]. With the feature `fs`, a `tokio::fs::File` can also become
+/// a blob (`TryFrom`).
 #[derive(Clone, Debug)]
 #[doc(alias = "IStreamIterator")]
 #[doc(alias = "filestream_iterator")]
@@ -48,11 +48,11 @@ pub struct Blob {
     kept: Option<Kept>,
 }
 
-/// How much is read at a time when a file is only brought into the page cache.
+/// The number of bytes that are read at a time when a file is only loaded into the page cache.
 const PRELOADED: usize = 64 << 10;
 
 impl Blob {
-    /// The whole of an open file, with its current length and time of change.
+    /// Creates a blob of a whole open file, with its current length and modification time.
     ///
     /// # Errors
     /// `fstat` fails, or `file` is not a regular file.
@@ -77,23 +77,24 @@ impl Blob {
         })
     }
 
-    /// The whole of a file that may be sent through a map of its pages, as `sendfile` needs it.
+    /// Creates a blob of a whole file that may be sent through a memory map of its pages, as
+    /// `sendfile` requires.
     ///
     /// `FolderStore` of `euryale-store` and [`UnnamedFile`] make such blobs without a promise from
-    /// you: from files in a folder of the program's own, and from unnamed files.
+    /// you: from files in the program's own folder, and from unnamed files.
     ///
     /// # Safety
     /// A server maps the file into memory, and the chunks of the blob's body are [`Bytes`] in that
     /// map. Bytes that change while Rust reads them are undefined behaviour, and reading a page
-    /// beyond the end of a truncated file kills the process (SIGBUS). So one of these must hold as
-    /// long as there is a clone, a part or a body of the blob:
+    /// beyond the end of a truncated file kills the process (SIGBUS). So one of these conditions
+    /// must hold as long as there is a clone, a part or a body of the blob:
     ///
     /// * **The file is never changed in place.** Neither this process nor another writes to it or
     ///   truncates it. It may be renamed, deleted, or replaced by a rename.
     /// * **The bytes are never read.** They are only passed on by address, to a socket that hands
-    ///   the file to `sendfile(2)`. This holds in a host whose whole stack is ours, with hyper: no
-    ///   layer reads the chunks of a file, and over HTTP/2 and TLS they are read into memory and
-    ///   not mapped. Middleware that looks at bodies breaks this promise.
+    ///   the file to `sendfile(2)`. This holds if the whole stack is Euryale on hyper: no layer
+    ///   reads the chunks of a file, and over HTTP/2 and TLS they are read into memory and not
+    ///   mapped. Middleware that looks at bodies breaks this promise.
     ///
     /// # Errors
     /// As for [`new`](Blob::new).
@@ -107,8 +108,8 @@ impl Blob {
         Ok(unsafe { blob.assume_stable() })
     }
 
-    /// Declares the blob stable, without any check. For a blob that was made in another way, such
-    /// as from a `tokio::fs::File`.
+    /// Declares the blob stable, without any check. Use it for a blob that was made in another way,
+    /// such as from a `tokio::fs::File`.
     ///
     /// # Safety
     /// As for [`stable`](Self::stable): the file is never changed in place, or the bytes are never
@@ -125,8 +126,8 @@ impl Blob {
         }
     }
 
-    /// Declares that the bytes have this content coding (RFC 9110 §8.4.1), such as `gzip`: for a
-    /// file that was compressed in advance. The code that turns it into a body sets
+    /// Declares that the bytes have this content coding (RFC 9110 §8.4.1), such as `gzip`, because
+    /// the file was compressed in advance. The code that turns the blob into a body sets
     /// `Content-Encoding`.
     #[must_use]
     pub fn coded(self, coding: &'static str) -> Self {
@@ -140,7 +141,7 @@ impl Blob {
     /// §8.3.1). A response with this blob as its body has it as `Content-Type`, unless the response
     /// already has one.
     ///
-    /// `media_type` in `euryale-blob` finds the type that a file's name suggests.
+    /// `media_type` in `euryale-blob` returns the type that a file's name suggests.
     ///
     /// ```
     /// use euryale_core::{Blob, Response};
@@ -167,7 +168,7 @@ impl Blob {
         self
     }
 
-    /// A part of this blob, limited to its end.
+    /// Returns a part of this blob, limited to its end.
     #[must_use]
     pub fn slice(&self, offset: u64, len: u64) -> Self {
         let offset = offset.min(self.len);
@@ -178,13 +179,13 @@ impl Blob {
         }
     }
 
-    /// Reads all of it into the system's page cache, as far as the file goes: for a part of a file
-    /// that is about to be sent. Blocks until the disk has delivered it. It is read, not only
+    /// Reads all of the blob, as far as the file goes, into the system's page cache, because it is
+    /// about to be sent. Blocks until the disk has delivered it. The bytes are read, and not only
     /// requested with `fadvise`, because Linux would then load pages of the smallest size, which
     /// make sending more expensive.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's error.
     pub fn preload(&self) -> io::Result<()> {
         let mut unseen = vec![
             0;
@@ -208,7 +209,7 @@ impl Blob {
         Ok(())
     }
 
-    /// The file. Other readers may share it, so use `read_at`, never its position.
+    /// Returns the file. Other readers may share it, so use `read_at` and never its position.
     pub fn file(&self) -> &File {
         &self.file
     }
@@ -224,7 +225,7 @@ impl Blob {
         self.offset
     }
 
-    /// Its length in bytes.
+    /// Returns the length in bytes.
     pub fn len(&self) -> u64 {
         self.len
     }
@@ -234,7 +235,7 @@ impl Blob {
         self.len == 0
     }
 
-    /// When the file was last changed, according to `fstat`.
+    /// Returns the time at which the file was last changed, according to `fstat`.
     pub fn modified(&self) -> Option<SystemTime> {
         self.modified
     }
@@ -245,12 +246,12 @@ impl Blob {
         self.stable
     }
 
-    /// The content coding of its bytes, if they have one.
+    /// Returns the content coding of the bytes, if they have one.
     pub fn coding(&self) -> Option<&'static str> {
         self.coding
     }
 
-    /// The media type that [`typed`](Self::typed) has set.
+    /// Returns the media type that [`typed`](Self::typed) has set.
     pub fn media_type(&self) -> Option<&HeaderValue> {
         self.media_type.as_ref()
     }
@@ -268,7 +269,7 @@ impl Blob {
         }
     }
 
-    /// The kept value, if it is a `T`.
+    /// Returns the kept value if it is a `T`.
     pub(crate) fn kept<T: Any>(&self) -> Option<&T> {
         self.kept.as_ref()?.0.downcast_ref()
     }
@@ -282,9 +283,9 @@ impl Blob {
 impl TryFrom<tokio::fs::File> for Blob {
     type Error = io::Error;
 
-    /// A blob with the same descriptor. The file might change, so it is not sent by `sendfile`: see
-    /// [`assume_stable`](Blob::assume_stable). Errors as for [`new`](Blob::new), and `ResourceBusy`
-    /// while an operation on the file is running: flush it first.
+    /// Makes a blob with the same descriptor. The file might change, so it is not sent by
+    /// `sendfile`: see [`assume_stable`](Blob::assume_stable). Fails like [`new`](Blob::new), and
+    /// with `ResourceBusy` while an operation on the file is running: flush it first.
     fn try_from(file: tokio::fs::File) -> io::Result<Self> {
         let file = file
             .try_into_std()
@@ -307,7 +308,7 @@ impl fmt::Debug for Kept {
 /// A blob's body can read its file by itself. A layer with a better way sets it in the
 /// [`BlobHandle`].
 pub trait ReadBlob: Send + Sync + 'static {
-    /// Begins with `blob`, which is not empty. Called in the body's first poll.
+    /// Begins to read `blob`, which is not empty. Called in the body's first poll.
     fn read(&self, blob: Blob) -> Box<dyn BlobChunks>;
 }
 
@@ -317,28 +318,27 @@ pub trait BlobChunks: Send + 'static {
     /// an error.
     ///
     /// # Errors
-    /// It cannot be read, or ends too early. The peer must not mistake a part for the whole.
+    /// The file cannot be read, or ends too early. The peer must not mistake a part for the whole.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>>;
 }
 
-/// In the extensions of a response whose body is a [`Blob`], so that a layer can take it after
-/// middleware has wrapped the body.
+/// The handle of a [`Blob`] in the extensions of a response, so that a layer can take the blob
+/// after middleware has wrapped the body.
 ///
-/// Trust it only while the body is still the one that it describes: no `Content-Encoding` but the
-/// blob's own [coding](Blob::coding), and an exact size that equals the blob's; and, to answer with
-/// a part of it, status 200.
+/// Trust it only while the body is still the one that it describes: the response has no
+/// `Content-Encoding` other than the blob's own [coding](Blob::coding), and its exact size is that
+/// of the blob. To answer with a part of the blob, the status must also be 200.
 #[derive(Clone)]
 pub struct BlobHandle {
     content: TakeOnce<Content>,
     len: u64,
 }
 
-/// In the extensions of a response whose body is several parts of a [`Blob`], as
-/// `multipart/byteranges`.
+/// Marks a response whose body is several parts of a [`Blob`], as `multipart/byteranges`. It is in
+/// the response's extensions.
 ///
-/// Such a body holds an open file as a blob does, but has no [`BlobHandle`], because it cannot be
-/// sent in another way. A budget of open files counts it. Its parts belong to the file and never
-/// change.
+/// Such a body holds an open file like a blob, but has no [`BlobHandle`], because it cannot be sent
+/// in another way. A budget of open files counts it. Its parts belong to the file and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlobParts;
 
@@ -357,12 +357,12 @@ impl BlobHandle {
         }
     }
 
-    /// Takes the blob, once: its body then fails when it is polled.
+    /// Takes the blob, which is possible once. Its body then fails when it is polled.
     pub fn take(&self) -> Option<Blob> {
         self.take_content().map(|content| content.blob)
     }
 
-    /// The blob, unless it was taken. The body keeps it.
+    /// Returns the blob, unless it was taken. The body keeps it.
     pub fn blob(&self) -> Option<Blob> {
         let mut found = None;
         self.content
@@ -379,7 +379,7 @@ impl BlobHandle {
             .update(|content| std::mem::swap(&mut content.reader, &mut reader));
     }
 
-    /// The blob's length in bytes.
+    /// Returns the blob's length in bytes.
     pub fn len(&self) -> u64 {
         self.len
     }
@@ -404,7 +404,7 @@ impl BlobHandle {
         media_type
     }
 
-    /// Counts the blob, unless it is counted already.
+    /// Counts the blob, unless it is already counted.
     pub(crate) fn count(&self, guard: impl FnOnce() -> GaugeGuard) {
         self.content.update(|content| content.blob.count(guard));
     }

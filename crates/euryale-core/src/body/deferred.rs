@@ -18,16 +18,17 @@ use crate::threads::{Done, RunBlocking, Work};
 /// A response that is still being computed after the worker has been released.
 ///
 /// A `DeferredLayer` waits for it before it sends a head, so that status, type and length are
-/// right. Without that layer the body waits by itself; the head is gone by then, so a status other
-/// than 2xx ends the body with an error.
+/// right. Without that layer the body waits by itself. The head has been sent by then, so a status
+/// other than 2xx ends the body with an error.
 ///
 /// A publisher answers with it like with any other body. An axum handler returns it directly
 /// (feature `axum`), or a `Response` made from it (`From`): both have a handle in their extensions,
 /// because axum's own body hides it from the layer.
 ///
 /// # Errors
-/// What the future or the function returns, or a [`PanicMessage`](crate::error::PanicMessage); and
-/// for [`blocking`](Deferred::blocking) an [`Error`](crate::error::Error) if there is no thread.
+/// The error that the future or the function returns, or a
+/// [`PanicMessage`](crate::error::PanicMessage). For [`blocking`](Deferred::blocking), also an
+/// [`Error`](crate::error::Error) if there is no thread.
 #[doc(alias = "AsyncWorkerStreamIterator")]
 pub struct Deferred {
     way: Way,
@@ -59,8 +60,8 @@ impl Deferred {
         }
     }
 
-    /// Takes a function that computes the response, in a thread that may block. If the client
-    /// disconnects, it still runs to its end, and its result is dropped.
+    /// Takes a function that computes the response on a thread that may block. If the client
+    /// disconnects, the function still runs to its end, and its result is dropped.
     pub fn blocking<F, E>(compute: F) -> Self
     where
         F: FnOnce() -> Result<Response, E> + Send + 'static,
@@ -76,13 +77,13 @@ impl Deferred {
         }
     }
 
-    /// Returns whether it needs a thread.
+    /// Returns whether the computation needs a thread.
     pub fn is_blocking(&self) -> bool {
         !matches!(self.way, Way::Future(_))
     }
 
-    /// If it needs a thread, makes `runner` run it, instead of the previous runner. Has no effect
-    /// once it is running.
+    /// Makes `runner` run the computation if it needs a thread, instead of the previous runner. Has
+    /// no effect once it is running.
     pub fn run_by(&mut self, by: Arc<dyn RunBlocking>) {
         if let Way::Blocking { runner, .. } = &mut self.way {
             *runner = Some(by);
@@ -99,7 +100,7 @@ impl Future for Deferred {
                 Way::Future(future) => return future.as_mut().poll(cx),
                 Way::Running(done) => return Poll::Ready(ready!(Pin::new(done).poll(cx))?),
                 Way::Blocking { start, runner } => {
-                    // Polled after completion, against the contract.
+                    // The future was polled after completion, against the contract.
                     let Some(start) = start.take() else {
                         return Poll::Pending;
                     };
@@ -113,7 +114,8 @@ impl Future for Deferred {
 }
 
 impl From<Deferred> for Response {
-    /// The body and its handle. Status and headers come from the computed response.
+    /// Makes a response with the body and its handle. Status and headers are those of the computed
+    /// response.
     fn from(deferred: Deferred) -> Self {
         let deferred = TakeOnce::new(deferred);
         let mut response = Self::new(Body::from(deferred.clone()));
@@ -126,7 +128,7 @@ impl From<Deferred> for Response {
 
 impl Drop for Deferred {
     fn drop(&mut self) {
-        // Dropped elsewhere, because this task may also serve other clients.
+        // It is dropped on another thread, because this task may also serve other clients.
         let ended = Way::Blocking {
             start: None,
             runner: None,
@@ -141,7 +143,7 @@ impl fmt::Debug for Deferred {
     }
 }
 
-/// In the extensions of a response whose body is [`Deferred`].
+/// The handle of a [`Deferred`] body in the extensions of a response.
 ///
 /// Trust it only while nothing has changed the body: no `Content-Encoding`, and not polled yet.
 #[derive(Clone)]
@@ -150,7 +152,7 @@ pub struct DeferredHandle {
 }
 
 impl DeferredHandle {
-    /// Takes the deferred response, once: its body then fails when it is polled.
+    /// Takes the deferred response, which is possible once. Its body then fails when it is polled.
     pub fn take(&self) -> Option<Deferred> {
         self.deferred.take()
     }

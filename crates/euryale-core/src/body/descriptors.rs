@@ -52,7 +52,7 @@ struct Budget {
 }
 
 impl Descriptors {
-    /// A budget of `most` descriptors, counted in `ledger.descriptors`.
+    /// Creates a budget of `most` descriptors, counted in `ledger.descriptors`.
     #[must_use]
     pub fn new(most: usize, ledger: &Ledger) -> Self {
         let shared = Budget {
@@ -67,17 +67,17 @@ impl Descriptors {
         }
     }
 
-    /// Changes the budget to `most` descriptors. If more are taken, they stay taken, and no more
+    /// Changes the budget to `most` descriptors. If more are in use, they stay in use, and no more
     /// are handed out until enough have been returned.
     pub fn allow(&self, most: usize) {
         self.shared.most.store(most, Relaxed);
         self.shared.show(most);
     }
 
-    /// Takes `count` descriptors, all or none.
+    /// Takes all of `count` descriptors, or fails.
     ///
     /// # Errors
-    /// Fewer than that are left.
+    /// Fewer than `count` are left.
     pub fn take(&self, count: usize) -> Result<Descriptor, NoDescriptor> {
         let shared = &self.shared;
         let most = shared.most.load(Relaxed);
@@ -134,7 +134,7 @@ impl fmt::Debug for Descriptors {
     }
 }
 
-/// One or several descriptors of a budget; returned when it is dropped.
+/// One or several descriptors of a budget, which are returned when it is dropped.
 #[must_use]
 pub struct Descriptor {
     shared: Arc<Budget>,

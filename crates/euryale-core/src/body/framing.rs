@@ -24,7 +24,7 @@ const OWNED: [&str; 13] = [
 ];
 
 /// Makes sure that an application's response parses as exactly one response. Removes the headers of
-/// the connection and of the framing, orders to proxies, and the body if the status allows none.
+/// the connection and of the framing, commands for proxies, and the body if the status allows none.
 ///
 /// Called by the code that takes a response from the application: `Publish`, and the layer of
 /// deferred responses.
@@ -32,7 +32,7 @@ pub fn own_framing(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     remove_owned(&mut parts.headers);
     let body = match parts.status {
-        // No content (RFC 9110 §15.3.5, §15.3.6, §15.4.5).
+        // These statuses have no content (RFC 9110 §15.3.5, §15.3.6, §15.4.5).
         StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED => {
             Body::empty()
         }

@@ -25,13 +25,13 @@ use crate::error::BoxError;
 use crate::ledger::{GaugeGuard, Ledger};
 use crate::request::Response;
 
-/// The body of a response: bytes, an open file, a response still being computed, what synchronous
-/// code writes, or any other body in a box.
+/// The body of a response: bytes, an open file, a response still being computed, the output of
+/// synchronous code, or any other body in a box.
 ///
 /// It works without any layer. Layers find a file or a deferred response by the handle that
 /// [`publish_handle`](Body::publish_handle) puts into the response's extensions.
 ///
-/// `Send`, not `Sync`.
+/// It is `Send` and not `Sync`.
 pub struct Body {
     kind: Kind,
 }
@@ -57,7 +57,7 @@ enum BlobBody {
 }
 
 impl Body {
-    /// An empty body.
+    /// Creates an empty body.
     pub fn empty() -> Self {
         Self {
             kind: Kind::Full(None),
@@ -83,7 +83,8 @@ impl Body {
         }
     }
 
-    /// A response that is computed after the transaction, without holding the worker.
+    /// Creates the body of a response that is computed after the transaction, without holding the
+    /// worker.
     pub fn deferred<F, E>(future: F) -> Self
     where
         F: Future<Output = Result<Response, E>> + Send + 'static,
@@ -92,8 +93,8 @@ impl Body {
         Deferred::new(future).into()
     }
 
-    /// A body that `write` writes, after the transaction, in a thread that may block. It begins
-    /// when the body is first polled, and never for a HEAD request.
+    /// Creates a body that `write` writes after the transaction, on a thread that may block.
+    /// `write` is called when the body is first polled, and never for a HEAD request.
     ///
     /// Its length is unknown; see [`writer_of_length`](Body::writer_of_length). An error or a panic
     /// breaks the body off, so that no client mistakes a part for the whole.
@@ -117,8 +118,8 @@ impl Body {
         }
     }
 
-    /// As [`writer`](Body::writer), for a body of `length` bytes, which is sent to clients: they
-    /// can show the progress of a download, and a HEAD request is answered with it.
+    /// Like [`writer`](Body::writer), for a body of `length` bytes. The length is sent to clients,
+    /// which can then show the progress of a download, and is the answer to a HEAD request.
     ///
     /// A writer that fails, or writes fewer or more bytes, breaks the body off. So the last bytes
     /// are sent only after the writer has returned. The writer of an empty body may never run.
@@ -131,8 +132,8 @@ impl Body {
         }
     }
 
-    /// A body of the chunks that `chunks` yields: bytes, or results of bytes. Like a
-    /// [`writer`](Body::writer), the iterator is created and read in a thread that may block, at
+    /// Creates a body of the chunks that `chunks` yields: bytes, or results of bytes. Like a
+    /// [`writer`](Body::writer), the iterator is created and read on a thread that may block, at
     /// most a window ahead of the client.
     #[doc(alias = "IStreamIterator")]
     pub fn iter<I>(chunks: I) -> Self
@@ -168,7 +169,7 @@ impl Body {
         matches!(self.kind, Kind::Deferred(_))
     }
 
-    /// Takes the spooled file that this body was made from, if there is one and nothing of it was
+    /// Takes the spooled file from which this body was made, if there is one and nothing of it was
     /// read. The body then fails when it is polled.
     pub fn take_spooled(&mut self) -> Option<SpooledBody> {
         let Kind::Blob(BlobBody::Untouched(handle)) = &self.kind else {
@@ -192,7 +193,7 @@ impl Body {
         }
     }
 
-    /// The body of the answer to a HEAD request whose GET would have `len` bytes.
+    /// Creates the body of the answer to a HEAD request whose GET would have `len` bytes.
     #[must_use]
     pub fn head_of_length(len: u64) -> Self {
         Self {
@@ -202,7 +203,7 @@ impl Body {
 
     /// Puts the handle of a response's blob, deferred response or writer into its extensions, and
     /// counts an open blob in `ledger` from now on. The response gets the [media type](Blob::typed)
-    /// of its blob if it has no `Content-Type`. Done by `Publish`; a second call changes
+    /// of its blob if it has no `Content-Type`. `Publish` calls this; a second call changes
     /// nothing.
     pub fn publish_handle(response: &mut Response, ledger: &Ledger) {
         Self::put_handle(response, Some(ledger));
@@ -362,7 +363,7 @@ impl BlobBody {
 }
 
 pin_project! {
-    // Any body, its error boxed.
+    // Any body, with a boxed error.
     struct Boxed<B> {
         #[pin]
         body: B,

@@ -19,7 +19,8 @@ use crate::body::Blob;
 #[cfg(feature = "fs")]
 use crate::body::blob::OpenFile;
 
-/// A complete request body, in memory or in a file. Synchronous to read, cheap to clone.
+/// A complete request body, in memory or in a file. It can be read synchronously, and is cheap to
+/// clone.
 ///
 /// A clone starts at the beginning, however much of the original was read, so a request that is
 /// published again has its whole body. Reading a file blocks, which application code in a worker
@@ -56,13 +57,13 @@ pub(super) enum Content {
 }
 
 impl SpooledBody {
-    /// An empty body.
+    /// Creates an empty body.
     pub fn empty() -> Self {
         Bytes::new().into()
     }
 
-    /// A body that is the whole of `file`. The file must not be written to any more, so a store may
-    /// keep it unchanged.
+    /// Creates a body that consists of the whole `file`. The file must no longer be written to,
+    /// because a store may keep it unchanged.
     ///
     /// # Errors
     /// `fstat` fails, or `file` is not a regular file.
@@ -74,7 +75,7 @@ impl SpooledBody {
         })
     }
 
-    /// Keeps `guard` until the last clone of this body is dropped. For bytes in memory that
+    /// Keeps `guard` until the last clone of this body is dropped. For bytes in memory this
     /// includes every [`Bytes`] taken from it, and the [`Body`](crate::body::Body) that it became.
     ///
     /// ```
@@ -108,7 +109,7 @@ impl SpooledBody {
         }
     }
 
-    /// The length in bytes.
+    /// Returns the length in bytes.
     pub fn len(&self) -> u64 {
         match &self.content {
             Content::Memory(bytes) => bytes.len() as u64,
@@ -121,7 +122,7 @@ impl SpooledBody {
         self.len() == 0
     }
 
-    /// The bytes, if they are in memory.
+    /// Returns the bytes if they are in memory.
     pub fn as_bytes(&self) -> Option<&[u8]> {
         match &self.content {
             Content::Memory(bytes) => Some(bytes),
@@ -129,7 +130,7 @@ impl SpooledBody {
         }
     }
 
-    /// The file, if the body is in one. It has no name, unless the body was persisted.
+    /// Returns the file if the body is in one. The file has no name, unless the body was persisted.
     pub fn as_file(&self) -> Option<&File> {
         match &self.content {
             Content::Memory(_) => None,
@@ -137,7 +138,7 @@ impl SpooledBody {
         }
     }
 
-    /// The body as a blob, if it is in a file: the same descriptor.
+    /// Returns the body as a blob with the same descriptor, if it is in a file.
     pub fn as_blob(&self) -> Option<&Blob> {
         match &self.content {
             Content::Memory(_) => None,
@@ -145,18 +146,19 @@ impl SpooledBody {
         }
     }
 
-    /// Opens the file again, for reading: a file description with a position of its own, at the
-    /// beginning of the body. `None` if the body is in memory.
+    /// Opens the file again for reading. The new file description has its own position, at the
+    /// beginning of the body. Returns `None` if the body is in memory.
     ///
-    /// For code that reads through a descriptor and moves its position, such as an interpreter's
-    /// file object. A [`try_clone`](File::try_clone) of [`as_file`](Self::as_file) would share its
-    /// position with every other reader. No [`Reserve`](crate::body::Reserve) counts the new
-    /// descriptor. If the body is a slice of a blob, the file goes on after the end of the body.
-    /// Blocks.
+    /// Use it for code that reads through a descriptor and moves its position, such as an
+    /// interpreter's file object. A [`try_clone`](File::try_clone) of [`as_file`](Self::as_file)
+    /// would share its position with every other reader. No [`Reserve`](crate::body::Reserve)
+    /// counts the new descriptor. If the body is a slice of a blob, the file continues after the
+    /// end of the body. Blocks.
     ///
     /// # Errors
-    /// The system's, for example when the process has no descriptor left. `Unsupported` on other
-    /// systems than Linux, which can open a file without a name again (proc_pid_fd(5)).
+    /// The system's error, for example if the process has no descriptor left. `Unsupported` on
+    /// systems other than Linux, because only Linux can open an unnamed file again
+    /// (proc_pid_fd(5)).
     ///
     /// ```
     /// # if cfg!(not(target_os = "linux")) { return Ok(()); }
@@ -194,7 +196,7 @@ impl SpooledBody {
         }
     }
 
-    /// The file, if it contains only this body.
+    /// Returns the file if it contains only this body.
     #[cfg(feature = "fs")]
     fn as_whole_file(&self) -> Option<&File> {
         self.as_file().filter(|file| {
@@ -203,12 +205,12 @@ impl SpooledBody {
         })
     }
 
-    /// The body from which `Body::from` made `blob`.
+    /// Returns the body from which `Body::from` made `blob`.
     pub(crate) fn of_blob(blob: &Blob) -> Option<Self> {
         blob.kept::<Self>().cloned()
     }
 
-    /// Returns all of it in memory, without a copy if it is in memory already.
+    /// Returns the whole body in memory, without a copy if it is already there.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -237,7 +239,7 @@ impl<G> AsRef<[u8]> for Guarded<G> {
 }
 
 impl Clone for SpooledBody {
-    /// The same bytes, to be read from the beginning.
+    /// Returns the same bytes, to be read from the beginning.
     fn clone(&self) -> Self {
         Self {
             content: self.content.clone(),
@@ -261,7 +263,7 @@ impl Read for SpooledBody {
             .min(usize::try_from(left).unwrap_or(usize::MAX));
         let read = match &self.content {
             Content::Memory(bytes) => {
-                // Within the length, so it fits into a usize.
+                // The offset is within the length, so it fits into a usize.
                 let at = bytes.len() - usize::try_from(left).unwrap_or(0);
                 buffer[..want].copy_from_slice(&bytes[at..at + want]);
                 want
@@ -303,7 +305,7 @@ impl From<Bytes> for SpooledBody {
 }
 
 impl From<Blob> for SpooledBody {
-    /// A body that is the bytes of `blob`.
+    /// Makes a body of the bytes of `blob`.
     fn from(blob: Blob) -> Self {
         Self {
             content: Content::File(blob),

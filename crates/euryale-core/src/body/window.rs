@@ -1,4 +1,4 @@
-//! Bytes that were written and not yet sent, within a window.
+//! A window of bytes that were written and not yet sent.
 
 use std::collections::VecDeque;
 use std::io;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
-/// Shared by a writer in its thread and the body on the runtime.
+/// The window, shared by a writer on its thread and the body on the runtime.
 pub(crate) struct Window {
     state: Mutex<Unsent>,
     moved: Condvar,
@@ -79,7 +79,7 @@ impl Window {
 
     fn room(&self) -> io::Result<MutexGuard<'_, Unsent>> {
         let mut state = self.lock();
-        // The real clock, because this is a blocking thread.
+        // This is a blocking thread, so it uses the real clock.
         let mut until = None;
         loop {
             state.check()?;
@@ -127,7 +127,7 @@ impl Window {
         Poll::Ready(Ok(piece))
     }
 
-    /// The reader is gone.
+    /// Records that the body was dropped.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         let left = Unsent {

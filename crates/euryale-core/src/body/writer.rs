@@ -1,4 +1,4 @@
-//! A body that synchronous code writes.
+//! Bodies that synchronous code writes.
 
 #[cfg(test)]
 mod tests;
@@ -22,20 +22,20 @@ use crate::body::window::Window;
 use crate::error::BoxError;
 use crate::threads::{Done, RunBlocking, Work};
 
-/// The writer that synchronous code writes a body to, in a thread of its own, after the
-/// transaction.
+/// The writer to which synchronous code writes a body, on its own thread, after the transaction.
 ///
 /// Written bytes are sent as soon as the client reads: nothing is held back, so `flush` has nothing
 /// to do. Small writes are collected while the client is slower. Put a
 /// [`BufWriter`](std::io::BufWriter) around it to write a few bytes at a time.
 ///
 /// # Backpressure
-/// At most a window of bytes waits to be sent (default: 64 KiB). Beyond it, writes block.
+/// At most a window of bytes waits to be sent (default: 64 KiB). When the window is full, writes
+/// block.
 ///
 /// # Errors
-/// [`BrokenPipe`](io::ErrorKind::BrokenPipe) from a write or a flush when the client has gone.
-/// [`TimedOut`](io::ErrorKind::TimedOut) when it has read nothing for a minute; the body then
-/// breaks off, whatever the writer does next.
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe) from a write or a flush if the client has
+/// disconnected. [`TimedOut`](io::ErrorKind::TimedOut) if it has read nothing for a minute; the
+/// body then breaks off, whatever the writer does next.
 #[doc(alias = "IUnboundStreamIterator")]
 pub struct BodyWriter {
     window: Arc<Window>,
@@ -71,8 +71,8 @@ impl fmt::Debug for BodyWriter {
     }
 }
 
-/// In the extensions of a response whose body is written by synchronous code, so that a layer can
-/// choose where that runs.
+/// The handle of a body that synchronous code writes, in the extensions of a response. With it a
+/// layer can choose where that code runs.
 #[derive(Clone)]
 pub struct WriterHandle {
     content: TakeOnce<Unstarted>,
@@ -104,8 +104,8 @@ impl WriterHandle {
         }
     }
 
-    /// Makes `runner` run it, instead of the previous runner. None of the methods has an effect
-    /// once the body was polled.
+    /// Makes `runner` run the code, instead of the previous runner. None of the methods has an
+    /// effect once the body was polled.
     pub fn run_by(&self, runner: Arc<dyn RunBlocking>) {
         // The previous value is dropped outside the lock.
         let mut runner = Some(runner);
@@ -174,7 +174,7 @@ impl WriterBody {
         }
     }
 
-    /// None if it was polled.
+    /// Returns the handle, or `None` if the body was polled.
     pub(crate) fn handle(&self) -> Option<&WriterHandle> {
         if let Progress::Untouched(handle) = &self.state {
             Some(handle)
@@ -230,7 +230,7 @@ impl WriterBody {
 }
 
 fn start(handle: &WriterHandle) -> Result<Sending, BoxError> {
-    // Only the body takes it, and there is only one body.
+    // Only the body takes the writer, and there is only one body.
     let unstarted = handle
         .content
         .take()
@@ -271,7 +271,7 @@ impl Sending {
             let ended = ready!(Pin::new(done).poll(cx));
             self.done = None;
             match ended {
-                // Bytes that it wrote between the two checks are visible now.
+                // Bytes that the writer wrote between the two checks are visible now.
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return Poll::Ready(Some(Err(self.failed(error)))),
                 Err(error) => return Poll::Ready(Some(Err(self.failed(error)))),
@@ -285,7 +285,7 @@ impl Sending {
         error
     }
 
-    /// The head has been sent, so no error page can follow.
+    /// Logs the error, because the head has been sent and no error page can follow.
     fn log(&self, error: &(dyn StdError + 'static)) {
         self.span
             .in_scope(|| tracing::error!(error, "a body broke off"));
@@ -300,10 +300,10 @@ impl Drop for Sending {
 
 /// The items that an iterator may yield as a body: bytes, or results of bytes.
 pub trait IntoChunk: sealed::Sealed {
-    /// The bytes.
+    /// Returns the bytes.
     ///
     /// # Errors
-    /// The iterator's. The body breaks off.
+    /// The iterator's error. The body then breaks off.
     fn into_chunk(self) -> Result<Bytes, BoxError>;
 }
 
@@ -332,7 +332,7 @@ impl<T: Into<Bytes>, E: Into<BoxError>> IntoChunk for Result<T, E> {
     }
 }
 
-/// Writes what an iterator yields.
+/// Writes all chunks of an iterator.
 pub(crate) fn send_all<I>(chunks: I, writer: &mut BodyWriter) -> io::Result<()>
 where
     I: IntoIterator<Item: IntoChunk>,

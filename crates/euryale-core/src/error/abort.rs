@@ -33,7 +33,8 @@ pub(crate) enum Reason {
 }
 
 impl Abort {
-    /// Rolls back and answers with `response`: not found, unauthorized, a redirect.
+    /// Rolls back and answers with `response`, for example "not found", "unauthorized" or a
+    /// redirect.
     pub fn response(response: impl Into<Response>) -> Self {
         Self {
             reason: Reason::Response(Box::new(response.into())),
@@ -48,7 +49,7 @@ impl Abort {
     }
 
     /// Rolls back because of `error`, which is logged and answered with 500, or retried if the
-    /// database calls it a conflict.
+    /// database classifies it as a conflict.
     pub fn error(error: impl Into<BoxError>) -> Self {
         Self {
             reason: Reason::Error(error.into()),
@@ -83,7 +84,7 @@ impl fmt::Debug for Abort {
     }
 }
 
-/// `?` for errors that are not `std::error::Error`s: boxed ones, and `anyhow::Error`.
+/// Makes `?` work for errors that are not `std::error::Error`s: boxed errors and `anyhow::Error`.
 ///
 /// ```
 /// use euryale_core::{Abort, BoxError, OrAbort};
@@ -93,7 +94,7 @@ impl fmt::Debug for Abort {
 /// assert!(publish().is_err());
 /// ```
 pub trait OrAbort<T> {
-    /// The value, or an [`Abort`] because of the error.
+    /// Returns the value, or an [`Abort`] because of the error.
     ///
     /// # Errors
     /// The error, as an [`Abort`].
@@ -106,10 +107,10 @@ impl<T, E: Into<BoxError>> OrAbort<T> for Result<T, E> {
     }
 }
 
-/// `?` for a value that may be missing, such as a page or a form field.
+/// Makes `?` work for a value that may be missing, such as a page or a form field.
 ///
-/// Only for options. A `Result` may contain a conflict of the database, which must reach the stack
-/// unchanged to be retried. If the error says no more than the status, call `ok()` first.
+/// It is only for options, because a `Result` may contain a database conflict, which must reach the
+/// stack unchanged to be retried. If the error says no more than the status, call `ok()` first.
 ///
 /// ```
 /// use euryale_core::{Abort, OrStatus};
@@ -126,7 +127,7 @@ pub trait OrStatus<T> {
     /// Returns the value, or an [`Abort`] with an empty response of this status.
     ///
     /// # Errors
-    /// There is no value.
+    /// The value is missing.
     fn or_status(self, status: http::StatusCode) -> Result<T, Abort>;
 }
 

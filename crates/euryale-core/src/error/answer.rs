@@ -12,8 +12,8 @@ use crate::body::{Body, TakeOnce};
 use crate::request::Response;
 
 impl Error {
-    /// An abort with a response, in a place where only a value can be returned. `RespondLayer`
-    /// sends the response.
+    /// Creates the error for an abort with a response, in a place where only a value can be
+    /// returned. `RespondLayer` sends the response.
     pub fn refused(response: Response) -> Self {
         Self::build(REFUSED, None, Carried::Response(Box::new(response)))
     }
@@ -47,7 +47,7 @@ impl Error {
     /// into errors again.
     ///
     /// # Errors
-    /// That error.
+    /// The error of the service or of the response.
     pub fn raise<B, E: Into<Self>>(
         result: Result<http::Response<B>, E>,
     ) -> Result<http::Response<B>, Self> {
@@ -68,8 +68,8 @@ impl Error {
 }
 
 impl From<Error> for Response {
-    /// For places without a `RespondLayer`: the status, Retry-After and a problem in JSON (RFC
-    /// 9457), or the response that the error carries. It contains no internals.
+    /// Makes a response in places without a `RespondLayer`: the status, Retry-After and a JSON
+    /// problem (RFC 9457), or the response that the error carries. It reveals no internals.
     ///
     /// The error itself and its [`Code`](super::Code) are in the response's extensions. An outer
     /// layer can take the error by [`Error::raise`]; if none does, it is logged when the response
@@ -110,7 +110,7 @@ impl From<Error> for Response {
 }
 
 impl From<Abort> for Error {
-    /// The response of an abort outside of a transaction.
+    /// Makes the response of an abort outside a transaction.
     fn from(abort: Abort) -> Self {
         match abort.reason {
             Reason::Error(error) => error.into(),
@@ -131,7 +131,7 @@ impl Drop for Unlogged {
         let Some(error) = self.0.take() else { return };
         let cause = ErrorChain::new(&error);
         match error.code().level() {
-            // They are counted in the ledger, and there are usually many at once.
+            // Such errors are counted in the ledger, and there are usually many at once.
             Level::Overload => tracing::debug!("overloaded: {cause}"),
             Level::Info => tracing::info!("request failed: {cause}"),
             Level::Warn => tracing::warn!("request failed: {cause}"),

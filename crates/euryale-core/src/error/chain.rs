@@ -35,12 +35,12 @@ impl Error {
     }
 }
 
-/// The first error of ours in a chain of sources.
+/// Returns the first [`Error`] in a chain of sources.
 fn own_in<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
     std::iter::successors(Some(error), |&error| cause(error)).find_map(|error| error.downcast_ref())
 }
 
-/// The cause of an error. `io::Error::source` skips the error that it wraps.
+/// Returns the cause of an error. `io::Error::source` would skip the error that it wraps.
 fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
     match error
         .downcast_ref::<io::Error>()

@@ -6,8 +6,8 @@ use http::StatusCode;
 
 use super::Level;
 
-/// What a client may do about an error. Closed: the class alone decides the status, and whether the
-/// response has a Retry-After.
+/// What a client may do about an error. The list is closed: the class alone determines the status,
+/// and whether the response has a Retry-After.
 ///
 /// The names of the variants are the server's view: it is busy, a part of it is unavailable, and so
 /// on. Each [`Code`](super::Code) has one.
@@ -16,7 +16,7 @@ pub enum Class {
     /// There are too many requests of this kind at the moment: 503 with Retry-After. The client may
     /// try again soon.
     Busy,
-    /// The server is closing, or something that it needs is gone: 503 with Retry-After.
+    /// The server is closing, or something that it needs is unavailable: 503 with Retry-After.
     Unavailable,
     /// The work took longer than its deadline: 504.
     Elapsed,
@@ -37,7 +37,7 @@ pub enum Class {
 }
 
 impl Class {
-    /// The status of the response.
+    /// Returns the status of the response.
     pub const fn status(self) -> StatusCode {
         match self {
             Self::Busy | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -52,9 +52,9 @@ impl Class {
         }
     }
 
-    /// The time after which the client may try again: one second for every 503 (RFC 9110 §10.2.3),
-    /// unless the transaction is [over](super::Error::is_after_transaction) and the method is not
-    /// safe.
+    /// Returns the time after which the client may try again: one second for every 503 (RFC 9110
+    /// §10.2.3), unless the transaction [has ended](super::Error::is_after_transaction) and the
+    /// method is not safe.
     pub const fn retry_after(self) -> Option<Duration> {
         match self {
             Self::Busy | Self::Unavailable => Some(Duration::from_secs(1)),
@@ -62,7 +62,7 @@ impl Class {
         }
     }
 
-    /// The sentence for the client, if the code has none of its own.
+    /// Returns the sentence for the client, if the code does not have its own.
     pub(super) const fn sentence(self) -> &'static str {
         match self {
             Self::Busy | Self::Unavailable => {
@@ -86,7 +86,7 @@ impl Class {
         }
     }
 
-    /// The level in the log, if the code has none of its own.
+    /// Returns the level in the log, if the code does not have its own.
     pub(super) const fn level(self) -> Level {
         match self {
             Self::Busy => Level::Overload,

@@ -4,12 +4,12 @@ use std::fmt;
 
 use super::Class;
 
-/// What happened. A code is a `const` of the crate that raises the error, next to the code that
-/// raises it.
+/// Says what happened. A code is a `const` in the crate that raises the error, next to the place
+/// that raises it.
 ///
-/// It has everything that the stack needs to answer and to log the error: the [`Class`] (and so the
-/// status), a name, a sentence for the client, a text for the log, and a [`Level`]. No other crate
-/// has to be changed for a new code:
+/// It contains everything that the stack needs to answer and to log the error: the [`Class`] (and
+/// so the status), a name, a sentence for the client, a text for the log, and a [`Level`]. No other
+/// crate has to be changed for a new code:
 ///
 /// ```
 /// use euryale_core::error::{Class, Code, Level};
@@ -27,7 +27,7 @@ use super::Class;
 /// assert_eq!(Response::from(error).status(), 502);
 /// ```
 ///
-/// Codes are equal if all of this is equal. A `const` can also be a pattern of `match`:
+/// Codes are equal if all of these parts are equal. A `const` can also be a pattern of `match`:
 ///
 /// ```
 /// use euryale_core::error::{Code, ELAPSED, LANE_FULL};
@@ -54,19 +54,19 @@ pub struct Code {
 /// How an error is logged, once it becomes a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Level {
-    /// Load that the server refuses. Many such errors occur at once, and the ledger counts them:
-    /// `RespondLayer` logs at most one a second, as a warning.
+    /// Refused load. Many such errors occur at once, and the ledger counts them: `RespondLayer`
+    /// logs at most one a second, as a warning.
     Overload,
-    /// Caused by the client, or expected: INFO.
+    /// The error was caused by the client or is expected: INFO.
     Info,
-    /// A limit that worked as it should: WARN.
+    /// A limit worked as intended: WARN.
     Warn,
-    /// An operator should look at it: ERROR.
+    /// An operator should look at the error: ERROR.
     Error,
 }
 
 impl Code {
-    /// A code with its name and its text for the log.
+    /// Creates a code with its name and its text for the log.
     ///
     /// The name identifies the code for programs: the crate, a dot, and what happened, in lower
     /// case (`mail.refused`). The text is a clause without a full stop, which the log continues
@@ -81,48 +81,48 @@ impl Code {
         }
     }
 
-    /// The same code with its own sentence or two for the client: what happened, and what to do. No
+    /// Sets a sentence or two for the client: what happened, and what to do. They must not reveal
     /// internals.
     pub const fn telling(mut self, sentence: &'static str) -> Self {
         self.sentence = sentence;
         self
     }
 
-    /// The same code, logged at this level.
+    /// Sets the level at which the error is logged.
     pub const fn logged_at(mut self, level: Level) -> Self {
         self.level = level;
         self
     }
 
-    /// What a client may do about it.
+    /// Returns the class, which says what a client may do.
     pub const fn class(self) -> Class {
         self.class
     }
 
-    /// The name for programs, such as `core.conflict`.
+    /// Returns the name for programs, such as `core.conflict`.
     pub const fn name(self) -> &'static str {
         self.name
     }
 
-    /// The sentence for the client.
+    /// Returns the sentence for the client.
     pub const fn sentence(self) -> &'static str {
         self.sentence
     }
 
-    /// The level at which it is logged.
+    /// Returns the level at which the error is logged.
     pub const fn level(self) -> Level {
         self.level
     }
 }
 
-/// The text for the log.
+/// Writes the text for the log.
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text)
     }
 }
 
-/// The name.
+/// Writes the name.
 impl fmt::Debug for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Code").field(&self.name).finish()

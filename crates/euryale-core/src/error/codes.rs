@@ -6,7 +6,7 @@ use super::{Class, Code, Level};
 pub const CLOSED: Code =
     Code::new(Class::Unavailable, "core.closed", "the pool is closed").logged_at(Level::Info);
 
-/// There is no thread for the job: the system refuses one, or the runtime is gone (503).
+/// There is no thread for the job: the system refuses one, or the runtime has ended (503).
 pub const NO_WORKER: Code = Code::new(
     Class::Unavailable,
     "core.no_worker",
@@ -21,7 +21,7 @@ pub const UNAVAILABLE: Code = Code::new(
 );
 
 /// A conflict with another transaction. A [`ConflictRule`](crate::transaction::ConflictRule)
-/// attempts it again; otherwise it is answered with 503.
+/// retries the transaction; otherwise the answer is 503.
 ///
 /// The database decides what a conflict is
 /// ([`Fault::Conflict`](crate::transaction::Fault::Conflict)), and no transaction ends in one after
@@ -33,8 +33,8 @@ pub const CONFLICT: Code = Code::new(
 )
 .logged_at(Level::Error);
 
-/// The last attempt that a [`ConflictRule`](crate::transaction::ConflictRule) allows ended in a
-/// conflict, too (503).
+/// The last attempt that a [`ConflictRule`](crate::transaction::ConflictRule) allows has also ended
+/// in a conflict (503).
 pub const CONFLICTS_EXHAUSTED: Code = Code::new(
     Class::Busy,
     "core.conflicts_exhausted",
@@ -50,7 +50,8 @@ pub const PUBLISH_ELAPSED: Code = Code::new(
     "core.publish_elapsed",
     "publishing took too long",
 )
-// It will not commit any more. Transactions with other 504 errors may have been over.
+// The transaction will not commit any more. With other 504 errors, the transaction may have ended
+// before.
 .telling("The server took too long to answer. Nothing of it was done.")
 .logged_at(Level::Warn);
 
@@ -76,8 +77,8 @@ pub const SUSPENDED: Code = Code::new(
     "suspended for a promise, but no Republish layer stands above Publish",
 );
 
-/// Application code aborted with a response of its own, where only a value could be returned. The
-/// response is sent.
+/// Application code aborted with its own response in a place where only a value could be returned.
+/// The response is sent.
 pub const REFUSED: Code = Code::new(
     Class::Failed,
     "core.refused",
@@ -91,7 +92,7 @@ pub const WOULD_DEADLOCK: Code = Code::new(
     "waiting for a connection in a worker that holds one would never end",
 );
 
-/// The request's body stopped coming (408).
+/// The request's body stopped arriving (408).
 pub const BODY_STALLED: Code = Code::new(
     Class::Stalled,
     "core.body_stalled",

@@ -16,7 +16,7 @@ use std::fmt;
 pub struct ErrorChain<'a>(&'a (dyn StdError + 'static));
 
 impl<'a> ErrorChain<'a> {
-    /// Takes the outermost error.
+    /// Wraps the outermost error.
     pub fn new(error: &'a (dyn StdError + 'static)) -> Self {
         Self(error)
     }

@@ -9,15 +9,15 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-/// The message of a panic. The source of errors with the code
-/// [`PANICKED`](crate::error::PANICKED). For logs, never for clients.
+/// The message of a panic, which is the source of errors with the code
+/// [`PANICKED`](crate::error::PANICKED). It is meant for logs and never for clients.
 #[derive(Debug)]
 pub struct PanicMessage(String);
 
 impl PanicMessage {
-    /// Runs `f`; a panic becomes a message.
+    /// Runs `f`, and turns a panic into a message.
     ///
-    /// Every caller drops or rolls back anything that `f` may have left unfinished.
+    /// The caller must drop or roll back everything that `f` may have left unfinished.
     ///
     /// # Errors
     /// The panic's message.
@@ -25,7 +25,7 @@ impl PanicMessage {
         catch_unwind(AssertUnwindSafe(f)).map_err(Self::new)
     }
 
-    /// Reads the payload of a caught panic, and drops it (a payload's `Drop` may panic, too).
+    /// Reads the payload of a caught panic, and drops it (a payload's `Drop` may also panic).
     fn new(payload: Box<dyn Any + Send>) -> Self {
         let message = payload
             .downcast_ref::<&str>()
@@ -65,7 +65,7 @@ pin_project! {
 }
 
 impl<F> CatchPanic<F> {
-    /// Takes a future of the application.
+    /// Wraps a future of the application.
     pub fn new(future: F) -> Self {
         Self { future }
     }

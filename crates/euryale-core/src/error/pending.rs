@@ -1,4 +1,4 @@
-//! What a publisher waits for, on its way out of the worker.
+//! The value that carries a publisher's promises out of the worker.
 
 use std::any::Any;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::fmt;
 /// [`Abort`](crate::error::Abort), with the work that an outer layer has to do before the request
 /// is published again.
 ///
-/// Made by a promise layer, and opaque to all others.
+/// It is made by a promise layer, and opaque to all other code.
 pub struct Pending {
     asked: Box<dyn Any + Send>,
 }
@@ -20,10 +20,10 @@ impl Pending {
         }
     }
 
-    /// The requested response.
+    /// Returns the contents if they have this type.
     ///
     /// # Errors
-    /// The value itself, if it has another type.
+    /// The value itself, if its contents have another type.
     pub fn downcast<T: Any>(self) -> Result<T, Self> {
         self.asked
             .downcast()

@@ -22,11 +22,11 @@ pub struct Seldom {
     last: Mutex<Option<Instant>>,
 }
 
-/// The time between two lines.
+/// The minimum time between two lines.
 const QUIET: Duration = Duration::from_secs(10);
 
 impl Seldom {
-    /// No line was written yet.
+    /// Creates a limit for which no line has been written yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

@@ -7,15 +7,15 @@ use super::{Figures, Gauge};
 
 /// The counters of one crate. [`Ledger::of`](super::Ledger::of) has an example.
 pub trait Book: Any + fmt::Debug + Send + Sync {
-    /// Adds every figure, including zeros: a series that exists before anything happened can be
-    /// watched. Names, labels and units follow Prometheus' conventions, and are an interface.
+    /// Adds every figure, including zeros, so that a series exists before anything has happened.
+    /// Names, labels and units follow Prometheus' conventions, and are an interface.
     fn figures(&self, figures: &mut Figures);
 
-    /// Names everything that is held now and must be given back. Default: nothing.
+    /// Names everything that is held now and must be returned. Default: nothing.
     fn unsettled(&self, _unsettled: &mut Unsettled) {}
 }
 
-/// Collects what is still held.
+/// Collects lines about resources that are still held.
 #[derive(Debug, Default)]
 pub struct Unsettled(Vec<String>);
 

@@ -8,17 +8,17 @@ use super::{
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Books {
-    /// Transactions of the database.
+    /// Counters of database transactions.
     pub transactions: Transactions,
-    /// Snapshots that later passes should see.
+    /// Counters of snapshots for later passes.
     pub snapshots: Snapshots,
-    /// Tasks that committed transactions have spawned.
+    /// Counters of tasks that committed transactions have spawned.
     pub tasks: Tasks,
-    /// Blocking lanes, by name.
+    /// Counters of blocking lanes, by name.
     pub lanes: Lanes,
     /// The numbers of blocking threads that all parts may take. They are not exported.
     pub threads: Threads,
-    /// Open files on their way to clients.
+    /// Counters of open files that are being sent to clients.
     pub blobs: Blobs,
     /// Answers that leave before their transaction has ended.
     pub early_answers: EarlyFigures,
@@ -26,19 +26,20 @@ pub struct Books {
     pub descriptors: InUse,
 }
 
-/// Transactions of the database. Publications that never use it are only counted as attempts.
+/// Counters of database transactions. Publications that never use the database are only counted as
+/// attempts.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Transactions {
     /// Publications, first ones and repeated ones.
     pub attempts: Counter,
-    /// Begun.
+    /// Transactions that have begun.
     pub begun: Counter,
-    /// Committed.
+    /// Transactions that were committed.
     pub committed: Counter,
-    /// Rolled back.
+    /// Transactions that were rolled back.
     pub aborted: Counter,
-    /// Ended with an unknown outcome.
+    /// Transactions that ended with an unknown outcome.
     pub in_doubt: Counter,
     /// Commits whose answer was lost and that turned out to be committed. They are included in the
     /// committed ones.
@@ -46,8 +47,8 @@ pub struct Transactions {
     /// Commits whose answer was lost and that will never happen. They are included in the aborted
     /// ones.
     pub settled_aborted: Counter,
-    /// Stopped before their commit, whether they had begun or not. Those that had begun are
-    /// included in the aborted ones.
+    /// Transactions that were stopped before their commit, whether they had begun or not. Those
+    /// that had begun are included in the aborted ones.
     pub stopped: Stops,
     /// Participants that failed after the commit.
     pub finish_failures: Counter,
@@ -55,7 +56,7 @@ pub struct Transactions {
     pub hook_failures: Counter,
 }
 
-/// Passes that should see the snapshot of the first pass.
+/// Counters of passes that should see the snapshot of the first pass.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Snapshots {
@@ -67,23 +68,23 @@ pub struct Snapshots {
     pub unsupported: Counter,
 }
 
-/// Tasks that committed transactions have spawned.
+/// Counters of tasks that committed transactions have spawned.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Tasks {
-    /// Running now.
+    /// Tasks that are running now.
     pub running: Gauge,
-    /// Spawned.
+    /// Tasks that were spawned.
     pub spawned: Counter,
-    /// Panicked.
+    /// Tasks that panicked.
     pub panic: Counter,
 }
 
-/// Open files on their way to clients.
+/// Counters of open files that are being sent to clients.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Blobs {
-    /// Open now, counted from the moment when they leave the worker.
+    /// Files that are open now, counted from the moment when they leave the worker.
     pub open: Gauge,
 }
 
@@ -109,11 +110,11 @@ pub struct EarlyFigures {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct InUse {
-    /// The budget.
+    /// The size of the budget.
     pub cap: Gauge,
-    /// Taken now.
+    /// Descriptors that are in use now.
     pub in_use: Gauge,
-    /// Refused: the budget had too few left.
+    /// Refusals because the budget had too few descriptors left.
     pub refused: Counter,
 }
 

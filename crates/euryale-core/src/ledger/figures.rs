@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use super::{Counter, Distribution, Gauge, Histogram};
 
 /// All figures at one moment, by their names in `/metrics`. Books write them. Code that shows a
-/// single figure reads it by its name, and does not depend on the crate that counts it.
+/// single figure reads it by name, so that it does not depend on the crate that counts it.
 ///
-/// If two books have the same family, it has the series of both; a series that both have is the
-/// sum.
+/// If two books have the same family, it contains the series of both; a series that both have is
+/// the sum.
 ///
 /// ```
 /// use euryale_core::Ledger;
@@ -39,27 +39,27 @@ pub(super) type Labels = Vec<(&'static str, String)>;
 /// The type of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Only grows.
+    /// A number that only grows.
     Counter,
-    /// Goes up and down.
+    /// A number that goes up and down.
     Gauge,
-    /// Durations in buckets.
+    /// Durations that are counted in buckets.
     Histogram,
 }
 
 /// The value of a series.
 #[derive(Clone, Debug)]
 pub enum Value {
-    /// Of a counter.
+    /// The value of a counter.
     Count(u64),
-    /// Of a gauge.
+    /// The value of a gauge.
     Level {
-        /// The value now.
+        /// The current value.
         now: i64,
         /// The maximum so far.
         peak: i64,
     },
-    /// Of a histogram.
+    /// The value of a histogram.
     Durations(Box<Distribution>),
 }
 
@@ -75,7 +75,7 @@ impl Figures {
         self.peaks(name).series(&[], gauge.peak());
     }
 
-    /// Adds a counter; its name ends in `_total`.
+    /// Adds a counter, whose name must end in `_total`.
     pub fn counter(&mut self, name: &'static str, help: &'static str, counter: &Counter) {
         self.family(name, help, Kind::Counter).series(&[], counter);
     }
@@ -94,20 +94,20 @@ impl Figures {
         }
     }
 
-    /// Adds a histogram of durations, in seconds; its name ends in `_seconds`.
+    /// Adds a histogram of durations in seconds, whose name must end in `_seconds`.
     pub fn histogram(&mut self, name: &'static str, help: &'static str, histogram: &Histogram) {
         self.family(name, help, Kind::Histogram)
             .series(&[], histogram);
     }
 
-    /// A family whose series have labels of their own. It is in the exposition even if it has no
-    /// series. If two books have a family of this name, the help and the type of the first one are
-    /// used.
+    /// Adds a family whose series have their own labels. It is part of the exposition even if it
+    /// has no series. If two books have a family of this name, the help and the type of the first
+    /// one are used.
     pub fn family(&mut self, name: &'static str, help: &'static str, kind: Kind) -> Family<'_> {
         self.named(name.into(), help, kind)
     }
 
-    /// The family of the maximums of gauges, `{name}_peak`.
+    /// Adds the family of the maximums of gauges, `{name}_peak`.
     pub fn peaks(&mut self, name: &'static str) -> Family<'_> {
         let name = format!("{name}_peak").into();
         self.named(name, "The greatest value so far.", Kind::Gauge)
@@ -125,7 +125,8 @@ impl Figures {
         }
     }
 
-    /// The number of a counter or a gauge with exactly these labels; 0 if it does not exist.
+    /// Returns the value of the counter or gauge with exactly these labels, or 0 if it does not
+    /// exist.
     pub fn number(&self, name: &str, labels: &[(&str, &str)]) -> i64 {
         match self.value(name, labels) {
             Some(Value::Count(count)) => i64::try_from(*count).unwrap_or(i64::MAX),
@@ -134,8 +135,8 @@ impl Figures {
         }
     }
 
-    /// The maximum so far of a gauge with exactly these labels, whether or not its peaks are a
-    /// family of their own; 0 if the gauge does not exist.
+    /// Returns the maximum so far of the gauge with exactly these labels, whether or not its peaks
+    /// are a separate family; 0 if the gauge does not exist.
     pub fn peak(&self, name: &str, labels: &[(&str, &str)]) -> i64 {
         match self.value(name, labels) {
             Some(Value::Level { peak, .. }) => *peak,
@@ -143,7 +144,8 @@ impl Figures {
         }
     }
 
-    /// The durations of a histogram with exactly these labels; no durations if there is none.
+    /// Returns the durations of the histogram with exactly these labels; no durations if it does
+    /// not exist.
     pub fn durations(&self, name: &str, labels: &[(&str, &str)]) -> Distribution {
         match self.value(name, labels) {
             Some(Value::Durations(durations)) => (**durations).clone(),
@@ -151,7 +153,7 @@ impl Figures {
         }
     }
 
-    /// The series of a family, by the value of this label.
+    /// Returns the series of a family, by the value of this label.
     pub fn by_label<'a>(
         &'a self,
         name: &str,
@@ -173,16 +175,17 @@ impl Figures {
     }
 }
 
-/// A family that a book writes its series into.
+/// A family to which a book adds its series.
 #[derive(Debug)]
 pub struct Family<'a> {
     series: &'a mut Series,
-    /// The number of its series from other books.
+    /// The number of series from other books.
     others: usize,
 }
 
 impl Family<'_> {
-    /// Adds a series. The names of the labels are fixed; their values may be anything, and few.
+    /// Adds a series. The names of the labels are fixed. Their values may be anything, but there
+    /// should be few of them.
     pub fn series(&mut self, labels: &[(&'static str, &str)], value: impl Into<Value>) {
         let value = value.into();
         let others = &mut self.series.all[..self.others];
@@ -204,7 +207,7 @@ impl Value {
     fn add(&mut self, other: Self) {
         match (self, other) {
             (Self::Count(sum), Self::Count(more)) => *sum += more,
-            // Their peaks may have been at different moments, so the sum may be too large.
+            // The peaks may have been at different moments, so the sum may be too large.
             (
                 Self::Level { now, peak },
                 Self::Level {
@@ -216,7 +219,8 @@ impl Value {
                 *peak += high;
             }
             (Self::Durations(sum), Self::Durations(more)) => sum.add(&more),
-            // Its type differs from its family's, which the first book has decided.
+            // The type of the series differs from that of its family, which the first book has
+            // determined.
             _ => {}
         }
     }

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Counter, Gauge};
 
-/// The blocking lanes of a stack. See [`BlockingLane`](crate::threads::BlockingLane).
+/// The counters of the blocking lanes of a stack. See
+/// [`BlockingLane`](crate::threads::BlockingLane).
 #[derive(Debug, Default)]
 pub struct Lanes {
     meters: Mutex<BTreeMap<&'static str, Arc<LaneMeter>>>,
@@ -17,20 +18,20 @@ pub struct Lanes {
 pub struct LaneMeter {
     /// Turns that are held now, by a thread or by work that is about to get one.
     pub running: Gauge,
-    /// Waiting for a turn now.
+    /// Work that is waiting for a turn now.
     pub waiting: Gauge,
-    /// Refused, because all turns were held and no more may wait.
+    /// Work that was refused because all turns were held and no more may wait.
     pub refused: Counter,
 }
 
 impl Lanes {
-    /// The counters of the lanes of this name, which are in the ledger from now on. Takes a lock:
-    /// call it once.
+    /// Returns the counters of the lanes with this name, which are in the ledger from now on. Takes
+    /// a lock, so call it once.
     pub fn of(&self, name: &'static str) -> Arc<LaneMeter> {
         Arc::clone(self.lock().entry(name).or_default())
     }
 
-    /// All of them, in the order of their names.
+    /// Returns the counters of all lanes, in the order of their names.
     pub fn all(&self) -> Vec<(&'static str, Arc<LaneMeter>)> {
         self.lock()
             .iter()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// Only grows.
+/// A counter, which only grows.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
@@ -14,13 +14,13 @@ impl Counter {
         self.0.fetch_add(n, Relaxed);
     }
 
-    /// The value now.
+    /// Returns the current value.
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
 
-/// Goes up and down, and keeps its maximum. Clones are handles to the same gauge.
+/// A gauge, which goes up and down and keeps its maximum. Clones are handles to the same gauge.
 #[derive(Clone, Debug, Default)]
 pub struct Gauge(Arc<Levels>);
 
@@ -46,12 +46,12 @@ impl Gauge {
         self.0.peak.fetch_max(value, Relaxed);
     }
 
-    /// The value now.
+    /// Returns the current value.
     pub fn get(&self) -> i64 {
         self.0.now.load(Relaxed)
     }
 
-    /// The maximum so far.
+    /// Returns the maximum so far.
     pub fn peak(&self) -> i64 {
         self.0.peak.load(Relaxed)
     }
@@ -86,7 +86,7 @@ impl GaugeGuard {
         }
     }
 
-    /// Adds `more`, which this guard will subtract, too.
+    /// Adds `more`, which this guard will also subtract.
     pub fn grow(&mut self, more: i64) {
         self.gauge.add(more);
         self.amount += more;
@@ -130,7 +130,7 @@ impl Histogram {
         self.nanoseconds.fetch_add(nanoseconds, Relaxed);
     }
 
-    /// How many durations were counted.
+    /// Returns the number of durations.
     pub fn count(&self) -> u64 {
         self.buckets
             .iter()
@@ -139,17 +139,17 @@ impl Histogram {
             .sum()
     }
 
-    /// The sum of all durations.
+    /// Returns the sum of all durations.
     pub fn sum(&self) -> Duration {
         Duration::from_nanos(self.nanoseconds.load(Relaxed))
     }
 
-    /// How many were at most as long as each bound.
+    /// Returns, for each bound, the number of durations that were at most as long.
     pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
         BOUNDS.into_iter().zip(self.distribution().cumulative)
     }
 
-    /// The current values.
+    /// Returns the current values.
     pub fn distribution(&self) -> Distribution {
         let mut sum = 0;
         let cumulative = std::array::from_fn(|bucket| {
@@ -168,11 +168,11 @@ impl Histogram {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Distribution {
-    /// How many were at most as long as each of [`Histogram::BOUNDS`].
+    /// For each of [`Histogram::BOUNDS`], the number of durations that were at most as long.
     pub cumulative: [u64; BOUNDS.len()],
-    /// How many there were.
+    /// The number of durations.
     pub count: u64,
-    /// Their sum.
+    /// The sum of all durations.
     pub sum: Duration,
 }
 

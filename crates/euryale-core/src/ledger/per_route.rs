@@ -1,4 +1,4 @@
-//! Counts by route, of a bounded number of routes.
+//! Counts by route, for a limited number of routes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,13 +9,13 @@ use crate::request::Route;
 /// The maximum number of routes that are counted by name.
 const ROUTES: usize = 256;
 
-/// Counts those that come after them.
+/// The name under which further routes are counted together.
 const OTHER: &str = "other";
 
 /// A counter with a separate count for each route.
 ///
 /// At most 256 routes are counted by name; those that come later are counted together as `other`. A
-/// request without a [`Route`] is counted under the empty name, which Prometheus takes as a series
+/// request without a [`Route`] is counted under the empty name, which Prometheus treats as a series
 /// without that label.
 #[derive(Debug, Default)]
 pub struct PerRoute {
@@ -41,12 +41,13 @@ impl PerRoute {
         }
     }
 
-    /// The sum of all routes. Takes no lock.
+    /// Returns the sum of all routes. Takes no lock.
     pub fn get(&self) -> u64 {
         self.total.get()
     }
 
-    /// The routes in the order of their names, with their counts. The first is the empty name.
+    /// Returns the routes in the order of their names, with their counts. The first is the empty
+    /// name.
     pub fn by_route(&self) -> Vec<(Arc<str>, u64)> {
         let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         let named = routes

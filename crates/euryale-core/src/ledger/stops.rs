@@ -7,13 +7,13 @@ use crate::transaction::Stopped;
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Stops {
-    /// Their deadline passed.
+    /// Transactions whose deadline passed.
     pub deadline: Counter,
-    /// They only read, and their client disconnected.
+    /// Transactions that only read and whose client disconnected.
     pub client_gone: Counter,
-    /// The pool was closing, and its time-out passed.
+    /// Transactions of a closing pool whose time-out passed.
     pub drain: Counter,
-    /// The database stopped a statement by a time-out of its own.
+    /// Transactions in which the database itself stopped a statement after a time-out.
     pub statement: Counter,
 }
 

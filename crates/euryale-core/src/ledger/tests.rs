@@ -133,7 +133,7 @@ fn book_is_one_per_ledger_and_type() {
     );
 }
 
-/// Has other series of one of [`QueueBook`]'s families, and one of the same series.
+/// A book with other series of one of [`QueueBook`]'s families, and one of the same series.
 #[derive(Debug, Default)]
 struct OtherBook {
     full: Counter,

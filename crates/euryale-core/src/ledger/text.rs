@@ -44,7 +44,8 @@ impl Text {
     }
 }
 
-/// Labels in braces, with the bound of a bucket as the last of them; nothing if there are none.
+/// Labels in braces, with the bound of a bucket as the last one. Writes nothing if there are no
+/// labels.
 struct Braces<'a>(&'a Labels, Option<&'a dyn fmt::Display>);
 
 impl fmt::Display for Braces<'_> {
@@ -66,7 +67,7 @@ impl fmt::Display for Braces<'_> {
     }
 }
 
-/// The value of a label: `\`, `"` and line feeds are escaped, nothing else is.
+/// The value of a label. Only `\`, `"` and line feeds are escaped.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {

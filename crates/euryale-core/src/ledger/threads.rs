@@ -1,4 +1,4 @@
-//! The blocking threads that the parts of a program may want at the same time.
+//! The blocking threads that the parts of a program may need at the same time.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::runtime::Handle;
 
-/// The number of blocking threads of a tokio runtime that was built without a number.
+/// The default number of blocking threads of a tokio runtime.
 const OF_TOKIO: usize = 512;
 
 /// The maximum number of blocking threads that one part of a program takes at the same time: a
@@ -21,8 +21,8 @@ struct Bound {
 }
 
 impl ThreadBound {
-    /// At most `threads` threads. Until it is [declared](Threads::declare) in a ledger, the bound
-    /// counts nowhere.
+    /// Creates a bound of `threads` threads. It counts once it is [declared](Threads::declare) in a
+    /// ledger.
     #[must_use]
     pub fn new(name: &'static str, threads: usize) -> Self {
         let threads = AtomicUsize::new(threads);
@@ -48,9 +48,9 @@ impl ThreadBound {
 /// fewer threads than all bounds together, uploads could keep publishers waiting although a
 /// connection is free, or the other way round.
 ///
-/// Pools, layers and servers declare their threads in the ledger that they count in. Run your own
-/// blocking work in a [`BlockingLane`](crate::threads::BlockingLane), which does the same; declare
-/// threads that anything else takes as a bound:
+/// Pools, layers and servers declare their threads in their ledger. Run your own blocking work in a
+/// [`BlockingLane`](crate::threads::BlockingLane), which does the same. For other uses of threads,
+/// declare a bound yourself:
 ///
 /// ```
 /// use euryale_core::Ledger;
@@ -81,8 +81,8 @@ struct Bounds {
 }
 
 impl Threads {
-    /// Threads for blocking work without a bound: resolving names, `tokio::fs`, libraries. A
-    /// runtime has this many threads more than were declared.
+    /// The number of threads for blocking work that is not declared: resolving names, `tokio::fs`,
+    /// libraries. A runtime has this many threads in addition to the declared ones.
     pub const SPARE: usize = 16;
 
     /// Adds `bound` to the sum, as long as it or a clone of it exists. A bound that is declared
@@ -109,9 +109,9 @@ impl Threads {
         self.lock().all().into_iter().collect()
     }
 
-    /// Notes how many blocking threads the runtime has for the parts, besides those [to
-    /// spare](Self::SPARE). The facade's `runtime` calls this. So does a program that builds a
-    /// runtime itself with another number than tokio's 512.
+    /// Records how many blocking threads the runtime has for the parts, without the
+    /// [spare](Self::SPARE) ones. The facade's `runtime` calls this. Call it as well if you build a
+    /// runtime yourself with another number than tokio's 512.
     pub fn provide(&self, threads: usize) {
         self.lock().provided = Some(threads);
         self.has_changed.store(true, Ordering::Release);
@@ -119,7 +119,7 @@ impl Threads {
 
     /// Logs one line at ERROR if the runtime has fewer threads than the parts may take, with both
     /// numbers and the remedy. The same line is logged only once, and the check costs one load if
-    /// nothing has changed. Outside of a runtime whose number of threads is known, it logs nothing,
+    /// nothing has changed. Outside a runtime whose number of threads is known, it logs nothing,
     /// because more parts may still be declared.
     ///
     /// A pool calls this for its first worker and when it grows, and a `Stack` when it is built.

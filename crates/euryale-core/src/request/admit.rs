@@ -13,7 +13,7 @@ pub trait Admit: Send + Sync + 'static {
     /// Checks the head of a request.
     ///
     /// # Errors
-    /// Why the request is refused.
+    /// The reason why the request is refused.
     fn check(&self, parts: &http::request::Parts) -> Result<(), Error>;
 }
 

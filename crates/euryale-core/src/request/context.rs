@@ -35,7 +35,7 @@ use http::Extensions;
 /// ```
 #[derive(Clone, Default)]
 pub struct RequestContext {
-    /// As many as the layers of a stack have, without a further allocation.
+    /// The number of values that the layers of a stack attach. They need no further allocation.
     few: [Option<Value>; 4],
     more: Vec<Value>,
 }
@@ -47,7 +47,7 @@ impl RequestContext {
     /// type.
     ///
     /// The first value of a request allocates the context. A layer that attaches the same value to
-    /// all requests makes its `Arc` once.
+    /// all requests should create its `Arc` once.
     pub fn insert<T: Any + Send + Sync>(extensions: &mut Extensions, value: Arc<T>) {
         let context = extensions.get_or_insert_with(Self::default);
         let same = context.values_mut().find(|kept| (***kept).is::<T>());
@@ -60,7 +60,7 @@ impl RequestContext {
         }
     }
 
-    /// The value of this type that is attached to the request with these extensions.
+    /// Returns the value of this type that is attached to the request with these extensions.
     pub fn get<T: Any + Send + Sync>(extensions: &Extensions) -> Option<&T> {
         let context = extensions.get::<Self>()?;
         context
@@ -68,7 +68,7 @@ impl RequestContext {
             .find_map(|value| (**value).downcast_ref::<T>())
     }
 
-    /// As [`get`](Self::get), for a caller that keeps the value.
+    /// Like [`get`](Self::get), for a caller that keeps the value.
     pub fn get_shared<T: Any + Send + Sync>(extensions: &Extensions) -> Option<Arc<T>> {
         let context = extensions.get::<Self>()?;
         let value = context.values().find(|value| (***value).is::<T>())?;

@@ -15,13 +15,13 @@ use crate::transaction::{Attempt, History, SnapshotPin};
 
 type BoxFuture = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>;
 
-/// A way to make requests to the application itself: for tiles, themes and tasks.
+/// A handle for requests to the application itself, for tiles, themes and tasks.
 ///
 /// A stack [attaches](Self::attach) it to its requests, where [`of`](Self::of) finds it. A
 /// sub-request enters inside the transform chain and takes an ordinary place in the queue: never
 /// wait for one in a worker, which holds a permit already.
 ///
-/// Clones are the same way.
+/// Clones are handles to the same service.
 #[derive(Clone)]
 pub struct Internal {
     way: Arc<Way>,
@@ -35,7 +35,7 @@ struct Way {
 /// Marks a request that was made through [`Internal`]. A type in the extensions, so no header and
 /// no URL can forge it.
 ///
-/// A view that is only for internal requests begins with [`require`](InternalRequest::require):
+/// A view that serves only internal requests begins with [`require`](InternalRequest::require):
 ///
 /// ```
 /// use euryale_core::request::InternalRequest;
@@ -54,12 +54,12 @@ pub struct InternalRequest {
 }
 
 impl InternalRequest {
-    /// The mark in these extensions of a request, if it was made through [`Internal`].
+    /// Returns the mark in these extensions of a request, if it was made through [`Internal`].
     pub fn of(extensions: &Extensions) -> Option<Self> {
         extensions.get().copied()
     }
 
-    /// The mark of a sub-request that is made on behalf of a request whose extensions are `from`.
+    /// Returns the mark for a sub-request on behalf of a request whose extensions are `from`.
     #[must_use]
     pub fn below(from: &Extensions) -> Self {
         Self {
@@ -69,22 +69,23 @@ impl InternalRequest {
         }
     }
 
-    /// For a publisher that only the application itself may call.
+    /// Checks that the request was made by the application itself.
     ///
     /// # Errors
-    /// 404 for a request from outside, so that its client does not even learn that the view exists.
+    /// A 404 for a request from outside, so that its client does not even learn that the view
+    /// exists.
     pub fn require<B>(request: &http::Request<B>) -> Result<Self, Abort> {
         Self::of(request.extensions()).ok_or_else(|| Abort::status(http::StatusCode::NOT_FOUND))
     }
 
-    /// Its depth: 1 for a sub-request of a request from outside.
+    /// Returns the depth: 1 for a sub-request of a request from outside.
     pub fn depth(&self) -> u32 {
         self.depth
     }
 }
 
 impl Internal {
-    /// Sub-requests go to `service`.
+    /// Creates a handle that sends sub-requests to `service`.
     pub fn new<S>(service: S) -> Self
     where
         S: Service<http::Request<Body>, Response = Response> + Clone + Send + Sync + 'static,
@@ -99,12 +100,13 @@ impl Internal {
         }
     }
 
-    /// The way that is attached to the request with these extensions, or was inserted into them.
+    /// Returns the handle that is attached to the request with these extensions, or was inserted
+    /// into them.
     ///
     /// `extensions.get::<Internal>()` does not find the one that a stack attaches, because it is in
     /// the [`RequestContext`]: a separate extension would make every copy of a head more expensive.
     pub fn of(extensions: &Extensions) -> Option<Self> {
-        // One that was inserted after another had been attached is the inner one.
+        // A handle that was inserted after another had been attached is the inner one.
         let inserted = extensions.get::<Self>().cloned();
         inserted.or_else(|| {
             let way = RequestContext::get_shared(extensions)?;
@@ -112,14 +114,14 @@ impl Internal {
         })
     }
 
-    /// Attaches it to the request with these extensions, in place of another one.
+    /// Attaches this handle to the request with these extensions, in place of another one.
     pub fn attach(&self, extensions: &mut Extensions) {
         extensions.remove::<Self>();
         RequestContext::insert(extensions, Arc::clone(&self.way));
     }
 
-    /// Sets `room`, which returns how many sub-requests would be published at once if they were
-    /// made now: the number of connections that are neither used nor waited for.
+    /// Sets the function that returns how many sub-requests would be published at once if they were
+    /// made now: the number of connections that are neither in use nor awaited.
     #[must_use]
     pub fn with_room(self, room: impl Fn() -> usize + Send + Sync + 'static) -> Self {
         Self {
@@ -139,14 +141,14 @@ impl Internal {
     /// Makes a sub-request on behalf of a request whose extensions are `from`.
     ///
     /// # Errors
-    /// The service's.
+    /// The error of the service.
     pub async fn request(
         &self,
         mut request: http::Request<Body>,
         from: &Extensions,
     ) -> Result<Response, Error> {
         let mark = InternalRequest::below(from);
-        // It has a history of its own, independent of the outer request's.
+        // The sub-request has its own history, independent of that of the outer request.
         request.extensions_mut().remove::<History>();
         request.extensions_mut().remove::<Attempt>();
         request.extensions_mut().remove::<SnapshotPin>();

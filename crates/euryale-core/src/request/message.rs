@@ -4,12 +4,12 @@ use crate::body::{Body, SpooledBody};
 
 /// A publisher's argument: a request whose body is complete and can be read again.
 ///
-/// `Request<B>` has another body, as requests have outside the spool.
+/// `Request<B>` has another body type, for requests outside the spool.
 pub type Request<B = SpooledBody> = http::Request<B>;
 
 /// A publisher's result.
 ///
-/// `Response<B>` has another body, as responses have in the middleware of others.
+/// `Response<B>` has another body type, for responses in third-party middleware.
 ///
 /// ```
 /// use euryale_core::{Body, Response};

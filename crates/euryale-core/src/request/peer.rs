@@ -7,11 +7,11 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// The sender of a request, as the server saw it, in the extensions of every request.
+/// The sender of a request, as the server sees it. It is in the extensions of every request.
 ///
-/// This is the network's view, which no header of the request can change: behind a reverse proxy it
-/// is the proxy. Layers that trust certain proxies decide by [`address`](Self::address). Cloning is
-/// cheap.
+/// It is determined by the network, and no header of the request can change it: behind a reverse
+/// proxy it is the proxy. Layers that trust certain proxies decide by [`address`](Self::address).
+/// Cloning is cheap.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Peer(Arc<Facts>);
 
@@ -31,12 +31,12 @@ pub enum PeerAddr {
     /// A peer on this machine, connected through a Unix socket. The socket's mode and owner decide
     /// which processes may connect.
     Unix,
-    /// Unknown: the PROXY header said `UNKNOWN`.
+    /// An unknown peer: the PROXY header was `UNKNOWN`.
     Unknown,
 }
 
 impl Peer {
-    /// A peer at this address, without TLS.
+    /// Creates a peer at this address, without TLS.
     #[must_use]
     pub fn new(address: PeerAddr) -> Self {
         Self(Arc::new(Facts {
@@ -47,7 +47,8 @@ impl Peer {
         }))
     }
 
-    /// The same peer over TLS, with the server name that it requested (SNI, RFC 6066 §3), if any.
+    /// Returns the same peer over TLS, with the server name that it requested (SNI, RFC 6066 §3),
+    /// if any.
     #[must_use]
     pub fn over_tls(mut self, server_name: Option<&str>) -> Self {
         let facts = Arc::make_mut(&mut self.0);
@@ -56,7 +57,7 @@ impl Peer {
         self
     }
 
-    /// The same peer as a balancer whose PROXY header names `source` as the client.
+    /// Returns the same peer as a balancer whose PROXY header names `source` as the client.
     #[must_use]
     pub fn speaks_for(mut self, source: PeerAddr) -> Self {
         let facts = Arc::make_mut(&mut self.0);
@@ -64,26 +65,27 @@ impl Peer {
         self
     }
 
-    /// The source of the request. Behind a balancer that sent a PROXY header, the source in that
-    /// header.
+    /// Returns the source of the request. Behind a balancer that sent a PROXY header, this is the
+    /// source in that header.
     #[must_use]
     pub fn address(&self) -> PeerAddr {
         self.0.address
     }
 
-    /// The balancer that sent a PROXY header, if one did.
+    /// Returns the balancer that sent a PROXY header, if there is one.
     #[must_use]
     pub fn balancer(&self) -> Option<PeerAddr> {
         self.0.balancer
     }
 
-    /// Whether the peer speaks TLS: to this server, or to the balancer if its PROXY header says so.
+    /// Returns whether the client uses TLS, to this server or, by the PROXY header, to the
+    /// balancer.
     #[must_use]
     pub fn is_tls(&self) -> bool {
         self.0.is_tls
     }
 
-    /// The name that the peer asked for in its TLS handshake.
+    /// Returns the server name that the peer requested in its TLS handshake.
     #[must_use]
     pub fn server_name(&self) -> Option<&str> {
         self.0.server_name.as_deref()
@@ -97,7 +99,7 @@ impl fmt::Debug for Peer {
 }
 
 impl PeerAddr {
-    /// The address, unless the peer has none. IPv4 is never written as IPv6.
+    /// Returns the address, unless the peer has none. IPv4 is never written as IPv6.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
         match self {

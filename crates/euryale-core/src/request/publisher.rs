@@ -1,4 +1,4 @@
-//! Synchronous application code.
+//! The trait for synchronous application code.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,9 +15,9 @@ use crate::transaction::{Database, Transaction};
 /// [`Attempt`](crate::transaction::Attempt), a fresh transaction and the same body; so it must
 /// limit its effects to the database and the transaction's hooks.
 ///
-/// Implemented for functions and closures of this shape, for `Arc<P>` and for
-/// `Box<dyn Publisher<D>>`. A closure whose arguments carry no types needs a method that knows the
-/// database (`Stack::publish`), or [`publisher_fn`].
+/// Implemented for functions and closures of this shape, for `Arc<P>` and for `Box<dyn
+/// Publisher<D>>`. A closure whose arguments have no types must be passed to a method that
+/// determines the database (`Stack::publish`), or to [`publisher_fn`].
 #[doc(alias = "WSGI")]
 #[doc(alias = "ZPublisher")]
 #[diagnostic::on_unimplemented(
@@ -91,8 +91,8 @@ impl<D: Database> Publisher<D> for Box<dyn Publisher<D>> {
     }
 }
 
-/// Turns a closure whose arguments carry no types into a publisher: `publisher_fn::<Db,
-/// _>(|request, transaction| …)`.
+/// Turns a closure whose arguments have no types into a publisher: `publisher_fn::<Db, _>(|request,
+/// transaction| …)`.
 pub fn publisher_fn<D, F>(f: F) -> PublisherFn<D, F>
 where
     D: Database,

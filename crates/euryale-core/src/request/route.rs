@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// The route that a request belongs to, for statistics, the status page and logs: a value in the
 /// request's extensions.
 ///
-/// Put a pattern there (`/orders/{id}`), never a raw path: each name is a label of its own in the
+/// Put a pattern there (`/orders/{id}`), never a raw path: each name is a label value in the
 /// metrics, and a client must not be able to choose one.
 ///
 /// The router sets it, in a layer outside the cap. With axum that is a middleware of the routes
@@ -39,12 +39,12 @@ pub struct Route {
 }
 
 impl Route {
-    /// The route of this name. An empty name means no route.
+    /// Creates a route with this name. An empty name means no route.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self { name: name.into() }
     }
 
-    /// Its name.
+    /// Returns the name.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -1,4 +1,4 @@
-//! Where the time of a request goes.
+//! The times that a request spends in its stages.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -12,21 +12,21 @@ use crate::request::Route;
 #[non_exhaustive]
 #[repr(u8)]
 pub enum Stage {
-    /// Its body is read.
+    /// The body is read.
     Reading,
-    /// It waits for a worker.
+    /// The request waits for a worker.
     Queued,
-    /// It is published.
+    /// The request is published.
     Working,
-    /// It waits for promises.
+    /// The request waits for promises.
     Suspended,
 }
 
 impl Stage {
-    /// All of them, in the order of their numbers.
+    /// All stages, in the order of their numbers.
     pub const ALL: &'static [Self] = &[Self::Reading, Self::Queued, Self::Working, Self::Suspended];
 
-    /// Its name, in one word.
+    /// Returns the name, in one word.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -38,9 +38,9 @@ impl Stage {
     }
 }
 
-/// Where the time of a request goes: a value in its extensions. Code outside all layers puts it
-/// there, and the layers write into it. Clones are handles to the same times, so all attempts and
-/// passes are added up.
+/// The times that a request spends in its stages. Code outside all layers adds this value to the
+/// request's extensions, and the layers write into it. Clones are handles to the same times, so all
+/// attempts and passes are added up.
 ///
 /// ```
 /// use std::time::Duration;
@@ -67,7 +67,7 @@ struct Inner {
 }
 
 impl Times {
-    /// Nothing yet.
+    /// Creates a value without times.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -82,24 +82,24 @@ impl Times {
         }
     }
 
-    /// How long it was in this stage, in all.
+    /// Returns the total time in this stage.
     #[must_use]
     pub fn of(&self, stage: Stage) -> Duration {
         Duration::from_nanos(self.0.spent[stage as usize].load(Ordering::Relaxed))
     }
 
-    /// How often it was published: attempts and passes together.
+    /// Returns how often the request was published: attempts and passes together.
     #[must_use]
     pub fn publications(&self) -> u32 {
         self.0.publications.load(Ordering::Relaxed)
     }
 
-    /// Sets its route. The first value counts.
+    /// Sets the route of the request. The first value counts.
     pub fn belongs_to(&self, route: &Route) {
         self.0.route.get_or_init(|| route.clone());
     }
 
-    /// Its route, if one was set.
+    /// Returns the route, if one was set.
     #[must_use]
     pub fn route(&self) -> Option<&Route> {
         self.0.route.get()

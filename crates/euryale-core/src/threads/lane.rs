@@ -43,9 +43,9 @@ use crate::threads::{Done, Work};
 /// ```
 ///
 /// # Cancellation
-/// A future that is dropped while it waits leaves the lane. Work that has its turn, but no thread
-/// yet, is not started if its future was dropped. Running work cannot be stopped: it keeps its turn
-/// until it returns, and its result is dropped in its thread.
+/// Dropping a waiting future removes it from the lane. Work that has its turn but no thread yet is
+/// not started if its future was dropped. Running work cannot be stopped: it keeps its turn until
+/// it returns, and its result is dropped in its thread.
 ///
 /// # Backpressure
 /// First come, first served. [`max_waiting`](Self::max_waiting) limits the number of waiting
@@ -74,8 +74,8 @@ thread_local! {
 }
 
 impl BlockingLane {
-    /// A lane of `threads` threads, at least 1, in which any number of futures may wait. The ledger
-    /// counts it by its name.
+    /// Creates a lane of `threads` threads, at least 1, in which any number of futures may wait.
+    /// The ledger counts it by its name.
     pub fn new(name: &'static str, threads: usize) -> Self {
         Self {
             name,
@@ -87,8 +87,8 @@ impl BlockingLane {
         }
     }
 
-    /// A lane for long computations, such as a PDF or a picture. It has one thread for each core
-    /// and a queue of 64, and the ledger counts it as `cpu`.
+    /// Creates a lane for long computations, such as a PDF or a picture. It has one thread for each
+    /// core and a queue of 64, and the ledger counts it as `cpu`.
     ///
     /// ```
     /// use euryale_core::threads::BlockingLane;
@@ -145,7 +145,7 @@ impl BlockingLane {
         self
     }
 
-    /// Another lane with the same name and settings, of `threads` threads.
+    /// Returns another lane with the same name and settings and with `threads` threads.
     pub fn resized(self, threads: usize) -> Self {
         let Self {
             name,
@@ -182,7 +182,7 @@ impl BlockingLane {
         self.shared.resize(threads);
     }
 
-    /// Returns how many of the runtime's blocking threads its work may take at the same time.
+    /// Returns how many of the runtime's blocking threads the lane may use at the same time.
     #[must_use]
     pub fn threads(&self) -> usize {
         self.shared.threads()
@@ -230,7 +230,7 @@ impl BlockingLane {
         self.wait(usize::MAX)?.enter().await
     }
 
-    /// Takes a turn if there is one now.
+    /// Takes a turn if one is free.
     ///
     /// # Errors
     /// [`LANE_FULL`].
@@ -289,8 +289,8 @@ fn id(lane: &Arc<SharedLane>) -> usize {
     Arc::as_ptr(lane).addr()
 }
 
-/// A place in a [`BlockingLane`], taken by [`reserve`](BlockingLane::reserve). Returned when it is
-/// dropped.
+/// A place in a [`BlockingLane`], taken by [`reserve`](BlockingLane::reserve). It is returned when
+/// it is dropped.
 #[must_use]
 pub struct Place(Kept);
 
@@ -318,10 +318,10 @@ impl Place {
             .map_err(|_| Error::new(NO_WORKER))
     }
 
-    /// Takes a turn, if there is one now.
+    /// Takes a turn if one is free.
     ///
     /// # Errors
-    /// The place, if it has to wait.
+    /// The place itself, if it has to wait.
     pub fn try_enter(self) -> Result<Turn, Self> {
         match self.0 {
             Kept::Turn(turn) => Ok(turn),
@@ -348,8 +348,8 @@ impl fmt::Debug for Place {
     }
 }
 
-/// A turn in a [`BlockingLane`], for one piece of work in one thread. Returned when it is dropped,
-/// or when its work is done.
+/// A turn in a [`BlockingLane`], for one piece of work on one thread. It is returned when it is
+/// dropped, or when its work is done.
 #[must_use]
 pub struct Turn {
     // Dropped in this order: when a turn is free, it is no longer counted.
@@ -359,7 +359,7 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Also counts the turn by this guard, as long as it is held.
+    /// Also counts the turn by this guard for as long as it is held.
     pub fn counted(self, guard: GaugeGuard) -> Self {
         Self {
             _also: Some(guard),
@@ -367,10 +367,10 @@ impl Turn {
         }
     }
 
-    /// Starts `work`, in the current span. When the result is visible, the turn is free.
+    /// Starts `work` in the current span. The turn is free by the time the result is visible.
     ///
     /// # Errors
-    /// [`NO_WORKER`], and then `work` never runs.
+    /// [`NO_WORKER`]; `work` then never runs.
     pub fn start<T: Send + 'static>(
         self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -380,10 +380,10 @@ impl Turn {
         Ok(done)
     }
 
-    /// Starts `work` whose result is awaited already.
+    /// Starts `work` whose result is already awaited.
     ///
     /// # Errors
-    /// [`NO_WORKER`], and then `work` never runs.
+    /// [`NO_WORKER`]; `work` then never runs.
     #[expect(clippy::disallowed_methods, reason = "the lane: its turns bound it")]
     pub fn run(self, work: Work) -> Result<(), Error> {
         let runtime =

@@ -2,11 +2,11 @@
 
 use std::task::{Context, Poll};
 
-/// The amount of work that a task does before others of its thread have their turn, in bytes that
+/// The amount of work that a task does before it yields to other tasks of its thread, in bytes that
 /// are copied from memory to a peer.
 ///
-/// Such a task never waits, so it would keep its thread: tokio's own budget counts operations,
-/// whatever they cost. While any task is ready, a thread checks its sockets only after 61 polls
+/// Such a task never waits, so it would keep its thread: tokio's own budget counts operations and
+/// not their cost. While any task is ready, a thread checks its sockets only after 61 polls
 /// ([`event_interval`](tokio::runtime::Builder::event_interval)). A new request therefore waits for
 /// 61 stints: 3 ms if each takes 50 µs, and longer if threads wait for cores.
 ///
@@ -39,13 +39,12 @@ impl Stint {
         Self { bytes, left: bytes }
     }
 
-    /// Notes that `bytes` of them have been processed.
+    /// Records that `bytes` have been processed.
     pub fn did(&mut self, bytes: usize) {
         self.left = self.left.saturating_sub(bytes);
     }
 
-    /// Begins a new stint, because the task waits for something else and others have their turn
-    /// anyway.
+    /// Begins a new stint, because the task waits for something else and other tasks run anyway.
     pub fn renew(&mut self) {
         self.left = self.bytes;
     }

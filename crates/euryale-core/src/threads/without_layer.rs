@@ -9,15 +9,15 @@ use crate::error::PanicMessage;
 use crate::threads::BlockingLane;
 
 /// Closes a file on the blocking pool of this thread's runtime, because closing an unnamed file
-/// deletes it and frees all of its blocks. Outside of a runtime it is closed here. A guard that
-/// counts the file is passed along and dropped after it: `close_elsewhere((file, counted))`.
+/// deletes it and frees all of its blocks. Outside a runtime it is closed on this thread. A guard
+/// that counts the file is passed along and dropped after it: `close_elsewhere((file, counted))`.
 #[expect(
     clippy::disallowed_methods,
     reason = "whoever drops a body last may be on a runtime thread"
 )]
 pub fn close_elsewhere(file: impl Send + 'static) {
     match Handle::try_current() {
-        // If no thread can be started, tokio panics, and closes the file once there is one.
+        // If no thread can be started, tokio panics, and a later thread closes the file.
         Ok(runtime) => drop(PanicMessage::catch(|| {
             runtime.spawn_blocking(move || drop(file))
         })),
@@ -25,8 +25,8 @@ pub fn close_elsewhere(file: impl Send + 'static) {
     }
 }
 
-/// Threads for work without a layer. Blocking work takes threads of the whole process, so the bound
-/// also applies to the process: a writer whose client reads nothing holds a thread until its time
-/// is over.
+/// Threads for work without a layer. Blocking work takes threads of the whole process, so the limit
+/// also applies to the process: a writer whose client reads nothing holds a thread until its
+/// time-out.
 pub(crate) static ANY_THREAD: LazyLock<BlockingLane> =
     LazyLock::new(|| BlockingLane::new("no layer", 128));

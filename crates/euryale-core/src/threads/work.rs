@@ -1,4 +1,4 @@
-//! Blocking work, and where it runs.
+//! Blocking work and its runners.
 
 use std::any::Any;
 use std::fmt;
@@ -16,14 +16,13 @@ use crate::error::{Error, NO_WORKER, PANICKED, PanicMessage, drop_quietly};
 /// Runs the blocking part of a body or of a deferred response.
 ///
 /// Without a layer it runs on tokio's blocking pool, with at most 127 others in the process. A
-/// layer with threads of its own puts them into the [`Deferred`](crate::body::Deferred) or the
-/// [`WriterHandle`](crate::body::WriterHandle), as with [`ReadBlob`](crate::body::ReadBlob) for
-/// blobs.
+/// layer that has its own threads sets its runner in the [`Deferred`](crate::body::Deferred) or the
+/// [`WriterHandle`](crate::body::WriterHandle), like [`ReadBlob`](crate::body::ReadBlob) for blobs.
 pub trait RunBlocking: Send + Sync + 'static {
-    /// Runs `work` on a thread that may block, never in the caller's.
+    /// Runs `work` on a thread that may block, and never on the caller's thread.
     ///
     /// # Errors
-    /// [`LANE_FULL`](crate::error::LANE_FULL) or [`NO_WORKER`], and then `work` never runs.
+    /// [`LANE_FULL`](crate::error::LANE_FULL) or [`NO_WORKER`]; `work` then never runs.
     fn run(&self, work: Work) -> Result<(), Error>;
 }
 
@@ -35,8 +34,8 @@ pub struct Work {
 type Place = Box<dyn Any + Send>;
 
 impl Work {
-    /// Work, and the future of its result. When that future is dropped, work that has not begun
-    /// never runs. Running work continues, and its result is dropped in its own thread.
+    /// Creates work, and the future of its result. If that future is dropped, work that has not
+    /// begun never runs. Running work continues, and its result is dropped in its own thread.
     pub fn new<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> (Self, Done<T>) {
         let (sender, receiver) = oneshot::channel();
         let span = Span::current();
@@ -47,7 +46,7 @@ impl Work {
             } else {
                 Some(span.in_scope(|| PanicMessage::catch(work)))
             };
-            // When the result is visible, the place is free.
+            // The place is free by the time the result is visible.
             drop(place);
             if let Some(done) = done
                 && let Err(unwanted) = sender.send(done)
@@ -58,12 +57,12 @@ impl Work {
         (Self { run }, Done { receiver })
     }
 
-    /// Runs it in this thread, returns `place`, and then makes the result visible.
+    /// Runs the work on this thread, drops `place`, and then makes the result visible.
     pub fn run(self, place: impl Send + 'static) {
         (self.run)(Box::new(place));
     }
 
-    /// Starts it with `runner`.
+    /// Starts the work with `runner`.
     pub(crate) fn start(self, runner: Option<&Arc<dyn RunBlocking>>) -> Result<(), Error> {
         match runner {
             Some(runner) => runner.run(self),
@@ -81,7 +80,7 @@ impl fmt::Debug for Work {
 /// The result of [`Work`].
 ///
 /// # Errors
-/// By code: [`PANICKED`]; [`NO_WORKER`] when the work was dropped before it ran.
+/// By code: [`PANICKED`], or [`NO_WORKER`] if the work was dropped before it ran.
 #[derive(Debug)]
 #[must_use]
 pub struct Done<T> {

@@ -24,7 +24,7 @@ struct Check(Box<CheckFn>);
 type CheckFn = dyn Fn(&mut Response) -> Result<(), Error> + Send + Sync;
 
 impl AnswerGate {
-    /// A gate that calls `check`, which must not block.
+    /// Creates a gate that calls `check`, which must not block.
     pub fn new(check: impl Fn(&mut Response) -> Result<(), Error> + Send + Sync + 'static) -> Self {
         Self(Arc::new(Check(Box::new(check))))
     }
@@ -53,7 +53,7 @@ impl AnswerGate {
     /// `Publish`.
     ///
     /// # Errors
-    /// Why the answer must not be committed.
+    /// The reason why the answer must not be committed.
     pub fn check(extensions: &Extensions, response: &mut Response) -> Result<(), Error> {
         RequestContext::get::<Check>(extensions).map_or(Ok(()), |Check(check)| check(response))
     }

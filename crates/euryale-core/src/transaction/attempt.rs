@@ -1,4 +1,4 @@
-//! One of the publications that a request may need.
+//! A single publication of a request, and the history before it.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -10,9 +10,9 @@ use crate::transaction::Access;
 
 /// The history of a request before the current publication.
 ///
-/// A value in the request's extensions. Layers that publish again replace it and never change it in
-/// place: tower's `Retry` clones a request, and a clone would share the target of an `Arc` in its
-/// extensions.
+/// It is a value in the request's extensions. Layers that publish again replace it and never change
+/// it in place: tower's `Retry` clones a request, and a clone would share the target of an `Arc` in
+/// its extensions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct History {
@@ -20,19 +20,20 @@ pub struct History {
     pub conflicts: u32,
     /// Passes that ended with a suspension.
     pub suspensions: u32,
-    /// An earlier attempt wrote: begin with [`Access::Write`], whatever the method says.
+    /// Whether an earlier attempt has written, so that the next one begins with [`Access::Write`]
+    /// for any method.
     pub wrote: bool,
 }
 
 impl History {
-    /// Returns whether this request comes back after an attempt. If so, it was admitted already and
-    /// goes ahead of new work.
+    /// Returns whether this request is queued again after an attempt. If so, it was already
+    /// admitted and goes ahead of new work.
     pub fn is_again(&self) -> bool {
         self.conflicts > 0 || self.suspensions > 0
     }
 
-    /// This history after one more attempt that ended in a conflict; `wrote` as
-    /// [`Error::wrote`](crate::error::Error::wrote) says.
+    /// Returns this history after one more attempt that ended in a conflict; `wrote` is the result
+    /// of [`Error::wrote`](crate::error::Error::wrote).
     #[must_use]
     pub fn after_conflict(self, wrote: bool) -> Self {
         Self {
@@ -42,7 +43,7 @@ impl History {
         }
     }
 
-    /// This history after one more pass that ended in a suspension.
+    /// Returns this history after one more pass that ended in a suspension.
     #[must_use]
     pub fn after_suspension(self) -> Self {
         Self {
@@ -51,7 +52,8 @@ impl History {
         }
     }
 
-    /// The access with which a publication of a request with this method and history begins.
+    /// Returns the access with which a publication of a request with this method and history
+    /// begins.
     pub fn access(&self, method: &http::Method) -> Access {
         if self.wrote {
             Access::Write
@@ -84,7 +86,7 @@ struct Attached {
 }
 
 impl Attempt {
-    /// The attempt that follows after `history`.
+    /// Creates the attempt that follows `history`.
     pub fn new(history: History) -> Self {
         Self {
             shared: Arc::new(Record {
@@ -94,22 +96,23 @@ impl Attempt {
         }
     }
 
-    /// The number of this attempt among those of its request, from 1; grows with each conflict.
+    /// Returns the number of this attempt of its request, from 1, which grows with each conflict.
     pub fn number(&self) -> u32 {
         self.shared.history.conflicts + 1
     }
 
-    /// The number of this pass, from 1; grows with each suspension.
+    /// Returns the number of this pass, from 1, which grows with each suspension.
     pub fn pass(&self) -> u32 {
         self.shared.history.suspensions + 1
     }
 
-    /// What happened before.
+    /// Returns the history before this attempt.
     pub fn history(&self) -> History {
         self.shared.history
     }
 
-    /// Runs `f` on this attempt's slot for `T`, made with `T::default()` at its first use.
+    /// Runs `f` on this attempt's slot for `T`, which is created with `T::default()` at its first
+    /// use.
     ///
     /// `f` may use the attempt; a nested use of the same slot finds it empty, and its value is
     /// lost.
@@ -128,13 +131,13 @@ impl Attempt {
         self.lock().gates.push(Box::new(gate));
     }
 
-    /// Checks every gate that was not checked yet, in the order in which they were added.
+    /// Checks every gate that has not been checked yet, in the order in which they were added.
     pub(crate) fn check_gates(&self) -> Result<(), Abort> {
         let gates = std::mem::take(&mut self.lock().gates);
         gates.iter().try_for_each(|gate| gate.check(self))
     }
 
-    /// The attempt is over.
+    /// Ends the attempt.
     pub(crate) fn close(&self) {
         let mut gates = std::mem::take(&mut self.lock().gates);
         drop_each_quietly(&mut gates);
@@ -156,10 +159,10 @@ impl fmt::Debug for Attempt {
     }
 }
 
-/// Checked after the publisher has returned and before anything is committed; also for a doomed
-/// transaction, because its answer would be sent.
+/// A check after the publisher has returned and before anything is committed. It also runs for a
+/// doomed transaction, whose answer would be sent.
 ///
-/// In this way unresolved promises prevent a commit without core knowing about promises.
+/// It lets unresolved promises prevent a commit, although core does not depend on promises.
 pub trait CommitGate: Send + Sync + 'static {
     /// Checks whether this attempt may be committed.
     ///

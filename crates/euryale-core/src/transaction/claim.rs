@@ -17,18 +17,18 @@ use crate::transaction::{Database, Lease};
 ///   first;
 /// * at most as many jobs as the pool has permits run at the same time, whatever happens to the
 ///   futures;
-/// * a job whose future is dropped before it started never starts; one that started runs to its
-///   end;
+/// * a job whose future is dropped before it has started never starts; one that has started runs to
+///   its end;
 /// * a panic of the job is an [`Error`] with the code [`PANICKED`](crate::error::PANICKED).
 ///
-/// Not object-safe on purpose: `Publish` boxes the future once.
+/// It is deliberately not object-safe: `Publish` boxes the future once.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a claim on a pool",
     note = "`ConnectionLimitLayer` makes claims on a `Pool`; another pool implements `Claim` for \
         its own"
 )]
 pub trait Claim: Send + 'static {
-    /// The store whose connections are lent.
+    /// The database whose connections are lent.
     type Database: Database;
 
     /// Sets when the job's transaction is stopped before its commit. A stopped transaction never
@@ -43,10 +43,10 @@ pub trait Claim: Send + 'static {
         self
     }
 
-    /// Queues `job` **now**, before the future is polled, and resolves to what it returned.
+    /// Queues `job` **now**, before the future is polled, and resolves to its result.
     ///
     /// # Errors
-    /// Refused (queue full, waited too long, pool closed), or the job panicked.
+    /// The job was refused (queue full, waited too long, pool closed), or panicked.
     fn run<T, F>(self, job: F) -> impl Future<Output = Result<T, Error>> + Send + 'static
     where
         F: FnOnce(&mut Lease<'_, Self::Database>) -> T + Send + 'static,
@@ -57,16 +57,16 @@ pub trait Claim: Send + 'static {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StopWhen {
-    /// After it has run in its worker for this long; the wait in the queue does not count. `None`
-    /// means no limit.
+    /// Stops it after it has run in its worker for this long; the wait in the queue does not count.
+    /// `None` means no limit.
     pub after: Option<Duration>,
-    /// When its client has disconnected. For transactions that only read.
+    /// Stops it when its client has disconnected. For transactions that only read.
     pub client_gone: bool,
 }
 
 impl StopWhen {
-    /// Stops it after it has run in its worker for this long or, if `client_gone` is set, when its
-    /// client has disconnected.
+    /// Stops the transaction after it has run in its worker for this long or, if `client_gone` is
+    /// set, when its client has disconnected.
     #[must_use]
     pub fn new(after: Option<Duration>, client_gone: bool) -> Self {
         Self { after, client_gone }
@@ -75,8 +75,8 @@ impl StopWhen {
 
 /// A request with its claim on a connection: the only input of `Publish`.
 ///
-/// Not `Clone`, so that layers that publish again (tower's `Retry`, `Republish`) cannot be inside
-/// the cap: a second publication needs a second claim. [The facade's
+/// It is not `Clone`, so that layers that publish again (tower's `Retry`, `Republish`) cannot be
+/// inside the cap: a second publication needs a second claim. [The facade's
 /// documentation](https://docs.rs/euryale/latest/euryale/#when-it-does-not-compile) explains the
 /// compiler's message.
 pub struct Publication<C> {

@@ -9,14 +9,14 @@ use crate::ledger::{ConflictBook, Ledger};
 use crate::request::Route;
 use crate::transaction::History;
 
-/// Decides how often a transaction is attempted again after a conflict, and after which pause: by
-/// default 3 times, so 4 attempts, with a jittered pause.
+/// Decides how often a transaction is retried after a conflict, and after which pause. The default
+/// is 3 retries, so 4 attempts, with jittered pauses.
 ///
 /// Attempt *n + 2* follows after a pause of uniform(0, 2ⁿ) · `base` (n from 0; ZPublisher's rule,
 /// with a base that suits a database in the same process). Only errors with the code
 /// [`CONFLICT`] are retried. They are never returned after a commit.
 ///
-/// Each request with a conflict is counted once, by its [`Route`] and its end, in a
+/// Each request with a conflict is counted once, by its [`Route`] and its outcome, in a
 /// [`ConflictBook`]. It is logged at INFO if a later attempt succeeded, and at ERROR if none did.
 ///
 /// The rule itself never waits and holds no resources. Two crates use it: the publisher's policy
@@ -49,13 +49,13 @@ pub struct ConflictRule {
 /// An attempt that has just ended, for [`ConflictRule::after`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Attempted<'a> {
-    /// Its history.
+    /// The history of the attempt.
     pub history: History,
     /// The number of retries so far, without those of earlier passes.
     pub retries: u32,
     /// The route by which it is counted.
     pub route: Option<&'a Route>,
-    /// For the log.
+    /// The URI for the log.
     pub uri: Option<&'a http::Uri>,
 }
 
@@ -63,14 +63,14 @@ pub struct Attempted<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct AttemptAgain {
-    /// Its history.
+    /// The history of the attempt.
     pub history: History,
     /// The pause before it.
     pub pause: Duration,
 }
 
 impl ConflictRule {
-    /// 3 retries, base 10 ms.
+    /// Creates a rule with 3 retries and a base of 10 ms.
     pub fn new() -> Self {
         Self {
             retries: 3,
@@ -79,13 +79,13 @@ impl ConflictRule {
         }
     }
 
-    /// The maximum number of retries. 0 retries nothing. Default: 3, as in Zope.
+    /// The maximum number of retries; 0 for none. Default: 3, as in Zope.
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
     }
 
-    /// The unit of the pauses: at most 1, 2, 4 … times this. Default: 10 ms.
+    /// The unit of the pauses, which are at most 1, 2, 4 … times this. Default: 10 ms.
     pub fn base(mut self, base: Duration) -> Self {
         self.base = base;
         self
@@ -103,8 +103,8 @@ impl ConflictRule {
 
     /// Decides what follows an attempt with this result: another attempt, or `None`.
     ///
-    /// A conflict that is not attempted again becomes
-    /// [`CONFLICTS_EXHAUSTED`]: 503 with Retry-After.
+    /// A conflict that is not retried becomes [`CONFLICTS_EXHAUSTED`], which is a 503 with
+    /// Retry-After.
     pub fn after<T>(
         &self,
         attempted: Attempted<'_>,
@@ -113,7 +113,7 @@ impl ConflictRule {
         let history = attempted.history;
         let error = match result {
             Err(error) if error.is(CONFLICT) => error,
-            // Also one of an earlier pass, which this rule did not see.
+            // This includes a conflict of an earlier pass, which this rule did not see.
             Ok(_) if history.conflicts > 0 => {
                 self.resolved(attempted);
                 return None;
@@ -122,7 +122,7 @@ impl ConflictRule {
         };
         if attempted.retries >= self.retries {
             self.exhausted(attempted);
-            // The error itself is logged where it becomes a response.
+            // The error itself is logged when it becomes a response.
             let error = std::mem::replace(error, Error::new(CONFLICTS_EXHAUSTED));
             *result = Err(error.with_code(CONFLICTS_EXHAUSTED));
             return None;
@@ -177,7 +177,8 @@ impl Default for ConflictRule {
     }
 }
 
-/// The totals, as ZPublisher logs them: one line says how bad it is.
+/// The totals since the start, which ZPublisher also logs, so that one line shows how frequent
+/// conflicts are.
 struct SinceStart<'a>(&'a ConflictBook);
 
 impl fmt::Display for SinceStart<'_> {

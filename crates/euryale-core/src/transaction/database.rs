@@ -1,4 +1,4 @@
-//! The interface of a store that serves publishers.
+//! The interface of a database that serves publishers.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,20 +28,21 @@ impl Access {
     }
 }
 
-/// How a transaction begins.
+/// The settings with which a transaction begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Begin {
-    /// How the transaction is going to use the database.
+    /// The intended use of the database.
     pub access: Access,
     /// The time at which the transaction is stopped, if it has not ended before. A database that
-    /// can bound its own waits (for a lock, for a server) bounds them by this; a pool stops the
-    /// transaction through [`Database::interrupt`] in any case. `None` means no limit.
+    /// can limit its own waits (for a lock, for a server) should limit them by this deadline; a
+    /// pool stops the transaction through [`Database::interrupt`] in any case. `None` means no
+    /// limit.
     pub deadline: Option<Instant>,
 }
 
 impl Begin {
-    /// Begins with this access, without a deadline.
+    /// Creates settings with this access and without a deadline.
     #[must_use]
     pub fn new(access: Access) -> Self {
         Self {
@@ -50,7 +51,7 @@ impl Begin {
         }
     }
 
-    /// The same, with this deadline.
+    /// Sets the deadline.
     #[must_use]
     pub fn deadline(self, deadline: impl Into<Option<Instant>>) -> Self {
         Self {
@@ -76,7 +77,7 @@ pub enum Fault {
     Conflict,
     /// The connection is broken.
     Disconnected,
-    /// A commit was sent and its outcome is unknown. Never retried.
+    /// A commit was sent and its outcome is unknown. The transaction is never retried.
     InDoubt,
     /// The connection was lost before the commit was sent: nothing was committed.
     LostBeforeCommit,
@@ -84,21 +85,20 @@ pub enum Fault {
     /// Nothing was committed and the connection is intact. Another attempt would take as long, so
     /// it is answered with 504 and never retried.
     Elapsed,
-    /// There is no room left to write. Nothing was committed, and the connection is intact.
+    /// There is no room left for the data. Nothing was committed, and the connection is intact.
     Full,
     /// Anything else.
     Other,
 }
 
-/// A store with connections and transactions.
+/// A database with connections and transactions.
 ///
 /// Every method blocks, so all of them are called **only in a worker**; connections are also
 /// dropped there. (The synchronous `postgres` client, for example, panics when it is dropped on a
 /// runtime thread.)
 ///
 /// `classify` is called for each error of a source chain, outermost first, until it returns
-/// something other than [`Fault::Other`]: an application may wrap a conflict in an error of its
-/// own.
+/// something other than [`Fault::Other`]: an application may wrap a conflict in its own error.
 #[doc(alias = "ZODB.DB")]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Database`",
@@ -115,47 +115,47 @@ pub trait Database: Send + Sync + 'static {
     /// Opens a connection.
     ///
     /// # Errors
-    /// The store's own error; the request is answered 503.
+    /// The database's own error; the request is answered 503.
     fn connect(&self) -> Result<Self::Connection, BoxError>;
 
     /// Begins a transaction.
     ///
     /// # Errors
-    /// The store's own error, classified as any other.
+    /// The database's own error, which is classified like any other.
     fn begin(&self, connection: &mut Self::Connection, begin: Begin) -> Result<(), BoxError>;
 
     /// Commits. After an error the transaction counts as rolled back, unless `classify` says that
     /// it is in doubt or that the connection broke (which means the same after a commit was sent).
     ///
     /// # Errors
-    /// The store's own error.
+    /// The database's own error.
     fn commit(&self, connection: &mut Self::Connection) -> Result<(), BoxError>;
 
     /// Rolls back. Must also work after a failed commit.
     ///
     /// # Errors
-    /// The store's own error; the connection is dropped.
+    /// The database's own error; the connection is dropped.
     fn abort(&self, connection: &mut Self::Connection) -> Result<(), BoxError>;
 
     /// Returns the meaning of one error (not of its sources).
     fn classify(&self, error: &(dyn std::error::Error + 'static)) -> Fault;
 
-    /// Returns a name for the state that the open transaction sees, which has only read. Default:
-    /// the store has no such names.
+    /// Returns a snapshot of the state that the open transaction sees, which has only read.
+    /// Default: `None`, because the database has no snapshots.
     ///
     /// # Errors
-    /// The store's own error; it is logged, and later passes see the current state.
+    /// The database's own error. It is logged, and later passes see the current state.
     fn snapshot(&self, connection: &mut Self::Connection) -> Result<Option<Snapshot>, BoxError> {
         let _ = connection;
         Ok(None)
     }
 
-    /// Begins a reading transaction that sees `snapshot`, made by this store on any connection.
-    /// `begin.access` is [`Access::Read`]. Returns `false` if that state is gone, and no
-    /// transaction was begun. Default: `false`.
+    /// Begins a reading transaction that sees `snapshot`, which this database made on any
+    /// connection. `begin.access` is [`Access::Read`]. Returns `false` if that state is gone; no
+    /// transaction is open then. Default: `false`.
     ///
     /// # Errors
-    /// The store's own error, classified as one of [`begin`](Database::begin).
+    /// The database's own error, which is classified like one of [`begin`](Database::begin).
     fn begin_at(
         &self,
         connection: &mut Self::Connection,
@@ -166,9 +166,9 @@ pub trait Database: Send + Sync + 'static {
         Ok(false)
     }
 
-    /// Returns a name for the commit that failed on this connection with an unknown outcome. Called
-    /// before the connection is dropped. Default: the store cannot find out whether it took place,
-    /// and the transaction stays in doubt.
+    /// Returns an identifier of the commit that failed on this connection with an unknown outcome.
+    /// Called before the connection is dropped. Default: `None`, because the database cannot find
+    /// out whether the commit took place, and the transaction stays in doubt.
     fn doubt(&self, connection: &mut Self::Connection) -> Option<Doubt> {
         let _ = connection;
         None
@@ -178,7 +178,7 @@ pub trait Database: Send + Sync + 'static {
     /// does. If this fails, it is called again on a new connection, for at most 30 s.
     ///
     /// # Errors
-    /// The store's own error.
+    /// The database's own error.
     fn settle(
         &self,
         connection: &mut Self::Connection,
@@ -188,11 +188,11 @@ pub trait Database: Send + Sync + 'static {
         Ok(Settled::Unknown)
     }
 
-    /// The handle by which other threads stop a statement of this connection. It is made when the
-    /// connection is opened, and kept with it. Default: none. Then a stopped transaction continues
-    /// until its publisher next asks for the connection, or returns; it is not committed.
+    /// Returns the handle by which other threads stop a statement of this connection. It is made
+    /// when the connection is opened, and kept with it. Default: `None`. A stopped transaction then
+    /// continues until its publisher next calls `connection` or returns; it is not committed.
     ///
-    /// The statement ends with an error of the fault [`Elapsed`](Fault::Elapsed).
+    /// The statement ends with an error that is classified as [`Elapsed`](Fault::Elapsed).
     fn interrupt<'c>(&self, connection: &'c Self::Connection) -> Option<&'c Interrupt> {
         let _ = connection;
         None
@@ -206,9 +206,9 @@ pub trait Database: Send + Sync + 'static {
         true
     }
 
-    /// How full this connection's caches are, in units of the store's choice. The warmest idle
-    /// connection is handed out first; of equal ones, the one used last. ZODB keeps its pool sorted
-    /// the same way (`ZODB/DB.py`).
+    /// Returns how full this connection's caches are, in units of the database's choice. The
+    /// warmest idle connection is used first; of equal ones, the one used last. ZODB sorts its pool
+    /// in the same way (`ZODB/DB.py`).
     fn warmth(&self, connection: &Self::Connection) -> u64 {
         let _ = connection;
         0
@@ -276,10 +276,10 @@ impl<D: Database> Database for Arc<D> {
     }
 }
 
-/// No database: a pool of `()` limits the number of publications that run at a time.
+/// No database. A pool of `()` only limits the number of publications that run at a time.
 ///
-/// For programs whose connections are managed elsewhere, or that have none. Its transactions have
-/// hooks and participants like all others, and never conflict.
+/// Use it for programs whose connections are managed elsewhere, or that have none. Its transactions
+/// have hooks and participants like all others, and never conflict.
 ///
 /// ```
 /// use euryale_core::Database;
@@ -316,7 +316,7 @@ impl Database for () {
     }
 }
 
-/// The first result of `classify` along the source chain that is not [`Fault::Other`].
+/// Returns the first result of `classify` along the source chain that is not [`Fault::Other`].
 pub(crate) fn fault<D: Database>(database: &D, error: &(dyn std::error::Error + 'static)) -> Fault {
     std::iter::successors(Some(error), |error| error.source())
         .map(|error| database.classify(error))

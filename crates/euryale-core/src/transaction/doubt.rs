@@ -4,24 +4,24 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-/// A name for a commit whose answer was lost, with which its store finds out the outcome.
+/// The identifier of a commit whose answer was lost, by which its database finds out the outcome.
 ///
-/// Made by [`Database::doubt`](crate::transaction::Database::doubt), and opaque to all but that
-/// store. It holds no connection.
+/// It is made by [`Database::doubt`](crate::transaction::Database::doubt), and opaque to everything
+/// but that database. It holds no connection.
 #[derive(Clone)]
 pub struct Doubt {
     name: Arc<dyn Any + Send + Sync>,
 }
 
 impl Doubt {
-    /// Wraps the name that the store gave to the commit.
+    /// Wraps the database's identifier of the commit.
     pub fn new(name: impl Any + Send + Sync) -> Self {
         Self {
             name: Arc::new(name),
         }
     }
 
-    /// The name that the store gave to the commit, if it is a `T`.
+    /// Returns the database's identifier of the commit, if it is a `T`.
     pub fn downcast_ref<T: Any>(&self) -> Option<&T> {
         self.name.downcast_ref()
     }
@@ -36,10 +36,11 @@ impl fmt::Debug for Doubt {
 /// The outcome of a commit whose answer was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Settled {
-    /// It was committed.
+    /// The transaction was committed.
     Committed,
-    /// It was not committed, and never will be, even if its commit is still on its way.
+    /// The transaction was not committed, and never will be, even if its commit is still on its
+    /// way.
     Aborted,
-    /// The store cannot tell.
+    /// The database cannot tell.
     Unknown,
 }

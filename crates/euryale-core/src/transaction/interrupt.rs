@@ -1,4 +1,4 @@
-//! Stopping a transaction from another thread.
+//! Stops a transaction from another thread.
 
 #[cfg(test)]
 mod tests;
@@ -13,9 +13,9 @@ use crate::error::{CLIENT_GONE, CLOSED, Code, PUBLISH_ELAPSED, PanicMessage};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stopped {
-    /// Its deadline has passed.
+    /// The deadline of the transaction has passed.
     Deadline,
-    /// It only reads, and its client has disconnected.
+    /// The transaction only reads, and its client has disconnected.
     ClientGone,
     /// The pool is closing, and its time-out has passed.
     Drain,
@@ -24,7 +24,7 @@ pub enum Stopped {
 impl Stopped {
     const ALL: [Self; 3] = [Self::Deadline, Self::ClientGone, Self::Drain];
 
-    /// The code of the error with which the transaction ends.
+    /// Returns the code of the error with which the transaction ends.
     pub fn code(self) -> Code {
         match self {
             Self::Deadline => PUBLISH_ELAPSED,
@@ -46,7 +46,7 @@ impl fmt::Display for Stopped {
 
 impl std::error::Error for Stopped {}
 
-/// Stops the statement that runs on one connection. Clones stop the same connection.
+/// Stops the running statement of one connection. Clones stop the same connection.
 ///
 /// A database creates one for each connection that it opens, keeps it with the connection, and
 /// returns it from [`Database::interrupt`](crate::transaction::Database::interrupt). There are two
@@ -71,17 +71,16 @@ struct Inner {
 }
 
 impl Interrupt {
-    /// A flag that the database polls.
+    /// Creates a flag that the database polls.
     #[must_use]
     pub fn flag() -> Self {
         Self::new(None)
     }
 
-    /// An interrupt by `call`, which makes the connection end its statement.
+    /// Creates an interrupt by `call`, which makes the connection end its statement.
     ///
     /// It is called at most once for each transaction, on any thread, including the runtime's, so
-    /// it must not block. A database whose call takes a round trip passes it to a thread of its
-    /// own.
+    /// it must not block. If the call takes a round trip, pass it on to another thread.
     #[must_use]
     pub fn call(call: impl Fn() + Send + Sync + 'static) -> Self {
         Self::new(Some(Box::new(call)))
@@ -107,12 +106,12 @@ impl Interrupt {
         stopped.load(Ordering::Acquire) == current.load(Ordering::Acquire)
     }
 
-    /// The next transaction begins; returns its number.
+    /// Begins the next transaction, and returns its number.
     fn begin(&self) -> u64 {
         self.inner.current.fetch_add(1, Ordering::AcqRel) + 1
     }
 
-    /// Statements from now on do not belong to the transaction.
+    /// Ends the transaction: later statements do not belong to it.
     fn end(&self) {
         self.inner.current.fetch_add(1, Ordering::AcqRel);
     }
@@ -176,21 +175,22 @@ struct Armed {
 
 const OPEN: u8 = 0;
 const ARMED: u8 = 1;
-/// Plus the reason.
+/// The reason is added to this number.
 const DUE: u8 = 2;
-/// Plus the reason.
+/// The reason is added to this number.
 const FIRED: u8 = DUE + Stopped::ALL.len() as u8;
 
 /// The result of disarming a switch that was fired.
 #[derive(Debug)]
 pub(crate) struct Fired {
     pub(crate) why: Stopped,
-    /// A call may still reach the connection.
+    /// Whether a call may still reach the connection.
     pub(crate) may_be_late: bool,
 }
 
 impl Switch {
-    /// An open switch. `ends_with_client`: [`client_gone`](Self::client_gone) fires it.
+    /// Creates an open switch. With `ends_with_client`, [`client_gone`](Self::client_gone) fires
+    /// it.
     #[must_use]
     pub fn new(ends_with_client: bool) -> Self {
         Self {
@@ -229,20 +229,21 @@ impl Switch {
         true
     }
 
-    /// The client has disconnected: fires if the job ends with it.
+    /// Records that the client has disconnected: fires the switch if the job ends with its client.
     pub fn client_gone(&self) -> bool {
         self.ends_with_client.load(Ordering::Relaxed) && self.fire(Stopped::ClientGone)
     }
 
-    /// Why the job's transaction was stopped, if it was.
+    /// Returns why the job's transaction was stopped, if it was.
     #[must_use]
     pub fn stopped(&self) -> Option<Stopped> {
         let reason = self.state.load(Ordering::Acquire).checked_sub(FIRED)?;
         Stopped::ALL.get(usize::from(reason)).copied()
     }
 
-    /// The same, if no transaction of the job has reached its commit. Only then may the caller get
-    /// an answer before the job has ended: nothing was committed, and nothing will be.
+    /// Like [`stopped`](Self::stopped), but only if no transaction of the job has reached its
+    /// commit. Only then may the caller get an answer before the job has ended: nothing was
+    /// committed, and nothing will be.
     #[must_use]
     pub fn stopped_uncommitted(&self) -> Option<Stopped> {
         // Relaxed is enough: a transaction after a commit is armed after the mark was set.
@@ -250,7 +251,7 @@ impl Switch {
             .filter(|_| !self.has_committed.load(Ordering::Relaxed))
     }
 
-    /// A transaction begins. Called in the worker, like all methods below.
+    /// Records that a transaction begins. Called in the worker, like all methods below.
     pub(crate) fn arm(&self) {
         // An error means that the switch was fired before, and stays fired.
         let _ = self
@@ -262,10 +263,10 @@ impl Switch {
             });
     }
 
-    /// The transaction uses this connection from now on.
+    /// Records that the transaction uses this connection from now on.
     ///
     /// # Errors
-    /// It was stopped before.
+    /// The transaction was stopped before.
     pub(crate) fn watch(&self, interrupt: &Interrupt) -> Result<(), Stopped> {
         self.go_on()?;
         *self.lock() = Some(Armed {
@@ -280,20 +281,20 @@ impl Switch {
         self.stopped().map_or(Ok(()), Err)
     }
 
-    /// The transaction writes: its end does not depend on its client.
+    /// Records that the transaction writes, so that it does not end with its client.
     pub(crate) fn outlives_client(&self) {
         self.ends_with_client.store(false, Ordering::Relaxed);
     }
 
-    /// The transaction, which was disarmed, is about to be committed.
+    /// Records that the transaction, which was disarmed, is about to be committed.
     pub(crate) fn commits(&self) {
         self.has_committed.store(true, Ordering::Relaxed);
     }
 
-    /// From here on the transaction cannot be stopped any more.
+    /// Disarms the switch: from here on the transaction can no longer be stopped.
     ///
     /// # Errors
-    /// It was stopped, and must not commit.
+    /// The transaction was stopped, and must not commit.
     pub(crate) fn disarm(&self) -> Result<(), Fired> {
         let _ = self
             .state
@@ -318,7 +319,7 @@ impl Switch {
 }
 
 impl Default for Switch {
-    /// An open switch, of a job that does not end with its client.
+    /// Creates an open switch of a job that does not end with its client.
     fn default() -> Self {
         Self::new(false)
     }

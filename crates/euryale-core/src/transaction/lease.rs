@@ -21,32 +21,32 @@ use crate::transaction::{Database, Phase, Stopped, Switch};
 /// the compiler's messages name the lease as the value that stays in its worker
 /// ([`StaysInItsWorker`]).
 pub trait LeaseSource<D: Database>: Send {
-    /// The store.
+    /// Returns the database.
     fn database(&self) -> &D;
 
     /// Returns the warmest idle connection, or a new one.
     ///
     /// # Errors
-    /// The store's error of [`Database::connect`].
+    /// The error of [`Database::connect`].
     fn checkout(&mut self) -> Result<D::Connection, BoxError>;
 
-    /// Drops a connection that must not be used again, and counts why.
+    /// Drops a connection that must not be used again, and counts the reason.
     fn discard(&mut self, connection: D::Connection, reason: DropReason);
 
-    /// Returns whether the client of this job has gone.
+    /// Returns whether the client of this job has disconnected.
     fn client_is_gone(&self) -> bool;
 
     /// Returns the ledger of this pool.
     fn ledger(&self) -> &Ledger;
 
-    /// The switch that stops the transactions of this job. The pool fires it when the job's
-    /// deadline passes, when its client disconnects, and when a drain times out. Default: nothing
-    /// stops them.
+    /// Returns the switch that stops the transactions of this job. The pool fires it when the job's
+    /// deadline passes, when its client disconnects, and when a drain times out. Default: `None`,
+    /// so nothing stops them.
     fn switch(&self) -> Option<&Switch> {
         None
     }
 
-    /// The time at which the switch is fired, if the job has a deadline. Default: none.
+    /// Returns the time at which the switch is fired, if the job has a deadline. Default: `None`.
     fn deadline(&self) -> Option<Instant> {
         None
     }
@@ -77,15 +77,16 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// send one to another thread.
 ///
 /// A transaction ends when its publisher returns, and its connection then serves another one. Code
-/// that runs later (a promise, a deferred response, a writer or an iterator) can use neither: move
-/// the values that were read into it.
+/// that runs later (a promise, a deferred response, a writer or an iterator) can use neither. Read
+/// the values first, and move them into that code.
 #[derive(Debug)]
 pub enum StaysInItsWorker {}
 
 /// A permit and a connection, lent to one job while it runs in a worker.
 ///
 /// The permit is held as long as the job runs. The connection is opened, or taken from the idle
-/// ones, when [`connection`](Lease::connection) is first called: a job that never asks costs none.
+/// ones, when [`connection`](Lease::connection) is first called, so a job that never calls it uses
+/// none.
 ///
 /// ```compile_fail
 /// # use euryale_core::Database;
@@ -96,14 +97,14 @@ pub enum StaysInItsWorker {}
 /// }
 /// ```
 pub struct Lease<'a, D: Database> {
-    // The first field, because the compiler names the first one that cannot be sent.
+    // This is the first field, because the compiler names the first one that cannot be sent.
     stays: PhantomData<*mut StaysInItsWorker>,
     source: &'a mut dyn LeaseSource<D>,
     connection: &'a mut Option<D::Connection>,
 }
 
 impl<'a, D: Database> Lease<'a, D> {
-    /// Lends `connection`, which stays with the worker. Without one, the first use of the lease
+    /// Lends `connection`, which stays with the worker. If it is `None`, the first use of the lease
     /// takes a connection from `source`.
     pub fn new(
         source: &'a mut dyn LeaseSource<D>,
@@ -116,10 +117,10 @@ impl<'a, D: Database> Lease<'a, D> {
         }
     }
 
-    /// The connection.
+    /// Returns the connection.
     ///
     /// # Errors
-    /// [`Unavailable`] when a new one was needed and could not be opened.
+    /// [`Unavailable`] if a new connection was needed and could not be opened.
     pub fn connection(&mut self) -> Result<&mut D::Connection, Unavailable> {
         match &mut *self.connection {
             Some(connection) => Ok(connection),
@@ -136,7 +137,7 @@ impl<'a, D: Database> Lease<'a, D> {
         }
     }
 
-    /// Returns whether this lease holds a connection already.
+    /// Returns whether this lease already holds a connection.
     pub fn is_connected(&self) -> bool {
         self.connection.is_some()
     }
@@ -149,7 +150,7 @@ impl<'a, D: Database> Lease<'a, D> {
         }
     }
 
-    /// The store.
+    /// Returns the database.
     pub fn database(&self) -> &D {
         self.source.database()
     }
@@ -169,17 +170,17 @@ impl<'a, D: Database> Lease<'a, D> {
         self.source.deadline()
     }
 
-    /// A transaction begins: it can be stopped from now on.
+    /// Records that a transaction begins, which can be stopped from now on.
     pub(crate) fn arm(&self) {
         if let Some(switch) = self.source.switch() {
             switch.arm();
         }
     }
 
-    /// It is about to begin in the database.
+    /// Records that the transaction is about to begin in the database.
     ///
     /// # Errors
-    /// It was stopped before.
+    /// The transaction was stopped before.
     pub(crate) fn watch(&self) -> Result<(), Stopped> {
         let connection = self.connection.as_ref();
         let interrupt = connection.and_then(|connection| self.database().interrupt(connection));
@@ -196,18 +197,18 @@ impl<'a, D: Database> Lease<'a, D> {
         stopped.map_or(Ok(()), Err)
     }
 
-    /// The transaction writes: it does not end with its client.
+    /// Records that the transaction writes, so that it does not end with its client.
     pub(crate) fn outlives_client(&self) {
         if let Some(switch) = self.source.switch() {
             switch.outlives_client();
         }
     }
 
-    /// The transaction ends: from now on nothing stops it. A connection that a late call may still
-    /// reach is dropped.
+    /// Records that the transaction ends, so that nothing stops it from now on. A connection that a
+    /// late call may still reach is dropped.
     ///
     /// # Errors
-    /// It was stopped before, and must not commit.
+    /// The transaction was stopped before, and must not commit.
     pub(crate) fn disarm(&mut self) -> Result<(), Stopped> {
         let Some(switch) = self.source.switch() else {
             return Ok(());
@@ -226,7 +227,7 @@ impl<'a, D: Database> Lease<'a, D> {
         Err(fired.why)
     }
 
-    /// From now on the job may have committed something.
+    /// Records that from now on the job may have committed something.
     pub(crate) fn commits(&self) {
         if let Some(switch) = self.source.switch() {
             switch.commits();
@@ -241,7 +242,7 @@ impl<'a, D: Database> Lease<'a, D> {
         self.source.spawn(task);
     }
 
-    /// The same lease with a shorter lifetime.
+    /// Returns the same lease with a shorter lifetime.
     pub fn reborrow(&mut self) -> Lease<'_, D> {
         Lease {
             stays: PhantomData,
@@ -250,7 +251,7 @@ impl<'a, D: Database> Lease<'a, D> {
         }
     }
 
-    /// Runs `f` on the store and the connection; `None` when there is no connection.
+    /// Runs `f` on the database and the connection. Returns `None` if there is no connection.
     pub(crate) fn with<R>(&mut self, f: impl FnOnce(&D, &mut D::Connection) -> R) -> Option<R> {
         let database = self.source.database();
         self.connection
@@ -269,7 +270,7 @@ impl<D: Database> fmt::Debug for Lease<'_, D> {
 
 /// The database is unavailable: a connection could not be opened, or a transaction could not begin.
 ///
-/// Answered 503 with Retry-After, unless the database calls its source a conflict.
+/// It is answered 503 with Retry-After, unless the database classifies its source as a conflict.
 #[derive(Debug)]
 pub struct Unavailable {
     pub(crate) doing: &'static str,
@@ -277,7 +278,7 @@ pub struct Unavailable {
 }
 
 impl Unavailable {
-    /// A transaction could not begin, or could not continue.
+    /// Creates the error for a transaction that could not begin or continue.
     pub(crate) fn begin(source: impl Into<BoxError>) -> Self {
         Self {
             doing: "begin",

@@ -2,30 +2,30 @@
 
 use std::fmt;
 
-/// What a job is currently doing in its worker, for people who investigate slow jobs.
+/// The current phase of a job in its worker, for people who investigate slow jobs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u8)]
 pub enum Phase {
-    /// It runs application code, usually the publisher.
+    /// The job runs application code, usually the publisher.
     #[default]
     Publishing,
-    /// It opens a connection.
+    /// The job opens a connection.
     Connecting,
-    /// It begins a transaction, and may wait for the lock of another one.
+    /// The job begins a transaction, and may wait for the lock of another one.
     Beginning,
-    /// It calls the gates, hooks and participants that may prevent the commit.
+    /// The job calls the gates, hooks and participants that may prevent the commit.
     Preparing,
     /// The database commits.
     Committing,
-    /// It rolls back, and calls participants and hooks.
+    /// The job rolls back, and calls participants and hooks.
     Aborting,
-    /// It has committed, and calls participants and hooks.
+    /// The job has committed, and calls participants and hooks.
     Finishing,
 }
 
 impl Phase {
-    /// All of them, in the order of their numbers.
+    /// All phases, in the order of their numbers.
     pub const ALL: &'static [Self] = &[
         Self::Publishing,
         Self::Connecting,
@@ -36,7 +36,7 @@ impl Phase {
         Self::Finishing,
     ];
 
-    /// Its name, in one word.
+    /// Returns the name, in one word.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -29,7 +29,7 @@ pub struct TransactionOptions {
 }
 
 impl TransactionOptions {
-    /// Runs a transaction of this attempt, which begins with this access.
+    /// Creates options for a transaction of this attempt, which begins with this access.
     pub fn new(attempt: Attempt, access: Access) -> Self {
         Self {
             attempt,
@@ -64,20 +64,20 @@ impl TransactionOptions {
 /// The end of a transaction without an error.
 #[derive(Debug)]
 pub enum Outcome<T> {
-    /// Committed.
+    /// The transaction was committed.
     Committed(T),
-    /// Aborted because it was doomed; the value is still the result.
+    /// The transaction was aborted because it was doomed; the value is still the result.
     Doomed(T),
-    /// Aborted with a response.
+    /// The transaction was aborted with a response.
     Refused(Response),
 }
 
 impl<D: Database> Transaction<'_, D> {
     /// Runs `f` in a transaction on `lease`, in this thread, from its beginning to its hooks.
     ///
-    /// When it returns, the transaction is over: committed, aborted or in doubt, and counted as
-    /// such in the lease's ledger. A panic anywhere in application code is caught; the connection
-    /// that saw one is dropped.
+    /// When this returns, the transaction is committed, aborted or in doubt, and counted as such in
+    /// the lease's ledger. A panic anywhere in application code is caught; the connection that was
+    /// in use is dropped.
     ///
     /// # Errors
     /// By code: [`CONFLICT`] (aborted, may be run again), [`UNAVAILABLE`], [`SUSPENDED`],
@@ -119,11 +119,11 @@ impl<D: Database> Transaction<'_, D> {
         transaction.commit().map(|()| Outcome::Committed(value))
     }
 
-    /// Gates, hooks and votes: everything that may still prevent the commit.
+    /// Calls the gates, hooks and votes, which may still prevent the commit.
     fn prepare(&mut self, abort_if_gone: bool) -> Result<Ready, Abort> {
         self.lease.enter(Phase::Preparing);
         let attempt = self.attempt.clone();
-        // Its hooks have nothing to prepare, but a gate's abort replaces its answer.
+        // A doomed transaction runs no hooks, but a gate's abort replaces its answer.
         let was_doomed = self.doomed;
         // A hook may register another one, and add a gate.
         loop {
@@ -150,8 +150,8 @@ impl<D: Database> Transaction<'_, D> {
         Ok(Ready::Vote)
     }
 
-    /// The point of no return. Nothing stops a transaction that has reached it, and after the
-    /// database has committed, no error can fail the request.
+    /// Commits. This is the point of no return: nothing stops a transaction that has reached it,
+    /// and after the database has committed, no error can fail the request.
     fn commit(mut self) -> Result<(), Error> {
         if let Err(why) = self.lease.disarm() {
             self.roll_back();
@@ -185,8 +185,8 @@ impl<D: Database> Transaction<'_, D> {
         self.lease.enter(Phase::Finishing);
         let mut failures: Vec<BoxError> = Vec::new();
         for mut participant in std::mem::take(&mut self.participants) {
-            // It is also dropped inside, so that a panic in its `Drop` does not keep the others
-            // from being notified.
+            // The participant is also dropped inside, so that a panic in its `Drop` does not
+            // prevent the notification of others.
             match PanicMessage::catch(move || participant.finish()) {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => failures.push(error),
@@ -226,7 +226,7 @@ impl<D: Database> Transaction<'_, D> {
                     self.leave_snapshot();
                     Error::suspended(pending).set_wrote(self.wrote)
                 } else {
-                    // Its promises will not be resolved any more. The code is set below.
+                    // The promises will not be resolved any more. The code is set below.
                     Error::new(SUSPENDED)
                 }
             }
@@ -240,7 +240,7 @@ impl<D: Database> Transaction<'_, D> {
             error = error.with_code(why.code());
         }
         self.roll_back();
-        // An error of a nested call may carry the response of an abort there.
+        // An error of a nested call may carry the response of an inner abort.
         match error.take_response() {
             Some(response) => Ok(Outcome::Refused(response)),
             None => Err(error),
@@ -282,10 +282,10 @@ impl<D: Database> Transaction<'_, D> {
         }
     }
 
-    /// A commit was sent and its answer was lost: asks the database for the outcome.
+    /// Asks the database for the outcome of a commit whose answer was lost.
     ///
     /// # Errors
-    /// If it was not committed, which is a conflict, and if its outcome stays unknown.
+    /// The commit did not take place, which is a conflict, or its outcome stays unknown.
     fn after_doubt(&mut self, error: BoxError) -> Result<(), Error> {
         match self.settle() {
             Settled::Committed => {
@@ -302,7 +302,7 @@ impl<D: Database> Transaction<'_, D> {
         }
     }
 
-    /// A commit was sent and its outcome is unknown: nothing is undone or attempted again.
+    /// Ends a transaction whose commit has an unknown outcome: nothing is undone or retried.
     fn doubt(&mut self, error: BoxError) -> Error {
         self.lease.ledger().transactions.in_doubt.add(1);
         self.lease.discard(DropReason::InDoubt);
@@ -328,12 +328,12 @@ impl<D: Database> Transaction<'_, D> {
         }
     }
 
-    /// The database's classification of an error; `None` if that panics.
+    /// Returns the database's classification of an error, or `None` if that panics.
     fn fault(&self, error: &(dyn std::error::Error + 'static)) -> Option<Fault> {
         PanicMessage::catch(|| fault(self.lease.database(), error)).ok()
     }
 
-    /// The meaning of an application's error for its request.
+    /// Converts an application's error to the error of its request.
     fn translate(&mut self, error: BoxError, fault: Fault) -> Error {
         if fault == Fault::Elapsed && self.lease.go_on().is_ok() {
             self.lease.ledger().transactions.stopped.statement.add(1);
@@ -346,14 +346,14 @@ impl<D: Database> Transaction<'_, D> {
             Fault::Disconnected | Fault::LostBeforeCommit => Some(UNAVAILABLE),
             Fault::Elapsed => Some(PUBLISH_ELAPSED),
             Fault::Full => Some(STORAGE_FULL),
-            // A source chain is application code, too.
+            // The source chain is also application code.
             Fault::InDoubt | Fault::Other => {
                 PanicMessage::catch(|| code_in_chain(&*error)).unwrap_or(None)
             }
         };
         let error = match (error.downcast::<Error>(), code) {
-            // It is this crate's error type already: from a nested `pool.run`, or one of our own
-            // checks.
+            // The error already has this crate's type: it is from a nested `pool.run`, or from one
+            // of our own checks.
             (Ok(own), None) => *own,
             (Ok(own), Some(code)) => Error::with_source(code, own),
             (Err(foreign), code) => Error::with_source(code.unwrap_or(APPLICATION), foreign),
@@ -364,8 +364,8 @@ impl<D: Database> Transaction<'_, D> {
     }
 }
 
-/// The code of the first error in a chain that determines one: our own error, a full disk, or a
-/// process without a free descriptor.
+/// Returns the code of the first error in a chain that determines one: an [`Error`], a full disk,
+/// or a process without a free descriptor.
 fn code_in_chain(error: &(dyn std::error::Error + 'static)) -> Option<Code> {
     std::iter::successors(Some(error), |error| error.source()).find_map(|error| {
         if error.is::<AlreadyReading>() {
@@ -384,7 +384,8 @@ fn code_in_chain(error: &(dyn std::error::Error + 'static)) -> Option<Code> {
     })
 }
 
-/// A publisher or a participant may also write files, for which there may be no room either.
+/// Returns whether the error is a full disk, because a publisher or a participant may also write
+/// files.
 fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -399,14 +400,14 @@ enum Ready {
 
 impl<D: Database> Drop for Transaction<'_, D> {
     fn drop(&mut self) {
-        // `run` ends every transaction; this is for a panic that no one foresaw.
+        // `run` ends every transaction, so this is only for unexpected panics.
         if self.begun {
             self.roll_back();
             self.lease.discard(DropReason::Panicked);
         }
         self.lease.enter(Phase::Publishing);
-        // Drops hooks that were never run, and gates that may hold the attempt by which they are
-        // held.
+        // Drops hooks that were never run, and gates that may form a reference cycle with the
+        // attempt.
         self.attempt.close();
         drop_each_quietly(&mut self.before_commit);
         drop_each_quietly(&mut self.after_commit);

@@ -1,4 +1,4 @@
-//! Settles a commit whose answer was lost, by asking the store on another connection.
+//! Settles a commit whose answer was lost, by asking the database on another connection.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::transaction::{Database, Doubt, DropReason, Settled};
 /// commit.
 const WITHIN: Duration = Duration::from_secs(30);
 
-/// The pauses between two tries: the first, and the longest.
+/// The first and the longest pause between two tries.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
 
 impl<D: Database> Transaction<'_, D> {
@@ -63,7 +63,7 @@ impl<D: Database> Transaction<'_, D> {
     }
 }
 
-/// A worker may wait. Its thread may be unparked for another reason.
+/// Waits until this time, which a worker may do. Its thread may be unparked for another reason.
 fn wait_until(until: Instant) {
     loop {
         let left = until.saturating_duration_since(Instant::now());

@@ -1,28 +1,28 @@
-//! Snapshots: the state of a store at one time, kept from one transaction to another.
+//! Snapshots: the state of a database at one time, for use in several transactions.
 
 use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A name for the state that a reading transaction sees, with which a later one can see the same.
-/// Clones are the same snapshot.
+/// A handle to the state that a reading transaction sees, with which a later transaction can see
+/// the same state. Clones are the same snapshot.
 ///
-/// Made by [`Database::snapshot`](crate::transaction::Database::snapshot), and opaque to everything
-/// but that store. It holds no connection and no transaction.
+/// It is made by [`Database::snapshot`](crate::transaction::Database::snapshot), and opaque to
+/// everything but that database. It holds no connection and no transaction.
 #[derive(Clone)]
 pub struct Snapshot {
     name: Arc<dyn Any + Send + Sync>,
 }
 
 impl Snapshot {
-    /// The store's identifier for it.
+    /// Wraps the database's identifier of the state.
     pub fn new(name: impl Any + Send + Sync) -> Self {
         Self {
             name: Arc::new(name),
         }
     }
 
-    /// The store's identifier for it, if it is a `T`.
+    /// Returns the database's identifier of the state, if it is a `T`.
     pub fn downcast_ref<T: Any>(&self) -> Option<&T> {
         self.name.downcast_ref()
     }
@@ -34,8 +34,8 @@ impl fmt::Debug for Snapshot {
     }
 }
 
-/// In the extensions of a request whose passes all read the same state of the store; clones share
-/// it.
+/// Makes all passes of a request read the same state of the database. It is in the request's
+/// extensions; clones share it.
 ///
 /// The first pass that suspends leaves its snapshot here, if it only read; later passes that only
 /// read begin with it. If the snapshot is gone by then, that pass and later ones see the current
@@ -50,12 +50,12 @@ enum Pinned {
     #[default]
     Nothing,
     At(Snapshot),
-    /// There is no snapshot any more, or there never was one.
+    /// The snapshot is gone, or there never was one.
     Missing,
 }
 
 impl SnapshotPin {
-    /// No snapshot yet.
+    /// Creates a pin without a snapshot.
     pub fn new() -> Self {
         Self::default()
     }

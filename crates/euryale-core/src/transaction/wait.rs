@@ -1,4 +1,4 @@
-//! Calls from a worker into the asynchronous world.
+//! Runs asynchronous code for a worker.
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +17,7 @@ use crate::error::{CatchPanic, ELAPSED, Error};
 use crate::ledger::{GaugeGuard, Ledger};
 use crate::transaction::Task;
 
-/// A future that a transaction runs after its commit. Created before, so that it keeps the
+/// Wraps a future that runs after the commit. It is created before, so that it keeps the
 /// publisher's span.
 pub(super) fn task(ledger: &Ledger, future: impl Future<Output = ()> + Send + 'static) -> Task {
     let ledger = ledger.clone();
@@ -40,8 +40,8 @@ pub(super) fn counted(ledger: &Ledger, task: Task) -> Task {
     })
 }
 
-/// Polls `future` in this thread until it is ready, or `within` is over. tokio's own `block_on` has
-/// no deadline, and with its timer the deadline would need a runtime that has one.
+/// Polls `future` on this thread until it is ready or `within` has passed. tokio's own `block_on`
+/// has no deadline, and tokio's timer would need a runtime that has one.
 pub(super) fn block_on<F: Future>(within: Duration, future: F) -> Result<F::Output, Error> {
     let until = Instant::now().checked_add(within);
     let mut future = pin!(future);

@@ -1,4 +1,4 @@
-//! An open file that is closed in the right thread.
+//! An open file that is closed on the right thread.
 
 use std::fmt;
 #[cfg(feature = "fs")]
@@ -16,13 +16,12 @@ use std::sync::{Mutex, PoisonError};
 use crate::body::Descriptor;
 use crate::threads::close_elsewhere;
 
-/// The length, in bytes, from which freeing a file's blocks takes longer than a hop to another
+/// The length, in bytes, from which freeing a file's blocks takes longer than handing it to another
 /// thread.
 const LARGE: u64 = 1 << 20;
 
-/// A file that is closed by its last owner. If closing deletes it, that is done outside the
-/// runtime's threads: an unnamed file, spooled or replaced, frees all of its blocks when it is
-/// closed.
+/// A file that is closed by its last owner. If closing deletes the file, it is closed outside the
+/// runtime's threads, because closing an unnamed, spooled or replaced file frees all of its blocks.
 pub(crate) struct OpenFile {
     /// Taken by the drop.
     file: Option<File>,
@@ -61,7 +60,7 @@ impl OpenFile {
         self.spare.reclaim(name)
     }
 
-    /// The file has another name.
+    /// Records that the file has another name.
     #[cfg(feature = "fs")]
     pub(crate) fn forget_spare_name(&self) {
         self.spare.forget(self);
@@ -97,7 +96,7 @@ impl Drop for OpenFile {
     }
 }
 
-/// A name whose only purpose is that the file has one.
+/// A spare name, whose only purpose is that the file has one.
 #[cfg(feature = "fs")]
 #[derive(Default)]
 struct SpareName(Mutex<Option<PathBuf>>);
@@ -124,8 +123,8 @@ impl SpareName {
     fn forget(&self, file: &File) {
         let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(name) = spare.filter(|name| is_of(file, name).unwrap_or(false)) {
-            // The name is gone already, or belongs to the code that has the list of valid names.
-            // The file is open, so no block is freed here.
+            // On failure the name is already gone, or belongs to the code that has the list of
+            // valid names. The file is open, so no block is freed here.
             let _ = fs::remove_file(name);
         }
     }

@@ -36,7 +36,7 @@ impl UnnamedFile {
     /// Creates an empty file in `folder`, which only this user can read.
     ///
     /// # Errors
-    /// The file system's.
+    /// The error of the file system.
     pub fn create(folder: impl AsRef<Path>) -> io::Result<Self> {
         let file = tempfile::tempfile_in(folder)?;
         Ok(Self { file })

@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use super::Descriptors;
 
-/// Descriptors for operators, who get answers while every other descriptor is in use.
+/// Descriptors for operators, who get answers even while every other descriptor is in use.
 ///
 /// `euryale-server` makes one (`DescriptorLimit::reserve`); listeners of operators accept with it.
 /// Clones share the same descriptors.
@@ -22,9 +22,9 @@ pub struct Reserve {
 type Lend = dyn Fn(&mut dyn FnMut() -> bool) + Send + Sync;
 
 impl Reserve {
-    /// A reserve for `places` sockets. `lend` calls its argument as long as that returns `true`,
-    /// each time with one more descriptor of the reserve allowed. When it returns, none of them is
-    /// allowed.
+    /// Creates a reserve for `places` sockets. `lend` calls its argument as long as that returns
+    /// `true`, each time with one more descriptor of the reserve allowed. When it returns, none of
+    /// them is allowed.
     pub fn new(
         places: usize,
         lend: impl Fn(&mut dyn FnMut() -> bool) + Send + Sync + 'static,
@@ -35,14 +35,14 @@ impl Reserve {
         }
     }
 
-    /// The number of sockets in the reserve.
+    /// Returns the number of sockets in the reserve.
     #[must_use]
     pub fn places(&self) -> usize {
         self.places
     }
 
-    /// Calls `open`, such as a `poll_accept`. If it fails because there is no descriptor, calls it
-    /// again with one of the reserve. `open` must not block.
+    /// Calls `open`, such as a `poll_accept`. If that fails because there is no descriptor, calls
+    /// it again with a descriptor of the reserve. `open` must not block.
     ///
     /// # Errors
     /// Those of `open`.

@@ -228,7 +228,7 @@ async fn a_spooled_body_reads_and_seeks_alike_in_memory_and_in_a_file() {
     }
 }
 
-/// Reads a blob as a list of chunks, whatever is in its file.
+/// Reads a blob as a list of chunks, regardless of the file's content.
 struct Chunks(Vec<&'static str>);
 
 impl ReadBlob for Chunks {

@@ -11,18 +11,18 @@ impl SpooledBody {
     ///
     /// A body in a file is linked into place if the system can do that (on Linux, when `path` is on
     /// the file system of the spool's folder): no byte is copied, and the body stays valid. Any
-    /// other body is copied; and so is a file that had a name and lost it, because Linux cannot
-    /// link such a file again (linkat(2), `ENOENT`): remove a name with
-    /// [`take_back`](Self::take_back). File systems that share blocks (Btrfs, XFS) do so when they
-    /// copy. When this returns, the file and its entry in the folder are on the disk.
+    /// other body is copied. A file that had a name and has lost it is also copied, because Linux
+    /// cannot link such a file again (linkat(2), `ENOENT`), so remove names only with
+    /// [`take_back`](Self::take_back). On Btrfs and XFS a copy shares its blocks with the original.
+    /// When this returns, the file and its entry in the folder are on the disk.
     ///
     /// Blocks, which application code in a worker may do. `path` must be in a folder that no
     /// attacker can write to. The file must never be changed in place, because the body and its
     /// blobs may be sent from it: replace it by a rename.
     ///
     /// # Errors
-    /// The file system's. `AlreadyExists` if `path` exists; that file is not changed. After an
-    /// error nothing of this body is at `path`.
+    /// The error of the file system. `AlreadyExists` if `path` exists; that file is not changed.
+    /// After an error nothing of this body is at `path`.
     ///
     /// ```
     /// use euryale_core::body::SpooledBody;
@@ -43,8 +43,8 @@ impl SpooledBody {
         Ok(())
     }
 
-    /// Removes the name `path` that [`persist`](Self::persist) gave, after an abort, when there may
-    /// be another attempt.
+    /// Removes the name `path` that [`persist`](Self::persist) gave the file, after an abort that
+    /// may be followed by another attempt.
     ///
     /// The name of a linked body is kept as a spare until the body is persisted again, or its last
     /// clone is dropped, so that it can be linked again. Code that has the list of valid names may
@@ -52,7 +52,7 @@ impl SpooledBody {
     /// removed now. Blocks.
     ///
     /// # Errors
-    /// It cannot be removed.
+    /// The name cannot be removed.
     ///
     /// ```
     /// # use std::io::Write;
@@ -88,7 +88,7 @@ impl SpooledBody {
         if let Some(file) = self.as_whole_file() {
             file.sync_all()?;
             match link(file, path) {
-                // The spare name of this very body.
+                // `path` is the spare name of this very body.
                 Err(_) if self.reclaims(path) => return Ok(()),
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {}
                 linked => return linked,
@@ -119,7 +119,7 @@ fn copy_within_the_system(from: &File, to: &File, len: u64) -> io::Result<bool> 
     let mut at = 0;
     while at < len {
         let want = usize::try_from(len - at).unwrap_or(usize::MAX);
-        // With an offset of its own, because others may use the position of the file.
+        // The call uses its own offset, because others may use the position of the file.
         match rustix::fs::copy_file_range(from, Some(&mut at), to, None, want) {
             // The system call does not work between some file systems, and in some kernels and
             // sandboxes.

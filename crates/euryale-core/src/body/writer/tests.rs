@@ -57,11 +57,11 @@ async fn a_slow_client_holds_the_writer_at_its_window() {
         Ok(())
     }));
     handle.window(1050);
-    // The first poll starts it.
+    // The first poll starts the writer.
     let mut received = next(&mut body).await.unwrap().unwrap().len();
     assert!(handle.is_started());
     for _ in 0..5 {
-        // It fills the window, and the part of a write that did not fit waits.
+        // The writer fills the window, and the part of a write that did not fit waits.
         let most = || (received + 1050) / 100 * 100;
         eventually("the window is full", || {
             written.load(Ordering::SeqCst) == most()
@@ -187,7 +187,7 @@ async fn a_client_that_takes_nothing_is_given_up_whatever_the_writer_says() {
     }));
     handle.window(10);
     handle.stall(Duration::from_millis(250));
-    // The first poll starts it.
+    // The first poll starts the writer.
     assert_eq!(next(&mut body).await.unwrap().unwrap().len(), 10);
     is_given_up.await.unwrap();
     assert_eq!(
@@ -206,7 +206,7 @@ async fn a_client_that_takes_nothing_is_given_up_whatever_the_writer_says() {
     assert!(next(&mut body).await.is_none());
 }
 
-/// A writer that was given up was waiting for room, so it has written no more by then.
+/// The abandoned writer was waiting for room, so it has written no more by then.
 #[tokio::test]
 async fn a_writer_is_never_ahead_of_its_window() {
     let written = Arc::new(AtomicUsize::new(0));
@@ -243,7 +243,7 @@ async fn an_iterator_is_read_a_window_ahead_and_not_further() {
     })));
     handle.window(30);
     assert_eq!(next(&mut body).await.unwrap().unwrap(), [0; 10].as_slice());
-    // The bytes in the window, and the one that waits for room in it.
+    // The bytes in the window, and the byte that waits for room.
     eventually("the window is full", || yielded.load(Ordering::SeqCst) == 5).await;
     for number in 1..50 {
         assert_eq!(

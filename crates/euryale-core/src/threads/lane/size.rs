@@ -88,6 +88,6 @@ impl Drop for Permit {
                 permit.forget();
             }
         }
-        // Otherwise the permit is returned here, while the lock keeps the size from changing.
+        // Otherwise the permit is returned here, while the lock prevents changes of the size.
     }
 }

@@ -123,7 +123,7 @@ async fn a_thread_of_a_lane_must_not_wait_for_it() {
     assert!(lane.run(|| ()).await.is_ok());
 }
 
-/// A thread is free only later, when the result is not awaited any more, so the work does not run.
+/// A thread becomes free only after the future was dropped, so the work does not run.
 #[test]
 fn what_nobody_waits_for_is_not_begun() {
     let runtime = Builder::new_current_thread()
@@ -252,7 +252,7 @@ async fn turns_beyond_a_smaller_lane_end_when_they_are_given_back() {
     lane.resize(1);
     drop(first);
     assert!(lane.try_enter().is_err());
-    // A turn that was to be removed counts again when the lane grows.
+    // A turn that was about to be removed is kept when the lane grows.
     lane.resize(2);
     assert!(lane.try_enter().is_err());
     drop(second);

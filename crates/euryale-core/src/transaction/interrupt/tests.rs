@@ -3,7 +3,7 @@ use std::sync::{Arc, Barrier};
 
 use super::{Interrupt, Stopped, Switch};
 
-/// An interrupt that counts its calls.
+/// Returns an interrupt that counts its calls.
 fn counting() -> (Interrupt, Arc<AtomicUsize>) {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
@@ -135,12 +135,12 @@ fn what_was_fired_before_it_has_its_connection_stops_when_it_gets_one() {
     }
 }
 
-/// The first of the two decides, and both sides see the same.
+/// The first of the two decides, and both sides see the same result.
 #[test]
 fn it_is_fired_or_disarmed_and_never_both() {
     let mut fired_first = 0;
     let mut rounds = 0;
-    // The machine decides which is first; over all rounds, each must have been.
+    // The order depends on the machine. Over all rounds, each side must have been first.
     while rounds < 2_000 || fired_first == 0 || fired_first == rounds {
         assert!(rounds < 1_000_000, "one is always first: {fired_first}");
         let switch = Switch::new(false);

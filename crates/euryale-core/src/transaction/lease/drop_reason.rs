@@ -1,24 +1,24 @@
-//! Why a connection was dropped.
+//! The reason why a connection was dropped.
 
-/// Why a connection was dropped.
+/// The reason why a connection was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DropReason {
-    /// Application code panicked on it: its state is unknown.
+    /// Application code panicked while it used the connection, whose state is therefore unknown.
     Panicked,
-    /// It could not begin a transaction.
+    /// The connection could not begin a transaction.
     Begin,
-    /// It could not abort a transaction.
+    /// The connection could not abort a transaction.
     Abort,
-    /// A commit on it is in doubt.
+    /// A commit on the connection is in doubt.
     InDoubt,
-    /// The database says that it is broken.
+    /// The database classified the connection as broken.
     Disconnected,
-    /// The database refused to reuse it.
+    /// The database refused to reuse the connection.
     NotReusable,
-    /// Its transaction was stopped by a call that may still arrive.
+    /// The transaction was stopped by a call that may still arrive.
     Interrupted,
-    /// It reached its maximum age.
+    /// The connection reached its maximum age.
     Expired,
     /// The pool shrank or was closed.
     Closed,
@@ -37,10 +37,10 @@ const REASONS: [DropReason; 9] = [
 ];
 
 impl DropReason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: &'static [Self] = &REASONS;
 
-    /// The value of the label `reason` of `euryale_connections_dropped_total`.
+    /// Returns the value of the label `reason` of `euryale_connections_dropped_total`.
     pub fn label(self) -> &'static str {
         match self {
             Self::Panicked => "panicked",
