@@ -18,7 +18,7 @@ use crate::socket::{Address, Socket};
 use crate::tls::Tls;
 use crate::wire::block_on;
 
-/// How long a cancel may take. The worker gives up its connection after the same time.
+/// The maximum time of a cancel. The worker gives up its connection after the same time.
 const WITHIN: Duration = Duration::from_secs(2);
 
 /// The maximum number of cancels that wait for the thread. One behind 64 others would be too late.

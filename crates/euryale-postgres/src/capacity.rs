@@ -1,4 +1,4 @@
-//! Whether the server has room for the connections of all processes.
+//! Checks whether the server has room for the connections of all processes.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use crate::Postgres;
 use crate::error::Error;
 use crate::open_error::OpenError;
 
-/// The number of connections that are wanted and that the server allows. Its text is one line for
-/// the log of a starting program.
+/// The number of connections that the program needs, and the number that the server allows. Its
+/// text is one line for the log of a starting program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capacity {
@@ -21,13 +21,13 @@ pub struct Capacity {
 }
 
 impl Capacity {
-    /// All connections of all processes.
+    /// Returns the number of connections of all processes together.
     #[must_use]
     pub fn wanted(&self) -> u64 {
         self.each.saturating_mul(self.processes)
     }
 
-    /// Returns whether the server allows that many.
+    /// Returns whether the server allows this number.
     #[must_use]
     pub fn suffices(&self) -> bool {
         self.wanted() <= self.available
@@ -50,10 +50,10 @@ impl fmt::Display for Capacity {
 
 impl Postgres {
     /// Compares the server's limit with the connections of `processes` processes, each of which
-    /// opens at most `each`. Blocks; for a program's start.
+    /// opens at most `each`. Blocks; call it when the program starts.
     ///
     /// # Errors
-    /// When the server cannot be asked.
+    /// The server cannot be queried.
     pub fn capacity(&self, each: usize, processes: usize) -> Result<Capacity, OpenError> {
         let mut connection = self.open_connection()?;
         let sql = "SELECT current_setting('max_connections')::int8 \

@@ -1,4 +1,4 @@
-//! Opening a connection: the first server that answers and has the right role.
+//! Opens connections to the first server that answers and has the right role.
 
 use std::error::Error as StdError;
 use std::io;
@@ -19,7 +19,7 @@ use crate::settings::{Host, Place, Target};
 use crate::socket::{Address, Socket};
 use crate::wire::{Wire, block_on};
 
-/// Why one server is not used.
+/// The reason why a server is not used.
 enum Reason {
     Io(io::Error),
     Client(tokio_postgres::Error),
@@ -28,8 +28,7 @@ enum Reason {
 }
 
 impl Postgres {
-    /// Opens a connection: to the first server in the list that accepts it and has the role that is
-    /// wanted.
+    /// Opens a connection to the first server in the list that accepts it and has the wanted role.
     pub(crate) fn open_connection(&self) -> Result<Connection, OpenError> {
         let (first, second) = match self.settings.target {
             Target::PreferStandby => (Target::Standby, Some(Target::Any)),
@@ -191,7 +190,8 @@ fn addresses(host: &Host) -> io::Result<Vec<Address>> {
     }
 }
 
-/// Servers since PostgreSQL 14 report their role when a client connects; older ones are asked.
+/// Checks the role of the server. Servers since PostgreSQL 14 report it when a client connects;
+/// older ones are queried.
 fn check_role(connection: &mut Connection, target: Target) -> Result<(), Reason> {
     let wanted = match target {
         Target::Any | Target::PreferStandby => return Ok(()),

@@ -1,4 +1,4 @@
-//! A connection, as a publisher uses it.
+//! The connection that a publisher uses.
 
 use std::fmt;
 use std::future::Future;
@@ -23,20 +23,20 @@ const FAREWELL: Duration = Duration::from_millis(100);
 
 type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 
-/// A connection to PostgreSQL, made by [`Postgres`](crate::Postgres). Its methods block, in a
-/// worker.
+/// A connection to PostgreSQL, made by [`Postgres`](crate::Postgres). Its methods block, so use it
+/// only in a worker.
 ///
 /// Statements are prepared at their first use and kept by their text, for all transactions on this
 /// connection ([`Postgres::statement_cache`](crate::Postgres::statement_cache)). Write parameters
 /// as `$1`, `$2` and not into the text.
 ///
 /// **A publisher must not end its transaction itself.** Use [`savepoint`](Self::savepoint) to undo
-/// a part of it. A publisher that runs `COMMIT` or `ROLLBACK` ends in
+/// a part of it. A publisher that runs `COMMIT` or `ROLLBACK` fails with
 /// [`TransactionEnded`](crate::TransactionEnded).
 ///
 /// After a statement has failed, PostgreSQL refuses every other one until the end of the
-/// transaction, or of the savepoint around it. Pass the error on with `?`: a publisher that ignores
-/// it ends in [`TransactionEnded`](crate::TransactionEnded).
+/// transaction, or of the savepoint around it. Return the error with `?`: a publisher that ignores
+/// it fails with [`TransactionEnded`](crate::TransactionEnded).
 ///
 /// Keep no state in the session (`SET` without `LOCAL`, advisory locks of the session, temporary
 /// tables, `LISTEN`): the connection serves other publications, and behind a pooler other programs.
@@ -61,11 +61,11 @@ pub struct Connection {
 /// The state of the connection's transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// There is none.
+    /// No transaction is open.
     Free,
     /// A reader's `BEGIN` is sent with its first statement.
     Due,
-    /// It has begun.
+    /// The transaction has begun.
     Open,
     /// The session's state is unknown, so the connection is dropped.
     Unknown,
@@ -114,7 +114,7 @@ impl Connection {
     /// Runs a query that must return exactly one row.
     ///
     /// # Errors
-    /// As [`query`](Self::query), and when there are more rows, or none.
+    /// As for [`query`](Self::query), and if there is no row or more than one.
     pub fn query_one(&mut self, sql: &str, parameters: Parameters<'_>) -> Result<Row, Error> {
         let client = self.client();
         match self.prepare(sql)? {
@@ -131,7 +131,7 @@ impl Connection {
     /// Runs a query that must return at most one row.
     ///
     /// # Errors
-    /// As [`query`](Self::query), and when there are more rows.
+    /// As for [`query`](Self::query), and if there is more than one row.
     pub fn query_opt(
         &mut self,
         sql: &str,
@@ -152,7 +152,7 @@ impl Connection {
     /// Runs a statement and returns the number of rows that it changed.
     ///
     /// # Errors
-    /// As [`query`](Self::query).
+    /// As for [`query`](Self::query).
     pub fn execute(&mut self, sql: &str, parameters: Parameters<'_>) -> Result<u64, Error> {
         let client = self.client();
         match self.prepare(sql)? {
@@ -169,14 +169,14 @@ impl Connection {
     /// Runs one or more statements without parameters and without results, in one message.
     ///
     /// # Errors
-    /// As [`query`](Self::query). The statements after the failing one were not run.
+    /// As for [`query`](Self::query). The statements after the failing one were not run.
     pub fn batch_execute(&mut self, sql: &str) -> Result<(), Error> {
         let client = self.client();
         self.run(None, client.batch_execute(sql))
     }
 
-    /// Runs `f`, and undoes what it did in the database if it fails: the transaction goes on.
-    /// Savepoints can be nested.
+    /// Runs `f`. If it fails, its changes to the database are undone, and the transaction
+    /// continues. Savepoints can be nested.
     ///
     /// # Errors
     /// Those of `f`, and of the savepoint itself.
@@ -290,12 +290,12 @@ impl Connection {
         &self.interrupt
     }
 
-    /// Returns whether the server that it was opened to still has its role.
+    /// Returns whether the server of this connection still has its role.
     pub(crate) fn is_current(&self) -> bool {
         self.epoch == self.state.epoch()
     }
 
-    /// The number of statements that are prepared.
+    /// Returns the number of prepared statements.
     pub(crate) fn prepared(&self) -> usize {
         self.statements.len()
     }

@@ -17,7 +17,8 @@ impl Database for Postgres {
         Ok(self.open_connection()?)
     }
 
-    /// Begins. A reader's `BEGIN` is sent with its first statement, so this cannot fail for one.
+    /// Begins a transaction. This cannot fail for a reader, whose `BEGIN` is sent with its first
+    /// statement.
     fn begin(&self, connection: &mut Connection, begin: Begin) -> Result<(), BoxError> {
         Ok(connection.begin(begin)?)
     }
@@ -68,7 +69,8 @@ impl Database for Postgres {
         connection.is_reusable()
     }
 
-    /// The number of prepared statements: their plans are what makes a connection worth keeping.
+    /// Returns the number of prepared statements, because their plans make a connection worth
+    /// keeping.
     fn warmth(&self, connection: &Connection) -> u64 {
         connection.prepared() as u64
     }

@@ -1,4 +1,4 @@
-//! Failures of a connection, and their meaning for its transaction.
+//! The failures of a connection, and their classification.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -62,12 +62,12 @@ impl Error {
         self
     }
 
-    /// The server's code, if the server has answered.
+    /// Returns the server's code, if the server has answered.
     pub fn code(&self) -> Option<&SqlState> {
         self.as_db_error().map(DbError::code)
     }
 
-    /// The server's answer: message, detail, table, column and constraint.
+    /// Returns the server's answer: message, detail, table, column and constraint.
     pub fn as_db_error(&self) -> Option<&DbError> {
         match &self.kind {
             Kind::Client(error) => error.as_db_error(),
@@ -122,7 +122,7 @@ impl StdError for Error {
     }
 }
 
-/// The meaning of an error of tokio-postgres whose transaction is not known.
+/// Classifies an error of tokio-postgres without knowledge of its transaction.
 pub(crate) fn fault_of(error: &tokio_postgres::Error) -> Fault {
     let at = Situation {
         access: euryale_core::transaction::Access::Write,
@@ -162,7 +162,7 @@ fn is_lost(error: &tokio_postgres::Error) -> bool {
     error.is_closed() || io.is_some_and(|io| io.kind() != io::ErrorKind::InvalidInput)
 }
 
-/// The transaction was over before its commit. Nothing of the publication is in the database,
+/// The transaction had ended before its commit. Nothing of the publication is in the database,
 /// except for changes that the publisher itself committed.
 ///
 /// Either a statement failed and the publisher did not pass its error on, or the publisher ran

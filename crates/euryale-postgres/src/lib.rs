@@ -73,7 +73,7 @@
 //! | all others | other | an error in the application or its SQL |
 //!
 //! After a failed statement PostgreSQL answers `COMMIT` with a rollback. A publisher that ignored
-//! the error ends in [`TransactionEnded`]: nothing was committed, and it is an error.
+//! the error fails with [`TransactionEnded`], and nothing was committed.
 //!
 //! A connection is checked, without waiting, before it is used again. If its server has restarted
 //! or lost its role, the connection is replaced without any effect on a request.

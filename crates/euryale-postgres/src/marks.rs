@@ -1,9 +1,9 @@
-//! Marks of commits, with which a commit is settled whose answer was lost.
+//! Marks of commits, which settle commits whose answers were lost.
 //!
-//! A row with a key of its own is inserted in the message that commits. After a lost answer another
-//! connection inserts the same key. If the key is there, the transaction was committed. If not, the
-//! key is there from now on: a commit that is still on its way finds it and fails. So the
-//! transaction was not committed, and never will be.
+//! The message that commits also inserts a row with a unique key. After a lost answer, another
+//! connection inserts the same key. If the key exists, the transaction was committed. If not, it
+//! exists from now on, and a commit that is still on its way finds it and fails. So the transaction
+//! was not committed, and never will be.
 //!
 //! `pg_xact_status()` is not reliable enough: after a crash the server gives the numbers of lost
 //! transactions to others, and then reports the lost ones as committed.
@@ -23,12 +23,12 @@ pub(crate) const CREATE: &str = "CREATE TABLE IF NOT EXISTS euryale_commit (\
     at timestamptz NOT NULL DEFAULT clock_timestamp()); \
     CREATE INDEX IF NOT EXISTS euryale_commit_at ON euryale_commit (at)";
 
-/// Removes marks of old commits, which will not be settled any more. Every process does it, and
-/// each skips the rows that another one is removing.
+/// Removes marks of old commits, which will not be settled any more. Every process runs it, and
+/// skips the rows that another one is removing.
 ///
 /// The next request on the connection waits for it, so it has a time-out. Both statements are one
 /// message and therefore one transaction: unlike after an explicit `BEGIN`, an error leaves the
-/// session outside of a transaction.
+/// session outside a transaction.
 pub(crate) const PRUNE: &str = "SET LOCAL statement_timeout = '1s'; \
     DELETE FROM euryale_commit WHERE id IN (\
     SELECT id FROM euryale_commit WHERE at < now() - interval '1 hour' \

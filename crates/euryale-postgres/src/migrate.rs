@@ -1,4 +1,4 @@
-//! Schema versions: the number of migration steps that a database has had.
+//! Migrates the schema of a database in numbered steps.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -13,21 +13,21 @@ const LOCK: i64 = 0x0065_7572_7961_6c65;
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS euryale_schema (version int NOT NULL)";
 
 impl Postgres {
-    /// Brings the schema up to date: runs the `steps` that the database has not had yet, in order,
-    /// and returns their number. Blocks; for a program's start, before it serves.
+    /// Brings the schema up to date: runs those `steps` that have not been applied to the database
+    /// yet, in order, and returns their number. Blocks; call it before the program starts to serve.
     ///
     /// The version is the number of finished steps; it is kept in the table `euryale_schema` of the
-    /// current schema. So a released step must never be changed, moved or removed; append another
-    /// one. A step is one or more statements, without `COMMIT`.
+    /// current schema. So never change, move or remove a released step; append another one. A step
+    /// consists of one or more statements without `COMMIT`.
     ///
     /// Each step is one transaction, together with its new version, under an advisory lock
     /// (<https://www.postgresql.org/docs/15/explicit-locking.html#ADVISORY-LOCKS>): programs that
-    /// start at the same time wait for each other, and each step is done once. The table of
+    /// start at the same time wait for each other, and each step is applied once. The table of
     /// [marks](Self::create_marks) is created as well.
     ///
     /// # Errors
-    /// [`MigrateError::Newer`] and [`MigrateError::Foreign`], and nothing was changed. After
-    /// [`Step`](MigrateError::Step) the steps before the failing one are done.
+    /// [`MigrateError::Newer`] and [`MigrateError::Foreign`]: nothing was changed.
+    /// [`Step`](MigrateError::Step): the steps before the failing one have been applied.
     pub fn migrate(&self, steps: &[&str]) -> Result<usize, MigrateError> {
         let mut connection = self.open_connection()?;
         let done = self.steps_done(&mut connection, steps)?;
@@ -36,12 +36,11 @@ impl Postgres {
         Ok(steps.len() - done)
     }
 
-    /// Creates the table `euryale_commit`, with whose rows a commit is settled whose answer was
-    /// lost. For programs whose schema is migrated by other tools; [`migrate`](Self::migrate)
-    /// includes it.
+    /// Creates the table `euryale_commit`, whose rows settle commits whose answers were lost. Use
+    /// it if other tools migrate your schema; [`migrate`](Self::migrate) includes it.
     ///
     /// # Errors
-    /// When the role may not create tables.
+    /// The role may not create tables.
     pub fn create_marks(&self) -> Result<(), MigrateError> {
         let mut connection = self.open_connection()?;
         let created = self.locked(&mut connection, |connection| {
@@ -66,7 +65,7 @@ impl Postgres {
                 connection.batch_execute(CREATE)?;
                 return connection.batch_execute(marks::CREATE);
             }
-            // Another program may have been first.
+            // Another program may have applied this step first.
             if version(connection)? != Some(i32::try_from(number).unwrap_or(i32::MAX)) {
                 return Ok(());
             }
@@ -137,7 +136,7 @@ impl Postgres {
     }
 }
 
-/// The version; `None` in a database that has not seen a migration.
+/// Returns the version, or `None` if the database has never been migrated.
 fn version(connection: &mut Connection) -> Result<Option<i32>, Error> {
     let exists = "SELECT to_regclass('euryale_schema') IS NOT NULL";
     if !connection.query_one(exists, &[])?.get::<_, bool>(0) {
@@ -148,7 +147,7 @@ fn version(connection: &mut Connection) -> Result<Option<i32>, Error> {
 }
 
 /// Returns whether the current schema has tables, views or sequences, but not our table of
-/// versions. One statement, because another program may be migrating.
+/// versions. This is a single statement, because another program may be migrating.
 fn is_foreign(connection: &mut Connection) -> Result<bool, Error> {
     let sql = "SELECT to_regclass('euryale_schema') IS NULL AND EXISTS (\
         SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace \
@@ -163,13 +162,13 @@ fn is_foreign(connection: &mut Connection) -> Result<bool, Error> {
 pub enum MigrateError {
     /// The database cannot be opened, or its version cannot be read.
     Open(OpenError),
-    /// The schema is of a later version than this program knows. Nothing was changed.
+    /// The schema has a later version than this program supports. Nothing was changed.
     Newer {
         /// The database.
         name: String,
         /// Its version.
         found: i32,
-        /// The last version that this program knows.
+        /// The last version that this program supports.
         known: usize,
     },
     /// The current schema has tables, but none with its version: another program has created them.
@@ -178,13 +177,13 @@ pub enum MigrateError {
         /// The database.
         name: String,
     },
-    /// A step failed. The steps before it are done, and this one was rolled back.
+    /// A step failed. The steps before it have been applied, and this one was rolled back.
     Step {
         /// The database.
         name: String,
         /// The step's number, from 1; 0 is the creation of this crate's own tables.
         step: usize,
-        /// Why.
+        /// The cause.
         source: Error,
     },
 }

@@ -16,10 +16,11 @@ use crate::tls::Tls;
 /// The interval in which marks of old commits are removed.
 const PRUNE_EVERY: Duration = Duration::from_secs(10);
 
-/// A database of PostgreSQL, as the database behind a pool.
+/// A PostgreSQL database behind a pool.
 ///
 /// Settings apply to connections that are opened afterwards. Clones are the same database, whatever
-/// their settings: if one of them finds that the server has changed its role, all of them know.
+/// their settings: if one of them finds that the server has changed its role, this applies to all
+/// of them.
 #[doc(alias = "RelStorage")]
 #[derive(Clone)]
 #[must_use]
@@ -35,11 +36,11 @@ pub struct Postgres {
 /// (<https://www.postgresql.org/docs/15/transaction-iso.html>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
-    /// Each statement sees what was committed before it. A publisher that reads a value, changes it
-    /// and writes it back loses the changes that others made in between.
+    /// Each statement sees all data that was committed before it. A publisher that reads a value,
+    /// changes it and writes it back loses the changes that others made in between.
     ReadCommitted,
-    /// All statements see one state. A write to a row that was changed since is a conflict, and the
-    /// request is published again, as with ZODB.
+    /// All statements see the same state. A write to a row that another transaction has changed
+    /// since is a conflict, and the request is published again, as with ZODB.
     RepeatableRead,
     /// The result is as if the transactions had run one after the other. Even a reader may meet a
     /// conflict.
@@ -98,8 +99,8 @@ impl State {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// A writer on a connection of this epoch found the server read-only: every connection of the
-    /// epoch leads to it. Returns `true` to the first one.
+    /// Records that a writer on a connection of this epoch found the server read-only, to which all
+    /// connections of the epoch lead. Returns `true` to the first caller.
     pub(crate) fn demoted(&self, epoch: u64) -> bool {
         let next =
             self.epoch
@@ -134,11 +135,12 @@ impl Postgres {
     /// `postgres://user@host/database?…`, or `host=… dbname=…`. Missing settings are taken from
     /// libpq's variables (`PGHOST`, `PGPASSWORD` …) and its password file.
     ///
-    /// Connects once, so that a wrong password or name is reported before a program serves, and
+    /// Connects once, so that a wrong password or name is reported before the program serves, and
     /// changes nothing. Blocks.
     ///
     /// # Errors
-    /// One line that says what to do: a setting is wrong, no server can be reached, or it refuses.
+    /// A setting is wrong, no server can be reached, or it refuses the connection. The message is
+    /// one line that says what to do.
     pub fn open(url: &str) -> Result<Self, OpenError> {
         let settings = Settings::read(url, &Surroundings::here())?;
         let tls = Tls::new(&settings)?;
@@ -185,7 +187,7 @@ impl Postgres {
     }
 
     /// Sets the maximum time that a writer waits for a lock before that counts as a conflict.
-    /// Default: it waits until its deadline. In whole milliseconds.
+    /// Default: it waits until its deadline. The time is in whole milliseconds.
     pub fn lock_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.options.lock_timeout = timeout.into();
         self
@@ -206,14 +208,14 @@ impl Postgres {
         self
     }
 
-    /// Counts in this ledger: the [`PostgresBook`]. Give it the pool's, so that `/metrics` shows
-    /// it.
+    /// Counts in the [`PostgresBook`] of this ledger. Pass the pool's ledger, so that `/metrics`
+    /// shows the counters.
     pub fn ledger(mut self, ledger: &Ledger) -> Self {
         self.book = ledger.of();
         self
     }
 
-    /// The user, the servers and the database, without the password.
+    /// Returns the user, the servers and the database, without the password.
     #[must_use]
     pub fn name(&self) -> String {
         self.settings.name()

@@ -1,7 +1,8 @@
-//! The address of the database and the settings of connections, read as libpq does: a URL or
-//! `key=value` pairs, the environment, the password file, and libpq's defaults, in this order.
+//! The address of the database and the settings of connections, read in the same way as by libpq:
+//! from a URL or `key=value` pairs, the environment, the password file, and libpq's defaults, in
+//! this order.
 //!
-//! Pure, except for the files that [`Surroundings`] reads.
+//! Only [`Surroundings`] reads files.
 
 mod environment;
 mod passfile;
@@ -34,7 +35,7 @@ pub(crate) struct Host {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// A folder with a socket.
+    /// The folder of a socket.
     Folder(PathBuf),
     /// A name or an address. If an address is given too, the name is only used for certificates and
     /// the password file.
@@ -50,7 +51,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// Which of several servers is meant (`target_session_attrs`).
+/// The required role of the server (`target_session_attrs`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Any,
@@ -149,13 +150,13 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The password for this host.
+    /// Returns the password for this host.
     pub(crate) fn password_for(&self, host: &Host) -> Option<&str> {
         let from_file = || self.passwords.find(host, &self.database, &self.user);
         self.password.as_deref().or_else(from_file)
     }
 
-    /// Names the database, without a password.
+    /// Returns the name of the database without the password.
     pub(crate) fn name(&self) -> String {
         let hosts: Vec<_> = self.hosts.iter().map(Host::to_string).collect();
         format!("{}@{}/{}", self.user, hosts.join(","), self.database)
@@ -170,7 +171,7 @@ impl fmt::Debug for Settings {
 
 const SSL_MODES: [(&str, SslMode); 6] = [
     ("disable", SslMode::Disable),
-    // It asks for encryption only if the server insists, which a later `prefer` includes.
+    // `allow` uses encryption only if the server insists, which `prefer` includes.
     ("allow", SslMode::Prefer),
     ("prefer", SslMode::Prefer),
     ("require", SslMode::Require),
@@ -187,7 +188,8 @@ const TARGETS: [(&str, Target); 6] = [
     ("prefer-standby", Target::PreferStandby),
 ];
 
-/// Names and addresses are lists; one port is for all of them, or there is one for each.
+/// Reads the hosts. Names and addresses are lists; there is one port for all of them, or one for
+/// each.
 fn hosts(given: &mut Parameters, around: &Surroundings) -> Result<Vec<Host>, SettingsError> {
     let split = |text: Option<String>| -> Vec<String> {
         text.map(|text| text.split(',').map(str::to_owned).collect())
@@ -231,7 +233,7 @@ fn hosts(given: &mut Parameters, around: &Surroundings) -> Result<Vec<Host>, Set
         .collect()
 }
 
-/// Unlike libpq there is a limit by default, because a worker waits.
+/// Reads the limit. Unlike with libpq there is one by default, because a worker waits.
 fn connect_timeout(given: &mut Parameters) -> Result<Duration, SettingsError> {
     let seconds = match given.take("connect_timeout") {
         None => 5,

@@ -1,8 +1,8 @@
-//! A non-blocking socket that can be waited for without a runtime.
+//! A non-blocking socket on which a thread can wait without a runtime.
 //!
-//! tokio-postgres speaks the protocol over any `AsyncRead + AsyncWrite`. This one belongs to one
-//! worker: instead of a waker it notes what the last poll found missing, and the worker waits for
-//! that with `poll(2)`. So a connection is one descriptor, and a wait is one system call.
+//! tokio-postgres speaks the protocol over any `AsyncRead + AsyncWrite`. This socket belongs to one
+//! worker: instead of a waker it records what the last poll was waiting for, and the worker waits
+//! for that with `poll(2)`. So a connection is one descriptor, and a wait is one system call.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -28,13 +28,13 @@ pub(crate) enum Address {
     Tcp(SocketAddr),
 }
 
-/// The time after which a peer is given up that no longer answers (`tcp(7)`).
+/// The times after which an unresponsive peer is given up (`tcp(7)`).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Keepalives {
     pub(crate) idle: Duration,
     pub(crate) interval: Duration,
     pub(crate) count: u32,
-    /// For data that was sent and not acknowledged. Zero means the system's default.
+    /// The time for data that was sent and not acknowledged. Zero means the system's default.
     pub(crate) user_timeout: Duration,
 }
 
@@ -59,10 +59,10 @@ pub(crate) struct Watch(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     stream: Stream,
-    /// Whether there may be something to read, when last checked.
+    /// Whether there may have been something to read at the last check.
     may_be_readable: AtomicBool,
     wants_to_write: AtomicBool,
-    /// Bytes that the kernel has accepted.
+    /// The number of bytes that the kernel has accepted.
     accepted: AtomicU64,
     /// Reads since the last pause.
     reads: AtomicU32,
@@ -96,8 +96,8 @@ impl Socket {
     }
 }
 
-/// A local connect waits only while the server's backlog is full, for as long as a send may take
-/// (`socket(7)`).
+/// Connects to a local socket. This waits only while the server's backlog is full, for as long as a
+/// send may take (`socket(7)`).
 #[cfg(target_os = "linux")]
 fn connect_unix(path: &Path, within: Duration) -> io::Result<UnixStream> {
     let family = AddressFamily::UNIX;
@@ -114,7 +114,8 @@ fn connect_unix(path: &Path, within: Duration) -> io::Result<UnixStream> {
     Ok(stream)
 }
 
-/// Other systems refuse a local connect while the server's backlog is full, so it never waits.
+/// Connects to a local socket. Other systems refuse the connection while the server's backlog is
+/// full, so this never waits.
 #[cfg(not(target_os = "linux"))]
 fn connect_unix(path: &Path, _: Duration) -> io::Result<UnixStream> {
     let stream = UnixStream::connect(path)?;
@@ -138,8 +139,8 @@ fn set_keepalives(stream: &TcpStream, _: Keepalives) -> io::Result<()> {
 }
 
 impl Watch {
-    /// Waits until the socket has what the last poll found missing, at most until `until`. Returns
-    /// `false` when that time has passed.
+    /// Waits until the socket is ready for what the last poll wanted, at most until `until`.
+    /// Returns `false` if that time has passed.
     pub(crate) fn wait(&self, until: Option<Instant>) -> io::Result<bool> {
         let mut wanted = PollFlags::IN;
         if self.0.wants_to_write.swap(false, Ordering::Relaxed) {
@@ -153,7 +154,7 @@ impl Watch {
                 Ok(0) => return Ok(false),
                 Ok(_) => {
                     let found = fds[0].revents();
-                    // An error or the end is found by reading.
+                    // An error or the end is detected by reading.
                     if found != PollFlags::OUT {
                         self.0.may_be_readable.store(true, Ordering::Relaxed);
                     }
@@ -165,13 +166,13 @@ impl Watch {
         }
     }
 
-    /// Returns whether there is something to read, the end included, without waiting.
+    /// Returns, without waiting, whether there is something to read, including the end.
     pub(crate) fn is_readable(&self) -> bool {
         // If this check fails, the next read finds out why.
         self.wait(Some(Instant::now())).unwrap_or(true)
     }
 
-    /// The number of bytes that the kernel has accepted so far.
+    /// Returns the number of bytes that the kernel has accepted so far.
     pub(crate) fn accepted(&self) -> u64 {
         self.0.accepted.load(Ordering::Relaxed)
     }
@@ -220,7 +221,7 @@ impl AsyncRead for Socket {
         let room_len = room.len();
         match shared.read(room) {
             Ok(read) => {
-                // The kernel had no more than that.
+                // The kernel had no more bytes.
                 if read < room_len {
                     shared.may_be_readable.store(false, Ordering::Relaxed);
                 }
@@ -267,7 +268,7 @@ impl AsyncWrite for Socket {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
         };
         Poll::Ready(match end {
-            // The peer has closed it first, as a server does after a cancel.
+            // The peer has closed the socket first, like a server after a cancel.
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             end => end,
         })

@@ -1,4 +1,4 @@
-//! The meaning of PostgreSQL's error codes for a transaction, without a server.
+//! Classifies PostgreSQL's error codes.
 //!
 //! <https://www.postgresql.org/docs/15/errcodes-appendix.html>
 
@@ -22,14 +22,14 @@ pub(crate) struct Answer<'a> {
 pub(crate) struct Situation {
     /// The access of the transaction.
     pub(crate) access: Access,
-    /// `COMMIT` has been sent.
+    /// Whether `COMMIT` has been sent.
     pub(crate) committing: bool,
-    /// This crate limits the waits for locks, so a lock time-out is a conflict.
+    /// Whether this crate limits the waits for locks, so that a lock time-out is a conflict.
     pub(crate) bounds_locks: bool,
 }
 
 impl Situation {
-    /// The connection has ended without an answer.
+    /// Classifies the end of the connection without an answer.
     pub(crate) fn lost(self) -> Fault {
         if self.committing {
             Fault::InDoubt
@@ -55,7 +55,8 @@ pub(crate) fn fault(answer: Answer<'_>, at: Situation) -> Fault {
         "55P03" if at.bounds_locks => Fault::Conflict,
         "57014" => Fault::Elapsed,
         "25006" => match at.access {
-            // It was begun as a reader, and must be published again as a writer.
+            // The transaction began as a reader, and the request must be published again as a
+            // writer.
             Access::Read => Fault::Conflict,
             // The server is no longer a primary.
             Access::Write => Fault::Disconnected,
@@ -63,7 +64,7 @@ pub(crate) fn fault(answer: Answer<'_>, at: Situation) -> Fault {
         "53100" => Fault::Full,
         // The key was settled before this commit arrived.
         "23505" if answer.table == Some(MARKS) => Fault::Conflict,
-        // It is prepared again.
+        // The statement is prepared again.
         _ if is_stale_statement(answer) => Fault::Conflict,
         _ if answer.ends_session || answer.code.starts_with("08") => Fault::Disconnected,
         _ => Fault::Other,

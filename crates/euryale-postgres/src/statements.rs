@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use tokio_postgres::Statement;
 use tokio_postgres::types::Type;
 
-/// What is kept of a statement after it was prepared.
+/// A prepared statement.
 #[derive(Clone)]
 pub(crate) enum Prepared {
-    /// It has a name on the server.
+    /// The statement has a name on the server.
     Named(Statement),
-    /// Behind a pooler, other clients would find its name in the session. So only the types of its
-    /// parameters are kept, and the statement is sent each time.
+    /// Only the types of the statement's parameters are kept, and it is sent each time, because
+    /// behind a pooler other clients would find its name in the session.
     Typed(std::sync::Arc<[Type]>),
 }
 
@@ -58,7 +58,7 @@ impl Statements {
         self.known.insert(sql.into(), Entry { prepared, used });
     }
 
-    /// Drops a statement that the server no longer has, or no longer has as it was prepared.
+    /// Drops a statement that the server no longer has, or has with another plan.
     pub(crate) fn forget(&mut self, sql: &str) {
         self.known.remove(sql);
     }

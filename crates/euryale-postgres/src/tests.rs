@@ -24,7 +24,7 @@ const SCHEMA: &str = "CREATE TABLE counter (id int PRIMARY KEY, value int NOT NU
 const READ: &str = "SELECT value FROM counter WHERE id = $1";
 const INCREMENT: &str = "UPDATE counter SET value = value + 1 WHERE id = $1";
 
-/// A new database on the shared server, with two counters at 0.
+/// Creates a database on the shared server, with two counters at 0.
 fn counters() -> Option<Postgres> {
     let server = Server::shared()?;
     let name = server.create_database();
@@ -45,12 +45,12 @@ fn increment(connection: &mut Connection, id: i32) -> Result<u64, crate::Error> 
     connection.execute(INCREMENT, &[&id])
 }
 
-/// The value of a counter, on a connection of its own.
+/// Returns the value of a counter, read on a separate connection.
 fn committed(database: &Postgres, id: i32) -> i32 {
     value(&mut database.connect().unwrap(), id).unwrap()
 }
 
-/// A pool of one, in the thread of the test.
+/// A pool of one connection, on the thread of the test.
 struct Worker {
     lender: Lender<Postgres>,
     book: Arc<PostgresBook>,
@@ -80,7 +80,7 @@ impl Worker {
         })
     }
 
-    /// The same, and checks that the connection can be used again.
+    /// Like [`run`](Self::run), and checks that the connection can be used again.
     fn run_well<T>(
         &mut self,
         access: Access,
@@ -91,7 +91,7 @@ impl Worker {
         value
     }
 
-    /// The check of a pool after each job.
+    /// Does the check that a pool does after each job.
     fn is_reusable(&mut self) -> bool {
         let mut lease = self.lender.lease();
         let database = lease.database().clone();

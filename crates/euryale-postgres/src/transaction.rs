@@ -1,4 +1,4 @@
-//! How transactions begin and end on a connection.
+//! Begins and ends transactions on a connection.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::marks::{Mark, PRUNE};
 use crate::postgres::Isolation;
 use crate::wire::Failure;
 
-/// How long the server may take to roll back, or to end a reader.
+/// The maximum time for the server to roll back, or to end a reader.
 const ROLL_BACK_WITHIN: Duration = Duration::from_secs(5);
 
-/// The time that the server has to answer whether a commit took place. After that, it is asked
+/// The maximum time for the server to answer whether a commit took place. After that it is asked
 /// again.
 const SETTLE_WITHIN: Duration = Duration::from_secs(3);
 
@@ -30,8 +30,9 @@ const SILENCE: &str = "30min";
 const NO_TRANSACTION: &str = "25P01";
 
 impl Connection {
-    /// A reader's `BEGIN` is sent with its first statement. A writer's is awaited: if it failed, a
-    /// statement that was sent with it would run without a transaction.
+    /// Begins a transaction. A reader's `BEGIN` is sent with its first statement. A writer's is
+    /// awaited, because if it failed, a statement that was sent with it would run without a
+    /// transaction.
     pub(crate) fn begin(&mut self, begin: Begin) -> Result<(), Error> {
         self.access = begin.access;
         self.until = begin.deadline;
@@ -95,7 +96,8 @@ impl Connection {
         }
     }
 
-    /// A reader has nothing to lose, so its end is not awaited, unless the server may refuse it.
+    /// Ends a reader. Its end is not awaited, because it has nothing to lose, unless the server may
+    /// refuse it.
     fn end_reading(&mut self, sql: &'static str) -> Result<(), BoxError> {
         let client = self.client();
         let may_fail = self.options.reader_isolation == Isolation::Serializable;
@@ -165,7 +167,7 @@ impl Connection {
         }
     }
 
-    /// Finds out what became of the commit with this mark, or makes sure that it never happens.
+    /// Finds out whether the commit with this mark took place, or makes sure that it never does.
     pub(crate) fn settle(&mut self, mark: Mark) -> Result<Settled, BoxError> {
         let until = Instant::now() + SETTLE_WITHIN;
         let client = self.client();
@@ -211,7 +213,7 @@ impl Connection {
         if self.phase != Phase::Free || !self.is_current() {
             return false;
         }
-        // A job without a transaction of ours may have left one of its own open.
+        // A job without a pool's transaction may have left its own transaction open.
         if std::mem::take(&mut self.ran_outside) && !self.is_outside_transaction() {
             return false;
         }

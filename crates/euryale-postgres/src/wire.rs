@@ -1,4 +1,4 @@
-//! Drives one connection in its worker: a request, its answer, and everything that the server sends
+//! Drives a connection in its worker: a request, its answer, and everything that the server sends
 //! in between.
 
 mod call;
@@ -29,23 +29,23 @@ const NOTICES: usize = 64;
 /// result counts.
 type Before = Pin<Box<dyn Future<Output = Result<(), PgError>> + Send>>;
 
-/// Why a request has no result.
+/// The reason why a request has no result.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The server's answer, an error of the protocol or of the socket, or of a request that could
-    /// not be made.
+    /// An error of the server, of the protocol or of the socket, or a request that could not be
+    /// made.
     Failed {
         error: PgError,
-        /// The connection has ended.
+        /// Whether the connection has ended.
         has_ended: bool,
     },
-    /// No answer came in time.
+    /// No answer arrived in time.
     Unanswered,
     /// It was not sent, because its transaction was stopped.
     Stopped,
 }
 
-/// The connection of tokio-postgres, whatever its encryption.
+/// The connection of tokio-postgres, with any kind of encryption.
 trait Protocol: Send {
     fn poll_message(&mut self, cx: &mut Context<'_>)
     -> Poll<Option<Result<AsyncMessage, PgError>>>;
@@ -74,11 +74,11 @@ pub(crate) struct Wire {
     cancel: Arc<Cancel>,
     before: Option<Before>,
     has_ended: bool,
-    /// The reason why it has ended, until it is taken.
+    /// The reason why the connection has ended, until it is taken.
     end: Option<PgError>,
     /// The server's warnings since they were last taken.
     warnings: Vec<DbError>,
-    /// Something was received since the last [`is_open`](Self::is_open).
+    /// Whether something was received since the last [`is_open`](Self::is_open).
     has_heard: bool,
 }
 
@@ -116,7 +116,7 @@ impl Wire {
         self.before = Some(Box::pin(before));
     }
 
-    /// Withdraws the request that was to precede the next one. Returns whether there was one.
+    /// Withdraws the request that would precede the next one. Returns whether there was one.
     pub(crate) fn forget_preceding(&mut self) -> bool {
         self.before.take().is_some()
     }
@@ -205,7 +205,7 @@ impl Wire {
         self.has_ended
     }
 
-    /// The parameters that the server has reported.
+    /// Returns a parameter that the server has reported.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.protocol.parameter(name)
     }
@@ -214,7 +214,7 @@ impl Wire {
         std::mem::take(&mut self.warnings)
     }
 
-    /// The number of bytes that were sent so far.
+    /// Returns the number of bytes that have been sent so far.
     pub(crate) fn sent(&self) -> u64 {
         self.watch.accepted()
     }
@@ -280,7 +280,8 @@ impl Wire {
         }
     }
 
-    /// A request that finds the connection ended does not have the reason.
+    /// Returns the failure of a request. A request that finds the connection ended does not have
+    /// the reason.
     fn fail(&mut self, error: PgError) -> Failure {
         let is_end = error.is_closed();
         self.has_ended |= is_end;

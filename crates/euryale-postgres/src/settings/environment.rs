@@ -35,7 +35,7 @@ pub(crate) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Those of this process.
+    /// Reads the surroundings of this process.
     pub(crate) fn here() -> Self {
         let names = VARIABLES.iter().map(|(name, _)| *name).chain(REFUSED);
         let variables = names
@@ -82,7 +82,7 @@ impl Surroundings {
         self.user.clone()
     }
 
-    /// The password file, or the user's.
+    /// Reads `file`, or else the user's password file.
     pub(crate) fn passwords(&self, file: Option<String>) -> Passwords {
         let default = || self.home.as_ref().map(|home| home.join(".pgpass"));
         match file.map(PathBuf::from).or_else(default) {
@@ -91,13 +91,13 @@ impl Surroundings {
         }
     }
 
-    /// The certificates that the user trusts for databases.
+    /// Returns the path of the certificates that the user trusts for databases.
     pub(crate) fn root_certificates(&self) -> Option<PathBuf> {
         let file = self.home.as_ref()?.join(".postgresql/root.crt");
         file.exists().then_some(file)
     }
 
-    /// The first folder with a server's socket, or this machine's address.
+    /// Returns the first folder with a server's socket, or else this machine's address.
     pub(crate) fn default_place(&self, folders: &[&str], port: u16) -> Place {
         let has_socket = |folder: &&&str| {
             let socket = Path::new(folder).join(format!(".s.PGSQL.{port}"));
@@ -110,7 +110,7 @@ impl Surroundings {
     }
 }
 
-/// The name of the user that runs this process.
+/// Returns the name of the user that runs this process.
 fn user_name() -> Option<String> {
     let id = rustix::process::geteuid().as_raw().to_string();
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();

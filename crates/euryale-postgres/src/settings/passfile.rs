@@ -10,8 +10,8 @@ use super::{Host, Place, SOCKET_FOLDERS};
 pub(crate) struct Passwords(Vec<[String; 5]>);
 
 impl Passwords {
-    /// Reads a file. Without one there are no passwords; a file that others can read is ignored
-    /// with a warning, as libpq does.
+    /// Reads a file. A missing file means that there are no passwords. A file that others can read
+    /// is ignored with a warning, as in libpq.
     pub(crate) fn read(file: &Path) -> Self {
         let Ok(metadata) = std::fs::metadata(file) else {
             return Self::default();
@@ -65,7 +65,7 @@ impl Passwords {
     }
 }
 
-/// `host:port:database:user:password`, with `\` before colons and backslashes.
+/// Splits `host:port:database:user:password`, with `\` before colons and backslashes.
 fn fields(line: &str) -> Option<[String; 5]> {
     let mut fields: [String; 5] = Default::default();
     let mut index = 0;
@@ -73,7 +73,7 @@ fn fields(line: &str) -> Option<[String; 5]> {
     while let Some(character) = characters.next() {
         match character {
             '\\' => fields[index].extend(characters.next()),
-            // A password may have colons.
+            // A password may contain colons.
             ':' if index < 4 => index += 1,
             other => fields[index].push(other),
         }

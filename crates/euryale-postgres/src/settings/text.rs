@@ -67,7 +67,7 @@ impl Parameters {
         let mut names = Vec::new();
         let mut ports = Vec::new();
         for host in hosts.split(',') {
-            // An IPv6 address has colons, in brackets.
+            // An IPv6 address in brackets contains colons.
             let end = host.find(']').map_or(0, |end| end + 1);
             let (name, port) = match host[end..].split_once(':') {
                 Some((_, port)) => (&host[..host.len() - port.len() - 1], port),
@@ -167,7 +167,7 @@ impl Parameters {
         })
     }
 
-    /// The parameters that have only one supported value.
+    /// Checks the parameters that have only one supported value.
     pub(crate) fn finish(mut self) -> Result<(), SettingsError> {
         for (name, values) in [
             ("client_encoding", ["UTF8", "utf8", "auto"].as_slice()),
@@ -192,7 +192,7 @@ fn decode(text: &str) -> Result<String, SettingsError> {
     }
 }
 
-/// The value at the beginning of `text`, and the rest.
+/// Returns the value at the beginning of `text`, and the rest.
 fn take_value(text: &str) -> Result<(String, &str), SettingsError> {
     let quoted = text.strip_prefix('\'');
     let is_quoted = quoted.is_some();

@@ -1,4 +1,4 @@
-//! The server's errors, and the meaning of each for its transaction.
+//! Tests of the server's errors and their classification.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ fn write_skew_is_a_conflict_at_the_commit_of_a_serializable_transaction() {
     let database = database.isolation(Isolation::Serializable);
     let mut first = Worker::new(&database);
     let mut second = Worker::new(&database);
-    // Each reads what the other one writes.
+    // Each transaction reads the row that the other one writes.
     let error = first
         .run(Access::Write, |transaction| {
             let connection = transaction.connection()?;
@@ -191,7 +191,7 @@ fn an_error_of_the_application_keeps_its_code_and_hides_its_rows() {
     let wrong = connection.query("SELECT $1::int", &[&"text"]).unwrap_err();
     assert_eq!(database.classify(&wrong), Fault::Other);
     assert!(database.is_reusable(&mut connection));
-    // A text that cannot be sent, with its connection in the middle of a transaction.
+    // The text cannot be sent, and the connection is in the middle of a transaction.
     let mut worker = Worker::new(&database);
     let error = worker.run(Access::Write, |transaction| {
         let connection = transaction.connection()?;

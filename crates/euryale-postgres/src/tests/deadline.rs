@@ -1,4 +1,4 @@
-//! Statements that are stopped, by the server or by a cancel.
+//! Tests of statements that are stopped, by the server or by a cancel.
 
 use std::time::{Duration, Instant};
 

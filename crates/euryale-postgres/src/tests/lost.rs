@@ -1,4 +1,4 @@
-//! Connections that the server ends.
+//! Tests of connections that the server ends.
 
 use std::time::{Duration, Instant};
 
@@ -76,7 +76,7 @@ fn a_connection_lost_before_its_commit_commits_nothing() {
     increment(&mut connection, 1).unwrap();
     let id = process(&mut connection);
     terminate(&database, id);
-    // The publisher may have seen it as well.
+    // The publisher may see the error as well.
     assert!(value(&mut connection, 1).is_err());
     let error = database.commit(&mut connection).unwrap_err();
     assert!(
@@ -120,7 +120,8 @@ fn a_server_that_restarts_costs_at_most_its_open_transactions() {
 
 #[test]
 fn a_dropped_connection_says_goodbye_at_once() {
-    // A separate server, because its log is read, which must not have lines about other tests.
+    // The test needs a separate server, because it reads the server's log, which must not have
+    // lines about other tests.
     let Some(server) = Server::start() else {
         return;
     };

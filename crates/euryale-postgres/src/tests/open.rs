@@ -1,4 +1,4 @@
-//! Databases that cannot be opened, and their error messages.
+//! Tests of databases that cannot be opened, and of their error messages.
 
 use std::os::unix::fs::PermissionsExt;
 #[cfg(target_os = "linux")]
@@ -43,7 +43,7 @@ fn a_server_that_accepts_nobody_is_given_up() {
     let path = folder.path().join(".s.PGSQL.5432");
     let listener = UnixListener::bind(&path).unwrap();
     rustix::net::listen(&listener, 0).unwrap();
-    // It takes the only place in the backlog.
+    // This connection takes the only place in the backlog.
     let _first = UnixStream::connect(&path).unwrap();
     let folder = folder.path().display().to_string().replace('/', "%2F");
     let line = refusal(&format!("postgres://u@{folder}/x?connect_timeout=2"));

@@ -1,4 +1,4 @@
-//! PgBouncer in transaction mode: sessions change between transactions.
+//! Tests with PgBouncer in transaction mode, where sessions change between transactions.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,8 @@ use crate::Postgres;
 
 const CLIENTS: u64 = 50;
 
-/// A tenth of the full number, which `EURYALE_TRANSACTIONS=10000` runs.
+/// Returns the number of transactions: a tenth of the full number, which
+/// `EURYALE_TRANSACTIONS=10000` runs.
 fn transactions() -> u64 {
     let number = std::env::var("EURYALE_TRANSACTIONS").ok();
     number
@@ -79,7 +80,7 @@ fn fifty_clients_share_two_sessions_and_see_nothing_of_each_other() {
     let mut connection = direct.open_connection().unwrap();
     let sessions: i64 = connection.query_one(sessions, &[]).unwrap().get(0);
     assert!(sessions <= 3, "two of the pooler and this one: {sessions}");
-    // Statements that were used outside of a transaction have left no name, either.
+    // Statements that were used outside a transaction have left no name either.
     let mut client = database.open_connection().unwrap();
     for _ in 0..4 {
         let row = client.query_one("SELECT count(*) FROM pg_prepared_statements", &[]);

@@ -1,4 +1,4 @@
-//! Migrations.
+//! Tests of migrations.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Commits whose answer was lost.
+//! Tests of commits whose answers were lost.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -16,26 +16,26 @@ use super::{Worker, committed, counters, counters_at, increment, value};
 use crate::marks::PRUNE;
 use crate::{Connection, Isolation, Postgres};
 
-/// A tenth of the full number of tries, which `EURYALE_TRIES=500` runs.
+/// Returns the number of tries: a tenth of the full number, which `EURYALE_TRIES=500` runs.
 fn tries() -> usize {
     let tries = std::env::var("EURYALE_TRIES").ok();
     tries.and_then(|tries| tries.parse().ok()).unwrap_or(50)
 }
 
-/// The writers whose server is killed.
+/// The number of writers whose server is killed.
 const WRITERS: usize = 3;
 
-/// The whole message with which a reader commits.
+/// The complete message with which a reader commits.
 const READERS_COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
 
 /// The point at which the next commit is cut.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Cut {
-    /// Its message never arrives.
+    /// The message of the commit never arrives.
     Before,
-    /// Its message arrives, its answer does not.
+    /// The message arrives, but the answer does not.
     After,
-    /// The last byte of its message arrives after it was settled.
+    /// The last byte of the message arrives after the commit was settled.
     Late,
 }
 
@@ -160,7 +160,7 @@ fn a_commit_that_is_cut_at_the_socket_is_settled_truthfully() {
             let (mut late, last) = cutter.late.recv_timeout(Duration::from_secs(10)).unwrap();
             late.write_all(&[last]).unwrap();
             late.shutdown(std::net::Shutdown::Write).unwrap();
-            // The server has refused it when it ends the session.
+            // By the time the server ends the session, it has refused the commit.
             let mut answer = Vec::new();
             let _ = late.read_to_end(&mut answer);
         }
@@ -212,7 +212,8 @@ fn each_ends(ends: &Receiver<usize>) -> bool {
 
 #[test]
 fn a_server_that_is_killed_around_a_commit_loses_none_and_invents_none() {
-    // A killed process loses nothing that the system has. Without fsync it recovers at once.
+    // A killed process loses no data that the system has received. Without fsync the server
+    // recovers at once.
     let Some(mut server) = Setup::new().setting("fsync", "off").start() else {
         return;
     };
@@ -329,7 +330,7 @@ fn without_marks_a_lost_answer_stays_in_doubt() {
         return;
     };
     let mut worker = Worker::new(&database.clone().settle(false));
-    // The trigger ends the session in the commit.
+    // The trigger ends the session during the commit.
     let mut other = database.open_connection().unwrap();
     other
         .batch_execute(

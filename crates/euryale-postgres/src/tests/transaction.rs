@@ -1,4 +1,4 @@
-//! How transactions begin, commit and roll back, and the cost of that.
+//! Tests of the beginning, the commit and the rollback of transactions, and of their cost.
 
 use euryale_core::Database;
 use euryale_core::error::{APPLICATION, CONFLICT, PANICKED};

@@ -30,7 +30,7 @@ use tokio_rustls::rustls::{
 use crate::settings::{Host, Place, Settings, SettingsError, SslMode};
 use crate::socket::Socket;
 
-/// How connections are encrypted.
+/// The encryption of connections.
 #[derive(Clone)]
 pub(crate) struct Tls {
     config: Option<Arc<ClientConfig>>,
@@ -63,7 +63,7 @@ impl Tls {
         })
     }
 
-    /// The handshake with this host, and whether the server may decline it.
+    /// Returns the handshake with this host, and whether the server may decline encryption.
     pub(crate) fn handshake(&self, host: &Host) -> (Handshake, Wanted) {
         let Place::Name(name, _) = &host.place else {
             // As in libpq, a Unix socket is not encrypted.
@@ -79,7 +79,7 @@ impl Tls {
                 };
                 (Handshake(Some((Arc::clone(config), name))), wanted)
             }
-            // A name that no certificate can have: the handshake fails with that error.
+            // No certificate can have this name, so the handshake fails with that error.
             (Some(_), None) if self.is_required => (Handshake(None), Wanted::Require),
             _ => (Handshake(None), Wanted::Disable),
         }
@@ -117,8 +117,8 @@ fn configure(
             let verifier = builder.build();
             let verifier =
                 verifier.map_err(|error| SettingsError::new(format!("sslrootcert: {error}")))?;
-            // As in libpq, an encrypted connection is checked as soon as there are certificates to
-            // check with, unless encryption was only preferred.
+            // As in libpq, the server's certificate is checked as soon as there are root
+            // certificates, unless encryption was only preferred.
             Some(verifier).filter(|_| mode >= SslMode::Require)
         }
     };
@@ -157,7 +157,7 @@ fn read_roots(file: &Path) -> Result<RootCertStore, SettingsError> {
     Ok(roots)
 }
 
-/// Checks a certificate as far as the mode demands.
+/// Checks a certificate as far as the mode requires.
 #[derive(Debug)]
 struct Verifier {
     /// `None` accepts any certificate.
