@@ -1,4 +1,4 @@
-//! One line for each request, to the logger `euryale.access`.
+//! Writes one line for each request to the logger `euryale.access`.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -19,7 +19,7 @@ use crate::log;
 /// The status that nginx logs for a client that left before it was answered.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// A line of Python's `logging.INFO`.
+/// The level `logging.INFO` of Python.
 const INFO: u8 = 20;
 
 /// Logs each request when the head of its response is ready or its client has disconnected:
@@ -125,7 +125,7 @@ impl Line {
     }
 }
 
-/// A field in quotes.
+/// Returns the value of a field in quotes.
 fn field(headers: &HeaderMap, name: &HeaderName) -> String {
     let value = headers
         .get(name)
@@ -133,8 +133,8 @@ fn field(headers: &HeaderMap, name: &HeaderName) -> String {
     quoted(value.as_deref().unwrap_or("-"))
 }
 
-/// The text in quotes. Characters that could end the quotes or the line are escaped, because even a
-/// request target may have quotes.
+/// Returns the text in quotes. Characters that could end the quotes or the line are escaped,
+/// because even a request target may contain quotes.
 fn quoted(text: &str) -> String {
     format!("{text:?}")
 }

@@ -19,11 +19,12 @@ use crate::iterable::Returned;
 use crate::start::{Shared, StartResponse, raise};
 use crate::workers::AtWork;
 
-/// When a client may try again, in seconds. Clients read at their own speed.
+/// The time after which a client may try again, in seconds. It is long because room is only freed
+/// as fast as clients read.
 const RETRY_SECONDS: &str = "10";
 
-/// Calls the application, in a worker. Transactions are the application's own business and end
-/// before its callable returns.
+/// Calls the application in a worker. Transactions are handled by the application, and end before
+/// its callable returns.
 pub(crate) struct Application {
     callable: Py<PyAny>,
     environ: Environ,
@@ -76,7 +77,7 @@ impl Application {
         let ended = self.call(py, environ, &exchange, shared.clone(), is_client_gone);
         shared.end();
         if let Some(incomplete) = exchange.incomplete() {
-            // This counts even if the application handled the exception that it got.
+            // This applies even if the application handled the exception.
             return Err(incomplete.into());
         }
         match ended {
@@ -93,7 +94,7 @@ impl Application {
         exchange.finish()
     }
 
-    /// Calls the application, and returns what `close()` raised.
+    /// Calls the application, and returns the exception that `close()` raised, if any.
     fn call(
         &self,
         py: Python<'_>,
@@ -110,7 +111,7 @@ impl Application {
         exchange.run(Returned::new(returned, &self.kinds), is_client_gone)
     }
 
-    /// One entry of the log, with the traceback.
+    /// Logs an error with its traceback.
     fn log(&self, py: Python<'_>, request: &Request, what: &str, error: &PyErr) {
         let said = || -> PyResult<()> {
             let keywords = PyDict::new(py);
@@ -165,7 +166,8 @@ impl Application {
         };
         let path = request.uri().path();
         match incomplete {
-            // The client will not read the answer, and the access log has its line already.
+            // The client will not read the answer, and the line in the access log has already been
+            // written.
             Incomplete::ClientGone => internal_error(),
             // The budgets themselves log that no room or no descriptor is left.
             Incomplete::NoRoom | Incomplete::NoDescriptor => no_room(request),
@@ -181,24 +183,24 @@ impl Application {
     }
 }
 
-/// Work on the disk releases the GIL.
+/// Releases the GIL during work on the disk.
 #[derive(Debug)]
 pub(crate) struct Gil;
 
 impl Unlock for Gil {
     fn unlocked<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        // The worker is attached to the interpreter already, so this only returns its token.
+        // The worker is already attached to the interpreter, so this only returns its token.
         Python::attach(|py| py.detach(work))
     }
 }
 
-/// The error page for an exception, without any details.
+/// Returns the error page for an exception, without any details.
 fn internal_error() -> Response {
     plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n")
 }
 
-/// There is no room for the answer, but the application has carried out the request. So a client is
-/// invited to repeat it only if its method is safe.
+/// Returns the response if there is no room for the answer. The application has carried out the
+/// request, so the client is invited to repeat it only if its method is safe.
 fn no_room(request: &Request) -> Response {
     if Access::of(request.method()) == Access::Write {
         return plain(

@@ -9,7 +9,7 @@ use euryale_wsgi::Settings;
 /// Reads `tls_cert` and `tls_key`. Returns `None` if neither is set.
 ///
 /// # Errors
-/// One line that names the setting and its file.
+/// A message of one line that names the setting and its file.
 pub(crate) fn read(settings: &Settings) -> Result<Option<ServerConfig>, String> {
     let (certificates, key) = match (&settings.tls_cert, &settings.tls_key) {
         (Some(certificates), Some(key)) => (certificates, key),

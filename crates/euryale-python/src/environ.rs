@@ -35,7 +35,8 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    /// The address from the settings, with the host and the ports of the listeners as defaults.
+    /// Takes the address from the settings, with the host and the ports of the listeners as
+    /// defaults.
     pub(crate) fn new(settings: &Settings, named: &Named) -> Self {
         Self {
             scheme: settings.url_scheme.clone(),
@@ -49,7 +50,7 @@ impl Address {
         }
     }
 
-    /// The place for this request. What a trusted proxy says takes precedence.
+    /// Returns the place for this request. Values from a trusted proxy take precedence.
     fn place<'r>(&'r self, request: &'r Request) -> Place<'r> {
         let extensions = request.extensions();
         let is_tls = extensions.get::<Peer>().is_some_and(Peer::is_tls);
@@ -112,7 +113,7 @@ impl Environ {
         })
     }
 
-    /// The dictionary of one request.
+    /// Returns the dictionary of one request.
     pub(crate) fn of<'py>(
         &self,
         py: Python<'py>,
@@ -126,12 +127,12 @@ impl Environ {
         Ok(environ)
     }
 
-    /// The request's body, from its beginning: an object around its bytes, or a file with a file
-    /// description of its own.
+    /// Returns the request's body from its beginning: an object around its bytes, or a file with
+    /// its own file description.
     fn input<'py>(&self, py: Python<'py>, request: &Request) -> PyResult<Bound<'py, PyAny>> {
         let body = request.body();
         if let Some(file) = body.reopen()? {
-            // Python closes it.
+            // Python closes the descriptor.
             return self.open.bind(py).call1((file.into_raw_fd(), "rb"));
         }
         match body.as_bytes() {

@@ -51,15 +51,16 @@ impl FileWrapper {
 }
 
 impl FileWrapper {
-    /// The wrapped file as a blob, from the file's position on and at most `length` bytes of it.
-    /// `None` if it is not a regular file, or its class does not read the file's own bytes.
+    /// Returns the wrapped file as a blob that begins at the file's position and has at most
+    /// `length` bytes. `None` if it is not a regular file, or its class does not read the file's
+    /// own bytes.
     pub(crate) fn blob(&self, py: Python<'_>, length: Option<u64>, kinds: &Kinds) -> Option<Blob> {
         let (file, end) = kinds.find(self.filelike.bind(py)).ok().flatten()?;
         open(&file, end, length).ok().flatten()
     }
 }
 
-/// The classes of `io` whose objects are the system's files.
+/// The classes of `io` whose objects are files of the system.
 pub(crate) struct Kinds(Vec<Py<PyType>>);
 
 impl Kinds {
@@ -71,7 +72,7 @@ impl Kinds {
         kinds.collect::<PyResult<_>>().map(Self)
     }
 
-    /// The file, and the position at which it ends for the application.
+    /// Returns the file, and the position at which it ends for the application.
     ///
     /// It is the object itself, or its attribute `file` (wrappers of Django and `tempfile`), or its
     /// attribute `_io` between `start` and `end` (plone.namedfile's `filestream_range_iterator`).
@@ -130,7 +131,7 @@ fn is_range(object: &Bound<'_, PyAny>) -> PyResult<bool> {
         .eq("filestream_range_iterator.read")
 }
 
-/// Returns whether `read` is the file's own method, or the function that `tempfile` puts around it.
+/// Returns whether `read` is the file's own method, or the function with which `tempfile` wraps it.
 fn reads(object: &Bound<'_, PyAny>, file: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = object.py();
     let read = object.getattr(intern!(py, "read"))?;
@@ -151,7 +152,8 @@ fn open(file: &Bound<'_, PyAny>, end: Option<u64>, length: Option<u64>) -> PyRes
     if !fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
         return Ok(None);
     }
-    // It is opened again, so that `close()` runs in the worker and the position is not shared.
+    // The file is opened again, so that `close()` runs in the worker and the position is not
+    // shared.
     let Ok(own) = File::open(&path) else {
         return Ok(None);
     };
@@ -164,19 +166,19 @@ fn open(file: &Bound<'_, PyAny>, end: Option<u64>, length: Option<u64>) -> PyRes
     Ok(Some(blob.slice(position, len)))
 }
 
-/// The whole file. It belongs to the application, so it may change while it is sent.
+/// Returns the whole file. It belongs to the application, so it may change while it is sent.
 #[expect(
     unsafe_code,
     reason = "the promise of `Blob::stable` is kept by the whole host"
 )]
 fn blob(file: File) -> Option<Blob> {
-    // SAFETY: no code reads the bytes. This host's stack is assembled in `front.rs`: none of its
-    // layers and no middleware looks at bodies, and the server is ours. Over HTTP/2 the file is
+    // SAFETY: no code reads the bytes. This host's stack is assembled in `front.rs`: neither its
+    // layers nor any middleware read bodies, and the server is Euryale's. Over HTTP/2 the file is
     // read into memory, where it cannot change.
     unsafe { Blob::stable(file) }.ok()
 }
 
-/// The class, for `environ`.
+/// Returns the class, for `environ`.
 pub(crate) fn class(py: Python<'_>) -> Bound<'_, PyType> {
     FileWrapper::type_object(py)
 }

@@ -24,21 +24,21 @@ use crate::main_thread::{ENDED, MainThread, RELOAD};
 use crate::workers::AtWork;
 use crate::{exit, log};
 
-/// The exit status when requests had to be cut at the end of the drain.
+/// The exit status if requests had to be cut at the end of the drain.
 pub(crate) const CUT: i32 = 3;
 
-/// How long the main thread may take to join its threads, once everything else has ended.
+/// The maximum time for the main thread to join its threads after everything else has ended.
 const JOIN: Duration = Duration::from_secs(2);
 
-/// The disk space of all request bodies together, in bytes, if none may be larger.
+/// The disk space of all request bodies together, in bytes, unless a single body may be larger.
 const BODIES: u64 = 8 << 30;
 
-/// How a server has ended.
+/// The end of a server.
 #[derive(Debug, Default)]
 pub(crate) struct End {
     was_cut: AtomicBool,
     joined: Notify,
-    /// The drain's deadline, once it has begun.
+    /// The drain's deadline, once the drain has begun.
     deadline: OnceLock<Instant>,
 }
 
@@ -51,12 +51,12 @@ impl End {
         }
     }
 
-    /// Requests were cut, so the exit status is [`CUT`].
+    /// Records that requests were cut, so that the exit status is [`CUT`].
     pub(crate) fn cut(&self) {
         self.was_cut.store(true, Ordering::Release);
     }
 
-    /// The main thread has taken over: the interpreter ends by itself.
+    /// Records that the main thread has taken over, so that the interpreter ends by itself.
     pub(crate) fn join(&self) {
         self.joined.notify_one();
     }
@@ -73,7 +73,7 @@ impl End {
     /// the interpreter has.
     ///
     /// # Errors
-    /// No thread can be started for it.
+    /// No thread can be started.
     pub(crate) fn exit_soon(&self) -> std::io::Result<Duration> {
         let left = self.left();
         let watch = move || {
@@ -90,10 +90,10 @@ impl End {
     }
 }
 
-/// The proxies of the setting `trusted_proxy`, with the fields that count.
+/// Returns the layer for the proxies of the setting `trusted_proxy`, with the accepted fields.
 ///
 /// # Errors
-/// One line that names the setting.
+/// A message of one line that names the setting.
 pub(crate) fn forwarded(settings: &Settings) -> Result<ForwardedLayer, String> {
     let Some(proxies) = settings.trusted_proxy.as_deref() else {
         // Without trusted proxies, the layer still removes the fields.
@@ -111,7 +111,7 @@ pub(crate) fn forwarded(settings: &Settings) -> Result<ForwardedLayer, String> {
         })
         .collect::<Result<_, String>>()?;
     let mut layer = ForwardedLayer::new(proxies.into_iter().collect::<TrustedProxies>());
-    // If every address is trusted, only their number distinguishes proxies from the client.
+    // If every address is trusted, only the number of proxies distinguishes them from the client.
     if let Some(count) = settings.trusted_proxy_count.or(is_any.then_some(1)) {
         layer = layer.max_hops(count);
     }
@@ -128,7 +128,7 @@ pub(crate) fn forwarded(settings: &Settings) -> Result<ForwardedLayer, String> {
     Ok(layer.fields(fields))
 }
 
-/// The layers of the stack, whose threads are declared in `ledger`.
+/// Returns the layers of the stack, whose threads are declared in `ledger`.
 pub(crate) fn layers(
     settings: &Settings,
     descriptors: &Descriptors,
@@ -139,7 +139,7 @@ pub(crate) fn layers(
     layers
 }
 
-/// The server, without its listeners.
+/// Returns the server without its listeners.
 pub(crate) fn server(settings: &Settings, ledger: &Ledger) -> Server {
     Server::new()
         .ledger(ledger.clone())
@@ -149,7 +149,7 @@ pub(crate) fn server(settings: &Settings, ledger: &Ledger) -> Server {
         .drain_deadline(settings.drain)
 }
 
-/// Everything that serving needs.
+/// The parts that are needed to serve.
 pub(crate) struct Front {
     pub(crate) settings: Settings,
     pub(crate) layers: StackLayers,
@@ -275,7 +275,8 @@ impl Front {
     }
 }
 
-/// Request bodies up to the settings' size: one of this size always fits into an empty budget.
+/// Returns a layer for request bodies up to the size in the settings. A body of this size always
+/// fits into an empty budget.
 fn spool(layer: SpoolLayer, settings: &Settings, descriptors: &Descriptors) -> SpoolLayer {
     let limit = settings.max_request_body_size;
     let budget = SpoolBudget::new()

@@ -1,4 +1,4 @@
-//! What an application returned.
+//! The iterable that an application returned.
 
 use euryale::Blob;
 use euryale_wsgi::Iterable;
@@ -17,7 +17,7 @@ pub(crate) struct Returned<'py, 'a> {
     kinds: &'a Kinds,
 }
 
-/// One block, lent by Python.
+/// A block that is borrowed from Python.
 pub(crate) struct Block<'py>(Bound<'py, PyBytes>);
 
 impl AsRef<[u8]> for Block<'_> {

@@ -24,7 +24,7 @@
 //! # Unsafe code
 //!
 //! * `_exit`, in `exit.rs`, ends a process whose interpreter cannot end it.
-//! * `Blob::stable`, in `file.rs`: the promise that nobody reads the bytes of a file that the
+//! * `Blob::stable`, in `file.rs`, promises that nobody reads the bytes of a file that the
 //!   application may change.
 
 mod access;

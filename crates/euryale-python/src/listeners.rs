@@ -26,7 +26,7 @@ pub(crate) struct Listeners {
     pub(crate) named: Named,
 }
 
-/// `SERVER_NAME` and `SERVER_PORT`, unless settings or proxies name others.
+/// The values of `SERVER_NAME` and `SERVER_PORT`, unless settings or proxies override them.
 #[derive(Clone, Debug)]
 pub(crate) struct Named {
     pub(crate) host: String,
@@ -153,7 +153,7 @@ fn certified<'t>(tls: Option<&'t Tls>, place: &str) -> io::Result<&'t Tls> {
     tls.ok_or_else(|| io::Error::other(missing()))
 }
 
-/// The peers that must send a header of the PROXY protocol.
+/// Returns the peers that must send a header of the PROXY protocol.
 fn balancers(settings: &Settings) -> io::Result<Option<TrustedProxies>> {
     let Some(named) = &settings.proxy_protocol else {
         return Ok(None);

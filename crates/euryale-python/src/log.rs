@@ -1,4 +1,4 @@
-//! Log lines on their way to Python's `logging`.
+//! Passes log lines to Python's `logging`.
 //!
 //! Rust's events never wait for the GIL: they go into a bounded queue, from which a Python thread
 //! takes them. If the queue is full, lines are lost, and the next line says how many.
@@ -45,8 +45,8 @@ fn queue() -> &'static Queue {
     })
 }
 
-/// From now on events of this level of `logging` and above go to the queue. A program has one log:
-/// a second server of the process keeps the level of the first.
+/// Starts to queue events of this level of `logging` and above. A process has one log, so a second
+/// server keeps the level of the first.
 pub(crate) fn start(level: u8) {
     let filter = match level {
         0..=5 => LevelFilter::TRACE,
@@ -91,7 +91,7 @@ pub(crate) fn spill() {
     std::thread::spawn(move || {
         let mut out = std::io::stderr().lock();
         for (_, logger, text) in queue().receiver.try_iter() {
-            // There is nowhere left to report that it failed.
+            // There is nowhere left to report a failure.
             let _ = writeln!(out, "{logger}: {text}");
         }
         drop(done);

@@ -1,8 +1,8 @@
-//! Orders from Rust to Python's main thread, one byte each, through a socket.
+//! Sends orders of one byte each from Rust to Python's main thread, through a socket.
 //!
 //! The interpreter writes the numbers of signals to the same socket (`signal.set_wakeup_fd`), so
 //! that the main thread wakes up and runs their handlers, whichever thread received the signal.
-//! Numbers below 128 are signals, and those above are orders.
+//! Numbers below 128 are signals, and the others are orders.
 
 use std::io::Write;
 use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
@@ -21,7 +21,8 @@ pub(crate) const ENDED: u8 = 0x82;
 pub(crate) struct MainThread(Arc<UnixStream>);
 
 impl MainThread {
-    /// Also returns the descriptor of the other end, which belongs to the caller.
+    /// Creates the socket, and returns the descriptor of the other end, which belongs to the
+    /// caller.
     pub(crate) fn new() -> std::io::Result<(Self, RawFd)> {
         let (ours, theirs) = UnixStream::pair()?;
         // Signal handlers also write to it, and must not wait.
@@ -35,8 +36,8 @@ impl MainThread {
         self.0.as_raw_fd()
     }
 
-    /// Writes the order `count` times. They are one write, because each write takes much more room
-    /// in the socket's buffer than its bytes, and a full buffer refuses the next one.
+    /// Writes the order `count` times, in one write. Each write takes much more room in the
+    /// socket's buffer than its bytes, and a full buffer refuses further ones.
     pub(crate) fn order(&self, order: u8, count: usize) {
         if let Err(error) = (&*self.0).write_all(&vec![order; count]) {
             tracing::error!(order, %error, "the main thread could not be reached");

@@ -13,10 +13,10 @@ use tokio::net::TcpListener;
 
 use crate::workers::AtWork;
 
-/// A call that has run for this long is stuck.
+/// A call that has run for this long counts as stuck.
 const STUCK: Duration = Duration::from_secs(60);
 
-/// The time for the last answers, when everything else has ended.
+/// The time for the last answers after everything else has ended.
 const LAST_GRACE: Duration = Duration::from_millis(250);
 
 /// The pool, once the application is loaded.
@@ -32,7 +32,8 @@ impl Loaded {
         self.0.get().map(|(pool, _)| pool)
     }
 
-    /// Ready once the application is loaded, until `shutdown` begins to drain.
+    /// Returns a readiness that is true from the loading of the application until `shutdown` begins
+    /// to drain.
     pub(crate) fn readiness(&self, shutdown: &Shutdown) -> Readiness {
         let loaded = self.clone();
         Readiness::new(shutdown).probe(move || loaded.pool().is_some())
@@ -52,7 +53,7 @@ impl Loaded {
         }
     }
 
-    /// The status page shows each running call with its request.
+    /// Returns the details for the status page: each running call with its request.
     fn details(&self) -> StatusDetails {
         let Some((pool, at_work)) = self.0.get() else {
             return StatusDetails::new().fact("application", "application", "is being imported");
@@ -74,7 +75,7 @@ pub(crate) struct Operators {
 }
 
 impl Operators {
-    /// Begins to answer, on the runtime that is entered, until the process ends.
+    /// Starts to answer on the current runtime, until the process ends.
     pub(crate) fn start(
         self,
         ledger: &Ledger,

@@ -26,7 +26,7 @@ use crate::operators::{Loaded, Operators};
 use crate::turns::{Gil, Turns};
 use crate::workers::{PythonThreads, Senders, Threads};
 
-/// The time that the runtime's threads have to finish at the end.
+/// The time for the runtime's threads to finish at the end.
 const LAST_GRACE: Duration = Duration::from_millis(250);
 
 /// A server. Its sockets are bound when it is created, and it is ready when it is started.
@@ -36,7 +36,7 @@ pub(crate) struct Server {
     /// The main thread's end of the socket, for `socket.socket(fileno=…)`.
     #[pyo3(get)]
     fd: i32,
-    /// The addresses that it serves, as text.
+    /// The addresses that the server serves, as text.
     #[pyo3(get)]
     addresses: Vec<String>,
     access: bool,
@@ -85,8 +85,8 @@ impl Server {
         let forwarded = front::forwarded(&settings).map_err(PyValueError::new_err)?;
         let ledger = Ledger::new();
         let descriptors = Descriptors::new(files, &ledger);
-        // Made before the runtime, because it gets as many threads as the layers declare. Workers
-        // are Python's threads.
+        // The layers are created before the runtime, which gets as many threads as they declare.
+        // Workers are Python's threads.
         let layers = front::layers(&settings, &descriptors, &ledger);
         let server = front::server(&settings, &ledger);
         let runtime = euryale::runtime(&ledger)?;
@@ -142,7 +142,7 @@ impl Server {
         })
     }
 
-    /// The descriptor for `signal.set_wakeup_fd`.
+    /// Returns the descriptor for `signal.set_wakeup_fd`.
     #[getter]
     fn wakeup_fd(&self) -> i32 {
         self.main.wakeup_fd()
@@ -229,8 +229,8 @@ impl Server {
         Ok(rest == self.settings)
     }
 
-    /// Stops accepting requests and finishes those that have begun, like SIGINT: the caller waits,
-    /// so there is no lame duck.
+    /// Stops accepting requests and finishes those that have begun, like SIGINT. The caller is
+    /// waiting, so there is no lame duck.
     fn drain(&self) {
         self.shutdown.drain_at_once();
     }
@@ -240,7 +240,7 @@ impl Server {
         self.senders.dismiss();
     }
 
-    /// Notes that a requested thread could not be started, so that the pool has no more workers
+    /// Records that a requested thread could not be started, so that the pool has no more workers
     /// than threads. If there is no thread at all, the server ends with status 3.
     fn lose_thread(&self, py: Python<'_>) -> PyResult<()> {
         match self.senders.lose_thread() {
@@ -256,8 +256,8 @@ impl Server {
         Ok(())
     }
 
-    /// Waits for the next line of the log: its level, its logger, and its text. Returns `None` when
-    /// the log was stopped and no line is left.
+    /// Waits for the next line of the log, and returns its level, its logger, and its text. Returns
+    /// `None` if the log was stopped and no line is left.
     fn next_line(&self, py: Python<'_>) -> Option<log::Line> {
         py.detach(|| log::next(&self.log_stopped))
     }
@@ -319,7 +319,7 @@ fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
 }
 
 fn read(settings: &HashMap<String, String>) -> PyResult<Settings> {
-    // Sorted, so that the same one of two mistakes is reported each time.
+    // The pairs are sorted, so that the same one of two mistakes is reported each time.
     let mut pairs: Vec<(&str, &str)> = settings
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -330,8 +330,8 @@ fn read(settings: &HashMap<String, String>) -> PyResult<Settings> {
 
 /// Limits sockets and files to the available descriptors. Returns the number of files.
 ///
-/// Each socket may receive a body into a file or send a file. If there are too few descriptors for
-/// that, one of eight sockets may.
+/// Each socket may need a file for a body that it receives or sends. If there are too few
+/// descriptors for that, there is one file for eight sockets.
 fn fit(mut settings: Settings, limit: &DescriptorLimit) -> (Settings, usize) {
     let wanted = |files| {
         DescriptorShares::new(settings.max_sockets)

@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use crate::application::Gil;
 
-/// The exchange, until the call has ended. An application may keep `start_response` longer.
+/// The exchange until the call has ended. An application may keep `start_response` longer.
 #[derive(Clone)]
 pub(crate) struct Shared(Arc<Mutex<Option<Arc<Exchange<Gil>>>>>);
 
@@ -18,7 +18,7 @@ impl Shared {
         Self(Arc::new(Mutex::new(Some(Arc::clone(exchange)))))
     }
 
-    /// From now on, calls of `start_response` and `write` fail.
+    /// Makes later calls of `start_response` and `write` fail.
     pub(crate) fn end(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -66,7 +66,7 @@ impl StartResponse {
     }
 }
 
-/// The exception of `exc_info`, to be raised again.
+/// Returns the exception in `exc_info`, to be raised again.
 fn raised(exc_info: Option<&Bound<'_, PyAny>>) -> PyErr {
     let value = exc_info.and_then(|info| info.get_item(1).ok());
     value.map_or_else(|| refused(&Refused::Reraise), PyErr::from_value)

@@ -1,28 +1,28 @@
-//! Which workers may call the application: one at a time, as long as it needs the GIL.
+//! Lets workers call the application one at a time, as long as the call needs the GIL.
 //!
-//! Two threads that contend for the GIL are slower than one, and unfair: the one that ends a
-//! request has it again before the other has woken up. So a worker does not take a job while
-//! another one runs Python code. The jobs stay in the pool's queue, and the worker that runs takes
-//! them one after the other. As soon as it waits for something else than the GIL, such as a socket,
-//! a lock or the clock, the next worker is let in.
+//! Two threads that contend for the GIL are slower than one, and unfair: the thread that ends a
+//! request gets the GIL again before the other has woken up. So a worker does not take a job while
+//! another one runs Python code. The jobs stay in the pool's queue, and the running worker takes
+//! them one after the other. As soon as it waits for something other than the GIL, such as a
+//! socket, a lock or the clock, the next worker is let in.
 //!
 //! # Rules
 //!
-//! A worker is *inside* from the time that it may take a job until it leaves. Another one is let in
-//! once each of those inside either
+//! A worker is *inside* from the time at which it may take a job until it leaves. Another one is
+//! let in once each worker inside either
 //!
-//! * waits for something else than the GIL,
-//! * computes without the GIL, which a probe finds out, or
+//! * waits for something other than the GIL,
+//! * computes without the GIL, which a probe detects, or
 //! * has been in its call for [`LONG`], whatever it does: application code may wait for another
 //!   request in a loop.
 //!
-//! One that waits for the GIL goes before, but for [`LONG`] at most. So nobody waits here for
-//! longer than [`LONG`] while the others do not end their calls, and no order of locks in an
-//! application leads to a deadlock that contending threads would not have.
+//! A worker that waits for the GIL has precedence, but for at most [`LONG`]. So no worker waits
+//! here for longer than [`LONG`] while the others do not end their calls, and no order of locks in
+//! an application leads to a deadlock that contending threads would not have.
 //!
-//! The pool starts one worker at a time, so at most one thread waits here. It looks at the others
-//! in steps that grow from [`FIRST_LOOK`] to [`LAST_LOOK`]; nothing announces that a thread has
-//! released the GIL.
+//! The pool starts one worker at a time, so at most one thread waits here. It checks the others at
+//! intervals that grow from [`FIRST_LOOK`] to [`LAST_LOOK`], because there is no notification when
+//! a thread releases the GIL.
 
 mod gil;
 mod watch;
@@ -34,26 +34,27 @@ use std::time::{Duration, Instant};
 pub(crate) use self::gil::Gil;
 use self::watch::{Doing, Watch};
 
-/// A call of this length keeps no other worker out.
+/// The time after which a call no longer keeps other workers out.
 const LONG: Duration = Duration::from_millis(100);
 
-/// The time between the first two looks at the others, which is doubled for each.
+/// The time between the first two checks of the others, which is doubled for each further one.
 const FIRST_LOOK: Duration = Duration::from_micros(50);
 
-/// The longest time between two looks.
+/// The maximum time between two checks.
 const LAST_LOOK: Duration = Duration::from_millis(1);
 
-/// How long a call runs before a probe asks whether it holds the GIL, and the time between two
-/// probes. A probe costs a call that holds it one switch of threads.
+/// The time for which a call runs before a probe checks whether it holds the GIL, and the time
+/// between two probes. A probe costs a call that holds the GIL one switch of threads.
 const PROBE: Duration = Duration::from_millis(10);
 
-/// A call is probed after it was seen to run this many times in a row: a thread that waits for the
-/// GIL wakes up now and then.
+/// A call is probed after it was seen to run this many times in a row, because a thread that waits
+/// for the GIL wakes up from time to time.
 const STEADY: u32 = 3;
 
 /// The workers of a server.
 pub(crate) struct Turns {
-    /// None if nothing can be seen of other threads, or the setting is off: all are let in.
+    /// `None` if other threads cannot be observed or the setting is off, so that all workers are
+    /// let in.
     gil: Option<Gil>,
     inside: Mutex<Inside>,
     left: Condvar,
@@ -66,25 +67,25 @@ struct Inside {
     entered: u64,
 }
 
-/// A worker that is inside, and its present call.
+/// A worker that is inside, and its current call.
 struct Call {
     watch: Arc<Watch>,
-    /// Tells this call from the next one.
+    /// Distinguishes this call from the next one.
     number: u64,
     since: Instant,
-    /// It does not need the GIL, as far as is known.
+    /// Whether the call needs the GIL, as far as is known.
     keeps_out: bool,
-    /// It waited for something else, and is not looked at again until then.
+    /// The call was waiting for something else, and is not checked again until this time.
     waits_until: Option<Instant>,
 }
 
-/// The result of one look at the others.
+/// The result of one check of the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
     Free,
-    /// One waits for the GIL, and goes before.
+    /// A worker waits for the GIL, and has precedence.
     GilIsWanted,
-    /// This call runs, since then.
+    /// This call has been running since this time.
     Runs {
         number: u64,
         since: Instant,
@@ -100,7 +101,7 @@ impl Turns {
         }
     }
 
-    /// The watch by which others see this thread. The thread keeps it while it works.
+    /// Returns the watch by which others observe this thread. The thread keeps it while it works.
     pub(crate) fn watch(&self) -> Option<Arc<Watch>> {
         self.gil.as_ref()?;
         Watch::of_this_thread().ok().map(Arc::new)
@@ -149,7 +150,7 @@ impl Turns {
         }
     }
 
-    /// Returns whether this worker, which has ended a call, may take another job. If not it has
+    /// Returns whether this worker, which has ended a call, may take another job. If not, it has
     /// left.
     pub(crate) fn goes_on(&self, worker: usize) -> bool {
         let Some(gil) = &self.gil else {
@@ -178,14 +179,14 @@ impl Turns {
         goes_on
     }
 
-    /// This worker takes no more jobs for now.
+    /// Records that this worker takes no more jobs for now.
     pub(crate) fn leave(&self, worker: usize) {
         if self.inside().calls.remove(&worker).is_some() {
             self.left.notify_one();
         }
     }
 
-    /// The workers have ended. The caller must not hold the GIL.
+    /// Ends the prober after the workers have ended. The caller must not hold the GIL.
     pub(crate) fn end(&self) {
         if let Some(gil) = &self.gil {
             gil.end();
@@ -204,7 +205,7 @@ impl Turns {
         inside.calls.insert(worker, call);
     }
 
-    /// Notes that this call does not need the GIL.
+    /// Records that this call does not need the GIL.
     fn lets_in(&self, number: u64) {
         let mut inside = self.inside();
         let calls = inside.calls.values_mut();
@@ -213,7 +214,7 @@ impl Turns {
         }
     }
 
-    /// Looks at all workers but this one that are inside, until one keeps others out.
+    /// Checks all other workers that are inside, until one keeps others out.
     fn look(&self, gil: &Gil, worker: usize, now: Instant) -> Found {
         let others: Vec<(usize, u64, Arc<Watch>)> = {
             let inside = self.inside();
@@ -225,12 +226,12 @@ impl Turns {
                 .collect()
         };
         for (other, number, watch) in others {
-            // Without the lock, which each worker needs between two jobs.
+            // The lock is not held here, because each worker needs it between two jobs.
             let doing = watch.look(gil);
             let mut inside = self.inside();
             let call = inside.calls.get_mut(&other);
             let Some(call) = call.filter(|call| call.number == number) else {
-                // It has ended this call. The next look sees what it does now.
+                // The worker has ended this call. The next check sees its new state.
                 return Found::Runs { number, since: now };
             };
             match doing {

@@ -18,9 +18,9 @@ thread_local! {
 
 enum Order {
     Work(PoolWorker),
-    /// The number of threads shrinks: the thread that receives this ends.
+    /// Ends the thread that receives this, because the number of threads shrinks.
     Leave,
-    /// All threads end, however many there are: each that receives this passes it on.
+    /// Ends all threads, however many there are: each thread that receives this passes it on.
     End,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Senders {
     wanted: AtomicUsize,
 }
 
-/// What the threads share.
+/// The state that the threads share.
 #[derive(Clone)]
 pub(crate) struct Threads {
     orders: Arc<Mutex<Option<Receiver<Order>>>>,
@@ -94,13 +94,13 @@ impl Threads {
         orders.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Called when there will be no threads: drops the workers that wait for one, and all later
-    /// ones. The pool refuses their jobs.
+    /// Called if there will be no threads: drops the workers that wait for a thread, and all later
+    /// ones, so that the pool refuses their jobs.
     pub(crate) fn refuse(&self) {
         *self.orders.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// The threads are joined. The caller must not hold the GIL.
+    /// Called when the threads have been joined. The caller must not hold the GIL.
     pub(crate) fn end(&self) {
         self.turns.end();
     }
@@ -117,8 +117,8 @@ impl Senders {
         let _ = self.orders.send(Order::End);
     }
 
-    /// Notes that there is one thread fewer than was requested. Returns how many are left, or
-    /// `None` if the thread was no longer wanted.
+    /// Records that there is one thread fewer than was requested. Returns the number of threads
+    /// that are left, or `None` if the thread was no longer wanted.
     pub(crate) fn lose_thread(&self) -> Option<usize> {
         let fewer = |wanted: usize| wanted.checked_sub(1);
         let had = self
@@ -128,7 +128,7 @@ impl Senders {
     }
 }
 
-/// The pool's handle to the senders; the server has one, too.
+/// The pool's handle to the senders; the server also has one.
 pub(crate) struct PythonThreads(pub(crate) Arc<Senders>);
 
 impl StartWorker for PythonThreads {
@@ -152,7 +152,7 @@ impl StartWorker for PythonThreads {
 }
 
 impl AtWork {
-    /// Notes that this thread calls the application for `request`, until the guard is dropped.
+    /// Records that this thread calls the application for `request`, until the guard is dropped.
     pub(crate) fn begin(&self, request: impl FnOnce() -> String) -> Calling<'_> {
         if let Some(number) = NUMBER.get() {
             self.change(|calls| calls.insert(number, (request(), Instant::now())));
@@ -164,7 +164,7 @@ impl AtWork {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The name of each thread that runs a call, the call's request, and its running time.
+    /// Returns the name of each thread that runs a call, the call's request, and its running time.
     pub(crate) fn list(&self) -> Vec<(String, String, Duration)> {
         self.change(|calls| {
             let named = calls.iter().map(|(number, (request, since))| {

@@ -1,8 +1,8 @@
-//! The GIL, as threads that do not hold it see it.
+//! Observes the GIL from threads that do not hold it.
 //!
-//! One thread of Rust's learns where threads wait for the GIL, and asks for it later to find out
-//! whether a thread that computes holds it. It is the only one that waits then: code in C may hold
-//! the GIL for as long as it likes.
+//! A Rust thread learns at which futex threads wait for the GIL. Later it requests the GIL to find
+//! out whether a computing thread holds it. Only this thread waits then, because C code may hold
+//! the GIL for any time.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -13,14 +13,14 @@ use pyo3::prelude::*;
 
 use super::watch::Watch;
 
-/// How far the words of one condition variable are from each other: it has two for its waiters, and
-/// it uses them in turn (the size of glibc's is 48 bytes).
+/// The maximum distance between the futex words of one condition variable, which has two for its
+/// waiters and uses them in turn (the size of glibc's is 48 bytes).
 const CONDITION: u64 = 48;
 
-/// A GIL that nobody holds is had within this time. The interpreter's switch interval is 5 ms.
+/// The time within which a free GIL is acquired. The interpreter's switch interval is 5 ms.
 const FREE: Duration = Duration::from_millis(2);
 
-/// Where threads wait for the GIL, and a thread that may.
+/// The futex at which threads wait for the GIL, and a thread that may wait for it.
 #[derive(Debug)]
 pub(crate) struct Gil {
     futex: u64,
@@ -29,14 +29,14 @@ pub(crate) struct Gil {
 
 #[derive(Debug)]
 struct Prober {
-    /// Each probe is answered through its own channel.
+    /// Each probe has its own channel for the answer.
     probes: Sender<Sender<()>>,
     thread: JoinHandle<()>,
 }
 
 impl Gil {
-    /// Has a thread wait for the GIL, which this one holds, and sees where. Returns `None` where
-    /// the kernel does not show it.
+    /// Makes a thread wait for the GIL, which this thread holds, and observes the futex. Returns
+    /// `None` if the kernel does not show it.
     pub(crate) fn learn() -> Option<Self> {
         let (sender, receiver) = bounded(1);
         let (probes, probed) = bounded(0);
@@ -53,12 +53,12 @@ impl Gil {
         Some(Self { futex, prober })
     }
 
-    /// Returns whether a thread that waits for this futex waits for the GIL.
+    /// Returns whether a thread that waits at this futex waits for the GIL.
     pub(super) fn is_at(&self, futex: u64) -> bool {
         self.futex.abs_diff(futex) < CONDITION
     }
 
-    /// Returns whether the GIL is free, as far as is known. Waits for [`FREE`] at most.
+    /// Returns whether the GIL is free, as far as is known. Waits for at most [`FREE`].
     pub(super) fn is_free(&self) -> bool {
         let (answer, answered) = bounded(1);
         {
@@ -66,7 +66,7 @@ impl Gil {
             let Some(prober) = &*prober else {
                 return false;
             };
-            // The last probe may still wait.
+            // The last probe may still be waiting.
             if prober.probes.try_send(answer).is_err() {
                 return false;
             }
@@ -74,7 +74,7 @@ impl Gil {
         answered.recv_timeout(FREE).is_ok()
     }
 
-    /// Ends the thread. It may need the GIL for that, so the caller must not hold it.
+    /// Ends the thread, which may need the GIL for that, so the caller must not hold it.
     pub(super) fn end(&self) {
         let mut prober = self.prober.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Prober { probes, thread }) = prober.take() else {

@@ -1,9 +1,9 @@
-//! What a thread does at this moment, as the kernel sees it.
+//! The current state of a thread in the kernel.
 //!
-//! `/proc/self/task/…/syscall` has `running` for a thread that computes, and the number and the
-//! arguments of the system call in which a thread waits (`proc_pid_syscall(5)`). A thread that
-//! waits for the GIL waits for a futex in the interpreter's condition variable, whose address is
-//! learned once.
+//! `/proc/self/task/…/syscall` contains `running` for a thread that computes, or else the number
+//! and the arguments of the system call in which the thread waits (`proc_pid_syscall(5)`). A thread
+//! that waits for the GIL waits for a futex in the interpreter's condition variable, whose address
+//! is learned once.
 
 use std::fs::File;
 use std::io;
@@ -12,36 +12,37 @@ use std::time::{Duration, Instant};
 
 use super::gil::Gil;
 
-/// How long the address may take to be learned. A waiting thread is seen after some 0.1 ms.
+/// The maximum time to learn the address. A waiting thread is seen after about 0.1 ms.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// The time between two looks while it is learned.
+/// The time between two checks while the address is learned.
 const PAUSE: Duration = Duration::from_micros(100);
 
-/// As many equal looks show that a thread waits for the GIL, and not for a lock on the way to it.
+/// The number of equal checks that show that a thread waits for the GIL, and not for a lock that it
+/// needs first.
 const LOOKS: usize = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Doing {
-    /// It computes, or could: only the scheduler knows.
+    /// The thread computes or is ready to.
     Runs,
     WaitsForGil,
-    /// It waits for something else.
+    /// The thread waits for something else.
     Waits,
 }
 
-/// A thread that others look at.
+/// A thread that others observe.
 #[derive(Debug)]
 pub(crate) struct Watch(File);
 
 impl Watch {
     /// # Errors
-    /// There is no such file here, or no descriptor for it.
+    /// The system has no such file, or there is no descriptor for it.
     pub(crate) fn of_this_thread() -> io::Result<Self> {
         File::open("/proc/thread-self/syscall").map(Self)
     }
 
-    /// What the thread does now.
+    /// Returns the current state of the thread.
     pub(super) fn look(&self, gil: &Gil) -> Doing {
         match self.call() {
             Some(Call::Futex(futex)) if gil.is_at(futex) => Doing::WaitsForGil,
@@ -50,7 +51,7 @@ impl Watch {
         }
     }
 
-    /// The futex that it waits for over several looks.
+    /// Returns the futex at which the thread waits during several checks.
     pub(super) fn settled_futex(&self) -> Option<u64> {
         let began = Instant::now();
         let mut seen = Vec::with_capacity(LOOKS);
@@ -73,7 +74,8 @@ impl Watch {
         None
     }
 
-    /// The system call in which it waits. A thread that cannot be seen runs.
+    /// Returns the system call in which the thread waits. A thread that cannot be observed counts
+    /// as running.
     fn call(&self) -> Option<Call> {
         let mut bytes = [0; 256];
         let length = self.0.read_at(&mut bytes, 0).ok()?;
@@ -84,11 +86,11 @@ impl Watch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
     Futex(u64),
-    /// Another one, or a page fault.
+    /// Another system call, or a page fault.
     Other,
 }
 
-/// `running`, or a number and hexadecimal arguments.
+/// Parses `running`, or a number and hexadecimal arguments.
 fn parse(text: &str) -> Option<Call> {
     let mut words = text.split_ascii_whitespace();
     let number: i64 = words.next()?.parse().ok()?;
