@@ -1,6 +1,6 @@
 //! `sendfile(2)` under plain `axum::serve`.
 //!
-//! The crate's root has an example. Handlers find the peer's address as `ConnectInfo<SocketAddr>`
+//! The crate's root has an example. Handlers get the peer's address as `ConnectInfo<SocketAddr>`
 //! and as [`Peer`].
 
 use std::convert::Infallible;
@@ -22,7 +22,7 @@ use tower_service::Service;
 
 use crate::{SendfileCounts, SendfileIo, Windows, arm, limit_unsent};
 
-/// A listener whose sockets send files by themselves.
+/// A listener whose sockets send files with `sendfile(2)`.
 #[derive(Debug)]
 pub struct SendfileListener {
     tcp: TcpListener,
@@ -30,7 +30,7 @@ pub struct SendfileListener {
 }
 
 impl SendfileListener {
-    /// Takes peers from `tcp`.
+    /// Accepts peers from `tcp`.
     pub fn new(tcp: TcpListener) -> Self {
         if let Err(error) = limit_unsent(&tcp) {
             tracing::debug!(%error, "could not set TCP_NOTSENT_LOWAT");
@@ -54,7 +54,7 @@ impl Listener for SendfileListener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (SendfileIo, SocketAddr) {
-        // axum's own, with its pauses after errors.
+        // axum's own `accept` pauses after errors.
         let (stream, peer) = Listener::accept(&mut self.tcp).await;
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "could not set TCP_NODELAY");
@@ -67,13 +67,12 @@ impl Listener for SendfileListener {
     }
 }
 
-/// Serves `app` on the sockets of a [`SendfileListener`]. Outside every middleware: put none around
-/// it.
+/// Serves `app` on the sockets of a [`SendfileListener`]. Do not put middleware around the result.
 pub fn sendfile<S>(app: S) -> MakeSendfile<S> {
     MakeSendfile { inner: app }
 }
 
-/// Makes a service for each socket; by [`sendfile`].
+/// Makes a service for each socket; made by [`sendfile`].
 #[derive(Clone, Debug)]
 pub struct MakeSendfile<S> {
     inner: S,
@@ -129,7 +128,7 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         request.extensions_mut().insert(ConnectInfo(self.address));
         request.extensions_mut().insert(self.peer.clone());
-        // HTTP/2 frames what it writes.
+        // HTTP/2 would add frames to the bytes.
         let is_plain = request.version() < Version::HTTP_2;
         let windows = is_plain.then(|| self.windows.clone());
         SendfileFuture {

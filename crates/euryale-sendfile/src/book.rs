@@ -1,4 +1,4 @@
-//! Figures of `sendfile(2)`.
+//! The counters of `sendfile(2)`.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use euryale_core::ledger::{Book, Counter, Figures, Gauge, Unsettled};
 #[cfg(target_os = "linux")]
 use crate::linux::{PLACES, Places};
 
-/// Open files sent by `sendfile(2)`. Where the system has none, all stay zero.
+/// Counters of files that are sent by `sendfile(2)`. All stay zero on systems without it.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct SendfileBook {
-    /// Blobs sent by `sendfile(2)`.
+    /// Blobs that were sent by `sendfile(2)`.
     pub blobs: Counter,
-    /// Bytes handed to the socket by `sendfile(2)`.
+    /// Bytes that `sendfile(2)` passed to the socket.
     pub bytes: Counter,
-    /// Bytes read and written instead, because a file cannot be sent by `sendfile(2)`.
+    /// Bytes that were read and written instead, because a file cannot be sent by `sendfile(2)`.
     pub copied: Counter,
     /// Sockets for which the kernel may hold more than 256 KiB that is not sent yet.
     pub large_buffers: Gauge,
@@ -37,7 +37,7 @@ pub struct SendfileCounts {
 }
 
 impl SendfileCounts {
-    /// Counts in this ledger, where the threads that read files are declared.
+    /// Counts in this ledger, and declares the threads that read files in it.
     #[must_use]
     pub fn new(ledger: Ledger) -> Self {
         let book = ledger.of();

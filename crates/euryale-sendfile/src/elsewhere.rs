@@ -11,8 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::SendfileCounts;
 
-/// Declares the blocking threads that read files from disks: none, because no file is sent by
-/// `sendfile(2)`.
+/// Does nothing, because no file is sent by `sendfile(2)` and no threads are needed.
 pub fn declare_threads(_ledger: &Ledger) {}
 
 /// Limits the unsent bytes that the kernel holds for a socket: on Linux only.
@@ -35,13 +34,13 @@ pub struct SendfileIo {
 }
 
 impl SendfileIo {
-    /// A socket that counts the files that it sends.
+    /// Creates a socket that counts the files that it sends.
     #[must_use]
     pub fn new(stream: TcpStream, _counts: SendfileCounts) -> Self {
         Self { stream }
     }
 
-    /// The socket beneath.
+    /// Returns the inner socket.
     #[must_use]
     pub fn stream(&self) -> &TcpStream {
         &self.stream
@@ -100,5 +99,5 @@ impl AsyncWrite for SendfileIo {
     }
 }
 
-/// Leaves the body of `response` as it is.
+/// Does not change the body of `response`.
 pub fn arm<B>(_response: &Response<B>, _windows: &Windows) {}

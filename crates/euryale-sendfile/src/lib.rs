@@ -34,13 +34,13 @@
 //! The whole of a blob, or one range of it, over plain HTTP/1, if nothing has changed the body on
 //! its way:
 //!
-//! * The blob is [stable](euryale_core::Blob::stable): nobody changes the file in place. All others
-//!   are read.
+//! * The blob is [stable](euryale_core::Blob::stable): nobody changes the file in place. Others are
+//!   read.
 //! * The body is as long as the blob, and has no other `Content-Encoding` than the file itself.
 //! * The file can be mapped. Otherwise it is read, and the ledger counts it as read.
 //!
-//! A file that `sendfile(2)` refuses is written from its map. Systems other than Linux, TLS and
-//! HTTP/2 read and write files as they do all other bodies.
+//! A file that `sendfile(2)` refuses is written from its map. With TLS, with HTTP/2, and on systems
+//! other than Linux, files are read and written like all other bodies.
 //!
 //! # Cancellation
 //!
@@ -50,8 +50,8 @@
 //! # Backpressure
 //!
 //! The socket takes as much of a file as the peer reads, 1 MiB at a time, and then lets other tasks
-//! run. At most 16 chunks are brought from disks at a time, for all sockets of the process, in
-//! threads that the ledger [declares](declare_threads).
+//! run. At most 16 chunks are read from disks at a time, for all sockets of the process, on threads
+//! that are [declared](declare_threads) in the ledger.
 //!
 //! The kernel holds at most 256 KiB of unsent bytes for a peer ([`limit_unsent`]), except at 32
 //! sockets of a server at a time. There a file may first fill 4 MiB, and after the peer has shown
@@ -62,7 +62,7 @@
 //!
 //! # Errors
 //!
-//! A file that became shorter ends the connection without a proper end of the body.
+//! If a file has become shorter, the connection ends without a proper end of the body.
 //!
 //! # Panics
 //!
@@ -71,7 +71,7 @@
 //!
 //! # What does it replace?
 //!
-//! In Zope: `filestream_iterator`, which a thread of Medusa read block by block.
+//! It replaces, from Zope: `filestream_iterator`, which a thread of Medusa read block by block.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -24,8 +24,8 @@ pub use self::unsent::limit_unsent;
 pub(crate) use self::unsent::{PLACES, Places};
 pub use self::windows::Windows;
 
-/// Sends the body of `response` through `windows`, if it is a blob for which that is possible and
-/// nothing has changed it on its way here.
+/// Sends the body of `response` through `windows`, if it is a suitable blob and nothing has changed
+/// the body on its way here.
 ///
 /// Call it outside every middleware, for a response that is written to the [`SendfileIo`] of these
 /// windows by HTTP/1. On another socket, the file is written from its map.
@@ -36,7 +36,7 @@ pub fn arm<B: Body>(response: &Response<B>, windows: &Windows) {
     if response.body().size_hint().exact() != Some(handle.len()) {
         return;
     }
-    // A coding that is not the file's own belongs to middleware that reads the body.
+    // A coding that is not the file's own was added by middleware that reads the body.
     let codings = response.headers().get_all(CONTENT_ENCODING);
     let is_its_own = |blob: &Blob| {
         codings
@@ -44,11 +44,12 @@ pub fn arm<B: Body>(response: &Response<B>, windows: &Windows) {
             .map(HeaderValue::as_bytes)
             .eq(blob.coding().map(str::as_bytes))
     };
-    // A process that reads the map of a truncated file is killed, and some layer may read it.
+    // Only stable blobs are mapped: a process that reads the map of a truncated file is killed, and
+    // a layer may read it.
     let blob = handle
         .blob()
         .filter(|blob| blob.is_stable() && !blob.is_empty() && is_its_own(blob));
-    // Not every file system can map its files. Such a file is read as before.
+    // Not every file system can map its files. Such files are read as usual.
     if let Some(reader) = blob.and_then(|blob| ThroughWindow::open(windows, blob).ok()) {
         handle.read_by(Arc::new(reader));
     }

@@ -1,4 +1,5 @@
-//! Files under plain `axum::serve`. The tests of `euryale-server` send them through its sockets.
+//! Tests of files under plain `axum::serve`. The tests of `euryale-server` send files through its
+//! own sockets.
 
 use std::io::Write;
 use std::net::SocketAddr;

@@ -14,7 +14,7 @@ use euryale_core::{Blob, Ledger};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 /// The maximum number of chunks that all sockets of the process read from disks at a time, so that
-/// no runtime thread waits for a disk. More requests make no disk faster.
+/// no runtime thread waits for a disk. More requests do not make a disk faster.
 static LANE: LazyLock<BlockingLane> =
     LazyLock::new(|| BlockingLane::new("cold files", COLD_READERS));
 
@@ -22,15 +22,15 @@ const COLD_READERS: usize = 16;
 
 /// Declares in `ledger` the blocking threads that read files from disks: 16 for all sockets of the
 /// process, so that no runtime thread waits for a disk. On systems without `sendfile(2)` there are
-/// none. [`SendfileCounts::new`](crate::SendfileCounts::new) does the same; this is for a program
-/// whose runtime is built before its sockets.
+/// none. [`SendfileCounts::new`](crate::SendfileCounts::new) does the same; call this function if
+/// your runtime is built before the sockets.
 pub fn declare_threads(ledger: &Ledger) {
-    // Its work is counted from the first read on.
+    // The lane's work is counted from the first read on.
     LANE.declare(ledger);
 }
 
 /// The distance between the bytes that are checked. The kernel reads ahead half as far, or farther
-/// (`read_ahead_kb`), so a run that is cached at both ends is mostly cached. In a longer one the
+/// (`read_ahead_kb`), so a run that is cached at both ends is mostly cached. In a longer run the
 /// middle may be missing: some clients read the first and the last bytes before the rest.
 const RUN: usize = 256 << 10;
 
@@ -55,7 +55,7 @@ struct Seen {
 /// Brings pages into the page cache before they are sent.
 pub(super) struct Warmth {
     ledger: Ledger,
-    // Never contended: several threads refer to the socket, but only one uses this.
+    // The lock is never contended: several threads may hold the socket, but only one uses this.
     coming: Mutex<Option<Coming>>,
 }
 
@@ -152,7 +152,7 @@ fn is_byte_warm(file: &File, at: u64) -> bool {
             ReadWriteFlags::NOWAIT,
         ) {
             Err(Errno::INTR) => {}
-            // Beyond the end of a file there is nothing to wait for.
+            // Beyond the end of a file there are no bytes to wait for.
             read => return read.is_ok(),
         }
     }
@@ -166,7 +166,7 @@ fn bring(lane: BlockingLane, blob: Blob) -> Coming {
     })
 }
 
-/// A file of this many `f`, which is on the disk.
+/// Returns a file of this many bytes `f`, which is on the disk.
 #[cfg(test)]
 pub(super) fn of_fs(len: usize) -> Blob {
     use std::io::Write;

@@ -1,4 +1,4 @@
-//! The socket that finds windows by their addresses.
+//! The socket, which recognizes windows by their addresses.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -24,8 +24,8 @@ pub struct SendfileIo {
     stream: TcpStream,
     windows: Windows,
     stint: Stint,
-    /// When the current piece, of which the peer has taken a part, was last seen in memory. None if
-    /// it is new.
+    /// The time at which the current piece, of which a part was sent, was last seen in memory.
+    /// `None` for a new piece.
     warm_at: Option<Instant>,
     warmth: Warmth,
     unsent: Unsent,
@@ -36,10 +36,10 @@ pub struct SendfileIo {
 
 /// The time after which data that was cached when hyper got it may have been evicted.
 const FORGETFUL: Duration = Duration::from_secs(1);
-/// How much of a file is sent at a time, before other tasks have their turn: 100 µs of work.
+/// The number of bytes that are sent at a time before the task yields to others: 100 µs of work.
 /// Smaller pieces cost more, because the peer is woken for each.
 const STINT: usize = 1 << 20;
-/// More slices than this are written in several calls.
+/// The maximum number of slices in one call.
 const MOST_SLICES: usize = 64;
 
 impl SendfileIo {
@@ -59,7 +59,7 @@ impl SendfileIo {
         }
     }
 
-    /// The socket beneath.
+    /// Returns the inner socket.
     #[must_use]
     pub fn stream(&self) -> &TcpStream {
         &self.stream
@@ -78,15 +78,14 @@ impl SendfileIo {
         &self.windows
     }
 
-    /// Sends some of the file, as much as the socket takes. `bytes` are in its map, and are not
-    /// read.
+    /// Sends as much of the file as the socket accepts. `bytes` are in its map, and are not read.
     fn poll_send_file(
         &mut self,
         cx: &mut Context<'_>,
         place: &Place,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        // A socket whose peer reads as fast as it can may take megabytes at a time, for ever.
+        // A socket whose peer reads fast may accept megabytes at a time without end.
         ready!(self.stint.poll_go_on(cx));
         ready!(self.unsent.poll_drained(cx, &self.stream));
         if place.offset == place.blob.offset() {
@@ -157,8 +156,8 @@ impl SendfileIo {
         Poll::Ready(Ok(sent))
     }
 
-    /// Bytes before a file: the kernel waits for the file before it sends a packet that is not
-    /// full.
+    /// Sends bytes that precede a file. The kernel waits for the file before it sends a packet that
+    /// is not full.
     fn poll_send_head(
         &self,
         cx: &mut Context<'_>,
@@ -190,7 +189,8 @@ impl SendfileIo {
         loop {
             ready!(self.stream.poll_write_ready(cx))?;
             match self.stream.try_io(Interest::WRITABLE, &mut write) {
-                // Not ready after all, or interrupted: tries again.
+                // The socket was not ready after all, or the call was interrupted, so it is tried
+                // again.
                 Err(error)
                     if matches!(
                         error.kind(),
@@ -252,7 +252,7 @@ impl AsyncWrite for SendfileIo {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // An empty slice has an address, too, but no meaning.
+        // An empty slice also has an address, but it has no meaning.
         let begin = slices
             .iter()
             .position(|slice| !slice.is_empty())

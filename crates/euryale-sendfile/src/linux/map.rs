@@ -1,17 +1,17 @@
-//! A part of a file as addresses. It needs `unsafe`.
+//! Memory maps of files, which need `unsafe`.
 //!
-//! The conditions, and why they hold:
+//! These are the conditions, and the reasons why they hold:
 //!
-//! * **The addresses are valid for as long as anyone has them.** A `Map` is unmapped in its drop,
+//! * **The addresses are valid for as long as they are in use.** A `Map` is unmapped in its drop,
 //!   and is owned by the `Bytes` in it.
-//! * **Nobody sees them change.** They are mapped read-only. If another process writes to the file,
-//!   the bytes change while they are shared, which Rust's rules for references forbid. So only
-//!   stable files are mapped: `Blob::stable` is `unsafe`, and whoever calls it promises that nobody
-//!   changes the file in place, or that nobody reads the bytes.
-//! * **Reading them does not kill the process.** Reading a page beyond the end of a truncated file
-//!   does (SIGBUS). The same promise excludes it.
-//! * **Nothing of ours reads them,** which makes the second form of the promise one that a host can
-//!   keep. hyper does not read what it passes to `writev`, the socket recognises a window by its
+//! * **The bytes do not change while they are readable.** They are mapped read-only. If another
+//!   process wrote to the file, the bytes would change while they are shared, which Rust's rules
+//!   for references forbid. So only stable files are mapped: `Blob::stable` is `unsafe`, and its
+//!   caller promises that nobody changes the file in place, or that nobody reads the bytes.
+//! * **Reading the bytes does not kill the process.** Reading a page beyond the end of a truncated
+//!   file would (SIGBUS). The same promise excludes this.
+//! * **No code of this project reads the bytes,** so that a host can keep the second form of the
+//!   promise. hyper does not read what it passes to `writev`, the socket recognises a window by its
 //!   address, and no layer looks at the chunks of a file. `tests/it/blobs/unread.rs` asks the
 //!   kernel whether any page of a map was touched.
 
@@ -35,24 +35,24 @@ pub(crate) struct Map {
     /// The start of the map, at a page boundary.
     base: NonNull<c_void>,
     mapped: usize,
-    /// The offset of the part in it.
+    /// The offset of the part in the map.
     skip: usize,
 }
 
-// SAFETY: the addresses belong to the process, not to a thread, and are only read.
+// SAFETY: the addresses belong to the process and not to a thread, and are only read.
 unsafe impl Send for Map {}
-// SAFETY: as above; there is nothing in it that changes.
+// SAFETY: as above; nothing in it changes.
 unsafe impl Sync for Map {}
 
 impl Map {
-    /// Maps `len` bytes of `file` from `offset` on. It reads nothing: a page is loaded only when it
-    /// is touched.
+    /// Maps `len` bytes of `file`, starting at `offset`. This reads nothing: a page is loaded only
+    /// when it is touched.
     pub(crate) fn new(file: &File, offset: u64, len: u64) -> io::Result<Self> {
         let begin = offset / PAGE * PAGE;
         let too_large = |_| io::Error::from(io::ErrorKind::FileTooLarge);
         let skip = usize::try_from(offset - begin).map_err(too_large)?;
         let mapped = usize::try_from(offset - begin + len).map_err(too_large)?;
-        // SAFETY: no address is asked for, so nothing that is mapped already is touched.
+        // SAFETY: no fixed address is requested, so no existing mapping is replaced.
         let base = unsafe {
             mmap(
                 null_mut(),
@@ -79,8 +79,8 @@ impl AsRef<[u8]> for Map {
 
 impl Drop for Map {
     fn drop(&mut self) {
-        // SAFETY: mapped by `new` with this length, and nobody has an address in it any more.
-        // An error would mean that it was not mapped.
+        // SAFETY: `new` mapped this length, and no address in it is in use any more. An error would
+        // mean that it was not mapped.
         let _ = unsafe { munmap(self.base.as_ptr(), self.mapped) };
     }
 }

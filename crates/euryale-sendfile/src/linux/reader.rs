@@ -10,8 +10,8 @@ use euryale_core::body::{BlobChunks, ReadBlob};
 use super::cold::Warmth;
 use super::windows::Windows;
 
-/// How much hyper gets at a time, and is read from a disk at a time. hyper writes it before it
-/// polls for more. As much as nginx's `sendfile_max_chunk`.
+/// The size of the chunks that hyper gets, and of the reads from a disk. hyper writes a chunk
+/// before it polls for more. The size is that of nginx's `sendfile_max_chunk`.
 const CHUNK: usize = 2 << 20;
 
 /// Yields a blob as a window of one socket.
@@ -21,7 +21,7 @@ pub(super) struct ThroughWindow {
 }
 
 impl ThroughWindow {
-    /// Fails if the file cannot be mapped.
+    /// Opens a window for `blob`. Fails if the file cannot be mapped.
     pub(super) fn open(windows: &Windows, blob: Blob) -> io::Result<Self> {
         Ok(Self {
             windows: windows.clone(),
@@ -44,7 +44,7 @@ impl ReadBlob for ThroughWindow {
 
 struct Chunks {
     blob: Blob,
-    /// All that is left.
+    /// The remaining bytes.
     bytes: Bytes,
     warmth: Warmth,
 }

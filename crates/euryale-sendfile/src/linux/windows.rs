@@ -1,4 +1,4 @@
-//! The files whose maps one socket may have to write.
+//! The files that one socket may have to send.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use euryale_core::Blob;
 use super::map::Map;
 use crate::SendfileCounts;
 
-/// The files that one socket sends: mostly none or one. Clones are the same.
+/// The files that one socket sends, usually none or one. Clones share the list.
 #[derive(Clone, Debug)]
 pub struct Windows {
     open: Arc<OpenWindows>,
@@ -19,7 +19,7 @@ pub struct Windows {
 #[derive(Debug)]
 struct OpenWindows {
     list: Mutex<Vec<Window>>,
-    /// The length of the list: most writes of a socket have no file in them.
+    /// The length of the list, because most writes of a socket contain no file.
     count: AtomicUsize,
     counts: SendfileCounts,
 }
@@ -87,7 +87,7 @@ impl Windows {
         let window = list
             .iter()
             .find(|window| (window.begin..window.begin + window.len).contains(&at))?;
-        // Nothing else can be at these addresses, and a slice of a window ends within it.
+        // Only this window can be at these addresses, and a slice of a window ends within it.
         let offset = window.blob.offset() + (at - window.begin) as u64;
         Some(Place {
             blob: window.blob.clone(),
@@ -119,7 +119,7 @@ impl OpenWindows {
     }
 }
 
-/// Owned by the bytes of a window.
+/// The owner of a window's bytes.
 struct Open {
     map: Map,
     begin: usize,
