@@ -7,7 +7,7 @@ use bytes::Bytes;
 use euryale_core::{Body, BoxError};
 use http_body::{Frame, SizeHint};
 
-/// A body of the announced length that breaks off where the application's ended.
+/// A body of the announced length that breaks off where the application's body ended.
 #[derive(Debug)]
 pub(crate) struct Announced {
     body: Body,
@@ -16,7 +16,7 @@ pub(crate) struct Announced {
 }
 
 impl Announced {
-    /// `body` is shorter than `length`.
+    /// Creates a body of `length` bytes from `body`, which is shorter.
     pub(crate) fn new(body: Body, length: u64) -> Self {
         Self {
             body,
@@ -25,7 +25,7 @@ impl Announced {
         }
     }
 
-    /// The body of an answer to HEAD, of which only the length is sent, if it is known.
+    /// Creates the body of an answer to HEAD, of which only the length is sent if it is known.
     pub(crate) fn head(length: Option<u64>) -> Self {
         Self {
             body: Body::empty(),

@@ -2,16 +2,16 @@
 
 use euryale_core::ledger::{Book, Counter, Figures, Gauge, Unsettled};
 
-/// Answers that are kept until their clients have read them, counted by their
+/// Counters of answers that are kept until their clients have read them, kept by the
 /// [budget](crate::AnswerBudget).
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct WsgiBook {
-    /// Memory charged to the budget now, in bytes.
+    /// The memory that is charged to the budget now, in bytes.
     pub memory: Gauge,
-    /// Files now, those that are still being written included.
+    /// The current number of files, including those that are still being written.
     pub files: Gauge,
-    /// Bytes in files, charged to the budget now.
+    /// The bytes in files that are charged to the budget now.
     pub file_bytes: Gauge,
     /// Small answers that went to a file because the budget had no memory left.
     pub spilled: Counter,

@@ -71,7 +71,7 @@ struct SharedBudget {
     refusals: Seldom,
 }
 
-/// There is no room for an answer.
+/// The budget has no room for an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NoRoom;
 
@@ -82,8 +82,8 @@ const SMALL: usize = 16 << 10;
 const FILES: usize = 1024;
 
 impl AnswerBudget {
-    /// 64 MiB of memory, and 1,024 files of 8 GiB together in the system's folder for temporary
-    /// files.
+    /// Creates a budget of 64 MiB of memory, and 1,024 files with 8 GiB together in the system's
+    /// folder for temporary files.
     pub fn new() -> Self {
         Self::of(BudgetSettings {
             memory: 64 << 20,
@@ -108,7 +108,7 @@ impl AnswerBudget {
         }
     }
 
-    /// A new budget, which shares nothing with this one.
+    /// Returns a new budget with changed settings, which shares nothing with this one.
     fn with(&self, change: impl FnOnce(&mut BudgetSettings)) -> Self {
         let mut settings = self.shared.settings.clone();
         change(&mut settings);
@@ -172,7 +172,7 @@ impl AnswerBudget {
         }
     }
 
-    /// There is no room for an answer.
+    /// The budget has no room for an answer.
     fn refuse(&self) -> NoRoom {
         self.book().refused.add(1);
         if self.shared.refusals.is_due(Instant::now()) {

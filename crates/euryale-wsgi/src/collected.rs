@@ -1,4 +1,4 @@
-//! What an application has sent so far.
+//! The part of an answer that an application has sent so far.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use euryale_core::{Blob, Body};
 use crate::budget::{AnswerBudget, FileCharge, MemoryCharge};
 use crate::failure::Incomplete;
 
-/// The size of a write, in bytes: some applications yield single lines.
+/// The size of a write in bytes, because some applications yield single lines.
 const BUFFER: usize = 64 << 10;
 
 /// The minimum capacity of the buffer in memory, in bytes.
@@ -25,7 +25,7 @@ pub(crate) enum Collected {
     Nothing,
     Memory(Vec<u8>, MemoryCharge),
     File(Box<Spill>),
-    /// Only the number of bytes.
+    /// Only the number of bytes is kept.
     Counted(u64),
     Blob(Blob),
     /// The answer has begun to leave; with the number of bytes so far.
@@ -37,7 +37,7 @@ pub(crate) struct Spill {
     file: UnnamedFile,
     buffer: Vec<u8>,
     len: u64,
-    // Dropped last, so that the file is closed before it is uncounted.
+    // This is dropped last, so that the file is closed before it is uncounted.
     charge: FileCharge,
 }
 
@@ -118,7 +118,7 @@ impl Collected {
         true
     }
 
-    /// Whether [`into_body`](Self::into_body) may wait for the disk.
+    /// Returns whether [`into_body`](Self::into_body) may wait for the disk.
     pub(crate) fn needs_disk(&self) -> bool {
         matches!(self, Self::File(_))
     }

@@ -16,28 +16,28 @@ use crate::latin1;
 
 /// The application's address and the client's, as far as the request's head does not contain them.
 ///
-/// The host fills it from its settings. If a trusted proxy forwarded the request, it uses what the
-/// proxy says about the client and the public address.
+/// The host fills it from its settings. If a trusted proxy forwarded the request, the client and
+/// the public address are those that the proxy reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place<'a> {
     /// `wsgi.url_scheme`: `http` or `https`.
     pub scheme: &'a str,
     /// `SERVER_NAME`, never empty (PEP 3333, "environ Variables").
     pub server_name: Cow<'a, str>,
-    /// `SERVER_PORT`, which is never empty either: even a Unix socket needs a number.
+    /// `SERVER_PORT`, which must not be empty either, so that even a Unix socket needs a number.
     pub server_port: u16,
     /// The path below which the application is mounted: empty, or like `/app`.
     ///
     /// If a request path begins with it, that part moves to `SCRIPT_NAME`. Any other path is passed
-    /// on whole, with the same `SCRIPT_NAME`, as waitress does for `url_prefix`.
+    /// on whole, with the same `SCRIPT_NAME`, like waitress's `url_prefix`.
     pub prefix: &'a str,
     /// The path above `prefix`, if a trusted proxy names one; otherwise empty. The proxy has
     /// removed it from the request's path, and `SCRIPT_NAME` begins with it.
     pub outer_prefix: &'a str,
-    /// The host that the client asked for, if a trusted proxy names it. `None` means the request's
-    /// own.
+    /// The host that the client requested, if a trusted proxy reports it. `None` means the
+    /// request's own host.
     pub host: Option<Cow<'a, str>>,
-    /// The client's address, if a trusted proxy names it. `None` means the peer's.
+    /// The client's address, if a trusted proxy reports it. `None` means the peer's address.
     pub client: Option<IpAddr>,
 }
 
@@ -54,8 +54,8 @@ pub type Variable<'r> = (Cow<'static, str>, Cow<'r, str>);
 ///   absent if the request announced no body.
 /// * Fields of the same name are joined by a comma, cookies by a semicolon (RFC 9110 §5.3, RFC 6265
 ///   §5.4).
-/// * A field with an underscore in its name is dropped, because `X_Y` and `X-Y` would be one
-///   variable; and so is `Proxy`, which would be `HTTP_PROXY` (CVE-2016-5385).
+/// * A field with an underscore in its name is dropped, because `X_Y` and `X-Y` would become the
+///   same variable. `Proxy` is dropped because it would become `HTTP_PROXY` (CVE-2016-5385).
 /// * `Transfer-Encoding` is dropped: the body has arrived, and has a length.
 pub fn variables<'r>(request: &'r Request, place: &Place<'r>) -> Vec<Variable<'r>> {
     let mut all = Vec::with_capacity(request.headers().len() + 14);
@@ -90,7 +90,8 @@ fn known<'r>(name: &'static str, value: &'r str) -> Variable<'r> {
     (Cow::Borrowed(name), Cow::Borrowed(value))
 }
 
-/// The path below the prefix, if it is below it. The prefix itself has the path "".
+/// Returns the path below the prefix, or `None` if it is not below it. The prefix itself has the
+/// path "".
 fn strip_prefix<'p>(path: &'p str, prefix: &str) -> &'p str {
     match path.strip_prefix(prefix) {
         Some(below) if below.is_empty() || below.starts_with('/') => below,
@@ -113,7 +114,7 @@ fn protocol(version: Version) -> &'static str {
     }
 }
 
-/// `REMOTE_ADDR` and `REMOTE_HOST`, and the port if the address is the peer's own.
+/// Adds `REMOTE_ADDR` and `REMOTE_HOST`, and the port if the address is the peer's own.
 fn client<'r>(request: &Request, place: &Place<'r>, all: &mut Vec<Variable<'r>>) {
     let peer = request.extensions().get::<Peer>().map(Peer::address);
     let address = match (place.client, peer) {
@@ -168,7 +169,7 @@ fn fields<'r>(request: &'r Request, place: &Place<'r>, all: &mut Vec<Variable<'r
     }
 }
 
-/// The variable of a field, if the application may see it.
+/// Returns the variable of a field, if the application may see it.
 fn variable_name(name: &HeaderName) -> Option<Cow<'static, str>> {
     if *name == CONTENT_TYPE {
         return Some(Cow::Borrowed("CONTENT_TYPE"));

@@ -1,4 +1,4 @@
-//! One call of an application: from `start_response` to `close()`.
+//! A call of an application, from `start_response` to `close()`.
 
 #[cfg(test)]
 mod tests;
@@ -19,19 +19,19 @@ use crate::iterable::Iterable;
 use crate::start::{Refused, Start};
 use crate::unlock::{NoLock, Unlock};
 
-/// How much of an answer is kept.
+/// The limits of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The number of bytes of an answer that are kept in memory; the rest goes to a file without a
-    /// name.
+    /// The number of bytes of an answer that are kept in memory; the rest is written to an unnamed
+    /// file.
     pub memory: usize,
     /// The maximum size of an answer, in bytes. A longer one is given up.
     pub total: u64,
 }
 
 impl Default for Limits {
-    /// 1 MiB in memory, like waitress's `outbuf_overflow`, and 4 GiB in all. That is half of an
-    /// [`AnswerBudget`]'s files, so that an endless answer leaves room for others.
+    /// Allows 1 MiB in memory, like waitress's `outbuf_overflow`, and 4 GiB in total. That is half
+    /// of an [`AnswerBudget`]'s files, so that an endless answer leaves room for others.
     fn default() -> Self {
         Self {
             memory: 1 << 20,
@@ -40,8 +40,8 @@ impl Default for Limits {
     }
 }
 
-/// One call of an application. Shared by `start_response`, the `write` that it returns, and the
-/// worker, all of them in one thread; the lock is never held while the application runs.
+/// A call of an application. It is shared by `start_response`, the `write` that it returns, and the
+/// worker, all on the same thread. The lock is never held while the application runs.
 ///
 /// The answer is complete before any of it is sent, unless it may [leave early](Self::with_early).
 /// So the worker does not depend on the speed of a client, and an exception at any time becomes a
@@ -61,7 +61,7 @@ pub struct Exchange<U = NoLock> {
 struct State {
     start: Start,
     collected: Collected,
-    /// A block went beyond the announced length.
+    /// Whether a block exceeded the announced length.
     is_cut: bool,
     /// The right to answer early, until it is used or not wanted.
     early: Option<Early>,
@@ -77,7 +77,7 @@ enum Flow {
     Enough,
 }
 
-/// Why a block was not taken.
+/// The reason why a block was not taken.
 enum NotTaken {
     Refused(Refused),
     Incomplete(Incomplete),
@@ -137,8 +137,8 @@ impl<U: Unlock + Sync> Exchange<U> {
     /// does not count as sent yet.
     ///
     /// # Errors
-    /// [`Refused`], for an exception that the application sees; nothing has changed then.
-    /// [`Reraise`](Refused::Reraise) asks for the exception in `exc_info` instead.
+    /// [`Refused`], to be raised as an exception in the application; nothing has changed then. For
+    /// [`Reraise`](Refused::Reraise), raise the exception in `exc_info` instead.
     pub fn start_response<'h>(
         &self,
         status: &str,
@@ -148,16 +148,16 @@ impl<U: Unlock + Sync> Exchange<U> {
         self.lock().start.start(status, headers, has_exc_info)
     }
 
-    /// `write(block)`: adds a block before those of the iterable. Bytes beyond `Content-Length` are
-    /// dropped.
+    /// Implements `write(block)`: adds a block before those of the iterable. Bytes beyond
+    /// `Content-Length` are dropped.
     ///
     /// # Errors
-    /// [`Failure`], for an exception that the application sees.
+    /// [`Failure`], to be raised as an exception in the application.
     pub fn write<E>(&self, block: &[u8]) -> Result<(), Failure<E>> {
         self.take(block).map(drop)
     }
 
-    /// Reads what the application returned to its end, and closes it.
+    /// Reads the application's iterable to its end, and closes it.
     ///
     /// It stops early when the announced `Content-Length` is reached. It also stops when
     /// `is_client_gone` returns true before a second or later block, because nobody would read the
@@ -165,8 +165,8 @@ impl<U: Unlock + Sync> Exchange<U> {
     /// interrupted. A [file](Iterable::file) is not iterated but sent as a blob, unless something
     /// was written before.
     ///
-    /// Returns what `close()` raised, for the log. The answer is complete all the same, and the
-    /// application has committed what the answer confirms.
+    /// Returns the exception that `close()` raised, for the log. The answer is nevertheless
+    /// complete, and the application has committed what it confirms.
     ///
     /// # Errors
     /// The first [`Failure`]. `close()` was called in any case.
@@ -195,8 +195,8 @@ impl<U: Unlock + Sync> Exchange<U> {
         }
         let mut is_first = true;
         while let Some(block) = iterable.next().map_err(Failure::Application)? {
-            // Not asked after the last block, because the application has done all of its work by
-            // then.
+            // This is not checked after the last block, because the application has done all of its
+            // work by then.
             if !is_first && is_client_gone() {
                 self.budget.book().abandoned.add(1);
                 return Err(self.give_up(Incomplete::ClientGone).into());
@@ -284,7 +284,7 @@ impl<U: Unlock + Sync> Exchange<U> {
         Ok(flow)
     }
 
-    /// The part of a block that belongs to the answer, and whether more blocks are wanted.
+    /// Returns the part of a block that belongs to the answer, and whether more blocks are wanted.
     fn wanted<'b>(&self, state: &mut State, block: &'b [u8]) -> Result<(&'b [u8], Flow), NotTaken> {
         if let Some(incomplete) = &state.incomplete {
             return Err(incomplete.clone().into());
@@ -333,7 +333,7 @@ impl<U: Unlock + Sync> Exchange<U> {
         }
     }
 
-    /// Why the answer was given up, if it was.
+    /// Returns why the answer was given up, if it was.
     pub fn incomplete(&self) -> Option<Incomplete> {
         self.lock().incomplete.clone()
     }
@@ -356,7 +356,7 @@ impl<U: Unlock + Sync> Exchange<U> {
     /// mistakes it for the whole.
     ///
     /// # Errors
-    /// [`Refused::NotStarted`]; or the answer was [given up](Incomplete) before, or its file cannot
+    /// [`Refused::NotStarted`], or the answer was [given up](Incomplete) before, or its file cannot
     /// be read.
     pub fn finish<E>(&self) -> Result<Response, Failure<E>> {
         let State {

@@ -1,4 +1,4 @@
-//! Why a call ended without an answer.
+//! The reason why a call ended without an answer.
 
 use std::fmt;
 use std::io;
@@ -9,14 +9,14 @@ use euryale_core::body::{Descriptors, NoDescriptor};
 use crate::budget::NoRoom;
 use crate::start::Refused;
 
-/// Why a call ended without an answer.
+/// The reason why a call ended without an answer.
 #[derive(Debug)]
 pub enum Failure<E> {
     /// The application broke a rule of PEP 3333.
     Refused(Refused),
     /// The answer was given up.
     Incomplete(Incomplete),
-    /// The application raised this.
+    /// The application raised this exception.
     Application(E),
 }
 
@@ -44,20 +44,20 @@ impl<E: fmt::Display> fmt::Display for Failure<E> {
 
 impl<E: std::error::Error> std::error::Error for Failure<E> {}
 
-/// Why an answer was given up. The application cannot prevent it: whatever it does with the
-/// exception, there is no answer.
+/// The reason why an answer was given up. The application cannot prevent this: whatever it does
+/// with the exception, there is no answer.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Incomplete {
-    /// It is longer than [`Limits::total`](crate::Limits::total), in bytes.
+    /// The answer is longer than [`Limits::total`](crate::Limits::total), in bytes.
     TooLong(u64),
     /// The [budget](crate::AnswerBudget) of all answers is used up.
     NoRoom,
-    /// No [descriptor](crate::AnswerBudget::descriptors) is left for its file.
+    /// No [descriptor](crate::AnswerBudget::descriptors) is left for the answer's file.
     NoDescriptor,
-    /// Its file could not be written or read.
+    /// The answer's file could not be written or read.
     Io(Arc<io::Error>),
-    /// Its client has disconnected.
+    /// The client has disconnected.
     ClientGone,
 }
 
@@ -119,10 +119,10 @@ impl fmt::Display for Incomplete {
 
 impl std::error::Error for Incomplete {}
 
-/// The answer's length differs from the one that its head announced. It is sent all the same.
+/// The answer's length differs from the one in its head. It is sent nevertheless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WrongLength {
-    /// This many bytes are missing: the body breaks off where they would begin.
+    /// This many bytes are missing, and the body breaks off where they would begin.
     Short(u64),
     /// There were more bytes, which are cut off.
     Long,

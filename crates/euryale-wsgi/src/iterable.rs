@@ -1,4 +1,4 @@
-//! What an application returned.
+//! The iterable that an application returned.
 
 use euryale_core::Blob;
 
@@ -9,8 +9,9 @@ pub trait Iterable {
     /// The exception that the application raised.
     type Error;
 
-    /// Returns the open file behind this iterable, from its position on and at most `length` bytes
-    /// of it. `None` means that it must be iterated. Called once, before all other methods.
+    /// Returns the open file behind this iterable, starting at its position and with at most
+    /// `length` bytes. `None` means that it must be iterated. Called once, before all other
+    /// methods.
     fn file(&mut self, length: Option<u64>) -> Option<Blob>;
 
     /// Returns whether all blocks exist already, as those of a list do. Then no answer leaves
@@ -22,7 +23,8 @@ pub trait Iterable {
     /// The next block, which may be empty. `None` at the end.
     ///
     /// # Errors
-    /// What the application raised. The iterable is closed then, and not asked again.
+    /// The exception that the application raised. The iterable is then closed, and not called
+    /// again.
     fn next(&mut self) -> Result<Option<Self::Block>, Self::Error>;
 
     /// Calls the iterable's `close()`, if it has one. Called exactly once, in the thread that

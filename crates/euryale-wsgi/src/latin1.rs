@@ -1,7 +1,7 @@
-//! Text as PEP 3333 means it: a string whose code points are bytes.
+//! The strings of PEP 3333, whose code points are bytes.
 //!
-//! "Strings" of WSGI hold what HTTP sent, byte for byte, each as the code point of its value (PEP
-//! 3333, "A Note On String Types"). Applications encode them back to get the bytes.
+//! WSGI strings contain the bytes of HTTP, each as the code point of its value (PEP 3333, "A Note
+//! On String Types"). Applications encode them back to get the bytes.
 
 use std::borrow::Cow;
 

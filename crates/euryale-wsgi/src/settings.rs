@@ -36,17 +36,17 @@ pub struct Settings {
     pub agent: Option<Listen>,
     /// The number of worker threads, 1 to 4096. Default: 4.
     pub threads: usize,
-    /// Whether workers take turns in running Python code, and so do not contend for the GIL.
-    /// Default: no: it makes short pages more even, and costs throughput.
+    /// Whether workers take turns in running Python code, so that they do not contend for the GIL.
+    /// Default: no, because it makes the times of short pages more even but costs throughput.
     pub gil_turns: bool,
     /// Whether an answer leaves with the first block of its iterable, unless that is a list.
     /// Default: no, so that an exception at any time becomes an error page.
     pub early_answers: bool,
     /// The number of requests that may wait for a worker, from 1. Default: 1024.
     pub max_queue: usize,
-    /// How long a request may wait for a worker. Default: 60 s.
+    /// The maximum time that a request waits for a worker. Default: 60 s.
     pub max_wait: Duration,
-    /// How long requests may take to finish once the server drains. Default: 30 s.
+    /// The maximum time for requests to finish once the server drains. Default: 30 s.
     pub drain: Duration,
     /// The maximum size of a request's body, in bytes. Default: 1 GiB.
     pub max_request_body_size: u64,
@@ -54,18 +54,17 @@ pub struct Settings {
     /// `response_disk`, so that an endless answer leaves room for others, but at least 1 MiB, which
     /// fits in memory.
     pub max_response_body_size: Option<u64>,
-    /// The memory of all answers together that clients have not read yet, in bytes. Default: 64
-    /// MiB.
+    /// The maximum memory of all answers that clients have not read yet, in bytes. Default: 64 MiB.
     pub response_memory: u64,
-    /// The disk space of all answers together that clients have not read yet and that are not
-    /// files, in bytes. Default: 8 GiB.
+    /// The maximum disk space of all answers that are not files and that clients have not read yet,
+    /// in bytes. Default: 8 GiB.
     pub response_disk: u64,
     /// The maximum size of a request's head, in bytes. Default: 64 KiB.
     pub max_request_header_size: usize,
     /// The maximum number of open sockets. Default: 16,384.
     pub max_sockets: usize,
-    /// How long an idle socket is kept open. Default: 120 s, as in waitress, which is longer than a
-    /// proxy keeps it.
+    /// The maximum time for which an idle socket is kept open. Default: 120 s, as in waitress,
+    /// which is longer than a proxy keeps it.
     pub channel_timeout: Duration,
     /// The balancers that must send a PROXY header: addresses, networks, or `unix`. Default: none.
     pub proxy_protocol: Option<String>,
@@ -134,7 +133,7 @@ impl Settings {
             .unwrap_or((self.response_disk / 2).max(in_memory))
     }
 
-    /// Reads settings from pairs of name and text. `-` and `_` are the same in a name.
+    /// Reads settings from pairs of name and text. `-` and `_` are equivalent in names.
     ///
     /// # Errors
     /// The first [`SettingError`]: an unknown name, a value that cannot be read, or `listen`

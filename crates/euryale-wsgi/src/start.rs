@@ -27,13 +27,13 @@ const HOP_BY_HOP: [&str; 9] = [
 /// The arguments of `start_response`, parsed.
 #[derive(Clone, Debug)]
 pub struct Head {
-    /// 200 to 999.
+    /// The status, from 200 to 999.
     pub status: StatusCode,
     /// The phrase after the status, if it is not the usual one.
     pub reason: Option<ReasonPhrase>,
     /// The fields, without `Content-Length`.
     pub headers: HeaderMap,
-    /// `Content-Length`.
+    /// The value of `Content-Length`.
     pub length: Option<u64>,
 }
 
@@ -67,7 +67,7 @@ impl Start {
         Ok(())
     }
 
-    /// Notes that a block that is not empty is about to be sent. Returns the announced length.
+    /// Records that a block that is not empty is about to be sent. Returns the announced length.
     pub(crate) fn send(&mut self) -> Result<Option<u64>, Refused> {
         *self = match std::mem::take(self) {
             Self::Fresh => return Err(Refused::NotStarted),
@@ -143,14 +143,14 @@ impl Head {
     }
 }
 
-/// `1*DIGIT` (RFC 9110 §8.6): no sign, no list.
+/// Parses `1*DIGIT` (RFC 9110 §8.6), without a sign or a list.
 fn parse_length(text: &str) -> Option<u64> {
     let text = text.trim();
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().ok()).flatten()
 }
 
-/// `200 OK`: three digits and, after a space, a phrase, which may be absent.
+/// Parses a status such as `200 OK`: three digits and, after a space, an optional phrase.
 fn parse_status(text: &str) -> Result<(StatusCode, Option<ReasonPhrase>), Refused> {
     let refused = || Refused::Status(text.into());
     let (code, phrase) = text.split_once(' ').unwrap_or((text, ""));
@@ -168,8 +168,8 @@ fn parse_status(text: &str) -> Result<(StatusCode, Option<ReasonPhrase>), Refuse
     Ok((status, Some(phrase)))
 }
 
-/// Why a call by an application is refused. The message is one line, for the exception that the
-/// application gets.
+/// The reason why a call by an application is refused. The message is one line, for the exception
+/// that the application gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// `start_response` was called a second time without `exc_info`.

@@ -27,7 +27,7 @@ pub(crate) struct MemoryCharge {
 }
 
 impl MemoryCharge {
-    /// A charge of zero bytes.
+    /// Creates a charge of zero bytes.
     pub(crate) fn none(budget: &AnswerBudget) -> Self {
         Self {
             budget: budget.clone(),
@@ -104,7 +104,7 @@ impl FileCharge {
             return true;
         }
         let shared = &self.budget.shared;
-        // In whole steps, unless only the exact number fits.
+        // The charge grows in whole steps, unless only the exact number fits.
         let rounded = bytes.checked_next_multiple_of(STEP).unwrap_or(bytes);
         for wanted in [rounded, bytes] {
             let more = wanted - self.bytes;

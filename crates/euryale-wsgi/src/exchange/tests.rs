@@ -77,7 +77,7 @@ impl Iterable for Fake {
     }
 }
 
-/// A call with these limits, and a budget of its own.
+/// Begins a call with these limits and its own budget.
 fn begun(method: &Method, limits: Limits) -> Exchange {
     Exchange::new(method, limits, &AnswerBudget::new())
 }
@@ -98,7 +98,7 @@ fn response(exchange: &Exchange) -> Response {
     exchange.finish::<Raised>().unwrap()
 }
 
-/// The body's bytes, and whether it came to its end.
+/// Returns the body's bytes, and whether its end was reached.
 fn read(response: Response) -> (Vec<u8>, bool) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -116,7 +116,7 @@ fn read(response: Response) -> (Vec<u8>, bool) {
     })
 }
 
-/// Whether the body is sent from a file.
+/// Returns whether the body is sent from a file.
 fn is_file(response: &mut Response) -> bool {
     euryale_core::Body::publish_handle(response, &euryale_core::Ledger::new());
     response
@@ -385,7 +385,7 @@ fn answers_without_end_share_one_budget_and_give_it_back() {
     assert_eq!(budget.book().file_bytes.get(), 150_000);
     let small = answer(10).unwrap();
     assert_eq!(budget.book().files.get(), 1);
-    // No memory is left for it, so it goes to a file.
+    // No memory is left for the answer, so it is written to a file.
     let spilled = answer(9).unwrap();
     assert_eq!(budget.book().spilled.get(), 1);
     assert_eq!(read(spilled).0.len(), 9000);
@@ -448,7 +448,7 @@ impl Unlock for Lock<'_> {
     fn unlocked<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.released.fetch_add(1, Ordering::Relaxed);
         let done = work();
-        // Another thread has the interpreter's lock now, and may call `start_response`.
+        // Another thread now has the interpreter's lock, and may call `start_response`.
         (self.during)();
         done
     }

@@ -6,12 +6,12 @@ use std::str::FromStr;
 
 use super::parse;
 
-/// Where a server listens.
+/// The address of a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
-    /// This host and port. The host is a name or an address, IPv6 without brackets.
+    /// Listens at this host and port. The host is a name or an address, IPv6 without brackets.
     Tcp(String, u16),
-    /// This host and port, with TLS.
+    /// Listens at this host and port with TLS.
     Tls(String, u16),
     /// The Unix socket with this path.
     Unix(PathBuf),
@@ -20,8 +20,8 @@ pub enum Listen {
 impl FromStr for Listen {
     type Err = String;
 
-    /// `127.0.0.1:8080`, `[::1]:8080`, `name:8080`, `*:8080` and `:8080` for all IPv4 addresses,
-    /// `8080` on 127.0.0.1; each of them with the prefix `tls:` for TLS; or `unix:PATH`.
+    /// Parses `127.0.0.1:8080`, `[::1]:8080`, `name:8080`, `*:8080` and `:8080` for all IPv4
+    /// addresses, `8080` on 127.0.0.1; each of them with the prefix `tls:` for TLS; or `unix:PATH`.
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             return match path {

@@ -28,7 +28,7 @@ where
         .ok_or_else(|| format!("write a whole number from {least} to {most}"))
 }
 
-/// A number and a unit; without a unit, seconds.
+/// Parses a number and a unit; the default unit is seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "write a number of seconds, or one with ms, s, m or h, at most 24h".to_owned();
     let millis = scaled(text, &DURATIONS, 1_000).ok_or_else(wrong)?;
@@ -39,7 +39,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
-/// A number of bytes, also with K, M, G or T, in powers of 1024.
+/// Parses a number of bytes, optionally with K, M, G or T for powers of 1024.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     scaled(text, &SIZES, 1)
         .filter(|bytes| *bytes > 0 && i64::try_from(*bytes).is_ok())
@@ -69,13 +69,13 @@ pub(crate) fn text(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// The words of a list, separated by spaces, line breaks or commas.
+/// Returns the words of a list that are separated by spaces, line breaks or commas.
 pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|character: char| character.is_whitespace() || character == ',')
         .filter(|word| !word.is_empty())
 }
 
-/// A path with a leading slash and no trailing one, or empty.
+/// Returns the path with a leading slash and without a trailing one, or empty.
 pub(crate) fn prefix(text: &str) -> String {
     match text.trim_matches('/') {
         "" => String::new(),
@@ -90,7 +90,7 @@ pub(crate) fn scheme(text: &str) -> Result<String, String> {
     }
 }
 
-/// A switch. The words for "on" are waitress's, which takes all other words for "off".
+/// Parses a switch. The words for "on" are those of waitress, for which all other words mean "off".
 pub(crate) fn switch(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "t" | "true" | "y" | "yes" | "on" | "1" => Ok(true),
@@ -99,7 +99,7 @@ pub(crate) fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
-/// A switch whose only allowed value is `needed`.
+/// Parses a switch whose only allowed value is `needed`.
 pub(crate) fn always(text: &str, needed: bool) -> Result<(), String> {
     if switch(text).unwrap_or(false) == needed {
         return Ok(());

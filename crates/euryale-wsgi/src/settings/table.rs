@@ -1,6 +1,6 @@
 //! The names of all settings.
 
-/// A setting: its name, other names for it, and what it means.
+/// A setting: its name, its alias, and its meaning.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Setting {
@@ -18,15 +18,15 @@ impl Setting {
         self.key == key || self.alias == Some(key)
     }
 
-    /// Whether a value changes anything in this server. The other settings are waitress's and are
-    /// accepted so that an ini file need not change. Some of them have no effect, and switches can
-    /// only have the value that this server always uses.
+    /// Returns whether a value has an effect in this server. The other settings are waitress's and
+    /// are accepted so that an ini file need not change. Some of them have no effect, and switches
+    /// can only have the value that this server always uses.
     pub fn is_used(&self) -> bool {
         !matches!(self.meaning, Meaning::Unused | Meaning::Always(_))
     }
 }
 
-/// What a setting sets.
+/// The field that a setting sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meaning {
     Listen,
@@ -61,7 +61,7 @@ pub(crate) enum Meaning {
     Ident,
     /// A switch that only accepts this value.
     Always(bool),
-    /// Accepted, without effect.
+    /// The setting is accepted and has no effect.
     Unused,
 }
 
