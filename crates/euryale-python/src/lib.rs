@@ -12,8 +12,8 @@
 //!   wait for jobs without the GIL, and attach for each call of the application.
 //! * With `gil_turns = on`, workers take turns: while one runs Python code, jobs wait for it and
 //!   not for the GIL (`turns.rs`).
-//! * Rust's threads never attach, except for one whose only work is to find out who has the GIL. No
-//!   upload, download, health check or log line waits for it.
+//! * Rust's threads never attach, except for one thread that probes whether the GIL is free. No
+//!   upload, download, health check or log line waits for the GIL.
 //!
 //! # Answers
 //!

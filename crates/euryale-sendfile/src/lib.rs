@@ -1,13 +1,13 @@
 //! Sends open files with `sendfile(2)` from stock hyper.
 //!
-//! It is outside of the onion, at the socket. It holds no worker and no connection, and a runtime
+//! It works at the socket, outside the onion. It holds no worker and no connection, and a runtime
 //! thread never waits for a disk.
 //!
-//! hyper writes the chunks of a body with `writev`, straight from the `Bytes` that it was given. So
-//! [`arm`] makes the body of a blob yield `Bytes` that lie in a read-only map of the file, which
-//! nobody reads. The socket that hyper writes to, a [`SendfileIo`], finds their addresses in its
-//! [`Windows`] and calls `sendfile` with the file instead. If a layer copies or reads a chunk, it
-//! still sees the right bytes, so the response is correct either way.
+//! hyper writes the chunks of a body with `writev`, directly from its `Bytes`. So [`arm`] makes the
+//! body of a blob yield `Bytes` in a read-only memory map of the file, which nobody reads. The
+//! socket that hyper writes to, a [`SendfileIo`], finds their addresses in its [`Windows`] and
+//! calls `sendfile` with the file instead. If a layer copies or reads a chunk, it still sees the
+//! right bytes, so the response is correct either way.
 //!
 //! # Example
 //!

@@ -161,13 +161,13 @@ impl Shutdown {
         self.has_cut.cancel();
     }
 
-    /// Returns whether there is to be no lame duck.
+    /// Returns whether the lame duck is to be skipped.
     #[cfg(all(feature = "supervise", unix))]
     pub(crate) fn is_hurrying(&self) -> bool {
         self.hurry.is_cancelled()
     }
 
-    /// Resolves when there is to be no lame duck.
+    /// Resolves when the lame duck is to be skipped.
     pub(crate) async fn hurrying(&self) {
         self.hurry.cancelled().await;
     }

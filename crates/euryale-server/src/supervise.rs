@@ -6,13 +6,14 @@
 //! systemd if it was started by it (`Type=notify` or `notify-reload`): it is ready when all
 //! children are, and reloads during a roll.
 //!
-//! SIGHUP rolls: a new child is ready before an old one ends, so a program that does not start ends
-//! nothing. Three children in a row that die before they are ready stop the roll. A child that dies
-//! at any other time is replaced, after a pause of 100 ms; the pause doubles, up to 30 s, until a
-//! child has served for 10 s.
+//! On SIGHUP the parent replaces its children one by one (a *roll*). A new child is ready before an
+//! old one ends, so if the new program does not start, the old children continue. If three children
+//! in a row die before they are ready, the roll is stopped. A child that dies at any other time is
+//! replaced, after a pause of 100 ms; the pause doubles, up to 30 s, until a child has served for
+//! 10 s.
 //!
-//! A child's standard input is a pipe that nobody writes to. It ends with the parent, and then the
-//! child should drain ([`drain_without_parent`]). Children are in process groups of their own, so
+//! A child's standard input is a pipe to which nothing is written. It ends with the parent, and the
+//! child should then drain ([`drain_without_parent`]). Children are in separate process groups, so
 //! that Ctrl-C in a terminal reaches only the parent, which passes it on.
 
 mod child;
@@ -117,8 +118,8 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// One process of `program`, whose path should be absolute: a roll executes what is at this
-    /// path then. It must call [`first_step`].
+    /// Creates a supervisor with one process of `program`. Its path should be absolute, because a
+    /// roll executes the file that is then at this path. The program must call [`first_step`].
     pub fn new(program: Command) -> Self {
         Self {
             listeners: Vec::new(),
@@ -172,8 +173,9 @@ impl Supervisor {
         self.children.clone()
     }
 
-    /// Keeps the children running until `shutdown` drains. SIGHUP rolls all of them. A child that
-    /// dies is replaced. Returns whether all children ended with success after the drain began.
+    /// Keeps the children running until `shutdown` drains. SIGHUP replaces all of them. A child
+    /// that dies is replaced. Returns whether all children ended with success after the drain
+    /// began.
     ///
     /// The children end as `shutdown` does: with SIGTERM, with SIGINT if it skips the lame duck,
     /// and with a second signal if it cuts.
@@ -314,9 +316,9 @@ fn report(news: News) -> Option<io::Error> {
     None
 }
 
-/// Waits until all processes have ended, those that still drain after a roll included. Returns
-/// whether each of those that served ended with success; one that has not begun to serve may end
-/// by the signal itself.
+/// Waits until all processes have ended, including those that are still draining after a roll.
+/// Returns whether each of those that served ended with success; one that has not begun to serve
+/// may end by the signal itself.
 async fn end_all(
     (serving, starting): (Vec<Leaving>, Vec<Leaving>),
     events: &mut mpsc::UnboundedReceiver<(u64, Event)>,

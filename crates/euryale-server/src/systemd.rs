@@ -74,9 +74,9 @@ pub async fn notify(readiness: Readiness, shutdown: Shutdown, drain: Duration) {
     stopping(drain);
 }
 
-/// Reports that the drain begins, and takes as long as `drain`.
+/// Reports that the drain begins, and how long it may take.
 pub(crate) fn stopping(drain: Duration) {
-    // A little more, for the work after the sockets have ended.
+    // The extra time is for the work after the sockets have ended.
     let micros = drain.saturating_add(Duration::from_secs(2)).as_micros();
     say(&[
         NotifyState::Stopping,

@@ -1,7 +1,7 @@
 //! Requests to the site itself, on behalf of the client that asked for a page.
 //!
-//! A transform that composes a page from other documents of the site [fetches](Fetch) them. Its
-//! steps are also functions of their own. They resolve a reference ([`resolve`]), make the request
+//! A transform that composes a page from other documents of the site [fetches](Fetch) them. Each
+//! step is also a public function. They resolve a reference ([`resolve`]), make the request
 //! ([`sub_request`]), read the HTML of the answer ([`read_html`]), and find out what caches may do
 //! with a page that is made of several answers ([`Caching`]). The request is sent through
 //! [`Internal`](euryale_core::request::Internal), which enters the stack again. The page's worker

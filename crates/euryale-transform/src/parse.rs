@@ -22,7 +22,7 @@ const MEMORY: usize = 1 << 20;
 
 /// A page that is being rewritten.
 pub(crate) struct Parse {
-    // None if the rest passes unchanged.
+    // `None` if the rest is passed on unchanged.
     rewriter: Option<Box<HtmlRewriter<'static, Sink>>>,
     // Decodes the page for handlers of text.
     reader: Option<Reader>,
@@ -34,8 +34,8 @@ pub(crate) struct Parse {
 }
 
 impl Parse {
-    /// `is_declared`: the head names the charset; otherwise the page itself may. Returns `None` if
-    /// HTML cannot be parsed in this charset.
+    /// Begins a parse. If `is_declared` is false, the page itself may declare its charset. Returns
+    /// `None` if HTML cannot be parsed in this charset.
     pub(crate) fn new(
         charset: &'static Encoding,
         is_declared: bool,

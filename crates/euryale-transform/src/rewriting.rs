@@ -101,7 +101,7 @@ struct Away {
     done: Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>,
 }
 
-/// The parse and its next piece, until a thread takes them; and the parse again, when the thread
+/// The parse and its next piece until a thread takes them, and the parse again when the thread
 /// returns it.
 struct Slot(Mutex<Option<(Box<Parse>, Next)>>);
 
@@ -171,7 +171,7 @@ impl Rewriting {
         }
     }
 
-    /// Parses the next piece: here, or on a thread for the CPU when the budget is spent.
+    /// Parses the next piece: on this thread, or on a CPU thread if the budget is used up.
     fn feed(&mut self, mut parse: Box<Parse>) -> Parsing {
         let is_over = self.spent >= self.place.budget.each && !parse.does_nothing();
         let most = if is_over { PIECE_AWAY } else { PIECE_HERE };
@@ -186,12 +186,13 @@ impl Rewriting {
         Parsing::Here(parse)
     }
 
-    /// The parse that a thread had, or the reason why it is lost.
+    /// Returns the parse after a thread has had it, or the reason why it is lost.
     fn came_back(&self, slot: &Slot, done: Result<(), Error>) -> Result<Box<Parse>, BoxError> {
         match (slot.take(), done) {
             (Some((parse, Next::Fed)), _) => Ok(parse),
             (Some((mut parse, Next::Piece(piece))), done) => {
-                // No thread was free in time: without its handlers the page costs little.
+                // No thread was free in time. Without its handlers, the rest of the page costs
+                // little.
                 parse.give_up(done.err().unwrap_or_else(|| Error::new(NO_WORKER)).into());
                 parse.feed(piece.as_deref());
                 Ok(parse)

@@ -41,8 +41,8 @@ impl Watch {
         self.failed.load(Relaxed)
     }
 
-    /// Runs a part of a streaming rewrite, unless an earlier part of it failed. Only a critical
-    /// transform's failure is an error: it ends the parse.
+    /// Runs a part of a streaming rewrite, unless an earlier part has failed. Only the failure of a
+    /// critical transform is returned as an error, which ends the parse.
     pub(crate) fn call(&self, part: impl FnOnce() -> Result<(), BoxError>) -> Result<(), BoxError> {
         if self.has_failed() {
             return Ok(());

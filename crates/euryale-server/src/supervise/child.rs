@@ -38,7 +38,7 @@ pub(super) fn give<'a>(
     Ok(())
 }
 
-/// A directory of this user alone, for the sockets between the parent and its children.
+/// A private directory for the sockets between the parent and its children.
 #[derive(Debug)]
 pub(super) struct Notices(TempDir);
 
@@ -64,7 +64,7 @@ impl Notices {
     }
 }
 
-/// The private socket of the child that reports to `notice`.
+/// Returns the path of the private socket of the child that reports to `notice`.
 pub(super) fn private_path(notice: &Path) -> PathBuf {
     notice.with_extension("private")
 }
@@ -74,12 +74,12 @@ pub(super) fn remove_files(notice: &Path) {
     let _ = std::fs::remove_file(notice);
     let _ = std::fs::remove_file(private_path(notice));
     if let Some(folder) = notice.parent() {
-        // It fails while other children have files there.
+        // This fails while other children have files in the directory.
         let _ = std::fs::remove_dir(folder);
     }
 }
 
-/// What a child reports, or what happens to it.
+/// A report of a child, or its end.
 #[derive(Debug)]
 pub(super) enum Event {
     Ready,
