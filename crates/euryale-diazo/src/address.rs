@@ -1,11 +1,11 @@
-//! Addresses: whether they lead out of the site, and paths without dots.
+//! Checks addresses, and removes dots from paths.
 
 /// Returns whether an `href` leads to this site: it has no scheme and no host, and its path cannot
 /// become a host. The code that fetches the document resolves it against the page.
 pub(crate) fn is_of_this_site(href: &str) -> bool {
     let href = href.trim_ascii();
     let href = href.split_once('#').map_or(href, |(before, _)| before);
-    // A browser reads `\` as `/`, and so may other code that reads the path later.
+    // A browser reads `\` as `/`, and other code that reads the path later may do the same.
     if href.starts_with("//") || href.contains('\\') || has_scheme(href) {
         return false;
     }
@@ -14,7 +14,7 @@ pub(crate) fn is_of_this_site(href: &str) -> bool {
     !without_dots(path).starts_with("//")
 }
 
-/// RFC 3986 §3.1.
+/// Returns whether a reference begins with a scheme (RFC 3986 §3.1).
 fn has_scheme(reference: &str) -> bool {
     let Some((scheme, _)) = reference.split_once(':') else {
         return false;
@@ -25,9 +25,9 @@ fn has_scheme(reference: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
 }
 
-/// A path without `.` and `..` (RFC 3986 §5.2.4).
+/// Removes `.` and `..` from a path (RFC 3986 §5.2.4).
 ///
-/// `euryale-subrequest` has the same lines, because this crate imports no other member.
+/// `euryale-subrequest` has a copy of this function, because this crate depends on no other member.
 pub(crate) fn without_dots(path: &str) -> String {
     let (root, segments) = path
         .strip_prefix('/')

@@ -33,7 +33,8 @@ use crate::error::{Message, PageError};
 use crate::rules::DEFAULT_MODE;
 use crate::xpath::Budget;
 
-/// The maximum number of steps for one page: nodes that are examined, instructions, pieces of text.
+/// The maximum number of steps for one page. Steps are examined nodes, instructions and pieces of
+/// text.
 const BUDGET: u64 = 20_000_000;
 
 impl From<Excess> for PageError {

@@ -28,7 +28,7 @@ use crate::xpath::Value;
 pub(crate) struct Program {
     pub(crate) tests: Vec<Test>,
     pub(crate) sources: Vec<Source>,
-    /// Documents, each with the conditions of one of its uses.
+    /// Documents, one entry for each use, with the conditions of that use.
     pub(crate) documents: Vec<(String, Vec<When>)>,
     /// `notheme` and themes in the order in which they are checked: those without a condition come
     /// last.
@@ -39,7 +39,7 @@ pub(crate) struct Program {
     pub(crate) globals: Vec<Global<Block>>,
     pub(crate) modes: usize,
     pub(crate) about_content: Vec<AboutContent>,
-    /// Values of parameters that a page may not have.
+    /// Values for parameters that a page does not set.
     pub(crate) parameters: Vec<(String, Parameter)>,
 }
 
@@ -199,7 +199,7 @@ impl Program {
         ))
     }
 
-    /// The value of a parameter: the page's, or else the program's.
+    /// Returns the value of a parameter: the page's, or else the program's.
     pub(crate) fn value<'a>(&'a self, context: &'a Context<'_>, name: &str) -> Option<Value<'a>> {
         context.value(name).or_else(|| {
             let mut all = self.parameters.iter().rev();

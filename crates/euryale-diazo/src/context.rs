@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use crate::xpath::Value;
 
-/// The request's side of a page: its path, parameters for conditions, documents that rules take
-/// content from.
+/// The data of a page that depend on its request: its path, parameters for conditions, and
+/// documents from which rules take content.
 ///
 /// ```
 /// use euryale_diazo::Context;
@@ -29,8 +29,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Sets `$name` of the rules. One that is not set is an empty string; the last of one name
-    /// counts.
+    /// Sets `$name` for the rules. A parameter that is not set is an empty string. If a name is set
+    /// several times, the last value counts.
     #[must_use]
     pub fn parameter(mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Parameter>) -> Self {
         self.parameters.push((name.into(), value.into()));
@@ -49,7 +49,7 @@ impl<'a> Context<'a> {
         self
     }
 
-    /// The path.
+    /// Returns the path.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -78,7 +78,7 @@ impl<'a> Context<'a> {
 pub enum Parameter {
     /// A string.
     Text(String),
-    /// A truth.
+    /// A boolean.
     Truth(bool),
     /// A number.
     Number(f64),

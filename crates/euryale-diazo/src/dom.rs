@@ -26,14 +26,14 @@ pub(crate) use self::write::{write_attribute, write_comment};
 /// The index of a node.
 pub(crate) type Id = u32;
 
-/// No node, no attribute.
+/// The index that stands for no node or no attribute.
 pub(crate) const NONE: u32 = u32::MAX;
 /// The document itself.
 pub(crate) const ROOT: Id = 0;
 
-/// The maximum depth of nested elements. Browsers stop at 512, too.
+/// The maximum depth of nested elements, which is also that of browsers.
 pub(crate) const MAX_DEPTH: usize = 512;
-/// Nodes and attributes of a page.
+/// The maximum number of nodes and attributes of a page.
 const MAX_NODES: usize = 2_000_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +49,10 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node {
     pub(crate) kind: Kind,
-    /// The source matches the tree: the bytes from `start` to `end` can be copied unchanged.
+    /// Whether the source matches the tree, so that the bytes from `start` to `end` can be copied
+    /// unchanged.
     pub(crate) tidy: bool,
-    /// For a text: it has a `<` that does not begin a tag.
+    /// Whether this is a text with a `<` that does not begin a tag.
     pub(crate) loose: bool,
     pub(crate) name: Name,
     pub(crate) parent: Id,
@@ -77,11 +78,11 @@ pub(crate) struct Node {
 pub(crate) struct Attribute {
     name: (u32, u32),
     value: (u32, u32),
-    /// Without `=`.
+    /// Whether the attribute has no `=`.
     pub(crate) bare: bool,
 }
 
-/// Why a page has no tree.
+/// The reason why a page has no tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Excess {
     Depth,
@@ -102,7 +103,7 @@ pub(crate) struct Dom<'s> {
 }
 
 impl<'s> Dom<'s> {
-    /// Bytes of a node in the source.
+    /// Returns the number of bytes of a node in the source.
     pub(crate) fn length(&self, id: Id) -> usize {
         match self.node(id) {
             Node {
@@ -128,7 +129,7 @@ impl<'s> Dom<'s> {
         self.side_by_side(id + 1, self.node(id).after)
     }
 
-    /// The elements with a name, and some with other names, in document order.
+    /// Returns the elements with this name, and some with other names, in document order.
     pub(crate) fn list_of(&self, name: Name) -> impl Iterator<Item = Id> + '_ {
         let some = |id: Id| (id != NONE).then_some(id);
         std::iter::successors(some(self.names.first(name)), move |id| {
@@ -140,12 +141,12 @@ impl<'s> Dom<'s> {
         self.node(id).kind == Kind::Element
     }
 
-    /// From the nearest to the farthest.
+    /// Returns the ancestors, from the nearest to the farthest.
     pub(crate) fn ancestors(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
         self.chain(id, |node| node.parent)
     }
 
-    /// Siblings before it, from the nearest to the farthest.
+    /// Returns the siblings before the node, from the nearest to the farthest.
     pub(crate) fn siblings_before(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
         self.chain(id, |node| node.previous)
     }
@@ -157,7 +158,7 @@ impl<'s> Dom<'s> {
         })
     }
 
-    /// Siblings after it.
+    /// Returns the siblings after the node.
     pub(crate) fn siblings_after(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
         let node = self.node(id);
         let end = match node.parent {
@@ -167,7 +168,7 @@ impl<'s> Dom<'s> {
         self.side_by_side(node.after, end)
     }
 
-    /// A node, and the siblings after it up to the end of their parent.
+    /// Returns a node, and the siblings after it up to the end of their parent.
     fn side_by_side(&self, first: Id, end: Id) -> impl Iterator<Item = Id> + '_ {
         let mut next = first;
         std::iter::from_fn(move || {
@@ -179,7 +180,7 @@ impl<'s> Dom<'s> {
         })
     }
 
-    /// The name of an element, as in the source.
+    /// Returns the name of an element as it is in the source.
     pub(crate) fn written_name(&self, id: Id) -> &'s str {
         let node = self.node(id);
         match node.name {
@@ -206,13 +207,13 @@ impl<'s> Dom<'s> {
         self.slice(from, to)
     }
 
-    /// The value as in the source: with references, without quotes.
+    /// Returns the value as it is in the source, with references and without quotes.
     pub(crate) fn attribute_value(&self, attribute: u32) -> &'s str {
         let (from, to) = self.attributes[attribute as usize].value;
         self.slice(from, to)
     }
 
-    /// The number of attributes that [`attribute`](Self::attribute) may compare.
+    /// Returns the number of attributes that [`attribute`](Self::attribute) may compare.
     pub(crate) fn search_cost(&self, id: Id, name: &str) -> usize {
         match name {
             "id" | "class" => 0,

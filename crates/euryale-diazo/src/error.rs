@@ -1,4 +1,4 @@
-//! Errors in a theme, and in a page.
+//! The errors of themes and of pages.
 
 use std::error::Error;
 use std::fmt;
@@ -23,12 +23,12 @@ impl LoadError {
         }
     }
 
-    /// The file that it is in.
+    /// Returns the file that contains the error.
     pub fn file(&self) -> &Path {
         &self.file
     }
 
-    /// The line in that file, from 1; none if it is about the file as a whole.
+    /// Returns the line in that file, from 1, or `None` if the error concerns the file as a whole.
     pub fn line(&self) -> Option<u32> {
         self.line
     }
@@ -46,13 +46,13 @@ impl fmt::Display for LoadError {
 
 impl Error for LoadError {}
 
-/// A page could not be themed. The page itself is fine; serve it unthemed.
+/// A page could not be themed. The page itself is intact, so serve it unthemed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PageError {
     /// More than 512 elements are nested.
     TooDeep,
-    /// More than two million nodes and attributes.
+    /// The page has more than two million nodes and attributes.
     TooLarge,
     /// The rules examine too many nodes of this page.
     TooMuchWork,
@@ -60,7 +60,7 @@ pub enum PageError {
     TooLong,
     /// More than 600 templates and copies are nested, or they need more than 1.25 MiB of the stack.
     TooNested,
-    /// The rules have ended it: `<xsl:message terminate="yes">`.
+    /// The rules have ended the page by `<xsl:message terminate="yes">`.
     Terminated,
 }
 
@@ -90,17 +90,17 @@ pub struct Message<'m> {
 }
 
 impl Message<'_> {
-    /// The rules file.
+    /// Returns the path of the rules file.
     pub fn file(&self) -> &Path {
         &self.place.file
     }
 
-    /// The line in that file, from 1.
+    /// Returns the line in that file, from 1.
     pub fn line(&self) -> u32 {
         self.place.line
     }
 
-    /// The text, at most 1,000 characters of it.
+    /// Returns the text, up to 1,000 characters.
     pub fn text(&self) -> &str {
         self.text
     }

@@ -1,14 +1,14 @@
-//! Data that shows whether a file has changed.
+//! Stamps of files, which show whether a file has changed.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// A file's modification time and size, taken before it was read, so that a change while it is read
-/// is noticed too.
+/// A file's modification time and size, taken before it was read, so that a change during the read
+/// is also noticed.
 #[derive(Clone, Debug)]
 pub struct Stamp {
     file: PathBuf,
-    /// None: there was no such file.
+    /// `None` if the file did not exist.
     seen: Option<(SystemTime, u64)>,
 }
 
@@ -20,13 +20,13 @@ impl Stamp {
         }
     }
 
-    /// The file.
+    /// Returns the path of the file.
     pub fn file(&self) -> &Path {
         &self.file
     }
 
-    /// Returns whether the file still has that time and size. Asks the file system: not on a
-    /// runtime's thread.
+    /// Returns whether the file still has that time and size. This accesses the file system, so do
+    /// not call it on a runtime thread.
     pub fn still_holds(&self) -> bool {
         look(&self.file) == self.seen
     }

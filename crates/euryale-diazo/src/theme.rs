@@ -17,7 +17,8 @@ use crate::xpath::{Budget, Item, OneDocument, Scope};
 /// evaluated before the page is available, on the caller's thread.
 const DOCUMENTS_BUDGET: u64 = 1_000_000;
 
-/// Compiled rules and themes, which can be applied to pages. Cheap to share, and never changed.
+/// Compiled rules and themes, which can be applied to pages. A theme never changes, and is cheap to
+/// share.
 ///
 /// ```
 /// use euryale_diazo::{Context, Theme};
@@ -44,22 +45,23 @@ pub struct Theme {
 }
 
 impl Theme {
-    /// Reads and compiles a rules file with all that it includes, without a prefix. Reads files:
-    /// not on a runtime's thread.
+    /// Reads and compiles a rules file with everything that it includes, without a prefix. This
+    /// reads files, so do not call it on a runtime thread.
     ///
     /// # Errors
-    /// The first mistake, with its file and line.
+    /// The first error, with its file and line.
     pub fn load(rules: impl AsRef<Path>) -> Result<Self, LoadError> {
         Loader::new(rules.as_ref()).load()
     }
 
-    /// Themes a page: HTML in, HTML out. A page that stays as it is, by `<notheme>`, is borrowed.
+    /// Themes a page: HTML in, HTML out. A page that is not changed because of `<notheme>` is
+    /// borrowed.
     ///
-    /// It only computes and never waits; about 0.12 ms for a page of 60 KB. Invalid HTML is never
-    /// refused: it is read as browsers do.
+    /// This only computes and never waits, for about 0.12 ms for a page of 60 KB. Invalid HTML is
+    /// never refused, but read like in browsers.
     ///
     /// # Errors
-    /// The page exceeds the limits of this work. Serve it unthemed.
+    /// The page exceeds one of the limits. Serve it unthemed.
     pub fn apply<'c>(
         &self,
         content: &'c str,
@@ -68,8 +70,8 @@ impl Theme {
         self.apply_logged(content, context, &mut |_| {})
     }
 
-    /// As [`apply`](Self::apply); `log` is called with each message of the rules, at most 100 for a
-    /// page.
+    /// Like [`apply`](Self::apply), and calls `log` with each message of the rules, at most 100 for
+    /// a page.
     ///
     /// # Errors
     /// As for [`apply`](Self::apply), after the messages.
@@ -83,8 +85,8 @@ impl Theme {
     }
 
     /// Explains what each rule does to a page: which nodes it puts where, or why it has no effect,
-    /// and how often each instruction runs. In the order of the files and their lines; for authors
-    /// of rules.
+    /// and how often each instruction runs. The explanations are in the order of the files and
+    /// their lines, and are meant for authors of rules.
     ///
     /// # Errors
     /// As for [`apply`](Self::apply).
@@ -137,21 +139,21 @@ impl Theme {
         })
     }
 
-    /// All files that it was made of.
+    /// Returns all files from which the theme was made.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
     }
 
-    /// A number that changes with all input: the texts of its files, the prefix, the parameters,
-    /// the theme's name in `++theme++NAME`, and the release of this crate. It is the same in each
-    /// process and each build, wherever the files are, except that a theme whose manifest has no
-    /// address with its name is named after its folder.
+    /// Returns a number that changes with all input: the texts of its files, the prefix, the
+    /// parameters, the theme's name in `++theme++NAME`, and the release of this crate. It is the
+    /// same in each process and each build, wherever the files are, except that a theme whose
+    /// manifest has no address with its name is named after its folder.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// Probable mistakes that do not prevent compilation: rules that match nothing in any theme,
-    /// and unknown attributes.
+    /// Returns probable mistakes that do not prevent compilation: rules that match nothing in any
+    /// theme, and unknown attributes.
     pub fn warnings(&self) -> &[LoadError] {
         &self.warnings
     }
@@ -168,9 +170,9 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Loads from a folder with a theme in Plone's layout. If it has a `manifest.cfg`, that names
-    /// the file with the rules, and may give a `prefix`, a `doctype` in place of the theme's, and
-    /// `production-css`, to which the head of themed pages gets links. Otherwise, the rules are in
+    /// Loads from a folder with a theme in Plone's layout. If there is a `manifest.cfg`, it names
+    /// the file with the rules, and may set a `prefix`, a `doctype` in place of the theme's, and
+    /// `production-css`, to which the head of themed pages gets links. Otherwise the rules are in
     /// `rules.xml`.
     ///
     /// The folder has the address `++theme++NAME/` in the rules, and with a
@@ -193,21 +195,22 @@ impl Loader {
         }
     }
 
-    /// Sets the theme for pages for which the rules choose none. Diazo gets it from its caller, for
-    /// rules without a `<theme>`.
+    /// Sets the theme for pages for which the rules choose none. It corresponds to the theme that
+    /// Diazo's caller passes for rules without a `<theme>`.
     pub fn theme(mut self, html: impl Into<PathBuf>) -> Self {
         self.settings.theme = Some(html.into());
         self
     }
 
-    /// Lets the theme be read from another folder, too. By default the rules file and all that it
-    /// names are in one folder; a file outside of it, by `..` or by a symbolic link, is an error.
+    /// Lets the theme also be read from another folder. By default the rules file and all files
+    /// that it names must be in one folder; a file outside it, by `..` or by a symbolic link, is an
+    /// error.
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.settings.folders.allowed.push(folder.into());
         self
     }
 
-    /// Gives a folder the address `++theme++NAME/` in `href`s of the rules, as Plone does.
+    /// Gives a folder the address `++theme++NAME/` in `href`s of the rules, as in Plone.
     pub fn mount(mut self, name: impl Into<String>, folder: impl Into<PathBuf>) -> Self {
         let mounted = (name.into(), folder.into());
         self.settings.folders.mounted.push(mounted);
@@ -246,22 +249,22 @@ impl Loader {
         self
     }
 
-    /// The rules file.
+    /// Returns the path of the rules file.
     pub fn rules(&self) -> &Path {
         &self.rules
     }
 
-    /// Reads and compiles. Reads files: not on a runtime's thread.
+    /// Reads and compiles the theme. This reads files, so do not call it on a runtime thread.
     ///
     /// # Errors
-    /// The first mistake, with its file and line.
+    /// The first error, with its file and line.
     pub fn load(&self) -> Result<Theme, LoadError> {
         self.load_with_stamps().0
     }
 
-    /// Reads and compiles, and returns the stamps of the files that were read as well: after an
-    /// error, of those up to it. Once a stamp no longer holds, load again. Reads files: not on a
-    /// runtime's thread.
+    /// Reads and compiles the theme, and also returns the stamps of the files that were read; after
+    /// an error, of those up to it. Once a stamp no longer holds, load again. This reads files, so
+    /// do not call it on a runtime thread.
     pub fn load_with_stamps(&self) -> (Result<Theme, LoadError>, Vec<Stamp>) {
         let mut settings = self.settings.clone();
         let folders = &mut settings.folders;

@@ -1,4 +1,4 @@
-//! Selectors: XPath 1.0 as rules files use it, and CSS, which is translated to it.
+//! Selectors in XPath 1.0, and in CSS, which is translated to XPath.
 //!
 //! An expression is compiled when the rules are loaded. The cost of one page is bounded by a
 //! [`Budget`].
@@ -123,12 +123,12 @@ pub(crate) enum Axis {
 pub(crate) enum Test {
     /// An element, or an attribute on its axis.
     Named(Name, String),
-    /// Any of them: `*`.
+    /// Any element or attribute: `*`.
     Any,
     Node,
     Text,
     Comment,
-    /// Matches nothing in HTML: processing instructions, elements of a namespace.
+    /// Processing instructions and elements of a namespace, which do not exist in HTML.
     Nothing,
 }
 
@@ -145,9 +145,9 @@ pub(crate) enum Predicate {
     /// The document's element.
     Top,
     Not(Vec<(Test, Vec<Predicate>)>),
-    /// Its position among those that are left.
+    /// The position among the nodes that are left.
     Position(usize),
-    /// An expression that may be a number, which is a position, or that asks for the position.
+    /// An expression that may be a number, which is a position, or that uses the position.
     ByPosition(Box<Expr>),
     /// Any other expression.
     Expr(Box<Expr>),
@@ -162,7 +162,7 @@ pub(crate) enum Matching {
     Substring,
 }
 
-/// `:nth-child(an+b)` and its kin.
+/// `:nth-child(an+b)` and similar pseudo-classes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Nth {
     pub(crate) a: i64,
@@ -180,14 +180,14 @@ impl Predicate {
         }
     }
 
-    /// Returns whether it uses the position, so that its place in the list matters.
+    /// Returns whether the predicate uses the position, so that its place in the list matters.
     pub(crate) fn is_positional(&self) -> bool {
         matches!(self, Self::Position(_) | Self::ByPosition(_))
     }
 }
 
 impl Expr {
-    /// A number as a predicate is a position.
+    /// Returns whether the value may be a number, which as a predicate is a position.
     fn may_be_number(&self) -> bool {
         match self {
             Self::Number(_) | Self::Negate(_) | Self::Arithmetic(..) | Self::Variable(_) => true,
@@ -209,7 +209,7 @@ impl Expr {
         }
     }
 
-    /// Returns whether it uses the page at all, or only parameters.
+    /// Returns whether the expression uses the page, and not only parameters.
     pub(crate) fn needs_page(&self) -> bool {
         match self {
             Self::Or(a, b)
@@ -226,7 +226,7 @@ impl Expr {
         }
     }
 
-    /// Returns the paths of which it is a union, or `None` if it is something else.
+    /// Returns the paths of which the expression is a union; empty if it is something else.
     pub(crate) fn alternatives(&mut self) -> Vec<&mut Path> {
         match self {
             Self::Union(a, b) => {
@@ -239,7 +239,7 @@ impl Expr {
         }
     }
 
-    /// Returns whether it selects nodes.
+    /// Returns whether the expression selects nodes.
     pub(crate) fn selects(&self) -> bool {
         match self {
             Self::Union(..) | Self::Path(_) | Self::Filter(..) | Self::Document(_) => true,
@@ -276,7 +276,8 @@ impl Expr {
         change(self)
     }
 
-    /// Returns whether it is a path, or several, whose last step determines what it selects.
+    /// Returns whether the expression is a path or several, whose last step determines the selected
+    /// nodes.
     pub(crate) fn is_plain_path(&self) -> bool {
         match self {
             Self::Union(a, b) => a.is_plain_path() && b.is_plain_path(),
@@ -290,7 +291,7 @@ impl Expr {
         }
     }
 
-    /// Returns whether it is `@*|node()`.
+    /// Returns whether the expression is `@*|node()`.
     pub(crate) fn is_all_inside(&self) -> bool {
         let Self::Union(a, b) = self else {
             return false;
@@ -312,7 +313,7 @@ impl Expr {
             || (is(b, Axis::Attribute) && is(a, Axis::Child))
     }
 
-    /// Returns whether it selects attributes.
+    /// Returns whether the expression selects attributes.
     pub(crate) fn selects_attributes(&self) -> bool {
         let steps = match self {
             Self::Union(a, b) => return a.selects_attributes() || b.selects_attributes(),

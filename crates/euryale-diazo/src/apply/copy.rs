@@ -1,4 +1,4 @@
-//! Copies content: unchanged if there is no rule about it, otherwise node by node.
+//! Copies content, unchanged if there is no rule about it and otherwise node by node.
 
 use super::marks::{Main, Mark, Marks};
 use super::out::Out;
@@ -9,10 +9,10 @@ use crate::error::PageError;
 use crate::rules::RAW_MODE;
 use crate::xpath::{Item, Value};
 
-/// Rules may put content into content, to which rules apply again, and templates may call each
-/// other. This is the maximum depth.
+/// The maximum depth of nested copies and templates. Rules may put content into content, to which
+/// rules apply again, and templates may call each other.
 const MAX_NESTED: usize = 600;
-/// The number of bytes of the stack that this may use. Threads have two MiB or more.
+/// The maximum number of bytes of stack for copies. Threads have two MiB or more.
 const MAX_STACK: usize = 1_280 << 10;
 
 /// The arguments of a template.
@@ -174,7 +174,7 @@ impl<'a> Page<'a> {
         dom: &'a Dom<'a>,
         mode: u32,
     ) -> Result<(), PageError> {
-        // Inside its element, the text of a script is written without escaping.
+        // The text of a script is written without escaping inside its element.
         let size = self.inside(item)?;
         let before = dom.node(item.node).attribute_count as usize;
         dom.children(item.node)
@@ -189,7 +189,8 @@ impl<'a> Page<'a> {
             })
     }
 
-    /// A start tag, without dropped attributes, and with the output of templates for attributes.
+    /// Writes a start tag without dropped attributes, and with the output of templates for
+    /// attributes.
     fn start_tag(
         &'a self,
         out: &mut Out,
@@ -235,7 +236,7 @@ impl<'a> Page<'a> {
         let around = Here::at(here.item);
         let id = here.item.node;
         match mark.main {
-            // The output of its template was written before.
+            // The output of the template was written before.
             Main::Drop | Main::Template(_) => {}
             Main::Strip => self.copy_children(out, here.item, dom, mode)?,
             Main::ReplaceChildren(pattern) => {
@@ -275,8 +276,8 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// Writes its replacement, if there is one: the first whose condition holds, otherwise those
-    /// without a condition.
+    /// Writes the replacement of the node, if there is one: the first whose condition holds, or
+    /// else those without a condition.
     fn replaced(&'a self, out: &mut Out, here: Here, mark: &Mark) -> Result<bool, PageError> {
         let Some(group) = mark.replace else {
             return Ok(false);
@@ -297,7 +298,7 @@ impl<'a> Page<'a> {
     }
 }
 
-/// The start tag without the attributes that are dropped.
+/// Writes the start tag without the dropped attributes.
 fn start(out: &mut String, dom: &Dom<'_>, id: Id, marks: &Marks) {
     if !dom.attributes_of(id).any(|at| marks.has_dropped(at)) {
         return dom.write_start(out, id);

@@ -1,4 +1,4 @@
-//! Elements and attributes that instructions write.
+//! Writes the elements and attributes of instructions.
 
 use std::borrow::Cow;
 
@@ -92,7 +92,7 @@ impl<'a> Page<'a> {
     ) -> Result<(), PageError> {
         let name = self.pattern(name, here)?;
         if !is_name(&name) {
-            // An invalid element name leaves the content alone (XSLT 1.0 §7.1.2).
+            // If the element name is invalid, only the content is written (XSLT 1.0 §7.1.2).
             return self.block(out, body, here);
         }
         out.open(&name);

@@ -1,4 +1,4 @@
-//! Explains which rule put which nodes where, for one page.
+//! Explains for one page which rule put which nodes where.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -21,17 +21,17 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// The rules file.
+    /// Returns the path of the rules file.
     pub fn file(&self) -> &Path {
         &self.place.file
     }
 
-    /// The line in that file, from 1.
+    /// Returns the line in that file, from 1.
     pub fn line(&self) -> u32 {
         self.place.line
     }
 
-    /// The rule and what it does: `<replace> puts p.lead in place of div#main`.
+    /// Returns the rule and its effect: `<replace> puts p.lead in place of div#main`.
     pub fn what(&self) -> &str {
         &self.what
     }
@@ -53,7 +53,7 @@ struct Fate<'a> {
 }
 
 impl<'a> Page<'a> {
-    /// Explains all rules of the theme that the page has, and those about its content.
+    /// Explains all rules about the page's theme, and those about its content.
     pub(super) fn explained(&'a self) -> Result<Vec<Explanation>, PageError> {
         let mut all = Vec::new();
         match self.chosen()? {
@@ -204,7 +204,7 @@ impl<'a> Page<'a> {
 }
 
 impl<'a> Fate<'a> {
-    /// The other rule because of which this one has no effect.
+    /// Returns the other rule because of which this one has no effect.
     fn overrules(&self, rule: &Applied) -> Option<(&'static str, &'a Place)> {
         let is_other = |place: &&'a Place| **place != rule.place;
         let dropped = self

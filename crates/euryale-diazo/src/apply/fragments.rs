@@ -1,4 +1,4 @@
-//! Documents that are made from what the rules wrote.
+//! Documents that are made from the output of rules.
 
 use std::cell::OnceCell;
 
@@ -6,14 +6,14 @@ use super::parsed::Parsed;
 use crate::dom::Dom;
 use crate::error::PageError;
 
-/// The maximum number of documents that a page may create from what rules wrote.
+/// The maximum number of documents that a page may create from the output of rules.
 const MAX_FRAGMENTS: usize = 100_000;
 
 /// The number of documents in one link of an arena.
 const LINK: usize = 256;
 
-/// Keeps what rules wrote in a fixed place, so that documents can borrow it. It is a chain, because
-/// nothing may move, with few links, because it is dropped recursively.
+/// Keeps the output of rules in a fixed place, so that documents can borrow it. It is a chain
+/// because nothing may move, and has few links because it is dropped recursively.
 #[derive(Default)]
 pub(super) struct Arena<'a> {
     slots: OnceCell<Vec<Slot<'a>>>,

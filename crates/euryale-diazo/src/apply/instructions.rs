@@ -1,4 +1,4 @@
-//! Instructions of XSLT on a page.
+//! Runs XSLT instructions on a page.
 
 use std::borrow::Cow;
 
@@ -12,12 +12,13 @@ use crate::error::PageError;
 use crate::rules::{Binding, Instruction, Pattern, Sort};
 use crate::xpath::{Expr, Item, Value};
 
-/// The maximum number of messages for a page, and the maximum size of each in bytes.
+/// The maximum number of messages of a page, and the maximum size of each in bytes.
 const MAX_MESSAGES: usize = 100;
 const MAX_MESSAGE: usize = 1000;
 
 impl<'a> Page<'a> {
-    /// Each kind has its own function, so that nested instructions need little stack.
+    /// Runs an instruction. Each kind has its own function, so that nested instructions need little
+    /// stack.
     pub(super) fn step(
         &'a self,
         out: &mut Out,
@@ -110,7 +111,7 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// The nodes of `apply-templates` and `for-each`, in their order.
+    /// Returns the nodes of `apply-templates` and `for-each`, in their order.
     fn selected(
         &'a self,
         select: Option<&'a Expr>,
@@ -309,7 +310,7 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// The number of nodes in `@*|node()` of an element.
+    /// Returns the number of nodes in `@*|node()` of an element.
     pub(super) fn inside(&self, item: Item) -> Result<usize, PageError> {
         let dom = self.dom(item.document);
         let children = dom.children(item.node).count();

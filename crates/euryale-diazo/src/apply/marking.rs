@@ -8,7 +8,7 @@ use crate::error::PageError;
 use crate::xpath::Item;
 
 impl<'a> Page<'a> {
-    /// The marks of a document in a mode, computed at their first use.
+    /// Returns the marks of a document in a mode, which are computed at their first use.
     pub(super) fn marks(
         &'a self,
         document: u32,
@@ -20,7 +20,7 @@ impl<'a> Page<'a> {
         let place = &parsed.marks[mode as usize];
         if place.get().is_none() {
             let marks = self.find_marks(document, mode)?;
-            // They cannot have been set in the meantime: a page is themed by one thread, and
+            // The marks cannot have been set since, because a page is themed by one thread and
             // computing marks copies nothing.
             let _ = place.set(marks);
         }
@@ -60,7 +60,8 @@ impl<'a> Page<'a> {
         }
         marks.attributes.sort_unstable();
         marks.templates.sort_by_key(|(attribute, _)| *attribute);
-        // A stable sort: the patterns of one node stay in their order, the weakest first.
+        // The sort is stable, so that the patterns of one node stay in their order, the weakest
+        // first.
         found.sort_by_key(|(node, _)| *node);
         for (node, index) in found {
             if let Some(mark) = marks.last(node) {
@@ -74,7 +75,7 @@ impl<'a> Page<'a> {
         let content = &self.program.content;
         let group = match &content.patterns[index].target {
             Target::DropAttributes(_) => return,
-            // Marks of attributes are kept elsewhere.
+            // Marks of attributes are kept in separate lists.
             Target::Drop | Target::Template(_)
                 if content.patterns[index].select.selects_attributes() =>
             {

@@ -13,7 +13,7 @@ pub(super) enum Main {
     Around,
     /// The index of the pattern that replaces its children.
     ReplaceChildren(usize),
-    /// A template decides its output.
+    /// The template that determines its output.
     Template(u32),
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Marks {
     nodes: Vec<Id>,
     /// For each of these nodes.
     marks: Vec<Mark>,
-    /// Attributes that are dropped.
+    /// The dropped attributes.
     pub(super) attributes: Vec<u32>,
     /// Attributes for which there are templates. For each attribute, the last template counts.
     pub(super) templates: Vec<(u32, u32)>,
@@ -47,7 +47,7 @@ impl Marks {
         self.nodes.get(first).is_none_or(|node| *node >= after)
     }
 
-    /// The mark of a node, which is the last one in document order so far.
+    /// Returns the mark of a node, which is the last one in document order so far.
     pub(super) fn last(&mut self, node: Id) -> Option<&mut Mark> {
         if self.nodes.last() != Some(&node) {
             self.nodes.push(node);
@@ -78,7 +78,7 @@ impl Marks {
     }
 }
 
-/// The mark of a node before the rules about it are looked at.
+/// The mark of a node before the rules about it are evaluated.
 const UNMARKED: Mark = Mark {
     main: Main::Copy,
     before: None,

@@ -2,17 +2,17 @@
 
 use crate::dom::written_text;
 
-/// Characters with a meaning in a command: they end a value or a tag, or begin a variable.
+/// Characters with a meaning in a command, which end a value or a tag, or begin a variable.
 const ACTIVE: [char; 7] = ['"', '\'', '`', '\\', '<', '>', '$'];
 
 /// A piece of a comment's text.
 pub(super) struct Piece {
-    /// The piece is literal text of the rules. Everything else may be text of the page.
+    /// Whether the piece is literal text of the rules. Other pieces may be text of the page.
     is_fixed: bool,
     text: String,
 }
 
-/// The pieces of HTML that end at these positions, each either fixed or computed.
+/// Returns the pieces of HTML that end at these positions, each either fixed or computed.
 pub(super) fn pieces(html: &str, ends: &[(bool, usize)]) -> Vec<Piece> {
     let mut begin = 0;
     let piece = |&(is_fixed, end)| {
@@ -29,11 +29,11 @@ pub(super) fn is_order(text: &str) -> bool {
     text.starts_with('#') || text.starts_with("esi")
 }
 
-/// Returns whether only the rules decide what a command does: their text begins it, and computed
-/// text is inside a quoted value or between the tags of ESI, and has no active character.
+/// Returns whether a command is determined only by the rules: it begins with their text, and
+/// computed text is inside a quoted value or between the tags of ESI, and has no active character.
 pub(super) fn is_by_rules(text: &str, pieces: &[Piece]) -> bool {
     let mut pieces = pieces.iter().filter(|piece| !piece.text.is_empty());
-    // A tag that begins in one piece and ends in another may hide the text between them.
+    // A tag that begins in one piece and ends in another may hide the text in between.
     let whole: String = pieces.clone().map(|piece| piece.text.as_str()).collect();
     let begins = pieces
         .clone()

@@ -7,17 +7,17 @@ use crate::dom::{escape_text, write_attribute};
 use crate::error::PageError;
 use crate::xpath::Budget;
 
-/// The maximum size of a themed page in bytes: it stops rules that copy a page into itself.
+/// The maximum size of a themed page in bytes, which stops rules that copy a page into itself.
 const MAX_OUT: usize = 64 << 20;
 
 #[derive(Debug, Default)]
 pub(super) struct Out {
     html: String,
-    /// A tag is open: its name is written, and these attributes follow.
+    /// Whether a tag is open: its name is written, and its attributes follow.
     is_open: bool,
     attributes: Vec<Pending>,
-    /// The names and values of all attributes that were added to the open tag. Values are escaped
-    /// already.
+    /// The names and values of all attributes that were added to the open tag. Values are already
+    /// escaped.
     pending: String,
 }
 
@@ -37,7 +37,7 @@ impl Out {
         }
     }
 
-    /// Text that follows the open tag.
+    /// Returns the buffer for text that follows the open tag.
     pub(super) fn html(&mut self) -> &mut String {
         if self.is_open {
             self.close();
@@ -51,7 +51,7 @@ impl Out {
         }
     }
 
-    /// The number of bytes that were written.
+    /// Returns the number of bytes that were written.
     pub(super) fn len(&self) -> usize {
         self.html.len() + self.pending.len()
     }
@@ -72,7 +72,7 @@ impl Out {
         self.is_open = true;
     }
 
-    /// Adds an attribute to the open tag; of two with the same name the last counts. Once the
+    /// Adds an attribute to the open tag. If two have the same name, the last one counts. Once the
     /// element has content, the attribute is ignored.
     pub(super) fn attribute(
         &mut self,
@@ -135,7 +135,8 @@ impl Out {
         self.html.push('>');
     }
 
-    /// The names and escaped values of the open tag's attributes, and whether they have no value.
+    /// Returns the names and escaped values of the open tag's attributes, and whether they have no
+    /// value.
     pub(super) fn attributes(&self) -> impl Iterator<Item = (&str, &str, bool)> {
         let pending = self.pending.as_str();
         self.attributes.iter().map(move |attribute| {

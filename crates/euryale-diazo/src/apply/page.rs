@@ -1,4 +1,4 @@
-//! One page while it is themed: its documents, its variables and its limits.
+//! A page while it is themed: its documents, its variables and its limits.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -25,7 +25,7 @@ pub(super) struct Here {
 }
 
 impl Here {
-    /// At a node outside of a loop.
+    /// Creates the place of a node outside a loop.
     pub(super) fn at(item: Item) -> Self {
         Self {
             item,
@@ -46,7 +46,7 @@ pub(super) const TOP: Here = Here {
 #[derive(Clone)]
 pub(super) enum Known<'a> {
     Not,
-    /// It is being computed.
+    /// The value is being computed.
     Soon,
     Is(Value<'a>),
 }
@@ -61,13 +61,14 @@ pub(super) struct Page<'a> {
     /// The cached results of tests that do not depend on the context, and of other tests at the top
     /// of the page.
     pub(super) tests: Vec<Cell<Option<bool>>>,
-    /// Nodes that are being copied inside each other, and templates and variables that run.
+    /// The number of nested copies, templates and variables.
     pub(super) nested: Cell<usize>,
     pub(super) stack: Stack,
-    /// Documents that were made from what rules wrote.
+    /// Documents that were made from the output of rules.
     pub(super) fragments: RefCell<Fragments<'a>>,
     pub(super) globals: Vec<RefCell<Known<'a>>>,
-    /// Variables of the rules and templates that run, and where those of the innermost begin.
+    /// The variables of the running rules and templates, and the start of those of the innermost
+    /// one.
     pub(super) locals: RefCell<Vec<Option<Value<'a>>>>,
     pub(super) frame: Cell<usize>,
     pub(super) messages: RefCell<Vec<(&'a Place, String)>>,
@@ -93,7 +94,7 @@ impl<'a> Page<'a> {
         Ok(Cow::Owned(out.finish()))
     }
 
-    /// The theme of the page, if it has one.
+    /// Returns the theme of the page, if it has one.
     pub(super) fn chosen(&'a self) -> Result<Option<&'a Template>, PageError> {
         for (when, template, _) in &self.program.choices {
             if self.all(when, TOP)? {
@@ -108,7 +109,7 @@ impl<'a> Page<'a> {
             .map_or(self.nothing, |parsed| &parsed.dom)
     }
 
-    /// There are no rules about nodes in this mode.
+    /// Returns whether there are no rules about nodes in this mode.
     pub(super) fn is_silent(&self, mode: u32) -> bool {
         self.program.silent[mode as usize]
     }
@@ -174,7 +175,7 @@ impl<'a> Page<'a> {
     pub(super) fn op(&'a self, out: &mut Out, op: &'a Op, here: Here) -> Result<(), PageError> {
         match op {
             Op::Html(html) => {
-                // A loop may write it many times.
+                // A loop may write this HTML many times.
                 self.budget.spend(html.len() / 16)?;
                 out.push_str(html);
                 Ok(())
@@ -195,7 +196,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// The nodes of a source.
+    /// Returns the nodes of a source.
     pub(super) fn select(&'a self, source: u32, here: Here) -> Result<Vec<Item>, PageError> {
         let source = &self.program.sources[source as usize];
         let here = match source.document {

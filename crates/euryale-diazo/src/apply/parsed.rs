@@ -1,4 +1,4 @@
-//! The documents of a page, with what the rules say about their nodes.
+//! The documents of a page, with the marks of the rules about their nodes.
 
 use std::cell::OnceCell;
 
@@ -9,7 +9,7 @@ use crate::error::PageError;
 /// A document of a page: its content, or one that a rule names.
 pub(super) struct Parsed<'a> {
     pub(super) dom: Dom<'a>,
-    /// For each mode.
+    /// The marks for each mode.
     pub(super) marks: Vec<OnceCell<Marks>>,
 }
 

@@ -7,7 +7,7 @@ use crate::error::PageError;
 use crate::rules::Sort;
 use crate::xpath::{Item, number_of};
 
-/// A key that nodes are sorted by.
+/// A key by which nodes are sorted.
 enum Key<'a> {
     Number(f64),
     Text(Cow<'a, str>),

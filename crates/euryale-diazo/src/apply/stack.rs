@@ -9,13 +9,13 @@ impl Stack {
         Self(top())
     }
 
-    /// The number of bytes used since then.
+    /// Returns the number of bytes used since then.
     pub(super) fn used(&self) -> usize {
         self.0.abs_diff(top())
     }
 }
 
-/// The address of a local variable, which is only compared.
+/// Returns the address of a local variable, which is only compared.
 #[inline(never)]
 fn top() -> usize {
     let here = 0_u8;

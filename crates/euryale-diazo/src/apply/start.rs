@@ -14,8 +14,8 @@ use crate::xpath::{Budget, Item};
 type Attribute<'a> = (Cow<'a, str>, Cow<'a, str>, bool);
 
 impl<'a> Page<'a> {
-    /// A start tag with the attributes that the rules keep and add. Of two with the same name the
-    /// last counts.
+    /// Writes a start tag with the attributes that the rules keep and add. If two have the same
+    /// name, the last one counts.
     pub(super) fn start(
         &'a self,
         out: &mut Out,
@@ -54,7 +54,7 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// The escaped value of an attribute of the theme.
+    /// Returns the escaped value of an attribute of the theme.
     fn given_value(&'a self, given: &'a Given, here: Here) -> Result<Cow<'a, str>, PageError> {
         let Some(computed) = &given.computed else {
             return Ok(Cow::Borrowed(&given.value));
@@ -124,7 +124,7 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// An attribute of the content, unless it is dropped, or the output of its template.
+    /// Adds an attribute of the content unless it is dropped, or the output of its template.
     fn copied(&'a self, all: &mut Vec<Attribute<'a>>, item: Item) -> Result<(), PageError> {
         let dom = self.dom(item.document);
         let Some(at) = item.as_attribute() else {

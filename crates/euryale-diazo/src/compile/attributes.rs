@@ -6,7 +6,7 @@ use super::template::Prepared;
 use crate::rules::Action;
 
 impl Start {
-    /// The tag of an element that these rules are about.
+    /// Creates the tag of an element to which these rules apply.
     pub(super) fn new(name: &str, given: Vec<GivenNow>, rules: &[&Prepared]) -> Self {
         let of = |action| rules.iter().filter(move |rule| rule.action == action);
         let drops: Vec<_> = of(Action::DropAttributes).collect();
@@ -60,7 +60,7 @@ impl Start {
                 ));
             }
         }
-        // `content="/html/@lang"`, put into an element, becomes an attribute of it.
+        // `content="/html/@lang"` that is put into an element becomes an attribute of the element.
         for rule in rules.iter().filter(|rule| rule.gives_attributes()) {
             if let Some(source) = rule.source() {
                 edits.push((rule.when.clone(), Edit::Selected { source }));

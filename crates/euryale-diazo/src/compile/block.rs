@@ -16,7 +16,7 @@ pub(crate) type When = Vec<TestId>;
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     Html(Arc<str>),
-    /// Copies the nodes of a source. `raw` is for a script or a title, which have no tags.
+    /// Copies the nodes of a source. `raw` is for scripts and titles, which contain no tags.
     Include {
         source: u32,
         raw: bool,
@@ -28,7 +28,7 @@ pub(crate) enum Op {
     },
     /// A start tag whose attributes depend on the page.
     Start(Arc<Start>),
-    /// An instruction of XSLT.
+    /// An XSLT instruction.
     Do(Arc<Step>),
 }
 
@@ -37,7 +37,7 @@ pub(crate) enum Op {
 pub(crate) struct Step {
     pub(crate) place: Arc<Place>,
     pub(crate) instruction: Instruction<Block>,
-    /// Attributes that it writes may belong to the tag of the element around it.
+    /// Whether attributes that it writes may belong to the tag of the element around it.
     joins: bool,
 }
 
@@ -45,8 +45,8 @@ pub(crate) struct Step {
 pub(crate) struct Block(pub(crate) Vec<Op>);
 
 impl Block {
-    /// The same block in an element whose text is raw. In some of them, such as `title`, references
-    /// are resolved.
+    /// Returns the same block for an element whose text is raw. In some such elements, for example
+    /// `title`, references are resolved.
     pub(super) fn into_raw(mut self, has_references: bool) -> Self {
         for op in &mut self.0 {
             match op {
@@ -102,7 +102,7 @@ impl Block {
         false
     }
 
-    /// Visits each source with its conditions.
+    /// Calls `note` with each source and its conditions.
     pub(super) fn each_source(&self, when: &When, note: &mut impl FnMut(u32, &When)) {
         for op in &self.0 {
             match op {
@@ -297,7 +297,7 @@ pub(super) fn is_identity(template: &Template<Block>, mode: u32) -> bool {
     }
 }
 
-/// Each source of a binding.
+/// Calls `note` with each source of a binding.
 pub(super) fn sources_of(value: &Binding<Block>, note: &mut impl FnMut(u32, &When)) {
     if let Binding::Body(body) = value {
         body.each_source(&When::new(), note);

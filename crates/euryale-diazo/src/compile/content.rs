@@ -12,10 +12,10 @@ use crate::rules::{
 };
 use crate::xpath::Expr;
 
-/// All rules about the content.
+/// The rules about the content.
 #[derive(Debug, Default)]
 pub(crate) struct Content {
-    /// The weakest first.
+    /// The patterns, the weakest first.
     pub(crate) patterns: Vec<Pattern>,
     pub(crate) groups: Vec<Group>,
     pub(crate) templates: Vec<Template<Block>>,
@@ -121,7 +121,7 @@ impl Content {
                     mode,
                     kind,
                 } => {
-                    // Diazo's own templates copy nodes; other modes do not have them.
+                    // Diazo's own templates copy nodes, but other modes do not have them.
                     let copies = mode <= RAW_MODE
                         && is_identity(&content.templates[template as usize], mode);
                     if let Some(kind) = kind {

@@ -2,11 +2,12 @@
 
 use super::block::{Block, Op, When};
 
-/// Consecutive pieces of text are joined, because a theme has many thousands of them.
+/// A block in progress. Consecutive pieces of text are joined, because a theme has many thousands
+/// of them.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     ops: Vec<Op>,
-    /// Behind them.
+    /// The HTML after the steps.
     html: String,
 }
 
@@ -54,7 +55,7 @@ impl Draft {
     }
 }
 
-/// Continues the draft; its texts are not changed.
+/// Makes a draft that continues the block, whose texts are not changed.
 impl From<Block> for Draft {
     fn from(block: Block) -> Self {
         Self {

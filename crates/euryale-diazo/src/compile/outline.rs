@@ -6,7 +6,7 @@ use crate::dom::{Dom, Id, Kind};
 use crate::rules::{Action, ContentRule, ContentTarget, Place};
 use crate::xpath::{Expr, Item};
 
-/// The number of characters of a name, an id or a text that are shown.
+/// The maximum number of characters of a name, an id or a text that are shown.
 const SHOWN: usize = 40;
 
 /// A rule about a theme, with the nodes that it found there.
@@ -16,7 +16,7 @@ pub(crate) struct Applied {
     pub(crate) action: Action,
     pub(crate) when: When,
     pub(crate) targets: Vec<Id>,
-    /// Sources of its content, each with its conditions.
+    /// The sources of its content, each with its conditions.
     pub(crate) sources: Vec<(u32, When)>,
 }
 
@@ -65,7 +65,7 @@ impl AboutContent {
     }
 }
 
-/// A node in a form that people recognize: `div#main.wide`, `@href` or a piece of its text.
+/// Returns a node in a form that people recognize: `div#main.wide`, `@href` or a piece of its text.
 pub(crate) fn shown(dom: &Dom<'_>, item: Item) -> String {
     let short = |text: &str| {
         let words: Vec<&str> = text.split_whitespace().collect();

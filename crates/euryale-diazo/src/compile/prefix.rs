@@ -1,4 +1,5 @@
-//! Addresses in a theme: relative to its files in the theme, absolute on the site.
+//! Converts addresses in a theme, which are relative to its files, to absolute addresses on the
+//! site.
 
 use crate::address::without_dots;
 
@@ -11,7 +12,7 @@ pub(super) struct Prefix {
     own: Option<Own>,
 }
 
-/// A theme that has an address in Plone, and another one in this program.
+/// A theme that has one address in Plone and another one in this program.
 #[derive(Clone, Debug)]
 pub(crate) struct Own {
     /// `++theme++NAME/`.
@@ -35,7 +36,8 @@ impl Own {
     }
 }
 
-/// The address of a style sheet that a manifest names, whose path begins at the site's root.
+/// Returns the address of a style sheet that a manifest names, whose path begins at the site's
+/// root.
 pub(super) fn style(written: &str, own: Option<&Own>) -> String {
     let address = own.and_then(|own| own.address(written));
     address.unwrap_or_else(|| join("/", written))
@@ -66,7 +68,7 @@ impl Prefix {
         own.unwrap_or_else(|| join(&self.base, url))
     }
 
-    /// The value of an attribute.
+    /// Returns the converted value of an attribute.
     pub(super) fn attribute(&self, name: &str, value: &str) -> String {
         if self.is_empty() {
             return value.to_owned();
@@ -88,8 +90,8 @@ impl Prefix {
         }
     }
 
-    /// A style sheet in the page may import others, and a conditional comment has HTML for an old
-    /// browser.
+    /// Converts addresses in texts: a style sheet in the page may import others, and a conditional
+    /// comment contains HTML for old browsers.
     pub(super) fn text(&self, dom: &Dom<'_>, id: Id, html: String) -> String {
         let node = dom.node(id);
         if self.is_empty() {
@@ -102,7 +104,7 @@ impl Prefix {
         }
     }
 
-    /// `@import "a.css"` and `@import url(a.css)`.
+    /// Converts `@import "a.css"` and `@import url(a.css)`.
     fn imports(&self, css: &str) -> String {
         let mut out = String::with_capacity(css.len());
         let mut rest = css;
@@ -135,7 +137,7 @@ impl Prefix {
         out
     }
 
-    /// `src` and `href` in text.
+    /// Converts `src` and `href` in text.
     fn tags(&self, html: &str) -> String {
         let mut out = String::with_capacity(html.len());
         let mut rest = html;
@@ -167,7 +169,7 @@ impl Prefix {
     }
 }
 
-/// Returns whether it has a scheme.
+/// Returns whether the address has a scheme.
 fn is_elsewhere(url: &str) -> bool {
     let scheme = url
         .find([':', '/', '?', '#'])
@@ -175,8 +177,7 @@ fn is_elsewhere(url: &str) -> bool {
     url.starts_with("//") || scheme.is_some()
 }
 
-/// Resolves an address (RFC 3986 §5.2); `base` ends with a slash, or what follows its last one does
-/// not count.
+/// Resolves an address (RFC 3986 §5.2). The part of `base` after its last slash is ignored.
 fn join(base: &str, url: &str) -> String {
     if is_elsewhere(url) {
         return url.to_owned();

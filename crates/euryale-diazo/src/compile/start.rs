@@ -11,7 +11,7 @@ pub(crate) struct Start {
     /// All attributes are dropped if one of these conditions holds.
     pub(crate) drop_all: Vec<When>,
     pub(crate) edits: Vec<(When, Edit)>,
-    /// What is inside may begin with attributes.
+    /// Whether the content may begin with attributes.
     pub(crate) stays_open: bool,
 }
 
@@ -23,7 +23,7 @@ pub(crate) struct Given {
     /// The computed value, in an inline theme.
     pub(crate) computed: Option<Pattern>,
     pub(crate) bare: bool,
-    /// It is dropped if one of these conditions holds.
+    /// The attribute is dropped if one of these conditions holds.
     pub(crate) drop: Vec<When>,
 }
 
@@ -37,9 +37,9 @@ pub(super) struct GivenNow {
 
 #[derive(Debug)]
 pub(crate) enum Edit {
-    /// Those of the nodes of a source.
+    /// Copies the attributes of the nodes of a source.
     Copy { source: u32, names: Names },
-    /// The theme's, then those of the nodes of a source.
+    /// Joins the theme's values with those of the nodes of a source.
     Merge {
         source: u32,
         names: Names,

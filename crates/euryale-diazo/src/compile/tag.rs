@@ -1,4 +1,4 @@
-//! Start tags and texts of a theme, with what an inline theme computes in them.
+//! Compiles start tags and texts of a theme, with the computed parts of an inline theme.
 
 use super::Start;
 use super::block::{Op, Part};
@@ -9,7 +9,7 @@ use crate::dom::{HTML, Id, Name, Traits, write_attribute};
 use crate::rules::{Action, ESI, MARK};
 
 impl Compiler<'_> {
-    /// Text or a comment, with the parts that are computed in it.
+    /// Compiles text or a comment with its computed parts.
     pub(super) fn marked(&self, html: &str, out: &mut Draft) {
         if self.computed.is_empty() {
             return out.html(html);

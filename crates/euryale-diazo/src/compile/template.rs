@@ -1,5 +1,5 @@
-//! A theme and the rules about it, in Diazo's order: before · drop · replace · strip · attributes ·
-//! content inside · after.
+//! Compiles a theme with the rules about it, in Diazo's order: before · drop · replace · strip ·
+//! attributes · content inside · after.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use crate::xpath::{Budget, Expr, Item, OneDocument, Scope};
 /// The maximum number of nodes that all rules may examine in one theme.
 const BUDGET: u64 = 20_000_000;
 
-/// A theme, ready to be written.
+/// A compiled theme.
 #[derive(Debug)]
 pub(crate) struct Template {
     pub(crate) block: Block,
@@ -34,12 +34,12 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    /// The number of bytes that it has without any content.
+    /// Returns the number of bytes of the theme without any content.
     pub(crate) fn size(&self) -> usize {
         self.source.len()
     }
 
-    /// The tree in which the rules have found their nodes.
+    /// Returns the tree in which the rules have found their nodes.
     pub(crate) fn dom(&self) -> Result<Dom<'_>, Excess> {
         parsed(&self.source, self.is_fragment)
     }
@@ -60,7 +60,7 @@ pub(super) struct Around<'a> {
     pub(super) own: Option<Own>,
     pub(super) uses_esi: bool,
     pub(super) doctype: Option<&'a str>,
-    /// Goes to the end of the head.
+    /// HTML for the end of the head.
     pub(super) styles: String,
 }
 
@@ -106,7 +106,7 @@ impl Prepared {
         }
     }
 
-    /// The one source of a rule that has nothing else.
+    /// Returns the source of a rule that has only one source and nothing else.
     pub(super) fn source(&self) -> Option<u32> {
         match self.block.0.as_slice() {
             [Op::Include { source, .. }] => Some(*source),
@@ -123,7 +123,7 @@ impl Prepared {
     }
 }
 
-/// Compiles a theme; notes which rules it uses.
+/// Compiles a theme, and records which rules it uses.
 pub(super) fn compile(
     html: &ThemeHtml,
     place: &Place,
@@ -307,7 +307,7 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// The node, unless it is dropped or replaced.
+    /// Writes the node, unless it is dropped or replaced.
     fn node_itself(&self, id: Id, rules: &[&Prepared], out: &mut Draft) -> Result<(), LoadError> {
         let node = self.dom.node(id);
         if node.kind != Kind::Element {

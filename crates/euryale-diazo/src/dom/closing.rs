@@ -1,4 +1,4 @@
-//! The elements that a tag closes.
+//! Closes the elements that a tag ends.
 
 use super::name::{
     A, BUTTON, CAPTION, COL, COLGROUP, DD, DT, H1, H2, H3, H4, H5, H6, LI, MATH, OL, OPTGROUP,
@@ -24,7 +24,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Removes it without its own end tag.
+    /// Removes the innermost open element without its own end tag.
     pub(super) fn leave_implied(&mut self, at: usize) {
         let Some(top) = self.open.last().copied() else {
             return;
@@ -77,7 +77,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Closes the elements of its kind that a start tag ends (HTML §13.1.2.4, optional tags).
+    /// Closes the elements of the same kind that a start tag ends (HTML §13.1.2.4, optional tags).
     pub(super) fn close_kin(&mut self, name: Name, at: usize) {
         let scope = |open: &Open| open.traits.has(Traits::SCOPE);
         let table = |open: &Open| matches!(open.name, TABLE | TEMPLATE);

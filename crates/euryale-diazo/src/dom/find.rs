@@ -1,7 +1,7 @@
 //! Finds a byte that is likely to be near.
 
-/// The number of words in which a byte is looked for here. A call of `memchr` takes as long as some
-/// of them.
+/// The number of words that are searched here, because a call of `memchr` takes as long as a few of
+/// them.
 const WORDS: usize = 4;
 const WORD: usize = size_of::<u64>();
 
@@ -25,7 +25,7 @@ pub(super) fn find(byte: u8, source: &[u8]) -> Option<usize> {
     far(byte, source, at)
 }
 
-/// A function of its own, so that the loops of the parser keep their variables in registers.
+/// This is a separate function, so that the loops of the parser keep their variables in registers.
 #[inline(never)]
 fn far(byte: u8, source: &[u8], at: usize) -> Option<usize> {
     let rest = &source[at..];
@@ -45,7 +45,7 @@ mod tests {
     fn a_byte_is_found_wherever_it_is() {
         for length in 0..80 {
             for at in 0..length {
-                // Bytes that differ in their lowest or highest bit only.
+                // The bytes differ only in their lowest or highest bit.
                 let mut source: Vec<u8> =
                     (0..length).map(|at| [0x3d, 0xbc, 0x00][at % 3]).collect();
                 assert_eq!(find(0x3c, &source), None);

@@ -25,12 +25,12 @@ impl Name {
         Self(hash | 1 << 63)
     }
 
-    /// A name of up to eight bytes, the last in the lowest bits, in lower case.
+    /// Packs a name of up to eight bytes in lower case, the last byte in the lowest bits.
     pub(super) const fn of_packed(bytes: u64) -> Self {
         Self(bytes)
     }
 
-    /// A number in which all bytes of the name count, from 0 to 255.
+    /// Returns a number from 0 to 255 that depends on all bytes of the name.
     pub(super) fn hash(self) -> usize {
         (self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize
     }
@@ -67,21 +67,21 @@ names! {
 pub(crate) struct Traits(u16);
 
 impl Traits {
-    /// No end tag and no children (HTML §13.1.2).
+    /// The element has no end tag and no children (HTML §13.1.2).
     pub(crate) const VOID: u16 = 1;
-    /// Its text has neither tags nor references.
+    /// The element's text has neither tags nor references.
     pub(crate) const RAW: u16 = 1 << 1;
-    /// Its text has references but no tags.
+    /// The element's text has references but no tags.
     pub(crate) const RCDATA: u16 = 1 << 2;
-    /// Belongs in the head if it is before the body.
+    /// The element belongs in the head if it is before the body.
     pub(crate) const HEAD: u16 = 1 << 3;
-    /// Its start tag closes an open `p`.
+    /// The element's start tag closes an open `p`.
     pub(crate) const CLOSES_P: u16 = 1 << 4;
     /// "Special" in HTML §13.2.4.2: an end tag does not reach through it.
     pub(crate) const SPECIAL: u16 = 1 << 5;
-    /// Begins a scope: elements that are open outside cannot be closed from inside.
+    /// The element begins a scope: elements that are open outside cannot be closed from inside.
     pub(crate) const SCOPE: u16 = 1 << 6;
-    /// Its start tag may close elements of its own kind.
+    /// The element's start tag may close elements of the same kind.
     pub(crate) const CLOSES_KIN: u16 = 1 << 7;
 
     pub(crate) fn of(name: Name) -> Self {
@@ -124,7 +124,7 @@ impl Traits {
     }
 }
 
-/// Returns whether a name of an element or attribute is safe: it cannot end a tag.
+/// Returns whether a name of an element or attribute is safe, so that it cannot end a tag.
 pub(crate) fn is_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric();
     if name.bytes().all(plain) && name.starts_with(|c: char| c.is_ascii_alphabetic()) {

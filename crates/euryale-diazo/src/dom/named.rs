@@ -2,7 +2,7 @@
 
 use super::{Id, NONE, Name};
 
-/// The number of lists. Names that share one are told apart when it is read.
+/// The number of lists. Names that share a list are distinguished when it is read.
 const LISTS: usize = 64;
 
 /// The first element of each list, and the last one so far. The others follow through
@@ -21,7 +21,7 @@ impl Names {
         }
     }
 
-    /// The first element in the list of a name, which may have another one.
+    /// Returns the first element in the list of a name. The element may have another name.
     pub(super) fn first(&self, name: Name) -> Id {
         self.first[name.hash() % LISTS]
     }

@@ -1,9 +1,9 @@
-//! From source to tree.
+//! Parses the source into a tree.
 //!
-//! The rules are those of HTML §13.2.6, as far as they decide how elements nest: implied `html`,
-//! `head` and `body`, optional end tags, elements without content, raw text. Repairing crossed tags
-//! is left to browsers: such an end tag is skipped. As libxml2 does, and unlike browsers, no
-//! `tbody` is implied: rules are written against what is in the page.
+//! The rules are those of HTML §13.2.6, as far as they determine how elements nest: implied `html`,
+//! `head` and `body`, optional end tags, elements without content, raw text. Crossed tags are left
+//! for browsers to repair: such an end tag is skipped. Like in libxml2 and unlike in browsers, no
+//! `tbody` is implied, because rules are written for the page as it is.
 
 use super::find::find;
 use super::name::{BODY, HEAD, HTML, MATH, NOSCRIPT, P, SVG};
@@ -31,12 +31,12 @@ pub(super) struct Open {
 }
 
 /// The elements that have no children if they are written like `<div/>`, which browsers read as
-/// `<div>`. Elements of SVG and MathML, and void ones, have none anyhow.
+/// `<div>`. Elements of SVG and MathML, and void elements, never have children in this form.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum SelfClosing {
     None,
-    /// All but those whose content is text. Otherwise the text of a `<script/>` would become
-    /// elements.
+    /// All elements except those whose content is text. Otherwise the text after a `<script/>`
+    /// would become elements.
     NoText,
     All,
 }
@@ -46,7 +46,7 @@ pub(super) struct Parser<'s> {
     pub(super) open: Vec<Open>,
     pub(super) phase: Phase,
     self_closing: SelfClosing,
-    /// A fragment, which has no `html` of its own.
+    /// Whether this is a fragment, which has no `html` of its own.
     pub(super) is_fragment: bool,
     /// The first of the comments after the body, if only white space is between them.
     pub(super) trailing: Id,
@@ -222,7 +222,7 @@ impl<'s> Parser<'s> {
         }
     }
 
-    /// Returns whether the next node goes into one of the head's elements, whatever it is.
+    /// Returns whether the next node, of any kind, goes into one of the head's elements.
     pub(super) fn is_inside_head_element(&self) -> bool {
         self.phase == Phase::InHead && self.open.len() > 3
     }
@@ -272,7 +272,7 @@ impl<'s> Parser<'s> {
         let source = self.dom.source.as_bytes();
         let (name, named) = name_at(source, start + 1);
         let traits = Traits::of(name);
-        // Elements that a tag implies come before it, also in the order of nodes.
+        // Elements that a tag implies precede it, also in the order of nodes.
         let is_new = self.prepare(name, traits, start)?;
         let Some(tag) = self.read_attributes(named) else {
             return Ok(source.len());
@@ -303,7 +303,7 @@ impl<'s> Parser<'s> {
             SelfClosing::All => true,
         };
         if tag.closes_itself && may_close_itself && !skeleton {
-            // It needs an end tag wherever it is written.
+            // The element needs an end tag wherever it is written.
             self.dom.nodes[id as usize].tidy = false;
             self.disturb();
             return Ok(tag.end);

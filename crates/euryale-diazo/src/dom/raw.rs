@@ -1,4 +1,4 @@
-//! Parts between tags that are not text: comments, the doctype, scripts.
+//! Reads the parts between tags that are not text: comments, the doctype, scripts.
 
 use super::name::PLAINTEXT;
 use super::parse::{Parser, Phase};
@@ -6,7 +6,7 @@ use super::tags::is_space;
 use super::{Excess, Kind, Name};
 
 impl Parser<'_> {
-    /// The text of an element in which there are no tags, and its end tag.
+    /// Reads the text of an element that contains no tags, and its end tag.
     pub(super) fn raw_text(
         &mut self,
         written: &[u8],
@@ -43,7 +43,7 @@ impl Parser<'_> {
         self.end_tag(end)
     }
 
-    /// Comments, the doctype, and other markup that is read as a comment.
+    /// Reads comments, the doctype, and other markup that counts as a comment.
     pub(super) fn declaration(&mut self, start: usize) -> Result<usize, Excess> {
         let source = self.dom.source.as_bytes();
         let rest = &source[start..];

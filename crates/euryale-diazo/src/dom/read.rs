@@ -1,4 +1,4 @@
-//! What is parsed: pages, themes, and fragments.
+//! Parses pages, themes, and fragments.
 
 use super::name::{BODY, HTML};
 use super::parse::{Parser, Phase, SelfClosing};
@@ -11,12 +11,13 @@ impl<'s> Dom<'s> {
         Parser::new(source, SelfClosing::NoText).run()
     }
 
-    /// Parses a theme, where not even `<script/>` has children.
+    /// Parses a theme, in which not even `<script/>` has children.
     pub(crate) fn parse_theme(source: &'s str) -> Result<Self, Excess> {
         Parser::new(source, SelfClosing::All).run()
     }
 
-    /// Parses what rules wrote: its nodes are directly in the document, without `html` and `body`.
+    /// Parses the output of rules. Its nodes are directly in the document, without `html` and
+    /// `body`.
     pub(crate) fn parse_fragment(source: &'s str) -> Result<Self, Excess> {
         Parser::new(source, SelfClosing::None).run_fragment()
     }
@@ -28,7 +29,7 @@ impl<'s> Parser<'s> {
         self.go_on()
     }
 
-    /// Parsed as if inside a `body`, which is removed afterwards.
+    /// Parses the source as if it were inside a `body`, which is removed afterwards.
     fn run_fragment(mut self) -> Result<Dom<'s>, Excess> {
         const AROUND: u32 = 2;
         self.is_fragment = true;
@@ -37,7 +38,7 @@ impl<'s> Parser<'s> {
         self.implied(BODY, 0)?;
         self.phase = Phase::InBody;
         let mut dom = self.go_on()?;
-        // Both are before all others in their lists.
+        // Both elements are before all others in their lists.
         let nodes = &dom.nodes;
         dom.names.each(|id| {
             while (1..=AROUND).contains(id) {

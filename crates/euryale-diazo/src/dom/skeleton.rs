@@ -102,7 +102,7 @@ impl Parser<'_> {
         Ok(true)
     }
 
-    /// The end tag of `html`, `head` or `body`, which stays open.
+    /// Handles the end tag of `html`, `head` or `body`, which stays open.
     pub(super) fn set_end(&mut self, index: usize, start: usize, end: usize) {
         if let Some(open) = self.open.get(index) {
             let node = &mut self.dom.nodes[open.id as usize];
@@ -110,7 +110,8 @@ impl Parser<'_> {
         }
     }
 
-    /// Notes a comment after the body. Returns whether it may belong to an element around the body.
+    /// Records a comment after the body. Returns whether it may belong to an element around the
+    /// body.
     pub(super) fn is_trailing(&mut self, comment: Id) -> bool {
         if self.phase != Phase::AfterBody || self.is_fragment || self.open.len() != 3 {
             return false;

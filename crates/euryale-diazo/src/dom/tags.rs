@@ -1,23 +1,23 @@
-//! Reading one tag.
+//! Reads a tag.
 
 use super::find::find;
 use super::parse::Parser;
 use super::{Attribute, NONE, Name};
 
-/// A start tag, as far as its attributes.
+/// A start tag without its name.
 pub(super) struct Opened {
     pub(super) attributes: u32,
     pub(super) count: u32,
     pub(super) id: u32,
     pub(super) class: u32,
-    /// Ends with `/>`.
+    /// Whether the tag ends with `/>`.
     pub(super) closes_itself: bool,
-    /// Where it ends.
+    /// The end of the tag.
     pub(super) end: usize,
 }
 
-/// Bytes that end the name of an attribute, and other ones. An equals sign does not end the name of
-/// an element.
+/// The classes of bytes: those that end the name of an attribute, and others. An equals sign does
+/// not end the name of an element.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Class {
     Other,
@@ -53,7 +53,7 @@ pub(super) fn is_space(byte: u8) -> bool {
     class(byte) == Class::Space
 }
 
-/// The name of an element that begins at `at`, and where it ends (HTML §13.2.5.8).
+/// Returns the name of an element that begins at `at`, and its end (HTML §13.2.5.8).
 pub(super) fn name_at(source: &[u8], at: usize) -> (Name, usize) {
     let mut end = at;
     let mut packed = 0;
@@ -72,7 +72,7 @@ pub(super) fn name_at(source: &[u8], at: usize) -> (Name, usize) {
 
 impl Parser<'_> {
     /// Reads attributes from `at`, the end of the name, to the end of the tag (HTML §13.2.5.32 and
-    /// on). Returns `None` if the source ends before the tag, which is then no tag.
+    /// on). Returns `None` if the source ends before the tag does, which is then not a tag.
     pub(super) fn read_attributes(&mut self, mut at: usize) -> Option<Opened> {
         let source = self.dom.source.as_bytes();
         let first = self.dom.attributes.len();
@@ -89,7 +89,7 @@ impl Parser<'_> {
                 }
                 Class::Equals | Class::Other => {
                     let start = at;
-                    // An equals sign at the front belongs to the name.
+                    // A leading equals sign belongs to the name.
                     at += 1;
                     while class(*source.get(at)?) == Class::Other {
                         at += 1;
@@ -132,7 +132,8 @@ impl Parser<'_> {
         })
     }
 
-    /// Returns where an end tag ends. Its attributes are read because of their quotes, and ignored.
+    /// Returns the end of an end tag. Its attributes are read because they may have quotes, and
+    /// ignored.
     pub(super) fn end_of_tag(&mut self, at: usize) -> Option<usize> {
         if self.dom.source.as_bytes().get(at) == Some(&b'>') {
             return Some(at + 1);
@@ -142,8 +143,8 @@ impl Parser<'_> {
         Some(tag.end)
     }
 
-    /// Of two attributes with the same name the first counts. Beyond 64 this is not checked,
-    /// because the search would be quadratic.
+    /// Returns whether an attribute repeats an earlier name, because then the first one counts.
+    /// Beyond 64 attributes this is not checked, because the search would be quadratic.
     #[inline(never)]
     fn is_repeated(&self, first: usize, name: &[u8]) -> bool {
         let source = self.dom.source.as_bytes();

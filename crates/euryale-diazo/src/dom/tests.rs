@@ -1,4 +1,4 @@
-//! Trees, compared with those of a browser's parser, and the HTML that is written from them.
+//! Compares trees with those of a browser's parser, and tests the HTML that is written from them.
 
 use dom_query::{Document, NodeData, NodeRef};
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::{Dom, Excess, Id, Kind, NONE, Node, ROOT, write_comment};
 use crate::xpath::Item;
 
-/// A tree as lines, one for each element, comment and text; adjacent texts are joined.
+/// A tree as lines: one for each element, comment and text, with adjacent texts joined.
 #[derive(Default)]
 struct Lines(Vec<(usize, bool, String)>);
 
@@ -130,20 +130,20 @@ fn what_browsers_repair_is_left_to_them() {
         head,
         "html 0\n head 0\n  noscript 0\n   <img src=x>\n body 0\n  x\n"
     );
-    // Tags that cross each other; end tags of nothing; no tbody is made up.
+    // Crossed tags, end tags without a start tag, and tables without an implied tbody.
     assert_eq!(ours("</p>x</br>y"), "html 0\n head 0\n body 0\n  xy\n");
     assert_eq!(
         ours("<b><p>x</b>y</p>"),
         "html 0\n head 0\n body 0\n  b 0\n   p 0\n    xy\n"
     );
     assert_eq!(ours("<table><tr><td>x</table>").matches("tbody").count(), 0);
-    // A comment behind the body with more content behind it.
+    // A comment after the body, with more content after it.
     let comment = ours("<body>x</body><!-- a --><p>y</p><!-- c -->");
     assert_eq!(
         comment,
         "html 0\n head 0\n body 0\n  x\n  <!---->\n  p 0\n   y\n <!---->\n"
     );
-    // A reference that lacks its semicolon, which the oldest of them may for browsers.
+    // A reference without its semicolon, which browsers accept for the oldest ones.
     assert_eq!(
         ours("a &gt b &gt; c"),
         "html 0\n head 0\n body 0\n  a &gt b > c\n"
@@ -242,7 +242,7 @@ fn elements_that_close_themselves_are_written_with_an_end_tag() {
     }
 }
 
-/// The lists of elements by id, class and name, beside a search through all nodes.
+/// Compares the lists of elements by id, class and name with a search through all nodes.
 fn lists_are_complete(dom: &Dom<'_>) {
     let all = || (0..dom.nodes.len() as Id).filter(|id| dom.is_element(*id));
     let having = |of: fn(&Node) -> u32| -> Vec<Id> {
@@ -296,7 +296,7 @@ proptest! {
         let dom = Dom::parse(&page).unwrap();
         let mut out = String::new();
         dom.write(&mut out, ROOT);
-        // The written HTML is equivalent: it is parsed to the same tree.
+        // The written HTML is equivalent, because it is parsed to the same tree.
         prop_assert_eq!(ours(&out), ours(&page));
     }
 

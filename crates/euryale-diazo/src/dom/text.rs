@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::find::find;
 use super::{Name, Traits};
 
-/// The value of a text or an attribute: references are resolved, except for those without a
+/// Returns the value of a text or an attribute. References are resolved, except for those without a
 /// semicolon.
 pub(crate) fn decode(written: &str) -> Cow<'_, str> {
     if find(b'&', written.as_bytes()).is_none() {
@@ -14,7 +14,7 @@ pub(crate) fn decode(written: &str) -> Cow<'_, str> {
     html_escape::decode_html_entities(written)
 }
 
-/// Returns whether a written value has this word between white space.
+/// Returns whether a written value contains this word, delimited by white space.
 pub(crate) fn has_word(written: &str, word: &str) -> bool {
     let value = decode(written);
     let value = value.as_bytes();
@@ -22,7 +22,7 @@ pub(crate) fn has_word(written: &str, word: &str) -> bool {
         return false;
     };
     let is_end = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_whitespace);
-    // The word cannot begin behind this.
+    // The word cannot begin after this position.
     let Some(last) = value.len().checked_sub(word.len()) else {
         return false;
     };
@@ -42,7 +42,7 @@ pub(crate) fn has_word(written: &str, word: &str) -> bool {
     false
 }
 
-/// Escapes text. With `references`, it may contain references, which are kept.
+/// Escapes text. With `references`, references in it are kept.
 pub(crate) fn escape_text(out: &mut String, text: &str, references: bool) {
     let mut rest = text;
     while let Some(at) = memchr::memchr2(b'<', b'&', rest.as_bytes()) {
@@ -58,7 +58,8 @@ pub(crate) fn escape_text(out: &mut String, text: &str, references: bool) {
     out.push_str(rest);
 }
 
-/// The text of HTML that rules wrote: its tags and comments are left out, its references resolved.
+/// Returns the text of HTML that rules wrote, without tags and comments and with references
+/// resolved.
 pub(crate) fn written_text(html: &str) -> Cow<'_, str> {
     if memchr::memchr(b'<', html.as_bytes()).is_none() {
         return decode(html);
@@ -80,7 +81,7 @@ pub(crate) fn written_text(html: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The name of a start tag, if it is one, and what follows the tag or comment.
+/// Returns the name of a start tag, if it is one, and the text after the tag or comment.
 fn skip_tag(tag: &str) -> (&str, &str) {
     if let Some(comment) = tag.strip_prefix("<!--") {
         let end = comment.find("-->").map_or(comment.len(), |at| at + 3);
@@ -105,7 +106,7 @@ fn skip_tag(tag: &str) -> (&str, &str) {
     (name.into_iter().next().unwrap_or_default(), &tag[end..])
 }
 
-/// Where the text of a script or style ends.
+/// Returns the end of the text of a script or style.
 fn end_of_raw(text: &str, name: &str) -> usize {
     let is_end = |at: &usize| {
         let after = text.get(at + 2..at + 2 + name.len());

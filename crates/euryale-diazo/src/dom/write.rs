@@ -1,10 +1,10 @@
-//! From tree to HTML.
+//! Writes a tree as HTML.
 
 use super::name::NOSCRIPT;
 use super::{Dom, Id, Kind, NONE, Traits, escape_text};
 
 impl Dom<'_> {
-    /// Writes a node with all that is in it.
+    /// Writes a node with its descendants.
     pub(crate) fn write(&self, out: &mut String, id: Id) {
         let node = self.node(id);
         match node.kind {
@@ -23,8 +23,8 @@ impl Dom<'_> {
         }
     }
 
-    /// Writes a node outside of its original place: the text of a script or a title is escaped
-    /// differently there.
+    /// Writes a node outside its original place, where the text of a script or a title is escaped
+    /// differently.
     pub(crate) fn write_alone(&self, out: &mut String, id: Id, into_raw: bool) {
         let node = self.node(id);
         if node.kind != Kind::Text || into_raw || node.parent == NONE {
@@ -33,7 +33,7 @@ impl Dom<'_> {
         let parent = self.node(node.parent);
         let traits = Traits::of(parent.name);
         let text = self.slice(node.start, node.end);
-        // A `noscript` in the head is read as raw text, too; then it has nothing but text.
+        // A `noscript` in the head is also read as raw text; then it contains only text.
         let raw_noscript = parent.name == NOSCRIPT && text.contains('<');
         if traits.has(Traits::RAW) || raw_noscript {
             escape_text(out, text, false);
@@ -59,7 +59,7 @@ impl Dom<'_> {
             return;
         }
         let tag = self.slice(node.start, node.opened);
-        // `<div/>` of a theme has no children of its own; others may be put into it.
+        // A `<div/>` of a theme has no children of its own, but rules may put content into it.
         match tag.strip_suffix("/>") {
             Some(tag) if !self.is_childless(id) && !self.ends_in_value(id) => {
                 out.push_str(tag.trim_ascii_end());
@@ -83,14 +83,15 @@ impl Dom<'_> {
         }
     }
 
-    /// Returns whether it has no end tag, because it is void, or like `<path/>` in SVG.
+    /// Returns whether the element has no end tag, because it is void or written like `<path/>` in
+    /// SVG.
     pub(crate) fn is_childless(&self, id: Id) -> bool {
         let node = self.node(id);
         Traits::of(node.name).has(Traits::VOID)
             || (node.tidy && node.closing == NONE && node.opened == node.end)
     }
 
-    /// The text of a comment.
+    /// Returns the text of a comment.
     pub(crate) fn comment(&self, id: Id) -> &str {
         let node = self.node(id);
         let text = self.slice(node.start, node.end);
@@ -101,8 +102,8 @@ impl Dom<'_> {
     }
 }
 
-/// Writes a comment that its text cannot end. At the start, `>` and `->` would (HTML §13.2.5.43);
-/// anywhere else, it takes two adjacent hyphens.
+/// Writes a comment in such a way that its text cannot end it. At the start, `>` and `->` would end
+/// it (HTML §13.2.5.43), and elsewhere two adjacent hyphens.
 pub(crate) fn write_comment(out: &mut String, text: &str) {
     out.push_str("<!--");
     for (index, piece) in text.split_inclusive('-').enumerate() {

@@ -1,4 +1,4 @@
-//! Attributes of elements in rules files: selectors, conditions, and unknown ones.
+//! Reads attributes of elements in rules files: selectors, conditions, and unknown ones.
 
 use roxmltree::Node;
 
@@ -29,14 +29,14 @@ const SELECTORS: [&str; 8] = [
 ];
 
 impl Reader {
-    /// Conditions of an element and of what is around it.
+    /// Reads the conditions of an element, and returns them with those of the elements around it.
     pub(super) fn all_conditions(&mut self, node: Node<'_, '_>) -> Result<Vec<TestId>, LoadError> {
         let mut when = self.when.clone();
         when.extend(self.conditions(node, None)?);
         Ok(when)
     }
 
-    /// A selector: `css:name` comes before `name`.
+    /// Returns a selector. `css:name` takes precedence over `name`.
     pub(super) fn written(&self, node: Node<'_, '_>, name: &str) -> Option<Written> {
         let css = css_attribute(node, name);
         let text = css.or_else(|| node.attribute(name))?;
@@ -46,8 +46,8 @@ impl Reader {
         })
     }
 
-    /// Unknown attributes are most likely misspelt. If one looks like a selector, it is an error:
-    /// without it the rule would apply to more than intended.
+    /// Reports unknown attributes, which are most likely misspelt. One that looks like a selector
+    /// is an error, because without it the rule would apply to more than intended.
     pub(super) fn check_attributes(
         &mut self,
         node: Node<'_, '_>,

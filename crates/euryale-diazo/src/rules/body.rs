@@ -1,4 +1,4 @@
-//! Reading the HTML and the instructions in a rule.
+//! Reads the HTML and the instructions in a rule.
 
 use roxmltree::{Node, NodeType};
 
@@ -16,10 +16,10 @@ const MAX_DEPTH: usize = 100;
 /// A place in a rule.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Inside {
-    /// In a template or a rule about the content, where white space between elements and comments
-    /// are left out. In a rule about the theme they are kept.
+    /// Whether comments and white space between elements are left out, as in a template or a rule
+    /// about the content. In a rule about the theme they are kept.
     pub(super) strips: bool,
-    /// In a script or a style.
+    /// Whether the place is in a script or a style.
     pub(super) raw: bool,
     depth: usize,
 }
@@ -46,17 +46,17 @@ impl Inside {
 }
 
 impl Reader {
-    /// The inline content of a rule about the theme.
+    /// Reads the inline content of a rule about the theme.
     pub(super) fn inline(&mut self, rule: Node<'_, '_>) -> Result<Vec<Inline>, LoadError> {
         self.framed(rule, Inside::rule(false))
     }
 
-    /// The inline content of a rule about the content.
+    /// Reads the inline content of a rule about the content.
     pub(super) fn content_inline(&mut self, rule: Node<'_, '_>) -> Result<Vec<Inline>, LoadError> {
         self.framed(rule, Inside::rule(true))
     }
 
-    /// The content of a rule, with a frame if it has variables.
+    /// Reads the content of a rule, with a frame if it has variables.
     fn framed(&mut self, rule: Node<'_, '_>, inside: Inside) -> Result<Vec<Inline>, LoadError> {
         let outer = std::mem::take(&mut self.slots);
         let body = self.body(rule, inside)?;
@@ -102,7 +102,7 @@ impl Reader {
         Ok(())
     }
 
-    /// A file with a part of a rule.
+    /// Reads a file with a part of a rule.
     fn inline_file(
         &mut self,
         node: Node<'_, '_>,
@@ -122,7 +122,8 @@ impl Reader {
         })
     }
 
-    /// An element that is written into the page. One without instructions is one piece of HTML.
+    /// Reads an element that is written into the page. One without instructions is a single piece
+    /// of HTML.
     fn element(
         &mut self,
         node: Node<'_, '_>,

@@ -1,4 +1,4 @@
-//! From an element of a rules file to a rule.
+//! Turns an element of a rules file into a rule.
 
 use roxmltree::Node;
 
@@ -15,7 +15,7 @@ use crate::address;
 use crate::error::LoadError;
 use crate::xpath::{Expr, has_words};
 
-/// Rules, by the names of their elements.
+/// The names of the elements that are rules.
 pub(super) const RULES: [&str; 9] = [
     "replace", "before", "after", "drop", "strip", "merge", "copy", "prepend", "append",
 ];
@@ -85,7 +85,8 @@ impl Reader {
             _ => return Err(self.error(node, format!("theme-children does not stand in <{name}>"))),
         };
         if !target.css && !has_words(&target.text) {
-            // As in Diazo, which evaluates it while it compiles, and never treats it as an error.
+            // This is only a warning, as in Diazo, which evaluates the selector while it compiles
+            // and never treats it as an error.
             let what = format!(
                 "the selector \"{}\" is not understood (a quote is not closed): the rule is about \
                  nothing",
@@ -179,7 +180,7 @@ impl Reader {
         })
     }
 
-    /// An expression that selects nodes.
+    /// Reads an expression that selects nodes.
     pub(super) fn nodes(
         &mut self,
         node: Node<'_, '_>,
@@ -193,7 +194,7 @@ impl Reader {
         }
     }
 
-    /// A document of this site that rules take content from.
+    /// Returns the document of this site from which rules take content.
     pub(super) fn site_document(
         &mut self,
         node: Node<'_, '_>,
@@ -216,7 +217,7 @@ impl Reader {
         index as u32
     }
 
-    /// `<include>` in the HTML of a rule.
+    /// Reads an `<include>` in the HTML of a rule.
     pub(super) fn include(&mut self, node: Node<'_, '_>) -> Result<Inline, LoadError> {
         self.check_attributes(node, &KNOWN)?;
         let (content, children) = (
@@ -289,7 +290,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Conditions of one element; an empty `if-content` asks for `content`.
+    /// Reads the conditions of one element. An empty `if-content` refers to `content`.
     pub(super) fn conditions(
         &mut self,
         node: Node<'_, '_>,

@@ -6,7 +6,7 @@ use crate::xpath::{Depends, Expr};
 #[derive(Debug)]
 pub(crate) struct Test {
     pub(crate) about: About,
-    /// The value that it must have.
+    /// The value that the condition must have.
     pub(crate) wanted: bool,
     pub(crate) depends: Depends,
 }
@@ -30,8 +30,8 @@ impl Test {
         }
     }
 
-    /// Returns whether it holds for every page with this path, or `None` if that depends on the
-    /// page.
+    /// Returns whether the condition holds for every page with this path, or `None` if that depends
+    /// on the page.
     pub(crate) fn of_path(&self, path: &str) -> Option<bool> {
         match &self.about {
             About::Path(patterns) => {
@@ -61,7 +61,7 @@ impl PathPattern {
             .collect()
     }
 
-    /// Returns whether it matches a path, with or without a slash at its end.
+    /// Returns whether the word matches a path, with or without a slash at its end.
     fn matches(&self, path: &str) -> bool {
         let whole = if path.ends_with('/') {
             path.to_owned()

@@ -1,4 +1,5 @@
-//! Content that a cache in front puts into the page: server-side and edge-side includes.
+//! Content that a cache in front of the program puts into the page: server-side and edge-side
+//! includes.
 
 use roxmltree::Node;
 
@@ -16,8 +17,8 @@ pub(super) fn is_edge(method: Option<&str>) -> bool {
 }
 
 impl Reader {
-    /// The HTML of a rule with `method="ssi"`, `"ssiwait"` or `"esi"`, as Diazo writes it; none if
-    /// it has another method.
+    /// Returns the HTML of a rule with `method="ssi"`, `"ssiwait"` or `"esi"`, as Diazo writes it,
+    /// or `None` for another method.
     pub(super) fn edge_include(
         &mut self,
         node: Node<'_, '_>,
@@ -94,13 +95,14 @@ impl Reader {
     }
 }
 
-/// The address of a part of a page, as Diazo requests it.
+/// Returns the address of a part of a page, as Diazo requests it.
 fn filtered(href: &str, xpath: &str) -> String {
     let mark = if href.contains('?') { "" } else { "?" };
     format!("{href}{mark};filter_xpath={}", encoded(xpath))
 }
 
-/// Like `str:encode-uri(…, false())` of EXSLT: reserved characters of an address are kept.
+/// Encodes like `str:encode-uri(…, false())` of EXSLT, which keeps the reserved characters of an
+/// address.
 fn encoded(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-/// Entities in entities, as deep as the XML parser resolves them.
+/// The maximum depth of nested entities, which is that of the XML parser.
 const MAX_NESTED: usize = 10;
 
 /// An entity that a file declares.
@@ -13,14 +13,14 @@ struct Entity {
     uses: Vec<usize>,
 }
 
-/// Returns the number of bytes that the references of a file stand for. The parser limits how often
-/// entities use each other, but not how often the text uses a long one.
+/// Returns the number of bytes to which the references of a file expand. The parser limits how
+/// often entities use each other, but not how often the text uses a long one.
 pub(super) fn expanded(xml: &str) -> usize {
     let values: Vec<(&str, &str)> = declared(xml);
     if values.is_empty() {
         return 0;
     }
-    // Of two declarations the first counts (XML 1.0 §4.2).
+    // If there are two declarations, the first one counts (XML 1.0 §4.2).
     let mut indexes: HashMap<&str, usize> = HashMap::new();
     for (index, (name, _)) in values.iter().enumerate() {
         indexes.entry(name).or_insert(index);
@@ -51,12 +51,12 @@ pub(super) fn expanded(xml: &str) -> usize {
     sum(&sizes, &uses(xml))
 }
 
-/// The names and values of `<!ENTITY name "value">`.
+/// Returns the names and values of `<!ENTITY name "value">`.
 fn declared(xml: &str) -> Vec<(&str, &str)> {
     let mut found = Vec::new();
     let mut rest = xml;
     while let Some(at) = rest.find("<!ENTITY") {
-        // Each byte is looked at a few times at most: what was read is not read again.
+        // Each byte is examined at most a few times, because text that was read is not read again.
         let name = rest[at + "<!ENTITY".len()..].trim_start();
         let Some((name, value)) = name.split_once(|c: char| c.is_ascii_whitespace()) else {
             break;
@@ -74,7 +74,7 @@ fn declared(xml: &str) -> Vec<(&str, &str)> {
     found
 }
 
-/// The names in `&name;`.
+/// Returns the names in `&name;`.
 fn references(text: &str) -> impl Iterator<Item = &str> {
     text.split('&').skip(1).filter_map(|rest| {
         let end = rest.find(|c: char| c == ';' || c.is_ascii_whitespace())?;
@@ -91,7 +91,7 @@ mod tests {
         let cases = [
             ("<a>&amp;&#160;</a>", 0),
             ("<!DOCTYPE a [<!ENTITY x 'four'>]><a>&x;&x; &y;</a>", 8),
-            // The reference in the declaration counts too.
+            // The reference in the declaration also counts.
             (
                 "<!DOCTYPE a [<!ENTITY x 'four'><!ENTITY y \"&x;&x;\">]><a b='&y;'/>",
                 4 + 4 + 6 + 8,

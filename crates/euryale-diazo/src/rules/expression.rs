@@ -9,7 +9,8 @@ use crate::error::LoadError;
 use crate::xpath::{Expr, Function, Variable};
 
 impl Reader {
-    /// An expression in an attribute, which may be written in CSS: from the context node on.
+    /// Reads an expression in an attribute. It may be written in CSS, which then starts at the
+    /// context node.
     pub(super) fn expression(
         &mut self,
         node: Node<'_, '_>,
@@ -86,7 +87,7 @@ impl Reader {
         .map_err(|error| self.error(node, error))
     }
 
-    /// An attribute value template.
+    /// Reads an attribute value template.
     pub(super) fn template(
         &mut self,
         node: Node<'_, '_>,

@@ -1,4 +1,4 @@
-//! Reading the files of a theme.
+//! Reads the files of a theme.
 
 use std::path::{Path, PathBuf};
 
@@ -9,10 +9,12 @@ use super::reader::Reader;
 use crate::error::LoadError;
 use crate::stamp::Stamp;
 
-/// The maximum size of a file in bytes, and the maximum number of files of a theme.
+/// The maximum size of a file in bytes.
 const MAX_FILE: u64 = 8 << 20;
+/// The maximum number of files in a theme.
 const MAX_FILES: usize = 256;
-/// The maximum number of reads for one theme. Files that include others several times multiply.
+/// The maximum number of reads for one theme, because files that include others several times
+/// multiply.
 const MAX_READS: usize = 1024;
 
 impl Reader {
@@ -77,7 +79,7 @@ impl Reader {
         })
     }
 
-    /// A file that is named relative to the one that is being read.
+    /// Returns the path of a file that is named relative to the current one.
     pub(super) fn beside(&self, node: Node<'_, '_>, href: &str) -> Result<PathBuf, LoadError> {
         if href.contains("://") || href.starts_with("//") {
             return Err(self.error(

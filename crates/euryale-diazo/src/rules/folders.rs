@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-/// Folders that a theme may be read from.
+/// The folders from which a theme may be read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Folders {
-    /// The first is that of the rules file.
+    /// The allowed folders. The first one is the folder of the rules file.
     pub(crate) allowed: Vec<PathBuf>,
     /// `++theme++NAME`, and its folder.
     pub(crate) mounted: Vec<(String, PathBuf)>,
@@ -17,8 +17,8 @@ impl Folders {
         found.map(|(_, folder)| folder.as_path())
     }
 
-    /// Returns the first folder if a file is in none of them after symbolic links were followed. A
-    /// missing file is not refused here, because it cannot be read anyway.
+    /// Returns the first folder if a file is in none of the folders after symbolic links were
+    /// followed. A missing file is not refused here, because it cannot be read anyway.
     pub(super) fn refuses(&self, file: &Path) -> Option<&Path> {
         let file = file.canonicalize().ok()?;
         let mounted = self.mounted.iter().map(|(_, folder)| folder);
@@ -35,7 +35,7 @@ impl Folders {
     }
 }
 
-/// Removes `.` and `..` from a path, without looking at the file system.
+/// Removes `.` and `..` from a path, without accessing the file system.
 pub(super) fn normal(path: &Path) -> PathBuf {
     use std::path::Component;
     let mut parts = PathBuf::new();

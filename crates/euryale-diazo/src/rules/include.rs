@@ -13,7 +13,7 @@ use crate::stamp::Stamp;
 /// The maximum number of files that include each other.
 const MAX_INCLUDES: usize = 16;
 const MAX_XML_NODES: u32 = 500_000;
-/// The maximum number of bytes that the entities of a file stand for.
+/// The maximum number of bytes to which the entities of a file expand.
 const MAX_EXPANDED: usize = 8 << 20;
 
 /// The replacement of an `xi:include`.
@@ -22,7 +22,7 @@ pub(super) enum Included<'a, 'i> {
     Root(Node<'a, 'i>),
     /// The file, as text.
     Text(String),
-    /// The file is missing: the children of this element.
+    /// The children of this element, because the file is missing.
     Fallback(Node<'a, 'i>),
 }
 
@@ -63,7 +63,7 @@ impl Reader {
         result
     }
 
-    /// Reads what an `xi:include` includes (XInclude 1.0 §3.1), and passes it to a function.
+    /// Reads the content of an `xi:include` (XInclude 1.0 §3.1), and passes it to a function.
     pub(super) fn included<T>(
         &mut self,
         node: Node<'_, '_>,
@@ -99,7 +99,7 @@ impl Reader {
         };
         let fallback = node.children().find(is_fallback);
         if let Some(fallback) = fallback.filter(|_| !path.is_file()) {
-            // Recorded, because the theme changes once the file exists.
+            // The missing file is recorded, because the theme changes once it exists.
             self.rules.files.push(Stamp::of(&path));
             return with(self, Included::Fallback(fallback));
         }

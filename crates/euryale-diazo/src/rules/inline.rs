@@ -16,7 +16,7 @@ pub(crate) enum Inline {
         source: Source,
         when: Vec<TestId>,
     },
-    /// An include of the cache in front.
+    /// An include for the cache in front of the program.
     Edge {
         html: String,
         when: Vec<TestId>,
@@ -31,7 +31,7 @@ impl Inline {
         }
         match parts.last_mut() {
             Some(Self::Html(html)) => html,
-            // It was pushed above.
+            // The part was pushed above.
             _ => unreachable!("the last part is HTML"),
         }
     }
@@ -49,7 +49,7 @@ impl Inline {
     }
 }
 
-/// A start tag whose attributes are the same on each page.
+/// Writes a start tag whose attributes are the same on each page.
 pub(crate) fn write_start(html: &mut String, name: &str, attributes: &[(String, Pattern)]) {
     html.push('<');
     html.push_str(name);

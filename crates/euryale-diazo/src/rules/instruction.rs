@@ -1,14 +1,14 @@
-//! XSLT's instructions, as rule files use them.
+//! The XSLT instructions in rules files.
 
 use super::Place;
 use crate::xpath::Expr;
 
-/// An instruction. `B` is a body: either as it was read, or compiled.
+/// An instruction. `B` is the type of a body, either as it was read or compiled.
 #[derive(Clone, Debug)]
 pub(crate) enum Instruction<B> {
     ValueOf {
         select: Expr,
-        /// Written without escaping.
+        /// Whether the output is written without escaping.
         raw: bool,
     },
     CopyOf(Expr),
@@ -18,7 +18,7 @@ pub(crate) enum Instruction<B> {
         mode: u32,
         sorts: Vec<Sort>,
         arguments: Vec<(String, Binding<B>)>,
-        /// Into an element whose text is raw.
+        /// Whether the output goes into an element whose text is raw.
         into_raw: bool,
     },
     Call {
@@ -58,19 +58,19 @@ pub(crate) enum Instruction<B> {
         slot: u32,
         value: Binding<B>,
     },
-    /// A body with variables of its own.
+    /// A body with its own variables.
     Frame {
         size: u32,
         body: B,
     },
 }
 
-/// Where the value of a variable comes from.
+/// The source of a variable's value.
 #[derive(Clone, Debug)]
 pub(crate) enum Binding<B> {
     Select(Expr),
     Body(B),
-    /// Neither of them, which means an empty string.
+    /// There is no value, which means an empty string.
     Empty,
 }
 
@@ -85,7 +85,7 @@ pub(crate) enum Part {
 }
 
 impl Pattern {
-    /// Returns its text, if it is the same on each page.
+    /// Returns the text, if it is the same on each page.
     pub(crate) fn fixed(&self) -> Option<&str> {
         match self.0.as_slice() {
             [] => Some(""),
@@ -117,7 +117,7 @@ pub(crate) struct Template<B> {
 pub(crate) struct Global<B> {
     pub(crate) place: Place,
     pub(crate) name: String,
-    /// A parameter of the page with this name comes first.
+    /// Whether a parameter of the page with this name takes precedence.
     pub(crate) is_parameter: bool,
     pub(crate) frame: u32,
     pub(crate) value: Binding<B>,
@@ -134,7 +134,7 @@ impl<B> Binding<B> {
 }
 
 impl<B> Instruction<B> {
-    /// The same with other bodies.
+    /// Returns the same instruction with other bodies.
     pub(crate) fn map<C>(self, body: &mut impl FnMut(B) -> C) -> Instruction<C> {
         let arguments_of = |all: Vec<(String, Binding<B>)>, body: &mut dyn FnMut(B) -> C| {
             let each = all.into_iter();
@@ -217,7 +217,7 @@ impl<B> Instruction<B> {
         }
     }
 
-    /// The name of its element.
+    /// Returns the name of its element.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::ValueOf { .. } => "xsl:value-of",
@@ -244,7 +244,7 @@ impl<B> Instruction<B> {
         }
     }
 
-    /// Calls `look` with each body, those of arguments and variables included.
+    /// Calls `look` with each body, including those of arguments and variables.
     pub(crate) fn look(&self, look: &mut dyn FnMut(&B)) {
         match self {
             Self::ValueOf { .. } | Self::CopyOf(_) => {}
@@ -274,7 +274,7 @@ impl<B> Instruction<B> {
         }
     }
 
-    /// The bodies whose output is at its place.
+    /// Returns the bodies whose output is at the place of the instruction.
     fn bodies_mut(&mut self) -> Vec<&mut B> {
         match self {
             Self::Copy(body)

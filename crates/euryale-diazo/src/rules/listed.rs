@@ -1,4 +1,4 @@
-//! The reference lists what the parser understands, and nothing else.
+//! Tests that the reference lists exactly the names that the parser supports.
 
 use super::attribute::CONDITIONS;
 use super::build::{KNOWN, RULES};
@@ -46,7 +46,7 @@ const XSLT: [&str; 35] = [
     "with-param",
 ];
 
-/// The rows of the table whose head begins with this name.
+/// Returns the rows of the table whose head begins with this name.
 fn table(name: &str) -> Vec<Vec<&'static str>> {
     let lines = REFERENCE
         .lines()
@@ -64,7 +64,7 @@ fn names(row: &[&'static str]) -> Vec<&'static str> {
     row[1].split('`').skip(1).step_by(2).collect()
 }
 
-/// The state that a table gives a name.
+/// Returns the state of a name in a table.
 fn state(rows: &[Vec<&'static str>], name: &str) -> Option<&'static str> {
     let row = rows.iter().find(|row| names(row).contains(&name));
     row.map(|row| row[2])
@@ -131,7 +131,7 @@ fn each_instruction_is_what_its_row_says() {
             let error = load(inner).err();
             error.is_some_and(|error| error.to_string().contains("is not supported"))
         };
-        // They are only supported inside another instruction, or in other places.
+        // These are only supported inside another instruction, or in other places.
         let is_part = ["when", "otherwise", "template"].contains(&name);
         let is_error = is_refused(&in_rule) && is_refused(&at_root) && !is_part;
         assert_eq!(

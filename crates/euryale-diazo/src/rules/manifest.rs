@@ -1,4 +1,4 @@
-//! `manifest.cfg`: plone.app.theming's description of a theme in a folder.
+//! Reads `manifest.cfg`, plone.app.theming's description of a theme in a folder.
 
 use std::path::PathBuf;
 
@@ -10,11 +10,11 @@ pub(crate) struct Manifest {
     pub(crate) rules: Option<PathBuf>,
     pub(crate) prefix: Option<String>,
     pub(crate) doctype: Option<String>,
-    /// Addresses of style sheets, as they are written.
+    /// The addresses of style sheets, as written.
     pub(crate) styles: Vec<String>,
 }
 
-/// A key of a file as Python's configparser reads it.
+/// A key of a file in the format of Python's configparser.
 pub(super) struct Entry {
     pub(super) section: String,
     pub(super) key: String,
@@ -32,7 +32,8 @@ pub(super) fn is_doctype(text: &str) -> bool {
     })
 }
 
-/// Sections, keys in small letters, and values that go on in indented lines.
+/// Returns the entries of a file: sections, keys in lower case, and values that may continue in
+/// indented lines.
 pub(super) fn entries(text: &str) -> Vec<Entry> {
     let mut all: Vec<Entry> = Vec::new();
     let mut section = String::new();

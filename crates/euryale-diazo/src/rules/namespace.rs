@@ -6,7 +6,8 @@ pub(super) const DIAZO: &str = "http://namespaces.plone.org/diazo";
 const CSS: &str = "http://namespaces.plone.org/diazo/css";
 pub(super) const XINCLUDE: &str = "http://www.w3.org/2001/XInclude";
 pub(super) const XSLT: &str = "http://www.w3.org/1999/XSL/Transform";
-/// Namespaces from before Diazo had its name. They mean the same, except for `nocontent`.
+/// Namespaces from the time when Diazo had other names. They have the same meaning, except for
+/// `nocontent`.
 const DELIVERANCE: &str = "http://openplans.org/deliverance";
 const XDV: &str = "http://namespaces.plone.org/xdv";
 const OLD_CSS: [&str; 2] = [
@@ -22,7 +23,7 @@ pub(super) fn is_rules(node: Node<'_, '_>) -> bool {
     is_diazo(node) && node.tag_name().name() == "rules"
 }
 
-/// In Deliverance a rule without content did nothing, unless it said otherwise.
+/// Returns whether a rule without content does nothing, which is the default in Deliverance.
 pub(super) fn needs_content(node: Node<'_, '_>) -> bool {
     node.tag_name().namespace() == Some(DELIVERANCE)
         && !node.has_attribute("if-content")
@@ -36,7 +37,7 @@ pub(super) fn is_css(namespace: Option<&str>) -> bool {
     namespace.is_some_and(|namespace| namespace == CSS || OLD_CSS.contains(&namespace))
 }
 
-/// An attribute of the namespace for CSS.
+/// Returns an attribute of the namespace for CSS.
 pub(super) fn css_attribute<'n>(node: Node<'n, '_>, name: &str) -> Option<&'n str> {
     let mut all = node.attributes();
     let found = all.find(|known| is_css(known.namespace()) && known.name() == name);

@@ -11,7 +11,7 @@ use crate::stamp::Stamp;
 const FILE: &str = "manifest.cfg";
 
 /// Parameters that plone.app.theming computes for each page, and two that the default theme
-/// declares. Programs need not be reminded to set them.
+/// declares. There is no warning if a program does not set them.
 const COMPUTED: [&str; 7] = [
     "ajax_load",
     "base",
@@ -23,7 +23,7 @@ const COMPUTED: [&str; 7] = [
 ];
 
 impl Reader {
-    /// The rules file: the one that the program names, unless a manifest names another.
+    /// Returns the rules file: the one that the program names, unless a manifest names another.
     pub(super) fn rules_beside_manifest(
         &mut self,
         path: &Path,
@@ -46,7 +46,7 @@ impl Reader {
     ) -> Result<Option<Manifest>, LoadError> {
         let file = folder.join(FILE);
         if !file.is_file() {
-            // Recorded, because the theme changes once the file exists.
+            // The missing file is recorded, because the theme changes once it exists.
             self.rules.files.push(Stamp::of(&file));
             return Ok(None);
         }
@@ -77,7 +77,7 @@ impl Reader {
         });
         let name = name.or_else(|| Some(folder.file_name()?.to_string_lossy().into_owned()));
         let name = name.unwrap_or_default();
-        // It may be the folder's, and addresses depend on it.
+        // The name may be that of the folder, and addresses depend on it.
         self.rules.version.add(&name);
         let mut manifest = Manifest {
             name,
@@ -104,7 +104,7 @@ impl Reader {
         Ok(Some(manifest))
     }
 
-    /// The file that `rules = …` names.
+    /// Returns the file that `rules = …` names.
     fn rules_of(&self, folder: &Path, written: &str) -> Result<PathBuf, String> {
         if let Some((_, mounted)) = written.split_once("++theme++") {
             let (name, rest) = mounted.split_once('/').unwrap_or((mounted, ""));

@@ -1,4 +1,4 @@
-//! Reading a theme's rules, from the first file to the last check.
+//! Reads a theme's rules, from the first file to the last check.
 
 use std::path::{Path, PathBuf};
 
@@ -15,28 +15,28 @@ use crate::error::LoadError;
 use crate::stamp::Stamp;
 use crate::xpath::Variable;
 
-/// All that the rules files say.
+/// The contents of the rules files.
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
     pub(crate) tests: Vec<Test>,
-    /// The `href`s of documents that content comes from.
+    /// The `href`s of documents from which content is taken.
     pub(crate) documents: Vec<String>,
     pub(crate) themes: Vec<ThemeFile>,
     pub(crate) theme_rules: Vec<ThemeRule>,
     pub(crate) content_rules: Vec<ContentRule>,
     pub(crate) templates: Vec<Template<Vec<Inline>>>,
     pub(crate) globals: Vec<Global<Vec<Inline>>>,
-    /// Names of modes; the first is `raw`.
+    /// The names of modes; the first is `raw`.
     pub(crate) modes: Vec<String>,
-    /// Documents that expressions ask for, whatever the conditions are.
+    /// Documents that expressions need, regardless of conditions.
     pub(crate) computed: Vec<DocumentId>,
-    /// A rule writes `<esi:include>`.
+    /// Whether a rule writes `<esi:include>`.
     pub(crate) uses_esi: bool,
     pub(crate) manifest: Option<Manifest>,
-    /// Everything as it was before the last read.
+    /// The stamps of all files from before they were last read.
     pub(crate) files: Vec<Stamp>,
     pub(crate) warnings: Vec<LoadError>,
-    /// The files that were read, in order.
+    /// The version, which depends on the files that were read and their order.
     pub(crate) version: Version,
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct Settings {
     pub(crate) theme: Option<PathBuf>,
     pub(crate) folders: Folders,
     pub(crate) edge: EdgeIncludes,
-    /// A `manifest.cfg` beside the rules may name others.
+    /// Whether a `manifest.cfg` beside the rules may name another rules file.
     pub(crate) has_manifest: bool,
     /// Names of parameters that have a value.
     pub(crate) parameters: Vec<String>,
@@ -97,11 +97,11 @@ pub(super) struct Reader {
     pub(super) folders: Folders,
     pub(super) edge: EdgeIncludes,
     pub(super) including: Vec<PathBuf>,
-    /// The number of reads of all files.
+    /// The number of reads so far.
     pub(super) reads: usize,
-    /// Conditions of the `<rules>` around.
+    /// The conditions of the enclosing `<rules>`.
     pub(super) when: Vec<TestId>,
-    /// Variables that are known here, the innermost last. Those of the rules come first.
+    /// The visible variables, the innermost last. Those of the rules are first.
     pub(super) names: Vec<(String, Variable)>,
     /// The number of slots for the variables of the current rule or template.
     pub(super) slots: u32,

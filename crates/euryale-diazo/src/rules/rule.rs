@@ -1,11 +1,12 @@
-//! One rule.
+//! The types of rules.
 
 use super::inline::Inline;
 use super::{DocumentId, Place, TestId};
 use crate::xpath::Expr;
 
-/// The modes that Diazo has: without a name, and `raw`, which obeys no rules.
+/// The default mode of Diazo, which has no name.
 pub(crate) const DEFAULT_MODE: u32 = 0;
+/// The mode `raw`, in which no rules are applied.
 pub(crate) const RAW_MODE: u32 = 1;
 
 /// The action on a node of the theme. `prepend`, `append` and `copy` are `before`, `after` and
@@ -19,7 +20,7 @@ pub(crate) enum Action {
     Strip,
     Prepend,
     Append,
-    /// Of children.
+    /// Replaces the children.
     Copy,
     CopyAttributes,
     MergeAttributes,
@@ -89,7 +90,7 @@ pub(crate) struct ContentRule {
     pub(crate) place: Place,
     pub(crate) target: ContentTarget,
     pub(crate) when: Vec<TestId>,
-    /// The selector's source: rules with the same selector are grouped.
+    /// The text of the selector. Rules with the same selector are grouped.
     pub(crate) written: String,
     pub(crate) select: Expr,
     pub(crate) rank: Rank,
@@ -100,7 +101,7 @@ pub(crate) enum ContentTarget {
     Drop,
     DropAttributes(Names),
     Strip,
-    /// `children`: inside, at the front or the end.
+    /// With `children`, the content is inserted inside, at the beginning or the end.
     Before {
         children: bool,
         inline: Vec<Inline>,
@@ -128,13 +129,13 @@ pub(crate) enum WholeKind {
     Texts,
     Comments,
     Attributes,
-    /// All but attributes.
+    /// All nodes except attributes.
     Nodes,
 }
 
-/// The more specific of two patterns for the same node wins (XSLT 1.0 §5.5).
+/// The rank of a pattern. The more specific of two patterns for the same node wins (XSLT 1.0 §5.5).
 ///
-/// In thousandths of XSLT's priorities.
+/// The rank is in thousandths of XSLT's priorities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Rank(i64);
 
@@ -143,7 +144,7 @@ impl Rank {
     pub(crate) const ANY: Self = Self(-500);
     /// `h2`.
     pub(crate) const NAME: Self = Self(0);
-    /// All else.
+    /// All other patterns.
     pub(crate) const SPECIFIC: Self = Self(500);
 
     pub(crate) fn of(priority: f64) -> Self {

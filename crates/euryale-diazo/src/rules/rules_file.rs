@@ -1,4 +1,4 @@
-//! Reading the `<rules>` of a file.
+//! Reads the `<rules>` of a file.
 
 use std::path::Path;
 
@@ -9,11 +9,11 @@ use super::namespace::{DIAZO, XSLT, is_diazo, is_rules, is_xinclude};
 use super::reader::Reader;
 use crate::error::LoadError;
 
-/// The maximum number of `<rules>` in `<rules>`.
+/// The maximum depth of nested `<rules>`.
 const MAX_NESTED: usize = 50;
 
 impl Reader {
-    /// The file with the rules.
+    /// Reads a file with rules.
     pub(super) fn rules_file(&mut self, path: &Path) -> Result<(), LoadError> {
         self.parsed(path, None, |reader, root| {
             if !is_rules(root) {
@@ -43,7 +43,7 @@ impl Reader {
         Ok(())
     }
 
-    /// A rule, a theme, or whatever else is in a `<rules>`.
+    /// Reads a rule, a theme, or any other element in a `<rules>`.
     fn child_of_rules(&mut self, child: Node<'_, '_>, nested: usize) -> Result<(), LoadError> {
         let name = child.tag_name().name();
         if is_xinclude(child) {

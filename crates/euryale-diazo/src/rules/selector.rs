@@ -3,17 +3,17 @@
 use super::rule::Rank;
 use crate::xpath::{Axis, CssStart, Expr, Step, Test, parse_css, parse_xpath};
 
-/// The length to which a selector is shown in an error.
+/// The maximum length of a selector in an error message.
 const SHOWN: usize = 200;
 
-/// A selector as it is written.
+/// A selector as written.
 #[derive(Clone, Debug)]
 pub(super) struct Written {
     pub(super) text: String,
     pub(super) css: bool,
     /// The text that `css:prefix` puts before each selector.
     pub(super) prefix: Option<String>,
-    /// CSS begins at the context node, and not at the document.
+    /// Whether CSS begins at the context node and not at the document.
     here: bool,
 }
 
@@ -36,7 +36,7 @@ impl Written {
         }
     }
 
-    /// In an instruction, CSS looks from the context node on.
+    /// Makes CSS begin at the context node, as in an instruction.
     pub(super) fn looking_from_here(self) -> Self {
         Self { here: true, ..self }
     }
@@ -97,7 +97,7 @@ pub(super) fn children_of(expr: Expr) -> Expr {
     }
 }
 
-/// A path from another document begins at its top.
+/// Makes a path begin at the top of its document.
 pub(super) fn from_top(mut expr: Expr) -> Expr {
     for path in expr.alternatives() {
         path.absolute = true;
@@ -105,7 +105,7 @@ pub(super) fn from_top(mut expr: Expr) -> Expr {
     expr
 }
 
-/// A pattern matches at any depth: `h2` means `//h2`.
+/// Returns the pattern for an expression. It matches at any depth: `h2` means `//h2`.
 pub(super) fn pattern(mut expr: Expr) -> (Expr, Rank) {
     let mut rank = Rank::SPECIFIC;
     let mut paths = expr.alternatives();

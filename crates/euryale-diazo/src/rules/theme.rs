@@ -6,7 +6,8 @@ use super::inline::Inline;
 use super::instruction::Pattern;
 use super::{Place, TestId};
 
-/// Surrounds the number of a computed part of a theme in its HTML. XML cannot contain it.
+/// The character that surrounds the number of a computed part in a theme's HTML. XML cannot contain
+/// it.
 pub(crate) const MARK: char = '\u{1}';
 
 /// A `<theme>` or `<notheme>`.
@@ -14,7 +15,7 @@ pub(crate) const MARK: char = '\u{1}';
 pub(crate) struct ThemeFile {
     pub(crate) place: Place,
     pub(crate) when: Vec<TestId>,
-    /// None for `<notheme>`.
+    /// The HTML; `None` for `<notheme>`.
     pub(crate) html: Option<ThemeHtml>,
 }
 
@@ -24,9 +25,9 @@ pub(crate) struct ThemeHtml {
     pub(crate) file: PathBuf,
     pub(crate) source: String,
     pub(crate) prefix: Option<String>,
-    /// It is written in the rules, so its addresses are not changed.
+    /// Whether the HTML is written in the rules, so that its addresses are not changed.
     pub(crate) is_inline: bool,
-    /// It has no `html` around it.
+    /// Whether the HTML has no `html` element around it.
     pub(crate) is_fragment: bool,
     /// Parts of an inline theme that depend on the page. [`MARK`]s in the source have their
     /// numbers.

@@ -1,4 +1,4 @@
-//! Reading themes: HTML in files, or in the rules.
+//! Reads themes: HTML in files, or in the rules.
 
 use std::path::Path;
 
@@ -52,7 +52,7 @@ impl Reader {
         Ok(())
     }
 
-    /// A theme that the rules do not name.
+    /// Reads a theme that the rules do not name.
     pub(super) fn added_theme(&mut self, file: &Path) -> Result<(), LoadError> {
         let is_chosen = |theme: &ThemeFile| theme.html.is_some() && theme.when.is_empty();
         if self.rules.themes.iter().any(is_chosen) {
@@ -71,8 +71,8 @@ impl Reader {
         Ok(())
     }
 
-    /// The HTML inside a `<theme>`. Parts that depend on the page become marks in it, so that rules
-    /// find the elements around them.
+    /// Reads the HTML inside a `<theme>`. Parts that depend on the page become marks in it, so that
+    /// rules find the elements around them.
     fn inline_theme(&mut self, node: Node<'_, '_>) -> Result<ThemeHtml, LoadError> {
         let outer = std::mem::take(&mut self.slots);
         let parts = self.body(node, Inside::rule(false))?;
@@ -147,7 +147,7 @@ fn element(
     }
 }
 
-/// Between tags, the mark is in a comment, which is allowed anywhere.
+/// Writes a mark. Between tags the mark is in a comment, which is allowed anywhere.
 fn mark(part: Computed, is_bare: bool, html: &mut String, computed: &mut Vec<Computed>) {
     let number = computed.len();
     computed.push(part);

@@ -1,4 +1,4 @@
-//! XSLT directly under the root `<rules>`: templates, variables, parameters.
+//! Reads XSLT directly under the root `<rules>`: templates, variables, parameters.
 
 use roxmltree::Node;
 
@@ -14,7 +14,7 @@ use crate::error::LoadError;
 use crate::xpath::{Axis, Expr, Step, Test, Variable};
 
 impl Reader {
-    /// Names are known in all rules, wherever they are declared.
+    /// Declares the global names, which are visible in all rules, wherever they are declared.
     pub(super) fn declare_globals(&mut self, root: Node<'_, '_>) -> Result<(), LoadError> {
         for child in root.children() {
             if is_xinclude(child) {
@@ -80,7 +80,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Variables that depend on each other have no value.
+    /// Refuses variables that depend on each other, because they have no value.
     pub(super) fn check_globals(&self) -> Result<(), LoadError> {
         let uses = &self.global_uses;
         for start in 0..uses.len() {

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// FNV-1a over texts and their lengths: the same in every process and in every build, with any
-/// compiler. It distinguishes versions of one theme, but does not protect against deliberate
+/// FNV-1a over texts and their lengths, which is the same in every process and every build with any
+/// compiler. It distinguishes versions of a theme, but does not protect against deliberate
 /// collisions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Version(u64);
@@ -33,7 +33,7 @@ impl fmt::Display for Version {
 mod tests {
     use super::Version;
 
-    /// The tags of pages that browsers have cached depend on it.
+    /// The tags of pages that browsers have cached depend on this value.
     #[test]
     fn it_is_what_it_was_in_the_last_release() {
         let mut version = Version::default();

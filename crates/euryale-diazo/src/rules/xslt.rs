@@ -1,4 +1,4 @@
-//! Reading instructions of XSLT.
+//! Reads XSLT instructions.
 
 use roxmltree::Node;
 
@@ -14,7 +14,7 @@ use crate::xpath::{Axis, Expr, Path, Step, Test, Variable};
 type Body = Vec<Inline>;
 
 impl Reader {
-    /// An instruction in the body of a rule or template, with its position.
+    /// Reads an instruction in the body of a rule or template, with its position.
     pub(super) fn instruction(
         &mut self,
         node: Node<'_, '_>,
@@ -77,7 +77,7 @@ impl Reader {
                      <rules>: here, write <xsl:variable>",
                 ));
             }
-            // They are read together with the instruction around them.
+            // These elements are read together with the instruction around them.
             "sort" | "with-param" => return Ok(()),
             "fallback" => return Ok(()),
             _ => return Err(self.not_supported(node)),
@@ -105,7 +105,7 @@ impl Reader {
         self.error(node, format!("<xsl:{name}> is not supported: {advice}"))
     }
 
-    /// The contents of an instruction.
+    /// Reads the contents of an instruction.
     pub(super) fn body(&mut self, node: Node<'_, '_>, inside: Inside) -> Result<Body, LoadError> {
         let known = self.names.len();
         let mut parts = Body::new();
@@ -152,7 +152,7 @@ impl Reader {
         })
     }
 
-    /// The number of a mode.
+    /// Returns the number of a mode.
     pub(super) fn mode(&mut self, name: &str) -> u32 {
         let modes = &mut self.rules.modes;
         let known = modes.iter().position(|known| known == name);
@@ -221,7 +221,7 @@ impl Reader {
         Ok(sorts)
     }
 
-    /// `select`, or what is inside.
+    /// Reads the value of a variable: its `select`, or its contents.
     pub(super) fn binding(
         &mut self,
         node: Node<'_, '_>,

@@ -1,4 +1,4 @@
-//! From one node along one axis (XPath 1.0 §2.2).
+//! Walks from one node along one axis (XPath 1.0 §2.2).
 
 use super::item::Item;
 use super::matches::{accepts, holds};
@@ -50,7 +50,7 @@ pub(super) fn take<'a>(
     }
 }
 
-/// The node at a position, counted among those for which the predicates before it hold.
+/// Finds the node at a position, counted among those for which the predicates before it hold.
 fn at_position<'a>(
     scope: &Scope<'a>,
     from: Item,
@@ -151,7 +151,7 @@ fn children(scope: &Scope<'_>, from: Item, test: &Test, each: &mut Found<'_>) ->
     let dom = scope.dom_of(from);
     let mut children = dom.children(from.node);
     let mut visited = 0;
-    // Names are the most frequent test: their loop does nothing but compare them.
+    // Names are the most frequent test, so their loop only compares names.
     let found = match test {
         Test::Named(name, _) => children.try_for_each(|id| {
             visited += 1;
@@ -172,7 +172,7 @@ fn children(scope: &Scope<'_>, from: Item, test: &Test, each: &mut Found<'_>) ->
     found
 }
 
-/// An attribute has a parent and nothing else.
+/// Walks from an attribute, which has only a parent.
 fn from_attribute(
     scope: &Scope<'_>,
     from: Item,
@@ -197,7 +197,7 @@ fn from_attribute(
     }
 }
 
-/// The nodes from `first` to the end of a node. Elements with an id, with a class or with a certain
+/// Visits the nodes from `first` to the end of a node. Elements with an id, a class or a certain
 /// name are found through the document's lists of them.
 fn inside(
     scope: &Scope<'_>,

@@ -1,11 +1,11 @@
-//! The work that one page may take.
+//! The limit on the work for one page.
 
 use std::cell::Cell;
 
 use crate::error::PageError;
 
-/// The number of nodes that may be examined for one page. It stops rules that combine all nodes
-/// with all nodes, which would run for an hour.
+/// The number of nodes that may still be examined for one page. The limit stops rules that combine
+/// all nodes with all nodes, which would run for an hour.
 #[derive(Debug)]
 pub(crate) struct Budget(Cell<u64>);
 

@@ -11,7 +11,7 @@ use super::{Comparison, Path};
 use crate::error::PageError;
 
 impl Comparison {
-    /// The comparison that holds for `b` and `a` if this one holds for `a` and `b`.
+    /// Returns the comparison that holds for `b` and `a` if this one holds for `a` and `b`.
     pub(super) fn mirrored(self) -> Self {
         match self {
             Self::Less => Self::Greater,
@@ -34,7 +34,7 @@ impl Comparison {
     }
 }
 
-/// What the text of a node is compared with.
+/// The value with which the text of a node is compared.
 enum With<'a> {
     Equal(Cow<'a, str>),
     Unequal(Cow<'a, str>),
@@ -60,7 +60,8 @@ impl<'a> With<'a> {
 }
 
 impl<'a> Scope<'a> {
-    /// A comparison with a set of nodes holds if it holds for one of them (XPath 1.0 §3.4).
+    /// Compares two values. A comparison with a set of nodes holds if it holds for one of them
+    /// (XPath 1.0 §3.4).
     pub(super) fn compare(
         &self,
         comparison: Comparison,
@@ -97,7 +98,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Whether it holds for one of the nodes and a text or a number.
+    /// Returns whether the comparison holds for one of the nodes and a text or a number.
     fn any(
         &self,
         nodes: &[Item],
@@ -108,7 +109,7 @@ impl<'a> Scope<'a> {
         self.has(nodes, |text| with.holds(self, text))
     }
 
-    /// A comparison of the nodes of a path with a text, a number or a truth.
+    /// Compares the nodes of a path with a text, a number or a boolean.
     pub(super) fn compare_path(
         &self,
         comparison: Comparison,
@@ -141,8 +142,8 @@ impl<'a> Scope<'a> {
         Ok(false)
     }
 
-    /// Whether it holds for a node of each set. Each node is read once, and not once for each of
-    /// the others.
+    /// Returns whether the comparison holds for a node of each set. Each node is read only once,
+    /// and not once for each of the others.
     fn compare_sets(
         &self,
         comparison: Comparison,
@@ -178,7 +179,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// The nodes that are numbers: no comparison of less and more holds for others.
+    /// Returns the nodes that are numbers, because no comparison of order holds for others.
     fn numbers(&self, nodes: &[Item]) -> Result<impl Iterator<Item = f64>, PageError> {
         let numbers = nodes.iter().map(|item| self.number(&self.text(*item)?));
         let numbers = numbers.collect::<Result<Vec<f64>, PageError>>()?;

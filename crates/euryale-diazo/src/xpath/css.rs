@@ -1,4 +1,4 @@
-//! CSS selectors, as cssselect translates them to XPath.
+//! Translates CSS selectors to XPath in the same way as cssselect.
 
 use super::{Axis, Expr, Matching, Nth, Path, Predicate, Step, Test};
 use crate::dom::Name;
@@ -7,14 +7,14 @@ use crate::dom::Name;
 const MAX_GROUP: usize = 500;
 const MAX_NESTED: usize = 20;
 
-/// Where selectors begin.
+/// The start of selectors.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Start<'a> {
-    /// In the whole document.
+    /// The whole document.
     Document,
-    /// At the context node, which may be the one that is selected.
+    /// The context node, which may itself be selected.
     Here,
-    /// At a path that is written before each, as in `css:prefix`.
+    /// A path that is written before each selector, as in `css:prefix`.
     At(&'a Expr),
 }
 
@@ -63,7 +63,8 @@ pub(crate) fn parse(text: &str, start: Start<'_>) -> Result<Expr, String> {
     }
 }
 
-/// Steps behind a prefix, which was read with a `*` at its end: the first step takes its axis.
+/// Appends steps to a prefix, which was read with a `*` at its end. The first step gets the axis of
+/// that `*`.
 fn after(prefix: &Expr, mut steps: Vec<Step>) -> Result<Expr, String> {
     let mut prefix = prefix.clone();
     let last = match &mut prefix {
@@ -110,7 +111,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// An identifier; a backslash escapes the next character.
+    /// Reads an identifier. A backslash escapes the next character.
     fn identifier(&mut self) -> Result<String, String> {
         let mut name = String::new();
         let mut chars = self.rest.char_indices();
@@ -141,7 +142,7 @@ impl<'a> Reader<'a> {
         loop {
             let (test, mut predicates) = self.compound()?;
             if adjacent {
-                // The next sibling, if it is one of these.
+                // The next sibling, if it matches.
                 steps.push(Step {
                     axis,
                     test: Test::Any,
@@ -259,7 +260,7 @@ impl<'a> Reader<'a> {
             })
         };
         let both = |of_type| {
-            // Neither one before nor one after it.
+            // There is no sibling before or after it.
             let last = Predicate::Not(vec![(Test::Any, vec![nth(0, 1, of_type, true)])]);
             let first = Predicate::Not(vec![(Test::Any, vec![nth(0, 1, of_type, false)])]);
             Predicate::Not(vec![(Test::Any, vec![first]), (Test::Any, vec![last])])
@@ -319,7 +320,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// `odd`, `even`, `3`, `2n`, `-n+3`.
+/// Parses `odd`, `even`, `3`, `2n`, `-n+3`.
 fn formula(text: &str) -> Option<(i64, i64)> {
     // A page has fewer nodes than an `i32` can count, and the arithmetic is on `i64`.
     let number = |text: &str| text.parse::<i32>().ok().map(i64::from);

@@ -9,7 +9,7 @@ pub(crate) enum Depends {
     Nothing,
     /// At the same node, in the same position.
     Place,
-    /// Where the variables of the rule or template are the same as well.
+    /// In addition, where the variables of the rule or template are the same.
     Variables,
 }
 
@@ -19,8 +19,8 @@ impl Depends {
     }
 }
 
-/// Inside predicates, paths and functions begin at the node that is tested; `current()` and the
-/// variables mean the same as outside.
+/// Returns the dependencies of an expression. Inside predicates, paths and functions begin at the
+/// tested node; `current()` and the variables mean the same as outside.
 fn of(expr: &Expr, in_predicate: bool) -> Depends {
     let place = if in_predicate {
         Depends::Nothing

@@ -1,4 +1,4 @@
-//! The value of an expression on a page.
+//! Evaluates expressions on a page.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,8 @@ use crate::dom::ROOT;
 use crate::error::PageError;
 
 impl<'a> Scope<'a> {
-    /// Each kind has its own function, so that nested expressions need little stack.
+    /// Evaluates an expression. Each kind has its own function, so that nested expressions need
+    /// little stack.
     pub(crate) fn value(&self, expr: &'a Expr) -> Result<Value<'a>, PageError> {
         match expr {
             Expr::Or(a, b) => Ok(Value::Truth(self.is_true(a)? || self.is_true(b)?)),
@@ -122,7 +123,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// The first node of a path.
+    /// Returns the first node of a path.
     pub(super) fn first(&self, path: &'a Path) -> Result<Option<Item>, PageError> {
         let mut first = None;
         self.each(path, &mut |item| {
@@ -132,8 +133,8 @@ impl<'a> Scope<'a> {
         Ok(first)
     }
 
-    /// Returns the nodes that it selects, in document order and each once, or `None` if it does not
-    /// select nodes.
+    /// Returns the nodes that the expression selects, in document order and each once; empty if it
+    /// does not select nodes.
     pub(crate) fn nodes(&self, expr: &'a Expr) -> Result<Vec<Item>, PageError> {
         Ok(match expr {
             Expr::Path(path) => self.path(path)?,
@@ -144,7 +145,7 @@ impl<'a> Scope<'a> {
         })
     }
 
-    /// Returns whether its value is true. A set of nodes is, once there is one.
+    /// Returns whether the value is true. A set of nodes is true if it is not empty.
     pub(crate) fn is_true(&self, expr: &'a Expr) -> Result<bool, PageError> {
         match expr {
             Expr::Path(_) | Expr::Union(..) => self.has_nodes(expr),
@@ -168,7 +169,7 @@ impl<'a> Scope<'a> {
         })
     }
 
-    /// Returns its value as a text. Of a set of nodes, the first counts.
+    /// Returns the value as text. For a set of nodes, this is the text of the first one.
     pub(crate) fn string(&self, expr: &'a Expr) -> Result<Cow<'a, str>, PageError> {
         match expr {
             Expr::Path(path) => match self.first(path)? {
@@ -180,7 +181,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// The value of a variable is copied, so its nodes and bytes count as work.
+    /// Charges the budget for a variable's value, because its nodes and bytes are copied.
     fn counted(&self, value: Value<'a>) -> Result<Value<'a>, PageError> {
         match &value {
             Value::Nodes(nodes) => self.budget.spend(nodes.len())?,

@@ -5,7 +5,7 @@ macro_rules! functions {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Function { $($variant),* }
 
-        /// Name, and how many arguments.
+        /// The name, and the minimum and maximum number of arguments.
         const FUNCTIONS: &[(&str, Function, usize, usize)] =
             &[$(($name, Function::$variant, $least, $most)),*];
     };

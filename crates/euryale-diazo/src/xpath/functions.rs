@@ -23,7 +23,7 @@ impl Function {
                 None => scope.text(scope.item),
             }
         };
-        // Of this each byte is looked at, which takes ten times as long as a copy.
+        // Each byte of this argument is examined, which takes ten times as long as a copy.
         let read = |index: usize| -> Result<Cow<'a, str>, PageError> {
             let text = text(index)?;
             scope.budget.spend(text.len() / 2)?;
@@ -137,13 +137,14 @@ impl Function {
                 )),
                 None => Cow::Borrowed(""),
             }),
-            // Calls with a literal address were replaced before; others are load errors.
+            // Calls with a literal address were replaced before, and others are errors when rules
+            // are loaded.
             Self::Document => Value::Nodes(Vec::new()),
             Self::Id => Value::Nodes(by_id(scope, scope.value(&arguments[0])?)?),
             Self::Lang => Value::Truth(is_lang(scope, &text(0)?)?),
             Self::NodeSet => match scope.value(&arguments[0])? {
                 Value::Fragment(html) => {
-                    // It is parsed, and its tree is kept until the page is done.
+                    // The HTML is parsed, and its tree is kept until the page is done.
                     scope.budget.spend(html.len().saturating_mul(6))?;
                     Value::Nodes(vec![Item::new(scope.world.parse(&html)?, ROOT)])
                 }
@@ -191,7 +192,7 @@ impl Function {
     }
 }
 
-/// The elements whose ids are the words of a text, or of each node's text.
+/// Returns the elements whose ids are the words of a text, or of each node's text.
 fn by_id<'a>(scope: &Scope<'a>, value: Value<'a>) -> Result<Vec<Item>, PageError> {
     let mut words = Vec::new();
     let mut add = |text: &str| words.extend(text.split_ascii_whitespace().map(str::to_owned));
@@ -217,14 +218,14 @@ fn by_id<'a>(scope: &Scope<'a>, value: Value<'a>) -> Result<Vec<Item>, PageError
     Ok(found.map(|id| scope.item.beside(*id)).collect())
 }
 
-/// The tokens of a text as elements (EXSLT `str:tokenize`). Without separators, each character is a
-/// token.
+/// Returns the tokens of a text as elements (EXSLT `str:tokenize`). Without separators, each
+/// character is a token.
 fn tokens(scope: &Scope<'_>, whole: &str, by: &str) -> Result<String, PageError> {
     scope.budget.spend(2 * (whole.len() + by.len()))?;
     let ends: HashSet<char> = by.chars().collect();
     let mut html = String::new();
     let mut add = |token: &str| -> Result<(), PageError> {
-        // It is written, and parsed again.
+        // The token is written and parsed again.
         scope.budget.spend(20)?;
         html.push_str("<token>");
         escape_text(&mut html, token, false);
@@ -240,7 +241,8 @@ fn tokens(scope: &Scope<'_>, whole: &str, by: &str) -> Result<String, PageError>
     Ok(html)
 }
 
-/// XPath 1.0 §4.2. The first place of a repeated character counts.
+/// Implements `translate` (XPath 1.0 §4.2). If a character is repeated in `from`, the first one
+/// counts.
 fn translated(scope: &Scope<'_>, whole: &str, from: &str, to: &str) -> Result<String, PageError> {
     scope.budget.spend(2 * (whole.len() + from.len()))?;
     let mut to = to.chars();
@@ -253,7 +255,7 @@ fn translated(scope: &Scope<'_>, whole: &str, from: &str, to: &str) -> Result<St
     Ok(whole.chars().filter_map(change).collect())
 }
 
-/// XPath 1.0 §4.3, by the attribute `lang`.
+/// Implements `lang` (XPath 1.0 §4.3) by the attribute `lang`.
 fn is_lang(scope: &Scope<'_>, wanted: &str) -> Result<bool, PageError> {
     let dom = scope.dom;
     let mut lang = None;

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use crate::dom::{Dom, Id, Kind, NONE, ROOT, Traits, decode};
 
-/// A node or one of its attributes. Ordered by document, and then by the position in it.
+/// A node or one of its attributes. Items are ordered by document, and then by the position in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Item {
-    /// 0 is the content of the page.
+    /// The number of the document; 0 is the content of the page.
     pub(crate) document: u32,
     pub(crate) node: Id,
     /// One more than the attribute's index; 0 for the node itself.
@@ -30,12 +30,12 @@ impl Item {
         }
     }
 
-    /// Another node of the same document.
+    /// Returns another node of the same document.
     pub(crate) fn beside(self, node: Id) -> Self {
         Self::new(self.document, node)
     }
 
-    /// An attribute of this node.
+    /// Returns an attribute of this node.
     pub(crate) fn attribute(self, attribute: u32) -> Self {
         Self {
             attribute: attribute + 1,
@@ -47,7 +47,7 @@ impl Item {
         self.attribute.checked_sub(1)
     }
 
-    /// Its name as in the source; empty if it has none.
+    /// Returns the name as it is in the source, or an empty string.
     pub(crate) fn name<'s>(self, dom: &Dom<'s>) -> &'s str {
         match self.as_attribute() {
             Some(attribute) => dom.attribute_name(attribute),
@@ -56,7 +56,7 @@ impl Item {
         }
     }
 
-    /// Its text, with references resolved.
+    /// Returns the text, with references resolved.
     pub(crate) fn text<'s>(self, dom: &Dom<'s>) -> Cow<'s, str> {
         if let Some(attribute) = self.as_attribute() {
             return decode(dom.attribute_value(attribute));

@@ -1,10 +1,10 @@
-//! The words of an expression (XPath 1.0 §3.7).
+//! Splits an expression into tokens (XPath 1.0 §3.7).
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token {
     /// Punctuation and operators.
     Sign(&'static str),
-    /// A name, perhaps with a prefix.
+    /// A name with an optional prefix.
     Name(String),
     Literal(String),
     Number(f64),
@@ -59,8 +59,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
     Ok(found)
 }
 
-/// The name at the front, with a prefix if one follows: `xsl:text`, but not the `self` of
-/// `self::a`.
+/// Returns the name at the beginning, with its prefix if it has one: `xsl:text`, but only the
+/// `self` of `self::a`.
 fn name(text: &str) -> &str {
     let end = part(text);
     if end == 0 {

@@ -123,7 +123,7 @@ impl Parser {
 }
 
 impl Path {
-    /// Lets it begin at any node of the document: `a` becomes `//a`.
+    /// Makes the path begin at any node of the document: `a` becomes `//a`.
     pub(crate) fn anywhere(&mut self) {
         let steps = std::mem::replace(&mut self.steps, vec![ANYWHERE]);
         self.absolute = true;
@@ -144,7 +144,7 @@ pub(super) fn is_node_type(name: &str) -> bool {
     matches!(name, "text" | "comment" | "node" | "processing-instruction")
 }
 
-/// Adds a step. `//a` is two steps, and one when no predicate asks for a position among siblings.
+/// Adds a step. `//a` is two steps, but becomes one if no predicate uses a position among siblings.
 fn push(steps: &mut Vec<Step>, mut step: Step) {
     if step.axis == Axis::Child
         && !step.predicates.iter().any(Predicate::is_positional)

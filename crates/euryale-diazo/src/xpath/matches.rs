@@ -1,4 +1,4 @@
-//! Tests and predicates of one node.
+//! Evaluates tests and predicates for one node.
 
 use super::item::Item;
 use super::scope::Scope;
@@ -9,7 +9,7 @@ use crate::error::PageError;
 pub(super) fn accepts(dom: &Dom<'_>, id: Id, test: &Test) -> bool {
     let node = dom.node(id);
     match test {
-        // Nodes that are no elements have no name.
+        // Nodes other than elements have no name.
         Test::Named(name, _) => node.name == *name,
         Test::Any => node.kind == Kind::Element,
         Test::Node => node.kind != Kind::Doctype,
@@ -75,14 +75,14 @@ pub(super) fn holds<'a>(
             }
             true
         }
-        // Without a list, its position is 1 of 1.
+        // Without a list, the position is 1 of 1.
         Predicate::Position(wanted) => *wanted == 1,
         Predicate::ByPosition(expr) => scope.at(item).is_at(expr)?,
         Predicate::Expr(expr) => scope.at(item).is_true(expr)?,
     })
 }
 
-/// The value of an attribute as it is written, if there is one.
+/// Returns the value of an attribute as written, if it exists.
 fn read<'s>(
     scope: &Scope<'_>,
     dom: &Dom<'s>,
@@ -95,8 +95,8 @@ fn read<'s>(
     Ok(value)
 }
 
-/// Returns whether a written value has this text. Most are different at once, without looking for
-/// references.
+/// Returns whether a written value has this text. Most values differ so early that references need
+/// not be resolved.
 fn is(written: &str, wanted: &str) -> bool {
     match (written.as_bytes().first(), wanted.as_bytes().first()) {
         (Some(a), Some(b)) if a == b || *a == b'&' => decode(written) == wanted,

@@ -1,4 +1,4 @@
-//! From words to an expression (XPath 1.0 §2 and §3).
+//! Parses tokens into an expression (XPath 1.0 §2 and §3).
 
 use super::lexer::{Token, tokens};
 use super::location::is_node_type;
@@ -6,8 +6,8 @@ use super::{Comparison, Expr, Function, Operator, Predicate, Variable};
 
 /// The maximum depth of nested expressions.
 const MAX_DEPTH: usize = 40;
-/// The maximum number of words in an expression: a chain of operators becomes a tree that is as
-/// deep as the chain is long.
+/// The maximum number of tokens in an expression, because a chain of operators becomes a tree that
+/// is as deep as the chain is long.
 const MAX_WORDS: usize = 1000;
 
 /// Compiles an expression. The error says what is wrong, without the place.
@@ -30,7 +30,7 @@ pub(crate) fn parse(text: &str) -> Result<Expr, String> {
     }
 }
 
-/// Returns whether a text consists of words of XPath: its quotes are closed.
+/// Returns whether a text consists of valid XPath tokens, with all quotes closed.
 pub(crate) fn has_words(text: &str) -> bool {
     tokens(text).is_ok()
 }
@@ -80,7 +80,7 @@ impl Parser {
         })
     }
 
-    /// A name in the place of an operator is an operator.
+    /// Takes a name that is in the place of an operator, and is therefore an operator.
     fn take_word(&mut self, word: &str) -> bool {
         let is = matches!(self.peek(), Some(Token::Name(name)) if name == word);
         self.at += usize::from(is);
@@ -108,7 +108,7 @@ impl Parser {
         Ok(left)
     }
 
-    /// Level 0: equality, 1: order.
+    /// Parses comparisons. Level 0 is equality, and level 1 is order.
     fn comparison(&mut self, level: usize) -> Result<Expr, String> {
         const SIGNS: [&[(&str, Comparison)]; 2] = [
             &[("=", Comparison::Equal), ("!=", Comparison::Unequal)],

@@ -1,9 +1,9 @@
-//! Predicates that are frequent in rules files.
+//! Special cases for predicates that are frequent in rules files.
 
 use super::{Axis, Comparison, Expr, Function, Path, Predicate, Step, Test};
 
 impl Predicate {
-    /// Frequent predicates are looked up instead of computed.
+    /// Makes a predicate from an expression. Frequent forms are looked up instead of computed.
     pub(super) fn of(expr: Expr) -> Self {
         match expr {
             Expr::Number(number) if number >= 1.0 && number.fract() == 0.0 => {
@@ -40,7 +40,7 @@ impl Predicate {
 }
 
 impl Path {
-    /// Returns the name, if it is just `@name`.
+    /// Returns the name if the expression is just `@name`.
     fn attribute(&self) -> Option<&str> {
         match self.steps.as_slice() {
             [
@@ -55,7 +55,7 @@ impl Path {
     }
 }
 
-/// The word in `contains(concat(' ', normalize-space(@class), ' '), ' word ')`.
+/// Returns the word in `contains(concat(' ', normalize-space(@class), ' '), ' word ')`.
 fn class_word(arguments: &[Expr]) -> Option<String> {
     let [Expr::Call(Function::Concat, parts), Expr::Literal(word)] = arguments else {
         return None;

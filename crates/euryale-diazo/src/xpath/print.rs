@@ -1,8 +1,8 @@
-//! Selectors of CSS, written in XPath as cssselect writes them.
+//! Writes CSS selectors as XPath in the same way as cssselect.
 
 use super::{Axis, Expr, Matching, Path, Predicate, Step, Test};
 
-/// The XPath of selectors that CSS was compiled to; none if one has a pseudo-class, or a text that
+/// Returns the XPath of compiled CSS selectors, or `None` if one has a pseudo-class, or a text that
 /// XPath cannot quote.
 pub(crate) fn css_as_xpath(expr: &Expr) -> Option<String> {
     match expr {

@@ -17,14 +17,14 @@ pub(crate) struct Scope<'a> {
     pub(crate) budget: &'a Budget,
     /// An item of `dom`.
     pub(crate) item: Item,
-    /// The node that the instruction is at, for `current()`.
+    /// The node of the instruction, for `current()`.
     pub(crate) current: Item,
     pub(crate) position: usize,
     pub(crate) size: usize,
 }
 
 impl<'a> Scope<'a> {
-    /// At an item, which is the current one, too.
+    /// Creates a scope at an item, which is also the current one.
     pub(crate) fn new(world: &'a dyn World<'a>, budget: &'a Budget, item: Item) -> Self {
         Self {
             dom: world.dom(item.document),
@@ -37,7 +37,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Elsewhere, for the same instruction.
+    /// Returns a scope at another item, for the same instruction.
     pub(super) fn at(&self, item: Item) -> Self {
         let dom = self.dom_of(item);
         Self {
@@ -68,13 +68,13 @@ impl<'a> Scope<'a> {
         self.budget.spend(nodes + bytes / 16)?;
         let text = item.text(dom);
         if let Cow::Owned(text) = &text {
-            // It was joined from several texts, or references in it were resolved.
+            // The text was joined from several texts, or references in it were resolved.
             self.budget.spend(bytes.max(text.len()))?;
         }
         Ok(text)
     }
 
-    /// The number that a text says.
+    /// Returns the number that a text represents.
     pub(super) fn number(&self, text: &str) -> Result<f64, PageError> {
         self.budget.spend(text.len() / 2)?;
         Ok(number_of(text))

@@ -1,8 +1,8 @@
-//! From nodes to nodes: the steps of a path (XPath 1.0 §2).
+//! Follows the steps of a path (XPath 1.0 §2).
 //!
-//! Most paths can be walked depth first: the nodes of each step are in document order then, and no
-//! node is found twice. Such a walk needs no list of nodes, and it ends at the first node if no
-//! more is needed.
+//! Most paths can be walked depth first: the nodes of each step are then in document order, and no
+//! node is found twice. Such a walk needs no list of nodes, and ends at the first node if no more
+//! are needed.
 
 use super::axis::{filter, take};
 use super::item::Item;
@@ -24,23 +24,24 @@ impl From<PageError> for Stop {
     }
 }
 
-/// Called with each node.
+/// The function that is called with each node.
 pub(super) type Found<'f> = dyn FnMut(Item) -> Result<(), Stop> + 'f;
 
 /// The maximum number of steps that are walked at once, which is a recursion.
 const MAX_WALKED: usize = 16;
 
-/// The nodes that steps from one node have led to.
+/// The set of nodes to which steps from one node have led.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Spread {
     One,
-    /// None is inside another.
+    /// No node is inside another.
     Apart,
     Nested,
 }
 
 impl Spread {
-    /// The nodes after a further step, if they are in document order without sorting.
+    /// Returns the set of nodes after a further step, if they are in document order without
+    /// sorting.
     fn after(self, axis: Axis) -> Option<Self> {
         match (self, axis) {
             (spread, Axis::Self_) => Some(spread),
@@ -57,7 +58,7 @@ impl Spread {
     }
 }
 
-/// The number of steps that can be walked from one node; at least one, if there are steps.
+/// Returns the number of steps that can be walked from one node; at least one if there are steps.
 fn in_order(steps: &[Step]) -> usize {
     let mut spread = Spread::One;
     let mut count = 0;
@@ -145,7 +146,7 @@ pub(super) fn narrow<'a>(
     let nodes = filter(scope, nodes, predicates)?;
     match follow(scope, nodes, steps) {
         Ok(nodes) => Ok(nodes),
-        // Nothing above asks for an end.
+        // No caller above ends the walk early.
         Err(Stop::Enough) => Ok(Vec::new()),
         Err(Stop::Exceeded(error)) => Err(error),
     }

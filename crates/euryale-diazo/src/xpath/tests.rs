@@ -1,4 +1,4 @@
-//! Values of expressions on one page.
+//! Tests of the values of expressions on one page.
 
 use super::{Budget, CssStart, Expr, Item, OneDocument, Scope, Value, parse_xpath};
 use crate::dom::Dom;
@@ -78,7 +78,7 @@ fn paths_select_nodes_in_document_order() {
         ("//a[@href='/x?a=1&b=2']", "link"),
         ("//xsl:p", ""),
         ("descendant::p[parent::div/@data-n = 4]", "4"),
-        // In document order and each once, whatever the order in which they are walked.
+        // The nodes are in document order and each occurs once, whatever the order of the walk.
         ("//p/..//p", "1|2|4"),
         ("//div/descendant-or-self::*/p", "1|2|4"),
         ("//p/../../div/p[1]", "1|4"),
@@ -109,7 +109,7 @@ fn paths_select_nodes_in_document_order() {
     }
 }
 
-/// Steps of a path are walked by a recursion, which has an end.
+/// The recursion that walks the steps of a path is limited.
 #[test]
 fn long_paths_need_little_stack() {
     let all = show("count(//node())", false);
@@ -216,7 +216,7 @@ fn what_is_not_understood_is_refused() {
     assert!(parse_xpath(&format!("{}1{}", "(".repeat(50), ")".repeat(50))).is_err());
 }
 
-/// Work is limited by the number of visited nodes, not of found ones.
+/// Work is limited by the number of visited nodes and not of found ones.
 #[test]
 fn what_is_walked_over_costs_whether_it_is_selected_or_not() {
     let same = "<i></i>".repeat(1_000);

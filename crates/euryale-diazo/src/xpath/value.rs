@@ -27,10 +27,10 @@ impl Value<'_> {
     }
 }
 
-/// XPath 1.0 §4.4.
+/// Converts a text to a number (XPath 1.0 §4.4).
 pub(crate) fn number_of(text: &str) -> f64 {
     let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
-    // Rust reads more than XPath does: exponents, `inf`, a plus sign.
+    // Rust accepts more forms than XPath: exponents, `inf`, a plus sign.
     let plain = text
         .bytes()
         .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'));
@@ -41,7 +41,7 @@ pub(crate) fn number_of(text: &str) -> f64 {
     }
 }
 
-/// The text of a number (XPath 1.0 §4.2).
+/// Returns the text of a number (XPath 1.0 §4.2).
 pub(super) fn show(number: f64) -> String {
     match number {
         _ if number.is_nan() => "NaN".to_owned(),

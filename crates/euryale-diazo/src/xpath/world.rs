@@ -6,26 +6,26 @@ use crate::error::PageError;
 
 /// The documents and variables of a page.
 pub(crate) trait World<'a> {
-    /// A document of the page. Items only refer to existing documents.
+    /// Returns a document of the page. Items only refer to existing documents.
     fn dom(&'a self, document: u32) -> &'a Dom<'a>;
 
-    /// The number of a document that rules name, if the page has it.
+    /// Returns the number of a document that rules name, if the page has it.
     fn document(&'a self, named: u32) -> Option<u32>;
 
-    /// A parameter of the page.
+    /// Returns a parameter of the page.
     fn parameter(&'a self, name: &str) -> Option<Value<'a>>;
 
-    /// A variable of the rules.
+    /// Returns a variable of the rules.
     fn global(&'a self, index: u32) -> Result<Value<'a>, PageError>;
 
-    /// A variable of the rule or template that runs.
+    /// Returns a variable of the running rule or template.
     fn local(&'a self, slot: u32) -> Value<'a>;
 
-    /// Makes a document of written HTML.
+    /// Makes a document from written HTML, and returns its number.
     fn parse(&'a self, html: &str) -> Result<u32, PageError>;
 }
 
-/// One document, and nothing else.
+/// A world with only one document.
 pub(crate) struct OneDocument<'a, P> {
     pub(crate) dom: &'a Dom<'a>,
     pub(crate) parameters: P,
