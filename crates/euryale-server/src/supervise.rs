@@ -1,10 +1,10 @@
 //! A parent process that replaces its children one by one, so that a restart loses no request.
 //!
-//! The parent binds the listeners and serves none of them. Each child inherits them as sockets from
+//! The parent binds the listeners but accepts no peers. Each child inherits them as sockets from
 //! systemd ([`systemd::listeners`](crate::systemd::listeners)) and reports that it is ready as it
-//! would to systemd ([`systemd::notify`](crate::systemd::notify)). The parent itself reports to
-//! systemd if it was started by it (`Type=notify` or `notify-reload`): it is ready when all
-//! children are, and reloads during a roll.
+//! would to systemd ([`systemd::notify`](crate::systemd::notify)). If systemd has started the
+//! parent (`Type=notify` or `notify-reload`), the parent reports to it as well: it is ready when
+//! all children are, and reloads during a roll.
 //!
 //! On SIGHUP the parent replaces its children one by one (a *roll*). A new child is ready before an
 //! old one ends, so if the new program does not start, the old children continue. If three children
@@ -69,7 +69,7 @@ pub fn first_step() -> io::Result<()> {
             .exec()
     };
     match again(&std::env::current_exe()?) {
-        // The file was replaced a moment ago.
+        // The file has just been replaced.
         error if error.kind() == ErrorKind::NotFound => Err(again(Path::new("/proc/self/exe"))),
         error => Err(error),
     }
@@ -95,7 +95,7 @@ pub fn drain_without_parent(shutdown: &Shutdown) -> io::Result<()> {
         let mut byte = [0];
         while matches!(io::stdin().read(&mut byte), Ok(read) if read > 0) {}
         shutdown.drain();
-        // A parent that was killed has left them.
+        // A killed parent leaves its files behind.
         if let Some(notice) = std::env::var_os("NOTIFY_SOCKET") {
             child::remove_files(Path::new(&notice));
         }
@@ -141,7 +141,7 @@ impl Supervisor {
         self
     }
 
-    /// Gives each child, as the last one, a listening Unix socket of its own with this name, for
+    /// Adds a separate listening Unix socket with this name for each child, after all others, for
     /// its metrics and its status. Only the user of the parent can connect to it, at the
     /// [path](ChildStatus::socket) that [`Children::list`] returns. Default: none.
     pub fn private_socket(mut self, name: impl Into<String>) -> Self {
@@ -177,8 +177,8 @@ impl Supervisor {
     /// that dies is replaced. Returns whether all children ended with success after the drain
     /// began.
     ///
-    /// The children end as `shutdown` does: with SIGTERM, with SIGINT if it skips the lame duck,
-    /// and with a second signal if it cuts.
+    /// The children end in the same way as `shutdown`: they get SIGTERM, or SIGINT if it skips the
+    /// lame duck, and a second signal if it cuts.
     ///
     /// # Errors
     ///
@@ -186,7 +186,7 @@ impl Supervisor {
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime, or in one without its I/O or time driver.
+    /// If called outside a tokio runtime, or in one without an I/O or time driver.
     pub async fn run(self, shutdown: Shutdown) -> io::Result<bool> {
         let mut hangups = signal(SignalKind::hangup())?;
         let notices = Notices::new()?;
@@ -232,7 +232,7 @@ impl Supervisor {
         }
     }
 
-    /// Shows the children to the program.
+    /// Publishes the list of children to the program.
     fn publish(&self, places: &Places, notices: &Notices) {
         let with_socket = |(number, status)| ChildStatus {
             socket: self
@@ -293,7 +293,7 @@ impl Supervisor {
     }
 }
 
-/// Logs `news` and passes them on to systemd. Returns the error that ends the parent.
+/// Logs `news` and reports it to systemd. Returns the error that ends the parent, if it is one.
 fn report(news: News) -> Option<io::Error> {
     match news {
         News::Up => systemd::ready("all processes serve"),
@@ -317,8 +317,8 @@ fn report(news: News) -> Option<io::Error> {
 }
 
 /// Waits until all processes have ended, including those that are still draining after a roll.
-/// Returns whether each of those that served ended with success; one that has not begun to serve
-/// may end by the signal itself.
+/// Returns whether each child that has served ended with success. A child that has not begun to
+/// serve may be ended by the signal itself.
 async fn end_all(
     (serving, starting): (Vec<Leaving>, Vec<Leaving>),
     events: &mut mpsc::UnboundedReceiver<(u64, Event)>,

@@ -84,7 +84,7 @@ pub(crate) fn stopping(drain: Duration) {
     ]);
 }
 
-/// Reports that a service which consists of several processes is ready, or is ready again.
+/// Reports that a service of several processes is ready, or ready again.
 #[cfg(feature = "supervise")]
 pub(crate) fn ready(status: &str) {
     say(&[NotifyState::Ready, NotifyState::Status(status)]);
@@ -116,7 +116,7 @@ fn say(state: &[NotifyState<'_>]) {
     let Err(error) = sd_notify::notify(state) else {
         return;
     };
-    // A parent that was killed gets no farewell.
+    // A killed parent cannot report its end.
     #[cfg(feature = "supervise")]
     if crate::supervise::is_child() {
         tracing::debug!(%error, "could not notify the parent");

@@ -43,7 +43,8 @@ pub(super) fn give<'a>(
 pub(super) struct Notices(TempDir);
 
 impl Notices {
-    /// In systemd's `RuntimeDirectory=`, or else in the system's folder for temporary files.
+    /// Creates the directory in systemd's `RuntimeDirectory=`, or else in the system's folder for
+    /// temporary files.
     pub(super) fn new() -> io::Result<Self> {
         let private = Permissions::from_mode(0o700);
         let mut folder = tempfile::Builder::new();
@@ -58,7 +59,7 @@ impl Notices {
         .map(Self)
     }
 
-    /// The socket that a child reports to.
+    /// Returns the path of the socket to which a child reports.
     pub(super) fn path(&self, number: u64) -> PathBuf {
         self.0.path().join(number.to_string())
     }
@@ -69,7 +70,7 @@ pub(super) fn private_path(notice: &Path) -> PathBuf {
     notice.with_extension("private")
 }
 
-/// Removes the files of one child, and with the last of them the directory.
+/// Removes the files of a child, and the directory if these were the last ones.
 pub(super) fn remove_files(notice: &Path) {
     let _ = std::fs::remove_file(notice);
     let _ = std::fs::remove_file(private_path(notice));
@@ -90,9 +91,9 @@ pub(super) enum Event {
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) status: io::Result<ExitStatus>,
-    /// How long it lived after it had become ready, or else after its start.
+    /// How long the child lived after it had become ready, or else after its start.
     pub(super) lived: Duration,
-    /// It was killed because it was not ready in time.
+    /// Whether it was killed because it was not ready in time.
     pub(super) was_late: bool,
 }
 
@@ -203,7 +204,7 @@ impl Drop for Child {
     }
 }
 
-/// A child that has been told to end.
+/// A child that has been asked to end.
 #[derive(Debug)]
 pub(super) struct Leaving {
     pub(super) number: u64,
@@ -280,7 +281,7 @@ impl Watch {
 }
 
 fn send(process: &Process, signal: Signal) {
-    // None once it has been reaped, so the number is still its own.
+    // This is `None` once the child has been reaped, so the id cannot belong to another process.
     let pid = process.id().map(u32::cast_signed);
     if let Some(pid) = pid.and_then(Pid::from_raw) {
         let _ = kill_process(pid, signal);

@@ -1,4 +1,4 @@
-//! What a program can see and ask of its children.
+//! The program's view of its children.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,20 +14,19 @@ pub struct Children {
     roll: Arc<Notify>,
 }
 
-/// One child at a moment.
+/// The status of a child at one moment.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ChildStatus {
-    /// The number of its place, from 1 on. A child and the one that replaces it have the same.
+    /// The number of its place, from 1. A child and its replacement have the same number.
     pub process: usize,
     /// The id of its process.
     pub pid: u32,
-    /// Whether it has reported that it is ready, and has not been told to end since.
+    /// Whether it has reported that it is ready, and has not been asked to end since.
     pub is_ready: bool,
-    /// When it was started.
+    /// The time at which it was started.
     pub since: Instant,
-    /// Where the parent connects to its [private socket](super::Supervisor::private_socket), if it
-    /// has one.
+    /// The path of its [private socket](super::Supervisor::private_socket), if it has one.
     pub socket: Option<PathBuf>,
 }
 
@@ -39,14 +38,14 @@ impl Children {
         }
     }
 
-    /// The children that serve or start, in the order of their places. A place whose child has died
-    /// is missing until the next one starts.
+    /// Returns the children that are serving or starting, in the order of their places. A place
+    /// whose child has died is missing until the next child starts.
     #[must_use]
     pub fn list(&self) -> Vec<ChildStatus> {
         self.list.borrow().clone()
     }
 
-    /// Replaces all children, one after another, as SIGHUP does.
+    /// Replaces all children one after another, like SIGHUP.
     pub fn roll(&self) {
         self.roll.notify_one();
     }

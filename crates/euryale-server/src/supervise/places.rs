@@ -1,8 +1,9 @@
-//! The processes of a supervisor: which child serves in each place, and which one starts there.
+//! The places of a supervisor: the child that serves in each place, and the child that starts
+//! there.
 //!
-//! A place is empty ⇒ a child starts ⇒ it is ready and serves. It dies ⇒ the place is empty, and
-//! the next child starts after a pause. In a roll, the next child of a place starts while the old
-//! one serves.
+//! A place is empty ⇒ a child starts ⇒ the child is ready and serves. If it dies ⇒ the place is
+//! empty, and the next child starts after a pause. In a roll, the next child of a place starts
+//! while the old one serves.
 
 use std::io;
 use std::time::Duration;
@@ -13,23 +14,24 @@ use tokio::time::Instant;
 use super::child::{Child, Ended, Event, Leaving};
 use super::children::ChildStatus;
 
-/// Deaths before a child is ready that end a roll, or the start.
+/// The number of children in a row that may die before they are ready, until the roll or the start
+/// is given up.
 const MAX_DEATHS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A child that has served for this long does not count as one that cannot run.
+/// A child that has served for this long counts as able to run.
 const STEADY: Duration = Duration::from_secs(10);
 
-/// One process, through all the children that are it.
+/// The place of a process, in which one child follows another.
 #[derive(Debug)]
 struct Place {
     serving: Option<Child>,
-    /// Takes over once it is ready.
+    /// The child that takes over once it is ready.
     next: Option<Child>,
-    /// When the next one is started.
+    /// The time at which the next child is started.
     retry: Option<Instant>,
     pause: Duration,
-    /// Before they were ready, in a row.
+    /// The number of children in a row that died before they were ready.
     deaths: u32,
 }
 
@@ -57,10 +59,10 @@ impl Place {
     }
 }
 
-/// What the parent should log and report.
+/// An event that the parent logs and reports.
 #[derive(Debug)]
 pub(super) enum News {
-    /// All places have a child that is ready, for the first time.
+    /// For the first time all places have a child that is ready.
     Up,
     /// The first children cannot run.
     Failed(io::Error),
@@ -79,7 +81,7 @@ pub(super) struct Places {
     places: Vec<Place>,
     /// The place whose child is being replaced.
     rolling: Option<usize>,
-    /// A roll was asked for that cannot begin yet.
+    /// Whether a roll was requested that cannot begin yet.
     is_asked: bool,
     is_up: bool,
     news: Vec<News>,
@@ -107,7 +109,7 @@ impl Places {
         self.start(0, start);
     }
 
-    /// When [`start_due`](Self::start_due) has something to do.
+    /// Returns the time at which [`start_due`](Self::start_due) has something to do.
     pub(super) fn due(&self) -> Option<Instant> {
         self.places.iter().filter_map(|place| place.retry).min()
     }
@@ -121,7 +123,7 @@ impl Places {
         }
     }
 
-    /// Replaces every child, one after another. If a roll is under way, another one follows it.
+    /// Replaces every child, one after another. If a roll is in progress, another one follows it.
     pub(super) fn roll(&mut self, start: &mut Start<'_>) {
         self.is_asked = true;
         self.begin_asked_roll(start);
@@ -163,7 +165,7 @@ impl Places {
         }
     }
 
-    /// Something happened to the child with this number.
+    /// Handles an event of the child with this number.
     pub(super) fn take(&mut self, number: u64, event: Event, start: &mut Start<'_>) {
         let Some(index) = self.places.iter().position(|place| place.has(number)) else {
             return; // it was replaced
@@ -217,7 +219,7 @@ impl Places {
         if ended.lived >= STEADY {
             place.pause = FIRST_PAUSE;
         }
-        // In a roll the next child may be about to take over.
+        // During a roll the next child may be about to take over.
         let pause = place.next.is_none().then(|| place.pause());
         let status = describe(ended);
         tracing::error!(
@@ -228,7 +230,7 @@ impl Places {
         );
     }
 
-    /// No child could be started in a place.
+    /// Records that no child could be started in a place.
     fn failed(&mut self, index: usize, error: io::Error, start: &mut Start<'_>) {
         let is_rolling = self.rolling == Some(index);
         let place = &mut self.places[index];
@@ -249,7 +251,7 @@ impl Places {
         self.end_roll(News::RollStopped(error), start);
     }
 
-    /// Tells all children to end: those that serve, and those that are not ready yet.
+    /// Asks all children to end: those that serve, and those that are not ready yet.
     pub(super) fn end(self, signal: Signal) -> (Vec<Leaving>, Vec<Leaving>) {
         let mut serving = Vec::new();
         let mut starting = Vec::new();
@@ -260,7 +262,7 @@ impl Places {
         (serving, starting)
     }
 
-    /// The children, without the paths of their sockets.
+    /// Returns the children, without the paths of their sockets.
     pub(super) fn list(&self) -> impl Iterator<Item = (u64, ChildStatus)> {
         let status = |process: usize, is_ready: bool, child: &Child| {
             let status = ChildStatus {

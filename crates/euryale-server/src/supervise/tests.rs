@@ -1,4 +1,5 @@
-//! Real processes: this program again, which runs [`child`] and behaves as a file says.
+//! Tests with real processes: this program is started again, runs [`child`], and behaves as a file
+//! says.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -18,10 +19,10 @@ use super::{ChildStatus, Children, Supervisor, first_step};
 use crate::Shutdown;
 
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The file that says what children do, and how.
+/// The variable with the path of the file that determines how children behave.
 const ACTS: &str = "ACTS";
 
-/// The program of the children, and not a test.
+/// This is the program of the children and not a test.
 #[test]
 #[ignore = "the program of the children"]
 fn child() {
@@ -45,7 +46,7 @@ fn child() {
     if act == "die" {
         std::process::exit(7);
     }
-    // Until the parent is gone, or a signal.
+    // Waits until the parent has ended, or for a signal.
     let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
 }
 
@@ -129,9 +130,9 @@ impl Parent {
         }
     }
 
-    /// From now on children behave like this.
+    /// Sets how children behave from now on.
     fn act(&self, act: &str) {
-        // In one step, for a child that reads it now.
+        // The file is replaced in one step, because a child may be reading it.
         let new = self.folder.path().join("new");
         fs::write(&new, act).unwrap();
         fs::rename(new, self.folder.path().join("acts")).unwrap();
@@ -215,7 +216,7 @@ async fn child_that_is_killed_is_replaced_within_a_second() {
     parent.end().await.0.unwrap();
 }
 
-/// Otherwise a child that cannot work would be started as fast as the machine can.
+/// Otherwise a broken child would be restarted as fast as the machine permits.
 #[tokio::test]
 async fn child_that_dies_once_it_is_ready_is_restarted_with_growing_pauses() {
     let parent = Parent::start(1, "serve");
@@ -237,7 +238,7 @@ async fn roll_and_other_deaths_do_not_wait_for_a_place_that_cannot_start() {
     let old = parent.serves(2).await;
     parent.act("exit 3");
     kill(&old[0]);
-    // By then the pauses are long.
+    // At this point the pauses are long.
     parent.logs("pause=1.6s").await;
     let begin = Instant::now();
     parent.act("serve");
