@@ -441,3 +441,38 @@ async fn one_http2_peer_has_32_files_under_way() {
     drop(client);
     site.end_quiet(&shelf).await;
 }
+
+/// The kernel has all of the file, and nothing more is written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_reads_the_end_of_a_file_slowly_is_not_given_up() {
+    const STALL: Duration = Duration::from_secs(1);
+    let shelf = Shelf {
+        blob: zeros(LEN as u64),
+        ledger: Ledger::new(),
+    };
+    let site = Site::start(Server::new().write_timeout(STALL), shelf.router()).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(64 << 10).unwrap();
+    let mut peer = socket.connect(site.address).await.unwrap();
+    peer.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+    let large = site.ledger.of::<SendfileBook>();
+    eventually(|| large.large_buffers.get() == 1).await;
+    let mut ticks = tokio::time::interval(STALL / 5);
+    let began = std::time::Instant::now();
+    let mut length = 0;
+    loop {
+        ticks.tick().await;
+        let mut some = Vec::new();
+        let mut piece = (&mut peer).take(192 << 10);
+        within(piece.read_to_end(&mut some)).await.unwrap();
+        length += some.len();
+        if some.is_empty() {
+            break;
+        }
+    }
+    assert!(length > LEN, "{length}");
+    assert!(began.elapsed() > 2 * STALL);
+    site.all_closed().await;
+    assert_eq!(site.closed(), "finished 1");
+    site.end_quiet(&shelf).await;
+}
