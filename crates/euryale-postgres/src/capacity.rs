@@ -3,7 +3,6 @@
 use std::fmt;
 
 use crate::Postgres;
-use crate::error::Error;
 use crate::open_error::OpenError;
 
 /// The number of connections that the program needs, and the number that the server allows. Its
@@ -59,7 +58,7 @@ impl Postgres {
         let sql = "SELECT current_setting('max_connections')::int8 \
             - current_setting('superuser_reserved_connections')::int8 \
             - coalesce(current_setting('reserved_connections', true)::int8, 0)";
-        let asked: Result<i64, Error> = connection.query_one(sql, &[]).map(|row| row.get(0));
+        let asked = connection.ask::<i64>(sql);
         let available = asked.map_err(|error| self.refused(error))?;
         Ok(Capacity {
             each: each as u64,

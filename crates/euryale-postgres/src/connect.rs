@@ -222,7 +222,7 @@ fn check_role(connection: &mut Connection, target: Target) -> Result<(), Reason>
 }
 
 fn ask_role(connection: &mut Connection) -> Result<(bool, bool), Error> {
-    let sql = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'";
-    let row = connection.query_one(sql, &[])?;
-    Ok((row.get(0), row.get(1)))
+    let is_standby = connection.ask("SELECT pg_is_in_recovery()")?;
+    let is_read_only = connection.ask("SELECT current_setting('transaction_read_only') = 'on'")?;
+    Ok((is_standby, is_read_only))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use euryale_core::transaction::{Access, Interrupt};
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::{FromSqlOwned, ToSql, Type};
 use tokio_postgres::{Client, Row};
 
 use crate::Postgres;
@@ -20,6 +20,9 @@ use crate::wire::{Failure, Wire};
 
 /// The time that a dropped connection has to terminate its session.
 const FAREWELL: Duration = Duration::from_millis(100);
+
+/// The time that the server has to answer a query of this crate.
+const ASK_WITHIN: Duration = Duration::from_secs(10);
 
 type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 
@@ -196,6 +199,15 @@ impl Connection {
             Err(error) if result.is_ok() => Err(error.into()),
             _ => result,
         }
+    }
+
+    /// Returns the value of a query of this crate, which the server answers at once. An answer of
+    /// another type is an error.
+    pub(crate) fn ask<T: FromSqlOwned>(&mut self, sql: &str) -> Result<T, Error> {
+        let before = self.until.replace(Instant::now() + ASK_WITHIN);
+        let row = self.query_one(sql, &[]);
+        self.until = before;
+        row?.try_get(0).map_err(Error::unreadable)
     }
 
     /// Returns a parameter that the server has reported, for example `server_version`.

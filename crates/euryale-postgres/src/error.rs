@@ -46,6 +46,14 @@ impl Error {
         }
     }
 
+    /// A value is not of the type that was expected.
+    pub(crate) fn unreadable(error: tokio_postgres::Error) -> Self {
+        Self {
+            kind: Kind::Client(error),
+            fault: Fault::Other,
+        }
+    }
+
     /// The connection had ended before `COMMIT` was sent.
     pub(crate) fn not_sent() -> Self {
         Self {

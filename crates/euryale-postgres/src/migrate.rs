@@ -101,10 +101,8 @@ impl Postgres {
         let sql = "SELECT to_regclass('euryale_schema') IS NOT NULL \
             AND to_regclass('euryale_commit') IS NOT NULL \
             AND to_regclass('euryale_commit_at') IS NOT NULL";
-        let row = connection
-            .query_one(sql, &[])
-            .map_err(|error| self.refused(error))?;
-        Ok(row.get(0))
+        let has_tables = connection.ask(sql);
+        Ok(has_tables.map_err(|error| self.refused(error))?)
     }
 
     fn steps_done(
@@ -139,20 +137,21 @@ impl Postgres {
 /// Returns the version, or `None` if the database has never been migrated.
 fn version(connection: &mut Connection) -> Result<Option<i32>, Error> {
     let exists = "SELECT to_regclass('euryale_schema') IS NOT NULL";
-    if !connection.query_one(exists, &[])?.get::<_, bool>(0) {
+    if !connection.ask::<bool>(exists)? {
         return Ok(None);
     }
-    let row = connection.query_opt("SELECT max(version) FROM euryale_schema", &[])?;
-    Ok(row.map(|row| row.get::<_, Option<i32>>(0).unwrap_or(0)))
+    let version = connection.ask("SELECT coalesce(max(version), 0) FROM euryale_schema")?;
+    Ok(Some(version))
 }
 
 /// Returns whether the current schema has tables, views or sequences, but not our table of
 /// versions. This is a single statement, because another program may be migrating.
 fn is_foreign(connection: &mut Connection) -> Result<bool, Error> {
     let sql = "SELECT to_regclass('euryale_schema') IS NULL AND EXISTS (\
-        SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace \
-        AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND relname <> 'euryale_commit')";
-    Ok(connection.query_one(sql, &[])?.get(0))
+        SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace \
+        WHERE nspname = current_schema() AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f') \
+        AND relname <> 'euryale_commit')";
+    connection.ask(sql)
 }
 
 /// The schema could not be brought up to date. The message is one line: which database, what is

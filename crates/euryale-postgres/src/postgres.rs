@@ -167,10 +167,9 @@ impl Postgres {
 
     fn look_for_marks(&self) -> Result<bool, OpenError> {
         let mut connection = self.open_connection()?;
-        let row = connection
-            .query_one("SELECT to_regclass('euryale_commit') IS NOT NULL", &[])
-            .map_err(|error| self.refused(error))?;
-        Ok(row.get(0))
+        connection
+            .ask("SELECT to_regclass('euryale_commit') IS NOT NULL")
+            .map_err(|error| self.refused(error))
     }
 
     /// Sets the isolation of writers. Default: [`Isolation::RepeatableRead`].

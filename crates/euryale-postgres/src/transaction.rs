@@ -178,7 +178,7 @@ impl Connection {
         // The row shows whether the mark was set by the commit itself, or by an attempt to settle
         // it, perhaps an earlier one.
         let settled = messages.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.get(0),
+            SimpleQueryMessage::Row(row) => row.try_get(0).ok().flatten(),
             _ => None,
         });
         match settled {

@@ -1,8 +1,11 @@
 //! Tests of databases that cannot be opened, and of their error messages.
 
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 #[cfg(target_os = "linux")]
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 use euryale_core::Database;
 use euryale_test::engines::{Postgres as Server, Setup};
@@ -48,6 +51,48 @@ fn a_server_that_accepts_nobody_is_given_up() {
     let folder = folder.path().display().to_string().replace('/', "%2F");
     let line = refusal(&format!("postgres://u@{folder}/x?connect_timeout=2"));
     assert!(line.contains("does not answer within 2 s"), "{line}");
+}
+
+/// A server that sends `bytes` to its first client, `times` times.
+fn server_that_sends(bytes: &'static [u8], times: usize) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(folder.path().join(".s.PGSQL.5432")).unwrap();
+    std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        // The client's first message fits into the socket, read or not.
+        let mut sent = (0..times).map(|_| client.write_all(bytes));
+        if sent.all(|sent| sent.is_ok()) {
+            // It neither closes the socket nor sends more.
+            let _ = client.read_to_end(&mut Vec::new());
+        }
+    });
+    let path = folder.path().display().to_string().replace('/', "%2F");
+    let url = format!("postgres://u@{path}/x?connect_timeout=2");
+    (folder, url)
+}
+
+#[test]
+fn a_server_that_sends_nonsense_is_refused_in_time() {
+    const ACCEPTED: &[u8] = b"R\0\0\0\x08\0\0\0\0";
+    const NOTICE: &[u8] = b"N\0\0\0\x17SNOTICE\0C00000\0M!\0\0";
+    for (bytes, times) in [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n".as_slice(), 1),
+        (b"\0\0\0\0\0\0\0\0\0\0", 1),
+        (b"R\xff\xff\xff\xff", 1),
+        (b"R\0\0\0\x08\0\0\0\x0c", 1),
+        (b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0", 1),
+        (b"E\0\0\0\x05\0", 1),
+        (b"Z\0\0\0\x05I", 1),
+        (ACCEPTED, 1),
+        (ACCEPTED, usize::MAX),
+        (NOTICE, usize::MAX),
+    ] {
+        let (_folder, url) = server_that_sends(bytes, times);
+        let begin = Instant::now();
+        let line = refusal(&url);
+        assert!(begin.elapsed() < Duration::from_secs(10), "{bytes:?}");
+        assert!(line.contains(".s.PGSQL.5432: "), "{line}");
+    }
 }
 
 #[test]
