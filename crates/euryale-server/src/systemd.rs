@@ -60,6 +60,20 @@ fn one(given: &mut ListenFd, index: usize) -> io::Result<Option<Listener>> {
 /// It announces that the drain takes as long as `drain`, so that `TimeoutStopSec=` need not be as
 /// long.
 pub async fn notify(readiness: Readiness, shutdown: Shutdown, drain: Duration) {
+    notify_while(readiness, shutdown, drain, || true).await;
+}
+
+/// Like [`notify`], but sends `WATCHDOG=1` only while `is_alive` returns `true`: for programs that
+/// can be stuck although the runtime is not.
+///
+/// `is_alive` is called on a runtime thread, twice in each `WatchdogSec=`: read a flag that
+/// something else keeps up to date.
+pub async fn notify_while(
+    readiness: Readiness,
+    shutdown: Shutdown,
+    drain: Duration,
+    is_alive: impl Fn() -> bool + Send,
+) {
     const LOOK: Duration = Duration::from_millis(20);
     while !readiness.is_ready() && !shutdown.is_draining() {
         tokio::time::sleep(LOOK).await;
@@ -69,7 +83,7 @@ pub async fn notify(readiness: Readiness, shutdown: Shutdown, drain: Duration) {
     }
     tokio::select! {
         () = shutdown.draining() => {}
-        () = feed_watchdog() => {}
+        () = feed_watchdog(is_alive) => {}
     }
     stopping(drain);
 }
@@ -100,7 +114,7 @@ pub(crate) fn reloading() {
     }
 }
 
-pub(crate) async fn feed_watchdog() {
+pub(crate) async fn feed_watchdog(is_alive: impl Fn() -> bool) {
     let Some(limit) = sd_notify::watchdog_enabled() else {
         return std::future::pending().await;
     };
@@ -108,7 +122,9 @@ pub(crate) async fn feed_watchdog() {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        say(&[NotifyState::Watchdog]);
+        if is_alive() {
+            say(&[NotifyState::Watchdog]);
+        }
     }
 }
 
