@@ -119,7 +119,10 @@ fn client<'r>(request: &Request, place: &Place<'r>, all: &mut Vec<Variable<'r>>)
     let peer = request.extensions().get::<Peer>().map(Peer::address);
     let address = match (place.client, peer) {
         (Some(ip), _) => Some((ip, None)),
-        (None, Some(PeerAddr::Tcp(socket))) => Some((socket.ip(), Some(socket.port()))),
+        // A dual-stack socket has its IPv4 clients as `::ffff:192.0.2.7`.
+        (None, Some(PeerAddr::Tcp(socket))) => {
+            Some((socket.ip().to_canonical(), Some(socket.port())))
+        }
         (None, _) => None,
     };
     let Some((ip, port)) = address else { return };

@@ -41,6 +41,17 @@ fn map(request: &Request, place: &Place<'_>) -> BTreeMap<String, String> {
 }
 
 #[test]
+fn the_address_of_an_ipv4_client_is_that_of_ipv4_on_a_dual_stack_socket() {
+    let mut request = get("/");
+    let peer = PeerAddr::Tcp("[::ffff:192.0.2.7]:4711".parse().unwrap());
+    request.extensions_mut().insert(Peer::new(peer));
+    let map = map(&request, &place());
+    assert_eq!(map["REMOTE_ADDR"], "192.0.2.7");
+    assert_eq!(map["REMOTE_HOST"], "192.0.2.7");
+    assert_eq!(map["REMOTE_PORT"], "4711");
+}
+
+#[test]
 fn a_plain_request_has_the_variables_of_the_standard() {
     let mut request = get("/a%20b?c=d%20e");
     let peer = PeerAddr::Tcp("192.0.2.7:4711".parse().unwrap());
