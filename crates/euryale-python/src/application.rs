@@ -12,12 +12,12 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::at_work::AtWork;
 use crate::environ::{Address, Environ};
 use crate::exit;
 use crate::file::Kinds;
 use crate::iterable::Returned;
 use crate::start::{Shared, StartResponse, raise};
-use crate::workers::AtWork;
 
 /// The time after which a client may try again, in seconds. It is long because room is only freed
 /// as fast as clients read.
@@ -135,9 +135,7 @@ impl Publisher<()> for Application {
         request: &Request,
         transaction: &mut Transaction<'_, ()>,
     ) -> Result<Response, Abort> {
-        let _calling = self
-            .at_work
-            .begin(|| format!("{} {}", request.method(), request.uri().path()));
+        let _calling = self.at_work.begin(request);
         Python::attach(|py| {
             // A request that may change something is never interrupted.
             let reads = Access::of(request.method()) == Access::Read;

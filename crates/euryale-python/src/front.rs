@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use euryale::body::Descriptors;
-use euryale::forwarded::{ForwardedLayer, TrustedProxies, TrustedProxy};
+use euryale::forwarded::{Field, ForwardedLayer, TrustedProxies, TrustedProxy};
 use euryale::spool::{SpoolBudget, SpoolLayer};
 use euryale::transaction::ReleasePoint;
 use euryale::{Ledger, Pool, Stack, StackLayers};
@@ -20,8 +20,9 @@ use tower::ServiceBuilder;
 
 use crate::access::AccessLog;
 use crate::application::Application;
+use crate::at_work::AtWork;
 use crate::main_thread::{ENDED, MainThread, RELOAD};
-use crate::workers::AtWork;
+use crate::pulse::Pulse;
 use crate::{exit, log};
 
 /// The exit status if requests had to be cut at the end of the drain.
@@ -110,7 +111,10 @@ pub(crate) fn forwarded(settings: &Settings) -> Result<ForwardedLayer, String> {
                 .map_err(|error| format!("trusted_proxy: {error}"))
         })
         .collect::<Result<_, String>>()?;
-    let mut layer = ForwardedLayer::new(proxies.into_iter().collect::<TrustedProxies>());
+    // Proxies pass on the other fields as clients have written them, unless they are configured to
+    // set or remove them.
+    let mut layer = ForwardedLayer::new(proxies.into_iter().collect::<TrustedProxies>())
+        .fields([Field::XForwardedFor, Field::XForwardedProto]);
     // If every address is trusted, only the number of proxies distinguishes them from the client.
     if let Some(count) = settings.trusted_proxy_count.or(is_any.then_some(1)) {
         layer = layer.max_hops(count);
@@ -162,6 +166,7 @@ pub(crate) struct Front {
     pub(crate) shutdown: Shutdown,
     pub(crate) readiness: Readiness,
     pub(crate) main: MainThread,
+    pub(crate) pulse: Pulse,
     pub(crate) at_work: AtWork,
     pub(crate) end: Arc<End>,
     /// Whether the server handles signals and may end the process.
@@ -179,8 +184,12 @@ impl Front {
             self.take_signals(runtime)?;
             let readiness = self.readiness.clone();
             let shutdown = self.shutdown.clone();
-            runtime.spawn(systemd::notify(readiness, shutdown, self.settings.drain));
+            let drain = self.settings.drain;
+            let pulse = self.pulse.clone();
+            let is_alive = move || pulse.is_there();
+            runtime.spawn(systemd::notify_while(readiness, shutdown, drain, is_alive));
         }
+        runtime.spawn(self.pulse.clone().keep_asking());
         runtime.spawn(self.serve());
         Ok(())
     }
@@ -210,6 +219,7 @@ impl Front {
             shutdown,
             readiness: _,
             main,
+            pulse: _,
             at_work,
             end,
             owns_process,

@@ -10,10 +10,8 @@
 //!   and starts threads when Rust asks for them.
 //! * Workers are `threading.Thread`s named `euryale-0` and so on, for the life of the server. They
 //!   wait for jobs without the GIL, and attach for each call of the application.
-//! * With `gil_turns = on`, workers take turns: while one runs Python code, jobs wait for it and
-//!   not for the GIL (`turns.rs`).
-//! * Rust's threads never attach, except for one thread that probes whether the GIL is free. No
-//!   upload, download, health check or log line waits for the GIL.
+//! * Workers take turns: while one computes, jobs wait for it and not for the GIL (`turns.rs`).
+//! * Rust's threads never attach. No upload, download, health check or log line waits for the GIL.
 //!
 //! # Answers
 //!
@@ -28,7 +26,9 @@
 //!   application may change.
 
 mod access;
+mod allocator;
 mod application;
+mod at_work;
 mod certificates;
 mod environ;
 mod exit;
@@ -40,6 +40,7 @@ mod log;
 mod main_thread;
 mod module;
 mod operators;
+mod pulse;
 mod server;
 mod start;
 mod turns;

@@ -87,16 +87,29 @@ pub(crate) fn next(stop: &Receiver<()>) -> Option<Line> {
 /// Writes the lines that Python has not taken to standard error, when a process ends whose
 /// interpreter is stuck. Does not wait for a write that blocks.
 pub(crate) fn spill() {
-    let (done, ended) = crossbeam_channel::bounded::<()>(0);
+    let lines = queue().receiver.try_iter();
+    let written = write(lines.map(|(_, logger, text)| format!("{logger}: {text}\n")));
+    let _ = written.recv_timeout(SPILL);
+}
+
+/// Writes a line to standard error, because the interpreter is stuck and may stay so. Does not wait
+/// for it.
+pub(crate) fn say_at_once(text: &str) {
+    drop(write(std::iter::once(format!("euryale: {text}\n"))));
+}
+
+/// Writes to standard error, on a thread of its own. The receiver learns when that has ended.
+fn write(lines: impl Iterator<Item = String> + Send + 'static) -> Receiver<()> {
+    let (done, ended) = crossbeam_channel::bounded(0);
     std::thread::spawn(move || {
         let mut out = std::io::stderr().lock();
-        for (_, logger, text) in queue().receiver.try_iter() {
+        for line in lines {
             // There is nowhere left to report a failure.
-            let _ = writeln!(out, "{logger}: {text}");
+            let _ = out.write_all(line.as_bytes());
         }
-        drop(done);
+        drop::<Sender<()>>(done);
     });
-    let _ = ended.recv_timeout(SPILL);
+    ended
 }
 
 struct ToPython;

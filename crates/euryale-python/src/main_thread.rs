@@ -15,6 +15,8 @@ pub(crate) const START_THREAD: u8 = 0x80;
 pub(crate) const RELOAD: u8 = 0x81;
 /// Order: the server has ended, so join the threads.
 pub(crate) const ENDED: u8 = 0x82;
+/// Order: answer, to show that the interpreter runs.
+pub(crate) const ANSWER: u8 = 0x83;
 
 /// The socket to which orders are written.
 #[derive(Clone, Debug)]

@@ -18,6 +18,7 @@ fn _euryale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("START_THREAD", main_thread::START_THREAD)?;
     module.add("RELOAD", main_thread::RELOAD)?;
+    module.add("ANSWER", main_thread::ANSWER)?;
     module.add("ENDED", main_thread::ENDED)?;
     module.add_class::<server::Server>()?;
     module.add_class::<file::FileWrapper>()?;

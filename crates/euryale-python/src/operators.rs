@@ -11,7 +11,9 @@ use euryale_agent_check::{AgentCheck, Load, Standing};
 use euryale_server::{Listener, Readiness, Server, Shutdown};
 use tokio::net::TcpListener;
 
-use crate::workers::AtWork;
+use crate::at_work::AtWork;
+use crate::pulse::Pulse;
+use crate::turns::Sharing;
 
 /// A call that has run for this long counts as stuck.
 const STUCK: Duration = Duration::from_secs(60);
@@ -19,24 +21,38 @@ const STUCK: Duration = Duration::from_secs(60);
 /// The time for the last answers after everything else has ended.
 const LAST_GRACE: Duration = Duration::from_millis(250);
 
-/// The pool, once the application is loaded.
-#[derive(Clone, Default)]
-pub(crate) struct Loaded(Arc<OnceLock<(Pool<()>, AtWork)>>);
+/// The pool, once the application is loaded, and the interpreter.
+#[derive(Clone)]
+pub(crate) struct Loaded {
+    running: Arc<OnceLock<(Pool<()>, AtWork)>>,
+    pulse: Pulse,
+    /// How threads share the GIL.
+    sharing: Arc<str>,
+}
 
 impl Loaded {
+    pub(crate) fn new(pulse: &Pulse, sharing: &Sharing) -> Self {
+        Self {
+            running: Arc::default(),
+            pulse: pulse.clone(),
+            sharing: sharing.to_string().into(),
+        }
+    }
+
     pub(crate) fn set(&self, pool: &Pool<()>, at_work: &AtWork) {
-        self.0.get_or_init(|| (pool.clone(), at_work.clone()));
+        self.running.get_or_init(|| (pool.clone(), at_work.clone()));
     }
 
     pub(crate) fn pool(&self) -> Option<&Pool<()>> {
-        self.0.get().map(|(pool, _)| pool)
+        self.running.get().map(|(pool, _)| pool)
     }
 
     /// Returns a readiness that is true from the loading of the application until `shutdown` begins
-    /// to drain.
+    /// to drain, while the interpreter runs.
     pub(crate) fn readiness(&self, shutdown: &Shutdown) -> Readiness {
         let loaded = self.clone();
-        Readiness::new(shutdown).probe(move || loaded.pool().is_some())
+        let is_ready = move || loaded.pool().is_some() && loaded.pulse.is_there();
+        Readiness::new(shutdown).probe(is_ready)
     }
 
     fn load(&self, readiness: &Readiness, shutdown: &Shutdown, capacity: usize) -> Load {
@@ -55,10 +71,16 @@ impl Loaded {
 
     /// Returns the details for the status page: each running call with its request.
     fn details(&self) -> StatusDetails {
-        let Some((pool, at_work)) = self.0.get() else {
+        let Some((pool, at_work)) = self.running.get() else {
             return StatusDetails::new().fact("application", "application", "is being imported");
         };
-        let mut details = StatusDetails::new().oldest_wait(pool.status().oldest_wait);
+        let mut details = StatusDetails::new()
+            .oldest_wait(pool.status().oldest_wait)
+            .fact("interpreter", "GIL", &*self.sharing);
+        if let Some(silence) = self.pulse.silence() {
+            let silence = format!("has run no Python code for {:.1} s", silence.as_secs_f64());
+            details = details.alarm("interpreter", "interpreter", silence);
+        }
         for (thread, request, age) in at_work.list() {
             details = details.held(Held::new(age).route(request).lane(thread));
         }

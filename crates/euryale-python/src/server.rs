@@ -23,8 +23,9 @@ use crate::listeners::Listeners;
 use crate::log;
 use crate::main_thread::MainThread;
 use crate::operators::{Loaded, Operators};
-use crate::turns::{Gil, Turns};
-use crate::workers::{PythonThreads, Senders, Threads};
+use crate::pulse::Pulse;
+use crate::turns::Sharing;
+use crate::workers::Threads;
 
 /// The time for the runtime's threads to finish at the end.
 const LAST_GRACE: Duration = Duration::from_millis(250);
@@ -47,8 +48,8 @@ pub(crate) struct Server {
     descriptors: Descriptors,
     shutdown: Shutdown,
     main: MainThread,
-    senders: Arc<Senders>,
     threads: Threads,
+    pulse: Pulse,
     loaded: Loaded,
     readiness: Readiness,
     tls: Option<Tls>,
@@ -100,7 +101,11 @@ impl Server {
             named,
         } = Listeners::bind(&settings, inherits)?;
         let shutdown = Shutdown::new();
-        let loaded = Loaded::default();
+        let (main, fd) = MainThread::new()?;
+        let sharing = Sharing::new(&settings);
+        let threads = Threads::new(&main, sharing == Sharing::Turns);
+        let pulse = Pulse::new(&main, settings.gil_timeout);
+        let loaded = Loaded::new(&pulse, &sharing);
         let readiness = loaded.readiness(&shutdown);
         let operators = Operators {
             admin,
@@ -110,9 +115,6 @@ impl Server {
         };
         operators.start(&ledger, &shutdown, &loaded, &readiness);
         drop(entered);
-        let (main, fd) = MainThread::new()?;
-        let gil = settings.gil_turns.then(Gil::learn).flatten();
-        let (senders, threads) = Threads::new(&main, Turns::new(gil));
         let (stop_log, log_stopped) = crossbeam_channel::bounded(0);
         Ok(Self {
             address: Address::new(&settings, &named),
@@ -131,8 +133,8 @@ impl Server {
             descriptors,
             shutdown,
             main,
-            senders: Arc::new(senders),
             threads,
+            pulse,
             loaded,
             readiness,
             tls,
@@ -146,6 +148,12 @@ impl Server {
     #[getter]
     fn wakeup_fd(&self) -> i32 {
         self.main.wakeup_fd()
+    }
+
+    /// Whether it has certificates.
+    #[getter]
+    fn has_tls(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// Requests the worker threads and begins to serve. With `owns_process` it takes over SIGTERM,
@@ -176,7 +184,7 @@ impl Server {
             .max_queue(self.settings.max_queue)
             .max_wait(self.settings.max_wait)
             .ledger(self.ledger.clone())
-            .threads(PythonThreads(Arc::clone(&self.senders)))
+            .threads(self.threads.clone())
             .build();
         self.loaded.set(&pool, at_work);
         let front = Front {
@@ -191,6 +199,7 @@ impl Server {
             shutdown: self.shutdown.clone(),
             readiness: self.readiness.clone(),
             main: self.main.clone(),
+            pulse: self.pulse.clone(),
             at_work: at_work.clone(),
             end: Arc::clone(&self.end),
             owns_process,
@@ -209,7 +218,8 @@ impl Server {
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 makes it of a dict")]
     fn reload(&self, py: Python<'_>, settings: HashMap<String, String>) -> PyResult<bool> {
         let new = read(&settings)?;
-        let certificates = certificates::read(&new).map_err(PyValueError::new_err)?;
+        let certificates = py.detach(|| certificates::read(&new));
+        let certificates = certificates.map_err(PyValueError::new_err)?;
         if let (Some(tls), Some(certificates)) = (&self.tls, certificates) {
             tls.replace(certificates);
         }
@@ -235,15 +245,20 @@ impl Server {
         self.shutdown.drain_at_once();
     }
 
+    /// The main thread runs Python code.
+    fn answer(&self) {
+        self.pulse.answer();
+    }
+
     /// Lets all threads end after their current jobs.
     fn dismiss(&self) {
-        self.senders.dismiss();
+        self.threads.dismiss();
     }
 
     /// Records that a requested thread could not be started, so that the pool has no more workers
     /// than threads. If there is no thread at all, the server ends with status 3.
     fn lose_thread(&self, py: Python<'_>) -> PyResult<()> {
-        match self.senders.lose_thread() {
+        match self.threads.lose_thread() {
             None => {}
             Some(0) => {
                 tracing::error!("draining: there is no thread for any worker");
@@ -275,7 +290,6 @@ impl Server {
         drop(take(&self.unstarted));
         let runtime = take(&self.runtime);
         py.detach(|| {
-            self.threads.end();
             if let Some(runtime) = runtime {
                 runtime.shutdown_timeout(LAST_GRACE);
             }

@@ -1,120 +1,86 @@
 //! Workers that run on Python's threads.
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crossbeam_channel::{Receiver, Sender};
 use euryale::connection::{PoolWorker, StartWorker};
 
+use crate::at_work::{AtWork, NUMBER};
 use crate::main_thread::{MainThread, START_THREAD};
-use crate::turns::Turns;
+use crate::turns::{Inside, Lookout, Watch};
 
-thread_local! {
-    static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
-}
+/// The threads, and the pool's workers that wait for one. Clones are handles to the same threads.
+#[derive(Clone)]
+pub(crate) struct Threads(Arc<Shared>);
 
-enum Order {
-    Work(PoolWorker),
-    /// Ends the thread that receives this, because the number of threads shrinks.
-    Leave,
-    /// Ends all threads, however many there are: each thread that receives this passes it on.
-    End,
-}
-
-/// Passes the pool's workers to the threads.
-pub(crate) struct Senders {
-    orders: Sender<Order>,
+struct Shared {
+    state: Mutex<State>,
+    /// Threads without work wait for this.
+    work: Condvar,
+    /// The lookout waits for this, or for the time of its next look.
+    lookout: Condvar,
+    /// Whether one worker runs at a time as long as it computes.
+    take_turns: bool,
     main: MainThread,
-    turns: Arc<Turns>,
     /// The wanted number of threads.
     wanted: AtomicUsize,
-}
-
-/// The state that the threads share.
-#[derive(Clone)]
-pub(crate) struct Threads {
-    orders: Arc<Mutex<Option<Receiver<Order>>>>,
-    sender: Sender<Order>,
-    turns: Arc<Turns>,
     at_work: AtWork,
 }
 
-/// The calls of the application that have begun, by the number of their thread.
-#[derive(Clone, Default)]
-pub(crate) struct AtWork(Arc<Mutex<BTreeMap<usize, (String, Instant)>>>);
+#[derive(Default)]
+struct State {
+    /// Workers of the pool that no thread runs yet.
+    waiting: VecDeque<PoolWorker>,
+    /// The workers that run, if they take turns.
+    inside: Inside,
+    /// One idle thread looks at those inside.
+    has_lookout: bool,
+    /// The number of threads that wait for work, other than the lookout.
+    idle: usize,
+    /// The number of threads that are to end.
+    surplus: usize,
+    /// All threads end, and later workers are dropped.
+    has_ended: bool,
+}
 
 impl Threads {
-    pub(crate) fn new(main: &MainThread, turns: Turns) -> (Senders, Self) {
-        let (sender, receiver) = crossbeam_channel::unbounded();
-        let turns = Arc::new(turns);
-        let senders = Senders {
-            orders: sender.clone(),
+    pub(crate) fn new(main: &MainThread, take_turns: bool) -> Self {
+        Self(Arc::new(Shared {
+            state: Mutex::default(),
+            work: Condvar::new(),
+            lookout: Condvar::new(),
+            take_turns,
             main: main.clone(),
-            turns: Arc::clone(&turns),
             wanted: AtomicUsize::new(0),
-        };
-        let threads = Self {
-            orders: Arc::new(Mutex::new(Some(receiver))),
-            sender,
-            turns,
             at_work: AtWork::default(),
-        };
-        (senders, threads)
+        }))
     }
 
     /// Runs jobs on this thread until the server ends or wants fewer threads.
     pub(crate) fn work(&self, number: usize) {
-        let Some(orders) = self.receiver() else {
-            return;
-        };
-        let watch = self.turns.watch();
+        let shared = &*self.0;
+        let watch = shared.take_turns.then(Watch::of_this_thread);
+        let watch = watch.and_then(|watch| watch.inspect_err(|error| cannot_see(error)).ok());
+        let watch = watch.map(Arc::new);
         NUMBER.set(Some(number));
-        loop {
-            match orders.recv() {
-                Ok(Order::Work(worker)) => {
-                    self.turns.wait(number, watch.as_ref());
-                    worker.run();
-                    self.turns.leave(number);
-                }
-                Ok(Order::End) => {
-                    let _ = self.sender.send(Order::End);
-                    break;
-                }
-                Ok(Order::Leave) | Err(_) => break,
-            }
+        while let Some(worker) = shared.next(number, watch.as_ref()) {
+            let _inside = InsideGuard { shared, number };
+            worker.run();
         }
         NUMBER.set(None);
-    }
-
-    fn receiver(&self) -> Option<Receiver<Order>> {
-        let orders = self.orders.lock();
-        orders.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Called if there will be no threads: drops the workers that wait for a thread, and all later
     /// ones, so that the pool refuses their jobs.
     pub(crate) fn refuse(&self) {
-        *self.orders.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.0.end();
     }
 
-    /// Called when the threads have been joined. The caller must not hold the GIL.
-    pub(crate) fn end(&self) {
-        self.turns.end();
-    }
-
-    pub(crate) fn at_work(&self) -> &AtWork {
-        &self.at_work
-    }
-}
-
-impl Senders {
     /// Lets all threads end after their current jobs.
     pub(crate) fn dismiss(&self) {
-        self.wanted.store(0, Ordering::Release);
-        let _ = self.orders.send(Order::End);
+        self.0.wanted.store(0, Ordering::Release);
+        self.0.end();
     }
 
     /// Records that there is one thread fewer than was requested. Returns the number of threads
@@ -122,70 +88,157 @@ impl Senders {
     pub(crate) fn lose_thread(&self) -> Option<usize> {
         let fewer = |wanted: usize| wanted.checked_sub(1);
         let had = self
+            .0
             .wanted
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, fewer);
         had.ok().map(|had| had - 1)
     }
+
+    pub(crate) fn at_work(&self) -> &AtWork {
+        &self.0.at_work
+    }
 }
 
-/// The pool's handle to the senders; the server also has one.
-pub(crate) struct PythonThreads(pub(crate) Arc<Senders>);
+fn cannot_see(error: &str) {
+    tracing::warn!("others wait up to 5 ms for a worker that cannot be seen: {error}");
+}
 
-impl StartWorker for PythonThreads {
+impl Shared {
+    /// Waits for the next worker to run on this thread, which is inside from then on. Returns
+    /// `None` if the thread is to end.
+    fn next(&self, number: usize, watch: Option<&Arc<Watch>>) -> Option<PoolWorker> {
+        let mut state = self.lock();
+        // While this thread is the lookout.
+        let mut lookout: Option<Lookout> = None;
+        let worker = loop {
+            if state.has_ended {
+                break None;
+            }
+            if state.surplus > 0 {
+                state.surplus -= 1;
+                break None;
+            }
+            if state.waiting.is_empty() {
+                if lookout
+                    .as_mut()
+                    .is_none_or(|lookout| !lookout.is_needed(&state.inside))
+                {
+                    state.has_lookout &= lookout.take().is_none();
+                }
+            } else if !self.take_turns || state.inside.is_empty() {
+                break state.waiting.pop_front();
+            } else if lookout.is_some() || !state.has_lookout {
+                state.has_lookout = true;
+                if lookout.get_or_insert_default().lets_in(&mut state.inside) {
+                    break state.waiting.pop_front();
+                }
+            }
+            state = self.pause(state, lookout.is_some());
+        };
+        state.has_lookout &= lookout.is_none();
+        if worker.is_some() && self.take_turns {
+            state.inside.enter(number, watch);
+        }
+        if worker.is_none() && !state.waiting.is_empty() {
+            // This thread may have been the one that was woken for it.
+            self.work.notify_one();
+        }
+        worker
+    }
+
+    /// Waits until there may be something to do.
+    fn pause<'s>(
+        &self,
+        mut state: MutexGuard<'s, State>,
+        is_lookout: bool,
+    ) -> MutexGuard<'s, State> {
+        if is_lookout {
+            let pause = state.inside.pause();
+            let waited = self.lookout.wait_timeout(state, pause);
+            return waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.idle += 1;
+        let waited = self.work.wait(state);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        state.idle -= 1;
+        state
+    }
+
+    fn end(&self) {
+        let waiting = {
+            let mut state = self.lock();
+            state.has_ended = true;
+            std::mem::take(&mut state.waiting)
+        };
+        self.wake_all();
+        // Without the lock: the pool may start another worker for the jobs.
+        drop(waiting);
+    }
+
+    fn wake_all(&self) {
+        self.work.notify_all();
+        self.lookout.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A thread that runs a worker.
+struct InsideGuard<'a> {
+    shared: &'a Shared,
+    number: usize,
+}
+
+impl Drop for InsideGuard<'_> {
+    fn drop(&mut self) {
+        if self.shared.take_turns {
+            self.shared.lock().inside.leave(self.number);
+        }
+    }
+}
+
+impl StartWorker for Threads {
     fn start(&self, worker: PoolWorker) {
-        let _ = self.0.orders.send(Order::Work(worker));
+        let mut state = self.0.lock();
+        if state.has_ended {
+            drop(state);
+            return;
+        }
+        state.waiting.push_back(worker);
+        let is_free = state.inside.is_empty();
+        let has_lookout = state.has_lookout;
+        let has_idle = state.idle > 0;
+        drop(state);
+        if has_idle && (is_free || !has_lookout) {
+            self.0.work.notify_one();
+        } else if has_lookout && is_free {
+            self.0.lookout.notify_one();
+        }
     }
 
     fn resize(&self, workers: usize) {
         let had = self.0.wanted.swap(workers, Ordering::AcqRel);
         self.0.main.order(START_THREAD, workers.saturating_sub(had));
-        for _ in workers..had {
-            let _ = self.0.orders.send(Order::Leave);
+        if workers < had {
+            self.0.lock().surplus += had - workers;
+            self.0.wake_all();
         }
     }
 
     fn goes_on(&self) -> bool {
-        NUMBER
-            .get()
-            .is_none_or(|number| self.0.turns.goes_on(number))
-    }
-}
-
-impl AtWork {
-    /// Records that this thread calls the application for `request`, until the guard is dropped.
-    pub(crate) fn begin(&self, request: impl FnOnce() -> String) -> Calling<'_> {
-        if let Some(number) = NUMBER.get() {
-            self.change(|calls| calls.insert(number, (request(), Instant::now())));
+        if !self.0.take_turns {
+            return true;
         }
-        Calling(self)
-    }
-
-    fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<usize, (String, Instant)>) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Returns the name of each thread that runs a call, the call's request, and its running time.
-    pub(crate) fn list(&self) -> Vec<(String, String, Duration)> {
-        self.change(|calls| {
-            let named = calls.iter().map(|(number, (request, since))| {
-                (
-                    format!("euryale-{number}"),
-                    request.clone(),
-                    since.elapsed(),
-                )
-            });
-            named.collect()
-        })
-    }
-}
-
-/// A call of the application on this thread.
-pub(crate) struct Calling<'a>(&'a AtWork);
-
-impl Drop for Calling<'_> {
-    fn drop(&mut self) {
-        if let Some(number) = NUMBER.get() {
-            self.0.change(|calls| calls.remove(&number));
+        let Some(number) = NUMBER.get() else {
+            return true;
+        };
+        let mut state = self.0.lock();
+        let goes_on = state.inside.goes_on(number);
+        if !goes_on {
+            state.inside.leave(number);
         }
+        goes_on
     }
 }

@@ -82,8 +82,8 @@ def test_sighup_changes_the_number_of_threads(plain, tmp_path):
     running = "euryale_publishers_running"
     with ThreadPoolExecutor(8) as clients:
         calls = [clients.submit(server.ask, f"/wait?{name}") for name in "abc"]
-        until(lambda: server.metric("euryale_queue_depth") == 2, "one is at work")
-        assert server.metric(running) == 1
+        until(lambda: server.metric(running) == 1, "one is at work")
+        until(lambda: server.metric("euryale_queue_depth") == 2, "the others wait")
         config.write_text("threads = 3\n")
         server.send(signal.SIGHUP)
         until(lambda: server.metric(running) == 3, "three are at work")
@@ -183,7 +183,8 @@ def test_a_trusted_proxy_names_the_client(euryale):
         "X-Forwarded-Proto": "https",
         "X-Forwarded-Host": "example.org",
     }
-    trusting = euryale("exchanges:app", "--trusted-proxy", "127.0.0.1")
+    names = ["--trusted-proxy-headers", " ".join(fields).lower()]
+    trusting = euryale("exchanges:app", "--trusted-proxy", "127.0.0.1", *names)
     environ = json.loads(trusting.ask("/environ", headers=fields).body)
     assert environ["REMOTE_ADDR"] == "192.0.2.7"
     assert environ["wsgi.url_scheme"] == "https"
@@ -337,7 +338,7 @@ def test_a_drain_finishes_what_has_begun(plain):
 
 @pytest.mark.parametrize("path", ["/stuck", "/held"])
 def test_a_stuck_worker_is_named_and_does_not_keep_the_process(plain, path):
-    server = plain("--threads", "2", "--drain", "1s")
+    server = plain("--threads", "2", "--drain", "1s", "--gil-timeout", "10m")
     peer = server.connect()
     peer.sendall(f"GET {path} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
     until(lambda: server.metric("euryale_publishers_running") == 1, "it is stuck")
@@ -358,7 +359,7 @@ def test_a_stuck_worker_is_named_and_does_not_keep_the_process(plain, path):
 
 def test_operators_are_answered_at_once_while_every_worker_holds_the_gil(plain):
     """The first worker holds it, in C code; the others can only wait for it."""
-    server = plain("--threads", "3", "--drain", "1s")
+    server = plain("--threads", "3", "--drain", "1s", "--gil-timeout", "10m")
     peers = [server.connect() for _ in range(6)]
     for peer in peers:
         peer.sendall(b"GET /held HTTP/1.1\r\nHost: h\r\n\r\n")

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import re
 import signal
 import socket
@@ -129,6 +130,15 @@ def test_sighup_reads_the_certificates_again(euryale, certified, tmp_path):
         assert client.get(url).text == "hello", "the other authority is trusted now"
 
 
+def test_sighup_without_tls_says_nothing_of_certificates(euryale, tmp_path):
+    config = tmp_path / "euryale.toml"
+    config.write_text("threads = 1\n")
+    server = euryale("plain:app", "--config", str(config))
+    server.send(signal.SIGHUP)
+    until(lambda: "SIGHUP: threads, max_queue and max_wait are set" in server.log, "it is read")
+    assert "certificates" not in server.log
+
+
 def test_tls_without_certificates_is_one_line(euryale, certified, tmp_path):
     wrong = tmp_path / "wrong.pem"
     wrong.write_text("no certificate")
@@ -161,7 +171,9 @@ def test_a_unix_socket_has_its_mode_and_its_proxy_names_the_client(euryale, tmp_
 
 
 def test_the_prefix_is_the_settings_and_the_proxys(euryale):
-    server = euryale("exchanges:app", "--url-prefix", "/app", "--trusted-proxy", "127.0.0.1")
+    fields = ["--trusted-proxy-headers", "x-forwarded-for x-forwarded-prefix"]
+    settings = ["--url-prefix", "/app", "--trusted-proxy", "127.0.0.1"]
+    server = euryale("exchanges:app", *settings, *fields)
 
     def mounted(path: str, prefix: str | None = None) -> tuple[str, str]:
         fields = {"X-Forwarded-Prefix": prefix} if prefix else {}
@@ -171,6 +183,44 @@ def test_the_prefix_is_the_settings_and_the_proxys(euryale):
     assert mounted("/app/environ") == ("/app", "/environ")
     assert mounted("/environ") == ("/app", "/environ")
     assert mounted("/app/environ", "/outer") == ("/outer/app", "/environ")
+
+
+def test_the_host_and_the_prefix_of_a_proxy_count_only_when_asked_for(euryale):
+    fields = {
+        "X-Forwarded-For": "192.0.2.7",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "forged.example",
+        "X-Forwarded-Port": "4711",
+        "X-Forwarded-Prefix": "/forged",
+    }
+
+    def seen(*settings: str) -> dict[str, str]:
+        server = euryale("exchanges:app", "--trusted-proxy", "127.0.0.1", *settings)
+        return json.loads(server.ask("/environ", headers={"Host": "site.example", **fields}).body)
+
+    environ = seen()
+    assert (environ["REMOTE_ADDR"], environ["wsgi.url_scheme"]) == ("192.0.2.7", "https")
+    assert (environ["HTTP_HOST"], environ["SCRIPT_NAME"]) == ("site.example", "")
+    assert environ["SERVER_PORT"] != "4711"
+    assert not [name for name in environ if name.startswith("HTTP_X_FORWARDED")]
+    environ = seen("--trusted-proxy-headers", " ".join(fields).lower())
+    assert (environ["HTTP_HOST"], environ["SCRIPT_NAME"]) == ("forged.example:4711", "/forged")
+
+
+def test_the_address_of_a_client_of_a_dual_stack_socket_is_its_own(tmp_path):
+    listener = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+    given = {"http": high(listener)}
+    systemd = Systemd(tmp_path)
+    server = systemd.start(tmp_path, given, ["exchanges:app"])
+    try:
+        systemd.heard("READY=1")
+        url = f"http://127.0.0.1:{given['http'].getsockname()[1]}/environ"
+        environ = httpx.get(url, timeout=PATIENCE).json()
+        assert environ["REMOTE_ADDR"] == "127.0.0.1"
+    finally:
+        server.process.kill()
+        server.process.wait()
+        server.log_file.close()
 
 
 def test_a_balancer_names_the_client_by_the_proxy_protocol(euryale):
@@ -232,6 +282,17 @@ class Systemd:
         while wanted not in self.said:
             self.said += self.socket.recv(4096).decode().splitlines()
 
+    def is_silent(self, seconds: float = 0.2) -> bool:
+        """Read what is said. Whether that is nothing for this time."""
+        self.socket.settimeout(seconds)
+        try:
+            self.socket.recv(4096)
+        except TimeoutError:
+            return True
+        finally:
+            self.socket.settimeout(PATIENCE)
+        return False
+
     def start(
         self,
         folder: Path,
@@ -291,6 +352,29 @@ def test_sockets_of_systemds_replace_those_of_the_settings(certified, tmp_path):
         server.process.kill()
         server.process.wait()
         server.log_file.close()
+
+
+def test_a_held_gil_is_noticed_by_balancers_and_by_the_watchdog(euryale, tmp_path):
+    systemd = Systemd(tmp_path)
+    environment = {"NOTIFY_SOCKET": str(systemd.path), "WATCHDOG_USEC": "20000"}
+    server = euryale("plain:app", "--gil-timeout", "300ms", **environment)
+    systemd.heard("WATCHDOG=1")
+    fifo = server.log_path.parent / "fifo"
+    os.mkfifo(fifo)
+    with ThreadPoolExecutor(1) as clients:
+        held = clients.submit(server.ask, "/fifo?fifo")
+        until(systemd.is_silent, "the watchdog is not fed")
+        assert "has run no Python code for 0.3 s" in server.log
+        assert server.operators("/readyz").status == 503
+        assert "has run no Python code" in server.operators("/status").text
+        assert server.agent_check().startswith("down")
+        fifo.write_bytes(b"x")
+        assert held.result().text == "read"
+    until(lambda: server.operators("/readyz").status == 200, "it is ready again")
+    assert "runs Python code again" in server.log
+    systemd.said.clear()
+    systemd.heard("WATCHDOG=1")
+    assert server.stop() == 0
 
 
 def test_a_socket_named_tls_needs_certificates(tmp_path):

@@ -1,4 +1,4 @@
-"""Workers take turns in running Python code, and do not contend for the GIL."""
+"""Workers take turns in computing, and do not contend for the GIL."""
 
 import re
 import time
@@ -46,19 +46,49 @@ def test_a_worker_that_waits_or_needs_no_gil_lets_the_next_one_in(turns, path):
 @pytest.mark.parametrize("are_on", [True, False])
 def test_calls_that_compute_run_one_after_the_other(turns, are_on):
     server = turns(4, "on" if are_on else "off")
+    with ThreadPoolExecutor(8) as clients:
+        stop = False
 
-    def overlaps() -> int:
-        """Of 80 calls, how many were not alone."""
-        with ThreadPoolExecutor(8) as clients:
-            answers = list(clients.map(lambda _: server.ask("/burn").text, range(80)))
-        return sum(answer != "alone" for answer in answers)
+        def keep_asking() -> None:
+            while not stop:
+                server.ask("/short")
 
-    # A busy machine may keep a call from the processor for so long that another one is let in.
-    if are_on:
-        until(lambda: overlaps() < 8, "calls run one after the other")
-    else:
-        until(lambda: overlaps() > 40, "calls overlap")
+        asking = [clients.submit(keep_asking) for _ in range(8)]
+
+        def crowded() -> int:
+            """Of 20 looks, how many saw more than one call."""
+            return sum(server.metric("euryale_publishers_running") > 1 for _ in range(20))
+
+        # A busy machine may keep a call from the processor for so long that another one is let in.
+        if are_on:
+            until(lambda: crowded() < 5, "calls run one after the other")
+        else:
+            until(lambda: crowded() > 15, "calls contend for the GIL")
+        stop = True
+        for one in asking:
+            one.result()
     assert server.stop() == 0
+
+
+@pytest.mark.parametrize("path", ["/nap", "/naps"])
+def test_calls_that_wait_run_beside_each_other(turns, path):
+    """Once for long, and often for a short time."""
+    server = turns(8)
+    alone = min(seconds(lambda: server.ask(path)) for _ in range(3))
+
+    def together() -> float:
+        with ThreadPoolExecutor(8) as clients:
+            return seconds(lambda: list(clients.map(server.ask, [path] * 8)))
+
+    # One after the other takes 8 times as long.
+    until(lambda: together() < 3 * alone, "they wait at the same time")
+    assert server.stop() == 0
+
+
+def test_operators_see_whether_threads_take_turns(turns):
+    assert "taken in turns" in turns(2).operators("/status").text
+    off = turns(2, "off").operators("/status").text
+    assert "contended for: gil_turns is off" in off
 
 
 @pytest.mark.parametrize("path", ["/spin", "/event", "/condition", "/nested"])
@@ -109,7 +139,7 @@ def test_a_long_call_shares_the_gil(turns):
     with ThreadPoolExecutor(1) as clients:
         long = clients.submit(server.ask, "/spin")
         working(server, 1)
-        # It is let in after 0.1 s, and has the GIL when the interpreter switches.
+        # It is let in after 5 ms, and has the GIL when the interpreter switches.
         assert min(seconds(server.ask) for _ in range(3)) < 0.5
         assert re.fullmatch(r"up ready \d+% maxconn:\d+", server.agent_check())
         server.ask("/open")

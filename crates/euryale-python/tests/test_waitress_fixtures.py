@@ -64,7 +64,9 @@ def test_echo(serve):
 
 
 def test_echo_of_the_environ(serve):
-    ask = serve("echo:app", "--trusted-proxy", "127.0.0.1")
+    names = "x-forwarded-for x-forwarded-proto x-forwarded-port"
+    trusting = ["--trusted-proxy", "127.0.0.1", "--trusted-proxy-headers", names]
+    ask = serve("echo:app", *trusting)
     fields = ["X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: https", "X-Forwarded-Port: 4443"]
     answer = ask(get("/a%20b?c=d", *fields, "X-Foo: 1", "X-Foo: 2"))
     found = json.loads(answer.body.partition(b"\r\n\r\n")[0])

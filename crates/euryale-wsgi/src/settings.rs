@@ -36,9 +36,11 @@ pub struct Settings {
     pub agent: Option<Listen>,
     /// The number of worker threads, 1 to 4096. Default: 4.
     pub threads: usize,
-    /// Whether workers take turns in running Python code, so that they do not contend for the GIL.
-    /// Default: no, because it makes the times of short pages more even but costs throughput.
+    /// Whether workers take turns in computing, and so do not contend for the GIL. Default: yes.
     pub gil_turns: bool,
+    /// How long the interpreter may run no Python code: beyond it the server is not ready, and
+    /// systemd's watchdog is not fed. Default: 10 s.
+    pub gil_timeout: Duration,
     /// Whether an answer leaves with the first block of its iterable, unless that is a list.
     /// Default: no, so that an exception at any time becomes an error page.
     pub early_answers: bool,
@@ -74,8 +76,8 @@ pub struct Settings {
     /// The maximum number of trusted proxies between a client and this server, 1 to 32. Default: 1
     /// if `trusted_proxy` is `*`; otherwise there is no limit.
     pub trusted_proxy_count: Option<usize>,
-    /// The fields that trusted proxies set, with waitress's names or their own. Default: all
-    /// `X-Forwarded-*`.
+    /// The fields that trusted proxies set, with waitress's names or their own. Default:
+    /// `X-Forwarded-For` and `X-Forwarded-Proto`.
     pub trusted_proxy_headers: Vec<String>,
     /// The path below which the application is mounted: empty, or like `/app`. Default: empty.
     pub url_prefix: String,
@@ -97,7 +99,8 @@ impl Default for Settings {
             admin: None,
             agent: None,
             threads: 4,
-            gil_turns: false,
+            gil_turns: true,
+            gil_timeout: Duration::from_secs(10),
             early_answers: false,
             max_queue: 1024,
             max_wait: Duration::from_secs(60),
@@ -177,6 +180,7 @@ impl Settings {
             Meaning::Agent => self.agent = Some(value.parse()?),
             Meaning::Threads => self.threads = parse::number(value, 1, 4096)?,
             Meaning::GilTurns => self.gil_turns = parse::switch(value)?,
+            Meaning::GilTimeout => self.gil_timeout = parse::duration(value)?,
             Meaning::EarlyAnswers => self.early_answers = parse::switch(value)?,
             Meaning::MaxQueue => self.max_queue = parse::number(value, 1, 1 << 20)?,
             Meaning::MaxWait => self.max_wait = parse::duration(value)?,

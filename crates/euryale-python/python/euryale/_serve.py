@@ -259,6 +259,8 @@ class _Main:
                 self.start_worker()
             elif order == _euryale.RELOAD:
                 self.read_again()
+            elif order == _euryale.ANSWER:
+                self.server.answer()
             elif order == _euryale.ENDED:
                 return
             self.socket.recv(1)
@@ -287,8 +289,9 @@ class _Main:
             # The server continues, whatever is wrong with the file.
             log.error("SIGHUP: the settings stay as they were: %s", error)
             return
+        with_tls = ", max_wait and the certificates" if self.server.has_tls else " and max_wait"
         rest = "" if is_all else "; other settings need a restart"
-        log.info("SIGHUP: threads, max_queue, max_wait and certificates are set%s", rest)
+        log.info("SIGHUP: threads, max_queue%s are set%s", with_tls, rest)
 
     def end(self) -> int:
         """Join the workers. If one never returns and the server owns the process, end the process."""

@@ -134,6 +134,14 @@ def page_held(environ, start_response):
     return text(start_response, "never")
 
 
+def page_fifo(environ, start_response):
+    """Holds the GIL in a call of C's until somebody writes to the FIFO of the query's name."""
+    fifo = os.open(environ["QUERY_STRING"], os.O_RDWR)
+    ctypes.PyDLL(None).read(fifo, ctypes.create_string_buffer(1), 1)
+    os.close(fifo)
+    return text(start_response, "read")
+
+
 def page_stuck(environ, start_response):
     time.sleep(600)
     return text(start_response, "never")

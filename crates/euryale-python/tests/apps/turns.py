@@ -12,7 +12,6 @@ event = threading.Event()
 condition = threading.Condition()
 lock = threading.Lock()
 ours, theirs = socket.socketpair()
-inside = 0
 BLOCK = bytes(range(256)) * 40_000
 
 
@@ -42,16 +41,6 @@ def burn(seconds):
         pass
 
 
-def page_burn():
-    global inside
-    inside += 1
-    alone = inside == 1
-    burn(0.01)
-    alone = alone and inside == 1
-    inside -= 1
-    return "alone" if alone else f"with {inside} others"
-
-
 def page_short():
     burn(0.002)
     return "short"
@@ -61,6 +50,17 @@ def page_steps():
     for _ in range(50):
         time.sleep(0.0005)
     return "steps"
+
+
+def page_nap():
+    time.sleep(0.3)
+    return "nap"
+
+
+def page_naps():
+    for _ in range(100):
+        time.sleep(0.003)
+    return "naps"
 
 
 def page_sleep():

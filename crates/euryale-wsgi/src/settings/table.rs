@@ -40,6 +40,7 @@ pub(crate) enum Meaning {
     Agent,
     Threads,
     GilTurns,
+    GilTimeout,
     EarlyAnswers,
     MaxQueue,
     MaxWait,
@@ -155,8 +156,15 @@ pub(crate) const KEYS: &[Setting] = &[
         "gil_turns",
         None,
         Meaning::GilTurns,
-        "on: a worker takes no request while another one runs Python code, and is let in when that \
-            one waits for something; off (the default): workers contend for the GIL",
+        "on (the default): a worker takes no request while another one computes, and is let in \
+            when that one waits for something; off: workers contend for the GIL",
+    ),
+    setting(
+        "gil_timeout",
+        None,
+        Meaning::GilTimeout,
+        "how long the interpreter may run no Python code (ms, s, m, h); beyond it /readyz answers \
+            503, and systemd's watchdog is not fed",
     ),
     setting(
         "early_answers",
@@ -255,7 +263,7 @@ pub(crate) const KEYS: &[Setting] = &[
         Some("forwarded_field"),
         Meaning::TrustedProxyHeaders,
         "fields that each trusted proxy sets or takes away: x-forwarded-for …, or forwarded; \
-            default: x-forwarded-for, -proto, -host, -port and -prefix",
+            default: x-forwarded-for and x-forwarded-proto",
     ),
     setting(
         "url_prefix",
