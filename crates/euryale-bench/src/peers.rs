@@ -162,9 +162,9 @@ pub(crate) const ALL: &[Peer] = &[
         &python::WSGI_ZOPE,
     ),
     ours(
-        "wsgi-zope-turns",
-        "as `wsgi-zope`, with `--gil-turns on`",
-        &python::WSGI_ZOPE_TURNS,
+        "wsgi-zope-contending",
+        "as `wsgi-zope`, with `--gil-turns off`",
+        &python::WSGI_ZOPE_CONTENDING,
     ),
     python(
         "granian-zope",

@@ -179,9 +179,9 @@ pub(super) const WSGI_ZOPE: Venv = Venv {
     ..WSGI
 };
 
-/// The same, with workers that take turns.
-pub(super) const WSGI_ZOPE_TURNS: Venv = Venv {
-    application: &["--gil-turns", "on", "--factory", "zope_app:made"],
+/// The same, with workers that contend for the GIL.
+pub(super) const WSGI_ZOPE_CONTENDING: Venv = Venv {
+    application: &["--gil-turns", "off", "--factory", "zope_app:made"],
     ..WSGI
 };
 

@@ -63,7 +63,7 @@ fn page(threads: usize, load: &Load) -> Plan {
 fn zope(threads: usize, load: &Load) -> Plan {
     let peers = [
         "wsgi-zope",
-        "wsgi-zope-turns",
+        "wsgi-zope-contending",
         "granian-zope",
         "zope",
         "gunicorn-zope",
