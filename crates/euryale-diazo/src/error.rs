@@ -67,7 +67,7 @@ pub enum PageError {
 impl fmt::Display for PageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::TooDeep => "more than 512 elements stand in each other",
+            Self::TooDeep => "more than 512 elements in each other",
             Self::TooLarge => "the page has more than two million nodes",
             Self::TooMuchWork => "the rules look at too many nodes of this page",
             Self::TooLong => "the themed page would be too long",

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::page::{Here, Page, TOP};
 use crate::compile::{AboutContent, Applied, Template, shown};
-use crate::dom::{Dom, Id};
+use crate::dom::{Dom, Id, Kind};
 use crate::error::PageError;
 use crate::rules::{Action, Place};
 use crate::xpath::Item;
@@ -78,7 +78,16 @@ impl<'a> Page<'a> {
             } else {
                 format!("{times} times")
             };
-            let what = format!("<{}> runs {times} and writes {} bytes", ran.name, ran.bytes);
+            let name = ran.name.as_str();
+            let what = match (name, ran.bytes) {
+                // They keep what is written in them.
+                ("xsl:variable" | "xsl:param" | "xsl:message", _) => {
+                    format!("<{name}> runs {times}")
+                }
+                (_, 0) => format!("<{name}> runs {times} and writes nothing"),
+                (_, 1) => format!("<{name}> runs {times} and writes 1 byte"),
+                (_, bytes) => format!("<{name}> runs {times} and writes {bytes} bytes"),
+            };
             all.push(Explanation {
                 place: ran.place,
                 what,
@@ -135,6 +144,9 @@ impl<'a> Page<'a> {
         theme: &Dom<'_>,
         fates: &HashMap<Id, Fate<'_>>,
     ) -> Result<String, PageError> {
+        if rule.targets.is_empty() {
+            return Ok("does nothing: the theme has nothing that it is about".to_owned());
+        }
         if !self.all(&rule.when, TOP)? {
             return Ok("does nothing: a condition does not hold".to_owned());
         }
@@ -154,15 +166,21 @@ impl<'a> Page<'a> {
         }
         let place = list(&targets);
         let mut content = Vec::new();
+        let mut has_blank = false;
         for (source, when) in &rule.sources {
             if self.all(when, TOP)? {
                 for item in self.select(*source, TOP)? {
-                    content.push(shown(self.dom(item.document), item));
+                    // White space between elements is not worth a word.
+                    match is_blank(self.dom(item.document), item) {
+                        true => has_blank = true,
+                        false => content.push(shown(self.dom(item.document), item)),
+                    }
                 }
             }
         }
         let content = match (rule.sources.is_empty(), content.is_empty()) {
             (true, _) => "HTML of its own".to_owned(),
+            (false, true) if has_blank => "white space".to_owned(),
             (false, true) => "nothing of the content".to_owned(),
             (false, false) => list(&content),
         };
@@ -236,6 +254,12 @@ fn name(action: Action) -> &'static str {
         Action::MergeAttributes => "merge attributes",
         Action::DropAttributes => "drop attributes",
     }
+}
+
+fn is_blank(dom: &Dom<'_>, item: Item) -> bool {
+    let node = dom.node(item.node);
+    let is_text = item.as_attribute().is_none() && node.kind == Kind::Text;
+    is_text && dom.slice(node.start, node.end).trim_ascii().is_empty()
 }
 
 fn list(all: &[String]) -> String {

@@ -27,7 +27,8 @@ impl<'a> Page<'a> {
     ) -> Result<(), PageError> {
         self.budget.spend(1)?;
         out.check()?;
-        let Some(trace) = &self.trace else {
+        let is_written = !matches!(step.instruction, Instruction::Frame { .. });
+        let Some(trace) = self.trace.as_ref().filter(|_| is_written) else {
             return self.run_step(out, step, here);
         };
         let before = out.len();
@@ -65,9 +66,9 @@ impl<'a> Page<'a> {
                 sorts,
                 body,
             } => self.for_each(out, self.selected(Some(select), sorts, here)?, body),
-            Instruction::Choose { arms, otherwise } => {
-                self.block(out, self.choose(arms, otherwise, here)?, here)
-            }
+            Instruction::Choose {
+                arms, otherwise, ..
+            } => self.block(out, self.choose(arms, otherwise, here)?, here),
             Instruction::Attribute { name, body } => self.attribute(out, name, body, here),
             Instruction::Element {
                 name,

@@ -13,7 +13,7 @@ pub(super) struct Trace(HashMap<usize, Ran>);
 #[derive(Debug)]
 pub(super) struct Ran {
     pub(super) place: Place,
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) times: usize,
     pub(super) bytes: usize,
 }
@@ -23,7 +23,7 @@ impl Trace {
         let key = std::ptr::from_ref(step).addr();
         let ran = self.0.entry(key).or_insert_with(|| Ran {
             place: (*step.place).clone(),
-            name: step.instruction.name(),
+            name: step.instruction.name().to_owned(),
             times: 0,
             bytes: 0,
         });

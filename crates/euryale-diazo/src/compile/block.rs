@@ -241,7 +241,9 @@ impl Builder {
             Instruction::ForEach { body, .. } | Instruction::Frame { body, .. } => {
                 body.joins(&self.sources)
             }
-            Instruction::Choose { arms, otherwise } => {
+            Instruction::Choose {
+                arms, otherwise, ..
+            } => {
                 let mut all = arms.iter().map(|(_, body)| body).chain([otherwise]);
                 all.any(|body| body.joins(&self.sources))
             }

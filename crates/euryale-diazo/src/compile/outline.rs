@@ -15,6 +15,7 @@ pub(crate) struct Applied {
     pub(crate) place: Place,
     pub(crate) action: Action,
     pub(crate) when: When,
+    /// Empty if the rule is about nothing in the theme.
     pub(crate) targets: Vec<Id>,
     /// The sources of its content, each with its conditions.
     pub(crate) sources: Vec<(u32, When)>,

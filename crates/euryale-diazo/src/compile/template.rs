@@ -134,7 +134,7 @@ pub(super) fn compile(
 ) -> Result<Template, LoadError> {
     let fail = |what: &str| LoadError::new(&html.file, None, what);
     let dom = parsed(&html.source, html.is_fragment).map_err(|excess| match excess {
-        Excess::Depth => fail("more than 512 elements stand in each other"),
+        Excess::Depth => fail("more than 512 elements in each other"),
         Excess::Nodes => fail("more than two million nodes"),
     })?;
     let mut matching: HashMap<Id, Vec<&Prepared>> = HashMap::new();
@@ -162,9 +162,7 @@ pub(super) fn compile(
                 *used = true;
             }
         }
-        if !targets.is_empty() {
-            applied.push(Applied::new(rule, targets));
-        }
+        applied.push(Applied::new(rule, targets));
     }
     let prefix = match html.is_inline {
         true => prefix::Prefix::new(None, None, None),

@@ -70,7 +70,7 @@ impl Reader {
             (_, _, true) => {
                 return Err(self.error(
                     node,
-                    "attributes stand in <copy>, <merge> and <drop>, with theme",
+                    "attributes belong in <copy>, <merge> and <drop>, with theme",
                 ));
             }
             ("merge", _, false) => return Err(self.error(node, "<merge> needs attributes")),
@@ -82,7 +82,7 @@ impl Reader {
             ("replace", false, _) => Action::Replace,
             ("drop", false, _) => Action::Drop,
             ("strip", false, _) => Action::Strip,
-            _ => return Err(self.error(node, format!("theme-children does not stand in <{name}>"))),
+            _ => return Err(self.error(node, format!("theme-children is not allowed in <{name}>"))),
         };
         if !target.css && !has_words(&target.text) {
             // This is only a warning, as in Diazo, which evaluates the selector while it compiles

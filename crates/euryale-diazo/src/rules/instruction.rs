@@ -33,6 +33,8 @@ pub(crate) enum Instruction<B> {
     Choose {
         arms: Vec<(Expr, B)>,
         otherwise: B,
+        /// It is written as `xsl:if`.
+        is_if: bool,
     },
     Attribute {
         name: Pattern,
@@ -174,7 +176,12 @@ impl<B> Instruction<B> {
                 sorts,
                 body: body(inner),
             },
-            Self::Choose { arms, otherwise } => Instruction::Choose {
+            Self::Choose {
+                arms,
+                otherwise,
+                is_if,
+            } => Instruction::Choose {
+                is_if,
                 arms: arms
                     .into_iter()
                     .map(|(test, inner)| (test, body(inner)))
@@ -218,7 +225,7 @@ impl<B> Instruction<B> {
     }
 
     /// Returns the name of its element.
-    pub(crate) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Self::ValueOf { .. } => "xsl:value-of",
             Self::CopyOf(_) => "xsl:copy-of",
@@ -226,9 +233,15 @@ impl<B> Instruction<B> {
             Self::Apply { .. } => "xsl:apply-templates",
             Self::Call { .. } => "xsl:call-template",
             Self::ForEach { .. } => "xsl:for-each",
+            Self::Choose { is_if: true, .. } => "xsl:if",
             Self::Choose { .. } => "xsl:choose",
             Self::Attribute { .. } => "xsl:attribute",
-            Self::Element { .. } => "xsl:element",
+            Self::Element {
+                name, attributes, ..
+            } => match name.fixed() {
+                Some(name) if !attributes.is_empty() => name,
+                _ => "xsl:element",
+            },
             Self::Comment(_) => "xsl:comment",
             Self::Message { .. } => "xsl:message",
             Self::Set { .. } => "xsl:variable",
@@ -262,7 +275,9 @@ impl<B> Instruction<B> {
                     }
                 }
             }
-            Self::Choose { arms, otherwise } => {
+            Self::Choose {
+                arms, otherwise, ..
+            } => {
                 arms.iter().for_each(|(_, body)| look(body));
                 look(otherwise);
             }
@@ -281,7 +296,9 @@ impl<B> Instruction<B> {
             | Self::ForEach { body, .. }
             | Self::Element { body, .. }
             | Self::Frame { body, .. } => vec![body],
-            Self::Choose { arms, otherwise } => {
+            Self::Choose {
+                arms, otherwise, ..
+            } => {
                 let mut all: Vec<&mut B> = arms.iter_mut().map(|(_, body)| body).collect();
                 all.push(otherwise);
                 all

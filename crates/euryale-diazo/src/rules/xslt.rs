@@ -41,6 +41,7 @@ impl Reader {
             "if" => Instruction::Choose {
                 arms: vec![(self.needed(node, "test")?, self.body(node, inside)?)],
                 otherwise: Body::new(),
+                is_if: true,
             },
             "choose" => self.choose(node, inside)?,
             "attribute" => Instruction::Attribute {
@@ -133,7 +134,11 @@ impl Reader {
                 return Err(self.error(child, what));
             }
         }
-        Ok(Instruction::Choose { arms, otherwise })
+        Ok(Instruction::Choose {
+            arms,
+            otherwise,
+            is_if: false,
+        })
     }
 
     fn apply_templates(

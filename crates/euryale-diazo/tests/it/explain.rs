@@ -13,7 +13,7 @@ fn explained(inner: &str, page: &str) -> Vec<String> {
     lines.collect()
 }
 
-const PAGE: &str = "<h1 class=x>Head</h1><p id=a>One</p><p>Two</p><i>x</i>";
+const PAGE: &str = "<h1 class=x>Head</h1><p id=a>One</p><p>Two</p><i>x</i><ul> <li>1</li>\n</ul>";
 
 #[test]
 fn each_rule_says_which_nodes_it_puts_where() {
@@ -25,7 +25,10 @@ fn each_rule_says_which_nodes_it_puts_where() {
          <after css:theme=\"title\"><b/></after>\n\
          <drop css:content=\"p\" if-path=\"/b\"/>\n\
          <strip css:content=\"i\"/>\n\
-         <drop css:content=\"nothing\"/>",
+         <drop css:content=\"nothing\"/>\n\
+         <replace css:theme=\"#b\" css:content=\"p\" if-path=\"/b\"/>\n\
+         <before css:theme-children=\"#a\" content=\"//ul/node()\"/>\n\
+         <before css:theme=\"#a\" content=\"//ul/text()\"/>",
         PAGE,
     );
     let expected = [
@@ -37,8 +40,39 @@ fn each_rule_says_which_nodes_it_puts_where() {
         "9: <drop> does nothing: its condition holds for no node",
         "10: <strip> is about i of the content",
         "11: <drop> is about nothing in the content",
+        "12: <replace> does nothing: the theme has nothing that it is about",
+        "13: <before> does nothing: line 5 replaces div#a",
+        "14: <before> puts white space before div#a",
     ];
     assert!(said[0].starts_with("3: the theme is "), "{said:?}");
+    assert_eq!(said[1..], expected);
+}
+
+#[test]
+fn white_space_is_not_listed() {
+    let said = explained(
+        "<replace css:theme-children=\"#a\" content=\"//ul/node()\"/>",
+        PAGE,
+    );
+    assert_eq!(
+        said[1..],
+        ["4: <replace> puts li into div#a, in place of its children"]
+    );
+}
+
+#[test]
+fn variables_have_no_output_of_their_own() {
+    let said = explained(
+        "<replace css:theme=\"#a\">\n<xsl:variable name=\"p\" select=\"//p\"/>\n\
+         <xsl:if test=\"$p/a\">x</xsl:if>\n<xsl:copy-of select=\"$p[1]\"/></replace>",
+        PAGE,
+    );
+    let expected = [
+        "4: <replace> puts HTML of its own in place of div#a",
+        "5: <xsl:variable> runs once",
+        "6: <xsl:if> runs once and writes nothing",
+        "7: <xsl:copy-of> runs once and writes 15 bytes",
+    ];
     assert_eq!(said[1..], expected);
 }
 

@@ -128,7 +128,7 @@ fn a_mistake_is_named_with_its_line() {
         ),
         (
             "<copy css:theme-children=\"#a\" css:content=\"#b\"/>",
-            "theme-children does not stand in <copy>",
+            "theme-children is not allowed in <copy>",
         ),
         (
             "<replace css:theme=\"#a\" href=\"/x\"/>",

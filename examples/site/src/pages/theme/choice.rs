@@ -42,11 +42,12 @@ impl Choice {
         }
         let names = embedded::names();
         let remedy = format!("name a folder with a rules.xml or a manifest.cfg, or {names}");
-        Err(StartError::new(
-            "there is no such theme",
-            folder.display(),
-            remedy,
-        ))
+        let what = if folder.is_dir() {
+            "the folder has no theme"
+        } else {
+            "there is no such theme"
+        };
+        Err(StartError::new(what, folder.display(), remedy))
     }
 }
 
