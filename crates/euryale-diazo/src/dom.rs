@@ -4,6 +4,7 @@
 //! order, so the descendants of a node are a range, and parts without rules are passed on byte for
 //! byte.
 
+mod attributes;
 mod closing;
 mod find;
 mod name;
@@ -16,11 +17,15 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod text;
+mod words;
 mod write;
+
+use std::cell::OnceCell;
 
 pub(crate) use self::name::{BODY, HEAD, HTML, Name, Traits, is_name};
 use self::named::Names;
 pub(crate) use self::text::{decode, escape_text, has_word, written_text};
+pub(crate) use self::words::Words;
 pub(crate) use self::write::{write_attribute, write_comment};
 
 /// The index of a node.
@@ -99,6 +104,8 @@ pub(crate) struct Dom<'s> {
     pub(crate) ids: Vec<Id>,
     /// Elements with a `class`, in document order.
     pub(crate) classes: Vec<Id>,
+    /// Their words, once a rule has asked for a class.
+    words: OnceCell<Vec<Words>>,
     names: Names,
 }
 
@@ -127,6 +134,15 @@ impl<'s> Dom<'s> {
 
     pub(crate) fn children(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
         self.side_by_side(id + 1, self.node(id).after)
+    }
+
+    /// The words of the elements with a `class`.
+    pub(crate) fn words_of_classes(&self) -> &[Words] {
+        self.words.get_or_init(|| {
+            let classes = self.classes.iter();
+            let words = classes.map(|id| Words::of(self.attribute_value(self.node(*id).class)));
+            words.collect()
+        })
     }
 
     /// Returns the elements with this name, and some with other names, in document order.

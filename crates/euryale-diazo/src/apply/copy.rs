@@ -87,13 +87,31 @@ impl<'a> Page<'a> {
         arguments: &Arguments<'a>,
         into_raw: bool,
     ) -> Result<(), PageError> {
-        let Item {
-            document, node: id, ..
-        } = here.item;
-        let Some(marks) = self.marks(document, mode)? else {
-            return Ok(());
-        };
-        let dom = self.dom(document);
+        let document = here.item.document;
+        match self.marks(document, mode)? {
+            Some(marks) => {
+                let dom = self.dom(document);
+                self.copy_by(out, here, dom, marks, mode, arguments, into_raw)
+            }
+            None => Ok(()),
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a recursion that looks nothing up again"
+    )]
+    fn copy_by(
+        &'a self,
+        out: &mut Out,
+        here: Here,
+        dom: &'a Dom<'a>,
+        marks: &'a Marks,
+        mode: u32,
+        arguments: &Arguments<'a>,
+        into_raw: bool,
+    ) -> Result<(), PageError> {
+        let id = here.item.node;
         self.enter(out)?;
         self.budget.spend(1)?;
         let otherwise = &self.program.content.otherwise[mode as usize];
@@ -144,7 +162,7 @@ impl<'a> Page<'a> {
         out: &mut Out,
         here: Here,
         dom: &'a Dom<'a>,
-        marks: &Marks,
+        marks: &'a Marks,
         mode: u32,
         into_raw: bool,
     ) -> Result<(), PageError> {
@@ -152,12 +170,12 @@ impl<'a> Page<'a> {
         match (dom.node(id).kind, mode > RAW_MODE) {
             (Kind::Element, false) => {
                 self.start_tag(out, here.item, dom, marks, mode)?;
-                self.copy_children(out, here.item, dom, mode)?;
+                self.copy_children(out, here.item, dom, marks, mode)?;
                 dom.write_end(out.html(), id);
                 Ok(())
             }
             (Kind::Root, _) | (Kind::Element, true) => {
-                self.copy_children(out, here.item, dom, mode)
+                self.copy_children(out, here.item, dom, marks, mode)
             }
             (Kind::Comment | Kind::Doctype, true) => Ok(()),
             _ => {
@@ -172,6 +190,7 @@ impl<'a> Page<'a> {
         out: &mut Out,
         item: Item,
         dom: &'a Dom<'a>,
+        marks: &'a Marks,
         mode: u32,
     ) -> Result<(), PageError> {
         // The text of a script is written without escaping inside its element.
@@ -185,7 +204,7 @@ impl<'a> Page<'a> {
                     position: before + at,
                     size,
                 };
-                self.copy(out, here, mode, &Vec::new(), mode <= RAW_MODE)
+                self.copy_by(out, here, dom, marks, mode, &Vec::new(), mode <= RAW_MODE)
             })
     }
 
@@ -227,7 +246,7 @@ impl<'a> Page<'a> {
         out: &mut Out,
         here: Here,
         dom: &'a Dom<'a>,
-        marks: &Marks,
+        marks: &'a Marks,
         mark: &Mark,
         mode: u32,
     ) -> Result<(), PageError> {
@@ -238,7 +257,7 @@ impl<'a> Page<'a> {
         match mark.main {
             // The output of the template was written before.
             Main::Drop | Main::Template(_) => {}
-            Main::Strip => self.copy_children(out, here.item, dom, mode)?,
+            Main::Strip => self.copy_children(out, here.item, dom, marks, mode)?,
             Main::ReplaceChildren(pattern) => {
                 self.start_tag(out, here.item, dom, marks, mode)?;
                 if let Target::ReplaceChildren(block) =
@@ -250,7 +269,7 @@ impl<'a> Page<'a> {
             }
             Main::Copy => {
                 self.start_tag(out, here.item, dom, marks, mode)?;
-                self.copy_children(out, here.item, dom, mode)?;
+                self.copy_children(out, here.item, dom, marks, mode)?;
                 dom.write_end(out.html(), id);
             }
             Main::Around => {
@@ -266,7 +285,7 @@ impl<'a> Page<'a> {
                 if !self.replaced(out, around, mark)? {
                     self.start_tag(out, here.item, dom, marks, mode)?;
                     put(out, mark.before_children, |group| &group.before_children)?;
-                    self.copy_children(out, here.item, dom, mode)?;
+                    self.copy_children(out, here.item, dom, marks, mode)?;
                     put(out, mark.after_children, |group| &group.after_children)?;
                     dom.write_end(out.html(), id);
                 }

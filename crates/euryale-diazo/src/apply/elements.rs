@@ -8,7 +8,7 @@ use crate::compile::Block;
 use crate::dom::{Kind, Name, Traits, escape_text, is_name};
 use crate::error::PageError;
 use crate::rules::{Part, Pattern};
-use crate::xpath::{Expr, Value};
+use crate::xpath::{Expr, Item, Value};
 
 impl<'a> Page<'a> {
     pub(super) fn copy_of(
@@ -17,25 +17,15 @@ impl<'a> Page<'a> {
         select: &'a Expr,
         here: Here,
     ) -> Result<(), PageError> {
-        match self.scope(here).value(select)? {
+        let scope = self.scope(here);
+        if let Expr::Path(path) = select {
+            scope.visit(path, &mut |item| self.copy_node(out, item))?;
+            return out.check();
+        }
+        match scope.value(select)? {
             Value::Nodes(items) => {
                 for item in items {
-                    let dom = self.dom(item.document);
-                    match item.as_attribute() {
-                        Some(at) => out.attribute(
-                            self.budget,
-                            dom.attribute_name(at),
-                            dom.attribute_value(at),
-                            dom.attributes[at as usize].bare,
-                        )?,
-                        None => {
-                            let nodes = dom.node(item.node).after - item.node;
-                            self.budget
-                                .spend(nodes as usize + dom.length(item.node) / 16)?;
-                            dom.write_alone(out.html(), item.node, false);
-                        }
-                    }
-                    out.check()?;
+                    self.copy_node(out, item)?;
                 }
             }
             Value::Fragment(html) => {
@@ -43,11 +33,30 @@ impl<'a> Page<'a> {
                 out.push_str(&html);
             }
             other => {
-                let text = other.into_text(&self.scope(here))?;
+                let text = other.into_text(&scope)?;
                 self.budget.spend(text.len() / 16)?;
                 if !text.is_empty() {
                     escape_text(out.html(), &text, false);
                 }
+            }
+        }
+        out.check()
+    }
+
+    fn copy_node(&self, out: &mut Out, item: Item) -> Result<(), PageError> {
+        let dom = self.dom(item.document);
+        match item.as_attribute() {
+            Some(at) => out.attribute(
+                self.budget,
+                dom.attribute_name(at),
+                dom.attribute_value(at),
+                dom.attributes[at as usize].bare,
+            )?,
+            None => {
+                let nodes = dom.node(item.node).after - item.node;
+                self.budget
+                    .spend(nodes as usize + dom.length(item.node) / 16)?;
+                dom.write_alone(out.html(), item.node, false);
             }
         }
         out.check()

@@ -129,7 +129,7 @@ impl Parser<'_> {
     }
 
     /// Closes the innermost open element by its own end tag.
-    fn close_last(&mut self, start: usize, end: usize) {
+    pub(super) fn close_last(&mut self, start: usize, end: usize) {
         if let Some(open) = self.open.last() {
             let node = &mut self.dom.nodes[open.id as usize];
             (node.closing, node.end) = (start as u32, end as u32);
@@ -139,10 +139,6 @@ impl Parser<'_> {
 
     /// Closes the innermost element of this name. Some elements stop an end tag.
     pub(super) fn close(&mut self, name: Name, start: usize, end: usize) -> bool {
-        if self.open.len() > 3 && self.open.last().is_some_and(|open| open.name == name) {
-            self.close_last(start, end);
-            return true;
-        }
         let special = Traits::of(name).has(Traits::SPECIAL);
         let of_table = matches!(
             name,

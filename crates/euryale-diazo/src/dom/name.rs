@@ -25,6 +25,28 @@ impl Name {
         Self(hash | 1 << 63)
     }
 
+    /// Returns whether the text of such an element has neither tags nor references.
+    pub(crate) fn is_raw(self) -> bool {
+        matches!(
+            self,
+            SCRIPT | STYLE | NOFRAMES | IFRAME | NOEMBED | XMP | PLAINTEXT
+        )
+    }
+
+    /// Returns whether the tag `</name>` begins here, in small letters, and where it ends.
+    pub(super) fn end_tag(self, source: &[u8], start: usize) -> Option<usize> {
+        let bits = u64::BITS - self.0.leading_zeros();
+        // No name at all, or a long one, which is only known by its hash.
+        if matches!(bits, 0 | u64::BITS) {
+            return None;
+        }
+        let length = bits.div_ceil(8);
+        let word: [u8; 8] = source.get(start + 2..start + 10)?.try_into().ok()?;
+        let written = u64::from_be_bytes(word) >> (u64::BITS - 8 * length);
+        let end = start + 2 + length as usize;
+        (written == self.0 && source.get(end) == Some(&b'>')).then_some(end + 1)
+    }
+
     /// Packs a name of up to eight bytes in lower case, the last byte in the lowest bits.
     pub(super) const fn of_packed(bytes: u64) -> Self {
         Self(bytes)
@@ -124,10 +146,27 @@ impl Traits {
     }
 }
 
+/// The properties of the names that were asked for last: a page has few names.
+#[derive(Debug)]
+pub(super) struct KnownTraits([(Name, Traits); 64]);
+
+impl KnownTraits {
+    pub(super) fn new() -> Self {
+        Self([(Name(0), Traits(0)); 64])
+    }
+
+    pub(super) fn of(&mut self, name: Name) -> Traits {
+        let known = &mut self.0[name.hash() % 64];
+        if known.0 != name {
+            *known = (name, Traits::of(name));
+        }
+        known.1
+    }
+}
+
 /// Returns whether a name of an element or attribute is safe, so that it cannot end a tag.
 pub(crate) fn is_name(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric();
-    if name.bytes().all(plain) && name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+    if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase()) {
         return true;
     }
     let mut chars = name.chars();

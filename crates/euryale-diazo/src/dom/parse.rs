@@ -5,10 +5,12 @@
 //! for browsers to repair: such an end tag is skipped. Like in libxml2 and unlike in browsers, no
 //! `tbody` is implied, because rules are written for the page as it is.
 
+use std::cell::OnceCell;
+
+use super::attributes::is_space;
 use super::find::find;
-use super::name::{BODY, HEAD, HTML, MATH, NOSCRIPT, P, SVG};
+use super::name::{BODY, HTML, KnownTraits, MATH, P, SVG};
 use super::named::Names;
-use super::tags::{Opened, is_space, name_at};
 use super::{Dom, Excess, Id, Kind, MAX_DEPTH, MAX_NODES, NONE, Name, Node, Traits};
 
 /// The state of the page's skeleton.
@@ -45,7 +47,7 @@ pub(super) struct Parser<'s> {
     pub(super) dom: Dom<'s>,
     pub(super) open: Vec<Open>,
     pub(super) phase: Phase,
-    self_closing: SelfClosing,
+    pub(super) self_closing: SelfClosing,
     /// Whether this is a fragment, which has no `html` of its own.
     pub(super) is_fragment: bool,
     /// The first of the comments after the body, if only white space is between them.
@@ -53,6 +55,7 @@ pub(super) struct Parser<'s> {
     /// Open elements of SVG and MathML roots, and of `p`.
     pub(super) foreign: usize,
     pub(super) paragraphs: usize,
+    pub(super) traits: KnownTraits,
 }
 
 impl<'s> Parser<'s> {
@@ -65,6 +68,7 @@ impl<'s> Parser<'s> {
             attributes,
             ids: Vec::new(),
             classes: Vec::new(),
+            words: OnceCell::new(),
             names: Names::new(),
         };
         let open = Vec::with_capacity(32);
@@ -77,6 +81,7 @@ impl<'s> Parser<'s> {
             trailing: NONE,
             foreign: 0,
             paragraphs: 0,
+            traits: KnownTraits::new(),
         }
     }
 
@@ -261,100 +266,5 @@ impl<'s> Parser<'s> {
             self.trailing = NONE;
             self.disturb();
         }
-    }
-
-    fn discard(&mut self, tag: &Opened) {
-        self.dom.attributes.truncate(tag.attributes as usize);
-        self.disturb();
-    }
-
-    fn start_tag(&mut self, start: usize) -> Result<usize, Excess> {
-        let source = self.dom.source.as_bytes();
-        let (name, named) = name_at(source, start + 1);
-        let traits = Traits::of(name);
-        // Elements that a tag implies precede it, also in the order of nodes.
-        let is_new = self.prepare(name, traits, start)?;
-        let Some(tag) = self.read_attributes(named) else {
-            return Ok(source.len());
-        };
-        if !is_new {
-            self.discard(&tag);
-            return Ok(tag.end);
-        }
-        let id = self.push_element(name, start, tag.end)?;
-        let node = &mut self.dom.nodes[id as usize];
-        (node.attributes, node.attribute_count) = (tag.attributes, tag.count);
-        (node.id, node.class) = (tag.id, tag.class);
-        if tag.id != NONE {
-            self.dom.ids.push(id);
-        }
-        if tag.class != NONE {
-            self.dom.classes.push(id);
-        }
-        if traits.has(Traits::VOID)
-            || (tag.closes_itself && (self.foreign > 0 || matches!(name, SVG | MATH)))
-        {
-            return Ok(tag.end);
-        }
-        let skeleton = matches!(name, HTML | HEAD | BODY);
-        let may_close_itself = match self.self_closing {
-            SelfClosing::None => false,
-            SelfClosing::NoText => !traits.has(Traits::RAW | Traits::RCDATA),
-            SelfClosing::All => true,
-        };
-        if tag.closes_itself && may_close_itself && !skeleton {
-            // The element needs an end tag wherever it is written.
-            self.dom.nodes[id as usize].tidy = false;
-            self.disturb();
-            return Ok(tag.end);
-        }
-        self.enter(id, name, traits)?;
-        match name {
-            HTML => self.phase = Phase::BeforeHead,
-            HEAD => self.phase = Phase::InHead,
-            BODY => self.phase = Phase::InBody,
-            _ => {}
-        }
-        let raw = traits.has(Traits::RAW | Traits::RCDATA) && self.foreign == 0;
-        if raw || (name == NOSCRIPT && self.phase < Phase::InBody) {
-            return self.raw_text(&source[start + 1..named], name, tag.end);
-        }
-        Ok(tag.end)
-    }
-
-    pub(super) fn end_tag(&mut self, start: usize) -> Result<usize, Excess> {
-        let source = self.dom.source.as_bytes();
-        match source.get(start + 2) {
-            Some(byte) if byte.is_ascii_alphabetic() => {}
-            Some(b'>') => {
-                self.disturb();
-                return Ok(start + 3);
-            }
-            _ => return self.bogus_comment(start),
-        }
-        let (name, named) = name_at(source, start + 2);
-        let Some(end) = self.end_of_tag(named) else {
-            return Ok(source.len());
-        };
-        match name {
-            HEAD if self.phase == Phase::InHead => {
-                while self.open.len() > 3 {
-                    self.leave_implied(start);
-                }
-                self.set_end(2, start, end);
-                self.phase = Phase::AfterHead;
-            }
-            HTML | BODY => {
-                self.ensure_body(start)?;
-                while self.open.len() > 3 {
-                    self.leave_implied(start);
-                }
-                self.set_end(if name == BODY { 2 } else { 1 }, start, end);
-                self.phase = Phase::AfterBody;
-            }
-            _ if self.close(name, start, end) => {}
-            _ => self.disturb(),
-        }
-        Ok(end)
     }
 }

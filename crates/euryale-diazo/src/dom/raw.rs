@@ -1,8 +1,8 @@
 //! Reads the parts between tags that are not text: comments, the doctype, scripts.
 
+use super::attributes::is_space;
 use super::name::PLAINTEXT;
 use super::parse::{Parser, Phase};
-use super::tags::is_space;
 use super::{Excess, Kind, Name};
 
 impl Parser<'_> {

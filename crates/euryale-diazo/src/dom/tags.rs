@@ -1,178 +1,117 @@
-//! Reads a tag.
+//! Start tags and end tags.
 
-use super::find::find;
-use super::parse::Parser;
-use super::{Attribute, NONE, Name};
-
-/// A start tag without its name.
-pub(super) struct Opened {
-    pub(super) attributes: u32,
-    pub(super) count: u32,
-    pub(super) id: u32,
-    pub(super) class: u32,
-    /// Whether the tag ends with `/>`.
-    pub(super) closes_itself: bool,
-    /// The end of the tag.
-    pub(super) end: usize,
-}
-
-/// The classes of bytes: those that end the name of an attribute, and others. An equals sign does
-/// not end the name of an element.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
-enum Class {
-    Other,
-    Equals,
-    Space,
-    Slash,
-    Greater,
-}
-
-static CLASSES: [Class; 256] = {
-    let mut all = [Class::Other; 256];
-    let mut byte = 0_u8;
-    loop {
-        all[byte as usize] = match byte {
-            b' ' | b'\n' | b'\t' | b'\r' | b'\x0c' => Class::Space,
-            b'/' => Class::Slash,
-            b'=' => Class::Equals,
-            b'>' => Class::Greater,
-            _ => Class::Other,
-        };
-        if byte == u8::MAX {
-            break all;
-        }
-        byte += 1;
-    }
-};
-
-fn class(byte: u8) -> Class {
-    CLASSES[byte as usize]
-}
-
-pub(super) fn is_space(byte: u8) -> bool {
-    class(byte) == Class::Space
-}
-
-/// Returns the name of an element that begins at `at`, and its end (HTML §13.2.5.8).
-pub(super) fn name_at(source: &[u8], at: usize) -> (Name, usize) {
-    let mut end = at;
-    let mut packed = 0;
-    while let Some(byte) = source.get(end)
-        && class(*byte) <= Class::Equals
-    {
-        packed = packed << 8 | u64::from(byte.to_ascii_lowercase());
-        end += 1;
-    }
-    if end - at <= size_of::<u64>() {
-        (Name::of_packed(packed), end)
-    } else {
-        (Name::of(&source[at..end]), end)
-    }
-}
+use super::attributes::{Opened, name_at};
+use super::name::{BODY, HEAD, HTML, MATH, NOSCRIPT, SVG};
+use super::parse::{Parser, Phase, SelfClosing};
+use super::{Excess, NONE, Name, Traits};
 
 impl Parser<'_> {
-    /// Reads attributes from `at`, the end of the name, to the end of the tag (HTML §13.2.5.32 and
-    /// on). Returns `None` if the source ends before the tag does, which is then not a tag.
-    pub(super) fn read_attributes(&mut self, mut at: usize) -> Option<Opened> {
-        let source = self.dom.source.as_bytes();
-        let first = self.dom.attributes.len();
-        let mut id = NONE;
-        let mut class_at = NONE;
-        let mut closes_itself = false;
-        let end = loop {
-            match class(*source.get(at)?) {
-                Class::Space => at += 1,
-                Class::Greater => break at + 1,
-                Class::Slash => {
-                    closes_itself = source.get(at + 1) == Some(&b'>');
-                    at += 1;
-                }
-                Class::Equals | Class::Other => {
-                    let start = at;
-                    // A leading equals sign belongs to the name.
-                    at += 1;
-                    while class(*source.get(at)?) == Class::Other {
-                        at += 1;
-                    }
-                    let written = &source[start..at];
-                    let name = (start as u32, at as u32);
-                    let mut ahead = at;
-                    while is_space(*source.get(ahead)?) {
-                        ahead += 1;
-                    }
-                    let bare = source[ahead] != b'=';
-                    let value = if bare {
-                        (at as u32, at as u32)
-                    } else {
-                        let value;
-                        (value, at) = read_value(source, ahead + 1)?;
-                        value
-                    };
-                    let index = self.dom.attributes.len() as u32;
-                    if index as usize > first && self.is_repeated(first, written) {
-                        continue;
-                    }
-                    match written.len() {
-                        2 if written.eq_ignore_ascii_case(b"id") => id = index,
-                        5 if written.eq_ignore_ascii_case(b"class") => class_at = index,
-                        _ => {}
-                    }
-                    self.dom.attributes.push(Attribute { name, value, bare });
-                }
-            }
-        };
-        let count = (self.dom.attributes.len() - first) as u32;
-        Some(Opened {
-            attributes: first as u32,
-            count,
-            id,
-            class: class_at,
-            closes_itself,
-            end,
-        })
-    }
-
-    /// Returns the end of an end tag. Its attributes are read because they may have quotes, and
-    /// ignored.
-    pub(super) fn end_of_tag(&mut self, at: usize) -> Option<usize> {
-        if self.dom.source.as_bytes().get(at) == Some(&b'>') {
-            return Some(at + 1);
-        }
-        let tag = self.read_attributes(at)?;
+    fn discard(&mut self, tag: &Opened) {
         self.dom.attributes.truncate(tag.attributes as usize);
-        Some(tag.end)
+        self.disturb();
     }
 
-    /// Returns whether an attribute repeats an earlier name, because then the first one counts.
-    /// Beyond 64 attributes this is not checked, because the search would be quadratic.
-    #[inline(never)]
-    fn is_repeated(&self, first: usize, name: &[u8]) -> bool {
+    pub(super) fn start_tag(&mut self, start: usize) -> Result<usize, Excess> {
         let source = self.dom.source.as_bytes();
-        self.dom.attributes[first..].iter().take(64).any(|other| {
-            let from = other.name.0 as usize;
-            let to = other.name.1 as usize;
-            to - from == name.len() && source[from..to].eq_ignore_ascii_case(name)
-        })
-    }
-}
-
-/// Reads a value after its equals sign. Returns its position, and the position after it.
-fn read_value(source: &[u8], mut at: usize) -> Option<((u32, u32), usize)> {
-    while is_space(*source.get(at)?) {
-        at += 1;
-    }
-    match source[at] {
-        quote @ (b'"' | b'\'') => {
-            let end = at + 1 + find(quote, &source[at + 1..])?;
-            Some((((at + 1) as u32, end as u32), end + 1))
+        let (name, named) = name_at(source, start + 1);
+        let traits = self.traits.of(name);
+        // Elements that a tag implies precede it, also in the order of nodes.
+        let is_new = self.prepare(name, traits, start)?;
+        let Some(tag) = self.rest_of_tag(named) else {
+            return Ok(source.len());
+        };
+        if !is_new {
+            self.discard(&tag);
+            return Ok(tag.end);
         }
-        _ => {
-            let start = at;
-            while source[at] != b'>' && !is_space(source[at]) {
-                at += 1;
-                source.get(at)?;
+        let id = self.push_element(name, start, tag.end)?;
+        let node = &mut self.dom.nodes[id as usize];
+        (node.attributes, node.attribute_count) = (tag.attributes, tag.count);
+        (node.id, node.class) = (tag.id, tag.class);
+        if tag.id != NONE {
+            self.dom.ids.push(id);
+        }
+        if tag.class != NONE {
+            self.dom.classes.push(id);
+        }
+        if traits.has(Traits::VOID)
+            || (tag.closes_itself && (self.foreign > 0 || matches!(name, SVG | MATH)))
+        {
+            return Ok(tag.end);
+        }
+        if tag.closes_itself && self.may_close_itself(name, traits) {
+            // The element needs an end tag wherever it is written.
+            self.dom.nodes[id as usize].tidy = false;
+            self.disturb();
+            return Ok(tag.end);
+        }
+        self.enter(id, name, traits)?;
+        if self.phase < Phase::InBody {
+            match name {
+                HTML => self.phase = Phase::BeforeHead,
+                HEAD => self.phase = Phase::InHead,
+                BODY => self.phase = Phase::InBody,
+                _ => {}
             }
-            Some(((start as u32, at as u32), at))
         }
+        let raw = traits.has(Traits::RAW | Traits::RCDATA) && self.foreign == 0;
+        if raw || (name == NOSCRIPT && self.phase < Phase::InBody) {
+            return self.raw_text(&source[start + 1..named], name, tag.end);
+        }
+        Ok(tag.end)
+    }
+
+    /// Returns whether an element that is written like `<div/>` has no children.
+    fn may_close_itself(&self, name: Name, traits: Traits) -> bool {
+        let may = match self.self_closing {
+            SelfClosing::None => false,
+            SelfClosing::NoText => !traits.has(Traits::RAW | Traits::RCDATA),
+            SelfClosing::All => true,
+        };
+        may && !matches!(name, HTML | HEAD | BODY)
+    }
+
+    pub(super) fn end_tag(&mut self, start: usize) -> Result<usize, Excess> {
+        let source = self.dom.source.as_bytes();
+        // Most end tags close the innermost element.
+        if self.open.len() > 3
+            && let Some(open) = self.open.last()
+            && let Some(end) = open.name.end_tag(source, start)
+        {
+            self.close_last(start, end);
+            return Ok(end);
+        }
+        match source.get(start + 2) {
+            Some(byte) if byte.is_ascii_alphabetic() => {}
+            Some(b'>') => {
+                self.disturb();
+                return Ok(start + 3);
+            }
+            _ => return self.bogus_comment(start),
+        }
+        let (name, named) = name_at(source, start + 2);
+        let Some(end) = self.end_of_tag(named) else {
+            return Ok(source.len());
+        };
+        match name {
+            HEAD if self.phase == Phase::InHead => {
+                while self.open.len() > 3 {
+                    self.leave_implied(start);
+                }
+                self.set_end(2, start, end);
+                self.phase = Phase::AfterHead;
+            }
+            HTML | BODY => {
+                self.ensure_body(start)?;
+                while self.open.len() > 3 {
+                    self.leave_implied(start);
+                }
+                self.set_end(if name == BODY { 2 } else { 1 }, start, end);
+                self.phase = Phase::AfterBody;
+            }
+            _ if self.close(name, start, end) => {}
+            _ => self.disturb(),
+        }
+        Ok(end)
     }
 }

@@ -307,7 +307,7 @@ proptest! {
             "<table>", "</table>", "<tr>", "<td>", "</td>", "<a>", "</a>", "<h1>", "</h1>", "x",
             "<br>", "<body>", "</body>", "</html>",
             "<option>", "<select>", "</select>", "<svg>", "<g/>", "</svg>", "<title>t</title>",
-            "<p/>", "<b/>", "<li/>",
+            "<p/>", "<b/>", "<li/>", "<article-list>", "</article-list>", "</P>", "</div >",
         ]), 0..25)
     ) {
         let page = tags.concat();

@@ -1,11 +1,11 @@
 //! Walks from one node along one axis (XPath 1.0 §2.2).
 
 use super::item::Item;
-use super::matches::{accepts, holds};
+use super::matches::{accepts, holds, is};
 use super::scope::Scope;
 use super::steps::{Found, Stop};
 use super::{Axis, Predicate, Step, Test};
-use crate::dom::{Dom, Id, NONE};
+use crate::dom::{Dom, Id, NONE, Words};
 use crate::error::PageError;
 
 /// Calls `found` with the nodes that one step selects from one node, in document order.
@@ -20,9 +20,11 @@ pub(super) fn take<'a>(
         step.axis,
         Axis::Ancestor | Axis::AncestorOrSelf | Axis::Preceding | Axis::PrecedingSibling
     );
+    if predicates.is_empty() && !is_reverse {
+        return candidates(scope, from, step, found);
+    }
     let mut positional = predicates.iter().filter(|one| one.is_positional());
     match (positional.next(), positional.next()) {
-        (None, _) if predicates.is_empty() && !is_reverse => candidates(scope, from, step, found),
         (None, _) if !is_reverse => candidates(scope, from, step, &mut |item| {
             if all_hold(scope, item, predicates)? {
                 found(item)?;
@@ -117,7 +119,7 @@ fn candidates(
     };
     match step.axis {
         Axis::Self_ => visit(node),
-        Axis::Child => children(scope, from, &step.test, each),
+        Axis::Child => children(scope, dom, from, &step.test, each),
         Axis::Descendant => inside(scope, from, node + 1, step, each),
         Axis::DescendantOrSelf => inside(scope, from, node, step, each),
         Axis::Attribute => attributes(scope, from, &step.test, each),
@@ -147,20 +149,34 @@ fn candidates(
     }
 }
 
-fn children(scope: &Scope<'_>, from: Item, test: &Test, each: &mut Found<'_>) -> Result<(), Stop> {
-    let dom = scope.dom_of(from);
-    let mut children = dom.children(from.node);
+pub(super) fn children(
+    scope: &Scope<'_>,
+    dom: &Dom<'_>,
+    from: Item,
+    test: &Test,
+    mut each: impl FnMut(Item) -> Result<(), Stop>,
+) -> Result<(), Stop> {
     let mut visited = 0;
-    // Names are the most frequent test, so their loop only compares names.
     let found = match test {
-        Test::Named(name, _) => children.try_for_each(|id| {
-            visited += 1;
-            match dom.node(id).name == *name {
-                true => each(from.beside(id)),
-                false => Ok(()),
+        // Names are the most frequent test, so their loop only compares names.
+        Test::Named(name, _) => {
+            let after = dom.node(from.node).after as usize;
+            let nodes = &dom.nodes[..after];
+            let mut id = from.node as usize + 1;
+            loop {
+                let Some(node) = nodes.get(id) else {
+                    break Ok(());
+                };
+                visited += 1;
+                if node.name == *name
+                    && let Err(stop) = each(from.beside(id as Id))
+                {
+                    break Err(stop);
+                }
+                id = node.after as usize;
             }
-        }),
-        _ => children.try_for_each(|id| {
+        }
+        _ => dom.children(from.node).try_for_each(|id| {
             visited += 1;
             match accepts(dom, id, test) {
                 true => each(from.beside(id)),
@@ -208,17 +224,26 @@ fn inside(
 ) -> Result<(), Stop> {
     let dom = scope.dom_of(from);
     let after = dom.node(from.node).after;
-    let listed = match step.predicates.first() {
-        Some(Predicate::Id(_)) => Some(&dom.ids),
-        Some(Predicate::Class(_)) => Some(&dom.classes),
-        _ => None,
-    };
-    if let Some(listed) = listed {
-        let begin = listed.partition_point(|id| *id < first);
-        let end = listed.partition_point(|id| *id < after);
-        for id in &listed[begin..end] {
+    if let Some(Predicate::Id(wanted)) = step.predicates.first() {
+        let begin = dom.ids.partition_point(|id| *id < first);
+        let end = dom.ids.partition_point(|id| *id < after);
+        for id in &dom.ids[begin..end] {
+            let value = dom.attribute_value(dom.node(*id).id);
+            scope.budget.spend(1 + value.len() / 16)?;
+            if is(value, wanted) && accepts(dom, *id, &step.test) {
+                each(from.beside(*id))?;
+            }
+        }
+        return Ok(());
+    }
+    if let Some(Predicate::Class(word)) = step.predicates.first() {
+        let begin = dom.classes.partition_point(|id| *id < first);
+        let end = dom.classes.partition_point(|id| *id < after);
+        let wanted = Words::of(word);
+        let words = dom.words_of_classes();
+        for (id, words) in dom.classes[begin..end].iter().zip(&words[begin..end]) {
             scope.budget.spend(1)?;
-            if accepts(dom, *id, &step.test) {
+            if words.may_have(wanted) && accepts(dom, *id, &step.test) {
                 each(from.beside(*id))?;
             }
         }
@@ -249,7 +274,7 @@ fn is_most(dom: &Dom<'_>, first: Id, after: Id) -> bool {
     (after - first) as usize > dom.nodes.len() / 8
 }
 
-fn attributes(
+pub(super) fn attributes(
     scope: &Scope<'_>,
     from: Item,
     test: &Test,

@@ -102,7 +102,7 @@ impl<'a> Scope<'a> {
     }
 
     fn path(&self, path: &'a Path) -> Result<Vec<Item>, PageError> {
-        let mut nodes = Vec::new();
+        let mut nodes = Vec::with_capacity(4);
         self.each(path, &mut |item| {
             nodes.push(item);
             Ok(())
@@ -121,6 +121,15 @@ impl<'a> Scope<'a> {
             Ok(()) | Err(Stop::Enough) => Ok(()),
             Err(Stop::Exceeded(error)) => Err(error),
         }
+    }
+
+    /// Calls `found` with all nodes of a path in document order.
+    pub(crate) fn visit(
+        &self,
+        path: &'a Path,
+        found: &mut dyn FnMut(Item) -> Result<(), PageError>,
+    ) -> Result<(), PageError> {
+        self.each(path, &mut |item| Ok(found(item)?))
     }
 
     /// Returns the first node of a path.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::dom::{Dom, Id, Kind, NONE, ROOT, Traits, decode};
+use crate::dom::{Dom, Id, Kind, NONE, ROOT, decode};
 
 /// A node or one of its attributes. Items are ordered by document, and then by the position in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,7 +90,7 @@ impl Item {
 fn text_of<'s>(dom: &Dom<'s>, id: Id) -> Cow<'s, str> {
     let node = dom.node(id);
     let text = dom.slice(node.start, node.end);
-    if node.parent != NONE && Traits::of(dom.node(node.parent).name).has(Traits::RAW) {
+    if node.parent != NONE && dom.node(node.parent).name.is_raw() {
         return Cow::Borrowed(text);
     }
     decode(text)

@@ -97,7 +97,7 @@ fn read<'s>(
 
 /// Returns whether a written value has this text. Most values differ so early that references need
 /// not be resolved.
-fn is(written: &str, wanted: &str) -> bool {
+pub(super) fn is(written: &str, wanted: &str) -> bool {
     match (written.as_bytes().first(), wanted.as_bytes().first()) {
         (Some(a), Some(b)) if a == b || *a == b'&' => decode(written) == wanted,
         (Some(b'&'), None) => decode(written) == wanted,

@@ -4,10 +4,11 @@
 //! node is found twice. Such a walk needs no list of nodes, and ends at the first node if no more
 //! are needed.
 
-use super::axis::{filter, take};
+use super::axis::{attributes, children, filter, take};
 use super::item::Item;
 use super::scope::Scope;
 use super::{Axis, Predicate, Step};
+use crate::dom::Dom;
 use crate::error::PageError;
 
 /// The reason why a walk ends before its last node.
@@ -79,8 +80,8 @@ pub(super) fn walk<'a>(
     steps: &'a [Step],
     found: &mut Found<'_>,
 ) -> Result<(), Stop> {
-    if let [step] = steps {
-        return take(scope, from, step, found);
+    if from.as_attribute().is_none() && steps.len() <= MAX_WALKED && is_straight(steps) {
+        return straight(scope, scope.dom_of(from), from, steps, found);
     }
     let count = in_order(steps);
     if count == steps.len() {
@@ -93,6 +94,35 @@ pub(super) fn walk<'a>(
         Ok(())
     })?;
     follow(scope, nodes, then)?.into_iter().try_for_each(found)
+}
+
+/// Returns whether all steps are to children, and the last one perhaps to an attribute, without
+/// predicates. These are the most frequent paths.
+fn is_straight(steps: &[Step]) -> bool {
+    let Some((last, before)) = steps.split_last() else {
+        return false;
+    };
+    let is_plain = |step: &Step| step.predicates.is_empty() && step.axis == Axis::Child;
+    let is_attribute = last.axis == Axis::Attribute && last.predicates.is_empty();
+    (is_attribute || is_plain(last)) && before.iter().all(is_plain)
+}
+
+/// Walks such steps, with no more calls than there are steps.
+fn straight(
+    scope: &Scope<'_>,
+    dom: &Dom<'_>,
+    from: Item,
+    steps: &[Step],
+    found: &mut Found<'_>,
+) -> Result<(), Stop> {
+    match steps {
+        [] => found(from),
+        [step] if step.axis == Axis::Attribute => attributes(scope, from, &step.test, found),
+        [step] => children(scope, dom, from, &step.test, found),
+        [step, then @ ..] => children(scope, dom, from, &step.test, |item| {
+            straight(scope, dom, item, then, found)
+        }),
+    }
 }
 
 fn descend<'a>(
