@@ -60,11 +60,12 @@ def test_all_answers_share_the_memory(euryale):
     server = euryale("plain:app", "--response-memory", "6M")
     unread(server, "/megabyte").close()
     before = server.memory()
-    peers = [unread(server, "/megabyte") for _ in range(60)]
+    # The kernel may take the answers of 32 sockets whole.
+    peers = [unread(server, "/megabyte") for _ in range(92)]
     assert server.metric(MEMORY) <= 3 << 20, "large answers have half of it"
     assert server.metric("euryale_wsgi_files") >= 50
     grown = server.memory() - before
-    assert grown < 30 << 20, f"60 answers of 1 MiB: RSS +{grown >> 20} MiB"
+    assert grown < 30 << 20, f"92 answers of 1 MiB: RSS +{grown >> 20} MiB"
     for peer in peers:
         peer.close()
     until(lambda: server.metric(MEMORY) + server.metric(DISK) == 0, "all is given back")
