@@ -61,7 +61,7 @@ pub struct Transaction<'a, D: Database> {
     attempt: Attempt,
     access: Access,
     pin: Option<SnapshotPin>,
-    early: Option<Early>,
+    early: Option<Box<Early>>,
     begun: bool,
     wrote: bool,
     declared_writable: bool,

@@ -1,5 +1,7 @@
 //! The service that publishes.
 
+mod early;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
@@ -8,15 +10,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use euryale_core::body::{
-    Early, EarlyAnswer, EarlyAnswers, EarlyFuture, EarlyRecord, HandOver, JobDone,
-};
-use euryale_core::error::{ANSWER_ABANDONED, APPLICATION, CLIENT_GONE};
+use euryale_core::body::{EarlyAnswers, EarlyFuture, JobDone};
+use euryale_core::error::APPLICATION;
 use euryale_core::transaction::{
     Access, AnswerGate, Attempt, Claim, History, Lease, Outcome, Publication, ReleasePoint,
     SnapshotPin, StopWhen, TransactionOptions,
 };
-use euryale_core::{Abort, Error, Publisher, Request, Response, Transaction};
+use euryale_core::{Error, Publisher, Request, Response, Transaction};
 use http::StatusCode;
 use tower_service::Service;
 
@@ -36,7 +36,7 @@ pub struct Publish<P> {
     access: Option<Rule<Access>>,
     abort_if_gone: Option<Rule<bool>>,
     release_point: Option<Rule<ReleasePoint>>,
-    early_answers: EarlyAnswers,
+    early_answers: Arc<EarlyAnswers>,
 }
 
 type Rule<T> = Arc<dyn Fn(&Request) -> T + Send + Sync>;
@@ -51,7 +51,7 @@ impl<P> Publish<P> {
             access: None,
             abort_if_gone: None,
             release_point: None,
-            early_answers: EarlyAnswers::new(),
+            early_answers: Arc::new(EarlyAnswers::new()),
         }
     }
 
@@ -118,7 +118,7 @@ impl<P> Publish<P> {
 
     /// How much of an early answer may wait for its client. Default: 64 KiB in memory.
     pub fn early_answers(mut self, settings: EarlyAnswers) -> Self {
-        self.early_answers = settings;
+        self.early_answers = Arc::new(settings);
         self
     }
 }
@@ -161,16 +161,15 @@ where
             access == Access::Read,
         ));
         if release_point != ReleasePoint::BodyEnd {
-            let done = claim.run(move |lease| publish(&*publisher, request, terms, None, lease));
+            let done = claim.run(move |lease| publish(&*publisher, request, terms, lease));
             return PublishFuture {
                 job: Job::Plain(Box::pin(done)),
             };
         }
         let (hand_over, future) = EarlyFuture::channel();
-        let settings = self.early_answers.clone();
+        let settings = Arc::clone(&self.early_answers);
         let done = claim.run(move |lease| {
-            let early = Some((settings, hand_over));
-            publish(&*publisher, request, terms, early, lease)
+            early::publish(&*publisher, request, terms, &settings, hand_over, lease)
         });
         PublishFuture {
             job: Job::Early(future.of(Box::pin(done))),
@@ -186,14 +185,13 @@ struct Terms {
     abort_if_gone: bool,
 }
 
-/// Runs one publication in its worker.
-fn publish<D, P>(
+/// Prepares a request that has arrived in its worker, and its transaction.
+fn arrive<D, P>(
     publisher: &P,
-    mut request: Request,
+    request: &mut Request,
     terms: Terms,
-    early: Option<(EarlyAnswers, HandOver)>,
-    lease: &mut Lease<'_, D>,
-) -> Result<Response, Error>
+    lease: &Lease<'_, D>,
+) -> (Published, TransactionOptions)
 where
     D: euryale_core::Database,
     P: Publisher<D>,
@@ -204,75 +202,47 @@ where
     request.extensions_mut().insert(attempt.clone());
 
     let pin = request.extensions().get::<SnapshotPin>().cloned();
-    let record = early
-        .as_ref()
-        .map(|(_, hand_over)| hand_over.record().clone());
-    let has_left = || record.as_ref().is_some_and(EarlyRecord::has_left);
-    let early = early.map(|(settings, hand_over)| {
-        let gate = AnswerGate::of(request.extensions());
-        let ledger = lease.ledger().clone();
-        let is_head = !matches!(published_as, Published::AsItIs);
-        Early::new(
-            settings,
-            lease.ledger(),
-            hand_over,
-            is_head,
-            move |response| {
-                let sendable = sendable(response);
-                let mut response =
-                    sendable.map_err(|error| Error::with_source(APPLICATION, error))?;
-                gate.map_or(Ok(()), |gate| gate.ask(&mut response))?;
-                Ok(framing::own(response, &published_as, &ledger))
-            },
-        )
-    });
     let options = TransactionOptions::new(attempt, terms.access)
         .abort_if_gone(terms.abort_if_gone)
-        .pin(pin)
-        .early(early);
+        .pin(pin);
+    (published_as, options)
+}
+
+/// Runs one publication in its worker.
+fn publish<D, P>(
+    publisher: &P,
+    mut request: Request,
+    terms: Terms,
+    lease: &mut Lease<'_, D>,
+) -> Result<Response, Error>
+where
+    D: euryale_core::Database,
+    P: Publisher<D>,
+{
+    let (published_as, options) = arrive(publisher, &mut request, terms, lease);
     let outcome = Transaction::run(lease, options, |transaction| {
-        let response = publisher.publish(&request, transaction)?;
-        if has_left() {
-            // Its gate was asked when it left.
-            return if EarlyAnswer::has_left(&response) {
-                Ok(response)
-            } else {
-                Err(Abort::error(Error::new(ANSWER_ABANDONED)))
-            };
-        }
-        let mut response = sendable(response)?;
+        let mut response = sendable(publisher.publish(&request, transaction)?)?;
         // An outer layer that cannot handle this answer refuses it before anything is committed.
         AnswerGate::check(request.extensions(), &mut response)?;
         Ok(response)
-    });
-    let outcome = match outcome {
-        // The answer of an abort cannot replace one that has left.
-        Ok(Outcome::Refused(_)) if has_left() => Err(Error::new(if lease.client_is_gone() {
-            CLIENT_GONE
-        } else {
-            ANSWER_ABANDONED
-        })),
-        outcome => outcome,
-    };
-    if has_left() {
-        return match outcome {
-            Ok(_) => Ok(Response::default()),
-            Err(error) => {
-                if let Some(record) = &record {
-                    record.failed(&error, lease.ledger());
-                }
-                Err(error)
-            }
-        };
-    }
-    let response = match outcome? {
+    })?;
+    finish(outcome, &published_as, lease)
+}
+
+/// Makes the answer of a transaction what may be sent.
+fn finish<D: euryale_core::Database>(
+    outcome: Outcome<Response>,
+    published_as: &Published,
+    lease: &Lease<'_, D>,
+) -> Result<Response, Error> {
+    let response = match outcome {
         Outcome::Committed(response) | Outcome::Doomed(response) => response,
         // The gates have not seen an abort's response yet.
         Outcome::Refused(response) => {
             sendable(response).map_err(|error| Error::with_source(APPLICATION, error))?
         }
     };
-    Ok(framing::own(response, &published_as, lease.ledger()))
+    Ok(framing::own(response, published_as, lease.ledger()))
 }
 
 /// Returns the response if its status is final. An informational status is not an answer, and 101
@@ -309,7 +279,7 @@ impl<P> Clone for Publish<P> {
             access: self.access.clone(),
             abort_if_gone: self.abort_if_gone.clone(),
             release_point: self.release_point.clone(),
-            early_answers: self.early_answers.clone(),
+            early_answers: Arc::clone(&self.early_answers),
         }
     }
 }

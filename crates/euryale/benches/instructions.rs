@@ -190,6 +190,11 @@ fn publish() {
             claim: Here(Lender::new(())),
         })
         .collect();
+    // The end of a pool is not part of a publication.
+    let _ledgers: Vec<_> = publications
+        .iter()
+        .map(|publication| publication.claim.0.ledger().clone())
+        .collect();
     let mut run = || {
         let publication = publications.pop().expect("a publication");
         black_box(now(service.call(publication)).expect("a response"));

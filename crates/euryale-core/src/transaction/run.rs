@@ -25,7 +25,7 @@ pub struct TransactionOptions {
     access: Access,
     abort_if_gone: bool,
     pin: Option<SnapshotPin>,
-    early: Option<Early>,
+    early: Option<Box<Early>>,
 }
 
 impl TransactionOptions {
@@ -56,7 +56,7 @@ impl TransactionOptions {
 
     /// Lets the publication answer early. Default: it must not.
     pub fn early(mut self, early: impl Into<Option<Early>>) -> Self {
-        self.early = early.into();
+        self.early = early.into().map(Box::new);
         self
     }
 }
