@@ -17,7 +17,6 @@ mod handlers;
 mod lanes;
 mod overload;
 mod participants;
-mod postgres;
 mod promises;
 mod refusals;
 mod stopping;

@@ -1,5 +1,10 @@
 //! Pages from PostgreSQL, from the socket to the server and back.
+//!
+//! A program of its own: `cargo test` runs one after the other, so these loads do not disturb tests
+//! that measure times.
+
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict")]
 
 mod cap;
 mod failover;
