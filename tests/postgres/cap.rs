@@ -116,6 +116,7 @@ async fn flood(pool: &Pool<Postgres>) {
 
 #[test]
 fn sockets_and_sessions_keep_to_the_cap_while_clients_disconnect() {
+    let _alone = super::alone();
     let setup = Setup::new().listen().hba("host all all 127.0.0.1/32 trust");
     let Some(server) = setup.start() else {
         return;

@@ -33,6 +33,7 @@ fn url(first: &Engine, second: &Engine) -> String {
 
 #[test]
 fn no_answered_write_is_lost_when_a_primary_dies_and_its_standby_is_promoted() {
+    let _alone = super::alone();
     let Some((mut primary, standby)) = pair() else {
         return;
     };
@@ -53,6 +54,7 @@ fn no_answered_write_is_lost_when_a_primary_dies_and_its_standby_is_promoted() {
 
 #[test]
 fn callers_move_to_the_new_primary_when_the_old_one_becomes_read_only() {
+    let _alone = super::alone();
     let Some((primary, standby)) = pair() else {
         return;
     };

@@ -12,6 +12,7 @@ mod full;
 mod load;
 mod restart;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use euryale::connection::PoolBook;
@@ -22,6 +23,12 @@ use euryale_test::engines::Postgres as Engine;
 use euryale_test::{RawClient, assert_quiet};
 use http::Method;
 use tokio::net::TcpListener;
+
+/// Held by each test that loads the machine or measures times, so that it runs alone.
+fn alone() -> MutexGuard<'static, ()> {
+    static MACHINE: Mutex<()> = Mutex::new(());
+    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Counts visits, also for a GET of `/careless`.
 fn publisher(

@@ -30,6 +30,7 @@ fn sessions(server: &euryale_test::engines::Postgres) -> usize {
 /// The full number is `EURYALE_RESTARTS=10`.
 #[test]
 fn a_server_that_restarts_costs_64_callers_only_refusals_and_two_seconds() {
+    let _alone = super::alone();
     let setup = Setup::new().setting("log_connections", "on");
     let Some(mut server) = setup.start() else {
         return;
@@ -68,6 +69,7 @@ fn a_server_that_restarts_costs_64_callers_only_refusals_and_two_seconds() {
 /// The full number is `EURYALE_TERMINATIONS=500`.
 #[test]
 fn sessions_that_are_ended_at_random_cost_64_callers_only_refusals() {
+    let _alone = super::alone();
     let setup = Setup::new();
     let Some(server) = setup.start() else {
         return;
