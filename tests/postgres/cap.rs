@@ -1,6 +1,6 @@
 //! The number of sockets and of sessions, while clients disconnect from running statements.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -29,16 +29,20 @@ fn waves() -> usize {
     number.and_then(|number| number.parse().ok()).unwrap_or(20)
 }
 
-/// This process's open sockets whose peer has the port.
-fn sockets(port: u16) -> usize {
+/// The inodes of this process's open sockets whose peer has the port.
+///
+/// The kernel hands its table over in parts, so a socket that is closed while it is read and the
+/// one that takes its place can both be in it.
+fn sockets(port: u16) -> HashSet<u64> {
+    let peer = format!(":{port:04X}");
     let table = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
-    let is_open = |line: &&str| {
+    let inode = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        let is_peer = fields[2].ends_with(&format!(":{port:04X}"));
+        let inode = fields[9].parse().unwrap();
         // A socket that was closed has no inode.
-        is_peer && fields[9] != "0"
+        (fields[2].ends_with(&peer) && inode != 0).then_some(inode)
     };
-    table.lines().skip(1).filter(is_open).count()
+    table.lines().skip(1).filter_map(inode).collect()
 }
 
 fn dropped(ledger: &Ledger) -> u64 {
@@ -65,9 +69,13 @@ fn look(
     stop: &AtomicBool,
 ) -> (usize, usize) {
     let mut history = VecDeque::from([(Instant::now(), dropped(ledger))]);
+    let mut before = HashSet::new();
     let mut most = (0, 0);
     while !stop.load(Ordering::Relaxed) {
-        let open = sockets(port);
+        let now_open = sockets(port);
+        // Sockets that both tables have were all open between the two readings.
+        let open = now_open.intersection(&before).count();
+        before = now_open;
         assert!(open <= CAP + CANCEL, "{open} sockets are open");
         let sessions = sessions();
         let now = Instant::now();
