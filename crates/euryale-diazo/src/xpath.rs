@@ -201,8 +201,10 @@ impl Expr {
             Self::Or(a, b)
             | Self::And(a, b)
             | Self::Compare(_, a, b)
-            | Self::Arithmetic(_, a, b) => a.asks_position() || b.asks_position(),
-            Self::Negate(a) => a.asks_position(),
+            | Self::Arithmetic(_, a, b)
+            | Self::Union(a, b) => a.asks_position() || b.asks_position(),
+            // Positions in its predicates are among its own nodes.
+            Self::Negate(a) | Self::Filter(a, ..) => a.asks_position(),
             Self::Call(Function::Position | Function::Last, _) => true,
             Self::Call(_, arguments) => arguments.iter().any(Self::asks_position),
             _ => false,

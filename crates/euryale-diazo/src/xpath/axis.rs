@@ -188,7 +188,7 @@ pub(super) fn children(
     found
 }
 
-/// Walks from an attribute, which has only a parent.
+/// Walks from an attribute, which has a parent, but no children and no siblings.
 fn from_attribute(
     scope: &Scope<'_>,
     from: Item,
@@ -196,11 +196,21 @@ fn from_attribute(
     each: &mut Found<'_>,
 ) -> Result<(), Stop> {
     let dom = scope.dom_of(from);
+    if matches!(step.axis, Axis::Self_ | Axis::AncestorOrSelf) {
+        let is_accepted = match &step.test {
+            Test::Node => true,
+            // As in libxml2. In XPath, only elements have names on these axes.
+            Test::Named(_, name) => from.name(dom).eq_ignore_ascii_case(name),
+            _ => false,
+        };
+        if is_accepted {
+            each(from)?;
+        }
+    }
     match step.axis {
-        Axis::Self_ => each(from),
-        Axis::Parent | Axis::Ancestor => {
+        Axis::Parent | Axis::Ancestor | Axis::AncestorOrSelf => {
             let above = dom.ancestors(from.node);
-            let above = above.take_while(|_| step.axis == Axis::Ancestor);
+            let above = above.take_while(|_| step.axis != Axis::Parent);
             std::iter::once(from.node).chain(above).try_for_each(|id| {
                 scope.budget.spend(1)?;
                 if accepts(dom, id, &step.test) {

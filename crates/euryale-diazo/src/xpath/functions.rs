@@ -64,7 +64,8 @@ impl Function {
                 let numbers = nodes(0)?
                     .into_iter()
                     .map(|item| Value::Text(scope.text(item)?).into_number(scope));
-                Value::Number(numbers.sum::<Result<f64, PageError>>()?)
+                // Rust's sum of nothing is -0.
+                Value::Number(0.0 + numbers.sum::<Result<f64, PageError>>()?)
             }
             Self::Last => Value::Number(scope.size as f64),
             Self::Position => Value::Number(scope.position as f64),

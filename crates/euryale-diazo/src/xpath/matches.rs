@@ -26,6 +26,9 @@ pub(super) fn holds<'a>(
 ) -> Result<bool, PageError> {
     let dom = scope.dom_of(item);
     let id = item.node;
+    if item.as_attribute().is_some() && predicate.is_of_elements() {
+        return Ok(false);
+    }
     Ok(match predicate {
         Predicate::Id(wanted) => match dom.node(id).id {
             NONE => false,

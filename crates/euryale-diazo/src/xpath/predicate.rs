@@ -3,6 +3,18 @@
 use super::{Axis, Comparison, Expr, Function, Path, Predicate, Step, Test};
 
 impl Predicate {
+    /// Returns whether the predicate can only hold for an element, because it asks for attributes.
+    pub(super) fn is_of_elements(&self) -> bool {
+        matches!(
+            self,
+            Self::Id(_)
+                | Self::Class(_)
+                | Self::HasAttribute(_)
+                | Self::AttributeIs(..)
+                | Self::AttributeMatches(..)
+        )
+    }
+
     /// Makes a predicate from an expression. Frequent forms are looked up instead of computed.
     pub(super) fn of(expr: Expr) -> Self {
         match expr {

@@ -31,6 +31,9 @@ pub(super) type Found<'f> = dyn FnMut(Item) -> Result<(), Stop> + 'f;
 /// The maximum number of steps that are walked at once, which is a recursion.
 const MAX_WALKED: usize = 16;
 
+/// The number of nodes of a step after which those that were found twice are removed.
+const MANY: usize = 4096;
+
 /// The set of nodes to which steps from one node have led.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Spread {
@@ -151,19 +154,32 @@ fn follow<'a>(
         let count = if is_one { in_order(steps) } else { 1 };
         let (first, then) = steps.split_at(count);
         let mut next = Vec::new();
+        let mut limit = MANY;
         for item in nodes {
             descend(scope, item, first, &mut |item| {
                 next.push(item);
                 Ok(())
             })?;
+            // The same nodes may be found from each of thousands of nodes.
+            if next.len() >= limit && !is_one {
+                merge(scope, &mut next)?;
+                limit = MANY.max(2 * next.len());
+            }
         }
         if !is_one {
-            next.sort_unstable();
-            next.dedup();
+            merge(scope, &mut next)?;
         }
         (nodes, steps) = (next, then);
     }
     Ok(nodes)
+}
+
+/// Brings nodes into document order, each once.
+fn merge(scope: &Scope<'_>, nodes: &mut Vec<Item>) -> Result<(), PageError> {
+    scope.budget.spend(nodes.len())?;
+    nodes.sort_unstable();
+    nodes.dedup();
+    Ok(())
 }
 
 /// Narrows nodes by predicates, and follows steps from the rest.

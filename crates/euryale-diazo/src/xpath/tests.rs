@@ -103,6 +103,16 @@ fn paths_select_nodes_in_document_order() {
         ("//div[4 = @data-n]/p", "4"),
         ("//div[@data-n != 4 or span]/span", "3"),
         ("//div[true() = span]/span", "3"),
+        // An attribute has no attributes.
+        ("//div/@id[@id='a' or @id]", ""),
+        ("//div/@id[@id]", ""),
+        ("//div/@*[self::id]", "a|b"),
+        ("//div/@*[self::*]", ""),
+        ("//@data-n/ancestor-or-self::*/a", "link"),
+        ("//@data-n/ancestor-or-self::node()[1]", "4"),
+        // The position is that of the outer node.
+        ("//p[(//span | //p)[position() = 1][. = 1]]", "1|2|4"),
+        ("//div[id(substring('ab', position(), 1))/span]/p[1]", "1"),
     ];
     for (expr, expected) in cases {
         assert_eq!(show(expr, false), expected, "{expr}");
@@ -154,10 +164,30 @@ fn functions_and_operators_compute() {
         ("$n + $missing", "NaN"),
         ("true() = 1", "true"),
         ("number('1e3')", "NaN"),
+        ("1 div sum(//missing)", "inf"),
     ];
     for (expr, expected) in cases {
         assert_eq!(show(expr, false), expected, "{expr}");
     }
+}
+
+/// Thousands of nodes may have the same siblings.
+#[test]
+fn nodes_that_are_found_often_are_kept_once() {
+    let page = "<i></i>".repeat(1_500);
+    let dom = Dom::parse(&page).unwrap();
+    let world = OneDocument {
+        dom: &dom,
+        parameters: |_: &str| None,
+    };
+    let budget = Budget::new(10_000_000);
+    let expr = parse_xpath("(//i)/following-sibling::i").unwrap();
+    let value = Scope::new(&world, &budget, Item::TOP).value(&expr);
+    let Ok(Value::Nodes(nodes)) = value else {
+        panic!("{value:?}");
+    };
+    assert_eq!(nodes.len(), 1_499);
+    assert!(nodes.capacity() < 20_000, "room for {}", nodes.capacity());
 }
 
 #[test]
