@@ -236,7 +236,8 @@ impl<'a, D: Database> Transaction<'a, D> {
     pub fn take_early(&mut self) -> Option<Early> {
         let outlives_client = self.access == Access::Write;
         let early = self.early.take()?;
-        Some(early.outlive_client(outlives_client))
+        let early = early.outlive_client(outlives_client);
+        Some(early.until(self.lease.deadline()))
     }
 
     /// Begins an answer whose body the publisher writes in this transaction, and whose first part

@@ -48,6 +48,11 @@ where
                 Err(Abort::error(Error::new(ANSWER_ABANDONED)))
             };
         }
+        if EarlyAnswer::has_left(&response) {
+            // It is not the answer, but an empty page.
+            let ignored = "the publisher ignored that its early answer was refused";
+            return Err(std::io::Error::other(ignored).into());
+        }
         let mut response = sendable(response)?;
         AnswerGate::check(request.extensions(), &mut response)?;
         Ok(response)

@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use euryale_core::body::{EarlyAnswers, SpillBudget};
 use euryale_core::error::{ANSWER_ABANDONED, CONFLICT, PANICKED, Pending};
-use euryale_core::transaction::ReleasePoint;
+use euryale_core::transaction::{AnswerGate, ReleasePoint};
 use http::header::CONTENT_LENGTH;
 
 use super::*;
@@ -204,6 +204,56 @@ async fn publisher_that_hangs_past_the_first_block_breaks_off_at_its_deadline() 
     onion.quiet().await;
     assert_eq!(onion.story(), "connect · begin read · abort");
     assert_eq!(broken(&onion), 1, "counted once");
+}
+
+/// It would otherwise hold its worker for as long as its client reads a byte now and then.
+#[tokio::test]
+async fn publisher_that_waits_for_its_client_is_free_at_its_deadline() {
+    for method in [Method::GET, Method::POST] {
+        let onion = Onion::with(
+            |publish| {
+                let publish = publish.deadline(Duration::from_secs(1));
+                publish.release_point(|_| ReleasePoint::BodyEnd)
+            },
+            |_, transaction| {
+                transaction.connection()?;
+                let mut answer = transaction.answer_early(head())?;
+                answer.write_all(&[b'x'; 1 << 20])?;
+                Ok(answer.finish())
+            },
+        );
+        let mut response = onion.ask(method.clone(), "").await.unwrap();
+        // Nothing is read before.
+        eventually("the worker is free", || onion.pool.status().running == 0).await;
+        assert!(onion.story().ends_with("abort"), "{method}");
+        let (sent, is_broken) = rest(response.body_mut()).await;
+        assert!(is_broken && sent.len() < 1 << 20, "{method}");
+        assert_eq!(broken(&onion), 1, "{method}");
+        drop(response);
+        onion.quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn answer_that_was_refused_is_no_empty_page() {
+    let onion = onion(|_, transaction| {
+        transaction.connection()?;
+        let mut answer = transaction.answer_early(head())?;
+        let _ = answer.write_all(b"first");
+        Ok(answer.finish())
+    });
+    let mut request = http::Request::post("/").body(SpooledBody::empty()).unwrap();
+    let refuse_the_first = AnswerGate::new(|response| {
+        let is_early = !response.body().is_end_stream();
+        (!is_early)
+            .then_some(())
+            .ok_or_else(|| Error::new(APPLICATION))
+    });
+    refuse_the_first.attach(request.extensions_mut());
+    let error = onion.service.clone().oneshot(request).await.unwrap_err();
+    assert_eq!(error.code(), APPLICATION);
+    assert!(onion.story().ends_with("abort"));
+    onion.quiet().await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::header::CONTENT_LENGTH;
 use http_body::SizeHint;
@@ -29,6 +30,7 @@ pub struct Early {
     check: Check,
     is_head: bool,
     outlives_client: bool,
+    deadline: Option<Instant>,
 }
 
 type Check = Box<dyn FnOnce(Response) -> Result<Response, Error> + Send>;
@@ -51,12 +53,19 @@ impl Early {
             check: Box::new(check),
             is_head,
             outlives_client: false,
+            deadline: None,
         }
     }
 
     /// The publication goes on when its client disconnects: bytes for it are dropped.
     pub(crate) fn outlive_client(mut self, outlives: bool) -> Self {
         self.outlives_client = outlives;
+        self
+    }
+
+    /// No write blocks beyond the deadline of the publication.
+    pub(crate) fn until(mut self, deadline: Option<Instant>) -> Self {
+        self.deadline = deadline;
         self
     }
 
@@ -96,9 +105,9 @@ impl fmt::Debug for Early {
 ///
 /// # Errors
 /// From a write, if the transaction only reads: [`BrokenPipe`](io::ErrorKind::BrokenPipe) when the
-/// client has gone, and [`TimedOut`](io::ErrorKind::TimedOut) when it has read nothing for too
-/// long. A transaction that may write is finished, so its bytes are dropped without an error. Any
-/// other error says why the answer must not be sent.
+/// client has gone, and [`TimedOut`](io::ErrorKind::TimedOut) when it has read nothing for too long
+/// or the publication was stopped. A transaction that may write is finished, so its bytes are
+/// dropped without an error. Any other error says why the answer must not be sent.
 #[must_use]
 pub struct EarlyAnswer {
     state: AnswerState,
@@ -114,7 +123,7 @@ enum AnswerState {
     Refused,
 }
 
-/// In the response of a publisher whose answer has left.
+/// In the response of a publisher whose answer has left or was refused.
 #[derive(Clone, Copy)]
 struct HasLeft;
 
@@ -136,7 +145,8 @@ impl EarlyAnswer {
         }
     }
 
-    /// Returns whether `response` is that of [`finish`](Self::finish), for an answer that has left.
+    /// Returns whether `response` is that of [`finish`](Self::finish), for an answer that has left
+    /// or was refused.
     #[must_use]
     pub fn has_left(response: &Response) -> bool {
         response.extensions().get::<HasLeft>().is_some()
@@ -189,7 +199,7 @@ impl EarlyAnswer {
 impl Early {
     /// Hands the answer over.
     fn leave(self, head: http::Response<()>) -> io::Result<Arc<EarlyWindow>> {
-        let window = Arc::new(self.settings.open());
+        let window = Arc::new(self.settings.open(self.deadline));
         let length = announced(&head);
         let record = self.hand_over.record().clone();
         let body = EarlyBody::new(

@@ -28,6 +28,8 @@ pub(crate) struct EarlyBody {
     lane: Option<BlockingLane>,
     ledger: Ledger,
     record: EarlyRecord,
+    /// Why the job failed, until everything before that was sent.
+    failure: Option<Error>,
     end: End,
     _sending: GaugeGuard,
 }
@@ -62,6 +64,7 @@ impl EarlyBody {
             announced: length.map(Announced::new),
             lane,
             record,
+            failure: None,
             end: End::Open,
             _sending: GaugeGuard::new(&ledger.early_answers.sending, 1),
             ledger,
@@ -124,6 +127,16 @@ impl EarlyBody {
     /// The next bytes; `None` when the job has succeeded and everything was sent.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
         loop {
+            // First, because a client that reads would keep a stopped job writing for ever.
+            if let Some(job) = &mut self.job
+                && let Poll::Ready(done) = job.as_mut().poll(cx)
+            {
+                self.job = None;
+                if let Err(error) = done {
+                    self.window.stop();
+                    self.failure = Some(error);
+                }
+            }
             if let Some(reading) = &mut self.reading {
                 let read = ready!(reading.as_mut().poll(cx));
                 self.reading = None;
@@ -145,20 +158,16 @@ impl EarlyBody {
                     continue;
                 }
                 Poll::Ready(Err(stalled)) => {
-                    return Poll::Ready(Err(Error::with_source(APPLICATION, stalled)));
+                    let stalled = || Error::with_source(APPLICATION, stalled);
+                    return Poll::Ready(Err(self.failure.take().unwrap_or_else(stalled)));
                 }
                 Poll::Pending => {}
             }
-            // Nothing is left to send, and if the job has ended, there never will be.
-            let Some(job) = &mut self.job else {
-                return Poll::Ready(Ok(None));
-            };
-            let done = ready!(job.as_mut().poll(cx));
-            self.job = None;
-            // Bytes that it wrote between the two checks are visible now.
-            if let Err(error) = done {
-                return Poll::Ready(Err(error));
+            if self.job.is_some() {
+                return Poll::Pending;
             }
+            // The job had ended before the window was found empty, so nothing follows.
+            return Poll::Ready(self.failure.take().map_or(Ok(None), Err));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::spill::SpillStore;
 use super::window::EarlyWindow;
@@ -12,7 +12,8 @@ use crate::threads::BlockingLane;
 ///
 /// An answer that its client reads more slowly than the publisher writes it first fills a window in
 /// memory, then a file, if there is a [store](Self::spill) for files, up to a bound. Then the
-/// publisher is blocked in a write, and holds its worker until the client has read.
+/// publisher is blocked in a write, and holds its worker until the client has read, or until the
+/// deadline of the publication.
 #[derive(Clone)]
 #[must_use]
 pub struct EarlyAnswers {
@@ -68,8 +69,10 @@ impl EarlyAnswers {
         self
     }
 
-    pub(super) fn open(&self) -> EarlyWindow {
-        EarlyWindow::new(self.window, self.bound, self.stall, self.store.clone())
+    /// The window of a publication with this deadline.
+    pub(super) fn open(&self, deadline: Option<Instant>) -> EarlyWindow {
+        let store = self.store.clone();
+        EarlyWindow::new(self.window, self.bound, self.stall, deadline, store)
     }
 }
 

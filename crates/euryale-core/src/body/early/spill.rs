@@ -13,7 +13,7 @@ pub trait SpillStore: Send + Sync + 'static {
     /// answer's worker then waits for its client.
     ///
     /// # Errors
-    /// The file system's. They are logged, and the worker waits for its client.
+    /// The file system's. They are logged, and from then on the worker waits for its client.
     fn create(&self) -> io::Result<Option<Arc<dyn SpillFile>>>;
 }
 

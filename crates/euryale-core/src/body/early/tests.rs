@@ -2,6 +2,7 @@ use std::future::poll_fn;
 use std::io::{ErrorKind, Write};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::{Early, EarlyAnswer, EarlyAnswers, EarlyFuture, SpillBudget, SpillFile, SpillStore};
 use crate::body::Body;
-use crate::error::{APPLICATION, BoxError, Error};
+use crate::error::{APPLICATION, BoxError, Error, PUBLISH_ELAPSED};
 use crate::ledger::Ledger;
 use crate::request::Response;
 
@@ -207,11 +208,13 @@ async fn answer_without_room_for_a_file_waits_for_its_client() {
     assert_eq!(ledger.early_answers.file_bytes.peak(), 0);
 }
 
-/// The disk is full, say.
-struct Broken;
+/// The disk is full, say. Counts the attempts.
+#[derive(Clone, Default)]
+struct Broken(Arc<AtomicUsize>);
 
 impl SpillStore for Broken {
     fn create(&self) -> std::io::Result<Option<Arc<dyn SpillFile>>> {
+        self.0.fetch_add(1, Relaxed);
         Err(ErrorKind::StorageFull.into())
     }
 }
@@ -219,7 +222,9 @@ impl SpillStore for Broken {
 #[tokio::test]
 async fn file_that_cannot_be_created_is_no_failure() {
     let ledger = Ledger::new();
-    let mut job = Job::new(EarlyAnswers::new().window(8).spill(Broken), &ledger);
+    let files = Broken::default();
+    let settings = EarlyAnswers::new().window(8).spill(files.clone());
+    let mut job = Job::new(settings, &ledger);
     let mut answer = job.answer();
     let writer = thread::spawn(move || {
         answer.write_all(b"Stheno, Euryale, Medusa").unwrap();
@@ -233,6 +238,7 @@ async fn file_that_cannot_be_created_is_no_failure() {
     job.end(Ok(writer.join().unwrap()));
     assert!(next(response.body_mut()).await.is_none());
     assert_eq!(sent, b"Stheno, Euryale, Medusa");
+    assert!(files.0.load(Relaxed) <= 1, "it is tried and logged once");
 }
 
 #[tokio::test]
@@ -249,6 +255,23 @@ async fn client_that_reads_nothing_for_too_long_gets_a_broken_body() {
     job.end(Err(Error::with_source(APPLICATION, error)));
     let (_, error) = read(response.body_mut()).await;
     assert!(error.is_some());
+    assert_eq!(ledger.early_answers.broken.get(), 1);
+}
+
+/// A client that reads slowly would otherwise keep a stopped job in its worker.
+#[tokio::test]
+async fn job_that_was_stopped_writes_no_more_although_its_client_reads() {
+    let ledger = Ledger::new();
+    let mut job = Job::new(EarlyAnswers::new().window(8), &ledger);
+    let mut answer = job.answer();
+    let writer = thread::spawn(move || answer.write_all(&[b'a'; 100]));
+    let mut response = job.response().await;
+    job.end(Err(Error::new(PUBLISH_ELAPSED)));
+    let (sent, error) = read(response.body_mut()).await;
+    assert!(error.is_some());
+    assert!(sent.len() < 100, "{} bytes", sent.len());
+    let error = writer.join().unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
     assert_eq!(ledger.early_answers.broken.get(), 1);
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct EarlyWindow {
     half: usize,
     bound: u64,
     stall: Duration,
+    /// The deadline of the publication.
+    deadline: Option<Instant>,
     store: Option<Arc<dyn SpillStore>>,
 }
 
@@ -33,8 +35,8 @@ struct Unsent {
     front: Bytes,
     file: Option<Spilled>,
     back: BytesMut,
-    /// The writer is writing `back` to the file.
-    is_spilling: bool,
+    /// A file could not be written, so none is tried again.
+    has_no_file: bool,
     /// The number of times that the reader has taken something.
     taken: u64,
     waker: Option<Waker>,
@@ -47,13 +49,15 @@ struct Spilled {
     read: u64,
 }
 
-/// Open ⇒ Gone when the body is dropped, Open ⇒ Stalled when the client read nothing for too long.
+/// Open ⇒ Gone when the body is dropped, Open ⇒ Stalled when the client read nothing for too long,
+/// Open ⇒ Stopped when the publication must not go on.
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Side {
     #[default]
     Open,
     Gone,
     Stalled,
+    Stopped,
 }
 
 /// What the reader finds.
@@ -84,6 +88,7 @@ impl EarlyWindow {
         size: usize,
         bound: u64,
         stall: Duration,
+        deadline: Option<Instant>,
         store: Option<Arc<dyn SpillStore>>,
     ) -> Self {
         Self {
@@ -92,6 +97,7 @@ impl EarlyWindow {
             half: (size / 2).max(1),
             bound,
             stall,
+            deadline,
             store,
         }
     }
@@ -142,7 +148,7 @@ impl EarlyWindow {
     /// Writes `back` to the file, without the lock. Returns false if there is no room for it; then
     /// `back` is as it was.
     fn spill(&self, mut state: MutexGuard<'_, Unsent>) -> bool {
-        let Some(store) = &self.store else {
+        let Some(store) = self.store.as_ref().filter(|_| !state.has_no_file) else {
             return false;
         };
         if let Some(spilled) = &mut state.file
@@ -157,7 +163,6 @@ impl EarlyWindow {
             return false;
         }
         let back = state.back.split();
-        state.is_spilling = true;
         drop(state);
 
         let written = match known {
@@ -173,11 +178,11 @@ impl EarlyWindow {
         });
 
         let mut state = self.lock();
-        state.is_spilling = false;
         let file = match written {
             Ok(Some(file)) => file,
             no_room => {
                 state.back = back;
+                state.has_no_file = no_room.is_err();
                 wake(state);
                 if let Err(error) = no_room {
                     tracing::warn!(%error, "an early answer cannot be kept in a file");
@@ -202,7 +207,8 @@ impl EarlyWindow {
     fn wait(&self, seen: u64) -> io::Result<()> {
         let mut state = self.lock();
         // The real clock, because this is a blocking thread.
-        let until = Instant::now().checked_add(self.stall);
+        let stalled_at = Instant::now().checked_add(self.stall);
+        let until = [stalled_at, self.deadline].into_iter().flatten().min();
         while state.taken == seen {
             state.check()?;
             let left = match until {
@@ -210,9 +216,14 @@ impl EarlyWindow {
                 Some(until) => until.saturating_duration_since(Instant::now()),
             };
             if left.is_zero() {
-                state.side = Side::Stalled;
+                state.side = if until == self.deadline {
+                    Side::Stopped
+                } else {
+                    Side::Stalled
+                };
+                let failed = state.check();
                 wake(state);
-                return Err(stalled());
+                return failed;
             }
             state = self
                 .moved
@@ -256,6 +267,17 @@ impl EarlyWindow {
         self.moved.notify_one();
     }
 
+    /// The publication must not go on, or has ended: nothing more is written. What was written
+    /// before can still be read.
+    pub(crate) fn stop(&self) {
+        let mut state = self.lock();
+        if state.side == Side::Open {
+            state.side = Side::Stopped;
+        }
+        drop(state);
+        self.moved.notify_one();
+    }
+
     /// The reader is gone.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
@@ -285,6 +307,10 @@ impl Unsent {
                 "the client is gone",
             )),
             Side::Stalled => Err(stalled()),
+            Side::Stopped => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the publication was stopped",
+            )),
         }
     }
 
