@@ -76,6 +76,11 @@ pub(crate) async fn converse<S, B>(
             },
         };
         cell.is_no_longer_reusable();
+        if cell.would_end_body(ending) {
+            // A reset says that something is missing. Sockets of other kinds than TCP have none.
+            back.io.forget();
+            return;
+        }
         tokio::select! {
             biased;
             () = shared.cut.cancelled() => {}

@@ -105,7 +105,8 @@ where
         let parsed = Instant::now();
         let method = request.method().clone();
         let uri = request.uri().clone();
-        let is_http2 = request.version() == Version::HTTP_2;
+        let version = request.version();
+        let is_http2 = version == Version::HTTP_2;
         let with_body = !request.body().is_end_stream();
         let watched = self
             .slowest
@@ -119,7 +120,7 @@ where
         if let Some(times) = times {
             request.extensions_mut().insert(times);
         }
-        let framing = match (request.version(), request.method()) {
+        let framing = match (version, request.method()) {
             (Version::HTTP_2, &Method::HEAD) => Framing::HeadOnly,
             (Version::HTTP_2, _) => Framing::Multiplexed,
             _ => Framing::Plain,
@@ -138,6 +139,7 @@ where
             state,
             running: Some(running),
             parsed,
+            version,
             framing,
             windows: self.windows.clone(),
             streams: self.streams.clone(),
@@ -175,6 +177,7 @@ pin_project! {
         // `None` after the response was returned.
         running: Option<RunningRequest>,
         parsed: Instant,
+        version: Version,
         framing: Framing,
         windows: Option<Windows>,
         streams: BlobStreams,
@@ -234,6 +237,11 @@ where
             Framing::Plain => {
                 if let Some(windows) = this.windows {
                     arm(&response, windows);
+                }
+                if let Some(running) = this.running
+                    && framing::ends_by_close(*this.version, &response)
+                {
+                    running.cell().ends_body();
                 }
                 if this.common.is_draining.load(Ordering::Relaxed) {
                     if let Some(running) = this.running {

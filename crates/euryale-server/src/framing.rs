@@ -8,9 +8,9 @@
 #[cfg(test)]
 mod tests;
 
-use http::header::{HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 
 /// The reason and the status of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,14 @@ pub(crate) fn check<B>(request: &mut Request<B>, max_target: usize) -> Result<()
     }
     target(request, max_target)?;
     host(request).map_err(bad)
+}
+
+/// Returns whether the end of the socket will be the end of the body: in HTTP/1.0, if its length is
+/// unknown (RFC 9112 §6.3).
+pub(crate) fn ends_by_close<B: http_body::Body>(version: Version, response: &Response<B>) -> bool {
+    version < Version::HTTP_11
+        && !response.headers().contains_key(CONTENT_LENGTH)
+        && response.body().size_hint().exact().is_none()
 }
 
 fn bad(why: &'static str) -> Refusal {

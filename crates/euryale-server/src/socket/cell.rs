@@ -73,6 +73,8 @@ pub(crate) struct SocketCell {
     /// The time at which the request was parsed whose response hyper has and has not begun to
     /// write: nanoseconds after `born`, plus one. Zero if there is no such request.
     unwritten: AtomicU64,
+    /// HTTP/1.0: the end of the socket is the end of a body.
+    ends_body: AtomicBool,
     /// Tells the drain that the peer may send another request. It is taken when an answer announces
     /// the close, when GOAWAY does, or when a route takes the socket.
     reusable: Mutex<Option<TaskTrackerToken>>,
@@ -135,6 +137,7 @@ impl SocketCell {
             first_line: AtomicU32::new(0),
             long_target: AtomicBool::new(false),
             unwritten: AtomicU64::new(0),
+            ends_body: AtomicBool::new(false),
             reusable: Mutex::default(),
             // The state that remains if the socket's task panics.
             ending: AtomicU8::new(Ending::Failed as u8),
@@ -270,6 +273,17 @@ impl SocketCell {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         drop(token);
+    }
+
+    /// Records that the end of the socket will be the end of a body.
+    pub(crate) fn ends_body(&self) {
+        self.ends_body.store(true, Relaxed);
+    }
+
+    /// Returns whether a peer would take the socket's end for the end of a body that is not
+    /// complete.
+    pub(crate) fn would_end_body(&self, ending: Ending) -> bool {
+        self.ends_body.load(Relaxed) && !matches!(ending, Ending::Finished | Ending::Idle)
     }
 
     /// Records that hyper has told an HTTP/2 peer why the socket ends.

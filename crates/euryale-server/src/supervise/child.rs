@@ -117,7 +117,7 @@ impl Notice {
         Ok(Self { socket, path })
     }
 
-    /// Resolves when the child reports that it is ready.
+    /// Resolves when the child reports that it is ready. Other reports are ignored.
     async fn ready(&self) -> io::Result<()> {
         let mut message = [0; 4096];
         loop {
@@ -239,15 +239,18 @@ impl Watch {
         // The child drains when this pipe ends. `wait` would close it.
         let _parent = process.stdin.take();
         let mut limit = Some(began + patience.ready);
-        let mut awaits_ready = true;
+        let mut is_heard = true;
+        let mut has_served = false;
         let mut is_to_end = false;
         let mut was_late = false;
         let status = loop {
             tokio::select! {
                 biased;
-                ready = notice.ready(), if awaits_ready => {
-                    awaits_ready = false;
-                    if ready.is_ok() && !was_late {
+                // Later reports are read, too: a full socket would block the child.
+                ready = notice.ready(), if is_heard => {
+                    is_heard = ready.is_ok();
+                    if is_heard && !has_served && !was_late {
+                        has_served = true;
                         began = Instant::now();
                         limit = limit.filter(|_| is_to_end);
                         is_ready();

@@ -84,6 +84,8 @@ pub(super) struct Places {
     /// Whether a roll was requested that cannot begin yet.
     is_asked: bool,
     is_up: bool,
+    /// The children that a roll has replaced, until they end.
+    leaving: Vec<Leaving>,
     news: Vec<News>,
 }
 
@@ -94,6 +96,7 @@ impl Places {
             rolling: None,
             is_asked: false,
             is_up: false,
+            leaving: Vec::new(),
             news: Vec::new(),
         }
     }
@@ -168,7 +171,10 @@ impl Places {
     /// Handles an event of the child with this number.
     pub(super) fn take(&mut self, number: u64, event: Event, start: &mut Start<'_>) {
         let Some(index) = self.places.iter().position(|place| place.has(number)) else {
-            return; // it was replaced
+            if let Event::Ended(_) = event {
+                self.leaving.retain(|child| child.number != number);
+            }
+            return;
         };
         match event {
             Event::Ready => self.ready(index, start),
@@ -183,7 +189,7 @@ impl Places {
         };
         place.deaths = 0;
         if let Some(old) = place.serving.replace(new) {
-            old.end(Signal::TERM);
+            self.leaving.push(old.end(Signal::TERM));
         }
         if self.rolling == Some(index) {
             self.replace(index + 1, start);
@@ -251,9 +257,10 @@ impl Places {
         self.end_roll(News::RollStopped(error), start);
     }
 
-    /// Asks all children to end: those that serve, and those that are not ready yet.
+    /// Asks all children to end. Returns those that serve or have served, and those that are not
+    /// ready yet.
     pub(super) fn end(self, signal: Signal) -> (Vec<Leaving>, Vec<Leaving>) {
-        let mut serving = Vec::new();
+        let mut serving = self.leaving;
         let mut starting = Vec::new();
         for place in self.places {
             serving.extend(place.serving.map(|child| child.end(signal)));

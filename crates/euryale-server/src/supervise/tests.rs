@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use euryale_test::subscribe_thread;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -34,17 +35,43 @@ fn child() {
         std::env::var("LISTEN_PID").unwrap(),
         std::process::id().to_string()
     );
-    let act = fs::read_to_string(acts).unwrap();
+    let act = fs::read_to_string(&acts).unwrap();
     if let Some(code) = act.strip_prefix("exit ") {
         std::process::exit(code.parse().unwrap());
     }
+    // It drains at the first signal, for ever, and ends at the second.
+    let terminate = (act == "drain for ever").then(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let entered = runtime.enter();
+        let terminate = signal(SignalKind::terminate()).unwrap();
+        drop(entered);
+        (runtime, terminate)
+    });
     if act != "hang" {
         let to = std::env::var_os("NOTIFY_SOCKET").unwrap();
         let socket = UnixDatagram::unbound().unwrap();
         socket.send_to(b"READY=1\nSTATUS=serves\n", to).unwrap();
     }
-    if act == "die" {
+    if act == "report often" {
+        let to = std::env::var_os("NOTIFY_SOCKET").unwrap();
+        let socket = UnixDatagram::unbound().unwrap();
+        // More than the kernel keeps (`net.unix.max_dgram_qlen`).
+        for _ in 0..5000 {
+            // It fails when the parent has ended.
+            let _ = socket.send_to(b"STATUS=serves\n", &to);
+        }
+    }
+    if act == "die" || act == "report often" {
         std::process::exit(7);
+    }
+    if let Some((runtime, mut terminate)) = terminate {
+        runtime.block_on(terminate.recv());
+        fs::write(acts.with_file_name("drains"), "").unwrap();
+        runtime.block_on(terminate.recv());
+        std::process::exit(0);
     }
     // Waits until the parent has ended, or for a signal.
     let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
@@ -291,6 +318,30 @@ async fn child_that_is_never_ready_is_killed() {
     let ended = tokio::time::timeout(PATIENCE, parent.running).await;
     let error = ended.unwrap().unwrap().unwrap_err().to_string();
     assert!(error.contains("was not ready within"), "{error}");
+}
+
+/// `sd_notify(3)` blocks while the socket of the parent is full.
+#[tokio::test]
+async fn child_may_report_as_often_as_it_likes() {
+    let parent = Parent::start(1, "report often");
+    parent.logs("exit status: 7").await;
+    parent.end().await.0.unwrap();
+}
+
+#[tokio::test]
+async fn second_signal_also_ends_children_that_drain_after_a_roll() {
+    let parent = Parent::start(1, "drain for ever");
+    parent.serves(1).await;
+    parent.act("serve");
+    parent.children.roll();
+    parent.logs("all children have been replaced").await;
+    let begin = Instant::now();
+    while !parent.folder.path().join("drains").exists() {
+        assert!(begin.elapsed() < PATIENCE, "{}", parent.log.text());
+        tokio::task::yield_now().await;
+    }
+    parent.shutdown.cut();
+    parent.end().await.0.unwrap();
 }
 
 /// A roll that a drain interrupts has not failed.

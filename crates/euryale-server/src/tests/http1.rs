@@ -1,6 +1,11 @@
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use axum::Router;
 use axum::extract::Path;
 use axum::routing::get;
+use http_body::Frame;
 
 use super::*;
 use crate::ServerBook;
@@ -116,6 +121,62 @@ async fn heads_beyond_the_limits_are_refused() {
     peer.send(fits).await;
     assert_eq!(peer.response().await.1, "a");
     site.end().await;
+}
+
+/// A body whose length is unknown, and which breaks off after its first part, or never ends.
+struct Part {
+    is_sent: bool,
+    breaks_off: bool,
+}
+
+impl http_body::Body for Part {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if !std::mem::replace(&mut self.is_sent, true) {
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"part")))));
+        }
+        match self.breaks_off {
+            true => Poll::Ready(Some(Err(io::Error::other("broken")))),
+            false => Poll::Pending,
+        }
+    }
+}
+
+/// Without a length, HTTP/1.0 has no other sign of an incomplete body than a reset. nginx speaks
+/// HTTP/1.0 to its upstreams by default.
+#[tokio::test]
+async fn body_that_breaks_off_never_looks_complete() {
+    for breaks_off in [true, false] {
+        let app = tower::service_fn(move |_: Request<Incoming>| async move {
+            let is_sent = false;
+            Ok(Response::new(Part {
+                is_sent,
+                breaks_off,
+            }))
+        });
+        let site = Site::start(Server::new(), app).await;
+        let mut old = site.peer().await;
+        old.send("GET / HTTP/1.0\r\n\r\n").await;
+        let mut new = site.peer().await;
+        new.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        if !breaks_off {
+            old.head().await;
+            new.head().await;
+            site.shutdown.cut();
+        }
+        let mut rest = Vec::new();
+        let read = within(old.stream().read_to_end(&mut rest)).await;
+        let kind = read.map_err(|error| error.kind());
+        assert_eq!(kind, Err(io::ErrorKind::ConnectionReset), "{rest:?}");
+        let rest = new.rest().await;
+        assert!(!rest.ends_with(b"0\r\n\r\n"));
+        site.end().await;
+    }
 }
 
 #[tokio::test]
