@@ -138,6 +138,7 @@ mod shared;
 #[cfg(test)]
 mod tests;
 mod timing;
+mod unbound;
 
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
@@ -155,3 +156,4 @@ pub use self::layer::RepublishLayer;
 pub use self::promised::Promised;
 pub use self::promises::{Promises, PromisesExt};
 pub use self::service::Republish;
+pub use self::unbound::UnboundPromises;

@@ -11,10 +11,10 @@ use euryale_core::error::Pending;
 use euryale_core::request::RequestContext;
 use euryale_core::transaction::Attempt;
 
-use crate::asks::{Ask, Asks, Job, Sharing, Terms, Value, gate};
+use crate::asks::{Ask, Asks, Job, Sharing, Terms, Value, gate, pending};
 use crate::key::KeyId;
 use crate::scope::Scope;
-use crate::{Key, PromiseError, Promised};
+use crate::{Key, PromiseError, Promised, UnboundPromises};
 
 /// The promises of a request.
 pub trait PromisesExt {
@@ -189,6 +189,22 @@ impl<'a> Promises<'a> {
             asks.too_many = false;
             std::mem::take(&mut asks.asked)
         }));
+    }
+
+    /// Returns an abort that ends this pass: the promises that were asked for so far are resolved,
+    /// and the request is published again. If there are none, it is published again at once.
+    ///
+    /// It is for publishers that end a pass without the promise at hand, such as a host whose
+    /// application raises an exception. Others use [`Promised::ready`].
+    #[must_use]
+    pub fn suspend(&self) -> Pending {
+        pending(&self.attempt)
+    }
+
+    /// Returns a handle without the lifetime of the request. It has the default terms.
+    #[must_use]
+    pub fn unbound(&self) -> UnboundPromises {
+        UnboundPromises::new(self.attempt.clone(), self.scope.clone())
     }
 
     pub(crate) fn ask_job<T: Send + Sync + 'static>(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use euryale::body::{Early, EarlyAnswers};
+use euryale::promise::PromisesExt;
 use euryale::transaction::Access;
 use euryale::{Abort, Body, Publisher, Request, Response, Transaction};
 use euryale_wsgi::{AnswerBudget, Exchange, Failure, Incomplete, Limits, Unlock};
@@ -17,6 +18,8 @@ use crate::environ::{Address, Environ};
 use crate::exit;
 use crate::file::Kinds;
 use crate::iterable::Returned;
+use crate::lane::Lane;
+use crate::promises::{Pass, PyPromises, Suspend};
 use crate::start::{Shared, StartResponse, raise};
 
 /// The time after which a client may try again, in seconds. It is long because room is only freed
@@ -33,6 +36,7 @@ pub(crate) struct Application {
     budget: AnswerBudget,
     logger: Py<PyAny>,
     at_work: AtWork,
+    lane: Lane,
 }
 
 impl Application {
@@ -43,6 +47,7 @@ impl Application {
         limits: Limits,
         budget: AnswerBudget,
         at_work: AtWork,
+        lane: &Lane,
     ) -> PyResult<Self> {
         let logging = py.import("logging")?;
         Ok(Self {
@@ -53,6 +58,7 @@ impl Application {
             budget,
             logger: logging.call_method1("getLogger", ("euryale",))?.unbind(),
             at_work,
+            lane: lane.clone(),
         })
     }
 
@@ -66,10 +72,14 @@ impl Application {
         &self,
         py: Python<'_>,
         request: &Request,
+        pass: &Arc<Pass>,
         early: Option<Early>,
         is_client_gone: impl Fn() -> bool,
     ) -> Result<Response, Failure<PyErr>> {
-        let environ = self.environ.of(py, request);
+        let environ = self.environ.of(py, request).and_then(|environ| {
+            environ.set_item(intern!(py, "euryale.promises"), PyPromises::new(pass))?;
+            Ok(environ)
+        });
         let environ = environ.map_err(Failure::Application)?;
         let exchange = Exchange::new(request.method(), self.limits, &self.budget);
         let exchange = Arc::new(exchange.with_unlock(Gil).with_early(early));
@@ -141,8 +151,16 @@ impl Publisher<()> for Application {
             let reads = Access::of(request.method()) == Access::Read;
             let early = transaction.take_early();
             let is_client_gone = || reads && transaction.client_is_gone();
-            let answer = self.answer(py, request, early, is_client_gone);
-            answer.map_err(|failure| Abort::response(self.failed(py, request, failure)))
+            let promises = request.promises();
+            let pass = Arc::new(Pass::new(&promises, &self.lane));
+            let answer = self.answer(py, request, &pass, early, is_client_gone);
+            pass.end();
+            answer.map_err(|failure| match failure {
+                Failure::Application(error) if error.is_instance_of::<Suspend>(py) => {
+                    promises.suspend().into()
+                }
+                failure => Abort::response(self.failed(py, request, failure)),
+            })
         })
     }
 

@@ -11,6 +11,8 @@
 //! * Workers are `threading.Thread`s named `euryale-0` and so on, for the life of the server. They
 //!   wait for jobs without the GIL, and attach for each call of the application.
 //! * Workers take turns: while one computes, jobs wait for it and not for the GIL (`turns.rs`).
+//! * Promises run in threads of a lane of their own, also Python's, which are started on demand
+//!   (`lane.rs`).
 //! * Rust's threads never attach. No upload, download, health check or log line waits for the GIL.
 //!
 //! # Answers
@@ -35,11 +37,13 @@ mod exit;
 mod file;
 mod front;
 mod iterable;
+mod lane;
 mod listeners;
 mod log;
 mod main_thread;
 mod module;
 mod operators;
+mod promises;
 mod pulse;
 mod server;
 mod start;

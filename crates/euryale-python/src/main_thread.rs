@@ -17,6 +17,8 @@ pub(crate) const RELOAD: u8 = 0x81;
 pub(crate) const ENDED: u8 = 0x82;
 /// Order: answer, to show that the interpreter runs.
 pub(crate) const ANSWER: u8 = 0x83;
+/// Order: start one more thread of the lane.
+pub(crate) const START_LANE_THREAD: u8 = 0x84;
 
 /// The socket to which orders are written.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use euryale_wsgi::Settings;
 use pyo3::prelude::*;
 
-use crate::{exit, file, main_thread, server};
+use crate::{exit, file, main_thread, promises, server};
 
 /// The names of all settings: `(name, alias or None, help, whether it is used)`.
 #[pyfunction]
@@ -19,9 +19,12 @@ fn _euryale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("START_THREAD", main_thread::START_THREAD)?;
     module.add("RELOAD", main_thread::RELOAD)?;
     module.add("ANSWER", main_thread::ANSWER)?;
+    module.add("START_LANE_THREAD", main_thread::START_LANE_THREAD)?;
     module.add("ENDED", main_thread::ENDED)?;
     module.add_class::<server::Server>()?;
     module.add_class::<file::FileWrapper>()?;
+    module.add_class::<promises::PyPromises>()?;
+    module.add("Suspend", module.py().get_type::<promises::Suspend>())?;
     module.add_function(wrap_pyfunction!(settings, module)?)?;
     module.add_function(wrap_pyfunction!(exit::exit, module)?)?;
     module.add_function(wrap_pyfunction!(exit::note_fork, module)?)

@@ -19,6 +19,7 @@ use crate::certificates;
 use crate::environ::Address;
 use crate::exit;
 use crate::front::{self, End, Front};
+use crate::lane::Lane;
 use crate::listeners::Listeners;
 use crate::log;
 use crate::main_thread::MainThread;
@@ -49,6 +50,7 @@ pub(crate) struct Server {
     shutdown: Shutdown,
     main: MainThread,
     threads: Threads,
+    lane: Lane,
     pulse: Pulse,
     loaded: Loaded,
     readiness: Readiness,
@@ -104,6 +106,7 @@ impl Server {
         let (main, fd) = MainThread::new()?;
         let sharing = Sharing::new(&settings);
         let threads = Threads::new(&main, sharing == Sharing::Turns);
+        let lane = Lane::new(&main, settings.lane_threads, &ledger);
         let pulse = Pulse::new(&main, settings.gil_timeout);
         let loaded = Loaded::new(&pulse, &sharing);
         let readiness = loaded.readiness(&shutdown);
@@ -134,6 +137,7 @@ impl Server {
             shutdown,
             main,
             threads,
+            lane,
             pulse,
             loaded,
             readiness,
@@ -178,7 +182,9 @@ impl Server {
             .descriptors(&self.descriptors)
             .ledger(&self.ledger);
         let address = self.address.clone();
-        let application = Application::new(py, app, address, limits, budget, at_work.clone())?;
+        let lane = &self.lane;
+        let application =
+            Application::new(py, app, address, limits, budget, at_work.clone(), lane)?;
         let pool = Pool::builder(())
             .connections(self.settings.threads)
             .max_queue(self.settings.max_queue)
@@ -211,6 +217,11 @@ impl Server {
     /// Runs requests on this thread, until the server ends or wants fewer threads.
     fn work(&self, py: Python<'_>, number: usize) {
         py.detach(|| self.threads.work(number));
+    }
+
+    /// Runs promises on this thread until the lane has been idle for a while, or the server ends.
+    fn work_in_lane(&self, py: Python<'_>) {
+        py.detach(|| self.lane.work());
     }
 
     /// Changes the number of threads and the bounds of the queue, and reads the certificates again.
@@ -253,6 +264,12 @@ impl Server {
     /// Lets all threads end after their current jobs.
     fn dismiss(&self) {
         self.threads.dismiss();
+        self.lane.end();
+    }
+
+    /// Records that a requested thread of the lane could not be started.
+    fn lose_lane_thread(&self) {
+        self.lane.lose_thread();
     }
 
     /// Records that a requested thread could not be started, so that the pool has no more workers

@@ -41,6 +41,9 @@ pub struct Settings {
     /// How long the interpreter may run no Python code: beyond it the server is not ready, and
     /// systemd's watchdog is not fed. Default: 10 s.
     pub gil_timeout: Duration,
+    /// The maximum number of threads for promises, 1 to 4096, which are started on demand. Default:
+    /// 128.
+    pub lane_threads: usize,
     /// Whether an answer leaves with the first block of its iterable, unless that is a list.
     /// Default: no, so that an exception at any time becomes an error page.
     pub early_answers: bool,
@@ -101,6 +104,7 @@ impl Default for Settings {
             threads: 4,
             gil_turns: true,
             gil_timeout: Duration::from_secs(10),
+            lane_threads: 128,
             early_answers: false,
             max_queue: 1024,
             max_wait: Duration::from_secs(60),
@@ -181,6 +185,7 @@ impl Settings {
             Meaning::Threads => self.threads = parse::number(value, 1, 4096)?,
             Meaning::GilTurns => self.gil_turns = parse::switch(value)?,
             Meaning::GilTimeout => self.gil_timeout = parse::duration(value)?,
+            Meaning::LaneThreads => self.lane_threads = parse::number(value, 1, 4096)?,
             Meaning::EarlyAnswers => self.early_answers = parse::switch(value)?,
             Meaning::MaxQueue => self.max_queue = parse::number(value, 1, 1 << 20)?,
             Meaning::MaxWait => self.max_wait = parse::duration(value)?,

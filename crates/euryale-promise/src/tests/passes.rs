@@ -366,3 +366,32 @@ async fn a_further_pass_goes_ahead_of_new_work() {
     );
     site.quiet().await;
 }
+
+#[tokio::test]
+async fn a_pass_that_suspends_without_promises_is_published_again() {
+    let site = Site::new(RepublishLayer::new(), |request, _| {
+        let promises = request.promises();
+        if promises.pass() == 1 {
+            return Err(promises.suspend().into());
+        }
+        say(promises.pass())
+    });
+    assert_eq!(text(site.ask("/").await.unwrap()).await, "2");
+    assert_quiet(site.ledger()).await;
+}
+
+#[tokio::test]
+async fn unbound_promises_are_those_of_the_request() {
+    let site = Site::new(RepublishLayer::new(), |request, _| {
+        let unbound = request.promises().unbound();
+        let promised = unbound.promises().ask("one", one);
+        let value = match promised.get() {
+            Some(value) => value?,
+            None => return Err(unbound.promises().suspend().into()),
+        };
+        assert!(request.promises().ask("one", one).get().is_some());
+        say(format!("{value} in pass {}", request.promises().pass()))
+    });
+    assert_eq!(text(site.ask("/").await.unwrap()).await, "1 in pass 2");
+    assert_quiet(site.ledger()).await;
+}

@@ -14,13 +14,15 @@ A test suite runs ``euryale.create_server(app)`` in a thread of its own.
 """
 
 from ._embedded import EmbeddedServer, create_server
-from ._euryale import FileWrapper, __version__
+from ._euryale import FileWrapper, Promises, Suspend, __version__
 from ._serve import SettingsError, serve
 
 __all__ = [
     "EmbeddedServer",
     "FileWrapper",
+    "Promises",
     "SettingsError",
+    "Suspend",
     "__version__",
     "create_server",
     "serve",

@@ -1,8 +1,13 @@
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator, ParamSpec, TypeVar, overload
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 __version__: str
 START_THREAD: int
+START_LANE_THREAD: int
 RELOAD: int
+ANSWER: int
 ENDED: int
 
 def settings() -> list[tuple[str, str | None, str, bool]]: ...
@@ -15,6 +20,73 @@ class FileWrapper:
     def __iter__(self) -> Iterator[bytes]: ...
     def __next__(self) -> bytes: ...
     def close(self) -> None: ...
+
+class Suspend(BaseException):
+    """Ends this call of the application, which is called again.
+
+    The request is published again once its promises are resolved, or at once if it has none.
+    It is not an ``Exception``, so ``except Exception`` does not catch it.
+    """
+
+class Promises:
+    """The promises of a request: ``environ["euryale.promises"]``.
+
+    A promise is a call that runs in a thread outside the workers. The call of the application
+    that needs its result ends, and gives its worker back. Once all promises are resolved, the
+    application is called again, with the same body, and gets the results.
+
+    A promise runs at least once, even if its request fails in the end. It must not use the
+    application's database connection.
+    """
+
+    def submit(
+        self, key: str, function: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Ask for the result of a call in the next pass.
+
+        Does nothing if the key is resolved or was asked for before.
+        """
+
+    @overload
+    def result(self, key: str, /) -> Any: ...
+    @overload
+    def result(
+        self, key: str, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Return the result of a call, raise its exception, or suspend until it is resolved.
+
+        Raises :class:`Suspend` in the first pass, ``TimeoutError`` after the deadline (10 s by
+        default), and ``LookupError`` if the key was never submitted and there is no function.
+        """
+
+    def get(self, key: str, default: T = ...) -> Any | T:
+        """Return the result, raise its exception, or return ``default`` if it is not resolved."""
+
+    def has(self, key: str) -> bool:
+        """Whether the key is resolved, to a value or an exception."""
+
+    def is_submitted(self, key: str) -> bool:
+        """Whether the key was asked for in this pass and is not resolved."""
+
+    def cancel(self, key: str) -> bool:
+        """Drop what was asked for in this pass. ``False`` if there was nothing."""
+
+    def clear(self, key: str) -> bool:
+        """Drop a result, so that the key can be asked for again. ``False`` if there was none."""
+
+    def serve_placeholders(self) -> None:
+        """Make this pass the answer: what it has asked for so far is dropped."""
+
+    def deadline(self, seconds: float) -> Promises:
+        """An object whose promises have this deadline, counted from the end of the pass."""
+
+    def shared(self, seconds: float, stale: float = 0.0) -> Promises:
+        """An object whose promises are shared among all requests.
+
+        A value is fetched once, and used for this number of seconds. For ``stale`` more seconds it
+        is still returned at once, while another one is fetched. The key must have everything on
+        which the value depends.
+        """
 
 class Server:
     fd: int
@@ -31,11 +103,13 @@ class Server:
     ) -> None: ...
     def start(self, app: Any, *, owns_process: bool = True) -> None: ...
     def work(self, number: int) -> None: ...
+    def work_in_lane(self) -> None: ...
     def reload(self, settings: dict[str, str]) -> bool: ...
     def drain(self) -> None: ...
     def answer(self) -> None: ...
     def dismiss(self) -> None: ...
     def lose_thread(self) -> None: ...
+    def lose_lane_thread(self) -> None: ...
     def next_line(self) -> tuple[int, str, str] | None: ...
     def stop_log(self) -> None: ...
     def join(self) -> int: ...

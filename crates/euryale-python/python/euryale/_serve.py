@@ -206,6 +206,7 @@ class _Main:
         self.pid_file = pid_file
         self.socket = socket.socket(fileno=server.fd)
         self.workers: dict[int, threading.Thread] = {}
+        self.lane: dict[int, threading.Thread] = {}
 
     def run(self, load: Callable[[], Callable[..., Any]]) -> int:
         try:
@@ -257,6 +258,8 @@ class _Main:
             (order,) = self.socket.recv(1, socket.MSG_PEEK)
             if order == _euryale.START_THREAD:
                 self.start_worker()
+            elif order == _euryale.START_LANE_THREAD:
+                self.start_lane_thread()
             elif order == _euryale.RELOAD:
                 self.read_again()
             elif order == _euryale.ANSWER:
@@ -267,17 +270,21 @@ class _Main:
 
     def start_worker(self) -> None:
         self.workers = {n: thread for n, thread in self.workers.items() if thread.is_alive()}
-        number = next(n for n in range(len(self.workers) + 1) if n not in self.workers)
+        number = first_free(self.workers)
         thread = threading.Thread(
             target=self.server.work, args=(number,), name=f"euryale-{number}", daemon=True
         )
-        self.workers[number] = thread
-        try:
-            thread.start()
-        except RuntimeError:
-            log.exception("no thread for a worker")
-            del self.workers[number]
+        if not started(thread, number, self.workers, "a worker"):
             self.server.lose_thread()
+
+    def start_lane_thread(self) -> None:
+        self.lane = {n: thread for n, thread in self.lane.items() if thread.is_alive()}
+        number = first_free(self.lane)
+        thread = threading.Thread(
+            target=self.server.work_in_lane, name=f"euryale-lane-{number}", daemon=True
+        )
+        if not started(thread, number, self.lane, "a promise"):
+            self.server.lose_lane_thread()
 
     def read_again(self) -> None:
         if self.reload is None:
@@ -294,12 +301,13 @@ class _Main:
         log.info("SIGHUP: threads, max_queue%s are set%s", with_tls, rest)
 
     def end(self) -> int:
-        """Join the workers. If one never returns and the server owns the process, end the process."""
+        """Join the threads. If one never returns and the server owns the process, end the process."""
         self.server.dismiss()
         until = time.monotonic() + JOIN
-        for thread in self.workers.values():
+        threads = [*self.workers.values(), *self.lane.values()]
+        for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
-        left = [thread.name for thread in self.workers.values() if thread.is_alive()]
+        left = [thread.name for thread in threads if thread.is_alive()]
         if left:
             log.error("ending without %s", ", ".join(left))
         if left and self.owns_process:
@@ -308,6 +316,25 @@ class _Main:
             _flush()
             _euryale.exit(3)
         return self.server.join()
+
+
+def first_free(threads: Mapping[int, threading.Thread]) -> int:
+    """The first number that no thread has."""
+    return next(n for n in range(len(threads) + 1) if n not in threads)
+
+
+def started(
+    thread: threading.Thread, number: int, threads: dict[int, threading.Thread], what: str
+) -> bool:
+    """Start a thread, and keep it among the others. ``False`` if the system has none."""
+    threads[number] = thread
+    try:
+        thread.start()
+    except RuntimeError:
+        log.exception("no thread for %s", what)
+        del threads[number]
+        return False
+    return True
 
 
 def _flush() -> None:

@@ -41,6 +41,7 @@ pub(crate) enum Meaning {
     Threads,
     GilTurns,
     GilTimeout,
+    LaneThreads,
     EarlyAnswers,
     MaxQueue,
     MaxWait,
@@ -165,6 +166,12 @@ pub(crate) const KEYS: &[Setting] = &[
         Meaning::GilTimeout,
         "how long the interpreter may run no Python code (ms, s, m, h); beyond it /readyz answers \
             503, and systemd's watchdog is not fed",
+    ),
+    setting(
+        "lane_threads",
+        None,
+        Meaning::LaneThreads,
+        "threads for promises, at most; they are started on demand: 1 to 4096",
     ),
     setting(
         "early_answers",

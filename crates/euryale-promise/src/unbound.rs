@@ -1,0 +1,39 @@
+//! The promises of a request without a borrow of it.
+
+use std::fmt;
+
+use euryale_core::transaction::Attempt;
+
+use crate::scope::Scope;
+use crate::{Promises, PromisesExt};
+
+/// The promises of a request in one pass, without the lifetime of the request. Clones are handles
+/// to the same promises. Made by [`Promises::unbound`].
+///
+/// It is for hosts of another language, whose objects have no lifetimes. Nobody waits for a promise
+/// that is asked for after the pass has ended, so the host prevents that.
+#[derive(Clone)]
+pub struct UnboundPromises {
+    attempt: Attempt,
+    scope: Option<Scope>,
+}
+
+impl UnboundPromises {
+    pub(crate) fn new(attempt: Attempt, scope: Option<Scope>) -> Self {
+        Self { attempt, scope }
+    }
+}
+
+impl PromisesExt for UnboundPromises {
+    fn promises(&self) -> Promises<'_> {
+        Promises::new(self.attempt.clone(), self.scope.clone())
+    }
+}
+
+impl fmt::Debug for UnboundPromises {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnboundPromises")
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
+    }
+}
