@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use euryale_core::BoxError;
+use euryale_core::error::PanicMessage;
 use euryale_core::ledger::GaugeGuard;
 use http::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -148,7 +149,11 @@ where
     let mut is_to_go = None;
     poll_fn(|cx| {
         loop {
-            if let Poll::Ready(result) = hyper.as_mut().poll(cx) {
+            // A body that panics has to end its socket like one that fails.
+            let Ok(polled) = PanicMessage::catch(|| hyper.as_mut().poll(cx)) else {
+                return Poll::Ready(Spoken::Ended(Ending::Failed));
+            };
+            if let Poll::Ready(result) = polled {
                 let is_draining = !matches!(drain_state, Drain::Afar);
                 let ending = ending_of(result, cell, is_draining, |why| refused(cell, &peer, why));
                 return Poll::Ready(Spoken::Ended(ending));
