@@ -11,6 +11,8 @@ pub struct PoolBook {
     pub connections: Connections,
     /// Jobs that run in workers.
     pub publishers: Publishers,
+    /// Attempts that should run alone.
+    pub exclusive: Exclusive,
     /// The queue in front of the connections.
     pub queue: Queue,
 }
@@ -59,6 +61,16 @@ pub struct Publishers {
     pub seconds: Histogram,
 }
 
+/// [Exclusive](euryale_core::transaction::ConflictRule::exclusive) attempts.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Exclusive {
+    /// No other job ran or began beside them.
+    pub alone: Counter,
+    /// Another job did, because one of them took too long.
+    pub not_alone: Counter,
+}
+
 /// The queue in front of the connections.
 #[derive(Debug, Default)]
 #[non_exhaustive]
@@ -88,6 +100,16 @@ impl Book for PoolBook {
             "euryale_publish_seconds",
             "Duration of jobs in their worker.",
             &self.publishers.seconds,
+        );
+        let exclusive = [
+            ("alone", &self.exclusive.alone),
+            ("not_alone", &self.exclusive.not_alone),
+        ];
+        figures.counters(
+            "euryale_exclusive_jobs_total",
+            "Last attempts after conflicts, by whether another job ran beside them.",
+            "outcome",
+            exclusive,
         );
         self.queue.figures(figures);
     }

@@ -10,6 +10,7 @@ use euryale_core::{Database, Ledger};
 use tokio::sync::Notify;
 
 use crate::PoolBook;
+use crate::exclusive::Exclusion;
 use crate::queue::Queue;
 use crate::state::idle::Ages;
 use crate::state::reach::Reach;
@@ -28,6 +29,7 @@ pub struct PoolBuilder<D> {
     max_lifetime: Option<Duration>,
     idle_timeout: Option<Duration>,
     warn_after: Option<Duration>,
+    exclusive_wait: Duration,
     lanes: Vec<(String, usize)>,
     conflicts: ConflictRule,
     ledger: Ledger,
@@ -44,6 +46,7 @@ impl<D: Database> PoolBuilder<D> {
             max_lifetime: None,
             idle_timeout: None,
             warn_after: Some(Duration::from_secs(10)),
+            exclusive_wait: Duration::from_secs(10),
             lanes: Vec::new(),
             conflicts: ConflictRule::new(),
             ledger: Ledger::new(),
@@ -102,6 +105,14 @@ impl<D: Database> PoolBuilder<D> {
         self
     }
 
+    /// How long an [exclusive](ConflictRule::exclusive) attempt waits for the jobs that run, and
+    /// other jobs wait for it. Then they begin all the same, and
+    /// [`PoolBook::exclusive`] counts the attempt as one that was not alone. Default: 10 s.
+    pub fn exclusive_wait(mut self, time: Duration) -> Self {
+        self.exclusive_wait = time;
+        self
+    }
+
     /// Adds a lane, whose jobs never run on more than `share` connections at a time; 0 counts as 1.
     pub fn lane(mut self, name: impl Into<String>, share: usize) -> Self {
         self.lanes.push((name.into(), share.max(1)));
@@ -141,6 +152,7 @@ impl<D: Database> PoolBuilder<D> {
             max_lifetime,
             idle_timeout,
             warn_after,
+            exclusive_wait,
             lanes,
             conflicts,
             ledger,
@@ -172,6 +184,7 @@ impl<D: Database> PoolBuilder<D> {
             called: AtomicBool::new(false),
             left: Notify::new(),
             tasks: Tasks::default(),
+            exclusion: Exclusion::new(exclusive_wait),
             ages: Ages {
                 max_lifetime,
                 idle_timeout,

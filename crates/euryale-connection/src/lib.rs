@@ -142,6 +142,7 @@ mod claim;
 mod closing;
 mod codes;
 mod control;
+mod exclusive;
 mod housekeeping;
 mod job;
 mod layer;

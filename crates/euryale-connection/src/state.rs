@@ -25,6 +25,7 @@ use self::reach::Reach;
 use self::seats::{About, Seats};
 use crate::PoolBook;
 use crate::closing::drop_on_a_thread;
+use crate::exclusive::Exclusion;
 use crate::job::Job;
 use crate::queue::{LaneIndex, Late, Queue, Then};
 use crate::tasks::Tasks;
@@ -52,6 +53,7 @@ pub(crate) struct SharedPool<D: Database> {
     /// Notified when a worker has returned its permit.
     pub(crate) left: Notify,
     pub(crate) tasks: Tasks,
+    pub(crate) exclusion: Exclusion,
     pub(crate) ages: Ages,
     pub(crate) warn_after: Option<Duration>,
     pub(crate) reach: Reach,

@@ -92,6 +92,7 @@ enum Step<D: Database> {
         since: std::time::Instant,
         /// The time at which its transaction is stopped.
         until: Option<Instant>,
+        is_exclusive: bool,
     },
     /// Drop an expired idle connection, and check again.
     Expire(D::Connection),
@@ -108,8 +109,13 @@ impl<D: Database> Work for Worker<D> {
         let mut next = self.next(Instant::now(), true);
         loop {
             next = match next {
-                Step::Run { job, since, until } => {
-                    let ended = self.run_job(&*job, since, until);
+                Step::Run {
+                    job,
+                    since,
+                    until,
+                    is_exclusive,
+                } => {
+                    let ended = self.run_job(&*job, since, until, is_exclusive);
                     // The worker returns its permit or spins before the result is delivered, so
                     // that a client that sends another request at once gets the same connection.
                     let next = self.next(ended, self.goes_on());
@@ -171,10 +177,20 @@ impl<D: Database> Worker<D> {
                 pool.stop(&mut self.permit, now)
             };
             match assignment {
-                Assignment::Run { job, since, until } => {
+                Assignment::Run {
+                    job,
+                    since,
+                    until,
+                    is_exclusive,
+                } => {
                     self.warmth = None;
                     carry_out(&self.shared, pool.unlock());
-                    return Step::Run { job, since, until };
+                    return Step::Run {
+                        job,
+                        since,
+                        until,
+                        is_exclusive,
+                    };
                 }
                 Assignment::Spin => return Step::Spin,
                 Assignment::Retire => return Step::Retire,
@@ -230,7 +246,14 @@ impl<D: Database> Worker<D> {
         job: &dyn Job<D>,
         since: std::time::Instant,
         until: Option<Instant>,
+        is_exclusive: bool,
     ) -> Instant {
+        let exclusion = &self.shared.exclusion;
+        let inside = if is_exclusive {
+            exclusion.enter_alone()
+        } else {
+            exclusion.enter()
+        };
         let begin = Instant::now();
         let book = &self.shared.book;
         book.queue
@@ -251,6 +274,16 @@ impl<D: Database> Worker<D> {
         }
         source.contact.end();
         let mut accounts = source.accounts;
+        if is_exclusive {
+            let exclusive = &self.shared.book.exclusive;
+            let counter = if inside.is_alone {
+                &exclusive.alone
+            } else {
+                &exclusive.not_alone
+            };
+            counter.add(1);
+        }
+        drop(inside);
         self.check_connection(&mut accounts);
 
         // The gauges are decremented before the result is delivered.

@@ -57,6 +57,12 @@ impl ConflictPolicy {
         self
     }
 
+    /// Runs the last attempt exclusively; see [`ConflictRule::exclusive`]. Default: no.
+    pub fn exclusive(mut self, exclusive: bool) -> Self {
+        self.rule = self.rule.exclusive(exclusive);
+        self
+    }
+
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
         self.rule = self.rule.ledger(ledger);

@@ -50,6 +50,8 @@ pub(crate) enum Assignment<D: Database> {
         since: std::time::Instant,
         /// The time at which its transaction is stopped.
         until: Option<Instant>,
+        /// No other job may begin before it has ended.
+        is_exclusive: bool,
     },
     /// Spin for a moment. The code that queues a job will call the worker.
     Spin,
@@ -98,10 +100,16 @@ impl<D: Database> Locked<'_, D> {
                 let job = queued.job;
                 let running = RunningJob::new(Arc::clone(&job), queued.about, lane, now, since);
                 let until = running.until;
+                let is_exclusive = running.about.history.exclusive;
                 state.seats.take(&mut permit.seat, running);
                 self.todo.worker = then;
                 self.look_after_job(now, until);
-                return Assignment::Run { job, since, until };
+                return Assignment::Run {
+                    job,
+                    since,
+                    until,
+                    is_exclusive,
+                };
             }
             Next::Idle if *may_spin && state.queue.spin() => {
                 permit.stage = Stage::Spinning;

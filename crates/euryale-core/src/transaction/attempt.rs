@@ -23,6 +23,9 @@ pub struct History {
     /// Whether an earlier attempt has written, so that the next one begins with [`Access::Write`]
     /// for any method.
     pub wrote: bool,
+    /// The current publication is the last attempt of an [exclusive
+    /// rule](crate::transaction::ConflictRule::exclusive).
+    pub exclusive: bool,
 }
 
 impl History {
@@ -39,6 +42,7 @@ impl History {
         Self {
             conflicts: self.conflicts + 1,
             wrote: self.wrote || wrote,
+            exclusive: false,
             ..self
         }
     }
@@ -48,6 +52,7 @@ impl History {
     pub fn after_suspension(self) -> Self {
         Self {
             suspensions: self.suspensions + 1,
+            exclusive: false,
             ..self
         }
     }

@@ -43,6 +43,7 @@ use crate::transaction::History;
 pub struct ConflictRule {
     retries: u32,
     base: Duration,
+    exclusive: bool,
     book: Arc<ConflictBook>,
 }
 
@@ -75,6 +76,7 @@ impl ConflictRule {
         Self {
             retries: 3,
             base: Duration::from_millis(10),
+            exclusive: false,
             book: Arc::default(),
         }
     }
@@ -88,6 +90,16 @@ impl ConflictRule {
     /// The unit of the pauses, which are at most 1, 2, 4 … times this. Default: 10 ms.
     pub fn base(mut self, base: Duration) -> Self {
         self.base = base;
+        self
+    }
+
+    /// Runs the last attempt exclusively: it begins after the jobs of its pool that run, and no
+    /// other one begins until it has ended. So it cannot conflict with them. Other processes may
+    /// still write. The pool counts such attempts and bounds the waits. Default: no.
+    ///
+    /// The pool runs nothing else meanwhile, so it suits short transactions and rare conflicts.
+    pub fn exclusive(mut self, exclusive: bool) -> Self {
+        self.exclusive = exclusive;
         self
     }
 
@@ -127,8 +139,10 @@ impl ConflictRule {
             *result = Err(error.with_code(CONFLICTS_EXHAUSTED));
             return None;
         }
+        let mut next = history.after_conflict(error.wrote());
+        next.exclusive = self.exclusive && attempted.retries + 1 == self.retries;
         Some(AttemptAgain {
-            history: history.after_conflict(error.wrote()),
+            history: next,
             pause: self.pause(attempted.retries),
         })
     }
@@ -156,11 +170,16 @@ impl ConflictRule {
         let route = route.map(tracing::field::display);
         // The last conflict is not in the history, because no attempt follows.
         let attempts = attempted.history.conflicts + 1;
+        let cause = if attempted.history.exclusive {
+            ", although its last attempt was exclusive: another process wrote"
+        } else {
+            ""
+        };
         tracing::error!(
             uri,
             route,
             attempts,
-            "a conflict was not resolved {since_start}"
+            "a conflict was not resolved{cause} {since_start}"
         );
     }
 
