@@ -71,6 +71,17 @@ pub struct Exclusive {
     pub not_alone: Counter,
 }
 
+impl Exclusive {
+    pub(crate) fn count(&self, is_alone: bool) {
+        if is_alone {
+            self.alone.add(1);
+            return;
+        }
+        self.not_alone.add(1);
+        tracing::warn!("another job ran beside an exclusive attempt: a wait was too long");
+    }
+}
+
 /// The queue in front of the connections.
 #[derive(Debug, Default)]
 #[non_exhaustive]

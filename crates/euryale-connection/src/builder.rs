@@ -46,7 +46,7 @@ impl<D: Database> PoolBuilder<D> {
             max_lifetime: None,
             idle_timeout: None,
             warn_after: Some(Duration::from_secs(10)),
-            exclusive_wait: Duration::from_secs(10),
+            exclusive_wait: Duration::from_secs(2),
             lanes: Vec::new(),
             conflicts: ConflictRule::new(),
             ledger: Ledger::new(),
@@ -105,9 +105,12 @@ impl<D: Database> PoolBuilder<D> {
         self
     }
 
-    /// How long an [exclusive](ConflictRule::exclusive) attempt waits for the jobs that run, and
-    /// other jobs wait for it. Then they begin all the same, and
-    /// [`PoolBook::exclusive`] counts the attempt as one that was not alone. Default: 10 s.
+    /// The maximum time for which an [exclusive](ConflictRule::exclusive) attempt waits for
+    /// running jobs, and for which other jobs wait for it. A job whose deadline is earlier waits
+    /// until then. After the wait the job begins all the same, and [`PoolBook::exclusive`] counts
+    /// the attempt as not alone. Default: 2 s.
+    ///
+    /// A waiting job holds its worker, so it counts as running.
     pub fn exclusive_wait(mut self, time: Duration) -> Self {
         self.exclusive_wait = time;
         self

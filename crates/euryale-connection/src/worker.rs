@@ -249,10 +249,11 @@ impl<D: Database> Worker<D> {
         is_exclusive: bool,
     ) -> Instant {
         let exclusion = &self.shared.exclusion;
+        let deadline = until.map(Instant::into_std);
         let inside = if is_exclusive {
-            exclusion.enter_alone()
+            exclusion.enter_alone(deadline)
         } else {
-            exclusion.enter()
+            exclusion.enter(deadline)
         };
         let begin = Instant::now();
         let book = &self.shared.book;
@@ -275,13 +276,7 @@ impl<D: Database> Worker<D> {
         source.contact.end();
         let mut accounts = source.accounts;
         if is_exclusive {
-            let exclusive = &self.shared.book.exclusive;
-            let counter = if inside.is_alone {
-                &exclusive.alone
-            } else {
-                &exclusive.not_alone
-            };
-            counter.add(1);
+            self.shared.book.exclusive.count(inside.is_alone());
         }
         drop(inside);
         self.check_connection(&mut accounts);

@@ -105,7 +105,30 @@ async fn job_that_hangs_does_not_hold_up_its_pool_for_ever() {
     pool.run(|_| ()).await.unwrap();
     gate.open();
     assert_eq!(last.await.unwrap().unwrap(), 2);
+    assert_eq!(exclusive(&pool), (0, 2), "the other job ran beside it");
+
+    // Later attempts are alone again.
+    assert_eq!(conflicting(&pool, &gate).await.unwrap().unwrap(), 2);
+    assert_eq!(exclusive(&pool), (1, 2));
     assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn client_that_disconnects_during_an_exclusive_attempt_is_never_served() {
+    let pool = pool(LONG);
+    let gate = Gate::new();
+    let last = conflicting(&pool, &gate);
+    eventually("the last attempt runs", || gate.waiting() == 1).await;
+    let has_run = Arc::new(AtomicU64::new(0));
+    let counts = Arc::clone(&has_run);
+    let other = tokio::spawn(pool.run(move |_| counts.fetch_add(1, SeqCst)));
+    eventually("it has a worker", || pool.status().running == 2).await;
+    other.abort();
+    assert!(other.await.unwrap_err().is_cancelled());
+    gate.open();
+    assert_eq!(last.await.unwrap().unwrap(), 2);
+    assert_quiet(pool.ledger()).await;
+    assert_eq!(has_run.load(SeqCst), 0);
 }
 
 /// A transaction that conflicts with each one that has ended since it began.

@@ -97,7 +97,7 @@ impl ConflictRule {
     /// other one begins until it has ended. So it cannot conflict with them. Other processes may
     /// still write. The pool counts such attempts and bounds the waits. Default: no.
     ///
-    /// The pool runs nothing else meanwhile, so it suits short transactions and rare conflicts.
+    /// The pool runs nothing else meanwhile, so this suits short transactions and rare conflicts.
     pub fn exclusive(mut self, exclusive: bool) -> Self {
         self.exclusive = exclusive;
         self
@@ -171,7 +171,7 @@ impl ConflictRule {
         // The last conflict is not in the history, because no attempt follows.
         let attempts = attempted.history.conflicts + 1;
         let cause = if attempted.history.exclusive {
-            ", although its last attempt was exclusive: another process wrote"
+            ", although its last attempt was exclusive: another process may have written"
         } else {
             ""
         };
