@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 /// Passed by each worker before its job and after it.
 ///
-/// A job that must wait holds its worker meanwhile. That costs nothing, because no other job may
-/// begin in its place. Every wait is bounded, so a job that hangs never stops its pool.
+/// A waiting job holds its worker. That costs nothing, because no other job may begin in its place.
+/// Every wait is bounded, so a job that hangs never stops its pool.
 pub(crate) struct Exclusion {
     /// The number of jobs inside, with [`ALONE`] and [`INTRUDED`].
     inside: AtomicUsize,
