@@ -13,6 +13,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::again::{Conflict, OwnDatabase};
 use crate::at_work::AtWork;
 use crate::environ::{Address, Environ};
 use crate::exit;
@@ -139,11 +140,11 @@ impl Application {
     }
 }
 
-impl Publisher<()> for Application {
+impl Publisher<OwnDatabase> for Application {
     fn publish(
         &self,
         request: &Request,
-        transaction: &mut Transaction<'_, ()>,
+        transaction: &mut Transaction<'_, OwnDatabase>,
     ) -> Result<Response, Abort> {
         let _calling = self.at_work.begin(request);
         Python::attach(|py| {
@@ -159,7 +160,7 @@ impl Publisher<()> for Application {
                 Failure::Application(error) if error.is_instance_of::<Suspend>(py) => {
                     promises.suspend().into()
                 }
-                failure => Abort::response(self.failed(py, request, failure)),
+                failure => self.abort(py, request, failure),
             })
         })
     }
@@ -170,6 +171,16 @@ impl Publisher<()> for Application {
 }
 
 impl Application {
+    /// Returns how a failed call ends: with another attempt, or with an error page.
+    fn abort(&self, py: Python<'_>, request: &Request, failure: Failure<PyErr>) -> Abort {
+        if let Failure::Application(raised) = &failure
+            && let Some(conflict) = Conflict::of(py, raised)
+        {
+            return Abort::error(conflict);
+        }
+        Abort::response(self.failed(py, request, failure))
+    }
+
     /// Logs why there is no answer. The client gets no details of an exception.
     fn failed(&self, py: Python<'_>, request: &Request, failure: Failure<PyErr>) -> Response {
         let incomplete = match failure {

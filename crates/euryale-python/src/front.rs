@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use euryale::body::Descriptors;
 use euryale::forwarded::{Field, ForwardedLayer, TrustedProxies, TrustedProxy};
+use euryale::publisher::ConflictPolicy;
 use euryale::spool::{SpoolBudget, SpoolLayer};
 use euryale::transaction::ReleasePoint;
 use euryale::{Ledger, Pool, Stack, StackLayers};
@@ -19,9 +20,11 @@ use tokio::sync::Notify;
 use tower::ServiceBuilder;
 
 use crate::access::AccessLog;
+use crate::again::OwnDatabase;
 use crate::application::Application;
 use crate::at_work::AtWork;
 use crate::main_thread::{ENDED, MainThread, RELOAD};
+use crate::overrun::Overrun;
 use crate::pulse::Pulse;
 use crate::{exit, log};
 
@@ -160,7 +163,7 @@ pub(crate) struct Front {
     pub(crate) server: Server,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) forwarded: ForwardedLayer,
-    pub(crate) pool: Pool<()>,
+    pub(crate) pool: Pool<OwnDatabase>,
     pub(crate) application: Application,
     pub(crate) access: bool,
     pub(crate) shutdown: Shutdown,
@@ -168,6 +171,7 @@ pub(crate) struct Front {
     pub(crate) main: MainThread,
     pub(crate) pulse: Pulse,
     pub(crate) at_work: AtWork,
+    pub(crate) overrun: Overrun,
     pub(crate) end: Arc<End>,
     /// Whether the server handles signals and may end the process.
     pub(crate) owns_process: bool,
@@ -190,6 +194,7 @@ impl Front {
             runtime.spawn(systemd::notify_while(readiness, shutdown, drain, is_alive));
         }
         runtime.spawn(self.pulse.clone().keep_asking());
+        runtime.spawn(self.overrun.clone().keep_looking(self.main.clone()));
         runtime.spawn(self.serve());
         Ok(())
     }
@@ -221,6 +226,7 @@ impl Front {
             main,
             pulse: _,
             at_work,
+            overrun: _,
             end,
             owns_process,
         } = self;
@@ -230,7 +236,11 @@ impl Front {
             ReleasePoint::TransactionEnd
         };
         let early_answers = application.early_answers();
+        let retries = ConflictPolicy::new()
+            .retries(settings.conflict_retries)
+            .exclusive(true);
         let stack = Stack::with_layers(pool.clone(), layers)
+            .retry(retries)
             .release_point(move |_| release_point)
             .early_answers(early_answers)
             .publisher(application);
@@ -265,8 +275,8 @@ impl Front {
         if closed.is_err() || !drained.is_complete() {
             end.cut();
         }
-        for (thread, request, age) in at_work.list() {
-            let age = age.as_secs_f64();
+        for call in at_work.list() {
+            let (thread, request, age) = (call.thread(), &call.request, call.age.as_secs_f64());
             tracing::error!("{thread} has not returned from {request} after {age:.1} s");
         }
         main.order(ENDED, 1);

@@ -28,6 +28,7 @@
 //!   application may change.
 
 mod access;
+mod again;
 mod allocator;
 mod application;
 mod at_work;
@@ -43,6 +44,7 @@ mod log;
 mod main_thread;
 mod module;
 mod operators;
+mod overrun;
 mod promises;
 mod pulse;
 mod server;

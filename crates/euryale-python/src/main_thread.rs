@@ -19,6 +19,8 @@ pub(crate) const ENDED: u8 = 0x82;
 pub(crate) const ANSWER: u8 = 0x83;
 /// Order: start one more thread of the lane.
 pub(crate) const START_LANE_THREAD: u8 = 0x84;
+/// Order: write the stacks of calls that have run for too long.
+pub(crate) const STACKS: u8 = 0x85;
 
 /// The socket to which orders are written.
 #[derive(Clone, Debug)]

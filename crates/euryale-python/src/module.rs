@@ -3,6 +3,7 @@
 use euryale_wsgi::Settings;
 use pyo3::prelude::*;
 
+use crate::again::Again;
 use crate::{exit, file, main_thread, promises, server};
 
 /// The names of all settings: `(name, alias or None, help, whether it is used)`.
@@ -20,7 +21,9 @@ fn _euryale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("RELOAD", main_thread::RELOAD)?;
     module.add("ANSWER", main_thread::ANSWER)?;
     module.add("START_LANE_THREAD", main_thread::START_LANE_THREAD)?;
+    module.add("STACKS", main_thread::STACKS)?;
     module.add("ENDED", main_thread::ENDED)?;
+    module.add("Again", module.py().get_type::<Again>())?;
     module.add_class::<server::Server>()?;
     module.add_class::<file::FileWrapper>()?;
     module.add_class::<promises::PyPromises>()?;

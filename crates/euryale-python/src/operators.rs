@@ -11,12 +11,11 @@ use euryale_agent_check::{AgentCheck, Load, Standing};
 use euryale_server::{Listener, Readiness, Server, Shutdown};
 use tokio::net::TcpListener;
 
+use crate::again::OwnDatabase;
 use crate::at_work::AtWork;
+use crate::overrun::Overrun;
 use crate::pulse::Pulse;
 use crate::turns::Sharing;
-
-/// A call that has run for this long counts as stuck.
-const STUCK: Duration = Duration::from_secs(60);
 
 /// The time for the last answers after everything else has ended.
 const LAST_GRACE: Duration = Duration::from_millis(250);
@@ -24,35 +23,43 @@ const LAST_GRACE: Duration = Duration::from_millis(250);
 /// The pool, once the application is loaded, and the interpreter.
 #[derive(Clone)]
 pub(crate) struct Loaded {
-    running: Arc<OnceLock<(Pool<()>, AtWork)>>,
+    running: Arc<OnceLock<(Pool<OwnDatabase>, AtWork)>>,
     pulse: Pulse,
+    overrun: Overrun,
     /// How threads share the GIL.
     sharing: Arc<str>,
 }
 
 impl Loaded {
-    pub(crate) fn new(pulse: &Pulse, sharing: &Sharing) -> Self {
+    pub(crate) fn new(pulse: &Pulse, overrun: &Overrun, sharing: &Sharing) -> Self {
         Self {
             running: Arc::default(),
             pulse: pulse.clone(),
+            overrun: overrun.clone(),
             sharing: sharing.to_string().into(),
         }
     }
 
-    pub(crate) fn set(&self, pool: &Pool<()>, at_work: &AtWork) {
+    pub(crate) fn set(&self, pool: &Pool<OwnDatabase>, at_work: &AtWork) {
         self.running.get_or_init(|| (pool.clone(), at_work.clone()));
     }
 
-    pub(crate) fn pool(&self) -> Option<&Pool<()>> {
+    pub(crate) fn pool(&self) -> Option<&Pool<OwnDatabase>> {
         self.running.get().map(|(pool, _)| pool)
     }
 
     /// Returns a readiness that is true from the loading of the application until `shutdown` begins
-    /// to drain, while the interpreter runs.
+    /// to drain, while the interpreter runs and not all workers have run for too long.
     pub(crate) fn readiness(&self, shutdown: &Shutdown) -> Readiness {
         let loaded = self.clone();
-        let is_ready = move || loaded.pool().is_some() && loaded.pulse.is_there();
+        let is_ready = move || loaded.has_workers() && loaded.pulse.is_there();
         Readiness::new(shutdown).probe(is_ready)
+    }
+
+    /// Returns whether a worker is left that has not run for too long.
+    fn has_workers(&self) -> bool {
+        let cap = self.pool().map(|pool| pool.status().cap);
+        cap.is_some_and(|cap| self.overrun.calls().len() < cap)
     }
 
     fn load(&self, readiness: &Readiness, shutdown: &Shutdown, capacity: usize) -> Load {
@@ -65,7 +72,7 @@ impl Loaded {
         Load {
             standing,
             capacity,
-            ..Load::of(&status, STUCK)
+            ..Load::of(&status, self.overrun.limit())
         }
     }
 
@@ -81,8 +88,14 @@ impl Loaded {
             let silence = format!("has run no Python code for {:.1} s", silence.as_secs_f64());
             details = details.alarm("interpreter", "interpreter", silence);
         }
-        for (thread, request, age) in at_work.list() {
-            details = details.held(Held::new(age).route(request).lane(thread));
+        for call in self.overrun.calls() {
+            let seconds = call.age.as_secs_f64();
+            let value = format!("has run {} for {seconds:.1} s", call.request);
+            details = details.alarm("workers", call.thread(), value);
+        }
+        for call in at_work.list() {
+            let thread = call.thread();
+            details = details.held(Held::new(call.age).route(call.request).lane(thread));
         }
         details
     }

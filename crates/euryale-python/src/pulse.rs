@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::at_work::AtWork;
 use crate::log;
 use crate::main_thread::{ANSWER, MainThread};
 
@@ -19,6 +20,7 @@ pub(crate) struct Pulse(Arc<Shared>);
 
 struct Shared {
     main: MainThread,
+    at_work: AtWork,
     /// How long an answer may take.
     limit: Duration,
     state: Mutex<State>,
@@ -33,9 +35,10 @@ struct State {
 }
 
 impl Pulse {
-    pub(crate) fn new(main: &MainThread, limit: Duration) -> Self {
+    pub(crate) fn new(main: &MainThread, at_work: &AtWork, limit: Duration) -> Self {
         Self(Arc::new(Shared {
             main: main.clone(),
+            at_work: at_work.clone(),
             limit,
             state: Mutex::default(),
         }))
@@ -81,10 +84,16 @@ impl Pulse {
             return;
         }
         let seconds = self.0.limit.as_secs_f64();
-        log::say_at_once(&format!(
+        let mut text = format!(
             "the interpreter has run no Python code for {seconds:.1} s: something holds the GIL, \
              or a signal handler keeps the main thread"
-        ));
+        );
+        // Their Python stacks cannot be read without the GIL.
+        for call in self.0.at_work.list() {
+            let native = call.native().unwrap_or_else(|| "a thread".to_owned());
+            text += &format!("\neuryale: {call}, in {native}");
+        }
+        log::say_at_once(&text);
     }
 
     /// Returns whether to order an answer: one at a time, so that the orders do not pile up.

@@ -14,6 +14,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use tokio::runtime::{Handle, Runtime};
 
+use crate::again::OwnDatabase;
 use crate::application::Application;
 use crate::certificates;
 use crate::environ::Address;
@@ -24,6 +25,7 @@ use crate::listeners::Listeners;
 use crate::log;
 use crate::main_thread::MainThread;
 use crate::operators::{Loaded, Operators};
+use crate::overrun::Overrun;
 use crate::pulse::Pulse;
 use crate::turns::Sharing;
 use crate::workers::Threads;
@@ -52,6 +54,7 @@ pub(crate) struct Server {
     threads: Threads,
     lane: Lane,
     pulse: Pulse,
+    overrun: Overrun,
     loaded: Loaded,
     readiness: Readiness,
     tls: Option<Tls>,
@@ -76,76 +79,14 @@ impl Server {
     #[pyo3(signature = (settings, *, log_level = 20, access = false, inherits = false))]
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 makes it of a dict")]
     fn new(
+        py: Python<'_>,
         settings: HashMap<String, String>,
         log_level: u8,
         access: bool,
         inherits: bool,
     ) -> PyResult<Self> {
-        exit::is_server();
-        log::start(log_level);
-        let limit = DescriptorLimit::raise()?;
-        let (settings, files) = fit(read(&settings)?, &limit);
-        let forwarded = front::forwarded(&settings).map_err(PyValueError::new_err)?;
-        let ledger = Ledger::new();
-        let descriptors = Descriptors::new(files, &ledger);
-        // The layers are created before the runtime, which gets as many threads as they declare.
-        // Workers are Python's threads.
-        let layers = front::layers(&settings, &descriptors, &ledger);
-        let server = front::server(&settings, &ledger);
-        let runtime = euryale::runtime(&ledger)?;
-        let entered = runtime.enter();
-        let Listeners {
-            public,
-            admin,
-            agent,
-            tls,
-            addresses,
-            named,
-        } = Listeners::bind(&settings, inherits)?;
-        let shutdown = Shutdown::new();
-        let (main, fd) = MainThread::new()?;
-        let sharing = Sharing::new(&settings);
-        let threads = Threads::new(&main, sharing == Sharing::Turns);
-        let lane = Lane::new(&main, settings.lane_threads, &ledger);
-        let pulse = Pulse::new(&main, settings.gil_timeout);
-        let loaded = Loaded::new(&pulse, &sharing);
-        let readiness = loaded.readiness(&shutdown);
-        let operators = Operators {
-            admin,
-            agent,
-            reserve: limit.reserve(),
-            capacity: settings.max_sockets,
-        };
-        operators.start(&ledger, &shutdown, &loaded, &readiness);
-        drop(entered);
-        let (stop_log, log_stopped) = crossbeam_channel::bounded(0);
-        Ok(Self {
-            address: Address::new(&settings, &named),
-            settings,
-            fd,
-            addresses,
-            access,
-            unstarted: Mutex::new(Some(Unstarted {
-                layers,
-                server,
-                listeners: public,
-                forwarded,
-            })),
-            runtime: Mutex::new(Some(runtime)),
-            ledger,
-            descriptors,
-            shutdown,
-            main,
-            threads,
-            lane,
-            pulse,
-            loaded,
-            readiness,
-            tls,
-            end: Arc::default(),
-            stop_log: Mutex::new(Some(stop_log)),
-            log_stopped,
-        })
+        // Names are resolved and files are read, which may take long.
+        py.detach(|| Self::bind(&settings, log_level, access, inherits))
     }
 
     /// Returns the descriptor for `signal.set_wakeup_fd`.
@@ -185,7 +126,7 @@ impl Server {
         let lane = &self.lane;
         let application =
             Application::new(py, app, address, limits, budget, at_work.clone(), lane)?;
-        let pool = Pool::builder(())
+        let pool = Pool::builder(OwnDatabase)
             .connections(self.settings.threads)
             .max_queue(self.settings.max_queue)
             .max_wait(self.settings.max_wait)
@@ -207,6 +148,7 @@ impl Server {
             main: self.main.clone(),
             pulse: self.pulse.clone(),
             at_work: at_work.clone(),
+            overrun: self.overrun.clone(),
             end: Arc::clone(&self.end),
             owns_process,
         };
@@ -259,6 +201,21 @@ impl Server {
     /// The main thread runs Python code.
     fn answer(&self) {
         self.pulse.answer();
+    }
+
+    /// Returns the calls that have run for too long, each once: the number of its thread, a line
+    /// about it, and its thread in the kernel.
+    fn overdue(&self) -> Vec<(usize, String, String)> {
+        let calls = self.threads.at_work().take_noticed().into_iter();
+        calls
+            .map(|call| {
+                (
+                    call.number,
+                    call.to_string(),
+                    call.native().unwrap_or_default(),
+                )
+            })
+            .collect()
     }
 
     /// Lets all threads end after their current jobs.
@@ -322,8 +279,89 @@ impl Server {
 }
 
 impl Server {
+    /// Binds the sockets, and answers operators.
+    fn bind(
+        settings: &HashMap<String, String>,
+        log_level: u8,
+        access: bool,
+        inherits: bool,
+    ) -> PyResult<Self> {
+        exit::is_server();
+        log::start(log_level);
+        let limit = DescriptorLimit::raise()?;
+        let (settings, files) = fit(read(settings)?, &limit);
+        let forwarded = front::forwarded(&settings).map_err(PyValueError::new_err)?;
+        let ledger = Ledger::new();
+        let descriptors = Descriptors::new(files, &ledger);
+        // The layers are created before the runtime, which gets as many threads as they declare.
+        // Workers are Python's threads.
+        let layers = front::layers(&settings, &descriptors, &ledger);
+        let server = front::server(&settings, &ledger);
+        let runtime = euryale::runtime(&ledger)?;
+        let entered = runtime.enter();
+        let Listeners {
+            public,
+            admin,
+            agent,
+            tls,
+            addresses,
+            named,
+        } = Listeners::bind(&settings, inherits)?;
+        let shutdown = Shutdown::new();
+        let (main, fd) = MainThread::new()?;
+        let sharing = Sharing::new(&settings);
+        let threads = Threads::new(&main, sharing == Sharing::Turns);
+        let lane = Lane::new(&main, settings.lane_threads, &ledger);
+        let at_work = threads.at_work();
+        let pulse = Pulse::new(&main, at_work, settings.gil_timeout);
+        let overrun = Overrun::new(at_work, settings.call_timeout);
+        let loaded = Loaded::new(&pulse, &overrun, &sharing);
+        let readiness = loaded.readiness(&shutdown);
+        let operators = Operators {
+            admin,
+            agent,
+            reserve: limit.reserve(),
+            capacity: settings.max_sockets,
+        };
+        operators.start(&ledger, &shutdown, &loaded, &readiness);
+        drop(entered);
+        let (stop_log, log_stopped) = crossbeam_channel::bounded(0);
+        Ok(Self {
+            address: Address::new(&settings, &named),
+            settings,
+            fd,
+            addresses,
+            access,
+            unstarted: Mutex::new(Some(Unstarted {
+                layers,
+                server,
+                listeners: public,
+                forwarded,
+            })),
+            runtime: Mutex::new(Some(runtime)),
+            ledger,
+            descriptors,
+            shutdown,
+            main,
+            threads,
+            lane,
+            pulse,
+            overrun,
+            loaded,
+            readiness,
+            tls,
+            end: Arc::default(),
+            stop_log: Mutex::new(Some(stop_log)),
+            log_stopped,
+        })
+    }
+
     /// Changes the pool, if there is one.
-    fn change(&self, py: Python<'_>, change: impl FnOnce(&Pool<()>) + Send) -> PyResult<()> {
+    fn change(
+        &self,
+        py: Python<'_>,
+        change: impl FnOnce(&Pool<OwnDatabase>) + Send,
+    ) -> PyResult<()> {
         let runtime = self.handle()?;
         if let Some(pool) = self.loaded.pool() {
             py.detach(|| {

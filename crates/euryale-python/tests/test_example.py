@@ -1,5 +1,7 @@
 """`examples/wsgi`, as its README says."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from conftest import HERE
 
 EXAMPLE = HERE.parents[2] / "examples" / "wsgi"
@@ -11,6 +13,14 @@ def test_the_example_is_served(euryale):
     assert server.ask("/upload", "POST", b"x" * 1000).text == "1000 bytes\n"
     assert server.ask("/download").body == (EXAMPLE / "hello.py").read_bytes()
     assert server.ask("/nothing").status == 404
+
+
+def test_its_counter_counts_each_request_once(euryale):
+    server = euryale("counter:app", "--threads", "2", PYTHONPATH=str(EXAMPLE))
+    with ThreadPoolExecutor(8) as clients:
+        answers = list(clients.map(lambda _: server.ask("/", "POST"), range(40)))
+    assert {answer.status for answer in answers} == {200}
+    assert sorted(int(answer.text) for answer in answers) == list(range(1, 41))
 
 
 def test_its_settings_are_valid(euryale):

@@ -69,3 +69,13 @@ def test_the_package_is_installed_as_the_crates_readme_says(pypi, checkout):
     version = [checkout / "venv" / "bin" / "euryale", "--version"]
     said = subprocess.run(version, capture_output=True, text=True, check=True).stdout
     assert re.fullmatch(r"euryale \d+\.\d+\.\d+\n", said)
+
+
+def test_the_conformance_table_has_the_numbers_of_the_tests():
+    from test_conformance import SEQUENCES, TABLE
+
+    readme = (ROOT / "crates" / "euryale-python" / "README.md").read_text()
+    table = readme.split("## Conformance", 1)[1].split("\n\n", 3)[2]
+    counts = [int(count) for count in re.findall(r"^\|[^|]+\| (\d+) \|", table, re.MULTILINE)]
+    assert sum(counts[:-1]) == len(TABLE)
+    assert counts[-1] == len(SEQUENCES)

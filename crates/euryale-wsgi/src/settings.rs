@@ -44,9 +44,15 @@ pub struct Settings {
     /// The maximum number of threads for promises, 1 to 4096, which are started on demand. Default:
     /// 128.
     pub lane_threads: usize,
+    /// How long a call of the application should take: beyond it its stack is logged, and the
+    /// server is not ready when all workers are. Nothing stops the call. Default: 60 s.
+    pub call_timeout: Duration,
     /// Whether an answer leaves with the first block of its iterable, unless that is a list.
     /// Default: no, so that an exception at any time becomes an error page.
     pub early_answers: bool,
+    /// How often a request is published again after a conflict, at most; 0 for never. Default: 3,
+    /// as in Zope.
+    pub conflict_retries: u32,
     /// The number of requests that may wait for a worker, from 1. Default: 1024.
     pub max_queue: usize,
     /// The maximum time that a request waits for a worker. Default: 60 s.
@@ -105,7 +111,9 @@ impl Default for Settings {
             gil_turns: true,
             gil_timeout: Duration::from_secs(10),
             lane_threads: 128,
+            call_timeout: Duration::from_secs(60),
             early_answers: false,
+            conflict_retries: 3,
             max_queue: 1024,
             max_wait: Duration::from_secs(60),
             drain: Duration::from_secs(30),
@@ -186,7 +194,9 @@ impl Settings {
             Meaning::GilTurns => self.gil_turns = parse::switch(value)?,
             Meaning::GilTimeout => self.gil_timeout = parse::duration(value)?,
             Meaning::LaneThreads => self.lane_threads = parse::number(value, 1, 4096)?,
+            Meaning::CallTimeout => self.call_timeout = parse::duration(value)?,
             Meaning::EarlyAnswers => self.early_answers = parse::switch(value)?,
+            Meaning::ConflictRetries => self.conflict_retries = parse::number(value, 0, 32)?,
             Meaning::MaxQueue => self.max_queue = parse::number(value, 1, 1 << 20)?,
             Meaning::MaxWait => self.max_wait = parse::duration(value)?,
             Meaning::Drain => self.drain = parse::duration(value)?,

@@ -14,10 +14,11 @@ A test suite runs ``euryale.create_server(app)`` in a thread of its own.
 """
 
 from ._embedded import EmbeddedServer, create_server
-from ._euryale import FileWrapper, Promises, Suspend, __version__
+from ._euryale import Again, FileWrapper, Promises, Suspend, __version__
 from ._serve import SettingsError, serve
 
 __all__ = [
+    "Again",
     "EmbeddedServer",
     "FileWrapper",
     "Promises",

@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from typing import Any, Callable, Iterator, Mapping
 
 from . import _euryale
@@ -264,6 +265,8 @@ class _Main:
                 self.read_again()
             elif order == _euryale.ANSWER:
                 self.server.answer()
+            elif order == _euryale.STACKS:
+                self.write_stacks()
             elif order == _euryale.ENDED:
                 return
             self.socket.recv(1)
@@ -285,6 +288,18 @@ class _Main:
         )
         if not started(thread, number, self.lane, "a promise"):
             self.server.lose_lane_thread()
+
+    def write_stacks(self) -> None:
+        """Log where the calls hang that have run for too long."""
+        try:
+            frames = sys._current_frames()
+            for number, line, native in self.server.overdue():
+                thread = self.workers.get(number)
+                frame = frames.get(thread.ident) if thread and thread.ident else None
+                stack = "".join(traceback.format_stack(frame)) if frame else ""
+                log.warning("%s, in %s\n%s", line, native or "a thread", stack.rstrip())
+        except Exception:
+            log.exception("the stacks of calls that have run for too long")
 
     def read_again(self) -> None:
         if self.reload is None:

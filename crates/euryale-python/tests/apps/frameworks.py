@@ -122,6 +122,82 @@ def django_app():
     return get_wsgi_application()
 
 
+def atomic_app():
+    """Django with ``ATOMIC_REQUESTS``, whose conflicts are published again if they are POSTs."""
+    import django
+    from django.conf import settings
+    from django.core.wsgi import get_wsgi_application
+    from django.db import OperationalError, connection, transaction
+    from django.http import HttpResponse, JsonResponse
+    from django.template.response import TemplateResponse
+    from django.urls import path
+
+    settings.configure(
+        ALLOWED_HOSTS=["*"],
+        ROOT_URLCONF=__name__,
+        SECRET_KEY="for a test",
+        MIDDLEWARE=["euryale.django.ConflictMiddleware"],
+        EURYALE_RETRY_METHODS=["POST"],
+        DATABASES={
+            "default": {
+                "ENGINE": "django.db.backends.sqlite3",
+                "NAME": os.path.abspath("atomic.sqlite3"),
+                "ATOMIC_REQUESTS": True,
+                "CONN_MAX_AGE": None,
+            }
+        },
+    )
+    django.setup()
+    with sqlite3.connect("atomic.sqlite3") as table:
+        table.execute("create table counted (value integer)")
+        table.execute("insert into counted values (0)")
+    table.close()
+
+    def read():
+        with connection.cursor() as cursor:
+            cursor.execute("select value from counted")
+            return cursor.fetchone()[0]
+
+    def add(request):
+        """Adds one to a number, slowly, so that two of them conflict: both read it first."""
+        value = read()
+        time.sleep(0.002)
+        with connection.cursor() as cursor:
+            cursor.execute("update counted set value = %s", [value + 1])
+        return HttpResponse(str(value + 1))
+
+    def state(request):
+        return JsonResponse({"value": read()})
+
+    def locked(*_):
+        raise OperationalError("locked") from sqlite3.OperationalError("database is locked")
+
+    def fails(request):
+        read()
+        locked()
+
+    @transaction.non_atomic_requests
+    def alone(request):
+        return fails(request)
+
+    class Unrendered(TemplateResponse):
+        rendered_content = property(locked)
+
+    def render(request):
+        read()
+        return Unrendered(request, "no template")
+
+    global urlpatterns
+    urlpatterns = [
+        path("add", add),
+        path("state", state),
+        path("raise", fails),
+        path("render", render),
+        path("alone", alone),
+    ]
+    return get_wsgi_application()
+
+
 def checked(make):
     """The same application with ``wsgiref.validate`` around it."""
     from wsgiref.validate import validator

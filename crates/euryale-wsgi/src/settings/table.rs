@@ -42,7 +42,9 @@ pub(crate) enum Meaning {
     GilTurns,
     GilTimeout,
     LaneThreads,
+    CallTimeout,
     EarlyAnswers,
+    ConflictRetries,
     MaxQueue,
     MaxWait,
     Drain,
@@ -174,12 +176,26 @@ pub(crate) const KEYS: &[Setting] = &[
         "threads for promises, at most; they are started on demand: 1 to 4096",
     ),
     setting(
+        "call_timeout",
+        None,
+        Meaning::CallTimeout,
+        "how long a call of the application should take (ms, s, m, h); beyond it its stack is \
+            logged, and /readyz answers 503 when all workers are; nothing stops it",
+    ),
+    setting(
         "early_answers",
         None,
         Meaning::EarlyAnswers,
         "on: an answer leaves with the first block of its iterable, and an exception after that \
             breaks it off; off (the default): answers leave once they are complete, and an \
             exception becomes an error page",
+    ),
+    setting(
+        "conflict_retries",
+        None,
+        Meaning::ConflictRetries,
+        "how often a request is published again whose call raises euryale.Again, 0 to 32; 3 if not \
+            set; the last attempt runs alone",
     ),
     setting(
         "max_queue",
