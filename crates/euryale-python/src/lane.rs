@@ -175,7 +175,8 @@ impl Shared {
                 break;
             }
         }
-        state.threads -= 1;
+        // An order that an exception interrupts is carried out twice.
+        state.threads = state.threads.saturating_sub(1);
         None
     }
 

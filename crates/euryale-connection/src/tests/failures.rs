@@ -4,10 +4,11 @@
 use euryale_core::error::{
     APPLICATION, CONFLICT, Code, IN_DOUBT, PANICKED, PUBLISH_ELAPSED, UNAVAILABLE,
 };
-use euryale_core::transaction::Fault;
+use euryale_core::transaction::{Fault, Settled};
 use euryale_test::Behaviour::{Fail, Panic, Succeed, Wait};
 use euryale_test::{Behaviour, CountingDatabase, Gate, Step, TestError, assert_quiet, eventually};
 
+use super::Held;
 use crate::{Pool, PoolBook};
 
 /// The ways in which the job itself ends.
@@ -121,6 +122,29 @@ async fn one(step: Step, behaviour: &fn(&Gate) -> Behaviour, end: End, abandoned
         "{case}"
     );
     assert!(pool.database().open() <= 1, "{case}");
+}
+
+/// After a failover, all idle connections may lead to the lost server.
+#[tokio::test]
+async fn lost_commit_is_settled_on_a_new_connection() {
+    let held = Held::new(Pool::new(CountingDatabase::new(), 2)).await;
+    let pool = held.pool.clone();
+    held.end().await;
+    let database = pool.database();
+    assert_eq!(database.open(), 2);
+    database.settle_as(Settled::Committed);
+    database.script(Step::Commit, [Fail(Fault::InDoubt)]);
+    let begun = database.events().len();
+    pool.transaction(|transaction| Ok(transaction.connection()?.id()))
+        .await
+        .unwrap();
+    let story = database.events().split_off(begun).join(" · ");
+    assert!(
+        story.contains("commit · drop · connect · settle"),
+        "{story}"
+    );
+    assert_eq!(database.open(), 2, "as many as before");
+    assert_quiet(pool.ledger()).await;
 }
 
 #[tokio::test]

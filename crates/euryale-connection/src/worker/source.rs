@@ -83,6 +83,11 @@ impl<D: Database> LeaseSource<D> for Source<'_, D> {
             self.accounts.connected();
             return Ok(idle.connection);
         }
+        self.open()
+    }
+
+    fn open(&mut self) -> Result<D::Connection, BoxError> {
+        let connections = &self.shared.book.connections;
         let connection = self
             .shared
             .database

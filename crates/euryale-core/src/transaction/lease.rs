@@ -30,6 +30,15 @@ pub trait LeaseSource<D: Database>: Send {
     /// The error of [`Database::connect`].
     fn checkout(&mut self) -> Result<D::Connection, BoxError>;
 
+    /// Opens a new connection, although there may be idle ones: if a server is gone, they may all
+    /// lead to it. Default: [`checkout`](Self::checkout).
+    ///
+    /// # Errors
+    /// The error of [`Database::connect`].
+    fn open(&mut self) -> Result<D::Connection, BoxError> {
+        self.checkout()
+    }
+
     /// Drops a connection that must not be used again, and counts the reason.
     fn discard(&mut self, connection: D::Connection, reason: DropReason);
 
@@ -122,11 +131,23 @@ impl<'a, D: Database> Lease<'a, D> {
     /// # Errors
     /// [`Unavailable`] if a new connection was needed and could not be opened.
     pub fn connection(&mut self) -> Result<&mut D::Connection, Unavailable> {
+        self.connection_by(|source| source.checkout())
+    }
+
+    /// Like [`connection`](Self::connection), but never an idle one.
+    pub(crate) fn new_connection(&mut self) -> Result<&mut D::Connection, Unavailable> {
+        self.connection_by(|source| source.open())
+    }
+
+    fn connection_by(
+        &mut self,
+        open: impl FnOnce(&mut dyn LeaseSource<D>) -> Result<D::Connection, BoxError>,
+    ) -> Result<&mut D::Connection, Unavailable> {
         match &mut *self.connection {
             Some(connection) => Ok(connection),
             empty => {
                 let before = self.source.enter(Phase::Connecting);
-                let opened = self.source.checkout();
+                let opened = open(self.source);
                 self.source.enter(before);
                 let opened = opened.map_err(|source| Unavailable {
                     doing: "connect",

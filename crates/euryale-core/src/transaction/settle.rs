@@ -25,8 +25,12 @@ impl<D: Database> Transaction<'_, D> {
         };
         let until = Instant::now() + WITHIN;
         let mut pause = PAUSES.0;
+        let mut is_new = false;
         loop {
-            let error = match PanicMessage::catch(|| self.ask(&doubt)) {
+            // Idle connections may all lead to the server that was lost, and each of them takes
+            // seconds to find out. But the server may also have no room for a new one.
+            is_new = !is_new;
+            let error = match PanicMessage::catch(|| self.ask(&doubt, is_new)) {
                 Ok(Ok(settled)) => {
                     let counters = &self.lease.ledger().transactions;
                     match settled {
@@ -54,8 +58,13 @@ impl<D: Database> Transaction<'_, D> {
         }
     }
 
-    fn ask(&mut self, doubt: &Doubt) -> Result<Settled, BoxError> {
-        self.lease.connection()?;
+    /// Asks on a new connection, or perhaps on an idle one.
+    fn ask(&mut self, doubt: &Doubt, is_new: bool) -> Result<Settled, BoxError> {
+        if is_new {
+            self.lease.new_connection()?;
+        } else {
+            self.lease.connection()?;
+        }
         let asked = self
             .lease
             .with(|database, connection| database.settle(connection, doubt));
