@@ -70,7 +70,7 @@ impl Asks {
             .map(|(_, value)| value)
     }
 
-    fn is_pending(&self) -> bool {
+    pub(crate) fn is_pending(&self) -> bool {
         self.too_many || !self.asked.is_empty()
     }
 }

@@ -201,6 +201,13 @@ impl<'a> Promises<'a> {
         pending(&self.attempt)
     }
 
+    /// Returns whether this pass has asked for promises that are unresolved, so that it is not the
+    /// answer.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.attempt.with(|asks: &mut Asks| asks.is_pending())
+    }
+
     /// Returns a handle without the lifetime of the request. It has the default terms.
     #[must_use]
     pub fn unbound(&self) -> UnboundPromises {

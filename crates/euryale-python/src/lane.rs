@@ -15,7 +15,12 @@ use euryale::ledger::{GaugeGuard, LaneMeter};
 use pyo3::prelude::*;
 use tokio::sync::oneshot;
 
+use crate::exceptions::LaneFull;
 use crate::main_thread::{MainThread, START_LANE_THREAD};
+
+/// The number of deferred answers and calls after commits that may wait for a thread. Promises are
+/// limited by their layer.
+const WAITING: usize = 1024;
 
 /// The time after which a thread without work ends.
 const IDLE: Duration = Duration::from_secs(30);
@@ -42,6 +47,8 @@ struct State {
     idle: usize,
     /// The number of requested threads that do not run yet.
     starting: usize,
+    /// The number of places that were reserved and whose work has not begun.
+    reserved: usize,
     /// All threads end, and later work is dropped.
     has_ended: bool,
 }
@@ -59,6 +66,8 @@ impl fmt::Display for Lost {
     }
 }
 
+impl std::error::Error for Lost {}
+
 impl Lane {
     /// Creates a lane of at most this number of threads, which `main` starts.
     pub(crate) fn new(main: &MainThread, most: usize, ledger: &Ledger) -> Self {
@@ -71,6 +80,23 @@ impl Lane {
         }))
     }
 
+    /// Takes a place in the queue, for work that must not be refused later.
+    ///
+    /// # Errors
+    /// `LaneFull`.
+    pub(crate) fn reserve(&self) -> PyResult<LanePlace> {
+        let mut state = self.0.lock();
+        if state.reserved >= WAITING {
+            drop(state);
+            self.0.meter.refused.add(1);
+            let text = format!("{WAITING} calls wait for a thread outside the workers");
+            return Err(LaneFull::new_err(text));
+        }
+        state.reserved += 1;
+        drop(state);
+        Ok(LanePlace(self.clone()))
+    }
+
     /// Queues `work` at once, and resolves to its result. It is called with the interpreter.
     ///
     /// If the future is dropped, work that has not begun never begins. Other work runs to its end,
@@ -78,7 +104,7 @@ impl Lane {
     pub(crate) fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(Python<'_>) -> T + Send + 'static,
-    ) -> impl Future<Output = Result<T, Lost>> + Send + 'static {
+    ) -> impl Future<Output = Result<T, Lost>> + Send {
         let (sender, result) = oneshot::channel();
         let waiting = GaugeGuard::new(&self.0.meter.waiting, 1);
         let running = self.0.meter.running.clone();
@@ -131,6 +157,30 @@ impl Lane {
         drop(state);
         self.0.work.notify_all();
         drop(lost);
+    }
+}
+
+/// A place in the queue. It is returned when it is dropped, or when its work begins.
+pub(crate) struct LanePlace(Lane);
+
+impl LanePlace {
+    /// Queues `work`, like [`Lane::run`], and waits for its result.
+    pub(crate) async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce(Python<'_>) -> T + Send + 'static,
+    ) -> Result<T, Lost> {
+        let lane = self.0.clone();
+        let done = lane.run(move |py| {
+            drop(self);
+            work(py)
+        });
+        done.await
+    }
+}
+
+impl Drop for LanePlace {
+    fn drop(&mut self) {
+        self.0.0.lock().reserved -= 1;
     }
 }
 

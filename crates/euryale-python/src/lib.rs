@@ -11,8 +11,8 @@
 //! * Workers are `threading.Thread`s named `euryale-0` and so on, for the life of the server. They
 //!   wait for jobs without the GIL, and attach for each call of the application.
 //! * Workers take turns: while one computes, jobs wait for it and not for the GIL (`turns.rs`).
-//! * Promises run in threads of a lane of their own, also Python's, which are started on demand
-//!   (`lane.rs`).
+//! * Promises, deferred answers and calls after commits run in threads of a lane of their own, also
+//!   Python's, which are started on demand (`lane.rs`).
 //! * Rust's threads never attach. No upload, download, health check or log line waits for the GIL.
 //!
 //! # Answers
@@ -28,15 +28,22 @@
 //!   application may change.
 
 mod access;
+mod after_commit;
 mod again;
 mod allocator;
+mod answers;
 mod application;
 mod at_work;
+mod body;
+mod call;
 mod certificates;
+mod deferred;
 mod environ;
+mod exceptions;
 mod exit;
 mod file;
 mod front;
+mod gil;
 mod iterable;
 mod lane;
 mod listeners;

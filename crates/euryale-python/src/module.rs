@@ -4,7 +4,7 @@ use euryale_wsgi::Settings;
 use pyo3::prelude::*;
 
 use crate::again::Again;
-use crate::{exit, file, main_thread, promises, server};
+use crate::{after_commit, body, deferred, exceptions, exit, file, main_thread, promises, server};
 
 /// The names of all settings: `(name, alias or None, help, whether it is used)`.
 #[pyfunction]
@@ -27,7 +27,12 @@ fn _euryale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<server::Server>()?;
     module.add_class::<file::FileWrapper>()?;
     module.add_class::<promises::PyPromises>()?;
-    module.add("Suspend", module.py().get_type::<promises::Suspend>())?;
+    module.add_class::<body::RequestBody>()?;
+    module.add_class::<deferred::Deferred>()?;
+    module.add_function(wrap_pyfunction!(deferred::deferred, module)?)?;
+    module.add_function(wrap_pyfunction!(after_commit::after_commit, module)?)?;
+    module.add("LaneFull", module.py().get_type::<exceptions::LaneFull>())?;
+    module.add("Suspend", module.py().get_type::<exceptions::Suspend>())?;
     module.add_function(wrap_pyfunction!(settings, module)?)?;
     module.add_function(wrap_pyfunction!(exit::exit, module)?)?;
     module.add_function(wrap_pyfunction!(exit::note_fork, module)?)

@@ -2,56 +2,84 @@
 
 mod outcome;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use euryale::promise::{Key, NoResult, Promises, PromisesExt, UnboundPromises};
-use pyo3::exceptions::{PyBaseException, PyLookupError, PyRuntimeError, PyValueError};
+use euryale::transaction::Attempt;
+use pyo3::exceptions::{PyLookupError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use self::outcome::{Raised, Value, raise};
-use crate::exit;
+use crate::call::{Call, PlacedCall};
+use crate::exceptions::Suspend;
 use crate::lane::Lane;
-
-pyo3::create_exception!(
-    euryale,
-    Suspend,
-    PyBaseException,
-    "Ends this call of the application. The request is published again once its promises are \
-     resolved, or at once if it has none.\n\nIt is a BaseException, so that `except Exception` \
-     does not catch it."
-);
 
 /// The key of all promises of applications. Their names are in the log; clients see this one.
 const KEY: Key<Value> = Key::new("python").weighed(Value::weight);
 
-/// The promises of one call of an application, until that has ended.
+/// One call of an application, with its promises and the calls that follow it.
 pub(crate) struct Pass {
-    promises: Mutex<Option<UnboundPromises>>,
+    /// `None` once the call has ended.
+    open: Mutex<Option<Open>>,
     lane: Lane,
+    attempt: Attempt,
+}
+
+struct Open {
+    promises: UnboundPromises,
+    after: Vec<PlacedCall>,
 }
 
 impl Pass {
-    pub(crate) fn new(promises: &Promises<'_>, lane: &Lane) -> Self {
+    pub(crate) fn new(promises: &Promises<'_>, attempt: &Attempt, lane: &Lane) -> Self {
         Self {
-            promises: Mutex::new(Some(promises.unbound())),
+            open: Mutex::new(Some(Open {
+                promises: promises.unbound(),
+                after: Vec::new(),
+            })),
             lane: lane.clone(),
+            attempt: attempt.clone(),
         }
     }
 
-    /// Makes later uses of the promises fail: nobody would wait for them.
-    pub(crate) fn end(&self) {
-        let ended = self.promises.lock();
-        drop(ended.unwrap_or_else(PoisonError::into_inner).take());
+    /// Ends the call, and returns the calls that follow it. Later uses of the promises fail,
+    /// because nobody would wait for them.
+    pub(crate) fn end(&self) -> Vec<PlacedCall> {
+        let open = self.lock().take();
+        open.map_or_else(Vec::new, |open| open.after)
+    }
+
+    pub(crate) fn lane(&self) -> &Lane {
+        &self.lane
+    }
+
+    /// Returns the number of this attempt, which grows with each conflict, and the number of this
+    /// pass, which grows with each suspension. Both begin at 1.
+    pub(crate) fn history(&self) -> (u32, u32) {
+        (self.attempt.number(), self.attempt.pass())
+    }
+
+    pub(crate) fn add(&self, after: PlacedCall) -> PyResult<()> {
+        self.lock().as_mut().ok_or_else(ended)?.after.push(after);
+        Ok(())
     }
 
     fn promises(&self) -> PyResult<UnboundPromises> {
-        let promises = self.promises.lock();
-        let promises = promises.unwrap_or_else(PoisonError::into_inner).clone();
-        let ended = || PyRuntimeError::new_err("the call of the application has ended");
-        promises.ok_or_else(ended)
+        let open = self.lock();
+        open.as_ref()
+            .map(|open| open.promises.clone())
+            .ok_or_else(ended)
     }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn ended() -> PyErr {
+    PyRuntimeError::new_err("the call of the application has ended")
 }
 
 /// The promises of a request, and the terms of those that are made through this object.
@@ -183,6 +211,11 @@ impl PyPromises {
         Ok(matches!(self.find(key)?, Err(NoResult::NotResolved(_))))
     }
 
+    /// Whether this pass has asked for promises that are unresolved, so that it is not the answer.
+    fn is_pending(&self) -> PyResult<bool> {
+        self.with(|promises| promises.is_pending())
+    }
+
     /// Drops what was asked for in this pass. Returns whether there was something.
     fn cancel(&self, key: &str) -> PyResult<bool> {
         self.with(|promises| promises.cancel(KEY.with(key)))
@@ -234,20 +267,4 @@ fn suspended(key: &str) -> PyErr {
 fn duration(seconds: f64) -> PyResult<Duration> {
     let wrong = |error| PyValueError::new_err(format!("{seconds} seconds: {error}"));
     Duration::try_from_secs_f64(seconds).map_err(wrong)
-}
-
-/// A call that is made later, in another thread.
-pub(crate) struct Call {
-    pub(crate) function: Py<PyAny>,
-    pub(crate) arguments: Py<PyTuple>,
-    pub(crate) keywords: Option<Py<PyDict>>,
-}
-
-impl Call {
-    pub(crate) fn make(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let keywords = self.keywords.as_ref().map(|keywords| keywords.bind(py));
-        let arguments = self.arguments.bind(py);
-        let returned = self.function.bind(py).call(arguments, keywords);
-        exit::unless_child(py, returned.map(Bound::unbind))
-    }
 }

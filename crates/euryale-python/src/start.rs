@@ -7,7 +7,7 @@ use pyo3::exceptions::{PyAssertionError, PyOSError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
-use crate::application::Gil;
+use crate::gil::Gil;
 
 /// The exchange until the call has ended. An application may keep `start_response` longer.
 #[derive(Clone)]

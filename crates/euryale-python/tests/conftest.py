@@ -213,3 +213,35 @@ def runwsgi(tmp_path) -> Iterator[Callable[..., Served]]:
         server.process.kill() if server.process.poll() is None else None
         server.process.wait()
         server.log_file.close()
+
+
+def zope_instance(folder: Path) -> Path:
+    """Make an instance as mkwsgiinstance does, with our server in place of waitress."""
+    program = Path(sys.executable).with_name("mkwsgiinstance")
+    subprocess.run([program, "-d", folder, "-u", "admin:admin"], check=True)
+    ini = folder / "etc" / "zope.ini"
+    text = ini.read_text().replace("egg:waitress#main", "egg:euryale#main")
+    text = text.replace("port = 8080", "port = 0\nthreads = 2")
+    ini.write_text(re.sub(r"    translogger\n", "", text))
+    return ini
+
+
+def use_factory(ini: Path, factory: str) -> None:
+    """Let this function make the application of the instance."""
+    text = ini.read_text()
+    ini.write_text(text.replace("use = egg:Zope#main", f"paste.app_factory = {factory}"))
+
+
+@pytest.fixture
+def zope(tmp_path, runwsgi):
+    """Start an instance with these options."""
+    ini = zope_instance(tmp_path / "instance")
+
+    def start(*options: str, factory: str = "") -> Served:
+        if factory:
+            use_factory(ini, factory)
+        server = runwsgi(ini, *options, folder=ini.parents[1]).started()
+        server.folder = ini.parents[1]
+        return server
+
+    return start

@@ -27,3 +27,14 @@ def test_its_settings_are_valid(euryale):
     config = str(EXAMPLE / "settings.toml")
     server = euryale("hello:app", "--chdir", str(EXAMPLE), "--config", config)
     assert server.metric("euryale_connections_cap") == 2
+
+
+def test_its_later_pages_hold_no_worker(euryale):
+    server = euryale("later:app", "--chdir", str(EXAMPLE), "--threads", "1")
+    lines = server.ask("/promises").text.split("\n")
+    assert [line.split()[0] for line in lines] == ["rain", "wind", "sun"]
+    assert server.ask("/shared").text == server.ask("/shared").text
+    assert server.ask("/deferred").text.startswith("report ")
+    assert server.ask("/after").status == 202
+    assert server.ask("/conflict").text == "attempt 2\n"
+    assert server.ask("/nothing").status == 404

@@ -72,32 +72,6 @@ def test_django_has_one_connection_for_each_thread(euryale):
     assert counted <= state["value"] <= counted + 40, "each answer of 200 was counted once"
 
 
-@pytest.fixture
-def zope(tmp_path, runwsgi):
-    """An instance as mkwsgiinstance makes it, with our server in place of waitress."""
-    import subprocess
-    import sys
-    from pathlib import Path
-
-    folder = tmp_path / "instance"
-    program = Path(sys.executable).with_name("mkwsgiinstance")
-    subprocess.run([program, "-d", folder, "-u", "admin:admin"], check=True)
-    ini = folder / "etc" / "zope.ini"
-    text = ini.read_text().replace("egg:waitress#main", "egg:euryale#main")
-    text = text.replace("port = 8080", "port = 0\nthreads = 2")
-    text = re.sub(r"    translogger\n", "", text)
-    ini.write_text(text)
-
-    def start(*options: str, factory: str = "") -> Served:
-        if factory:
-            ini.write_text(text.replace("use = egg:Zope#main", f"paste.app_factory = {factory}"))
-        server = runwsgi(ini, *options, folder=folder).started()
-        server.folder = folder
-        return server
-
-    return start
-
-
 def test_zope_runs_under_runwsgi(zope):
     server = zope("-d")
     assert "Zope" in server.ask("/").text

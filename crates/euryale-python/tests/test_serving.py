@@ -360,6 +360,8 @@ def test_a_stuck_worker_is_named_and_does_not_keep_the_process(plain, path):
 def test_operators_are_answered_at_once_while_every_worker_holds_the_gil(plain):
     """The first worker holds it, in C code; the others can only wait for it."""
     server = plain("--threads", "3", "--drain", "1s", "--gil-timeout", "10m")
+    # The main thread needs the GIL to start them.
+    until(lambda: server.ask("/threads").text == "3", "all workers have a thread")
     peers = [server.connect() for _ in range(6)]
     for peer in peers:
         peer.sendall(b"GET /held HTTP/1.1\r\nHost: h\r\n\r\n")

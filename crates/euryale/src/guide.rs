@@ -3,6 +3,7 @@
 //! | you | read |
 //! |---|---|
 //! | come from Zope, Plone or WSGI | [`from_zope`] |
+//! | come from collective.futures, Celery or gevent | [`from_celery`] |
 //! | have an axum application with diesel, rusqlite, `deadpool` and `spawn_blocking` | [`from_diesel`] |
 //! | want to see what programs look like | [`five_programs`] |
 //! | want to choose the number of connections | [`choosing_the_cap`] |
@@ -24,6 +25,9 @@ pub mod deploying {}
 
 #[doc = include_str!("guide/five_programs.md")]
 pub mod five_programs {}
+
+#[doc = include_str!("guide/from_celery.md")]
+pub mod from_celery {}
 
 #[doc = include_str!("guide/from_diesel.md")]
 pub mod from_diesel {}

@@ -384,7 +384,9 @@ async fn a_pass_that_suspends_without_promises_is_published_again() {
 async fn unbound_promises_are_those_of_the_request() {
     let site = Site::new(RepublishLayer::new(), |request, _| {
         let unbound = request.promises().unbound();
+        assert!(!request.promises().is_pending());
         let promised = unbound.promises().ask("one", one);
+        assert_eq!(request.promises().is_pending(), promised.get().is_none());
         let value = match promised.get() {
             Some(value) => value?,
             None => return Err(unbound.promises().suspend().into()),

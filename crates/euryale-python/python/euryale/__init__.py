@@ -14,17 +14,33 @@ A test suite runs ``euryale.create_server(app)`` in a thread of its own.
 """
 
 from ._embedded import EmbeddedServer, create_server
-from ._euryale import Again, FileWrapper, Promises, Suspend, __version__
+from ._euryale import (
+    Again,
+    Deferred,
+    FileWrapper,
+    LaneFull,
+    Promises,
+    RequestBody,
+    Suspend,
+    __version__,
+    after_commit,
+    deferred,
+)
 from ._serve import SettingsError, serve
 
 __all__ = [
     "Again",
+    "Deferred",
     "EmbeddedServer",
     "FileWrapper",
+    "LaneFull",
     "Promises",
+    "RequestBody",
     "SettingsError",
     "Suspend",
     "__version__",
+    "after_commit",
     "create_server",
+    "deferred",
     "serve",
 ]

@@ -1,4 +1,5 @@
-from typing import Any, Callable, Iterator, ParamSpec, TypeVar, overload
+from os import PathLike
+from typing import Any, Callable, Iterable, Iterator, ParamSpec, TypeVar, overload
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -10,8 +11,6 @@ RELOAD: int
 ANSWER: int
 STACKS: int
 ENDED: int
-
-class Again(BaseException): ...
 
 def settings() -> list[tuple[str, str | None, str, bool]]: ...
 def exit(status: int) -> None: ...
@@ -30,6 +29,65 @@ class Suspend(BaseException):
     The request is published again once its promises are resolved, or at once if it has none.
     It is not an ``Exception``, so ``except Exception`` does not catch it.
     """
+
+class Again(BaseException):
+    """Ends this call of the application because of a conflict.
+
+    The request is published again after a pause, in which it holds no worker, as often as the
+    setting ``conflict_retries`` says. After that the answer is 503. It is not an ``Exception``, so ``except Exception`` does
+    not catch it.
+    """
+
+class LaneFull(Exception):
+    """Too many calls wait for a thread outside the workers.
+
+    Where it is not caught, the answer is 503, so that the client may try again.
+    """
+
+class Deferred:
+    """An answer that a call outside the workers makes: see :func:`deferred`."""
+
+def deferred(
+    function: Callable[P, tuple[str, list[tuple[str, str]], bytes | Iterable[bytes]]],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> Deferred:
+    """What an application returns for an answer that takes long to make.
+
+    The application does not call ``start_response``. Its worker is free at once, and the function
+    is called in a thread outside the workers. It returns the status, the headers, and the body. It
+    has 60 s; after that the answer is 504. Middleware must not iterate over what this returns.
+    """
+
+def after_commit(function: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
+    """Make a call once this call of the application has ended with an answer.
+
+    It is made in a thread outside the workers, when the worker is free, and not after an exception,
+    :class:`Suspend` or :class:`Again`. It exists only in memory, so it is lost if the process ends
+    before. Raises :class:`LaneFull` if 1,024 calls wait, and ``RuntimeError`` in a thread that is
+    not in a call of the application.
+    """
+
+class RequestBody:
+    """The complete body of a request: ``environ["euryale.body"]``."""
+
+    def __len__(self) -> int: ...
+    def fileno(self) -> int:
+        """A descriptor of the body's file, with a position of its own.
+
+        It is closed with this object. Raises ``OSError`` for a small body, which is in memory.
+        """
+
+    def persist(self, path: str | PathLike[str]) -> None:
+        """Give the body this name, which must not exist yet.
+
+        A file on the same file system is linked into place, and nothing is copied. The body is on
+        the disk afterwards. The file must not be changed in place.
+        """
+
+    def take_back(self, path: str | PathLike[str]) -> None:
+        """Remove a name that :meth:`persist` has given, before another attempt gives it again."""
 
 class Promises:
     """The promises of a request: ``environ["euryale.promises"]``.
@@ -70,6 +128,9 @@ class Promises:
 
     def is_submitted(self, key: str) -> bool:
         """Whether the key was asked for in this pass and is not resolved."""
+
+    def is_pending(self) -> bool:
+        """Whether this pass has asked for unresolved promises, so that it is not the answer."""
 
     def cancel(self, key: str) -> bool:
         """Drop what was asked for in this pass. ``False`` if there was nothing."""

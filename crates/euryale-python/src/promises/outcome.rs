@@ -6,7 +6,8 @@ use euryale::promise::PromiseError;
 use pyo3::exceptions::{PyRuntimeError, PyTimeoutError};
 use pyo3::prelude::*;
 
-use super::Suspend;
+use crate::again::Again;
+use crate::exceptions::Suspend;
 use crate::lane::Lost;
 
 /// A value. Other threads drop it without the interpreter.
@@ -58,9 +59,12 @@ pub(super) fn of(py: Python<'_>, returned: PyResult<Py<PyAny>>) -> Result<Value,
             let weight = size(object.bind(py)).unwrap_or(0);
             return Ok(Value { object, weight });
         }
-        // It would suspend the pass that asks for the result.
+        // They would end the pass that asks for the result.
         Err(error) if error.is_instance_of::<Suspend>(py) => {
-            PyRuntimeError::new_err("a promise cannot be suspended")
+            PyRuntimeError::new_err("a promise raised euryale.Suspend")
+        }
+        Err(error) if error.is_instance_of::<Again>(py) => {
+            PyRuntimeError::new_err("a promise raised euryale.Again")
         }
         Err(error) => error,
     };

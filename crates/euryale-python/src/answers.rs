@@ -1,0 +1,61 @@
+//! The responses that replace an application's answer.
+
+use euryale::transaction::Access;
+use euryale::{Body, Request, Response};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Method, StatusCode, Uri};
+
+/// The time after which a client may try again, in seconds. It is long because room is only freed
+/// as fast as clients read.
+const RETRY_SECONDS: &str = "10";
+
+/// The request that an answer is for, in the log.
+#[derive(Clone)]
+pub(crate) struct Asked {
+    pub(crate) method: Method,
+    uri: Uri,
+}
+
+impl Asked {
+    pub(crate) fn of(request: &Request) -> Self {
+        Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    /// Returns the response if there is no room for the answer. The application has carried out the
+    /// request, so the client is invited to repeat it only if its method is safe.
+    pub(crate) fn no_room(&self) -> Response {
+        if Access::of(&self.method) == Access::Write {
+            return plain(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The server has no room for the answer. Your request may have been carried out.\n",
+            );
+        }
+        let mut response = plain(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The server has no room for the answer now. Try again in a moment.\n",
+        );
+        let seconds = HeaderValue::from_static(RETRY_SECONDS);
+        response.headers_mut().insert(RETRY_AFTER, seconds);
+        response
+    }
+}
+
+/// Returns the error page for an exception, without any details.
+pub(crate) fn internal_error() -> Response {
+    plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n")
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}

@@ -1,0 +1,180 @@
+"""Zope with views for the add-on."""
+
+import os
+import pickle
+import threading
+import time
+
+import transaction
+from ZODB.blob import Blob
+from zope.component import provideAdapter
+from zope.interface import Interface, noLongerProvides
+from zope.publisher.interfaces.browser import IBrowserRequest
+
+from euryale.zope import consume, futures
+from euryale.zope.interfaces import IContainsPromises, IFutures, IPromises
+
+passes = []
+
+
+def factory(global_conf, **settings):
+    from Zope2.Startup.run import make_wsgi_app
+
+    zope = make_wsgi_app(global_conf, **settings)
+    for name, view in globals().items():
+        if name.startswith("View"):
+            provideAdapter(view, (Interface, IBrowserRequest), Interface, name[4:].lower())
+    return zope
+
+
+class View:
+    __roles__ = None
+
+    def __init__(self, context, request):
+        self.root = context.getPhysicalRoot()
+        self.request = request
+
+
+def wait(name):
+    """Wait until there is a file of this name."""
+    while not os.path.exists(name):
+        time.sleep(0.01)
+    return f"{name} in {threading.current_thread().name}"
+
+
+def raises():
+    raise ValueError("a promise raised this")
+
+
+class ViewPage(View):
+    """Writes in each pass, and has placeholders in the first."""
+
+    def __call__(self):
+        self.root.written = getattr(self.root, "written", 0) + 1
+        passes.append("page")
+        self.request.response.setHeader("X-Pass", str(len(passes)))
+        name = self.request.environ["QUERY_STRING"]
+        return "\n".join(futures.resultOrSubmit(key, "placeholder", wait, name) for key in "ab")
+
+
+class ViewWritten(View):
+    def __call__(self):
+        return str(getattr(self.root, "written", 0))
+
+
+class ViewSlept(View):
+    """Three promises of 300 ms."""
+
+    def __call__(self):
+        for key in "abc":
+            futures.resultOrSubmit(key, None, time.sleep, 0.3)
+        return "slept"
+
+
+class ViewErrors(View):
+    """The errors of the calls, in two passes."""
+
+    def __call__(self):
+        said = []
+        for call in [
+            lambda: futures.result("none"),
+            lambda: futures.result("none", "default"),
+            lambda: futures.submit("key", str, 7),
+            lambda: futures.result("key"),
+            lambda: futures.resultOrSubmit("key", "placeholder", str, 7),
+            lambda: futures.submit("bad", raises),
+            lambda: futures.result("bad"),
+            lambda: futures.cancel("none"),
+        ]:
+            try:
+                said.append(repr(call()))
+            except Exception as error:
+                said.append(type(error).__name__)
+        passes.append(" ".join(said))
+        return passes[-1]
+
+
+class ViewPasses(View):
+    def __call__(self):
+        return "\n".join(passes)
+
+
+class ViewPlaceholder(View):
+    def __call__(self):
+        value = futures.resultOrSubmit("never", "placeholder", wait, "never")
+        noLongerProvides(self.request, IContainsPromises)
+        return value
+
+
+class ViewRaises(View):
+    """Raises in the pass that has submitted, and not in the next one."""
+
+    def __call__(self):
+        futures.resultOrSubmit("key", None, str, 7)
+        return "value " + IFutures(self.request)["key"]
+
+
+class ViewMappings(View):
+    def __call__(self):
+        found = IFutures(self.request)
+        if "key" not in found:
+            IPromises(self.request)["key"] = raises
+            assert "key" in IPromises(self.request)
+            return "placeholder"
+        return type(found["key"]).__name__
+
+
+class ViewReset(View):
+    """Submits again what has a result, until there is none."""
+
+    def __call__(self):
+        number = self.request.environ["euryale.history"][1]
+        if number < 3:
+            futures.reset("key")
+            futures.submit("key", str, number)
+            return "placeholder"
+        return futures.result("key")
+
+
+class ViewProcess(View):
+    def __call__(self):
+        try:
+            refused = not futures.submitMultiprocess("bad", lambda: None)
+        except (AttributeError, pickle.PicklingError):
+            refused = True
+        own = os.getpid()
+        other = futures.resultOrSubmitMultiprocess("pid", 0, os.getpid)
+        return f"{refused} {own != other}"
+
+
+class ViewCommits(View):
+    """Commits by itself before it submits: that is kept."""
+
+    def __call__(self):
+        if self.request.environ["euryale.history"][1] == 1:
+            self.root.written = getattr(self.root, "written", 0) + 1
+            transaction.commit()
+        return futures.resultOrSubmit("key", "placeholder", str, 7)
+
+
+class ViewCount(View):
+    """Adds one to a number, slowly, so that two of them conflict."""
+
+    def __call__(self):
+        value = getattr(self.root, "written", 0)
+        time.sleep(0.002)
+        self.root.written = value + 1
+        return str(value + 1)
+
+
+class ViewUpload(View):
+    def __call__(self):
+        self.root.uploaded = Blob()
+        consume(self.root.uploaded, self.request)
+        return "uploaded"
+
+
+class ViewUploaded(View):
+    def __call__(self):
+        with self.root.uploaded.open() as file:
+            return str(len(file.read()))

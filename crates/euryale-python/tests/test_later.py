@@ -1,0 +1,127 @@
+"""Deferred answers, calls after a commit, conflicts, and bodies that are kept."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from conftest import until
+
+
+@pytest.fixture
+def later(euryale):
+    def start(*arguments):
+        return euryale("later:app", "--threads", "1", *arguments)
+
+    return start
+
+
+def test_deferred_answers_hold_no_worker(later):
+    server = later()
+    with ThreadPoolExecutor(4) as clients:
+        asked = [clients.submit(server.ask, "/report?open") for _ in range(4)]
+        meter = 'euryale_lane_running{lane="python"}'
+        until(lambda: server.metric(meter) == 4, "all are computed")
+        assert server.ask("/seen").text == ""
+        server.open("open")
+        for answer in [answer.result() for answer in asked]:
+            assert (answer.status, answer.headers["Content-Type"]) == (201, "text/plain")
+            assert answer.text.startswith("open in euryale-lane-")
+
+
+def test_a_hundred_seconds_of_deferred_work_pass_beside_one_worker(later):
+    server = later()
+    began = time.monotonic()
+    with ThreadPoolExecutor(100) as clients:
+        answers = list(clients.map(server.ask, ["/naps"] * 100))
+    assert all(answer.text == "slept" for answer in answers)
+    assert time.monotonic() - began < 10
+
+
+def test_deferred_iterable_is_closed_once_in_its_thread(later):
+    server = later()
+    assert server.ask("/blocks").text == "one two"
+    assert server.ask("/breaks").status == 500
+    closed = server.ask("/seen").text.split("\n")
+    assert len(closed) == 2
+    assert all(line.startswith("closed in euryale-lane-") for line in closed)
+    assert "ValueError: broken" in server.log
+
+
+@pytest.mark.parametrize(
+    ("path", "logged"), [("/raises", "invalid literal for int"), ("/wrong", "(status, headers, body)")]
+)
+def test_deferred_call_that_fails_is_an_error_page(later, path, logged):
+    server = later()
+    assert server.ask(path).status == 500
+    until(lambda: logged in server.log, "it is logged")
+
+
+def test_calls_after_a_commit_run_once_when_the_worker_is_free(later):
+    server = later()
+    assert server.ask("/after?open").text == "answered"
+    assert server.ask("/seen").text == ""
+    server.open("open")
+    until(lambda: server.ask("/seen").text == "after open", "it is called")
+    assert server.ask("/never").status == 500
+    assert server.ask("/passes").text == "7"
+    expected = ["after open", "after pass 2"]
+    until(lambda: server.ask("/seen").text.split("\n") == expected, "only the last pass counts")
+
+
+def test_call_after_a_commit_that_fails_is_logged(later):
+    server = later()
+    assert server.ask("/fails").text == "answered"
+    until(lambda: "a call after the commit failed" in server.log, "it is logged")
+
+
+def test_drain_waits_for_calls_after_a_commit(later):
+    server = later()
+    server.ask("/after?open")
+    server.send(15)
+    until(lambda: server.operators("/readyz").status == 503, "it drains")
+    server.open("open")
+    assert server.wait() == 0
+
+
+def test_calls_after_a_commit_are_bounded(later):
+    server = later()
+    answer = server.ask("/full")
+    assert (answer.status, server.ask("/seen").text) == (503, "")
+    assert answer.headers["Retry-After"]
+
+
+def test_only_calls_of_the_application_register_others(later):
+    said = later().ask("/outside").text
+    assert said == "this thread is not in a call of the application"
+
+
+def test_conflict_is_published_again_without_a_worker(later):
+    server = later()
+    assert server.ask("/again?2").text == "attempt 3, pass 1"
+    assert server.ask("/again?9").status == 503
+    assert server.ask("/seen").text.split("\n") == [
+        *(f"attempt {number}" for number in (1, 2, 3)),
+        *(f"attempt {number}" for number in (1, 2, 3, 4)),
+    ]
+
+
+def test_body_in_a_file_is_linked_and_a_small_one_is_copied(later, tmp_path):
+    server = later()
+    kept = server.log_path.parent / "kept.bin"
+    assert server.ask("/keep", "POST", b"small").text == "5 the body is in memory and has no file"
+    assert kept.read_bytes() == b"small"
+    kept.unlink()
+    large = b"x" * (8 << 20)
+    size, linked = server.ask("/keep", "POST", large).text.split()
+    assert int(size) == len(large)
+    assert linked in ("True", "False")
+    assert kept.read_bytes() == large
+
+
+def test_name_that_was_given_can_be_taken_back(later):
+    server = later()
+    assert server.ask("/keeptwice", "POST", b"x" * (8 << 20)).text == "taken back"
+    # A linked name may be there until the body is dropped.
+    name = server.log_path.parent / "twice.bin"
+    until(lambda: not name.exists(), "the name is gone")

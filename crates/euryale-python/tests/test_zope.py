@@ -1,0 +1,101 @@
+"""The add-on for Zope: the calls of collective.futures, conflicts, and uploads into blobs."""
+
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from conftest import Served, until, use_factory, zope_instance
+
+ZCML = '<include xmlns="http://namespaces.zope.org/zope" package="euryale.zope" />'
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """One instance for all tests, because it takes seconds to start."""
+    folder = tmp_path_factory.mktemp("zope") / "instance"
+    ini = zope_instance(folder)
+    use_factory(ini, "zopes:factory")
+    conf = folder / "etc" / "zope.conf"
+    blobs = "   <filestorage>\n     blob-dir $INSTANCE/var/blobs\n"
+    conf.write_text(conf.read_text().replace("   <filestorage>\n", blobs))
+    includes = folder / "etc" / "package-includes"
+    includes.mkdir(exist_ok=True)
+    (includes / "euryale-configure.zcml").write_text(ZCML)
+    program = Path(sys.executable).with_name("runwsgi")
+    server = Served([str(program), str(ini)], folder, {}).started()
+    yield server
+    assert server.stop() == 0
+
+
+def test_pass_with_placeholders_is_thrown_away(site):
+    written = int(site.ask("/@@written").text)
+    with ThreadPoolExecutor(4) as clients:
+        asked = [clients.submit(site.ask, "/@@page?open") for _ in range(4)]
+
+        def all_were_called():
+            return site.ask("/@@passes").text.split("\n").count("page") == 4
+
+        until(all_were_called, "two workers have called the view four times")
+        site.open("open")
+        for answer in [answer.result() for answer in asked]:
+            lines = answer.text.split("\n")
+            assert len(lines) == 2
+            assert all(line.startswith("open in euryale-lane-") for line in lines)
+            assert len(answer.headers.get_all("X-Pass")) == 1
+    assert int(site.ask("/@@written").text) == written + 4
+
+
+def test_promises_of_a_view_run_at_the_same_time(site):
+    began = time.monotonic()
+    assert site.ask("/@@slept").text == "slept"
+    # One after the other they would take 900 ms.
+    assert time.monotonic() - began < 0.85
+
+
+def test_calls_have_the_errors_of_collective_futures(site):
+    assert site.ask("/@@errors").text == (
+        "FutureNotSubmittedError 'default' FutureAlreadyResolvedError '7' '7' "
+        "FutureAlreadyResolvedError ValueError False"
+    )
+    assert site.ask("/@@passes").text.split("\n")[-2] == (
+        "FutureNotSubmittedError 'default' True FutureNotResolvedError FutureNotResolvedError "
+        "True FutureNotResolvedError False"
+    )
+
+
+@pytest.mark.parametrize(
+    ("view", "text"),
+    [
+        ("placeholder", "placeholder"),
+        ("raises", "value 7"),
+        ("mappings", "ValueError"),
+        ("reset", "2"),
+        ("process", "True True"),
+    ],
+)
+def test_view_gets(site, view, text):
+    assert site.ask(f"/@@{view}").text == text
+
+
+def test_commit_of_the_view_itself_is_kept(site):
+    written = int(site.ask("/@@written").text)
+    assert site.ask("/@@commits").text == "7"
+    assert int(site.ask("/@@written").text) == written + 1
+
+
+def test_conflicts_are_published_again_and_counted_once(site):
+    written = int(site.ask("/@@written").text)
+    with ThreadPoolExecutor(4) as clients:
+        statuses = list(clients.map(lambda _: site.ask("/@@count", "POST").status, range(40)))
+    assert set(statuses) <= {200, 503}
+    assert int(site.ask("/@@written").text) == written + statuses.count(200)
+
+
+def test_upload_becomes_a_blob(site):
+    body = b"x" * (8 << 20)
+    headers = {"Content-Type": "application/octet-stream"}
+    assert site.ask("/@@upload", "POST", body, headers).text == "uploaded"
+    assert site.ask("/@@uploaded").text == str(len(body))
