@@ -22,11 +22,11 @@ mod write;
 
 use std::cell::OnceCell;
 
-pub(crate) use self::name::{BODY, HEAD, HTML, Name, Traits, is_name};
+pub(crate) use self::name::{BODY, HEAD, HTML, Name, Traits, is_name, is_void};
 use self::named::Names;
 pub(crate) use self::text::{decode, escape_text, has_word, written_text};
 pub(crate) use self::words::Words;
-pub(crate) use self::write::{write_attribute, write_comment};
+pub(crate) use self::write::{write_attribute, write_attribute_of_text, write_comment};
 
 /// The index of a node.
 pub(crate) type Id = u32;

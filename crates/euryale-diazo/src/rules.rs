@@ -30,7 +30,9 @@ mod xslt;
 pub(crate) use self::condition::Test;
 pub(crate) use self::edge::ESI;
 pub(crate) use self::inline::{Inline, write_start};
-pub(crate) use self::instruction::{Binding, Global, Instruction, Part, Pattern, Sort, Template};
+pub(crate) use self::instruction::{
+    Binding, Global, Instruction, NamePattern, Part, Pattern, Sort, Template,
+};
 pub(crate) use self::reader::{Rules, Settings, read};
 pub(crate) use self::rule::{
     Action, ContentRule, ContentTarget, DEFAULT_MODE, Names, RAW_MODE, Rank, Source, ThemeRule,

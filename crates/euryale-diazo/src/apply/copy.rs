@@ -115,11 +115,14 @@ impl<'a> Page<'a> {
         self.enter(out)?;
         self.budget.spend(1)?;
         let otherwise = &self.program.content.otherwise[mode as usize];
-        let kind = dom.node(id).kind;
-        if mode <= RAW_MODE && otherwise.is_empty() && marks.leave_alone(id, dom.node(id).after) {
+        let node = dom.node(id);
+        let next = marks.from(id);
+        let is_alone = next.is_none_or(|(marked, _)| marked >= node.after);
+        if mode <= RAW_MODE && otherwise.is_empty() && is_alone {
             dom.write_alone(out.html(), id, into_raw);
         } else {
-            match (marks.of(id), kind) {
+            let mark = next.and_then(|(marked, mark)| (marked == id).then_some(mark));
+            match (mark, node.kind) {
                 (
                     Some(Mark {
                         main: Main::Template(template),
@@ -139,7 +142,7 @@ impl<'a> Page<'a> {
                     _,
                 ) => {}
                 _ => {
-                    let template = match kind {
+                    let template = match node.kind {
                         Kind::Element => otherwise.element,
                         Kind::Text => otherwise.text,
                         Kind::Comment => otherwise.comment,

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use super::out::Out;
 use super::page::{Here, Page};
 use crate::compile::Block;
-use crate::dom::{Kind, Name, Traits, escape_text, is_name};
+use crate::dom::{Kind, escape_text, is_name, is_void};
 use crate::error::PageError;
-use crate::rules::{Part, Pattern};
+use crate::rules::{NamePattern, Part, Pattern};
 use crate::xpath::{Expr, Item, Value};
 
 impl<'a> Page<'a> {
@@ -94,28 +94,46 @@ impl<'a> Page<'a> {
     pub(super) fn element(
         &'a self,
         out: &mut Out,
-        name: &'a Pattern,
+        written: &'a NamePattern,
         attributes: &'a [(String, Pattern)],
         body: &'a Block,
         here: Here,
     ) -> Result<(), PageError> {
-        let name = self.pattern(name, here)?;
-        if !is_name(&name) {
+        let Some(name) = self.name(written, here)? else {
             // If the element name is invalid, only the content is written (XSLT 1.0 §7.1.2).
             return self.block(out, body, here);
-        }
+        };
+        let is_empty = match written {
+            NamePattern::Fixed { is_void, .. } => *is_void,
+            NamePattern::Computed(_) => is_void(&name),
+        };
         out.open(&name);
         for (name, value) in attributes {
             out.attribute_of_text(self.budget, name, &self.pattern(value, here)?)?;
         }
         self.block(out, body, here)?;
         let html = out.html();
-        if !Traits::of(Name::of(name.as_bytes())).has(Traits::VOID) {
+        if !is_empty {
             html.push_str("</");
             html.push_str(&name);
             html.push('>');
         }
         Ok(())
+    }
+
+    /// Returns the name of an element or attribute, if it is valid.
+    pub(super) fn name(
+        &'a self,
+        name: &'a NamePattern,
+        here: Here,
+    ) -> Result<Option<Cow<'a, str>>, PageError> {
+        match name {
+            NamePattern::Fixed { name, .. } => Ok(Some(Cow::Borrowed(name))),
+            NamePattern::Computed(pattern) => {
+                let name = self.pattern(pattern, here)?;
+                Ok(is_name(&name).then_some(name))
+            }
+        }
     }
 
     pub(super) fn pattern(

@@ -7,9 +7,9 @@ use super::order::{is_by_rules, is_order, pieces};
 use super::out::Out;
 use super::page::{Here, Page};
 use crate::compile::{Block, Op, Step};
-use crate::dom::{Kind, escape_text, is_name, write_comment, written_text};
+use crate::dom::{Kind, escape_text, write_comment, written_text};
 use crate::error::PageError;
-use crate::rules::{Binding, Instruction, Pattern, Sort};
+use crate::rules::{Binding, Instruction, NamePattern, Sort};
 use crate::xpath::{Expr, Item, Value};
 
 /// The maximum number of messages of a page, and the maximum size of each in bytes.
@@ -192,18 +192,18 @@ impl<'a> Page<'a> {
     fn attribute(
         &'a self,
         out: &mut Out,
-        name: &'a Pattern,
+        name: &'a NamePattern,
         body: &'a Block,
         here: Here,
     ) -> Result<(), PageError> {
-        let name = self.pattern(name, here)?;
+        let name = self.name(name, here)?;
         let html = match body.0.as_slice() {
             [Op::Html(html)] => Cow::Borrowed(&**html),
             _ => Cow::Owned(self.fragment(body, here)?),
         };
         let value = written_text(&html);
         self.budget.spend(html.len() / 16)?;
-        if is_name(&name) {
+        if let Some(name) = name {
             out.attribute_of_text(self.budget, &name, &value)?;
         }
         Ok(())

@@ -41,10 +41,10 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// Returns whether there are no marks from a node to its end.
-    pub(super) fn leave_alone(&self, id: Id, after: Id) -> bool {
+    /// Returns the first mark of a node or of those after it, and its node.
+    pub(super) fn from(&self, id: Id) -> Option<(Id, &Mark)> {
         let first = self.nodes.partition_point(|node| *node < id);
-        self.nodes.get(first).is_none_or(|node| *node >= after)
+        Some((*self.nodes.get(first)?, self.marks.get(first)?))
     }
 
     /// Returns the mark of a node, which is the last one in document order so far.
@@ -54,11 +54,6 @@ impl Marks {
             self.marks.push(UNMARKED);
         }
         self.marks.last_mut()
-    }
-
-    pub(super) fn of(&self, id: Id) -> Option<&Mark> {
-        let index = self.nodes.binary_search(&id).ok()?;
-        self.marks.get(index)
     }
 
     pub(super) fn has_templates(&self) -> bool {

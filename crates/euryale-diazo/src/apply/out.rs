@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::dom::{escape_text, write_attribute};
+use crate::dom::{write_attribute, write_attribute_of_text};
 use crate::error::PageError;
 use crate::xpath::Budget;
 
@@ -13,20 +13,18 @@ const MAX_OUT: usize = 64 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Out {
     html: String,
-    /// Whether a tag is open: its name is written, and its attributes follow.
+    /// Whether a tag is open: its name and some attributes are written, and others may follow.
     is_open: bool,
-    attributes: Vec<Pending>,
-    /// The names and values of all attributes that were added to the open tag. Values are already
-    /// escaped.
-    pending: String,
+    /// The attributes of the open tag.
+    attributes: Vec<Written>,
 }
 
-/// An attribute of the open tag, by the places of its name and value.
+/// An attribute of the open tag, by its places in the output.
 #[derive(Debug)]
-struct Pending {
+struct Written {
     name: Range<usize>,
-    value: Range<usize>,
-    bare: bool,
+    /// The end of the attribute.
+    end: usize,
 }
 
 impl Out {
@@ -53,7 +51,7 @@ impl Out {
 
     /// Returns the number of bytes that were written.
     pub(super) fn len(&self) -> usize {
-        self.html.len() + self.pending.len()
+        self.html.len()
     }
 
     /// Refuses a page that is too long.
@@ -81,7 +79,9 @@ impl Out {
         value: &str,
         bare: bool,
     ) -> Result<(), PageError> {
-        self.put(budget, name, bare, |pending| pending.push_str(value))
+        self.put(budget, name, |html, name| {
+            write_attribute(html, name, value, bare);
+        })
     }
 
     /// Adds an attribute with a value that is not escaped yet.
@@ -91,8 +91,8 @@ impl Out {
         name: &str,
         text: &str,
     ) -> Result<(), PageError> {
-        self.put(budget, name, false, |pending| {
-            escape_text(pending, text, false);
+        self.put(budget, name, |html, name| {
+            write_attribute_of_text(html, name, text);
         })
     }
 
@@ -100,51 +100,67 @@ impl Out {
         &mut self,
         budget: &Budget,
         name: &str,
-        bare: bool,
-        write: impl FnOnce(&mut String),
+        write: impl FnOnce(&mut String, &str),
     ) -> Result<(), PageError> {
         if !self.is_open {
             return Ok(());
         }
         budget.spend(self.attributes.len())?;
-        let begin = self.pending.len();
-        self.pending.push_str(name);
-        let named = self.pending.len();
-        write(&mut self.pending);
-        let value = named..self.pending.len();
-        let pending = &self.pending;
-        let mut known = self.attributes.iter_mut();
-        match known.find(|known| pending[known.name.clone()].eq_ignore_ascii_case(name)) {
-            Some(known) => (known.value, known.bare) = (value, bare),
-            None => self.attributes.push(Pending {
-                name: begin..named,
-                value,
-                bare,
-            }),
+        let html = &self.html;
+        let mut known = self.attributes.iter();
+        match known.position(|known| html[known.name.clone()].eq_ignore_ascii_case(name)) {
+            Some(known) => self.replace(budget, known, write)?,
+            None => {
+                let begin = self.html.len() + 1;
+                write(&mut self.html, name);
+                self.attributes.push(Written {
+                    name: begin..begin + name.len(),
+                    end: self.html.len(),
+                });
+            }
         }
         self.check()
     }
 
+    /// Writes an attribute of the open tag again, under the name that it has there.
+    fn replace(
+        &mut self,
+        budget: &Budget,
+        index: usize,
+        write: impl FnOnce(&mut String, &str),
+    ) -> Result<(), PageError> {
+        let (first, after) = self.attributes.split_at_mut(index + 1);
+        let known = &mut first[index];
+        let begin = known.name.start - 1;
+        let mut attribute = String::new();
+        write(&mut attribute, &self.html[known.name.clone()]);
+        // What follows is moved.
+        budget.spend(after.len() + (self.html.len() - begin) / 16)?;
+        let moved = |place: usize| place - (known.end - begin) + attribute.len();
+        for later in after {
+            later.name = moved(later.name.start)..moved(later.name.end);
+            later.end = moved(later.end);
+        }
+        self.html.replace_range(begin..known.end, &attribute);
+        known.end = begin + attribute.len();
+        Ok(())
+    }
+
     fn close(&mut self) {
         self.is_open = false;
-        for Pending { name, value, bare } in self.attributes.drain(..) {
-            let pending = &self.pending;
-            write_attribute(&mut self.html, &pending[name], &pending[value], bare);
-        }
-        self.pending.clear();
+        self.attributes.clear();
         self.html.push('>');
     }
 
     /// Returns the names and escaped values of the open tag's attributes, and whether they have no
     /// value.
     pub(super) fn attributes(&self) -> impl Iterator<Item = (&str, &str, bool)> {
-        let pending = self.pending.as_str();
-        self.attributes.iter().map(move |attribute| {
-            (
-                &pending[attribute.name.clone()],
-                &pending[attribute.value.clone()],
-                attribute.bare,
-            )
+        self.attributes.iter().map(|attribute| {
+            let value = &self.html[attribute.name.end..attribute.end];
+            let inner = value.strip_prefix("=\"");
+            let inner = inner.and_then(|value| value.strip_suffix('"'));
+            let name = &self.html[attribute.name.clone()];
+            (name, inner.unwrap_or_default(), inner.is_none())
         })
     }
 
@@ -153,5 +169,37 @@ impl Out {
             self.close();
         }
         self.html
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Out;
+    use crate::xpath::Budget;
+
+    #[test]
+    fn the_last_value_of_an_attribute_counts_at_the_place_of_the_first() {
+        let budget = Budget::new(1000);
+        let mut out = Out::default();
+        out.push_str("<p>");
+        out.open("a");
+        out.attribute(&budget, "Id", "1", false).unwrap();
+        out.attribute(&budget, "title", "&lt;", true).unwrap();
+        out.attribute(&budget, "hidden", "", true).unwrap();
+        out.attribute_of_text(&budget, "ID", "<&\"").unwrap();
+        out.attribute_of_text(&budget, "Title", "").unwrap();
+        out.attribute(&budget, "id", "22", true).unwrap();
+        out.attribute(&budget, "title", "\"", false).unwrap();
+        let attributes: Vec<_> = out.attributes().collect();
+        let expected = [
+            ("Id", "22", false),
+            ("title", "&quot;", false),
+            ("hidden", "", true),
+        ];
+        assert_eq!(attributes, expected);
+        out.push_str("text");
+        out.attribute(&budget, "late", "", true).unwrap();
+        let html = "<p><a Id=\"22\" title=\"&quot;\" hidden>text";
+        assert_eq!(out.finish(), html);
     }
 }

@@ -164,6 +164,11 @@ impl KnownTraits {
     }
 }
 
+/// Returns whether an element with this name has no end tag and no children.
+pub(crate) fn is_void(name: &str) -> bool {
+    Traits::of(Name::of(name.as_bytes())).has(Traits::VOID)
+}
+
 /// Returns whether a name of an element or attribute is safe, so that it cannot end a tag.
 pub(crate) fn is_name(name: &str) -> bool {
     if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase()) {

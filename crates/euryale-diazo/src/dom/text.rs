@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::find::find;
+use super::find::{find, find_either};
 use super::{Name, Traits};
 
 /// Returns the value of a text or an attribute. References are resolved, except for those without a
@@ -45,7 +45,7 @@ pub(crate) fn has_word(written: &str, word: &str) -> bool {
 /// Escapes text. With `references`, references in it are kept.
 pub(crate) fn escape_text(out: &mut String, text: &str, references: bool) {
     let mut rest = text;
-    while let Some(at) = memchr::memchr2(b'<', b'&', rest.as_bytes()) {
+    while let Some(at) = find_either(b'<', b'&', rest.as_bytes()) {
         let (plain, special) = rest.split_at(at);
         out.push_str(plain);
         out.push_str(match special.as_bytes()[0] {

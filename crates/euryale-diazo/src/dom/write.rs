@@ -1,5 +1,6 @@
 //! Writes a tree as HTML.
 
+use super::find::find;
 use super::name::NOSCRIPT;
 use super::{Dom, Id, Kind, NONE, Traits, escape_text};
 
@@ -127,10 +128,30 @@ pub(crate) fn write_attribute(out: &mut String, name: &str, value: &str, bare: b
     }
     out.push_str("=\"");
     let mut rest = value;
-    while let Some(at) = memchr::memchr(b'"', rest.as_bytes()) {
+    while let Some(at) = find(b'"', rest.as_bytes()) {
         out.push_str(&rest[..at]);
         out.push_str("&quot;");
         rest = &rest[at + 1..];
+    }
+    out.push_str(rest);
+    out.push('"');
+}
+
+/// Writes ` name="value"` for a value that is not escaped yet.
+pub(crate) fn write_attribute_of_text(out: &mut String, name: &str, text: &str) {
+    out.push(' ');
+    out.push_str(name);
+    out.push_str("=\"");
+    let mut rest = text;
+    while let Some(at) = memchr::memchr3(b'<', b'&', b'"', rest.as_bytes()) {
+        let (plain, special) = rest.split_at(at);
+        out.push_str(plain);
+        out.push_str(match special.as_bytes()[0] {
+            b'<' => "&lt;",
+            b'&' => "&amp;",
+            _ => "&quot;",
+        });
+        rest = &special[1..];
     }
     out.push_str(rest);
     out.push('"');

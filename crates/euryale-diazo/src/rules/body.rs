@@ -4,7 +4,7 @@ use roxmltree::{Node, NodeType};
 
 use super::include::Included;
 use super::inline::{Inline, write_start};
-use super::instruction::{Instruction, Part, Pattern};
+use super::instruction::{Instruction, NamePattern, Part, Pattern};
 use super::namespace::{XINCLUDE, XSLT, is_diazo, is_xinclude, is_xslt};
 use super::reader::Reader;
 use crate::dom::{Name, Traits, write_comment};
@@ -159,7 +159,7 @@ impl Reader {
         };
         let Some(text) = text.filter(|_| is_fixed) else {
             let element = Instruction::Element {
-                name: Pattern(vec![Part::Text(name.to_owned())]),
+                name: NamePattern::new(Pattern(vec![Part::Text(name.to_owned())])),
                 attributes,
                 body,
             };

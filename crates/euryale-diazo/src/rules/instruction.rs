@@ -1,6 +1,7 @@
 //! The XSLT instructions in rules files.
 
 use super::Place;
+use crate::dom::{is_name, is_void};
 use crate::xpath::Expr;
 
 /// An instruction. `B` is the type of a body, either as it was read or compiled.
@@ -37,12 +38,12 @@ pub(crate) enum Instruction<B> {
         is_if: bool,
     },
     Attribute {
-        name: Pattern,
+        name: NamePattern,
         body: B,
     },
     /// `xsl:element`, and an element whose attributes depend on the page.
     Element {
-        name: Pattern,
+        name: NamePattern,
         attributes: Vec<(String, Pattern)>,
         body: B,
     },
@@ -93,6 +94,38 @@ impl Pattern {
             [] => Some(""),
             [Part::Text(text)] => Some(text),
             _ => None,
+        }
+    }
+}
+
+/// The name of an element or attribute that an instruction writes.
+#[derive(Clone, Debug)]
+pub(crate) enum NamePattern {
+    /// A name that is valid and the same on each page.
+    Fixed {
+        name: String,
+        /// Whether it is the name of an element without an end tag.
+        is_void: bool,
+    },
+    Computed(Pattern),
+}
+
+impl NamePattern {
+    pub(crate) fn new(pattern: Pattern) -> Self {
+        match pattern.fixed() {
+            Some(name) if is_name(name) => Self::Fixed {
+                is_void: is_void(name),
+                name: name.to_owned(),
+            },
+            _ => Self::Computed(pattern),
+        }
+    }
+
+    /// Returns the name, if it is the same on each page.
+    pub(crate) fn fixed(&self) -> Option<&str> {
+        match self {
+            Self::Fixed { name, .. } => Some(name),
+            Self::Computed(_) => None,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::inline::Inline;
 use super::instruction::{Instruction, Pattern};
 use super::reader::Reader;
 use super::theme::{Computed, MARK, ThemeFile, ThemeHtml};
-use crate::dom::{Name, Traits, escape_text, is_name, write_attribute};
+use crate::dom::{Name, Traits, escape_text, write_attribute};
 use crate::error::LoadError;
 
 impl Reader {
@@ -101,7 +101,7 @@ fn flatten(parts: Vec<Inline>, raw: bool, html: &mut String, computed: &mut Vec<
                     name,
                     attributes,
                     body,
-                } if name.fixed().is_some_and(is_name) => {
+                } if name.fixed().is_some() => {
                     let name = name.fixed().unwrap_or_default().to_owned();
                     element(&name, attributes, body, html, computed);
                 }

@@ -4,7 +4,7 @@ use roxmltree::Node;
 
 use super::body::Inside;
 use super::inline::Inline;
-use super::instruction::{Binding, Instruction, Pattern, Sort};
+use super::instruction::{Binding, Instruction, NamePattern, Sort};
 use super::namespace::is_xslt_named;
 use super::reader::Reader;
 use super::rule::{DEFAULT_MODE, RAW_MODE};
@@ -260,9 +260,9 @@ impl Reader {
         Ok(slot)
     }
 
-    fn named(&mut self, node: Node<'_, '_>) -> Result<Pattern, LoadError> {
+    fn named(&mut self, node: Node<'_, '_>) -> Result<NamePattern, LoadError> {
         let name = self.name_of(node)?;
-        self.template(node, &name)
+        self.template(node, &name).map(NamePattern::new)
     }
 
     fn needed(&mut self, node: Node<'_, '_>, name: &str) -> Result<Expr, LoadError> {

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use super::item::Item;
+use super::matches::accepts;
 use super::scope::Scope;
 use super::steps::{Found, Stop, narrow, walk};
 use super::value::Value;
-use super::{Comparison, Expr, Operator, Path, Variable};
+use super::{Comparison, Expr, Operator, Path, Test, Variable};
 use crate::dom::ROOT;
 use crate::error::PageError;
 
@@ -112,6 +113,12 @@ impl<'a> Scope<'a> {
 
     /// Calls `found` with the nodes of a path in document order, until it has enough.
     pub(super) fn each(&self, path: &'a Path, found: &mut Found<'_>) -> Result<(), PageError> {
+        if let Some(single) = self.single(path)? {
+            return match single.map_or(Ok(()), found) {
+                Ok(()) | Err(Stop::Enough) => Ok(()),
+                Err(Stop::Exceeded(error)) => Err(error),
+            };
+        }
         let start = if path.absolute {
             self.item.beside(ROOT)
         } else {
@@ -121,6 +128,27 @@ impl<'a> Scope<'a> {
             Ok(()) | Err(Stop::Enough) => Ok(()),
             Err(Stop::Exceeded(error)) => Err(error),
         }
+    }
+
+    /// Returns what the path selects if it is `.` or `@name`, which need no walk.
+    fn single(&self, path: &Path) -> Result<Option<Option<Item>>, PageError> {
+        let item = self.item;
+        if path.is_itself() {
+            self.budget.spend(1)?;
+            let is_node =
+                item.as_attribute().is_some() || accepts(self.dom, item.node, &Test::Node);
+            return Ok(Some(is_node.then_some(item)));
+        }
+        let Some(name) = path.attribute() else {
+            return Ok(None);
+        };
+        if item.as_attribute().is_some() {
+            return Ok(Some(None));
+        }
+        self.budget
+            .spend(1 + self.dom.search_cost(item.node, name))?;
+        let attribute = self.dom.attribute(item.node, name);
+        Ok(Some(attribute.map(|at| item.attribute(at))))
     }
 
     /// Calls `found` with all nodes of a path in document order.
@@ -134,6 +162,9 @@ impl<'a> Scope<'a> {
 
     /// Returns the first node of a path.
     pub(super) fn first(&self, path: &'a Path) -> Result<Option<Item>, PageError> {
+        if let Some(single) = self.single(path)? {
+            return Ok(single);
+        }
         let mut first = None;
         self.each(path, &mut |item| {
             first = Some(item);

@@ -53,7 +53,7 @@ impl Predicate {
 
 impl Path {
     /// Returns the name if the expression is just `@name`.
-    fn attribute(&self) -> Option<&str> {
+    pub(super) fn attribute(&self) -> Option<&str> {
         match self.steps.as_slice() {
             [
                 Step {
@@ -63,6 +63,20 @@ impl Path {
                 },
             ] if !self.absolute && predicates.is_empty() => Some(name),
             _ => None,
+        }
+    }
+
+    /// Returns whether the expression is just `.`.
+    pub(super) fn is_itself(&self) -> bool {
+        match self.steps.as_slice() {
+            [
+                Step {
+                    axis: Axis::Self_,
+                    test: Test::Node,
+                    predicates,
+                },
+            ] => !self.absolute && predicates.is_empty(),
+            _ => false,
         }
     }
 }
