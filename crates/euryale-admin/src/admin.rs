@@ -15,9 +15,9 @@ use tower_service::Service;
 use crate::response::{PLAIN, methods, page, to_status};
 use crate::status::{Status, StatusDetails};
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Prometheus text format, as [`Ledger::exposition`] writes it.
-const EXPOSITION: HeaderValue =
+pub(crate) const EXPOSITION: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// Answers `/livez`, `/readyz`, `/metrics` and `/status`, to which `/` redirects; 404 for other

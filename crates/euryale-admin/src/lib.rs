@@ -67,10 +67,14 @@
 //! `Products.ZNagios`.
 
 mod admin;
+#[cfg(unix)]
+mod relay;
 mod response;
 mod status;
 #[cfg(test)]
 mod tests;
 
 pub use self::admin::Admin;
+#[cfg(unix)]
+pub use self::relay::{Relay, RelayedProcess};
 pub use self::status::{Held, StatusDetails};

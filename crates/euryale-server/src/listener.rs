@@ -16,6 +16,8 @@ use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
 
+#[cfg(all(feature = "supervise", unix))]
+pub(crate) use self::unix::SocketFile;
 #[cfg(unix)]
 pub use self::unix::UnixSocket;
 #[cfg(feature = "tls")]
@@ -132,6 +134,17 @@ impl Listener {
             #[cfg(unix)]
             Kind::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
         }
+    }
+
+    /// Takes the socket out of the runtime, for another process. The file of a Unix socket is
+    /// removed when the second value is dropped.
+    #[cfg(all(feature = "supervise", unix))]
+    pub(crate) fn into_fd(self) -> io::Result<(std::os::fd::OwnedFd, Option<unix::SocketFile>)> {
+        let socket = match self.kind {
+            Kind::Tcp(tcp) => tcp.into_std()?.into(),
+            Kind::Unix(unix) => unix.into_std()?.into(),
+        };
+        Ok((socket, self.file))
     }
 
     pub(crate) async fn accept(&self) -> io::Result<(Raw, PeerAddr)> {

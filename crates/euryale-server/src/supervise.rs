@@ -40,7 +40,8 @@ use tokio::time::{Instant, sleep_until};
 use self::child::{Child, Event, Leaving, Notices, Patience};
 pub use self::children::{ChildStatus, Children};
 use self::places::{News, Places};
-use crate::{Shutdown, systemd};
+use crate::listener::SocketFile;
+use crate::{Listener, Shutdown, systemd};
 
 /// Asks [`first_step`] to set `LISTEN_PID`, because only the new process knows its own id.
 const FIRST_STEP: &str = "EURYALE_FIRST_STEP";
@@ -110,6 +111,8 @@ pub fn drain_without_parent(shutdown: &Shutdown) -> io::Result<()> {
 #[derive(Debug)]
 pub struct Supervisor {
     listeners: Vec<(String, OwnedFd)>,
+    /// Files of Unix sockets, which end with the parent.
+    files: Vec<SocketFile>,
     private_socket: Option<String>,
     program: Command,
     processes: usize,
@@ -123,6 +126,7 @@ impl Supervisor {
     pub fn new(program: Command) -> Self {
         Self {
             listeners: Vec::new(),
+            files: Vec::new(),
             private_socket: None,
             program,
             processes: 1,
@@ -139,6 +143,20 @@ impl Supervisor {
     pub fn listen(mut self, name: impl Into<String>, listener: impl Into<OwnedFd>) -> Self {
         self.listeners.push((name.into(), listener.into()));
         self
+    }
+
+    /// Adds a listener as [`listen`](Self::listen) does. The file of a [`UnixSocket`] is removed
+    /// when the parent ends. TLS and the PROXY protocol are the children's.
+    ///
+    /// [`UnixSocket`]: crate::UnixSocket
+    ///
+    /// # Errors
+    ///
+    /// The listener could not be taken out of the runtime.
+    pub fn pass_on(mut self, name: impl Into<String>, listener: Listener) -> io::Result<Self> {
+        let (socket, file) = listener.into_fd()?;
+        self.files.extend(file);
+        Ok(self.listen(name, socket))
     }
 
     /// Adds a separate listening Unix socket with this name for each child, after all others, for

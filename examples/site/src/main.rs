@@ -16,6 +16,8 @@ mod tests;
 
 use std::process::ExitCode;
 
+use euryale_server::supervise;
+
 use self::cli::config::{self, ConfigError};
 use self::cli::error::StartError;
 use self::cli::settings::{Settings, Task};
@@ -27,6 +29,14 @@ use self::serve::signals::UserSignals;
 /// something, 1 if the program could not start or continue, 2 for wrong flags and variables
 /// (clap's).
 fn main() -> ExitCode {
+    if let Err(error) = supervise::first_step() {
+        let what = format!("cannot execute the program: {error}");
+        return failed(&StartError::new(
+            what,
+            "this process",
+            "see the system's limits",
+        ));
+    }
     let signals = match UserSignals::catch() {
         Ok(signals) => signals,
         Err(error) => return failed(&error),

@@ -15,6 +15,7 @@ pub(crate) mod listeners;
 mod live;
 pub(crate) mod log;
 mod options;
+mod parent;
 pub(crate) mod permits;
 pub(crate) mod public;
 mod reload;

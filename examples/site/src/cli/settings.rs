@@ -83,6 +83,18 @@ pub(crate) struct Settings {
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=MOST_CONNECTIONS as u64))]
     pub(crate) connections: usize,
 
+    /// Processes behind a parent that serves operators and replaces them one by one at SIGHUP, with
+    /// a new program too; each has all --connections. Default: one process without a parent
+    #[arg(
+        long,
+        help_heading = help::WORKERS,
+        env = "EURYALE_PROCESSES",
+        value_name = "NUMBER"
+    )]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=64))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) processes: Option<usize>,
+
     /// Requests that may wait for a connection, at least 1; further ones are answered 503 at once
     #[arg(
         long,

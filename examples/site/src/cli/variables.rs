@@ -86,7 +86,8 @@ pub(crate) fn unknown() -> Vec<String> {
 
 fn warning(name: &str, value: &str, known: &[&str]) -> Option<String> {
     let rest = name.strip_prefix(PREFIX)?;
-    if known.contains(&name) || is_of_kubernetes(name, value) {
+    // Of the parent of several processes.
+    if name == "EURYALE_CHILD" || known.contains(&name) || is_of_kubernetes(name, value) {
         return None;
     }
     let nearest = known

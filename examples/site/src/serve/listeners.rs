@@ -2,9 +2,8 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::path::Path;
 
-use euryale_server::{Listener, Tls, UnixSocket, systemd};
+use euryale_server::{Listener, Tls, UnixSocket, supervise, systemd};
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::cli::effects::{self, Findings, Ways};
@@ -18,9 +17,18 @@ use crate::serve::{accounts, certificates};
 /// The same number as Linux's default.
 const BACKLOG: u32 = 4096;
 
+/// The names of the sockets that a parent has bound as the settings say.
+const OF_PARENT: [&str; 2] = ["listen", "listen-tls"];
+
+/// The name of the private socket on which a child answers its parent.
+pub(crate) const OPERATORS: &str = "operators";
+
 pub(crate) struct Listeners {
     pub(crate) public: Vec<Listener>,
-    pub(crate) admin: TcpListener,
+    /// The names of these, for child processes.
+    pub(crate) names: Vec<String>,
+    /// In a child, the socket on which it answers its parent.
+    pub(crate) admin: Listener,
     pub(crate) agent: Option<TcpListener>,
     /// The certificates of listeners with TLS.
     pub(crate) tls: Option<Tls>,
@@ -37,15 +45,25 @@ pub(crate) struct Listeners {
 
 impl Listeners {
     /// Sockets from systemd override `--listen`. Those that it names `tls` speak TLS.
+    /// The child of a parent gets the public sockets and its own for operators from it.
     pub(crate) fn bind(settings: &Settings) -> Result<Self, StartError> {
         let tls = certificates::read(&settings.edge)?.map(Tls::new);
         let mut public = Vec::new();
         let mut names = Vec::new();
-        let given = systemd::listeners().map_err(|error| {
+        let mut given_names = Vec::new();
+        let mut given = systemd::listeners().map_err(|error| {
             let what = format!("cannot use a socket from systemd: {error}");
             StartError::new(what, "this process", "see the unit's .socket")
         })?;
-        let ways = if given.is_empty() {
+        let operators = if supervise::is_child() {
+            let place = given.iter().position(|(name, _)| name == OPERATORS);
+            place.map(|place| given.remove(place).1)
+        } else {
+            None
+        };
+        let is_of_parent = |(name, _): &(String, Listener)| OF_PARENT.contains(&&**name);
+        let is_bound_by_parent = supervise::is_child() && given.iter().any(is_of_parent);
+        let ways = if given.is_empty() || is_bound_by_parent {
             Ways::of(settings)
         } else {
             inherited(&given)
@@ -54,7 +72,7 @@ impl Listeners {
         let rules = Rules::new(settings, is_loopback_only);
         let findings = effects::find(settings, ways, rules)?.first_error()?;
         for ((name, listener), number) in given.into_iter().zip(1..) {
-            let speaks = if name == "tls" {
+            let speaks = if name == "tls" || name == OF_PARENT[1] {
                 Some(certified(tls.as_ref(), "FileDescriptorName=tls")?)
             } else {
                 None
@@ -64,6 +82,7 @@ impl Listeners {
             names.push(address.map_or(format!("socket {number}"), |address| {
                 format!("{scheme}://{address}/")
             }));
+            given_names.push(name);
             public.push(match speaks {
                 Some(tls) => listener.tls(tls),
                 None => listener,
@@ -72,6 +91,8 @@ impl Listeners {
         if public.is_empty() {
             for address in &settings.listen {
                 let (listener, name) = listen(address, settings, tls.as_ref())?;
+                let is_tls = matches!(address, Listen::Tls(_));
+                given_names.push(OF_PARENT[usize::from(is_tls)].to_owned());
                 public.push(listener);
                 names.push(name);
             }
@@ -83,15 +104,23 @@ impl Listeners {
             listener.proxy_protocol(move |peer| balancers.have(peer))
         };
         let public = public.into_iter().map(expect).collect();
-        let admin = tcp(settings.admin, false)
-            .map_err(|error| cannot(&error, settings.admin, "--admin"))?;
+        let is_child = operators.is_some();
+        let admin = match operators {
+            Some(listener) => listener,
+            None => tcp(settings.admin, false)
+                .map_err(|error| cannot(&error, settings.admin, "--admin"))?
+                .into(),
+        };
+        // A parent serves it for all of its children.
         let agent = settings
             .agent
+            .filter(|_| !is_child)
             .map(|address| tcp(address, false).map_err(|error| cannot(&error, address, "--agent")));
         let agent = agent.transpose()?;
-        let greeting = greeting(&names, &admin, agent.as_ref(), &settings.data, rules);
+        let greeting = greeting(&names, &admin, agent.as_ref(), settings, rules);
         Ok(Self {
             public,
+            names: given_names,
             admin,
             agent,
             tls,
@@ -130,9 +159,9 @@ pub(crate) fn is_loopback_only(settings: &Settings, ways: Ways) -> bool {
 /// The addresses and the permissions there, in one line for people.
 fn greeting(
     names: &[String],
-    admin: &TcpListener,
+    admin: &Listener,
     agent: Option<&TcpListener>,
-    data: &Path,
+    settings: &Settings,
     rules: Rules,
 ) -> String {
     // Asking a bound socket for its address does not fail.
@@ -145,10 +174,22 @@ fn greeting(
         .map(|address| format!(", agent: {address}"))
         .unwrap_or_default();
     let names = names.join(" and ");
+    let processes = settings
+        .processes
+        .map(|number| processes(number, settings.connections));
+    let processes = processes
+        .map(|text| format!(" - {text}"))
+        .unwrap_or_default();
     format!(
-        "Serving {names} from {} - {rules} - operators: {admin}status{agent}\n",
-        data.display()
+        "Serving {names} from {} - {rules}{processes} - operators: {admin}status{agent}\n",
+        settings.data.display()
     )
+}
+
+/// What all processes have together.
+pub(crate) fn processes(number: usize, connections: usize) -> String {
+    let all = number * connections;
+    format!("{number} processes with {connections} connections each, {all} in all")
 }
 
 fn listen(

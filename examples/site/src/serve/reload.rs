@@ -19,7 +19,7 @@ const LOG: &str = "site::reload";
 
 /// Settings that take effect at the next start, because their sockets and files are already open,
 /// or others rely on them.
-const NEXT_START: [&str; 15] = [
+const NEXT_START: [&str; 16] = [
     "access-log",
     "admin",
     "agent",
@@ -32,6 +32,7 @@ const NEXT_START: [&str; 15] = [
     "listen",
     "log-file",
     "log-format",
+    "processes",
     "reuse-port",
     "unix-mode",
     "unix-owner",

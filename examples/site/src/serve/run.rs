@@ -13,7 +13,7 @@ use euryale::{Ledger, Pool};
 use euryale_admin::Admin;
 use euryale_server::{
     DescriptorLimit, Drained, Listener, Readiness, Server, Shutdown, Slowest, limit_heap_arenas,
-    systemd,
+    supervise, systemd,
 };
 use http::StatusCode;
 use http::header::RETRY_AFTER;
@@ -29,7 +29,7 @@ use crate::cli::settings::{MOST_CONNECTIONS, Settings};
 use crate::cli::variables;
 use crate::serve::app::{SEARCHES, UPLOADS, searches, uploads};
 use crate::serve::drain::serve;
-use crate::serve::health::{CHECK_EVERY, Health, Opened};
+use crate::serve::health::{CHECK_EVERY, Health, LOAD, Opened};
 use crate::serve::lanes::Lanes;
 use crate::serve::listeners::Listeners;
 use crate::serve::live::{Live, OperatorsWayIn, Parts, WayIn};
@@ -37,20 +37,25 @@ use crate::serve::log::{Lines, Log, Logs};
 use crate::serve::permits::Rules;
 use crate::serve::signals::UserSignals;
 use crate::serve::storage::Storage;
-use crate::serve::{LOG, descriptors, detached, reload};
+use crate::serve::{LOG, descriptors, detached, parent, reload};
 use crate::store::data::Data;
 
 /// The exit code when requests had to be cut at the end of the drain.
-const CUT: u8 = 3;
+pub(super) const CUT: u8 = 3;
 
 /// The time to wait for threads that still run after the drain.
-const LAST_GRACE: Duration = Duration::from_millis(250);
+pub(super) const LAST_GRACE: Duration = Duration::from_millis(250);
 
 /// Runs the program with `settings`, to its exit code.
 ///
 /// The runtime is built by hand and ended with a time-out: dropping it would wait for a publisher
 /// that never returns.
 pub(crate) fn run(settings: &Settings, signals: UserSignals) -> Result<ExitCode, StartError> {
+    if let Some(processes) = settings.processes
+        && !supervise::is_child()
+    {
+        return parent::run(settings, processes, signals);
+    }
     // Before the first thread.
     let arenas = limit_heap_arenas(settings.heap_arenas);
     let limit = descriptors::raise()?;
@@ -135,6 +140,10 @@ fn start(
         let what = format!("cannot handle signals: {error}");
         StartError::new(what, "this process", "see the system's limits")
     })?;
+    supervise::drain_without_parent(&shutdown).map_err(|error| {
+        let what = format!("cannot start threads: {error}");
+        StartError::new(what, "this process", "see the system's limits")
+    })?;
     let Listeners {
         public: listeners,
         admin,
@@ -145,6 +154,7 @@ fn start(
         ways,
         findings,
         greeting,
+        names: _,
     } = Listeners::bind(settings)?;
     drop(guard);
     let rules = Rules::new(settings, is_loopback_only);
@@ -199,7 +209,9 @@ fn start(
     };
     runtime.block_on(async {
         operators.serves.store(true, Ordering::Relaxed);
-        print(&greeting);
+        if !supervise::is_child() {
+            print(&greeting);
+        }
         let serving = server.serve(live.way_in.clone(), shutdown.clone());
         let serving = serve(serving, &pool, settings.drain, &shutdown);
         let complete = tokio::select! {
@@ -295,7 +307,7 @@ impl Operators {
     fn start(
         runtime: &Runtime,
         ledger: Ledger,
-        (admin, agent): (TcpListener, Option<TcpListener>),
+        (admin, agent): (Listener, Option<TcpListener>),
         reserve: &Reserve,
         shutdown: &Shutdown,
         drain: Duration,
@@ -326,15 +338,17 @@ impl Operators {
             })
         });
         let reporting = health.clone();
+        let loaded = health.clone();
         let showing = health.clone();
         let answers = Admin::for_ledger(ledger.clone(), readiness)
             .program(concat!("site ", env!("CARGO_PKG_VERSION")))
             .status(move || showing.details())
             .slowest(&slowest)
-            .report("/-/resume", move || reporting.report(&check));
+            .report("/-/resume", move || reporting.report(&check))
+            .report(LOAD, move || loaded.load_report());
         let way_in = OperatorsWayIn::new(answers, rules);
         let server = Server::new()
-            .listen(Listener::from(admin).reserve(reserve.clone()))
+            .listen(admin.reserve(reserve.clone()))
             .max_sockets(reserve.places())
             .lame_duck(Duration::ZERO)
             .drain_deadline(LAST_GRACE)

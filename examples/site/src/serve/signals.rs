@@ -3,6 +3,8 @@
 
 use std::thread;
 
+use euryale_server::supervise::Children;
+use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
@@ -30,13 +32,35 @@ impl UserSignals {
     /// Handles them until the process ends. SIGUSR1 reports which jobs hold workers and which wait;
     /// SIGUSR2 opens the files of the log again.
     pub(crate) fn handle(self, logs: Logs, opened: Opened) -> Result<(), StartError> {
+        self.handle_by(move |signal| match signal {
+            SIGUSR1 => opened.report(),
+            _ => logs.reopen(),
+        })
+    }
+
+    /// Passes them on to `children` until the process ends, and opens the files of the parent's own
+    /// log again.
+    pub(crate) fn pass_on(self, logs: Logs, children: Children) -> Result<(), StartError> {
+        self.handle_by(move |signal| {
+            let passed = if signal == SIGUSR1 {
+                Signal::USR1
+            } else {
+                logs.reopen();
+                Signal::USR2
+            };
+            for child in children.list() {
+                if let Some(pid) = Pid::from_raw(child.pid.cast_signed()) {
+                    let _ = kill_process(pid, passed);
+                }
+            }
+        })
+    }
+
+    fn handle_by(self, act: impl Fn(i32) + Send + 'static) -> Result<(), StartError> {
         let Self(mut signals) = self;
         let handle = move || {
             for signal in signals.forever() {
-                match signal {
-                    SIGUSR1 => opened.report(),
-                    _ => logs.reopen(),
-                }
+                act(signal);
             }
         };
         let thread = thread::Builder::new().name("signals".to_owned());

@@ -20,7 +20,7 @@ fn parse(flags: &[&str]) -> Result<Settings, String> {
 }
 
 /// Settings that are not printed unless they were set.
-const OPTIONAL: [&str; 18] = [
+const OPTIONAL: [&str; 19] = [
     "--access-log",
     "--allow-writes",
     "--demo",
@@ -39,6 +39,7 @@ const OPTIONAL: [&str; 18] = [
     "--virtual-host",
     "--offload",
     "--agent",
+    "--processes",
 ];
 
 #[test]
@@ -92,6 +93,7 @@ fn printed_settings_can_be_read_again() {
             "--drain",
             "0s",
             "--lame-duck=0s",
+            "--processes=4",
             "--log-format=json",
         ],
         &["--max-upload=1536M", "--body-memory=64M", "--body-disk=20G"],

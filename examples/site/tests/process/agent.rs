@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Running, between_looks, get, send, site};
 
 /// The line of one agent check.
-fn check(agent: SocketAddr) -> String {
+pub(super) fn check(agent: SocketAddr) -> String {
     let mut line = String::new();
     TcpStream::connect(agent)
         .unwrap()

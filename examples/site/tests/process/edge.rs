@@ -22,7 +22,7 @@ pub(super) fn certify(folder: &Path) {
 
 /// The status and the version of HTTP with which curl gets a page, trusting `cert`. `None` without
 /// curl.
-fn over_tls(site: &Running, cert: &Path) -> Option<Output> {
+pub(super) fn over_tls(site: &Running, cert: &Path) -> Option<Output> {
     let url = site
         .greeting
         .split(' ')

@@ -28,6 +28,7 @@ mod nginx;
 mod opening;
 mod peer;
 mod pictures;
+mod processes;
 mod reload;
 mod settings;
 mod signals;

@@ -8,13 +8,13 @@ use super::{PATIENCE, Running};
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 /// A WebSocket client, with the parts of RFC 6455 that these tests need.
-struct Socket {
+pub(super) struct Socket {
     stream: BufReader<TcpStream>,
     head: String,
 }
 
 impl Socket {
-    fn open(site: &Running, origin: &str) -> Self {
+    pub(super) fn open(site: &Running, origin: &str) -> Self {
         let asked = format!("sec-websocket-version: 13\r\nsec-websocket-key: {KEY}\r\n{origin}");
         Self::ask(site, &asked)
     }
@@ -59,7 +59,7 @@ impl Socket {
     }
 
     /// The code of the next Close, if it has one. Afterwards the site closes the socket normally.
-    fn hear_close(&mut self) -> Option<u16> {
+    pub(super) fn hear_close(&mut self) -> Option<u16> {
         let (kind, content) = self.hear();
         assert_eq!(kind, 8, "{content:?}");
         let mut rest = Vec::new();

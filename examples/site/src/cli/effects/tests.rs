@@ -5,7 +5,7 @@ use clap::Parser;
 use super::*;
 
 /// Settings that always have an effect, with the reason where it is not obvious.
-const ALWAYS: [&str; 32] = [
+const ALWAYS: [&str; 33] = [
     "access-log",
     "admin",
     "agent",
@@ -35,6 +35,7 @@ const ALWAYS: [&str; 32] = [
     "max-sockets",
     "max-streams",
     "max-wait",
+    "processes",
     "publish-deadline",
     "request-id",
     "theme",

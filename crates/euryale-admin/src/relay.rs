@@ -1,0 +1,266 @@
+//! One address for the operators of several processes.
+
+mod exposition;
+
+use std::convert::Infallible;
+use std::fmt::{self, Write as _};
+use std::future::Future;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use euryale_core::Body;
+use euryale_server::Shutdown;
+use http::header::{ACCEPT, HOST};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::BodyExt;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value as Json, json};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+use tower_service::Service;
+
+use crate::admin::{EXPOSITION, JSON};
+use crate::response::{PLAIN, methods, page, to_status};
+
+/// How long a process may take to answer. None of these answers waits for anything.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// One of the processes behind a [`Relay`].
+#[derive(Clone, Debug)]
+pub struct RelayedProcess {
+    /// Its number, which is the value of the label `process`.
+    pub process: usize,
+    /// The id of the process.
+    pub pid: u32,
+    /// Whether it serves; one that is only starting is listed and not asked.
+    pub is_ready: bool,
+    /// The Unix socket where its [`Admin`](crate::Admin) answers.
+    pub socket: PathBuf,
+}
+
+/// Answers operators for several processes, each of which has an [`Admin`](crate::Admin) on a Unix
+/// socket of its own. It is for their parent (`euryale_server::supervise`).
+///
+/// * `/livez`: 200 as long as the parent can say so.
+/// * `/readyz`: 200 while one process at least is ready.
+/// * `/metrics`: those of all processes, with the label `process`. No value is added up: a sum over
+///   this label does that, and a rate of each series must be taken before.
+/// * `/status` lists the processes. The page of one of them is `/process/N/status`.
+///   `/status.json` has the status of all.
+///
+/// A process that does not answer within a second is missing from the answer.
+#[derive(Clone)]
+pub struct Relay {
+    processes: Arc<dyn Fn() -> Vec<RelayedProcess> + Send + Sync>,
+    shutdown: Shutdown,
+    title: Arc<str>,
+}
+
+impl Relay {
+    /// Asks `processes` for the list whenever somebody asks. It is called on a runtime thread and
+    /// must not wait. Not ready once `shutdown` drains.
+    #[must_use]
+    pub fn new(
+        processes: impl Fn() -> Vec<RelayedProcess> + Send + Sync + 'static,
+        shutdown: &Shutdown,
+    ) -> Self {
+        Self {
+            processes: Arc::new(processes),
+            shutdown: shutdown.clone(),
+            title: "Processes".into(),
+        }
+    }
+
+    /// The first line of the status page, for example what all processes have together.
+    #[must_use]
+    pub fn title(mut self, title: impl Into<Arc<str>>) -> Self {
+        self.title = title.into();
+        self
+    }
+
+    async fn answer(self, method: Method, uri: Uri, headers: HeaderMap) -> Response<Body> {
+        let path = uri.path();
+        let of_process = path
+            .strip_prefix("/process/")
+            .and_then(|rest| rest.split_once('/'));
+        let is_known = matches!(
+            path,
+            "/" | "/livez" | "/readyz" | "/metrics" | "/status" | "/status.json"
+        );
+        if !is_known && of_process.is_none() {
+            return page(StatusCode::NOT_FOUND, PLAIN, "not found\n");
+        }
+        if !matches!(method, Method::GET | Method::HEAD) {
+            return methods(&method);
+        }
+        if let Some((number, path)) = of_process {
+            return self.of_process(number, path, method, headers).await;
+        }
+        match path {
+            "/" => to_status(),
+            "/livez" => page(StatusCode::OK, PLAIN, "live\n"),
+            "/readyz" if self.is_ready().await => page(StatusCode::OK, PLAIN, "ready\n"),
+            "/readyz" => page(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "not ready\n"),
+            "/metrics" => page(StatusCode::OK, EXPOSITION, self.metrics().await),
+            "/status.json" => page(StatusCode::OK, JSON, self.json().await),
+            _ => page(StatusCode::OK, HTML, self.html()),
+        }
+    }
+
+    /// Asks all processes that serve for `path`, and returns the answers that are 200: for a value
+    /// that the parent adds up.
+    pub async fn ask(&self, path: &str) -> Vec<(RelayedProcess, String)> {
+        let answers = self.ask_all(path).await.into_iter();
+        let found = answers.filter(|(_, status, _)| *status == StatusCode::OK);
+        found.map(|(it, _, text)| (it, text)).collect()
+    }
+
+    async fn is_ready(&self) -> bool {
+        !self.shutdown.is_draining() && !self.ask("/readyz").await.is_empty()
+    }
+
+    async fn metrics(&self) -> String {
+        let answers = self.ask("/metrics").await;
+        let expositions = answers.into_iter().map(|(it, text)| (it.process, text));
+        exposition::join(&expositions.collect::<Vec<_>>())
+    }
+
+    async fn json(&self) -> String {
+        let status = |(it, text): (RelayedProcess, String)| {
+            let status: Json = serde_json::from_str(&text).unwrap_or_default();
+            json!({"process": it.process, "pid": it.pid, "status": status})
+        };
+        let answers = self.ask("/status.json").await;
+        let all: Vec<Json> = answers.into_iter().map(status).collect();
+        format!("{}\n", json!({"title": *self.title, "processes": all}))
+    }
+
+    fn html(&self) -> String {
+        let title = html_escape::encode_text(&self.title);
+        let mut html = format!(
+            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\
+             <h1>{title}</h1><ul>"
+        );
+        for it in (self.processes)() {
+            let RelayedProcess { process, pid, .. } = it;
+            let written = if it.is_ready {
+                write!(
+                    html,
+                    "<li><a href=\"process/{process}/status\">Process {process}</a>, \
+                     pid {pid}, serves"
+                )
+            } else {
+                write!(html, "<li>Process {process}, pid {pid}, starts")
+            };
+            // Writing to a string does not fail.
+            let _ = written;
+        }
+        html.push_str("</ul>\n");
+        html
+    }
+
+    /// The answers of the processes that serve, one after another: each is there at once.
+    async fn ask_all(&self, path: &str) -> Vec<(RelayedProcess, StatusCode, String)> {
+        let mut answers = Vec::new();
+        for it in (self.processes)().into_iter().filter(|it| it.is_ready) {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, LOCALHOST);
+            let answer = async {
+                let answer = ask(&it.socket, Method::GET, path, headers).await?;
+                let status = answer.status();
+                let body = answer.into_body().collect().await;
+                let body = body.map_err(io::Error::other)?.to_bytes();
+                Ok::<_, io::Error>((status, String::from_utf8_lossy(&body).into_owned()))
+            };
+            if let Ok(Ok((status, text))) = timeout(PATIENCE, answer).await {
+                answers.push((it, status, text));
+            }
+        }
+        answers
+    }
+
+    async fn of_process(
+        &self,
+        number: &str,
+        path: &str,
+        method: Method,
+        mut headers: HeaderMap,
+    ) -> Response<Body> {
+        let all = (self.processes)();
+        let asked = number.parse().ok();
+        let found = all
+            .iter()
+            .find(|it| it.is_ready && asked == Some(it.process));
+        let Some(it) = found else {
+            return page(StatusCode::NOT_FOUND, PLAIN, "no such process serves\n");
+        };
+        let accept = headers.remove(ACCEPT);
+        let host = headers.remove(HOST).unwrap_or(LOCALHOST);
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, host);
+        headers.extend(accept.map(|accept| (ACCEPT, accept)));
+        let path = format!("/{path}");
+        let asking = ask(&it.socket, method, &path, headers);
+        match timeout(PATIENCE, asking).await {
+            // Events of the status page are passed on as they come.
+            Ok(Ok(answer)) => answer.map(Body::new),
+            _ => page(
+                StatusCode::BAD_GATEWAY,
+                PLAIN,
+                "the process does not answer\n",
+            ),
+        }
+    }
+}
+
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const LOCALHOST: HeaderValue = HeaderValue::from_static("localhost");
+
+async fn ask(
+    socket: &Path,
+    method: Method,
+    path: &str,
+    headers: HeaderMap,
+) -> io::Result<Response<hyper::body::Incoming>> {
+    let stream = UnixStream::connect(socket).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(io::Error::other)?;
+    // It ends with the answer's body, or when that is dropped.
+    tokio::spawn(connection);
+    let mut request = Request::new(http_body_util::Empty::<bytes::Bytes>::new());
+    *request.method_mut() = method;
+    *request.uri_mut() = path.parse().map_err(io::Error::other)?;
+    *request.headers_mut() = headers;
+    sender.send_request(request).await.map_err(io::Error::other)
+}
+
+impl fmt::Debug for Relay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relay")
+            .field("processes", &(self.processes)())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<B> Service<Request<B>> for Relay {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let relay = self.clone();
+        let method = request.method().clone();
+        let uri = request.uri().clone();
+        let headers = request.headers().clone();
+        Box::pin(async move { Ok(relay.answer(method, uri, headers).await) })
+    }
+}

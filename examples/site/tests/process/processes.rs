@@ -1,0 +1,300 @@
+//! Several processes behind one parent: one address, one operators' address, and rolls.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+use super::agent::check;
+use super::clients::printed;
+use super::edge::{certify, over_tls};
+use super::peer::Peer;
+use super::websocket::Socket;
+use super::{Running, ended, eventually, get};
+
+impl Running {
+    /// The process ids of the children that serve.
+    fn children(&self) -> BTreeSet<i32> {
+        let status = get(self.admin, "/status.json").unwrap();
+        let pids = status.split("\"pid\":").skip(1);
+        let number = |rest: &str| {
+            let digits = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap();
+            rest[..digits].parse().unwrap()
+        };
+        pids.map(number).collect()
+    }
+
+    /// Replaces all children, and waits until none of the old ones serves.
+    fn roll(&self) {
+        let rolls = self
+            .said()
+            .matches("all children have been replaced")
+            .count();
+        self.signal("-HUP");
+        eventually("all children have been replaced", || {
+            self.said()
+                .matches("all children have been replaced")
+                .count()
+                > rolls
+        });
+    }
+}
+
+fn is_alive(pid: i32) -> bool {
+    test_kill_process(Pid::from_raw(pid).unwrap()).is_ok()
+}
+
+fn kill(pid: i32) {
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+}
+
+#[test]
+fn operators_see_all_processes_at_one_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(folder.path(), &["--processes=2", "--agent=127.0.0.1:0"]);
+    let together = "2 processes with 2 connections each, 4 in all";
+    assert!(site.greeting.contains(together), "{}", site.greeting);
+    // The parent has bound what the settings say, so the site is as local as without it.
+    assert!(
+        get(site.public[0], "/?new")
+            .unwrap()
+            .starts_with("HTTP/1.1 200")
+    );
+    let metrics = get(site.admin, "/metrics").unwrap();
+    for process in 1..=2 {
+        let series = format!("\neuryale_publishers_running{{process=\"{process}\"}} ");
+        assert!(metrics.contains(&series), "{metrics}");
+        let path = format!("/process/{process}/status");
+        assert!(get(site.admin, &path).unwrap().starts_with("HTTP/1.1 200"));
+    }
+    assert_eq!(
+        metrics
+            .matches("# TYPE euryale_publishers_running ")
+            .count(),
+        1
+    );
+    let status = get(site.admin, "/status").unwrap();
+    assert!(status.contains(together), "{status}");
+    for (path, word) in [("/livez", "live\n"), ("/readyz", "ready\n")] {
+        assert!(get(site.admin, path).unwrap().ends_with(word));
+    }
+    let agent = site.agent.unwrap();
+    eventually("both are free", || {
+        check(agent).starts_with("up ready 100% maxconn:")
+    });
+    assert!(
+        get(site.admin, "/process/3/status")
+            .unwrap()
+            .starts_with("HTTP/1.1 404")
+    );
+    let said = site.end_well();
+    assert!(!said.contains("WARN"), "{said}");
+}
+
+/// Clients that repeat nothing ask as fast as they can, half of them on kept sockets.
+fn ask(address: SocketAddr, keeps: bool, is_over: &AtomicBool, answered: &AtomicUsize) {
+    let mut kept = None;
+    while !is_over.load(Ordering::Relaxed) {
+        let mut peer = kept
+            .take()
+            .unwrap_or_else(|| Peer::connect(address).unwrap());
+        let answer = peer.get("/guides").unwrap();
+        assert_eq!(answer.status, 200);
+        answered.fetch_add(1, Ordering::Relaxed);
+        if keeps && !answer.head.contains("\r\nconnection: close\r\n") {
+            kept = Some(peer);
+        }
+    }
+}
+
+fn roll_under_load(times: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(folder.path(), &["--processes=2", "--lame-duck=10s"]);
+    let is_over = AtomicBool::new(false);
+    let answered = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..8)
+            .map(|client| {
+                let address = site.public[0];
+                let keeps = client % 2 == 0;
+                let (is_over, answered) = (&is_over, &answered);
+                scope.spawn(move || ask(address, keeps, is_over, answered))
+            })
+            .collect();
+        for _ in 0..times {
+            let old = site.children();
+            let before = answered.load(Ordering::Relaxed);
+            eventually("clients are answered", || {
+                answered.load(Ordering::Relaxed) > before + 100
+            });
+            site.roll();
+            assert!(site.children().is_disjoint(&old));
+        }
+        is_over.store(true, Ordering::Relaxed);
+        for client in clients {
+            client.join().unwrap();
+        }
+    });
+    println!("{times} rolls: {} answers, 0 failed", answered.into_inner());
+    site.end_well();
+}
+
+#[test]
+fn rolls_lose_no_request_of_clients_that_repeat_nothing() {
+    roll_under_load(2);
+}
+
+#[test]
+#[ignore = "slow: cargo test -p site --test process twenty_rolls -- --ignored --nocapture"]
+fn twenty_rolls_lose_no_request() {
+    roll_under_load(20);
+}
+
+#[test]
+fn download_and_websocket_end_complete_through_a_roll() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(folder.path(), &["--processes=2"]);
+    let (_, chord) = site.chord();
+    let mut download = super::send(site.public[0], "/pictures/chord.wav").unwrap();
+    let mut got = vec![0; 1 << 20];
+    download.read_exact(&mut got).unwrap();
+    let mut socket = Socket::open(&site, "");
+    site.roll();
+    assert_eq!(socket.hear_close(), Some(1001));
+    download.read_to_end(&mut got).unwrap();
+    let head = got
+        .windows(4)
+        .position(|bytes| bytes == b"\r\n\r\n")
+        .unwrap();
+    assert!(got[head + 4..] == chord, "the download is byte-exact");
+    site.end_well();
+}
+
+#[test]
+fn unix_sockets_and_tls_work_through_the_parent() {
+    let folder = tempfile::tempdir().unwrap();
+    certify(folder.path());
+    let path = |name: &str| folder.path().join(name);
+    let [unix, cert, key] = ["site.sock", "cert.pem", "key.pem"].map(path);
+    let flags = [
+        "--processes=2".to_owned(),
+        "--listen=tls:127.0.0.1:0".to_owned(),
+        format!("--listen=unix:{}", unix.display()),
+        format!("--tls-cert={}", cert.display()),
+        format!("--tls-key={}", key.display()),
+    ];
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let site = Running::start(&path("data"), &flags);
+    site.roll();
+    let mut peer = UnixStream::connect(&unix).unwrap();
+    peer.write_all(b"GET / HTTP/1.0\r\nhost: localhost\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    peer.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+    if let Some(output) = over_tls(&site, &cert) {
+        assert_eq!(printed(output), "200 2");
+    }
+    site.end_well();
+    assert!(!unix.exists(), "the parent removes its socket");
+}
+
+#[test]
+fn child_that_is_killed_is_back_within_a_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(folder.path(), &["--processes=2"]);
+    let old = site.children();
+    let victim = *old.first().unwrap();
+    kill(victim);
+    let begin = Instant::now();
+    eventually("two children serve", || {
+        let now = site.children();
+        now.len() == 2 && !now.contains(&victim)
+    });
+    println!("back after {:?}", begin.elapsed());
+    assert!(
+        get(site.public[0], "/")
+            .unwrap()
+            .starts_with("HTTP/1.1 200")
+    );
+    site.end_well();
+}
+
+#[test]
+fn children_of_a_parent_that_is_killed_drain_and_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut site = Running::start(folder.path(), &["--processes=2"]);
+    let children = site.children();
+    let slow = super::send(site.public[0], "/@@slow?ms=500").unwrap();
+    eventually("a child works", || {
+        get(site.admin, "/metrics")
+            .unwrap()
+            .lines()
+            .any(|line| line.starts_with("euryale_publishers_running{") && line.ends_with(" 1"))
+    });
+    site.child.kill().unwrap();
+    site.child.wait().unwrap();
+    let answer = super::rest(slow).unwrap();
+    assert!(answer.ends_with("worked for 500 ms\n"), "{answer}");
+    eventually("no child is left", || {
+        !children.iter().any(|pid| is_alive(*pid))
+    });
+}
+
+#[test]
+fn broken_configuration_stops_a_roll_and_old_processes_serve_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("site.toml");
+    std::fs::write(&file, "connections = 3\n").unwrap();
+    let config = format!("--config={}", file.display());
+    let site = Running::start(&folder.path().join("data"), &["--processes=2", &config]);
+    let old = site.children();
+    std::fs::write(&file, "conections = 3\n").unwrap();
+    site.signal("-HUP");
+    eventually("the roll stops", || site.said().contains("the roll stops"));
+    assert_eq!(site.children(), old);
+    assert!(
+        get(site.public[0], "/")
+            .unwrap()
+            .starts_with("HTTP/1.1 200")
+    );
+    let said = site.said();
+    assert!(
+        said.contains("error: there is no setting conections - "),
+        "{said}"
+    );
+    assert!(
+        said.contains("ended before it was ready, with exit status: 1"),
+        "{said}"
+    );
+    std::fs::write(&file, "connections = 4\n").unwrap();
+    site.roll();
+    site.end_well();
+}
+
+#[test]
+fn occupied_port_is_one_line_and_no_process_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("--listen={}", taken.local_addr().unwrap());
+    let data_flag = format!("--data={}", text(&data));
+    let output = ended(&["--processes=2", &listen, "--admin=127.0.0.1:0", &data_flag]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.starts_with("error: the address is in use - "),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(!data.exists());
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
