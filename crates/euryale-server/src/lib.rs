@@ -191,7 +191,7 @@ pub use self::heap::limit_heap_arenas;
 pub use self::incoming::Incoming;
 pub use self::listener::Listener;
 #[cfg(unix)]
-pub use self::listener::UnixSocket;
+pub use self::listener::{SocketFile, UnixSocket};
 pub use self::readiness::{Checked, Readiness};
 pub use self::running::Drained;
 pub use self::server::Server;

@@ -1,5 +1,7 @@
 //! Listeners.
 
+#[cfg(all(feature = "supervise", unix))]
+mod backup;
 #[cfg(unix)]
 mod unix;
 
@@ -17,9 +19,9 @@ use tokio::net::TcpListener;
 use tokio::net::UnixListener;
 
 #[cfg(all(feature = "supervise", unix))]
-pub(crate) use self::unix::SocketFile;
+use self::backup::Backup;
 #[cfg(unix)]
-pub use self::unix::UnixSocket;
+pub use self::unix::{SocketFile, UnixSocket};
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 use crate::transport::Raw;
@@ -41,6 +43,8 @@ enum Kind {
     Tcp(TcpListener),
     #[cfg(unix)]
     Unix(UnixListener),
+    #[cfg(all(feature = "supervise", unix))]
+    Backup(Backup),
 }
 
 type Names = Arc<dyn Fn(PeerAddr) -> bool + Send + Sync>;
@@ -133,7 +137,25 @@ impl Listener {
             Kind::Tcp(tcp) => tcp.local_addr(),
             #[cfg(unix)]
             Kind::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+            #[cfg(all(feature = "supervise", unix))]
+            Kind::Backup(backup) => backup.local_addr(),
         }
+    }
+
+    /// Leaves the peers of a TCP listener to another process, and accepts only those that it leaves
+    /// waiting.
+    #[cfg(all(feature = "supervise", unix))]
+    pub(crate) fn backup(self) -> io::Result<Self> {
+        let kind = match self.kind {
+            Kind::Tcp(tcp) => Kind::Backup(Backup::new(tcp)?),
+            other => other,
+        };
+        Ok(Self { kind, ..self })
+    }
+
+    #[cfg(all(feature = "supervise", unix))]
+    pub(crate) fn is_tcp(&self) -> bool {
+        matches!(self.kind, Kind::Tcp(_))
     }
 
     /// Takes the socket out of the runtime, for another process. The file of a Unix socket is
@@ -143,6 +165,7 @@ impl Listener {
         let socket = match self.kind {
             Kind::Tcp(tcp) => tcp.into_std()?.into(),
             Kind::Unix(unix) => unix.into_std()?.into(),
+            Kind::Backup(backup) => backup.into_std().into(),
         };
         Ok((socket, self.file))
     }
@@ -161,6 +184,11 @@ impl Listener {
             Kind::Unix(unix) => {
                 let (stream, _) = poll_fn(|cx| self.open(|| unix.poll_accept(cx))).await?;
                 Ok((Raw::Unix(stream), PeerAddr::Unix))
+            }
+            #[cfg(all(feature = "supervise", unix))]
+            Kind::Backup(backup) => {
+                let (stream, address) = backup.accept().await?;
+                Ok((Raw::Tcp(stream), PeerAddr::Tcp(address)))
             }
         }
     }
@@ -204,6 +232,8 @@ impl fmt::Debug for Listener {
             Kind::Unix(unix) => debug
                 .field("address", &unix.local_addr().ok())
                 .field("file", &self.file),
+            #[cfg(all(feature = "supervise", unix))]
+            Kind::Backup(backup) => debug.field("backup", backup),
         };
         debug.finish_non_exhaustive()
     }

@@ -12,6 +12,12 @@
 //! replaced, after a pause of 100 ms; the pause doubles, up to 30 s, until a child has served for
 //! 10 s.
 //!
+//! On Linux, each child has a socket of its own for each TCP address, because the kernel spreads
+//! peers evenly over sockets, but not over processes that wait at one socket. The parent keeps
+//! these sockets open, so a roll loses none of the peers in their queues. The peers of a child that
+//! has died or is stuck are accepted by the others after 200 ms. Unix sockets and those from
+//! systemd are shared by all children, and one child may get most of their peers.
+//!
 //! A child's standard input is a pipe to which nothing is written. It ends with the parent, and the
 //! child should then drain ([`drain_without_parent`]). Children are in separate process groups, so
 //! that Ctrl-C in a terminal reaches only the parent, which passes it on.
@@ -19,11 +25,14 @@
 mod child;
 mod children;
 mod places;
+mod sockets;
+#[cfg(target_os = "linux")]
+mod spread;
+mod start;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsString;
-use std::io::{self, ErrorKind, Read};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
@@ -40,77 +49,17 @@ use tokio::time::{Instant, sleep_until};
 use self::child::{Child, Event, Leaving, Notices, Patience};
 pub use self::children::{ChildStatus, Children};
 use self::places::{News, Places};
+use self::sockets::Sockets;
+pub(crate) use self::start::as_child;
+use self::start::{CHILD, FIRST_STEP};
+pub use self::start::{console_path, drain_without_parent, first_step, is_child};
 use crate::listener::SocketFile;
 use crate::{Listener, Shutdown, systemd};
-
-/// Asks [`first_step`] to set `LISTEN_PID`, because only the new process knows its own id.
-const FIRST_STEP: &str = "EURYALE_FIRST_STEP";
-/// Marks children of a [`Supervisor`].
-const CHILD: &str = "EURYALE_CHILD";
-
-/// Completes the start of a child of a [`Supervisor`]: sets `LISTEN_PID` and executes the program
-/// again. In other processes it does nothing. Call it first in `main`.
-///
-/// # Errors
-///
-/// The program could not be executed again.
-pub fn first_step() -> io::Result<()> {
-    if std::env::var_os(FIRST_STEP).is_none() {
-        return Ok(());
-    }
-    let mut arguments: Vec<OsString> = std::env::args_os().collect();
-    let name = arguments.drain(..arguments.len().min(1)).next();
-    let name = name.unwrap_or_default();
-    let again = |program: &Path| {
-        Command::new(program)
-            .arg0(name.clone())
-            .args(arguments.clone())
-            .env_remove(FIRST_STEP)
-            .env("LISTEN_PID", std::process::id().to_string())
-            .exec()
-    };
-    match again(&std::env::current_exe()?) {
-        // The file has just been replaced.
-        error if error.kind() == ErrorKind::NotFound => Err(again(Path::new("/proc/self/exe"))),
-        error => Err(error),
-    }
-}
-
-/// Returns whether this process is a child of a [`Supervisor`].
-pub fn is_child() -> bool {
-    std::env::var_os(CHILD).is_some()
-}
-
-/// In a child of a [`Supervisor`], drains when the parent has ended, even if it was killed. In
-/// other processes it does nothing.
-///
-/// # Errors
-///
-/// The thread that watches the parent could not be started.
-pub fn drain_without_parent(shutdown: &Shutdown) -> io::Result<()> {
-    if !is_child() {
-        return Ok(());
-    }
-    let shutdown = shutdown.clone();
-    let watch = move || {
-        let mut byte = [0];
-        while matches!(io::stdin().read(&mut byte), Ok(read) if read > 0) {}
-        shutdown.drain();
-        // A killed parent leaves its files behind.
-        if let Some(notice) = std::env::var_os("NOTIFY_SOCKET") {
-            child::remove_files(Path::new(&notice));
-        }
-    };
-    std::thread::Builder::new()
-        .name("parent".to_owned())
-        .spawn(watch)?;
-    Ok(())
-}
 
 /// Starts, replaces and restarts child processes that share listeners.
 #[derive(Debug)]
 pub struct Supervisor {
-    listeners: Vec<(String, OwnedFd)>,
+    sockets: Sockets,
     /// Files of Unix sockets, which end with the parent.
     files: Vec<SocketFile>,
     private_socket: Option<String>,
@@ -125,7 +74,7 @@ impl Supervisor {
     /// roll executes the file that is then at this path. The program must call [`first_step`].
     pub fn new(program: Command) -> Self {
         Self {
-            listeners: Vec::new(),
+            sockets: Sockets::default(),
             files: Vec::new(),
             private_socket: None,
             program,
@@ -138,15 +87,17 @@ impl Supervisor {
         }
     }
 
-    /// Adds a listening socket that all children inherit. A name must not contain a colon
+    /// Adds a listening socket that all children inherit and share. A name must not contain a colon
     /// (`sd_listen_fds_with_names(3)`).
     pub fn listen(mut self, name: impl Into<String>, listener: impl Into<OwnedFd>) -> Self {
-        self.listeners.push((name.into(), listener.into()));
+        self.sockets.add(name.into(), listener.into(), false);
         self
     }
 
-    /// Adds a listener as [`listen`](Self::listen) does. The file of a [`UnixSocket`] is removed
-    /// when the parent ends. TLS and the PROXY protocol are the children's.
+    /// Adds a listener. On Linux a TCP address gets a socket for each child, unless the listener is
+    /// [inherited](Listener::inherited): its children then have about the same number of peers. The
+    /// file of a [`UnixSocket`] is removed when the parent ends. TLS and the PROXY protocol are the
+    /// children's.
     ///
     /// [`UnixSocket`]: crate::UnixSocket
     ///
@@ -154,13 +105,15 @@ impl Supervisor {
     ///
     /// The listener could not be taken out of the runtime.
     pub fn pass_on(mut self, name: impl Into<String>, listener: Listener) -> io::Result<Self> {
+        let is_to_spread = listener.is_tcp() && !listener.is_inherited;
         let (socket, file) = listener.into_fd()?;
         self.files.extend(file);
-        Ok(self.listen(name, socket))
+        self.sockets.add(name.into(), socket, is_to_spread);
+        Ok(self)
     }
 
-    /// Adds a separate listening Unix socket with this name for each child, after all others, for
-    /// its metrics and its status. Only the user of the parent can connect to it, at the
+    /// Adds a separate listening Unix socket with this name for each child, after its other ones,
+    /// for its metrics and its status. Only the user of the parent can connect to it, at the
     /// [path](ChildStatus::socket) that [`Children::list`] returns. Default: none.
     pub fn private_socket(mut self, name: impl Into<String>) -> Self {
         self.private_socket = Some(name.into());
@@ -205,15 +158,17 @@ impl Supervisor {
     /// # Panics
     ///
     /// If called outside a tokio runtime, or in one without an I/O or time driver.
-    pub async fn run(self, shutdown: Shutdown) -> io::Result<bool> {
+    pub async fn run(mut self, shutdown: Shutdown) -> io::Result<bool> {
         let mut hangups = signal(SignalKind::hangup())?;
+        #[cfg(target_os = "linux")]
+        self.sockets.spread(self.processes);
         let notices = Notices::new()?;
         let (sender, mut events) = mpsc::unbounded_channel();
         let mut places = Places::new(self.processes);
         let mut number = 0;
-        let mut start = || {
+        let mut start = |place| {
             number += 1;
-            self.start(&notices, number, &sender)
+            self.start(&notices, (place, number), &sender)
         };
         let mut watchdog = pin!(systemd::feed_watchdog(|| true));
         places.begin(&mut start);
@@ -253,6 +208,7 @@ impl Supervisor {
     /// Publishes the list of children to the program.
     fn publish(&self, places: &Places, notices: &Notices) {
         let with_socket = |(number, status)| ChildStatus {
+            console: child::console_path(&notices.path(number)),
             socket: self
                 .private_socket
                 .as_ref()
@@ -265,16 +221,16 @@ impl Supervisor {
     fn start(
         &self,
         notices: &Notices,
-        number: u64,
+        (place, number): (usize, u64),
         events: &mpsc::UnboundedSender<(u64, Event)>,
     ) -> io::Result<Child> {
         let notice = notices.path(number);
-        let command = self.command(&notice)?;
+        let command = self.command(place, &notice)?;
         let events = events.clone();
         Child::start(command, notice, number, self.patience, events)
     }
 
-    fn command(&self, notice: &Path) -> io::Result<Command> {
+    fn command(&self, place: usize, notice: &Path) -> io::Result<Command> {
         let mut command = Command::new(self.program.get_program());
         command.args(self.program.get_args()).process_group(0);
         if let Some(directory) = self.program.get_current_dir() {
@@ -287,16 +243,17 @@ impl Supervisor {
             };
         }
         let private = match &self.private_socket {
-            Some(name) => Some((
-                name,
-                UnixListener::bind(child::private_path(notice))?.into(),
-            )),
+            Some(name) => {
+                let socket: OwnedFd = UnixListener::bind(child::private_path(notice))?.into();
+                Some((name, socket))
+            }
             None => None,
         };
-        let shared = self.listeners.iter().map(|(name, socket)| (name, socket));
-        let sockets = shared.chain(private.as_ref().map(|(name, socket)| (*name, socket)));
-        let (names, sockets): (Vec<&str>, Vec<&OwnedFd>) =
-            sockets.map(|(name, socket)| (&**name, socket)).unzip();
+        let private = private
+            .as_ref()
+            .map(|(name, socket)| (name.as_str(), socket));
+        let (names, sockets): (Vec<_>, Vec<_>) =
+            self.sockets.of_place(place, private).into_iter().unzip();
         command
             .env_remove("WATCHDOG_USEC")
             .env_remove("WATCHDOG_PID")

@@ -33,7 +33,12 @@ pub fn listeners() -> io::Result<Vec<(String, Listener)>> {
     let mut listeners = Vec::new();
     for index in 0..given.len() {
         let name = names.next().unwrap_or_default();
-        listeners.extend(one(&mut given, index)?.map(|listener| (name, listener)));
+        let Some(listener) = one(&mut given, index)? else {
+            continue;
+        };
+        #[cfg(feature = "supervise")]
+        let (name, listener) = crate::supervise::as_child(name, listener)?;
+        listeners.push((name, listener));
     }
     Ok(listeners)
 }

@@ -1,14 +1,14 @@
 //! Two processes behind one listener. SIGHUP replaces them, and no request fails.
 
 use std::error::Error;
-use std::net::TcpListener;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
 use euryale_server::supervise::{self, Supervisor};
-use euryale_server::{Readiness, Server, Shutdown, systemd};
+use euryale_server::{Listener, Readiness, Server, Shutdown, systemd};
+use tokio::net::TcpListener;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     supervise::first_step()?;
@@ -28,11 +28,12 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 /// The parent, which binds the address and serves no requests.
 async fn supervise() -> Result<bool, Box<dyn Error>> {
     let address = std::env::args().nth(1);
-    let listener = TcpListener::bind(address.as_deref().unwrap_or("127.0.0.1:3000"))?;
+    let address = address.as_deref().unwrap_or("127.0.0.1:3000");
+    let listener = TcpListener::bind(address).await?;
     println!("{}", listener.local_addr()?);
     let mut program = Command::new(std::env::current_exe()?);
     program.args(std::env::args_os().skip(1));
-    let supervisor = Supervisor::new(program).listen("http", listener);
+    let supervisor = Supervisor::new(program).pass_on("http", Listener::from(listener))?;
     Ok(supervisor.processes(2).run(Shutdown::signals()?).await?)
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use tokio::net::UnixListener;
@@ -74,6 +74,22 @@ impl UnixSocket {
     ///
     /// If called outside a tokio runtime, or in one without an I/O driver.
     pub fn bind(&self) -> io::Result<Listener> {
+        let (unix, file) = self.bind_std()?;
+        unix.set_nonblocking(true)?;
+        let unix = UnixListener::from_std(unix)?;
+        Ok(Listener {
+            file: Some(file),
+            ..Listener::new(Kind::Unix(unix))
+        })
+    }
+
+    /// Starts to listen as [`bind`](Self::bind) does, with a socket that blocks and needs no
+    /// runtime. The file is removed when the second value is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`bind`](Self::bind).
+    pub fn bind_std(&self) -> io::Result<(StdUnixListener, SocketFile)> {
         refuse_the_living(&self.path)?;
         // The new socket is created beside the path, so that it can be moved there.
         let mut new = self.path.clone().into_os_string();
@@ -81,16 +97,12 @@ impl UnixSocket {
         let new = PathBuf::from(new);
         // A file may be left from a process with the same id.
         let _ = fs::remove_file(&new);
-        let unix = UnixListener::bind(&new)?;
+        let unix = StdUnixListener::bind(&new)?;
         let placed = self.place(&new);
         if placed.is_err() {
             let _ = fs::remove_file(&new);
         }
-        let file = placed?;
-        Ok(Listener {
-            file: Some(file),
-            ..Listener::new(Kind::Unix(unix))
-        })
+        Ok((unix, placed?))
     }
 
     fn place(&self, new: &Path) -> io::Result<SocketFile> {
@@ -136,9 +148,10 @@ fn refuse_the_living(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The file of a listener, which is removed with it.
+/// The file of a Unix socket. It is removed when this value is dropped, unless it belongs to
+/// another process by then.
 #[derive(Debug)]
-pub(crate) struct SocketFile {
+pub struct SocketFile {
     path: PathBuf,
     id: (u64, u64),
 }

@@ -70,10 +70,16 @@ pub(super) fn private_path(notice: &Path) -> PathBuf {
     notice.with_extension("private")
 }
 
+/// Returns the path at which the child that reports to `notice` may take commands.
+pub(super) fn console_path(notice: &Path) -> PathBuf {
+    notice.with_extension("console")
+}
+
 /// Removes the files of a child, and the directory if these were the last ones.
 pub(super) fn remove_files(notice: &Path) {
     let _ = std::fs::remove_file(notice);
     let _ = std::fs::remove_file(private_path(notice));
+    let _ = std::fs::remove_file(console_path(notice));
     if let Some(folder) = notice.parent() {
         // This fails while other children have files in the directory.
         let _ = std::fs::remove_dir(folder);
@@ -134,6 +140,7 @@ impl Drop for Notice {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
         let _ = std::fs::remove_file(private_path(&self.path));
+        let _ = std::fs::remove_file(console_path(&self.path));
     }
 }
 

@@ -28,6 +28,9 @@ pub struct ChildStatus {
     pub since: Instant,
     /// The path of its [private socket](super::Supervisor::private_socket), if it has one.
     pub socket: Option<PathBuf>,
+    /// The path at which it may take commands from its parent; see
+    /// [`console_path`](super::console_path).
+    pub console: PathBuf,
 }
 
 impl Children {

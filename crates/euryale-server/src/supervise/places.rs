@@ -6,6 +6,7 @@
 //! while the old one serves.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -73,8 +74,8 @@ pub(super) enum News {
     RollStopped(io::Error),
 }
 
-/// Starts a child.
-type Start<'a> = dyn FnMut() -> io::Result<Child> + 'a;
+/// Starts a child in the place with this index.
+type Start<'a> = dyn FnMut(usize) -> io::Result<Child> + 'a;
 
 #[derive(Debug)]
 pub(super) struct Places {
@@ -162,7 +163,7 @@ impl Places {
 
     fn start(&mut self, index: usize, start: &mut Start<'_>) {
         self.places[index].retry = None;
-        match start() {
+        match start(index) {
             Ok(child) => self.places[index].next = Some(child),
             Err(error) => self.failed(index, error, start),
         }
@@ -278,6 +279,7 @@ impl Places {
                 is_ready,
                 since: child.since,
                 socket: None,
+                console: PathBuf::new(),
             };
             (child.number, status)
         };

@@ -204,28 +204,114 @@ async fn rolls_lose_no_request() {
             })
         })
         .collect();
-    let start = || {
-        let listener = TcpListener::from_std(std.try_clone().unwrap()).unwrap();
-        let shutdown = Shutdown::new();
-        let server = Server::new().listen(Listener::from(listener).inherited());
-        let serving = tokio::spawn(server.serve(app(), shutdown.clone()));
-        (shutdown, serving)
-    };
-    let mut old = start();
-    for _ in 0..ROLLS {
-        let before = answered.load(Ordering::Relaxed);
-        eventually(|| answered.load(Ordering::Relaxed) >= before + 100).await;
-        let new = start();
-        let (shutdown, serving) = std::mem::replace(&mut old, new);
-        shutdown.drain();
-        assert!(within(serving).await.unwrap().is_complete());
-    }
+    let old = roll(&std, ROLLS, &answered).await;
     is_over.store(true, Ordering::Relaxed);
     for client in clients {
         let sockets = within(client).await.unwrap();
         assert!(sockets > ROLLS / 2, "a client saw {sockets} sockets only");
     }
-    let (shutdown, serving) = old;
-    shutdown.drain();
-    assert!(within(serving).await.unwrap().is_complete());
+    old.end().await;
+}
+
+/// One of several servers that follow each other.
+struct Rolling {
+    shutdown: Shutdown,
+    serving: JoinHandle<Drained>,
+}
+
+impl Rolling {
+    fn start(std: &std::net::TcpListener) -> Self {
+        let listener = TcpListener::from_std(std.try_clone().unwrap()).unwrap();
+        let shutdown = Shutdown::new();
+        let server = Server::new().listen(Listener::from(listener).inherited());
+        let serving = tokio::spawn(server.serve(app(), shutdown.clone()));
+        Self { shutdown, serving }
+    }
+
+    async fn end(self) {
+        self.shutdown.drain();
+        assert!(within(self.serving).await.unwrap().is_complete());
+    }
+}
+
+/// Replaces the server repeatedly while clients are answered. Returns the last one.
+async fn roll(std: &std::net::TcpListener, times: usize, answered: &AtomicUsize) -> Rolling {
+    let mut old = Rolling::start(std);
+    for _ in 0..times {
+        let before = answered.load(Ordering::Relaxed);
+        eventually(|| answered.load(Ordering::Relaxed) >= before + 100).await;
+        let new = Rolling::start(std);
+        std::mem::replace(&mut old, new).end().await;
+    }
+    old
+}
+
+/// A request that has reached the server is answered. Clients have several requests under way, and
+/// open another socket once they have read GOAWAY.
+#[tokio::test]
+async fn rolls_lose_no_request_of_http2_clients() {
+    const ROLLS: usize = 20;
+    const CLIENTS: usize = 4;
+    let std = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    std.set_nonblocking(true).unwrap();
+    let address = std.local_addr().unwrap();
+    let answered = Arc::new(AtomicUsize::new(0));
+    let is_over = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let answered = Arc::clone(&answered);
+            let is_over = Arc::clone(&is_over);
+            tokio::spawn(async move {
+                let mut sockets = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    let stream = TcpStream::connect(address).await.unwrap();
+                    let (client, driver) = h2::client::handshake(stream).await.unwrap();
+                    tokio::spawn(driver);
+                    sockets += 1;
+                    let streams = (0..4).map(|_| {
+                        let client = client.clone();
+                        tokio::spawn(ask_http2(client, answered.clone(), is_over.clone()))
+                    });
+                    for stream in streams.collect::<Vec<_>>() {
+                        within(stream).await.unwrap();
+                    }
+                }
+                sockets
+            })
+        })
+        .collect();
+    let old = roll(&std, ROLLS, &answered).await;
+    is_over.store(true, Ordering::Relaxed);
+    for client in clients {
+        let sockets = within(client).await.unwrap();
+        assert!(sockets > ROLLS / 2, "a client saw {sockets} sockets only");
+    }
+    old.end().await;
+}
+
+/// Sends one request after another until the socket takes no more.
+async fn ask_http2(
+    mut client: h2::client::SendRequest<Bytes>,
+    answered: Arc<AtomicUsize>,
+    is_over: Arc<AtomicBool>,
+) {
+    while !is_over.load(Ordering::Relaxed) {
+        client = match client.ready().await {
+            Ok(client) => client,
+            Err(_) => return,
+        };
+        let request = Request::get("http://a/").body(()).unwrap();
+        let Ok((answer, _)) = client.send_request(request, true) else {
+            return; // it was not sent
+        };
+        let mut body = answer.await.unwrap().into_body();
+        let mut text = Vec::new();
+        while let Some(data) = body.data().await {
+            let data = data.unwrap();
+            body.flow_control().release_capacity(data.len()).unwrap();
+            text.extend_from_slice(&data);
+        }
+        assert_eq!(text, b"hello");
+        answered.fetch_add(1, Ordering::Relaxed);
+    }
 }

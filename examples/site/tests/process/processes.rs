@@ -50,7 +50,11 @@ fn is_alive(pid: i32) -> bool {
 }
 
 fn kill(pid: i32) {
-    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    send_signal(pid, Signal::KILL);
+}
+
+fn send_signal(pid: i32, signal: Signal) {
+    kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
 }
 
 #[test]
@@ -202,6 +206,79 @@ fn unix_sockets_and_tls_work_through_the_parent() {
     }
     site.end_well();
     assert!(!unix.exists(), "the parent removes its socket");
+}
+
+impl Running {
+    /// The number of open sockets of each process.
+    fn sockets(&self) -> Vec<usize> {
+        let metrics = get(self.admin, "/metrics").unwrap();
+        let series = metrics
+            .lines()
+            .filter_map(|line| line.strip_prefix("euryale_sockets_open{process="));
+        let counts = series.filter_map(|rest| rest.split(' ').nth(1));
+        counts.map(|count| count.parse().unwrap()).collect()
+    }
+}
+
+#[test]
+fn kept_sockets_are_spread_evenly_over_processes_and_after_a_roll() {
+    const CLIENTS: usize = 64;
+    const PROCESSES: usize = 4;
+    let folder = tempfile::tempdir().unwrap();
+    let flags = [
+        "--processes=4",
+        "--lame-duck=0s",
+        "--max-sockets-per-peer=100",
+    ];
+    let site = Running::start(folder.path(), &flags);
+    for has_rolled in [false, true] {
+        if has_rolled {
+            site.roll();
+        }
+        let mut peers: Vec<_> = (0..CLIENTS)
+            .map(|_| Peer::connect(site.public[0]).unwrap())
+            .collect();
+        for peer in &mut peers {
+            assert_eq!(peer.get("/robots.txt").unwrap().status, 200);
+        }
+        let mut sockets = Vec::new();
+        eventually("all sockets are counted", || {
+            sockets = site.sockets();
+            sockets.iter().sum::<usize>() == CLIENTS
+        });
+        println!("{sockets:?}");
+        assert_eq!(sockets.len(), PROCESSES);
+        let most = 2 * CLIENTS / PROCESSES;
+        assert!(sockets.iter().all(|count| *count <= most), "{sockets:?}");
+    }
+    site.end_well();
+}
+
+/// Until one thread has received the signal, the others may still accept.
+fn is_stopped(pid: i32) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let is_stopped = |task: std::io::Result<std::fs::DirEntry>| {
+        let stat = std::fs::read_to_string(task.unwrap().path().join("stat"));
+        // The state follows the name, which is in parentheses.
+        stat.is_ok_and(|stat| stat.rsplit(')').next().unwrap().starts_with(" T "))
+    };
+    tasks.into_iter().all(is_stopped)
+}
+
+#[test]
+fn new_sockets_of_a_process_that_is_stuck_go_to_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(folder.path(), &["--processes=2"]);
+    let stuck = *site.children().first().unwrap();
+    send_signal(stuck, Signal::STOP);
+    eventually("all its threads are stopped", || is_stopped(stuck));
+    for _ in 0..10 {
+        let answer = get(site.public[0], "/robots.txt").unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    send_signal(stuck, Signal::CONT);
+    assert_eq!(site.children().len(), 2);
+    site.end_well();
 }
 
 #[test]

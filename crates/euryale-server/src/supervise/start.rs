@@ -1,0 +1,92 @@
+//! The start of a child, and the marks by which it knows its parent.
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::child::remove_files;
+use crate::{Listener, Shutdown};
+
+/// Asks [`first_step`] to set `LISTEN_PID`, because only the new process knows its own id.
+pub(super) const FIRST_STEP: &str = "EURYALE_FIRST_STEP";
+/// Marks children of a [supervisor](super::Supervisor).
+pub(super) const CHILD: &str = "EURYALE_CHILD";
+/// Ends the names of sockets that belong to other children.
+pub(super) const BACKUP: &str = "+backup";
+
+/// Completes the start of a child of a [supervisor](super::Supervisor): sets `LISTEN_PID` and
+/// executes the program again. In other processes it does nothing. Call it first in `main`.
+///
+/// # Errors
+///
+/// The program could not be executed again.
+pub fn first_step() -> io::Result<()> {
+    if std::env::var_os(FIRST_STEP).is_none() {
+        return Ok(());
+    }
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    let name = arguments.drain(..arguments.len().min(1)).next();
+    let name = name.unwrap_or_default();
+    let again = |program: &Path| {
+        Command::new(program)
+            .arg0(name.clone())
+            .args(arguments.clone())
+            .env_remove(FIRST_STEP)
+            .env("LISTEN_PID", std::process::id().to_string())
+            .exec()
+    };
+    match again(&std::env::current_exe()?) {
+        // The file has just been replaced.
+        error if error.kind() == ErrorKind::NotFound => Err(again(Path::new("/proc/self/exe"))),
+        error => Err(error),
+    }
+}
+
+/// Returns whether this process is a child of a [supervisor](super::Supervisor).
+pub fn is_child() -> bool {
+    std::env::var_os(CHILD).is_some()
+}
+
+/// In a child of a [supervisor](super::Supervisor), returns the path at which its parent expects a
+/// Unix socket for commands ([`ChildStatus::console`](super::ChildStatus::console)). Only the user
+/// of the parent can read its folder. In other processes it returns `None`.
+pub fn console_path() -> Option<PathBuf> {
+    let notice = std::env::var_os("NOTIFY_SOCKET").filter(|_| is_child())?;
+    Some(super::child::console_path(Path::new(&notice)))
+}
+
+/// Takes the mark of another child's socket from its name.
+pub(crate) fn as_child(name: String, listener: Listener) -> io::Result<(String, Listener)> {
+    match name.strip_suffix(BACKUP) {
+        Some(name) if is_child() => Ok((name.to_owned(), listener.backup()?)),
+        _ => Ok((name, listener)),
+    }
+}
+
+/// In a child of a [supervisor](super::Supervisor), drains when the parent has ended, even if it
+/// was killed. In other processes it does nothing.
+///
+/// # Errors
+///
+/// The thread that watches the parent could not be started.
+pub fn drain_without_parent(shutdown: &Shutdown) -> io::Result<()> {
+    if !is_child() {
+        return Ok(());
+    }
+    let shutdown = shutdown.clone();
+    let watch = move || {
+        let mut byte = [0];
+        while matches!(io::stdin().read(&mut byte), Ok(read) if read > 0) {}
+        shutdown.drain();
+        // A killed parent leaves its files behind.
+        if let Some(notice) = std::env::var_os("NOTIFY_SOCKET") {
+            remove_files(Path::new(&notice));
+        }
+    };
+    std::thread::Builder::new()
+        .name("parent".to_owned())
+        .spawn(watch)?;
+    Ok(())
+}
