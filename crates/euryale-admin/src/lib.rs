@@ -38,6 +38,42 @@
 //! runtime.shutdown_timeout(Duration::from_secs(1));
 //! ```
 //!
+//! # Commands
+//!
+//! The pages change nothing. Commands that do are accepted on a Unix socket,
+//! [`Admin::console`](crate::Admin::console), from the user of the process and from root.
+//!
+//! ```
+//! # #[cfg(unix)]
+//! # fn run() -> std::io::Result<()> {
+//! use std::time::Duration;
+//!
+//! use euryale_admin::{Admin, command};
+//! use euryale_connection::Pool;
+//! use euryale_server::Shutdown;
+//!
+//! let pool = Pool::new((), 4);
+//! let shutdown = Shutdown::new();
+//! let ends = shutdown.clone();
+//! let admin = Admin::new(&pool).verb("drain", "finish requests and end", move |_| {
+//!     ends.drain();
+//!     Ok("draining".to_owned())
+//! });
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("console");
+//! let console = admin.console(&path, None)?;
+//! let give = |line| command(&path, line, Duration::from_secs(1));
+//! assert_eq!(give("resize 8")?, Ok("at most 8 connections\n".to_owned()));
+//! assert_eq!(pool.status().cap, 8);
+//! give("drain")?.unwrap();
+//! assert!(shutdown.is_draining());
+//! # drop(console);
+//! # Ok(())
+//! # }
+//! # #[cfg(unix)]
+//! # run().unwrap();
+//! ```
+//!
 //! # Cancellation
 //!
 //! An answer is complete when the service returns, except for the events of the status page. These
@@ -68,6 +104,10 @@
 
 mod admin;
 #[cfg(unix)]
+mod commands;
+#[cfg(unix)]
+mod console;
+#[cfg(unix)]
 mod relay;
 mod response;
 mod status;
@@ -75,6 +115,10 @@ mod status;
 mod tests;
 
 pub use self::admin::Admin;
+#[cfg(unix)]
+pub use self::commands::Commands;
+#[cfg(unix)]
+pub use self::console::{Console, command};
 #[cfg(unix)]
 pub use self::relay::{Relay, RelayedProcess};
 pub use self::status::{Held, StatusDetails};

@@ -13,6 +13,7 @@ pub(crate) fn methods(method: &Method) -> Response<Body> {
         *response.status_mut() = StatusCode::NO_CONTENT;
         response
     } else {
+        tracing::warn!(%method, "refused: commands are accepted only at a Unix socket");
         page(
             StatusCode::METHOD_NOT_ALLOWED,
             PLAIN,

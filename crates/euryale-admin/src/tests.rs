@@ -1,5 +1,7 @@
 //! Tests of the pages on a real listener, beside a running server.
 
+#[cfg(unix)]
+mod console;
 #[cfg(target_os = "linux")]
 mod descriptors;
 mod pages;

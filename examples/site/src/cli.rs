@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod config;
+pub(crate) mod ctl;
 pub(crate) mod duration;
 pub(crate) mod edge;
 pub(crate) mod effects;
@@ -15,4 +16,5 @@ pub(crate) mod permissions;
 pub(crate) mod serialize;
 pub(crate) mod settings;
 pub(crate) mod size;
+pub(crate) mod task;
 pub(crate) mod variables;

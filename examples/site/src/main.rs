@@ -20,8 +20,9 @@ use euryale_server::supervise;
 
 use self::cli::config::{self, ConfigError};
 use self::cli::error::StartError;
-use self::cli::settings::{Settings, Task};
-use self::cli::{check, healthcheck, import, output, variables};
+use self::cli::settings::Settings;
+use self::cli::task::Task;
+use self::cli::{check, ctl, healthcheck, import, output, variables};
 use self::pages::theme;
 use self::serve::signals::UserSignals;
 
@@ -72,6 +73,10 @@ fn run(settings: &Settings, signals: UserSignals) -> Result<ExitCode, StartError
         _ if settings.check_config => check::run(settings, Vec::new()),
         None => serve::run(settings, signals),
         Some(Task::Healthcheck { admin }) => healthcheck::run(admin.unwrap_or(settings.admin)),
+        Some(Task::Ctl { console, words }) => {
+            let console = console.as_deref().or(settings.console.as_deref());
+            ctl::run(console, words)
+        }
         Some(Task::Import { folder }) => import::run(settings, folder, signals),
         Some(Task::Theme { task }) => theme::run(&settings.theme, task),
     }

@@ -5,6 +5,7 @@ pub(crate) mod accounts;
 pub(crate) mod app;
 pub(crate) mod certificates;
 mod compress;
+pub(crate) mod console;
 mod cross_site;
 mod descriptors;
 mod detached;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
-use clap::{ArgAction, Parser, Subcommand};
+use clap::{ArgAction, Parser};
 use euryale::forwarded::{AllowedHost, Field, HostTable, InvalidLine, TrustedProxy};
 use serde::Serialize;
 
@@ -15,9 +15,9 @@ use crate::cli::error::StartError;
 use crate::cli::listen::{self, Listen};
 use crate::cli::permissions::Permissions;
 use crate::cli::serialize::{as_size, as_text, as_texts};
+use crate::cli::task::Task;
 use crate::cli::{duration, help, size};
 use crate::demo::feed::address::FeedHost;
-use crate::pages::theme::author::ThemeTask;
 use crate::pages::theme::settings::ThemeSettings;
 use crate::serve::log::Format;
 
@@ -59,6 +59,16 @@ pub(crate) struct Settings {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) agent: Option<SocketAddr>,
+
+    /// Unix socket at which `site ctl` gives commands; only this user and root may use it
+    #[arg(
+        long,
+        help_heading = help::ADDRESSES,
+        env = "EURYALE_CONSOLE",
+        value_name = "PATH"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) console: Option<PathBuf>,
 
     /// Folder of the database and the files; created if missing, with sample pages if it is to be
     /// served
@@ -420,31 +430,6 @@ pub(crate) const EXPORTS: usize = 8;
 
 /// Exports that wait until one of these ends. Each holds the texts and files that it will send.
 pub(crate) const EXPORTS_WAITING: usize = 2;
-
-/// Tasks other than serving.
-#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
-pub(crate) enum Task {
-    /// Ask a running site whether it is ready, at its --admin address: exit code 0 or 1. For
-    /// containers
-    Healthcheck {
-        /// The address; default: that of EURYALE_ADMIN or of the file of settings
-        #[arg(long = "admin", id = "asked", value_name = "ADDRESS", value_parser = listen::address)]
-        admin: Option<SocketAddr>,
-    },
-    /// Import a folder: Markdown and HTML become documents, everything else files, at the same
-    /// paths
-    #[command(after_help = help::IMPORT)]
-    Import {
-        /// Folder to import, with everything below it
-        #[arg(value_name = "FOLDER")]
-        folder: PathBuf,
-    },
-    /// Check a theme, or apply it to a page
-    Theme {
-        #[command(subcommand)]
-        task: ThemeTask,
-    },
-}
 
 impl Settings {
     /// The settings as TOML: keys are the names of the flags.

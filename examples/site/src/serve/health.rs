@@ -31,7 +31,7 @@ pub(crate) const CHECK_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Opened(Arc<OnceLock<(Pool<Sqlite>, FolderStore)>>);
 
 impl Opened {
-    fn pool(&self) -> Option<&Pool<Sqlite>> {
+    pub(crate) fn pool(&self) -> Option<&Pool<Sqlite>> {
         self.0.get().map(|(pool, _)| pool)
     }
 

@@ -151,7 +151,7 @@ impl Service<Request<Incoming>> for WayIn {
 #[derive(Clone)]
 pub(crate) struct OperatorsWayIn {
     pub(crate) way_in: WayIn,
-    admin: Admin,
+    pub(crate) admin: Admin,
 }
 
 impl OperatorsWayIn {

@@ -6,10 +6,12 @@ mod output;
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::path::Path;
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 
 pub(crate) use self::lines::{Lines, Writing};
 use self::output::Output;
@@ -27,7 +29,8 @@ pub(crate) enum Format {
 }
 
 /// The handle that changes the filter of the log.
-pub(crate) struct Log(Box<dyn Fn(EnvFilter)>);
+#[derive(Clone)]
+pub(crate) struct Log(Arc<dyn Fn(EnvFilter) + Send + Sync>);
 
 impl Log {
     /// Sends the log to its file or to standard error. No request waits until it is written.
@@ -44,14 +47,14 @@ impl Log {
             .with_env_filter(filter)
             .with_writer(lines.clone());
         // It fails when there is no subscriber any more, and this one stays.
-        let log: Box<dyn Fn(EnvFilter)> = match settings.log_format {
+        let log: Arc<dyn Fn(EnvFilter) + Send + Sync> = match settings.log_format {
             Format::Text => {
                 let subscriber = subscriber
                     .with_ansi(is_for_terminal)
                     .with_filter_reloading();
                 let handle = subscriber.reload_handle();
                 subscriber.init();
-                Box::new(move |filter| drop(handle.reload(filter)))
+                Arc::new(move |filter| drop(handle.reload(filter)))
             }
             Format::Json => {
                 let subscriber = subscriber.json().flatten_event(true);
@@ -62,7 +65,7 @@ impl Log {
                     .with_filter_reloading();
                 let handle = subscriber.reload_handle();
                 subscriber.init();
-                Box::new(move |filter| drop(handle.reload(filter)))
+                Arc::new(move |filter| drop(handle.reload(filter)))
             }
         };
         let logs = Logs {
@@ -140,15 +143,27 @@ impl fmt::Debug for Log {
 }
 
 /// Targets whose lines are written regardless of the filter, because an operator requests them by a
-/// signal.
-const ASKED_FOR: [&str; 2] = ["euryale_connection::report=info", "site::signals=info"];
+/// signal or a command.
+const ASKED_FOR: [&str; 3] = [
+    "euryale_admin::console=info",
+    "euryale_connection::report=info",
+    "site::signals=info",
+];
 
 /// The filter that the settings ask for.
 pub(crate) fn filter(settings: &Settings) -> Result<EnvFilter, StartError> {
-    let filter = chosen(settings)?;
+    chosen(settings).map(with_asked_for)
+}
+
+/// The filter that a command asks for.
+pub(crate) fn parse(filter: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::try_new(filter).map(with_asked_for)
+}
+
+fn with_asked_for(filter: EnvFilter) -> EnvFilter {
     // They are valid directives, so none of them is dropped.
     let asked_for = ASKED_FOR.into_iter().filter_map(|part| part.parse().ok());
-    Ok(asked_for.fold(filter, EnvFilter::add_directive))
+    asked_for.fold(filter, EnvFilter::add_directive)
 }
 
 /// The setting overrides `RUST_LOG`; an empty one counts as unset.

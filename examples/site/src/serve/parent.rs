@@ -23,7 +23,7 @@ use crate::serve::log::Log;
 use crate::serve::permits::Rules;
 use crate::serve::run::{CUT, LAST_GRACE};
 use crate::serve::signals::UserSignals;
-use crate::serve::{LOG, descriptors};
+use crate::serve::{LOG, console, descriptors};
 
 /// The time that a child may take to open its data, which the first one may have to convert.
 const OPENING: Duration = Duration::from_secs(300);
@@ -39,7 +39,7 @@ pub(super) fn run(
 ) -> Result<ExitCode, StartError> {
     // Children inherit the limit.
     descriptors::raise()?;
-    let (_log, logs, writing) = Log::start(settings)?;
+    let (log, logs, writing) = Log::start(settings)?;
     let runtime =
         euryale::runtime(&Ledger::new()).map_err(|error| cannot("start threads", &error))?;
     let ended = runtime.block_on(async {
@@ -61,6 +61,7 @@ pub(super) fn run(
         }
         let children = supervisor.children();
         signals.pass_on(logs, children.clone())?;
+        let _console = console::start_for_all(settings, &children, log, shutdown.clone())?;
         let rules = Rules::new(settings, is_loopback_only);
         let title = processes(number, settings.connections);
         let relay = relay(&children, &shutdown).title(title);

@@ -1,4 +1,5 @@
-//! SIGHUP: settings and certificates are read again, and nothing is dropped.
+//! SIGHUP, and the command `reload`: settings and certificates are read again, and nothing is
+//! dropped.
 
 #[cfg(test)]
 mod tests;
@@ -6,6 +7,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use tokio::signal::unix::Signal;
+use tokio::sync::Notify;
 use toml::Table;
 
 use crate::cli::config::{self, ConfigError};
@@ -19,12 +21,13 @@ const LOG: &str = "site::reload";
 
 /// Settings that take effect at the next start, because their sockets and files are already open,
 /// or others rely on them.
-const NEXT_START: [&str; 16] = [
+const NEXT_START: [&str; 17] = [
     "access-log",
     "admin",
     "agent",
     "body-disk",
     "body-memory",
+    "console",
     "data",
     "drain",
     "heap-arenas",
@@ -65,12 +68,18 @@ const SITE: [&str; 22] = [
     "write-timeout",
 ];
 
-/// Waits for signals, for ever. An error is reported, and nothing is changed.
-pub(crate) async fn on_signal(mut hangups: Signal, started: &Settings, live: &Live) {
+/// Waits for signals, and for commands, for ever. An error is reported, and nothing is changed.
+pub(crate) async fn on_signal(
+    mut hangups: Signal,
+    asked: &Notify,
+    started: &Settings,
+    live: &Live,
+) {
     let mut current = started.clone();
     loop {
-        if hangups.recv().await.is_none() {
-            return std::future::pending().await;
+        tokio::select! {
+            Some(()) = hangups.recv() => {}
+            () = asked.notified() => {}
         }
         let begun = started.clone();
         let was = current.clone();

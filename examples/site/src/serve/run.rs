@@ -28,6 +28,7 @@ use crate::cli::output::print;
 use crate::cli::settings::{MOST_CONNECTIONS, Settings};
 use crate::cli::variables;
 use crate::serve::app::{SEARCHES, UPLOADS, searches, uploads};
+use crate::serve::console::Controls;
 use crate::serve::drain::serve;
 use crate::serve::health::{CHECK_EVERY, Health, LOAD, Opened};
 use crate::serve::lanes::Lanes;
@@ -37,7 +38,7 @@ use crate::serve::log::{Lines, Log, Logs};
 use crate::serve::permits::Rules;
 use crate::serve::signals::UserSignals;
 use crate::serve::storage::Storage;
-use crate::serve::{LOG, descriptors, detached, parent, reload};
+use crate::serve::{LOG, console, descriptors, detached, parent, reload};
 use crate::store::data::Data;
 
 /// The exit code when requests had to be cut at the end of the drain.
@@ -165,15 +166,24 @@ fn start(
         is_loopback_only,
         access: logs.access.clone(),
     };
+    let controls = Controls {
+        shutdown: shutdown.clone(),
+        log: log.clone(),
+        reload: Arc::default(),
+    };
+    let reserve = limit.reserve();
     let operators = Operators::start(
         runtime,
         ledger,
         (admin, agent),
-        &limit.reserve(),
-        &shutdown,
+        &reserve,
+        &controls,
         settings.drain,
         (logs, rules, opened),
     );
+    let guard = runtime.enter();
+    let _console = console::start(settings, &operators.way_in.admin, &reserve)?;
+    drop(guard);
     operators
         .health
         .holds(settings.edge.sockets_of_a_balancer());
@@ -216,7 +226,7 @@ fn start(
         let serving = serve(serving, &pool, settings.drain, &shutdown);
         let complete = tokio::select! {
             complete = serving => complete,
-            () = reload::on_signal(hangups, asked, &live) => false,
+            () = reload::on_signal(hangups, &controls.reload, asked, &live) => false,
         };
         operators.end().await;
         Ok(complete)
@@ -309,10 +319,11 @@ impl Operators {
         ledger: Ledger,
         (admin, agent): (Listener, Option<TcpListener>),
         reserve: &Reserve,
-        shutdown: &Shutdown,
+        controls: &Controls,
         drain: Duration,
         (logs, rules, opened): (Logs, Rules, Opened),
     ) -> Self {
+        let shutdown = &controls.shutdown;
         let slowest = Slowest::new();
         let end = Shutdown::new();
         let serves = Arc::new(AtomicBool::new(false));
@@ -327,7 +338,7 @@ impl Operators {
                 move || opened.clone().check()
             });
         runtime.spawn(systemd::notify(readiness.clone(), shutdown.clone(), drain));
-        let health = Health::new(opened, readiness.clone(), shutdown.clone(), logs);
+        let health = Health::new(opened.clone(), readiness.clone(), shutdown.clone(), logs);
         let check = health.agent();
         let agent = agent.map(|listener| {
             let agent = check.clone();
@@ -345,7 +356,12 @@ impl Operators {
             .status(move || showing.details())
             .slowest(&slowest)
             .report("/-/resume", move || reporting.report(&check))
-            .report(LOAD, move || loaded.load_report());
+            .report(LOAD, move || loaded.load_report())
+            .find_pool(move || {
+                let pool = opened.pool()?.clone();
+                Some(Arc::new(pool))
+            });
+        let answers = controls.clone().commands(answers);
         let way_in = OperatorsWayIn::new(answers, rules);
         let server = Server::new()
             .listen(admin.reserve(reserve.clone()))

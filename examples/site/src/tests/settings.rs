@@ -20,7 +20,7 @@ fn parse(flags: &[&str]) -> Result<Settings, String> {
 }
 
 /// Settings that are not printed unless they were set.
-const OPTIONAL: [&str; 19] = [
+const OPTIONAL: [&str; 20] = [
     "--access-log",
     "--allow-writes",
     "--demo",
@@ -39,6 +39,7 @@ const OPTIONAL: [&str; 19] = [
     "--virtual-host",
     "--offload",
     "--agent",
+    "--console",
     "--processes",
 ];
 
@@ -94,6 +95,7 @@ fn printed_settings_can_be_read_again() {
             "0s",
             "--lame-duck=0s",
             "--processes=4",
+            "--console=/run/console",
             "--log-format=json",
         ],
         &["--max-upload=1536M", "--body-memory=64M", "--body-disk=20G"],

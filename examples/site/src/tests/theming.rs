@@ -11,7 +11,8 @@ use euryale::transform::TransformBook;
 use euryale_test::Answer;
 
 use super::{Site, header};
-use crate::cli::settings::{Settings, Task};
+use crate::cli::settings::Settings;
+use crate::cli::task::Task;
 use crate::pages::theme::Theme;
 
 /// Text that only the built-in themes have.

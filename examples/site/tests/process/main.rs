@@ -12,6 +12,7 @@ mod attacks;
 mod browser;
 mod check;
 mod clients;
+mod console;
 mod database;
 mod deploy;
 mod descriptors;

@@ -5,7 +5,7 @@ use clap::Parser;
 use super::*;
 
 /// Settings that always have an effect, with the reason where it is not obvious.
-const ALWAYS: [&str; 33] = [
+const ALWAYS: [&str; 34] = [
     "access-log",
     "admin",
     "agent",
@@ -13,6 +13,7 @@ const ALWAYS: [&str; 33] = [
     // Bodies of refused requests are read to their end, too.
     "body-timeout",
     "connections",
+    "console",
     "data",
     "demo",
     "drain",

@@ -1,0 +1,80 @@
+//! The threads of the process, for a dump.
+
+use std::fmt::Write as _;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+
+/// The time for a thread of the runtime to run a task. An idle one needs microseconds.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// The maximum number of threads that are listed.
+#[cfg(target_os = "linux")]
+const LISTED: usize = 100;
+
+/// Says whether the runtime still runs tasks.
+pub(crate) fn runtime(runtime: &Handle) -> String {
+    let begin = Instant::now();
+    let (sender, ran) = mpsc::channel();
+    runtime.spawn(async move {
+        let _ = sender.send(());
+    });
+    match ran.recv_timeout(PATIENCE) {
+        Ok(()) => format!("runtime: ran a task after {:.1?}\n", begin.elapsed()),
+        Err(_) => format!(
+            "runtime: no thread ran a task within {PATIENCE:?}: all of them are busy or stuck\n"
+        ),
+    }
+}
+
+/// Lists the threads that are not waiting for work: with their name, their state (`R` runs, `S`
+/// sleeps, `D` waits for a disk), and the function of the kernel in which they wait.
+#[cfg(target_os = "linux")]
+pub(crate) fn threads() -> String {
+    let mut text = String::new();
+    let mut listed = 0;
+    let mut waiting = 0;
+    for task in std::fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let read = |name: &str| std::fs::read_to_string(task.path().join(name)).unwrap_or_default();
+        let stat = read("stat");
+        // The name is in parentheses, and may contain some itself.
+        let name = stat
+            .split_once('(')
+            .and_then(|(_, rest)| rest.rsplit_once(") "));
+        let Some((name, rest)) = name else {
+            continue; // it has ended
+        };
+        let state = rest.split(' ').next().unwrap_or_default();
+        let place = read("wchan");
+        if state == "S" && is_wait(&place) {
+            waiting += 1;
+        } else if listed < LISTED {
+            listed += 1;
+            let id = task.file_name();
+            let _ = writeln!(
+                text,
+                "thread {} {name} state={state} in={place}",
+                id.to_string_lossy()
+            );
+        }
+    }
+    let _ = writeln!(text, "threads: {waiting} wait for work, a lock or a peer");
+    text
+}
+
+/// Returns whether a thread that sleeps in this function of the kernel waits for another thread, or
+/// for sockets.
+#[cfg(target_os = "linux")]
+fn is_wait(place: &str) -> bool {
+    place.contains("futex") || place.contains("ep_poll") || place.contains("recvmsg")
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn threads() -> String {
+    String::new()
+}

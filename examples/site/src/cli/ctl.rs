@@ -1,0 +1,44 @@
+//! `site ctl`: gives a command to the site that runs with the same settings.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use euryale_admin::command;
+
+use crate::cli::error::StartError;
+use crate::cli::output::print;
+
+/// The time limit for each step.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Gives the command in `words`, or lists all commands if there are none.
+pub(crate) fn run(console: Option<&Path>, words: &[String]) -> Result<ExitCode, StartError> {
+    let Some(path) = console else {
+        return Err(StartError::new(
+            "no socket for commands is set",
+            "--console",
+            "start the site with --console PATH, and name the same path here",
+        ));
+    };
+    let line = if words.is_empty() {
+        "help".to_owned()
+    } else {
+        words.join(" ")
+    };
+    match command(path, &line, PATIENCE) {
+        Ok(Ok(text)) => {
+            print(&text);
+            Ok(ExitCode::SUCCESS)
+        }
+        Ok(Err(error)) => {
+            eprintln!("error: {}", error.trim_end());
+            Ok(ExitCode::FAILURE)
+        }
+        Err(error) => {
+            let what = format!("the site cannot be reached: {error}");
+            let remedy = "start it with --console, or name its socket";
+            Err(StartError::new(what, path.display(), remedy))
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! `site ctl`: commands at the Unix socket of a running site.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::{Running, ended, eventually, get, send};
+
+/// Standard output of a command that must succeed.
+fn give(console: &str, words: &[&str]) -> String {
+    let output = ended(&[&["ctl", console], words].concat());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Standard error of a command that must fail.
+fn fail(console: &str, words: &[&str]) -> String {
+    let output = ended(&[&["ctl", console], words].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("error: "), "{said}");
+    said
+}
+
+fn flag(folder: &Path) -> String {
+    format!("--console={}", folder.join("console").display())
+}
+
+#[test]
+fn commands_work_while_every_worker_is_stuck() {
+    let folder = tempfile::tempdir().unwrap();
+    let console = flag(folder.path());
+    let site = Running::start(
+        &folder.path().join("data"),
+        &[
+            "--connections=1",
+            "--drain=50ms",
+            "--log-filter=warn",
+            &console,
+        ],
+    );
+    let mode = folder
+        .path()
+        .join("console")
+        .metadata()
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    drop(site.slow(60_000));
+    site.counts("euryale_sockets_open", 0);
+    let waits = send(site.public[0], "/history").unwrap();
+    site.counts("euryale_queue_depth", 1);
+
+    let status = give(&console, &["status"]);
+    for line in [
+        "ready: yes",
+        "workers: 1 of 1 busy, ",
+        " jobs wait, the oldest for ",
+    ] {
+        assert!(status.contains(line), "{status}");
+    }
+    let dump = give(&console, &["dump"]);
+    for part in [
+        "a job holds a worker route=/@@slow",
+        "a job waits route=",
+        "runtime: ran a task",
+    ] {
+        assert!(dump.contains(part), "{dump}");
+    }
+    if cfg!(target_os = "linux") {
+        assert!(
+            dump.lines().any(|line| line.starts_with("thread ")),
+            "{dump}"
+        );
+    }
+    let help = give(&console, &[]);
+    for name in [
+        "drain", "dump", "log", "reload", "resize", "restrict", "roll", "status",
+    ] {
+        assert!(help.lines().any(|line| line.starts_with(name)), "{help}");
+    }
+    assert_eq!(
+        give(&console, &["restrict", "uploads", "3"]),
+        "at most 3 workers for uploads\n"
+    );
+    assert!(fail(&console, &["restrict", "loads", "3"]).contains("has no lane \"loads\""));
+    assert!(fail(&console, &["roll"]).contains("--processes"));
+    assert!(fail(&console, &["log", "site=loud"]).contains("cannot read the filter site=loud: "));
+    // A second worker answers the request that waits.
+    assert_eq!(give(&console, &["resize", "2"]), "at most 2 connections\n");
+    assert!(super::rest(waits).unwrap().starts_with("HTTP/1.1 200"));
+
+    get(site.public[0], "/history?quiet").unwrap();
+    give(&console, &["log", "info"]);
+    get(site.public[0], "/history?loud").unwrap();
+    eventually("the request is logged", || {
+        site.said().contains("GET /history?loud")
+    });
+    assert!(!site.said().contains("GET /history?quiet"));
+    // The settings apply again.
+    give(&console, &["reload"]);
+    eventually("it reloads", || {
+        give(&console, &["status"]).contains("workers: 1 of 1 busy")
+    });
+    give(&console, &["drain"]);
+    let (code, said) = site.end();
+    assert_eq!(code, Some(3), "{said}");
+    let uid = rustix::process::getuid().as_raw();
+    let line = format!("a command peer=uid {uid}, pid ");
+    assert!(
+        said.contains(&line) && said.contains("command=\"resize 2\""),
+        "{said}"
+    );
+    assert!(!folder.path().join("console").exists());
+}
+
+#[test]
+fn commands_reach_all_processes_and_roll_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let console = flag(folder.path());
+    let site = Running::start(&folder.path().join("data"), &["--processes=2", &console]);
+    give(&console, &["resize", "3"]);
+    for process in 1..=2 {
+        let path = format!("/process/{process}/metrics");
+        let metrics = get(site.admin, &path).unwrap();
+        assert!(
+            metrics.contains("\neuryale_connections_cap 3\n"),
+            "{metrics}"
+        );
+    }
+    let status = give(&console, &["status"]);
+    for part in ["process 1, pid ", "process 2, pid ", "workers: 0 of 3 busy"] {
+        assert!(status.contains(part), "{status}");
+    }
+    assert!(fail(&console, &["restrict", "loads", "3"]).contains("process 2, pid "));
+    give(&console, &["reload"]);
+    eventually("both reload", || {
+        site.said().matches("reloaded: no setting").count() == 2
+    });
+    give(&console, &["roll"]);
+    eventually("it rolls", || {
+        site.said().contains("all children have been replaced")
+    });
+    assert!(give(&console, &["status"]).contains("workers: 0 of 2 busy"));
+    assert!(
+        give(&console, &["dump"])
+            .matches("runtime: ran a task")
+            .count()
+            == 2
+    );
+    give(&console, &["drain"]);
+    let (code, said) = site.end();
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn wrong_sockets_are_reported_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let console = flag(folder.path());
+    assert!(fail(&console, &["status"]).contains("start it with --console"));
+    let output = ended(&["ctl", "status"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said.starts_with("error: no socket for commands is set - "),
+        "{said}"
+    );
+    let data = format!("--data={}", folder.path().join("data").display());
+    for processes in [&[][..], &["--processes=2"]] {
+        let flags = [
+            "--listen=127.0.0.1:0",
+            "--admin=127.0.0.1:0",
+            &data,
+            "--console=/",
+        ];
+        let output = ended(&[&flags, processes].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.starts_with("error: cannot accept commands: "),
+            "{said}"
+        );
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    assert!(!folder.path().join("data").exists());
+}
