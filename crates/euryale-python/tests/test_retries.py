@@ -69,6 +69,28 @@ def test_a_conflict_after_the_first_block_is_retried_only_if_nothing_has_left(eu
     assert early.stop() == 0
 
 
+@pytest.mark.parametrize("place", ["before", "after", "iterable"])
+@pytest.mark.parametrize("what", ["conflict", "error"])
+def test_each_pass_ends_cleanly_by_conflicts_and_errors(euryale, what, place):
+    server = euryale("conflicts:app", "--threads", "1")
+    answer = server.ask(f"/passes?{what}+{place}")
+    attempts = int(server.metric("euryale_attempts_total"))
+    promised, made, closed = map(int, server.ask("/passed").text.split())
+    if what == "conflict":
+        assert (answer.status, answer.text, attempts) == (200, "promised", 3)
+        assert made == (2 if place == "iterable" else 1)
+    else:
+        assert (answer.status, attempts) == (500, 1 if place == "before" else 2)
+        assert made == (1 if place == "iterable" else 0)
+    assert closed == made, "each iterable is closed once"
+    assert promised == (0 if (what, place) == ("error", "before") else 1), "it is kept"
+    until(lambda: server.metric("euryale_publishers_running") == 0, "the ledger is quiet")
+    ended = ["committed", "aborted", "in_doubt"]
+    ended = sum(server.metric(f"euryale_transactions_{end}_total") for end in ended)
+    assert server.metric("euryale_transactions_begun_total") == ended
+    assert server.stop() == 0
+
+
 def test_django_conflicts_are_retried_for_the_methods_of_the_settings(euryale):
     server = euryale("frameworks:atomic_app", "--factory", "--threads", "2")
     with ThreadPoolExecutor(CLIENTS) as clients:

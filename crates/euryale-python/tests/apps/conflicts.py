@@ -84,3 +84,57 @@ def page_late(environ, start_response):
 
 def page_calls(environ, start_response):
     return text(start_response, sum(calls.values()))
+
+
+class Noted:
+    """An iterable that counts itself, and its ``close()``."""
+
+    made = closed = 0
+
+    def __init__(self, blocks):
+        Noted.made += 1
+        self.blocks = blocks
+
+    def __iter__(self):
+        return iter(self.blocks)
+
+    def close(self):
+        Noted.closed += 1
+
+
+promised = 0
+
+
+def promise():
+    global promised
+    promised += 1
+    return "promised"
+
+
+def page_passes(environ, start_response):
+    """Meets a conflict once, or raises: before its promise, after it, or in its iterable."""
+    what, place = environ["QUERY_STRING"].split("+")
+    number = called(environ)
+
+    def end(here):
+        if place != here:
+            return
+        if what == "error":
+            raise BaseException("an error")
+        # The first pass ends at the promise, unless the conflict is before it.
+        if number == (1 if here == "before" else 2):
+            raise euryale.Again
+
+    def blocks():
+        end("iterable")
+        yield value.encode()
+
+    end("before")
+    value = environ["euryale.promises"].result("key", promise)
+    end("after")
+    start_response("200 OK", TEXT)
+    return Noted(blocks())
+
+
+def page_passed(environ, start_response):
+    return text(start_response, f"{promised} {Noted.made} {Noted.closed}")
