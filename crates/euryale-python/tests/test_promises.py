@@ -44,13 +44,17 @@ def test_suspended_requests_hold_no_worker_and_keep_their_body(promising):
 
 def test_promises_of_a_page_run_at_the_same_time(promising):
     server = promising()
-    began = time.monotonic()
-    answer = server.ask("/slow?3+300")
-    took = time.monotonic() - began
-    assert answer.text == "slept"
-    # One after the other they would take 900 ms. A busy machine may take its time.
-    assert 0.3 <= took < 0.85
+    answer = server.ask("/together")
+    assert answer.text == "[0, 1, 2]"
     assert answer.headers["Server-Timing"].count("python;dur=") == 3
+
+
+def test_promises_cost_little_time(promising):
+    server = promising()
+    began = time.monotonic()
+    assert server.ask("/slow?3+300").text == "slept"
+    # About 310 ms on an idle machine.
+    assert 0.3 <= time.monotonic() - began < 1.7
 
 
 def test_a_hundred_promises_run_beside_one_worker(promising):

@@ -9,7 +9,7 @@ import euryale
 TEXT = [("Content-Type", "text/plain")]
 
 seen = []
-local = threading.local()
+together = threading.Barrier(3, timeout=30)
 
 
 def app(environ, start_response):
@@ -57,6 +57,15 @@ def page_slow(environ, start_response):
     for number in range(count):
         promises.result(f"slow {number}")
     return text(start_response, "slept")
+
+
+def page_together(environ, start_response):
+    """Three promises that each wait for the other two."""
+    promises = environ["euryale.promises"]
+    for number in range(3):
+        promises.submit(f"together {number}", together.wait)
+    places = sorted(promises.result(f"together {number}") for number in range(3))
+    return text(start_response, places)
 
 
 def page_fails(environ, start_response):
