@@ -16,7 +16,7 @@ const MAX_NESTED: usize = 600;
 const MAX_STACK: usize = 1_280 << 10;
 
 /// The arguments of a template.
-pub(super) type Arguments<'a> = Vec<(&'a str, Value<'a>)>;
+pub(super) type Arguments<'a> = [(&'a str, Value<'a>)];
 
 impl<'a> Page<'a> {
     pub(super) fn enter(&self, out: &Out) -> Result<(), PageError> {
@@ -207,7 +207,7 @@ impl<'a> Page<'a> {
                     position: before + at,
                     size,
                 };
-                self.copy_by(out, here, dom, marks, mode, &Vec::new(), mode <= RAW_MODE)
+                self.copy_by(out, here, dom, marks, mode, &[], mode <= RAW_MODE)
             })
     }
 
@@ -239,7 +239,7 @@ impl<'a> Page<'a> {
                 position,
                 size,
             };
-            self.copy_attribute(out, here, at, mode, &Vec::new())?;
+            self.copy_attribute(out, here, at, mode, &[])?;
         }
         Ok(())
     }

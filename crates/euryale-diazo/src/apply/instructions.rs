@@ -283,7 +283,7 @@ impl<'a> Page<'a> {
         &'a self,
         arguments: &'a [(String, Binding<Block>)],
         here: Here,
-    ) -> Result<Arguments<'a>, PageError> {
+    ) -> Result<Vec<(&'a str, Value<'a>)>, PageError> {
         let each = arguments.iter();
         each.map(|(name, value)| Ok((name.as_str(), self.bind(value, here)?)))
             .collect()

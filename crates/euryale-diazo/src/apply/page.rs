@@ -83,7 +83,7 @@ impl<'a> Page<'a> {
                 return Ok(Cow::Borrowed(content));
             }
             let mut out = Out::with_capacity(content.len() + 1024);
-            self.copy(&mut out, TOP, DEFAULT_MODE, &Vec::new(), false)?;
+            self.copy(&mut out, TOP, DEFAULT_MODE, &[], false)?;
             return Ok(Cow::Owned(out.finish()));
         };
         let mut out = Out::with_capacity(content.len() + template.size() + 1024);
@@ -229,7 +229,7 @@ impl<'a> Page<'a> {
                     position: index + 1,
                     size,
                 };
-                self.apply_one(out, at, mode, &Vec::new(), into_raw)?;
+                self.apply_one(out, at, mode, &[], into_raw)?;
             }
             out.check()?;
         }

@@ -138,7 +138,7 @@ impl<'a> Page<'a> {
         }
         let mut out = Out::default();
         out.open("");
-        self.apply_one(&mut out, Here::at(item), DEFAULT_MODE, &Vec::new(), false)?;
+        self.apply_one(&mut out, Here::at(item), DEFAULT_MODE, &[], false)?;
         for (name, value, bare) in out.attributes() {
             let name = Cow::Owned(name.to_owned());
             let value = Cow::Owned(value.to_owned());

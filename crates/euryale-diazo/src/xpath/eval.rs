@@ -82,11 +82,28 @@ impl<'a> Scope<'a> {
     }
 
     fn union(&self, a: &'a Expr, b: &'a Expr) -> Result<Value<'a>, PageError> {
-        let mut nodes = self.nodes(a)?;
-        nodes.extend(self.nodes(b)?);
+        let mut nodes = Vec::with_capacity(4);
+        self.add_nodes(a, &mut nodes)?;
+        self.add_nodes(b, &mut nodes)?;
         nodes.sort_unstable();
         nodes.dedup();
         Ok(Value::Nodes(nodes))
+    }
+
+    /// Adds the nodes that an expression selects, in any order.
+    fn add_nodes(&self, expr: &'a Expr, nodes: &mut Vec<Item>) -> Result<(), PageError> {
+        match expr {
+            Expr::Path(path) => self.add_nodes_of(path, nodes)?,
+            other => nodes.extend(self.nodes(other)?),
+        }
+        Ok(())
+    }
+
+    fn add_nodes_of(&self, path: &'a Path, nodes: &mut Vec<Item>) -> Result<(), PageError> {
+        self.each(path, &mut |item| {
+            nodes.push(item);
+            Ok(())
+        })
     }
 
     fn variable(&self, variable: &Variable) -> Result<Value<'a>, PageError> {
@@ -104,10 +121,7 @@ impl<'a> Scope<'a> {
 
     fn path(&self, path: &'a Path) -> Result<Vec<Item>, PageError> {
         let mut nodes = Vec::with_capacity(4);
-        self.each(path, &mut |item| {
-            nodes.push(item);
-            Ok(())
-        })?;
+        self.add_nodes_of(path, &mut nodes)?;
         Ok(nodes)
     }
 
@@ -119,6 +133,10 @@ impl<'a> Scope<'a> {
                 Err(Stop::Exceeded(error)) => Err(error),
             };
         }
+        self.walked(path, found)
+    }
+
+    fn walked(&self, path: &'a Path, found: &mut Found<'_>) -> Result<(), PageError> {
         let start = if path.absolute {
             self.item.beside(ROOT)
         } else {
@@ -166,7 +184,7 @@ impl<'a> Scope<'a> {
             return Ok(single);
         }
         let mut first = None;
-        self.each(path, &mut |item| {
+        self.walked(path, &mut |item| {
             first = Some(item);
             Err(Stop::Enough)
         })?;
