@@ -176,7 +176,7 @@ async fn one_request_after_the_other_gets_the_same_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_never_touches_the_database_opens_no_connection() {
+async fn a_publisher_that_never_touches_the_database_opens_no_connection() {
     let (site, _) = scripted(2).await;
     let mut client = RawClient::connect(site.address).await.unwrap();
     for _ in 0..10 {

@@ -112,7 +112,7 @@ async fn ask(router: Router) -> (StatusCode, String) {
 }
 
 #[tokio::test]
-async fn handles_are_state() {
+async fn handles_are_extracted_from_the_state() {
     let pool = Pool::new(CountingDatabase::new(), 2);
     let stack =
         Stack::new(pool.clone()).publish(|_, _| Err(Abort::status(StatusCode::IM_A_TEAPOT)));
@@ -139,7 +139,7 @@ async fn handles_are_state() {
 }
 
 #[tokio::test]
-async fn a_handler_asks_who_asks_and_where() {
+async fn a_handler_extracts_the_client_and_the_public_url() {
     async fn middleware(request: AxumRequest, next: Next) -> AxumResponse {
         next.run(request).await
     }

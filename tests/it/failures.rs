@@ -22,7 +22,7 @@ enum Client {
 type Script = Option<(Step, Behaviour)>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_product_of_failures_and_clients() {
+async fn every_failure_with_every_client_leaves_the_ledger_quiet() {
     let scripts: [Script; 8] = [
         None,
         Some((Step::Connect, Fail(Fault::Other))),

@@ -117,7 +117,7 @@ async fn a_job_and_its_errors() {
 }
 
 #[tokio::test]
-async fn any_error_is_answered_and_not_told() {
+async fn an_answer_never_reveals_the_text_of_an_error() {
     async fn parse() -> Result<String, Abort> {
         Ok("x".parse::<u32>()?.to_string())
     }
@@ -167,7 +167,7 @@ async fn respond_finds_the_error_of_a_handler_behind_foreign_middleware() {
 
 /// Other code has handled the error and replaced the answer.
 #[tokio::test]
-async fn an_error_whose_status_was_changed_stays_as_it_is() {
+async fn an_error_whose_status_was_changed_is_left_alone() {
     async fn calm(request: AxumRequest, next: Next) -> AxumResponse {
         let mut response = next.run(request).await;
         *response.status_mut() = StatusCode::OK;
@@ -237,7 +237,7 @@ async fn a_handler_asks_for_promises() {
 }
 
 #[tokio::test]
-async fn a_handler_that_asks_where_nobody_answers() {
+async fn promises_of_a_handler_without_the_layer_are_an_error() {
     async fn may_ask(asking: Option<HandlerPromises>) -> String {
         asking.is_some().to_string()
     }

@@ -146,7 +146,7 @@ async fn one_connection_serves_a_lane_and_the_others_in_turn() {
 /// connection. Run it alone, with `--release`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
-async fn what_a_full_lane_costs_the_others() {
+async fn latency_of_other_lanes_while_one_is_full() {
     const ROUNDS: usize = 21;
     let (site, uploads, _) = with_uploads(2, 1).await;
     let mut clients = connected(&site, 20).await;

@@ -65,7 +65,7 @@ async fn with_three() -> Site {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_no_aborts_all() {
+async fn a_vote_against_the_commit_aborts_all() {
     let site = with_three().await;
     let mut client = RawClient::connect(site.address).await.unwrap();
     assert_eq!(client.get("/no").await.unwrap().status, 500);

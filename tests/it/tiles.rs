@@ -273,7 +273,7 @@ async fn a_view_for_the_application_only() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_goes_takes_its_tiles_along() {
+async fn a_client_that_disconnects_cancels_its_tiles() {
     let (site, gate) = site(3, Tiles::new()).await;
     let mut client = RawClient::connect(site.address).await.unwrap();
     client

@@ -192,7 +192,7 @@ async fn fifty_uploads_that_trickle_hold_no_worker() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn however_a_publication_ends_its_file_goes_with_it() {
+async fn a_spooled_file_is_removed_however_its_publication_ends() {
     let (site, folder) = spooling(1, ScriptedPublisher::new()).await;
     let body = content(MIB);
     let cases = [
@@ -225,7 +225,7 @@ async fn however_a_publication_ends_its_file_goes_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clients_that_hang_up_take_their_files_with_them() {
+async fn files_are_removed_when_their_clients_hang_up() {
     let publisher = ScriptedPublisher::new();
     let gate = publisher.gate().clone();
     let (site, folder) = spooling(1, publisher).await;

@@ -64,7 +64,7 @@ fn output_of_wrk_with_errors() {
 }
 
 #[test]
-fn output_of_wrk_that_is_none() {
+fn output_that_is_not_from_wrk_is_not_parsed() {
     assert_eq!(wrk::parse(""), None);
     assert_eq!(
         wrk::parse("unable to connect to 127.0.0.1:1 Connection refused"),
@@ -480,7 +480,7 @@ fn a_failed_run_is_no_figure() {
 }
 
 #[test]
-fn sockets_that_were_told_are_in_the_sentence() {
+fn congestion_control_by_socket_is_named_in_the_sentence() {
     let network = Network {
         isolated: false,
         congestion_control: "bbr".to_owned(),

@@ -118,7 +118,7 @@ fn delays_and_sizes_come_out_right() {
 }
 
 #[test]
-fn what_is_wrong_fails_before_the_load() {
+fn a_wrong_answer_fails_before_the_load() {
     let page = measure("broken-burst", "wrong-page,failing,silent");
     page.fails(
         "wrong-page",
@@ -129,7 +129,7 @@ fn what_is_wrong_fails_before_the_load() {
 }
 
 #[test]
-fn what_goes_wrong_under_load_fails() {
+fn an_error_under_load_fails_the_measurement() {
     let burst = measure("broken-burst", "failing-under-load,dying,truncating");
     burst.fails("failing-under-load", "answered HTTP/1.1 500");
     burst.fails("dying", "");

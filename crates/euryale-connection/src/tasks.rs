@@ -24,7 +24,7 @@ impl Tasks {
 
     /// Waits until no task is left.
     pub(crate) async fn ended(&self) {
-        // `self` holds the sender, so the channel cannot close meanwhile.
+        // `self` holds the sender, so the channel cannot close while this waits.
         let _ = self.0.subscribe().wait_for(|&count| count == 0).await;
     }
 }

@@ -14,14 +14,14 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// One after the other: they share the log.
 #[tokio::test(start_paused = true)]
-async fn jobs_that_take_long_are_logged_if_somebody_wants_that() {
+async fn slow_jobs_are_logged_if_a_limit_is_set() {
     let log = Log::of_process();
-    who_wants_no_warning_gets_none(&log).await;
-    one_that_takes_long_is_logged_once_and_while_it_runs(&log).await;
-    those_that_wait_for_long_are_logged_once_and_are_not_a_flood(&log).await;
+    no_job_is_logged_without_a_limit(&log).await;
+    a_slow_job_is_logged_once_while_it_runs(&log).await;
+    waiting_jobs_are_logged_once_and_do_not_flood_the_log(&log).await;
 }
 
-async fn who_wants_no_warning_gets_none(log: &Log) {
+async fn no_job_is_logged_without_a_limit(log: &Log) {
     let pool = Pool::builder(CountingDatabase::new())
         .connections(1)
         .warn_after(None)
@@ -47,7 +47,7 @@ async fn who_wants_no_warning_gets_none(log: &Log) {
     assert_quiet(pool.ledger()).await;
 }
 
-async fn one_that_takes_long_is_logged_once_and_while_it_runs(log: &Log) {
+async fn a_slow_job_is_logged_once_while_it_runs(log: &Log) {
     let pool = Pool::builder(CountingDatabase::new())
         .connections(2)
         .lane("reports", 1)
@@ -96,7 +96,7 @@ async fn one_that_takes_long_is_logged_once_and_while_it_runs(log: &Log) {
     assert_quiet(pool.ledger()).await;
 }
 
-async fn those_that_wait_for_long_are_logged_once_and_are_not_a_flood(log: &Log) {
+async fn waiting_jobs_are_logged_once_and_do_not_flood_the_log(log: &Log) {
     let builder = Pool::builder(CountingDatabase::new())
         .connections(1)
         .lane("reports", 1)

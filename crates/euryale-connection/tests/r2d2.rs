@@ -427,7 +427,7 @@ async fn a_transaction_commits_or_aborts() {
 }
 
 #[tokio::test]
-async fn a_conflict_is_classified_wherever_it_stands_in_the_chain() {
+async fn a_conflict_is_classified_anywhere_in_the_chain_of_errors() {
     let store = Store::new();
     let pool = transactional(&store);
     let wrapped = pool.claim().transaction_once(|transaction| {
@@ -573,7 +573,7 @@ async fn hooks_run_once_on_each_connection_in_their_order() {
 }
 
 #[tokio::test]
-async fn a_connection_whose_hook_fails_is_dropped_and_serves_nobody() {
+async fn a_connection_whose_hook_fails_is_dropped_and_never_used() {
     let store = Store::new();
     let database =
         R2d2::new(store.clone()).on_connect(|_| Err(StoreError::Says(Fault::Disconnected)));

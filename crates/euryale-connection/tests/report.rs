@@ -9,7 +9,7 @@ use euryale_core::transaction::Claim;
 use euryale_test::{CountingDatabase, Gate, Log, assert_quiet, eventually};
 
 #[test]
-fn plain_thread_reports_who_holds_and_who_waits_while_all_threads_are_stuck() {
+fn plain_thread_reports_running_and_waiting_jobs_while_all_threads_are_stuck() {
     const THREADS: usize = 2;
     let log = Log::of_process();
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -80,7 +80,7 @@ fn each_reason_has_its_answer() {
 
 /// The ways in which a publisher may handle the error: its own error, a conflict, a suspension.
 #[test]
-fn what_was_stopped_is_not_tried_again() {
+fn a_stopped_transaction_is_not_retried() {
     let ends: [fn() -> Abort; 3] = [
         || Abort::error("the search failed"),
         || TestError(Fault::Conflict).into(),
@@ -100,7 +100,7 @@ fn what_was_stopped_is_not_tried_again() {
 }
 
 #[test]
-fn what_is_due_is_never_published() {
+fn a_job_that_was_stopped_in_advance_is_never_published() {
     let mut bench = Bench::new();
     bench.lender.switch().fire(Stopped::Drain);
     let ended = bench.run(Access::Write, |_, _| -> Result<(), Abort> {
@@ -244,7 +244,7 @@ fn a_call_that_may_be_late_costs_the_connection() {
 }
 
 #[test]
-fn a_time_out_of_the_databases_own_is_answered_as_one() {
+fn a_time_out_of_the_database_is_answered_504() {
     let mut bench = Bench::new();
     let ended = bench.run(Access::Write, |transaction, _| {
         transaction.connection()?;
@@ -259,7 +259,7 @@ fn a_time_out_of_the_databases_own_is_answered_as_one() {
 }
 
 #[test]
-fn methods_of_the_registry_begin_as_it_says() {
+fn registered_methods_begin_with_the_access_of_the_registry() {
     for (method, access) in [
         ("GET", Access::Read),
         ("HEAD", Access::Read),

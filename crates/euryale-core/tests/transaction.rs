@@ -302,7 +302,7 @@ fn a_database_that_cannot_be_reached() {
 }
 
 #[test]
-fn who_never_asks_costs_no_connection() {
+fn a_publisher_that_never_calls_connection_opens_none() {
     let mut bench = Bench::new();
     bench.run(|_| Ok(())).unwrap();
     assert_eq!(bench.database.story(), "");
@@ -343,7 +343,7 @@ fn a_conflict_is_found_in_the_chain() {
 }
 
 #[test]
-fn a_reader_that_meets_a_conflict_wrote() {
+fn a_reader_that_meets_a_conflict_has_written() {
     let mut bench = Bench::new();
     let error = bench.run_as(reading(), |transaction| {
         transaction.connection()?;
@@ -381,7 +381,7 @@ fn a_reader_that_meets_a_conflict_wrote() {
 }
 
 #[test]
-fn who_says_in_time_that_it_will_write_begins_as_a_writer() {
+fn a_reader_that_declares_a_write_in_time_begins_as_a_writer() {
     let mut bench = Bench::new();
     bench
         .run_as(reading(), |transaction| {
@@ -415,7 +415,7 @@ fn who_says_in_time_that_it_will_write_begins_as_a_writer() {
 }
 
 #[test]
-fn who_says_too_late_that_it_will_write_is_published_again() {
+fn a_reader_that_declares_a_write_too_late_is_published_again() {
     let mut bench = Bench::new();
     let too_late = |transaction: &mut Tx<'_>| {
         transaction.connection()?;
@@ -470,7 +470,7 @@ fn a_reader_that_could_not_begin_may_still_become_a_writer() {
 }
 
 #[test]
-fn what_a_writer_said_outlives_its_attempt() {
+fn a_declared_write_outlives_its_attempt() {
     let fails = |fault: Fault| {
         move |transaction: &mut Tx<'_>| {
             transaction.writable()?;
@@ -522,7 +522,7 @@ fn a_vote_against_aborts_all() {
 }
 
 #[test]
-fn no_descriptor_is_told_from_other_failures() {
+fn a_lack_of_descriptors_is_distinguished_from_other_failures() {
     let mut bench = Bench::new();
     // EMFILE and ENFILE, and a budget that is used up.
     let failures = [
@@ -543,7 +543,7 @@ fn no_descriptor_is_told_from_other_failures() {
 }
 
 #[test]
-fn no_room_left_is_said_by_the_database_or_by_the_system() {
+fn a_full_disk_is_reported_by_the_database_or_the_system() {
     let mut bench = Bench::new();
     let error = bench
         .full(|_| Err(Wrapped(TestError(Fault::Full)).into()))
@@ -724,7 +724,7 @@ impl Drop for Bomb {
 }
 
 #[test]
-fn a_participant_that_panics_when_it_is_dropped_stops_nobody() {
+fn a_participant_that_panics_when_it_is_dropped_does_not_stop_the_others() {
     for (doomed, story) in [
         (false, "commit · finish · finish · hook"),
         (true, "abort · undo · undo"),

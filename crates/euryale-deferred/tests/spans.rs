@@ -19,7 +19,7 @@ fn said(what: &'static str) -> Result<Response, Error> {
 }
 
 #[tokio::test]
-async fn the_span_of_the_request_goes_along() {
+async fn the_span_of_the_request_is_passed_to_its_promises() {
     let log = Log::of_process();
     let answers: [(&str, MakeBody); 4] = [
         ("future", || Body::deferred(async { said("future") })),

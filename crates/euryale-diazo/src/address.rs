@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn dots_are_taken_out_of_a_path() {
+    fn dots_are_removed_from_a_path() {
         for (path, expected) in [
             ("/a/./b/../c", "/a/c"),
             ("../a", "a"),

@@ -17,7 +17,7 @@ async fn see(request: Request<()>) -> Result<Response, Infallible> {
 }
 
 #[tokio::test]
-async fn the_log_says_once_that_nobody_is_trusted() {
+async fn the_log_warns_once_that_no_peer_is_trusted() {
     let log = Log::of_process();
     let ask = async |layer: &ForwardedLayer, peer: Option<PeerAddr>| {
         let mut request = Request::get("/").header("x-forwarded-for", "192.0.2.7");

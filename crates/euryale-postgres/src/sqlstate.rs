@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_error_is_about_can_decide() {
+    fn the_table_of_an_error_can_decide_its_fault() {
         let mut answer = Answer {
             code: "23505",
             ends_session: false,

@@ -529,7 +529,7 @@ async fn a_request_may_have_a_deadline_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_rule_decides_how_a_request_begins() {
+async fn a_rule_decides_the_access_of_a_request() {
     let onion = Onion::with(
         |publish| {
             publish.access(|request| match request.uri().query() {

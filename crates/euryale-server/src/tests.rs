@@ -206,7 +206,7 @@ const _: () = {
 };
 
 #[test]
-fn that_peers_wait_is_said_when_it_begins_and_when_it_is_over() {
+fn waiting_peers_are_logged_at_the_beginning_and_at_the_end() {
     let mut waits = crate::accept::Waits::default();
     let start = tokio::time::Instant::now();
     let at = |seconds| start + Duration::from_secs(seconds);

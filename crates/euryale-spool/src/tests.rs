@@ -91,7 +91,7 @@ async fn a_body_of_exactly_the_limit_is_accepted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stalled_body_is_given_up() {
+async fn a_stalled_body_is_refused() {
     let (mut sender, body) = Channel::<Bytes>::new(1);
     let layer = SpoolLayer::new().stall(Duration::from_secs(5));
     let answer = tokio::spawn(echo(layer).oneshot(http::Request::new(body)));
@@ -203,7 +203,7 @@ async fn a_missing_folder_is_an_error_and_nothing_leaks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_trickles_is_given_up() {
+async fn a_body_that_trickles_is_refused() {
     let (mut sender, body) = Channel::<Bytes>::new(1);
     let layer = SpoolLayer::new().rate(100, Duration::from_secs(60));
     let answer = tokio::spawn(echo(layer).oneshot(http::Request::new(body)));

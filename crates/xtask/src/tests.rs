@@ -400,7 +400,7 @@ fn only_crates_are_published() {
 }
 
 #[test]
-fn nobody_elses_types_are_handed_on() {
+fn types_of_other_crates_are_not_re_exported() {
     let found = |path: &str, line: &str| packages::check_code(path, &Source::new(line)).len();
     for line in [
         "pub use self::a::B;",
@@ -442,7 +442,7 @@ fn an_example_keeps_a_file_of_its_own_name() {
 }
 
 #[test]
-fn what_a_release_needs_is_told() {
+fn missing_metadata_for_a_release_is_found() {
     assert_eq!(
         packages::unreleasable("[workspace.package]\nversion = \"0.1.0\"\n").len(),
         1
@@ -514,7 +514,7 @@ fn blocking_threads_are_taken_in_two_files() {
 }
 
 #[test]
-fn nobody_sleeps() {
+fn sleeping_in_tests_is_found() {
     let text = "// thread::sleep\nstd::thread::sleep(d);\nuse std::thread::sleep;\n";
     for path in [
         "crates/euryale-core/src/a.rs",
@@ -534,7 +534,7 @@ fn nobody_sleeps() {
 }
 
 #[test]
-fn nothing_is_left_unfinished() {
+fn notes_of_unfinished_work_are_found() {
     for word in ["TODO", "FIXME", "XXX", "dbg!", "todo!", "unimplemented!"] {
         assert_eq!(code("a.rs", &format!("// {word}(a)")).len(), 1, "{word}");
         assert_eq!(
@@ -672,7 +672,7 @@ fn tests_run_once_and_can_be_left_out() {
 }
 
 #[test]
-fn what_is_published_is_packaged() {
+fn every_published_crate_is_packaged() {
     let mut packages = vec![
         package("euryale", "crates/euryale", vec![]),
         package("site", "examples/site", vec![]),
@@ -710,7 +710,7 @@ fn missing_programs_are_replaced_or_skipped() {
 }
 
 #[test]
-fn no_interpreter_is_among_the_linked_programs() {
+fn the_path_without_python_has_no_interpreter() {
     let place = std::env::temp_dir().join(format!("xtask-programs-{}", std::process::id()));
     let first = place.join("first");
     let second = place.join("second");
@@ -793,7 +793,7 @@ fn a_table_of_counts_comes_back_as_it_was() {
 }
 
 #[test]
-fn more_instructions_are_found_and_fewer_are_told() {
+fn more_instructions_fail_and_fewer_are_reported() {
     let counts = |counts: &[(&str, u64)]| {
         counts
             .iter()

@@ -1,5 +1,5 @@
-//! A copy of deadpool-sqlite's manager. The releases of that crate need another rusqlite, and a
-//! lock file can contain only one.
+//! A copy of deadpool-sqlite's manager. Its releases need a different version of rusqlite,
+//! and a lock file can contain only one.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -85,7 +85,7 @@ fn heads(site: &Site, seconds: f64) -> (u64, u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn cold_files_arrive_and_keep_nobody_waiting() {
+async fn cold_files_arrive_and_delay_no_other_download() {
     const FILES: u64 = 10;
     const LEN: usize = 4 << 20;
     let folder = tempfile::tempdir().unwrap();

@@ -35,7 +35,7 @@ fn decoded(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_compressed_is_read() {
+async fn compressed_files_are_read() {
     let bytes = text();
     let folder = folder_of(&bytes);
     let site = shelf(folder.path(), Some(compressing)).await;
@@ -73,7 +73,7 @@ fn compressing_pages(app: Router) -> Router {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_compressed_leaves_by_sendfile() {
+async fn uncompressed_files_leave_by_sendfile() {
     let bytes = text();
     let folder = folder_of(&bytes);
     for around in [compressing as fn(_) -> _, compressing_pages] {
@@ -101,7 +101,7 @@ async fn what_is_not_compressed_leaves_by_sendfile() {
 /// Half of the file and then, with the tag of the first answer, the rest: together they are the
 /// file.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_download_beside_compression_goes_on_where_it_was_cut() {
+async fn a_download_beside_compression_is_resumed_where_it_was_cut() {
     let bytes = text();
     let folder = folder_of(&bytes);
     let site = shelf(folder.path(), Some(compressing_pages)).await;

@@ -118,7 +118,7 @@ async fn several_parts_come_in_one_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_there_and_what_is_too_much() {
+async fn missing_and_excessive_ranges_are_answered() {
     let bytes = content(1, LEN);
     let folder = folder_of(&bytes);
     for around in [None, Some(usual as fn(_) -> _)] {

@@ -133,7 +133,7 @@ async fn holds_no_worker(site: &Site) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_that_is_unlinked_or_replaced_meanwhile() {
+async fn a_file_unlinked_or_replaced_during_a_download_is_sent_whole() {
     let bytes = content(1, LARGE);
     let other = content(2, LEN);
     for around in [None, Some(usual as fn(_) -> _)] {
@@ -263,7 +263,7 @@ async fn a_reader_that_stalls_and_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn readers_that_stall_for_ever_and_go() {
+async fn readers_that_stall_and_leave_release_their_files() {
     let bytes = content(1, LARGE);
     let folder = folder_of(&bytes);
     for around in [None, Some(usual as fn(_) -> _)] {

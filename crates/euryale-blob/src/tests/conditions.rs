@@ -452,7 +452,7 @@ async fn a_response_that_is_not_a_whole_blob_is_not_changed() {
 
 /// A middleware answers with a body of its own and leaves the handle in the extensions.
 #[tokio::test]
-async fn another_body_is_not_taken_for_the_blob() {
+async fn another_body_is_not_mistaken_for_the_blob() {
     let (layer, ledger) = layer();
     let file = file_of(CONTENT);
     let service = serving(&layer, move || {

@@ -123,8 +123,8 @@ pub const STORAGE_FULL: Code =
 pub const NO_DESCRIPTOR: Code =
     Code::new(Class::Busy, "core.no_descriptor", "no descriptor is left");
 
-/// The publication ended without the rest of an answer that had left: it was aborted, or another
-/// answer was returned (500, which no client sees, because the body breaks off).
+/// The publication ended before its early answer was complete: it was aborted, or it returned a
+/// different answer. The class is that of a 500, but clients see only that the body breaks off.
 pub const ANSWER_ABANDONED: Code = Code::new(
     Class::Failed,
     "core.answer_abandoned",

@@ -26,7 +26,7 @@ impl Book for QueueBook {
 }
 
 #[test]
-fn what_is_held_is_named() {
+fn held_resources_are_named() {
     let ledger = Ledger::new();
     let book = ledger.of::<QueueBook>();
     let guards = [

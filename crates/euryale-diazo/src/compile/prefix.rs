@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_resolved_as_rfc_3986_says() {
+    fn addresses_are_resolved_by_rfc_3986() {
         let cases = [
             ("a.css", "/t/a.css"),
             ("../a.css", "/a.css"),

@@ -122,7 +122,7 @@ fn trees_are_those_of_a_browser() {
 }
 
 #[test]
-fn what_browsers_repair_is_left_to_them() {
+fn misnested_tags_are_left_for_browsers_to_repair() {
     // With scripts, the contents of the head's `noscript` are text; the reference parser reads them
     // like a browser without scripts.
     let head = ours("<head><noscript><img src=x></noscript></head><body>x");
@@ -151,7 +151,7 @@ fn what_browsers_repair_is_left_to_them() {
 }
 
 #[test]
-fn what_is_untouched_is_written_byte_for_byte() {
+fn unchanged_nodes_are_written_byte_for_byte() {
     let page = "<DIV Class='a'  b=c>x &amp; y<BR/>\n<p>one<p>two</DIV>";
     let dom = Dom::parse(page).unwrap();
     let body = dom.children(1).last().unwrap();
@@ -161,7 +161,7 @@ fn what_is_untouched_is_written_byte_for_byte() {
 }
 
 #[test]
-fn what_is_open_is_closed_when_it_is_taken_elsewhere() {
+fn open_elements_are_closed_when_they_are_moved() {
     let write = |page: &str| {
         let dom = Dom::parse(page).unwrap();
         let mut out = String::new();

@@ -121,7 +121,7 @@ fn each_attribute_is_listed() {
 }
 
 #[test]
-fn each_instruction_is_what_its_row_says() {
+fn each_instruction_behaves_as_listed_in_the_table() {
     let rows = table("instruction");
     for name in XSLT {
         let state = state(&rows, name).unwrap_or_else(|| panic!("<xsl:{name}> is not listed"));

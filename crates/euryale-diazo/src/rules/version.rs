@@ -35,7 +35,7 @@ mod tests {
 
     /// The tags of pages that browsers have cached depend on this value.
     #[test]
-    fn it_is_what_it_was_in_the_last_release() {
+    fn the_version_of_the_same_theme_never_changes() {
         let mut version = Version::default();
         assert_eq!(version.to_string(), "cbf29ce484222325");
         version.add("a");

@@ -220,7 +220,7 @@ fn css_selects_the_same_as_in_a_browser() {
 }
 
 #[test]
-fn what_is_not_understood_is_refused() {
+fn invalid_expressions_are_refused() {
     for expr in [
         "", "//", "//p[", "a b", "foo()", "1 +", "//p[@]", "$", "'a", "p::a", "//p]", "!", "not()",
     ] {
@@ -248,7 +248,7 @@ fn what_is_not_understood_is_refused() {
 
 /// Work is limited by the number of visited nodes and not of found ones.
 #[test]
-fn what_is_walked_over_costs_whether_it_is_selected_or_not() {
+fn visited_nodes_count_even_if_they_are_not_selected() {
     let same = "<i></i>".repeat(1_000);
     let all_others: String = (0..1_000).map(|n| format!("<x{n}></x{n}>")).collect();
     // Some of these names share a list with `b`.

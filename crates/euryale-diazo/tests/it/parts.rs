@@ -233,7 +233,7 @@ fn parts_of_rules_are_included() {
 }
 
 #[test]
-fn a_mistake_in_an_included_part_is_named_with_its_own_place() {
+fn a_mistake_in_an_included_part_is_reported_with_its_own_line() {
     let inner = "<before css:theme=\"#a\"><xi:include href=\"part.xml\"/></before>";
     let part = "<p xmlns:xsl=\"http://www.w3.org/1999/XSL/Transform\">\n<xsl:number/></p>";
     let folder = folder(&[("rules.xml", &rules(inner)), ("part.xml", part)]);

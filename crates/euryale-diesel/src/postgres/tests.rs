@@ -211,7 +211,7 @@ async fn a_publisher_that_ignores_an_error_commits_nothing_and_gets_an_error() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_a_fault_of_its_own() {
+async fn a_full_disk_is_a_separate_fault() {
     let Some(database) = counters() else {
         return;
     };
@@ -299,7 +299,7 @@ fn counters_of(server: &Server) -> Postgres {
 }
 
 #[test]
-fn a_writer_moves_to_the_new_primary_and_is_refused_where_there_is_none() {
+fn a_writer_moves_to_the_new_primary_and_is_refused_without_one() {
     let Some(primary) = Server::start() else {
         return;
     };

@@ -92,7 +92,7 @@ async fn each_host_has_its_root() {
 }
 
 #[test]
-fn meaningless_lines_are_refused() {
+fn invalid_lines_are_refused() {
     for line in [
         "example.org",
         "192.0.2.1/site",

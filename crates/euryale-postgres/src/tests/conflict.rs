@@ -153,7 +153,7 @@ fn a_writer_on_a_server_that_became_read_only_replaces_every_connection() {
 }
 
 #[test]
-fn a_full_disk_is_a_fault_of_its_own() {
+fn a_full_disk_is_a_separate_fault() {
     let Some(database) = counters() else {
         return;
     };

@@ -144,7 +144,7 @@ fn a_stopped_transaction_sends_no_further_statement() {
 }
 
 #[test]
-fn nothing_stops_a_commit() {
+fn a_commit_is_not_stopped_by_its_deadline() {
     let Some(database) = counters() else {
         return;
     };

@@ -19,7 +19,7 @@ pub(super) fn refusal(url: &str) -> String {
 }
 
 #[test]
-fn what_is_wrong_is_said_in_one_line_with_what_to_do() {
+fn each_error_of_opening_is_one_line_with_its_remedy() {
     let Some(server) = Server::shared() else {
         return;
     };
@@ -41,7 +41,7 @@ fn what_is_wrong_is_said_in_one_line_with_what_to_do() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_server_that_accepts_nobody_is_given_up() {
+fn a_server_that_never_accepts_is_abandoned() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(".s.PGSQL.5432");
     let listener = UnixListener::bind(&path).unwrap();

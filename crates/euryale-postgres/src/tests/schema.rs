@@ -18,7 +18,7 @@ const FIRST: &str = "CREATE TABLE note (text text NOT NULL)";
 const SECOND: &str = "INSERT INTO note VALUES ('hello')";
 
 #[test]
-fn each_step_is_done_once_however_many_programs_start() {
+fn each_step_is_applied_once_by_programs_that_start_together() {
     let Some((database, name)) = empty() else {
         return;
     };
@@ -100,7 +100,7 @@ fn a_database_that_others_migrate_gets_its_marks_when_asked() {
 }
 
 #[test]
-fn a_clone_with_a_ledger_of_its_own_is_the_same_database() {
+fn a_clone_with_a_separate_ledger_is_the_same_database() {
     let Some((database, _)) = empty() else {
         return;
     };

@@ -211,7 +211,7 @@ fn each_ends(ends: &Receiver<usize>) -> bool {
 }
 
 #[test]
-fn a_server_that_is_killed_around_a_commit_loses_none_and_invents_none() {
+fn commits_around_a_killed_server_are_reported_truthfully() {
     // A killed process loses no data that the system has received. Without fsync the server
     // recovers at once.
     let Some(mut server) = Setup::new().setting("fsync", "off").start() else {

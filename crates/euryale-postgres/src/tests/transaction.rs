@@ -76,7 +76,7 @@ fn a_reader_sees_one_state_and_a_refused_publication_leaves_nothing() {
 }
 
 #[test]
-fn a_publisher_that_ignores_an_error_commits_nothing_and_is_told_so() {
+fn a_publisher_that_ignores_an_error_gets_an_error_and_commits_nothing() {
     let Some(database) = counters() else {
         return;
     };
@@ -104,7 +104,7 @@ fn a_publisher_that_ignores_an_error_commits_nothing_and_is_told_so() {
 }
 
 #[test]
-fn a_publisher_that_ends_the_transaction_itself_is_told_so() {
+fn a_publisher_that_ends_the_transaction_itself_gets_an_error() {
     let Some(database) = counters() else {
         return;
     };

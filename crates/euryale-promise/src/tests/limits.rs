@@ -53,7 +53,7 @@ async fn a_new_key_in_each_pass_exceeds_the_pass_limit() {
 }
 
 #[tokio::test]
-async fn if_there_are_too_many_promises_none_runs() {
+async fn no_promise_runs_if_there_are_too_many() {
     let ran = Arc::new(AtomicUsize::new(0));
     let site = Site::new(RepublishLayer::new(), {
         let ran = Arc::clone(&ran);

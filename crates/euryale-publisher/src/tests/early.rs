@@ -13,7 +13,7 @@ fn head() -> http::Response<()> {
     http::Response::new(())
 }
 
-/// An onion all of whose routes have the release point at the end of the body.
+/// Returns an onion whose release point is the end of the body on all routes.
 fn onion<F>(publisher: F) -> Onion
 where
     F: Fn(&Request, &mut Tx<'_>) -> Result<Response, Abort> + Send + Sync + 'static,

@@ -15,7 +15,7 @@ fn sum(shares: DescriptorShares) -> usize {
 }
 
 #[test]
-fn what_fits_is_given_whole() {
+fn requests_that_fit_are_granted_in_full() {
     let wanted = DescriptorShares::new(20_000).files(20_000).connections(4);
     assert_eq!(limit(1 << 20).fit(wanted), wanted);
     assert_eq!(limit(41_000).fit(wanted), wanted);
@@ -51,7 +51,7 @@ fn all_shares_together_fit_below_every_limit() {
 }
 
 #[test]
-fn what_one_does_not_want_the_other_gets() {
+fn an_unused_share_is_given_to_the_others() {
     let limit = limit(1024);
     let all = sum(limit.fit(DescriptorShares::new(5_000)));
     let few_files = limit.fit(DescriptorShares::new(5_000).files(10));

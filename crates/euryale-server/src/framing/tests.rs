@@ -107,7 +107,7 @@ fn there_is_one_host() {
 }
 
 #[test]
-fn the_one_coding_is_chunked() {
+fn chunked_is_the_only_transfer_coding() {
     let with = |codings: &[&'static str]| {
         let mut fields = vec![("host", "a")];
         fields.extend(codings.iter().map(|coding| ("transfer-encoding", *coding)));

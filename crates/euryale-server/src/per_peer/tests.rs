@@ -26,7 +26,7 @@ fn a_network_of_ipv6_is_one_peer() {
 }
 
 #[test]
-fn who_has_no_address_is_not_counted() {
+fn peers_without_an_address_are_not_counted() {
     let places = PerPeer::new(1);
     let all = [PeerAddr::Unix; 3].map(|peer| places.place(peer).unwrap());
     assert!(all.iter().all(Option::is_none));

@@ -104,7 +104,7 @@ fn version_2_is_read() {
 }
 
 #[test]
-fn a_sum_is_checked() {
+fn a_checksum_is_verified() {
     // The published check value of the algorithm.
     assert_eq!(super::v2::crc32c(b"123456789".iter().copied()), 0xe306_9283);
     let extras = [&ADDRESSES[..], &[0x03, 0, 4, 0, 0, 0, 0], &[0x04, 0, 1, 0]].concat();
@@ -135,7 +135,7 @@ fn oracle(bytes: &[u8]) -> Option<Option<SocketAddr>> {
 
 proptest! {
     #[test]
-    fn whoever_writes_a_header_is_understood(
+    fn every_valid_proxy_header_is_parsed(
         source: SocketAddr,
         destination: SocketAddr,
         text: bool,

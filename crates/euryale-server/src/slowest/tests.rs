@@ -43,7 +43,7 @@ fn the_ten_slowest_are_kept_and_others_cost_nothing() {
 }
 
 #[test]
-fn one_that_was_very_slow_keeps_nobody_out_when_its_time_is_over() {
+fn newer_requests_are_listed_once_a_very_slow_one_expires() {
     let slowest = Slowest::new();
     let begin = Instant::now();
     (0..10).for_each(|_| assert!(record(&slowest, 100, begin)));
@@ -64,7 +64,7 @@ fn one_that_was_very_slow_keeps_nobody_out_when_its_time_is_over() {
 }
 
 #[test]
-fn what_is_in_no_stage_is_elsewhere() {
+fn time_outside_all_stages_is_listed_as_elsewhere() {
     let slowest = Slowest::new();
     let now = Instant::now();
     record(&slowest, 9, now);

@@ -70,8 +70,8 @@ pub(crate) struct SocketCell {
     first_line: AtomicU32,
     /// The first line of a head is as long as a whole head may be.
     long_target: AtomicBool,
-    /// The time at which the request was parsed whose response hyper has and has not begun to
-    /// write: nanoseconds after `born`, plus one. Zero if there is no such request.
+    /// hyper has a response that it has not begun to write: the time at which its request was
+    /// parsed, in nanoseconds after `born`, plus one. Zero if there is no such response.
     unwritten: AtomicU64,
     /// HTTP/1.0: the end of the socket is the end of a body.
     ends_body: AtomicBool,
@@ -291,7 +291,7 @@ impl SocketCell {
         self.told.store(true, Relaxed);
     }
 
-    /// Returns whether an HTTP/2 peer could still be told why the socket ends.
+    /// Returns whether an HTTP/2 peer can still be sent the reason why the socket ends.
     pub(crate) fn can_be_told(&self) -> bool {
         !self.told.load(Relaxed) && !self.is_blocked()
     }

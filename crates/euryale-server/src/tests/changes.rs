@@ -42,7 +42,7 @@ async fn new_sockets_have_the_new_time_outs_and_open_ones_keep_theirs() {
 }
 
 #[tokio::test]
-async fn when_fewer_sockets_may_be_open_none_is_closed_and_new_ones_wait() {
+async fn a_lower_limit_of_sockets_closes_none_and_new_ones_wait() {
     let server = Server::new().max_sockets(2).idle_timeout(HOUR);
     let changes = server.changes();
     let site = Site::start(server, app()).await;
@@ -78,7 +78,7 @@ async fn when_fewer_sockets_may_be_open_none_is_closed_and_new_ones_wait() {
 }
 
 #[tokio::test]
-async fn who_has_too_many_sockets_is_told_by_the_new_number() {
+async fn a_new_limit_of_sockets_per_peer_applies_at_once() {
     let server = Server::new();
     let changes = server.changes();
     // Changes also apply before the server starts.

@@ -24,7 +24,7 @@ async fn upload(request: Request<Incoming>) -> Result<Response<Body>, Infallible
 }
 
 #[tokio::test]
-async fn a_body_that_stalls_is_given_up_and_its_peer_told() {
+async fn a_stalled_body_ends_with_an_answer_to_its_peer() {
     for beginning in [
         "content-length: 100\r\n\r\nhalf",
         "content-length: 100\r\n\r\n",
@@ -48,7 +48,7 @@ async fn a_body_that_stalls_is_given_up_and_its_peer_told() {
 }
 
 #[tokio::test]
-async fn a_body_that_trickles_is_given_up() {
+async fn a_body_that_trickles_is_refused() {
     let server = Server::new()
         .body_timeout(PATIENCE)
         .body_rate(1000, TIMEOUT);
@@ -74,7 +74,7 @@ async fn a_body_that_trickles_is_given_up() {
 }
 
 #[tokio::test]
-async fn nothing_is_timed_while_nobody_reads() {
+async fn a_body_that_is_not_being_read_has_no_deadline() {
     let gate = AsyncGate::new();
     let held = AsyncGate::new();
     let arrived = gate.clone();
@@ -108,7 +108,7 @@ async fn nothing_is_timed_while_nobody_reads() {
 }
 
 #[tokio::test]
-async fn who_does_not_read_is_closed() {
+async fn a_peer_that_does_not_read_is_closed() {
     let large = || async { vec![b'x'; 64 << 20] };
     let app = Router::new().route("/", get(large));
     let site = Site::start(Server::new().write_timeout(TIMEOUT), app).await;
@@ -123,7 +123,7 @@ async fn who_does_not_read_is_closed() {
 }
 
 #[tokio::test]
-async fn who_reads_slowly_is_not() {
+async fn a_peer_that_reads_slowly_is_not_closed() {
     let large = || async { vec![b'x'; 16 << 20] };
     let app = Router::new().route("/", get(large));
     let site = Site::start(Server::new().write_timeout(4 * TIMEOUT), app).await;
@@ -242,7 +242,7 @@ async fn a_stream_without_window_is_reset() {
 }
 
 #[tokio::test]
-async fn small_answers_that_nobody_takes_end_with_their_socket() {
+async fn small_unread_answers_end_with_their_socket() {
     let site = Site::start(
         Server::new().write_timeout(TIMEOUT).idle_timeout(TIMEOUT),
         tower::service_fn(upload),
@@ -257,7 +257,7 @@ async fn small_answers_that_nobody_takes_end_with_their_socket() {
 }
 
 #[tokio::test]
-async fn an_idle_peer_of_http2_is_told() {
+async fn an_idle_http2_peer_gets_goaway() {
     let site = Site::start(
         Server::new().idle_timeout(TIMEOUT),
         tower::service_fn(upload),

@@ -106,7 +106,7 @@ const DATA: u8 = 0;
 const GOAWAY: u8 = 7;
 
 #[tokio::test]
-async fn who_reads_nothing_and_asks_nothing_does_not_hold_up_the_drain() {
+async fn an_idle_peer_that_reads_nothing_does_not_delay_the_drain() {
     let (gate, _, app) = setup();
     let site = Site::start(Server::new().drain_deadline(Duration::MAX), app).await;
     let mut asked = reads_nothing(&site, true, super::http2::SETTINGS).await;
@@ -126,7 +126,7 @@ async fn who_reads_nothing_and_asks_nothing_does_not_hold_up_the_drain() {
 /// An answer may take its time, whether the service is still working on it or the peer's window is
 /// small.
 #[tokio::test]
-async fn who_asks_and_confirms_nothing_has_its_answer_in_a_drain() {
+async fn a_peer_that_acknowledges_nothing_gets_its_answer_in_a_drain() {
     let (gate, _, app) = setup();
     let site = Site::start(Server::new().drain_deadline(Duration::MAX), app).await;
     // SETTINGS_INITIAL_WINDOW_SIZE 1: once one byte is written, hyper has all of the answer.
@@ -396,7 +396,7 @@ async fn a_request_that_is_on_its_way_when_the_drain_begins_is_answered() {
 }
 
 #[tokio::test]
-async fn who_says_nothing_does_not_hold_up_the_drain() {
+async fn a_silent_peer_does_not_delay_the_drain() {
     let site = Site::start(Server::new(), axum::Router::new()).await;
     let mut silent = site.peer().await;
     eventually(|| site.ledger.of::<ServerBook>().sockets.open.get() == 1).await;

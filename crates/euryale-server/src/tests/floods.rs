@@ -190,7 +190,7 @@ fn floods() -> Vec<Flood> {
 }
 
 #[tokio::test]
-async fn floods_are_told_to_calm_down() {
+async fn floods_end_with_enhance_your_calm() {
     for (name, begin, more) in floods() {
         let never = Never::new();
         let site = never.site(Server::new()).await;
@@ -206,7 +206,7 @@ async fn floods_are_told_to_calm_down() {
 /// Nothing is kept for a peer that does not read: the server stops reading, and closes it after the
 /// time-out.
 #[tokio::test]
-async fn answers_that_nobody_reads_do_not_pile_up() {
+async fn unread_answers_do_not_pile_up() {
     const TIMEOUT: Duration = Duration::from_millis(150);
     for (name, begin, more) in floods() {
         if !["ping", "settings"].contains(&name) {

@@ -216,7 +216,7 @@ async fn a_panic_ends_its_own_socket_only() {
 }
 
 #[tokio::test]
-async fn a_peer_that_goes_away_drops_the_handler() {
+async fn the_handler_is_dropped_when_its_peer_disconnects() {
     let gate = AsyncGate::new();
     let dropped = Arc::new(Semaphore::new(0));
     let held = gate.clone();

@@ -10,7 +10,7 @@ fn app() -> Router {
 }
 
 #[tokio::test]
-async fn more_sockets_than_may_be_wait() {
+async fn sockets_beyond_the_limit_wait() {
     let site = Site::start(Server::new().max_sockets(2), app()).await;
     let mut first = site.peer().await;
     first.get("/").await;
@@ -40,7 +40,7 @@ async fn a_drain_ends_while_peers_wait_for_a_place() {
 }
 
 #[tokio::test]
-async fn one_peer_has_so_many_sockets() {
+async fn the_number_of_sockets_per_peer_is_limited() {
     let site = Site::start(Server::new().max_sockets_per_peer(1), app()).await;
     let mut first = site.peer().await;
     first.get("/").await;

@@ -34,7 +34,7 @@ async fn ask_unix(path: &std::path::Path) -> String {
 }
 
 #[tokio::test]
-async fn a_unix_socket_is_served_and_goes_with_the_server() {
+async fn a_unix_socket_is_served_and_removed_with_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("site.sock");
     let listener = UnixSocket::new(&path).mode(0o600).bind().unwrap();
@@ -81,7 +81,7 @@ async fn balanced(are_balancers: bool, server: Server) -> (Site, SocketAddr) {
 }
 
 #[tokio::test]
-async fn a_balancer_says_whom_it_speaks_for() {
+async fn a_balancer_announces_the_address_of_its_client() {
     let (site, address) = balanced(true, Server::new()).await;
     let v2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc0\0\x02\x02\0\x01\0\x50";
     let local: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
@@ -134,7 +134,7 @@ async fn a_balancer_without_a_header_is_closed() {
 }
 
 #[tokio::test]
-async fn nobody_else_may_say_it() {
+async fn a_proxy_header_from_another_peer_is_refused() {
     let (site, address) = balanced(false, Server::new()).await;
     let v2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc0\0\x02\x02\0\x01\0\x50";
     for header in [&b"PROXY TCP4 192.0.2.1 192.0.2.2 1 80\r\n"[..], v2] {
@@ -185,7 +185,7 @@ fn headers() -> impl Strategy<Value = Vec<u8>> {
 }
 
 #[test]
-fn whatever_a_stranger_says_first_it_is_nobody_else() {
+fn no_first_bytes_of_a_stranger_change_its_address() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -206,7 +206,7 @@ fn whatever_a_stranger_says_first_it_is_nobody_else() {
 
 /// Sockets are counted by the client's address and not by the balancer's.
 #[tokio::test]
-async fn peers_behind_a_balancer_are_told_apart() {
+async fn peers_behind_a_balancer_are_counted_separately() {
     let (site, address) = balanced(true, Server::new().max_sockets_per_peer(1)).await;
     let ask = async |source: &str| {
         let mut peer = Peer::new(address).await;

@@ -16,7 +16,7 @@ fn app() -> Router {
 
 /// The client sends 8 MiB with a limit of 1 MiB, which is as much as it may send before it reads.
 #[tokio::test]
-async fn a_refused_upload_is_told_why() {
+async fn a_peer_whose_upload_is_refused_can_read_the_reason() {
     let site = Site::start(Server::new(), app()).await;
     let length = 8 << 20;
     for _ in 0..20 {
@@ -37,7 +37,7 @@ async fn a_refused_upload_is_told_why() {
 }
 
 #[tokio::test]
-async fn who_never_stops_sending_is_left() {
+async fn a_refused_peer_that_never_stops_sending_is_closed() {
     let site = Site::start(Server::new(), app()).await;
     let mut peer = site.peer().await;
     peer.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n")
@@ -148,7 +148,7 @@ async fn target_that_is_too_long_is_answered_414() {
 
 /// These bytes have no line ends, just like a long target.
 #[tokio::test]
-async fn rest_of_a_refused_body_is_not_taken_for_a_long_target() {
+async fn rest_of_a_refused_body_is_not_mistaken_for_a_long_target() {
     let site = Site::start(Server::new(), app()).await;
     let mut peer = site.peer().await;
     let length = 4 << 20;

@@ -48,7 +48,7 @@ async fn a_socket_that_rested_is_asked_again() {
 }
 
 #[tokio::test]
-async fn who_rests_is_closed_when_the_idle_time_is_over() {
+async fn a_resting_socket_is_closed_after_the_idle_timeout() {
     let site = site(Duration::from_millis(300)).await;
     let mut peer = site.peer().await;
     let began = tokio::time::Instant::now();
@@ -76,7 +76,7 @@ async fn an_idle_time_shorter_than_a_rest_holds() {
 }
 
 #[tokio::test]
-async fn a_drain_ends_who_rests() {
+async fn a_drain_closes_resting_sockets() {
     let site = site(Duration::from_secs(30)).await;
     let mut peers = Vec::new();
     for _ in 0..20 {

@@ -248,7 +248,7 @@ async fn middleware_that_looks_on_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_may_change_the_body_is_read_and_written() {
+async fn files_below_a_layer_that_may_change_the_body_are_read_and_written() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = content(LEN);
     let stable = stable(folder.path(), &bytes);
@@ -356,7 +356,7 @@ async fn readers_that_stall_or_go_leave_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn cold_files_and_such_in_memory_arrive_as_well() {
+async fn cold_files_and_files_in_memory_arrive_whole() {
     let disk = tempfile::tempdir().unwrap();
     let memory = tempfile::tempdir_in("/dev/shm").unwrap();
     let bytes = content(LEN);

@@ -246,7 +246,7 @@ async fn silent_peers_are_closed_in_time() {
 }
 
 #[tokio::test]
-async fn a_refused_upload_is_told_why() {
+async fn a_peer_whose_upload_is_refused_can_read_the_reason() {
     let certificate = Certificate::new();
     let (site, address, _) = site(Server::new(), &certificate, app()).await;
     let mut peer = certificate.connect(address, &[]).await.unwrap();
@@ -271,7 +271,7 @@ async fn a_drain_does_not_wait_for_handshakes() {
 }
 
 #[tokio::test]
-async fn who_was_accepted_before_the_drain_may_shake_hands_and_ask() {
+async fn a_peer_accepted_before_the_drain_may_finish_its_handshake_and_one_request() {
     let certificate = Certificate::new();
     let (site, address, _) = site(Server::new(), &certificate, app()).await;
     let raw = Peer::new(address).await;
@@ -302,7 +302,7 @@ async fn handshakes_end_with_the_server() {
 }
 
 #[tokio::test]
-async fn who_shakes_hands_has_a_place_already() {
+async fn a_peer_holds_a_place_during_its_handshake() {
     let certificate = Certificate::new();
     let server = Server::new()
         .max_sockets_per_peer(1)

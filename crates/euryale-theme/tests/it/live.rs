@@ -49,7 +49,7 @@ fn page(live: &LiveTheme) -> Option<String> {
 }
 
 #[test]
-fn it_is_read_again_only_when_a_file_has_changed() {
+fn a_theme_is_read_again_only_when_a_file_has_changed() {
     let mut files = Files::new();
     let live = LiveTheme::new(files.loader());
     let before = live.theme().unwrap();
@@ -102,7 +102,7 @@ fn files_that_come_later_are_found() {
 }
 
 #[tokio::test]
-async fn it_is_watched_from_a_thread_that_ends_with_it() {
+async fn the_watching_thread_ends_with_its_theme() {
     let mut files = Files::new();
     let live = LiveTheme::new(files.loader())
         .watch(Duration::from_millis(5))
@@ -120,7 +120,7 @@ async fn it_is_watched_from_a_thread_that_ends_with_it() {
 /// The theme's HTML is a pipe, which holds the reader up behind the rules.
 #[cfg(unix)]
 #[test]
-fn what_changes_while_it_is_read_is_read_again() {
+fn a_file_that_changes_while_it_is_read_is_read_again() {
     let mut files = Files::new();
     let pipe = files.0.path().join("theme.html");
     std::fs::remove_file(&pipe).unwrap();

@@ -94,7 +94,7 @@ async fn get(site: &Site, known: Option<&str>) -> (StatusCode, String, String) {
 }
 
 #[tokio::test]
-async fn who_has_a_themed_page_is_told_so_until_its_theme_changes() {
+async fn a_themed_page_is_revalidated_until_its_theme_changes() {
     for asks in [false, true] {
         let folder = folder();
         let ledger = Ledger::new();
@@ -149,7 +149,7 @@ async fn who_has_a_themed_page_is_told_so_until_its_theme_changes() {
 }
 
 #[tokio::test]
-async fn without_being_told_so_a_themed_page_has_no_tag() {
+async fn a_themed_page_has_no_tag_by_default() {
     let folder = folder();
     let ledger = Ledger::new();
     let theme = ThemeTransform::new(LiveTheme::new(loader(folder.path())));

@@ -76,7 +76,7 @@ fn a_plain_request_has_the_variables_of_the_standard() {
 }
 
 #[test]
-fn the_prefix_of_a_proxy_is_above_the_own_one_and_not_in_the_path() {
+fn the_prefix_of_a_proxy_precedes_the_applications_and_is_not_in_the_path() {
     let place = Place {
         prefix: "/app",
         outer_prefix: "/outer",

@@ -132,7 +132,7 @@ fn file_of(bytes: &[u8]) -> Blob {
 }
 
 #[test]
-fn what_is_written_goes_before_the_iterable() {
+fn written_blocks_are_sent_before_the_iterable() {
     let exchange = started(&[]);
     exchange.write::<Raised>(b"one ").unwrap();
     exchange.run(Fake::new(&[b"two"]), stays).unwrap();

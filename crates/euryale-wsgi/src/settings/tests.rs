@@ -9,7 +9,7 @@ fn read(pairs: &[(&str, &str)]) -> Result<Settings, String> {
 }
 
 #[test]
-fn nothing_said_is_the_default() {
+fn missing_settings_have_their_defaults() {
     assert_eq!(read(&[]), Ok(Settings::default()));
 }
 

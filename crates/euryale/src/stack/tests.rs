@@ -269,7 +269,7 @@ async fn a_stack_can_leave_files_to_a_proxy() {
 /// Errors of a program's own layer are answered, other body types are accepted, and sub-requests
 /// also pass through the layer.
 #[tokio::test]
-async fn an_own_layer_is_inside_respond() {
+async fn a_layer_of_the_program_is_inside_respond() {
     let pool = pool();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let note = |name: &'static str| {

@@ -14,7 +14,7 @@ const MOST: usize = 3;
 
 /// The path of a module below the crate's root.
 type Module = Vec<String>;
-/// What each module imports, with the line of the first import.
+/// The imports of each module, with the line of the first one.
 type Imports<'a> = BTreeMap<&'a Module, BTreeMap<&'a Module, usize>>;
 
 struct File {

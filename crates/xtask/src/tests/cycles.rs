@@ -80,7 +80,7 @@ fn every_way_to_name_an_item_counts() {
 }
 
 #[test]
-fn what_only_looks_like_an_import_does_not_count() {
+fn text_that_only_looks_like_an_import_does_not_count() {
     for last in [
         "// use crate::a::A;\n",
         "const D: &str = \"crate::a::A\";\n",

@@ -46,7 +46,7 @@ fn directions(package: &Package) -> Vec<Finding> {
 }
 
 #[test]
-fn each_kind_imports_what_its_rule_says() {
+fn each_kind_imports_only_what_its_rule_allows() {
     let members: Vec<&str> = members().into_keys().collect();
     let allowed = |kind| {
         let is_allowed = |name: &&str| {

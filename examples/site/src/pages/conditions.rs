@@ -203,7 +203,7 @@ mod tests {
     use crate::pages::fingerprint;
 
     #[test]
-    fn page_is_known_by_a_tag_and_not_by_what_is_between_two() {
+    fn page_is_recognized_by_a_tag_and_not_by_text_between_two() {
         let tag = fingerprint::of(["page"]);
         for (line, status) in [
             (format!("\"{tag}\""), 304),

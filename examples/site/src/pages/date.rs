@@ -25,7 +25,7 @@ pub(crate) fn seconds(seconds: i64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn every_number_of_seconds_is_a_date_or_none() {
+    fn numbers_of_seconds_beyond_the_calendar_have_no_date() {
         let cases = [
             (i64::MIN, None),
             (-1, None),

@@ -6,7 +6,7 @@ use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 pub(crate) enum Target {
     /// The browser's address for the path.
     At(String),
-    /// Unchanged: the browser does not see that path of the site.
+    /// Unchanged, because the path has no address for the browser.
     AsWritten,
     /// Nothing: a request would be refused, so only its text is shown.
     Refused,

@@ -39,7 +39,7 @@ fn answer(
     Ok(Abort::response(pages.problem(&problem, request.headers())))
 }
 
-/// As HTML. Paths that the browser does not see are not offered.
+/// As HTML. Paths without an address for the browser are not offered.
 fn offers(pages: &Pages, path: &str, connection: &Connection) -> Result<String, Abort> {
     let last = path.rsplit('/').next().unwrap_or_default();
     // Addresses with @@ are the site's own; the page does not reveal which of them exist.

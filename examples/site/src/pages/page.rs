@@ -199,13 +199,13 @@ impl Pages {
         Value::from_safe_string(self.link(&encoded(path)).unwrap_or_else(|| encoded(path)))
     }
 
-    /// The address of an encoded path, for redirects. Paths that the browser does not see have the
-    /// site's own address.
+    /// Returns the address of an encoded path, for redirects. It is the path itself if the path has
+    /// no address for the browser.
     pub(crate) fn location(&self, path: &str) -> String {
         self.link(path).unwrap_or_else(|| path.to_owned())
     }
 
-    /// The address of an encoded path. None: the browser does not see it.
+    /// Returns the address of an encoded path. `None` if it is outside the browser's view of the site.
     pub(crate) fn link(&self, path: &str) -> Option<String> {
         self.url
             .as_ref()

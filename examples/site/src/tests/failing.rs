@@ -6,7 +6,7 @@ use euryale_test::eventually;
 use super::{Site, header};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_work_ends_and_says_how_long_it_took() {
+async fn slow_work_ends_and_reports_its_duration() {
     let site = Site::start(2).await;
     for (path, text) in [
         ("/@@slow?ms=0", "worked for 0 ms\n"),

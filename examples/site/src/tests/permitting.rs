@@ -260,7 +260,7 @@ async fn local_site_answers_localhost_and_addresses_only() {
 
 /// Requests that a page elsewhere makes a browser send: by a picture, a frame, a script, a form.
 #[tokio::test(flavor = "multi_thread")]
-async fn other_sites_make_nobody_write_or_hold_a_worker() {
+async fn requests_from_other_sites_neither_write_nor_hold_a_worker() {
     let site = Site::start(1).await;
     let get =
         async |path: &str, fields: &str| site.send("GET", path, fields, "").await.status.as_u16();

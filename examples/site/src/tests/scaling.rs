@@ -77,7 +77,7 @@ fn size(answer: &Answer) -> (u32, u32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_picture_is_scaled_once_and_goes_with_its_original() {
+async fn a_picture_is_scaled_once_and_removed_with_its_original() {
     let site = Site::start(2).await;
     let before = site.blobs().len();
     site.upload_bytes("p.png", &picture(400, 200, false)).await;

@@ -264,7 +264,7 @@ async fn uploads_that_are_refused_change_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_may_come_as_multipart_too() {
+async fn a_page_may_be_sent_as_multipart() {
     let site = Site::start(2).await;
     let body = "--X-X\r\ncontent-disposition: form-data; name=\"title\"\r\n\r\nT\r\n\
                 --X-X\r\ncontent-disposition: form-data; name=\"body\"\r\n\r\n*zorilla*\r\n\

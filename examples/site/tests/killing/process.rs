@@ -21,7 +21,7 @@ pub(super) const FOLDER: &str = "EURYALE_TEST_FOLDER";
 /// and so of their locks. So a writer that was dropped here, or a sweep, would seem to continue.
 static STARTING: Mutex<()> = Mutex::new(());
 
-/// What `f` opens and closes is closed in every process.
+/// Runs `f` while no process is started, so that no child inherits its descriptors.
 pub(super) fn alone<T>(f: impl FnOnce() -> T) -> T {
     let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     f()

@@ -44,7 +44,7 @@ pub(super) fn over_tls(site: &Running, cert: &Path) -> Option<Output> {
 }
 
 #[test]
-fn it_serves_at_unix_sockets() {
+fn the_site_serves_at_unix_sockets() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("site.sock");
     let listen = format!("--listen=unix:{}", text(&path));
@@ -117,7 +117,7 @@ fn a_socket_that_was_left_behind_is_replaced() {
 }
 
 #[test]
-fn certificates_are_read_anew_on_a_signal() {
+fn certificates_are_read_again_on_a_signal() {
     let folder = tempfile::tempdir().unwrap();
     certify(folder.path());
     let cert = folder.path().join("cert.pem");

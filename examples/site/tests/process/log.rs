@@ -19,7 +19,7 @@ fn lost(page: &str) -> bool {
 }
 
 #[test]
-fn nobody_reads_the_log() {
+fn an_unread_log_does_not_stop_the_site() {
     let folder = tempfile::tempdir().unwrap();
     let (site, unread) = into_a_pipe(folder.path(), &[]);
     assert!(!lost(&get(site.admin, "/status").unwrap()));

@@ -308,7 +308,7 @@ impl Running {
 }
 
 #[test]
-fn it_serves_and_drains() {
+fn the_site_serves_and_drains() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("made/by/the/site");
     let site = Running::start(&data, &[]);
@@ -393,7 +393,7 @@ fn the_log_is_written_for_programs() {
 }
 
 #[test]
-fn it_serves_at_every_address() {
+fn the_site_serves_at_every_address() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(folder.path(), &["--listen=127.0.0.1:0,127.0.0.1:0"]);
     assert_eq!(site.public.len(), 3);

@@ -123,7 +123,7 @@ impl Drop for Nginx {
 }
 
 #[test]
-fn it_puts_the_parts_together_and_asks_once_for_each() {
+fn nginx_assembles_the_parts_and_requests_each_once() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(&folder.path().join("data"), &[]);
     let (_, chord) = site.chord();

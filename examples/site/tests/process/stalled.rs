@@ -89,7 +89,7 @@ fn stalls(site: &Running) -> TcpStream {
 }
 
 #[test]
-fn they_hold_a_descriptor_each_and_nothing_else() {
+fn stalled_downloads_hold_one_descriptor_each_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(&imported(folder.path()), &[]);
     let mut other = site.peer();

@@ -321,7 +321,7 @@ fn slowest_requests_are_named_with_where_their_time_went() {
 
 /// On phones and on a desktop, light and dark.
 #[test]
-fn it_fits_and_can_be_read() {
+fn the_status_page_fits_and_is_legible() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(
         &folder.path().join("data"),

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_can_only_be_read() {
+    fn a_written_file_can_only_be_read() {
         let folder = tempfile::tempdir().unwrap();
         let mut file = UnnamedFile::create(folder.path()).unwrap();
         file.seek(SeekFrom::Start(3)).unwrap();

@@ -24,7 +24,7 @@ fn beyond_the_budget_nothing_is_taken() {
 }
 
 #[test]
-fn an_overload_that_lasts_is_told_of_again_and_again() {
+fn a_lasting_overload_is_logged_repeatedly() {
     let descriptors = Descriptors::new(0, &Ledger::new());
     let began = Instant::now();
     let told = (0..60).filter(|second| {

@@ -1,4 +1,4 @@
-//! What becomes of an early answer.
+//! The outcome of an early answer.
 
 use std::fmt;
 use std::sync::Arc;

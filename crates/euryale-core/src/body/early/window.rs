@@ -146,7 +146,7 @@ impl EarlyWindow {
     }
 
     /// Writes `back` to the file, without the lock. Returns false if there is no room for it; then
-    /// `back` is as it was.
+    /// `back` is unchanged.
     fn spill(&self, mut state: MutexGuard<'_, Unsent>) -> bool {
         let Some(store) = self.store.as_ref().filter(|_| !state.has_no_file) else {
             return false;

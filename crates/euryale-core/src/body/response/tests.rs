@@ -176,7 +176,7 @@ async fn a_deferred_response_resolves_in_its_body() {
 }
 
 #[tokio::test]
-async fn for_head_the_size_stays_and_the_rest_goes() {
+async fn a_response_to_head_keeps_its_size_and_drops_its_body() {
     let body = Body::from("twelve bytes").head_only();
     assert_eq!(body.size_hint().exact(), Some(12));
     assert!(read(body).await.unwrap().is_empty());

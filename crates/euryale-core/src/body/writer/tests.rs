@@ -76,7 +76,7 @@ async fn a_slow_client_holds_the_writer_at_its_window() {
 }
 
 #[tokio::test]
-async fn when_the_client_is_gone_a_write_fails_also_one_that_waits() {
+async fn writes_fail_once_the_client_is_gone_even_waiting_ones() {
     for waits in [true, false] {
         let gate = Gate::new();
         let at = gate.clone();
@@ -174,7 +174,7 @@ async fn a_length_that_was_announced_is_kept_or_the_body_breaks_off() {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_nothing_is_given_up_whatever_the_writer_says() {
+async fn a_client_that_reads_nothing_is_closed_whatever_the_writer_returns() {
     let (given_up, is_given_up) = tokio::sync::oneshot::channel();
     let (handle, mut body) = handle(Body::writer(move |writer| {
         writer.write_all(&[0; 10])?;

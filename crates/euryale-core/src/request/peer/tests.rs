@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn a_balancer_speaks_for_another_one() {
+fn a_balancer_reports_the_address_of_its_peer() {
     let balancer = PeerAddr::Tcp(([10, 0, 0, 1], 1).into());
     let browser = PeerAddr::Tcp(([192, 0, 2, 1], 2).into());
     let peer = Peer::new(balancer);

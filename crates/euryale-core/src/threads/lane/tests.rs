@@ -32,7 +32,7 @@ fn hold(lane: &BlockingLane, gate: &Gate) -> JoinHandle<Result<(), Error>> {
 }
 
 #[tokio::test]
-async fn so_many_run_so_many_wait_and_the_next_is_refused() {
+async fn work_beyond_the_running_and_waiting_limits_is_refused() {
     let (lane, ledger, meter) = lane(2);
     let lane = lane.max_waiting(1);
     let gate = Gate::new();
@@ -68,7 +68,7 @@ async fn so_many_run_so_many_wait_and_the_next_is_refused() {
 }
 
 #[tokio::test]
-async fn whoever_sees_a_result_finds_the_turn_free() {
+async fn the_turn_is_free_when_the_result_is_visible() {
     let (lane, _, meter) = lane(1);
     for n in 0..500 {
         assert_eq!(
@@ -96,7 +96,7 @@ async fn a_panic_is_an_error_and_the_lane_goes_on() {
 }
 
 #[tokio::test]
-async fn handles_share_their_turns_whoever_counts_them() {
+async fn handles_with_different_ledgers_share_their_turns() {
     let (lane, first, _) = lane(1);
     let second = Ledger::new();
     let other = lane.clone().ledger(second.clone());
@@ -125,7 +125,7 @@ async fn a_thread_of_a_lane_must_not_wait_for_it() {
 
 /// A thread becomes free only after the future was dropped, so the work does not run.
 #[test]
-fn what_nobody_waits_for_is_not_begun() {
+fn work_without_a_waiter_is_never_started() {
     let runtime = Builder::new_current_thread()
         .max_blocking_threads(1)
         .build()
@@ -187,7 +187,7 @@ fn outside_a_runtime_it_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_place_is_not_refused_any_more() {
+async fn work_that_has_a_place_is_never_refused() {
     let (lane, ledger, meter) = lane(1);
     let lane = lane.max_waiting(1);
     let first = lane.reserve().unwrap();
@@ -205,7 +205,7 @@ async fn a_place_is_not_refused_any_more() {
 }
 
 #[tokio::test]
-async fn what_must_not_be_refused_waits_however_many_do() {
+async fn unrefusable_work_waits_beyond_the_limit() {
     let (lane, ledger, meter) = lane(1);
     let lane = lane.max_waiting(0);
     let turn = lane.try_enter().unwrap();

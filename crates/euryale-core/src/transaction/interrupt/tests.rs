@@ -37,7 +37,7 @@ fn a_disarmed_switch_does_not_fire() {
 }
 
 #[test]
-fn what_was_due_before_a_transaction_stops_it_at_its_beginning() {
+fn a_stop_before_a_transaction_ends_it_at_its_beginning() {
     for why in Stopped::ALL {
         let switch = Switch::new(false);
         assert!(!switch.fire(why), "there is nothing to stop yet");
@@ -98,7 +98,7 @@ fn a_call_may_be_late() {
 }
 
 #[test]
-fn a_call_that_panics_stops_all_the_same() {
+fn an_interrupt_that_panics_still_stops_the_transaction() {
     let switch = Switch::new(false);
     switch.arm();
     let interrupt = Interrupt::call(|| std::panic::resume_unwind(Box::new("in the call")));
@@ -122,7 +122,7 @@ fn only_what_ends_with_its_client_is_stopped_by_it() {
 }
 
 #[test]
-fn what_was_fired_before_it_has_its_connection_stops_when_it_gets_one() {
+fn a_switch_fired_without_a_connection_stops_the_first_connection() {
     for interrupt in [Interrupt::flag(), counting().0] {
         let switch = Switch::new(false);
         switch.arm();
@@ -137,7 +137,7 @@ fn what_was_fired_before_it_has_its_connection_stops_when_it_gets_one() {
 
 /// The first of the two decides, and both sides see the same result.
 #[test]
-fn it_is_fired_or_disarmed_and_never_both() {
+fn a_switch_is_never_both_fired_and_disarmed() {
     let mut fired_first = 0;
     let mut rounds = 0;
     // The order depends on the machine. Over all rounds, each side must have been first.

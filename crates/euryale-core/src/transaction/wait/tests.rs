@@ -9,7 +9,7 @@ const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(20);
 
 #[test]
-fn a_future_is_waited_for_but_not_for_ever() {
+fn a_future_is_awaited_only_until_its_limit() {
     assert_eq!(block_on(LONG, ready(7)).unwrap(), 7);
     assert_eq!(
         block_on(Duration::ZERO, ready(7)).unwrap(),
@@ -31,7 +31,7 @@ fn a_future_is_waited_for_but_not_for_ever() {
 }
 
 #[test]
-fn a_wait_inside_a_wait_takes_nothing_from_it() {
+fn a_nested_wait_does_not_lose_the_wake_up_of_the_outer_one() {
     let (send, receive) = tokio::sync::oneshot::channel();
     let mut send = Some(send);
     let mut receive = Box::pin(receive);

@@ -69,7 +69,7 @@ async fn after_each_stint_others_have_their_turn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_slow_may_find_his_file_forgotten() {
+async fn a_file_of_a_slow_peer_is_checked_in_the_page_cache_again() {
     let (mut socket, mut peer) = pair().await;
     let (bytes, file) = window(&socket, 32 << 20);
     // Whatever it takes in between.

@@ -168,7 +168,7 @@ async fn the_end_of_a_file_is_flushed_when_the_kernel_has_little_of_it() {
         let bytes = file(&socket, 1 << 20);
         socket.write_all(&bytes).await.unwrap();
         assert_eq!((limit(socket.stream()), site.large()), (1 << 20, 1));
-        // What follows belongs to no file, so that it waits as well.
+        // The next bytes are not those of a file, so they wait as well.
         let mut is_flushed = false;
         let write = async {
             socket.write_all(b"next").await.unwrap();
@@ -272,8 +272,8 @@ fn kernel_memory(port: u16) -> Option<u64> {
     Some(held.sum())
 }
 
-/// What `peers` peers make the kernel hold that request 100 MB each, read `taken` bytes of it as
-/// fast as they can, and then nothing. None if the system does not tell.
+/// Returns the bytes that the kernel holds for `peers` peers. Each requests 100 MB, reads `taken`
+/// bytes of it as fast as it can, and then stops reading. `None` if the system does not report it.
 async fn held_for(peers: usize, places: usize, taken: usize) -> Option<u64> {
     let site = Site::new(places).await;
     let mut serving = JoinSet::new();

@@ -28,7 +28,7 @@ fn may_come(frames: &mut Frames, frame: &[u8]) -> usize {
 }
 
 #[test]
-fn what_brings_nothing_is_counted() {
+fn frames_without_progress_are_counted() {
     for (kind, counted) in [
         (&frame::<9>(4, 0)[..], true),
         (&frame::<15>(4, 0), true),
@@ -51,7 +51,7 @@ fn what_brings_nothing_is_counted() {
 }
 
 #[test]
-fn requests_and_answers_explain_some() {
+fn requests_and_answers_allow_some_control_frames() {
     let mut frames = greeted();
     for _ in 0..100 {
         assert_eq!(
@@ -70,7 +70,7 @@ fn requests_and_answers_explain_some() {
 }
 
 #[test]
-fn zero_is_none() {
+fn a_limit_of_zero_allows_no_control_frames() {
     let mut frames = Frames::new(0);
     assert_eq!(frames.read(PREFACE), Ok(()));
     assert_eq!(frames.read(&PING), Err(Flood));
@@ -86,7 +86,7 @@ async fn the_credit_is_full_again_after_a_while() {
 }
 
 #[test]
-fn http1_is_not_looked_at() {
+fn http1_is_not_inspected() {
     for begin in [
         &b"GET / HTTP/1.1\r\n"[..],
         b"POST / HTTP/1.1\r\n",

@@ -139,7 +139,7 @@ fn lists_whole_answers_and_answers_to_head_do_not_leave_early() {
 }
 
 #[test]
-fn iterable_is_closed_once_however_an_answer_ends_that_has_left() {
+fn iterable_of_an_early_answer_is_closed_once_at_any_end() {
     for client_leaves in [true, false] {
         let call = Call::new(&Method::GET, Limits::default());
         call.start(&[]);

@@ -185,7 +185,7 @@ fn a_snippet_is_around_the_first_match_that_a_reader_sees() {
 }
 
 #[test]
-fn cells_headings_and_items_stand_apart_in_a_snippet() {
+fn cells_headings_and_items_are_separated_in_a_snippet() {
     let source = "# One\n\n*t*wo `three` [four](/4)\nfive <i>six</i>\n\n\
                   | a | b |\n|---|---|\n| c | |\n\n- d\n- e<br>f\n\ng\n\nh";
     let plain = markdown::plain(source);

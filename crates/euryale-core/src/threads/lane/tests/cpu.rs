@@ -9,7 +9,7 @@ use crate::ledger::Ledger;
 use crate::threads::BlockingLane;
 
 #[tokio::test]
-async fn so_many_run_so_many_wait_and_the_next_is_refused() {
+async fn work_beyond_the_running_and_waiting_limits_is_refused() {
     let ledger = Ledger::new();
     let lane = BlockingLane::cpu()
         .resized(2)
