@@ -157,7 +157,7 @@ impl<D: Database> Claim for PoolClaim<D> {
             .map_err(Some);
         poll_fn(move |cx| match &mut admitted {
             Ok(waiting) => Pin::new(waiting).poll(cx),
-            // A future that is polled after completion, against the contract, is pending for ever.
+            // A future that is polled after completion, against the contract, is pending forever.
             Err(refused) => refused
                 .take()
                 .map_or(Poll::Pending, |refused| Poll::Ready(Err(refused))),

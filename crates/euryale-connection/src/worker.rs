@@ -319,7 +319,7 @@ impl<D: Database> Worker<D> {
 impl<D: Database> Drop for Worker<D> {
     /// Cleans up after a worker that ends in any other way than by leaving: its runtime has ended
     /// or never existed, or it has panicked unexpectedly. The permit must be returned, and waiting
-    /// jobs must not wait for ever.
+    /// jobs must not wait forever.
     fn drop(&mut self) {
         if self.permit.is_given_back() {
             return;

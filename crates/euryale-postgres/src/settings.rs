@@ -240,7 +240,7 @@ fn connect_timeout(given: &mut Parameters) -> Result<Duration, SettingsError> {
         Some(text) => number::<i64>("connect_timeout", &text)?,
     };
     Ok(match u64::try_from(seconds) {
-        // In this case, libpq waits for ever.
+        // In this case, libpq waits forever.
         Err(_) | Ok(0) => Duration::from_secs(24 * 60 * 60),
         // As in libpq: one second is rounded up to two, because it may be over almost at once.
         Ok(seconds) => Duration::from_secs(seconds.max(2)),

@@ -270,7 +270,7 @@ impl Server {
     }
 
     /// Sends a PING to HTTP/2 peers after each `interval`, and closes those that do not answer
-    /// within `timeout`. Otherwise a peer that has vanished would keep its socket for ever.
+    /// within `timeout`. Otherwise a peer that has vanished would keep its socket forever.
     /// Default: 60 s and 20 s. An interval of zero sends none.
     pub fn ping(mut self, interval: Duration, timeout: Duration) -> Self {
         self.settings.ping_interval = interval;

@@ -112,7 +112,7 @@ where
                 StateProj::Called { answer } => return answer.poll(cx).map_err(Into::into),
                 StateProj::Refused { error } => {
                     // A future that is polled after completion, against the contract, is pending
-                    // for ever.
+                    // forever.
                     return error
                         .take()
                         .map_or(Poll::Pending, |error| Poll::Ready(Err(error)));

@@ -30,8 +30,8 @@ pub(crate) enum Fake {
 
 /// The delay of the late server.
 pub(crate) const DELAY: Duration = Duration::from_millis(50);
-/// The number of requests that a server answers correctly before it fails, which are those of the
-/// check.
+/// The number of requests that a server answers correctly before it fails. The check before the
+/// load makes as many.
 const GOOD: u64 = 2;
 
 const ALL: [(&str, Fake); 9] = [

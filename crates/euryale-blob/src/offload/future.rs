@@ -92,7 +92,7 @@ where
                 StateProj::Checking { check, found } => {
                     let is_there = ready!(check.as_mut().poll(cx));
                     // The response can be taken only once. If a caller polls again, against the
-                    // contract, the future is pending for ever.
+                    // contract, the future is pending forever.
                     let Some((response, field)) = found.take() else {
                         return Poll::Pending;
                     };

@@ -1,4 +1,4 @@
-//! The surroundings of a program, as libpq uses them: variables, the user's name, files in the home
+//! The environment of a program, as libpq uses them: variables, the user's name, files in the home
 //! folder.
 
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ const VARIABLES: [(&str, &str); 13] = [
 /// Variables that would change a session's behaviour, and are not supported.
 const REFUSED: [&str; 4] = ["PGOPTIONS", "PGSERVICE", "PGSSLCERT", "PGSSLKEY"];
 
-/// The surroundings of a program. They may hold a password, so they have no `Debug`.
+/// The environment of a program. It may hold a password, so it has no `Debug`.
 #[derive(Clone, Default)]
 pub(crate) struct Surroundings {
     variables: BTreeMap<String, String>,
@@ -35,7 +35,7 @@ pub(crate) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Reads the surroundings of this process.
+    /// Reads the environment of this process.
     pub(crate) fn here() -> Self {
         let names = VARIABLES.iter().map(|(name, _)| *name).chain(REFUSED);
         let variables = names

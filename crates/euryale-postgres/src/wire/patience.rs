@@ -42,7 +42,7 @@ impl<'a> Patience<'a> {
     }
 
     /// The limit for a commit: none, as long as the server is the primary. A former primary may
-    /// wait for ever for the standby that took its place.
+    /// wait forever for the standby that took its place.
     pub(super) fn of_commit(is_current: &'a dyn Fn() -> bool) -> Self {
         Self {
             is_current,

@@ -77,7 +77,7 @@ impl Scene {
         let passes = [Gate::new(), Gate::new()];
         let blocking = Gate::new();
         let open = Arc::new(Semaphore::new(0));
-        // The deadline is short, for the promise that never ends.
+        // The deadline is short because one promise never ends.
         let site = Site::new(RepublishLayer::new(), {
             let hold = hold.clone();
             let passes = passes.clone();

@@ -13,8 +13,8 @@ use tokio::time::{Duration, Instant};
 /// PRIORITY, WINDOW_UPDATE, RST_STREAM, unknown types, and empty DATA.
 ///
 /// h2 answers each PING and each SETTINGS, and limits neither (CVE-2019-9512, CVE-2019-9515). Its
-/// answers do not pile up, because it continues reading only when the last one is written; but a
-/// peer that reads them can continue for ever.
+/// answers do not pile up, because h2 reads on only when the last answer is written; but a peer
+/// that reads its answers can continue forever.
 ///
 /// Normal requests and answers also cause such frames, which open windows and change priorities. So
 /// each request and each KiB sent restores credit.

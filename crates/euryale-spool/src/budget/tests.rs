@@ -396,6 +396,6 @@ proptest! {
         let all = async {
             tokio::time::timeout(Duration::from_secs(60), interleaved(steps)).await
         };
-        runtime.block_on(all).expect("nothing waits for ever");
+        runtime.block_on(all).expect("nothing waits forever");
     }
 }

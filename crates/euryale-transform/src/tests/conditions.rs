@@ -385,7 +385,7 @@ async fn a_page_that_was_made_while_a_transform_changed_has_no_tag() {
     assert_eq!(
         ask("/meanwhile").await,
         (false, "<p>1".to_owned()),
-        "that of 2 would be wrong for ever"
+        "that of 2 would be wrong forever"
     );
     assert_eq!(ask("/").await, (true, "<p>2".to_owned()));
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 /// The end of the year 9999: a later one has more digits than the format.
 const LAST: u64 = 253_402_300_799;
 
-/// Seconds since 1970 that tools put in the place of a time: 0 and 1.
+/// Tools that do not know a time write 0 or 1 in its place: this is the greater one.
 const PLACEHOLDERS: i64 = 1;
 
 /// IMF-fixdate (RFC 9110 §5.6.7) of a moment in seconds since 1970, or the latest that the format

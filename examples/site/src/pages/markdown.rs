@@ -61,8 +61,8 @@ impl<'a, I: Iterator<Item = Event<'a>>> Iterator for Lazy<I> {
     }
 }
 
-/// With links and pictures within this site at the browser's addresses, and without links that
-/// would be refused.
+/// Rewrites the targets of links and pictures within this site to the browser's addresses, and
+/// removes links that would be refused.
 fn linked<'a>(
     mut event: Event<'a>,
     mut link: impl FnMut(&str) -> Target,

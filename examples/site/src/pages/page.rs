@@ -205,7 +205,7 @@ impl Pages {
         self.link(path).unwrap_or_else(|| path.to_owned())
     }
 
-    /// Returns the address of an encoded path. `None` if it is outside the browser's view of the site.
+    /// Returns the address of an encoded path, or `None` if the browser has no address for it.
     pub(crate) fn link(&self, path: &str) -> Option<String> {
         self.url
             .as_ref()

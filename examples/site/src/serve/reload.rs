@@ -68,7 +68,7 @@ const SITE: [&str; 22] = [
     "write-timeout",
 ];
 
-/// Waits for signals, and for commands, for ever. An error is reported, and nothing is changed.
+/// Waits for signals, and for commands, forever. An error is reported, and nothing is changed.
 pub(crate) async fn on_signal(
     mut hangups: Signal,
     asked: &Notify,

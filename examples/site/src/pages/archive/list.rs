@@ -80,7 +80,7 @@ impl List {
     /// The list in `folder`, if it has one.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A description of the mistake in the list.
     pub(crate) fn read(folder: &Path) -> Result<Option<Self>, String> {
         let wrong = |why: &dyn std::fmt::Display| {
             format!("{why}. It is imported as a plain folder, by the names of its files.")

@@ -34,7 +34,7 @@ fn traefiks_files_can_be_read() {
         for middleware in &middlewares {
             assert!(http["middlewares"].get(middleware).is_some());
         }
-        // A request reaches the site only if it reads, or has logged in.
+        // Only a request that reads, or one with a password, reaches the site.
         let rule = router["rule"].as_str().unwrap();
         let is_reading = rule.ends_with(" && (Method(`GET`) || Method(`HEAD`))");
         let is_redirect = middlewares == ["with-slash"];
