@@ -131,7 +131,7 @@ impl AgentCheck {
                         });
                     }
                     Err(_) => {
-                        tracing::debug!(%peer, "more agent checks at a time than are answered");
+                        tracing::debug!(%peer, "too many agent checks at a time");
                     }
                 },
                 Err(error) => {
@@ -153,7 +153,7 @@ async fn tell(mut stream: TcpStream, peer: SocketAddr, line: &str) {
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     if let Err(error) = told {
-        tracing::debug!(%peer, %error, "an agent check was not taken");
+        tracing::debug!(%peer, %error, "an agent check was not answered");
     }
 }
 

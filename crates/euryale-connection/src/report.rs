@@ -145,6 +145,6 @@ pub(crate) fn warn(holder: &Holder) {
         ?waited,
         attempt,
         pass,
-        "a job takes long, and still holds its worker"
+        "a slow job still holds its worker"
     );
 }

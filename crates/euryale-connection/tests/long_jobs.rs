@@ -72,13 +72,13 @@ async fn a_slow_job_is_logged_once_while_it_runs(log: &Log) {
 
     advance(2 * SECOND).await;
     eventually("the first is logged", || !log.lines().is_empty()).await;
-    let line = "WARN a job takes long, and still holds its worker \
+    let line = "WARN a slow job still holds its worker \
                 route=/orders/{id} lane=\"reports\" phase=publishing age=11s waited=0ns attempt=1 \
                 pass=1";
     assert_eq!(log.lines(), [line]);
     advance(4 * SECOND).await;
     eventually("the second is logged", || log.lines().len() == 2).await;
-    let line = "WARN a job takes long, and still holds its worker \
+    let line = "WARN a slow job still holds its worker \
                 lane=\"default\" phase=publishing age=11s waited=0ns attempt=1 pass=1";
     assert_eq!(log.lines()[1], line);
 

@@ -40,7 +40,7 @@ where
         let applied = self.settings.apply(&mut parts).inspect_err(|malformed| {
             tracing::debug!(
                 field = malformed.0,
-                "a trusted proxy sent what cannot be read"
+                "a trusted proxy sent a malformed report"
             );
         });
         ForwardedFuture::new(applied.map(|()| self.inner.call(Request::from_parts(parts, body))))

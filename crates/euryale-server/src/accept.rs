@@ -104,7 +104,7 @@ async fn place(shared: &ServerContext, waits: &mut Waits) -> Option<OwnedSemapho
              closed for each new one"
         );
     } else if is_first {
-        tracing::warn!("as many sockets are open as may be: new peers wait");
+        tracing::warn!("the limit of open sockets is reached: new peers wait");
     }
     let _wanted = crowd.map(Crowd::want);
     let permit = tokio::select! {

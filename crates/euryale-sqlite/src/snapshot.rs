@@ -8,7 +8,7 @@
 //! `sqlite3_snapshot_open` only reads, so threads may share it.
 #![expect(
     unsafe_code,
-    reason = "SQLite's snapshot calls; the argument stands above"
+    reason = "SQLite's snapshot calls; the argument is above"
 )]
 
 use std::ffi::CStr;

@@ -33,7 +33,7 @@ impl fmt::Display for SubResponseError {
         match self {
             Self::Status(status) => write!(f, "it was answered {status}"),
             Self::NotHtml => f.write_str("it is not HTML"),
-            Self::NotText => f.write_str("it is no text in its charset"),
+            Self::NotText => f.write_str("it is not text in its charset"),
             Self::TooLarge => f.write_str("it is too large"),
             Self::Failed(_) => f.write_str("it broke off"),
         }

@@ -60,7 +60,7 @@ impl Documents {
                     missing.counter(&book.parts).add(1);
                     documents.caching.and(&Caching::never());
                     let error = &missing as &dyn std::error::Error;
-                    tracing::warn!(href, error, "nothing is taken from this document");
+                    tracing::warn!(href, error, "nothing is used from this document");
                 }
             }
         }

@@ -170,7 +170,7 @@ fn read(loader: &Loader) -> (ThemeState, Vec<Stamp>) {
     let (theme, error) = match loaded {
         Ok(theme) => {
             for warning in theme.warnings() {
-                tracing::warn!(%warning, "a theme has what is most likely a mistake");
+                tracing::warn!(%warning, "a theme has a likely mistake");
             }
             tracing::info!(%rules, files = theme.files().len(), "theme compiled");
             (Some(Arc::new(theme)), None)

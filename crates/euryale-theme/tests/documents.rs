@@ -186,7 +186,7 @@ async fn nothing_is_taken_from_what_is_not_there(log: &Log) {
         let said = log.lines().split_off(before);
         let said: Vec<_> = said
             .iter()
-            .filter(|line| line.contains("nothing is taken from"))
+            .filter(|line| line.contains("nothing is used from"))
             .collect();
         assert!(
             said.len() == 1

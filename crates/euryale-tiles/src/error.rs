@@ -88,7 +88,7 @@ impl fmt::Display for TileErrorKind {
             Self::TooMany => "the page has too many tiles",
             Self::Status(status) => return write!(f, "it was answered {}", status.as_u16()),
             Self::NotHtml => "it is not HTML",
-            Self::NotText => "it is no text in its charset",
+            Self::NotText => "it is not text in its charset",
             Self::TooLarge => "it is too large",
             Self::Elapsed => "it did not come in time",
             Self::Failed => "it failed",

@@ -66,7 +66,7 @@ pub const IN_DOUBT: Code = Code::new(Class::Failed, "core.in_doubt", "a commit i
 pub const CLIENT_GONE: Code = Code::new(
     Class::Failed,
     "core.client_gone",
-    "the client went away before the commit",
+    "the client disconnected before the commit",
 )
 .logged_at(Level::Info);
 
@@ -74,7 +74,7 @@ pub const CLIENT_GONE: Code = Code::new(
 pub const SUSPENDED: Code = Code::new(
     Class::Failed,
     "core.suspended",
-    "suspended for a promise, but no Republish layer stands above Publish",
+    "suspended for a promise, but there is no Republish layer outside Publish",
 );
 
 /// Application code aborted with its own response in a place where only a value could be returned.
@@ -96,7 +96,7 @@ pub const WOULD_DEADLOCK: Code = Code::new(
 pub const BODY_STALLED: Code = Code::new(
     Class::Stalled,
     "core.body_stalled",
-    "the request body stopped coming",
+    "the request body stalled",
 );
 
 /// Work that an answer needs took longer than its deadline (504).
@@ -128,7 +128,7 @@ pub const NO_DESCRIPTOR: Code =
 pub const ANSWER_ABANDONED: Code = Code::new(
     Class::Failed,
     "core.answer_abandoned",
-    "a publisher gave up an answer whose first part had left",
+    "a publisher abandoned an answer after its first part was sent",
 );
 
 /// Any other error of the application (500).

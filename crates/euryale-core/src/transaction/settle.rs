@@ -49,7 +49,7 @@ impl<D: Database> Transaction<'_, D> {
                 tracing::error!(
                     error = &*error as &dyn std::error::Error,
                     within = ?WITHIN,
-                    "the database could not be asked what became of a commit"
+                    "the database could not be asked for the outcome of a commit"
                 );
                 return Settled::Unknown;
             }

@@ -15,7 +15,7 @@
 //!   address, and no layer looks at the chunks of a file. `tests/it/blobs/unread.rs` asks the
 //!   kernel whether any page of a map was touched.
 
-#![expect(unsafe_code, reason = "a map of a file; the argument stands above")]
+#![expect(unsafe_code, reason = "a map of a file; the argument is above")]
 
 use std::ffi::c_void;
 use std::fs::File;

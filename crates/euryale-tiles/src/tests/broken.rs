@@ -96,7 +96,7 @@ async fn a_broken_tile_does_not_affect_the_rest_of_the_page() {
         ("/json", "content", Some("it is not HTML")),
         ("/untyped", "content", Some("it is not HTML")),
         ("/unknown", "content", Some("it is not HTML")),
-        ("/bytes", "content", Some("it is no text in its charset")),
+        ("/bytes", "content", Some("it is not text in its charset")),
         ("/coded", "content", Some("it is not HTML")),
         ("/large", "limit", Some("it is too large")),
         ("/endless", "limit", Some("it is too large")),

@@ -458,7 +458,7 @@ fn files_whose_database_is_not_there_are_left_alone() {
         );
         assert_eq!(blobs(), before);
     }
-    // Without its mark the folder of blobs does not name its database, so the site refuses to start.
+    // Without its mark the folder of blobs names no database, so the site refuses to start.
     let mark = folder.path().join("blobs").join("owner");
     std::fs::rename(&mark, away.path().join("owner")).unwrap();
     assert!(Data::open(folder.path()).is_err());

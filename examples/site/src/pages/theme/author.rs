@@ -84,7 +84,7 @@ fn apply(
     let html = read(page)?;
     let context = context(url)?;
     for href in theme.documents(&context) {
-        let what = "nothing is taken from this document";
+        let what = "nothing is used from this document";
         let warning = StartError::new(what, href, "only a running site has it");
         eprintln!("warning: {warning}");
     }

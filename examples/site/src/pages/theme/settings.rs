@@ -171,7 +171,7 @@ impl ThemeSettings {
 pub(super) fn warnings(theme: &Theme) -> Vec<StartError> {
     let warning = |warning: &LoadError| {
         let see = "see the guide of themes";
-        StartError::new("most likely a mistake in the theme", warning, see)
+        StartError::new("a likely mistake in the theme", warning, see)
     };
     theme.warnings().iter().map(warning).collect()
 }
