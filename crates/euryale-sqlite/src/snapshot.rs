@@ -6,10 +6,7 @@
 //! literal. The result of `sqlite3_snapshot_get` is owned by [`Snapshot`] alone and freed once, by
 //! its drop. Until then nothing writes to it: it is a copy of a header, which
 //! `sqlite3_snapshot_open` only reads, so threads may share it.
-#![expect(
-    unsafe_code,
-    reason = "SQLite's snapshot calls; the argument is above"
-)]
+#![expect(unsafe_code, reason = "SQLite's snapshot calls; the argument is above")]
 
 use std::ffi::CStr;
 use std::ptr::{self, NonNull};

@@ -175,7 +175,7 @@ async fn nothing_is_taken_from_what_is_not_there(log: &Log) {
         ("/untyped", 0, "content", "not HTML"),
         ("/coded", 0, "content", "not HTML"),
         ("/unknown", 0, "content", "not HTML"),
-        ("/bytes", 0, "content", "no text"),
+        ("/bytes", 0, "content", "not text"),
         ("/large", 0, "limit", "too large"),
     ] {
         let before = log.lines().len();

@@ -97,7 +97,7 @@ impl ConflictRule {
     /// other one begins until it has ended. So it cannot conflict with them. Other processes may
     /// still write. The pool counts such attempts and bounds the waits. Default: no.
     ///
-    /// The pool runs nothing else meanwhile, so this suits short transactions and rare conflicts.
+    /// The pool runs nothing else beside it, so this suits short transactions and rare conflicts.
     pub fn exclusive(mut self, exclusive: bool) -> Self {
         self.exclusive = exclusive;
         self

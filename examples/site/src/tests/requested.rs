@@ -1,4 +1,4 @@
-//! `/robots.txt` and `/favicon.ico`, which nobody has stored, and their replacements.
+//! The default `/robots.txt` and `/favicon.ico`, and stored files in their place.
 
 use super::{Site, header};
 
