@@ -86,8 +86,13 @@ fn commands_answer_within_50_ms_while_all_workers_and_runtime_threads_are_stuck(
         Ok(String::new())
     });
     let console = admin.console(&path, None).unwrap();
-    let dump = give(&path, "dump").unwrap();
-    assert!(dump.contains("runtime: ran a task after "), "{dump}");
+    // A busy machine may need more than 20 ms for a task.
+    let runs = || {
+        give(&path, "dump")
+            .unwrap()
+            .contains("runtime: ran a task after ")
+    };
+    runtime.block_on(eventually("the runtime runs a task", runs));
 
     let stuck = Stuck::all(&runtime, THREADS);
     for line in [

@@ -60,14 +60,17 @@ fn commands_work_while_every_worker_is_stuck() {
     ] {
         assert!(status.contains(line), "{status}");
     }
-    let dump = give(&console, &["dump"]);
-    for part in [
-        "a job holds a worker route=/@@slow",
-        "a job waits route=",
-        "runtime: ran a task",
-    ] {
-        assert!(dump.contains(part), "{dump}");
-    }
+    let mut dump = String::new();
+    // A busy machine may need more than 20 ms for a task.
+    eventually("all of it is in the dump", || {
+        let parts = [
+            "a job holds a worker route=/@@slow",
+            "a job waits route=",
+            "runtime: ran a task",
+        ];
+        dump = give(&console, &["dump"]);
+        parts.iter().all(|part| dump.contains(part))
+    });
     if cfg!(target_os = "linux") {
         assert!(
             dump.lines().any(|line| line.starts_with("thread ")),
@@ -143,12 +146,10 @@ fn commands_reach_all_processes_and_roll_them() {
         site.said().contains("all children have been replaced")
     });
     assert!(give(&console, &["status"]).contains("workers: 0 of 2 busy"));
-    assert!(
-        give(&console, &["dump"])
-            .matches("runtime: ran a task")
-            .count()
-            == 2
-    );
+    eventually("both run tasks", || {
+        let dump = give(&console, &["dump"]);
+        dump.matches("runtime: ran a task").count() == 2
+    });
     give(&console, &["drain"]);
     let (code, said) = site.end();
     assert_eq!(code, Some(0), "{said}");

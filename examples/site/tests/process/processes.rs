@@ -233,7 +233,12 @@ fn kept_sockets_are_spread_evenly_over_processes_and_after_a_roll() {
     let site = Running::start(folder.path(), &flags);
     for has_rolled in [false, true] {
         if has_rolled {
+            let old = site.children();
             site.roll();
+            // Until they have received their signal, they still accept.
+            eventually("the old children have ended", || {
+                !old.iter().any(|pid| is_alive(*pid))
+            });
         }
         let mut peers: Vec<_> = (0..CLIENTS)
             .map(|_| Peer::connect(site.public[0]).unwrap())
