@@ -26,8 +26,12 @@ macro_rules! page {
 }
 
 /// In the order in which the folder lists them. A page precedes those below it.
-const PAGES: [(&str, &str, &str); 20] = [
+const PAGES: [(&str, &str, &str); 21] = [
     page!("from_zope", "Coming from Zope or WSGI"),
+    page!(
+        "from_celery",
+        "Coming from collective.futures, Celery or gevent"
+    ),
     page!("from_diesel", "Coming from diesel or deadpool in axum"),
     page!("five_programs", "Five programs"),
     page!("choosing_the_cap", "Choosing the cap"),
