@@ -1,10 +1,9 @@
 //! A parent process that replaces its children one by one, so that a restart loses no request.
 //!
 //! The parent binds the listeners but accepts no peers. Each child inherits them as sockets from
-//! systemd ([`systemd::listeners`](crate::systemd::listeners)) and reports that it is ready as it
-//! would to systemd ([`systemd::notify`](crate::systemd::notify)). If systemd has started the
-//! parent (`Type=notify` or `notify-reload`), the parent reports to it as well: it is ready when
-//! all children are, and reloads during a roll.
+//! systemd ([`systemd::listeners`]) and reports that it is ready as it would to systemd
+//! ([`systemd::notify`]). If systemd has started the parent (`Type=notify` or `notify-reload`), the
+//! parent reports to it as well: it is ready when all children are, and reloads during a roll.
 //!
 //! On SIGHUP the parent replaces its children one by one (a *roll*). A new child is ready before an
 //! old one ends, so if the new program does not start, the old children continue. If three children

@@ -79,11 +79,12 @@ pub fn drain_without_parent(shutdown: &Shutdown) -> io::Result<()> {
     let watch = move || {
         let mut byte = [0];
         while matches!(io::stdin().read(&mut byte), Ok(read) if read > 0) {}
-        shutdown.drain();
-        // A killed parent leaves its files behind.
+        // A killed parent leaves its files behind. They are removed first, because the process may
+        // end as soon as it drains.
         if let Some(notice) = std::env::var_os("NOTIFY_SOCKET") {
             remove_files(Path::new(&notice));
         }
+        shutdown.drain();
     };
     std::thread::Builder::new()
         .name("parent".to_owned())
