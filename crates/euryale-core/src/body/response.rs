@@ -202,9 +202,9 @@ impl Body {
     }
 
     /// Puts the handle of a response's blob, deferred response or writer into its extensions, and
-    /// counts an open blob in `ledger` from now on. The response gets the [media type](Blob::typed)
-    /// of its blob if it has no `Content-Type`. `Publish` calls this; a second call changes
-    /// nothing.
+    /// counts an open blob in `ledger` from now on. The response gets the
+    /// [media type](crate::body::Blob::typed) of its blob if it has no `Content-Type`. `Publish`
+    /// calls this; a second call changes nothing.
     pub fn publish_handle(response: &mut Response, ledger: &Ledger) {
         Self::put_handle(response, Some(ledger));
     }
