@@ -191,8 +191,8 @@ impl<'a> Promises<'a> {
         }));
     }
 
-    /// Returns an abort that ends this pass: the promises that were asked for so far are resolved,
-    /// and the request is published again. If there are none, it is published again at once.
+    /// Returns an abort that ends this pass. The promises that were asked for so far are resolved,
+    /// and then the request is published again; without any promise, it is at once.
     ///
     /// It is for publishers that end a pass without the promise at hand, such as a host whose
     /// application raises an exception. Others use [`Promised::ready`].

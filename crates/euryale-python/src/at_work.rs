@@ -145,8 +145,9 @@ impl RunningCall {
 /// Its thread, its request, and how long it has run.
 impl fmt::Display for RunningCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (thread, request, age) = (self.thread(), &self.request, self.age.as_secs_f64());
-        write!(f, "{thread} has run {request} for {age:.1} s")
+        let thread = self.thread();
+        let age = self.age.as_secs_f64();
+        write!(f, "{thread} has run {} for {age:.1} s", self.request)
     }
 }
 

@@ -276,8 +276,12 @@ impl Front {
             end.cut();
         }
         for call in at_work.list() {
-            let (thread, request, age) = (call.thread(), &call.request, call.age.as_secs_f64());
-            tracing::error!("{thread} has not returned from {request} after {age:.1} s");
+            let thread = call.thread();
+            let age = call.age.as_secs_f64();
+            tracing::error!(
+                "{thread} has not returned from {} after {age:.1} s",
+                call.request
+            );
         }
         main.order(ENDED, 1);
         if !owns_process {

@@ -134,7 +134,7 @@ impl Out {
         let begin = known.name.start - 1;
         let mut attribute = String::new();
         write(&mut attribute, &self.html[known.name.clone()]);
-        // What follows is moved.
+        // All bytes behind the attribute are moved.
         budget.spend(after.len() + (self.html.len() - begin) / 16)?;
         let moved = |place: usize| place - (known.end - begin) + attribute.len();
         for later in after {

@@ -176,36 +176,86 @@ async fn an_inherited_listener_closes_at_once() {
 /// which inherit one listener.
 #[tokio::test]
 async fn rolls_lose_no_request() {
+    roll_under_load(8, |address, load| async move {
+        let mut peer = Peer::new(address).await;
+        while !load.is_over() {
+            let (head, body) = peer.get("/").await;
+            assert_eq!(body, "hello");
+            load.answered();
+            if head.contains("connection: close") {
+                break;
+            }
+        }
+    })
+    .await;
+}
+
+/// A request that has reached the server is answered. Clients have several requests under way, and
+/// open another socket once they have read GOAWAY.
+#[tokio::test]
+async fn rolls_lose_no_request_of_http2_clients() {
+    roll_under_load(4, |address, load| async move {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (client, driver) = h2::client::handshake(stream).await.unwrap();
+        tokio::spawn(driver);
+        let streams = (0..4).map(|_| tokio::spawn(ask_http2(client.clone(), load.clone())));
+        for stream in streams.collect::<Vec<_>>() {
+            within(stream).await.unwrap();
+        }
+    })
+    .await;
+}
+
+/// The clients' side of a test with rolls.
+#[derive(Clone, Default)]
+struct Load {
+    answers: Arc<AtomicUsize>,
+    over: Arc<AtomicBool>,
+}
+
+impl Load {
+    fn answered(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+}
+
+/// Replaces a server twenty times while clients are answered. Each client calls `use_socket`
+/// again whenever that has ended, and must have needed another socket for at least every second
+/// server.
+async fn roll_under_load<F>(clients: usize, use_socket: fn(SocketAddr, Load) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     const ROLLS: usize = 20;
     let std = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     std.set_nonblocking(true).unwrap();
     let address = std.local_addr().unwrap();
-    let answered = Arc::new(AtomicUsize::new(0));
-    let is_over = Arc::new(AtomicBool::new(false));
-    let clients: Vec<_> = (0..8)
+    let load = Load::default();
+    let clients: Vec<_> = (0..clients)
         .map(|_| {
-            let answered = Arc::clone(&answered);
-            let is_over = Arc::clone(&is_over);
+            let load = load.clone();
             tokio::spawn(async move {
                 let mut sockets = 0;
-                while !is_over.load(Ordering::Relaxed) {
-                    let mut peer = Peer::new(address).await;
+                while !load.is_over() {
                     sockets += 1;
-                    while !is_over.load(Ordering::Relaxed) {
-                        let (head, body) = peer.get("/").await;
-                        assert_eq!(body, "hello");
-                        answered.fetch_add(1, Ordering::Relaxed);
-                        if head.contains("connection: close") {
-                            break;
-                        }
-                    }
+                    use_socket(address, load.clone()).await;
                 }
                 sockets
             })
         })
         .collect();
-    let old = roll(&std, ROLLS, &answered).await;
-    is_over.store(true, Ordering::Relaxed);
+    let mut old = Rolling::start(&std);
+    for _ in 0..ROLLS {
+        let before = load.answers.load(Ordering::Relaxed);
+        eventually(|| load.answers.load(Ordering::Relaxed) >= before + 100).await;
+        let new = Rolling::start(&std);
+        std::mem::replace(&mut old, new).end().await;
+    }
+    load.over.store(true, Ordering::Relaxed);
     for client in clients {
         let sockets = within(client).await.unwrap();
         assert!(sockets > ROLLS / 2, "a client saw {sockets} sockets only");
@@ -234,68 +284,9 @@ impl Rolling {
     }
 }
 
-/// Replaces the server repeatedly while clients are answered. Returns the last one.
-async fn roll(std: &std::net::TcpListener, times: usize, answered: &AtomicUsize) -> Rolling {
-    let mut old = Rolling::start(std);
-    for _ in 0..times {
-        let before = answered.load(Ordering::Relaxed);
-        eventually(|| answered.load(Ordering::Relaxed) >= before + 100).await;
-        let new = Rolling::start(std);
-        std::mem::replace(&mut old, new).end().await;
-    }
-    old
-}
-
-/// A request that has reached the server is answered. Clients have several requests under way, and
-/// open another socket once they have read GOAWAY.
-#[tokio::test]
-async fn rolls_lose_no_request_of_http2_clients() {
-    const ROLLS: usize = 20;
-    const CLIENTS: usize = 4;
-    let std = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    std.set_nonblocking(true).unwrap();
-    let address = std.local_addr().unwrap();
-    let answered = Arc::new(AtomicUsize::new(0));
-    let is_over = Arc::new(AtomicBool::new(false));
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|_| {
-            let answered = Arc::clone(&answered);
-            let is_over = Arc::clone(&is_over);
-            tokio::spawn(async move {
-                let mut sockets = 0;
-                while !is_over.load(Ordering::Relaxed) {
-                    let stream = TcpStream::connect(address).await.unwrap();
-                    let (client, driver) = h2::client::handshake(stream).await.unwrap();
-                    tokio::spawn(driver);
-                    sockets += 1;
-                    let streams = (0..4).map(|_| {
-                        let client = client.clone();
-                        tokio::spawn(ask_http2(client, answered.clone(), is_over.clone()))
-                    });
-                    for stream in streams.collect::<Vec<_>>() {
-                        within(stream).await.unwrap();
-                    }
-                }
-                sockets
-            })
-        })
-        .collect();
-    let old = roll(&std, ROLLS, &answered).await;
-    is_over.store(true, Ordering::Relaxed);
-    for client in clients {
-        let sockets = within(client).await.unwrap();
-        assert!(sockets > ROLLS / 2, "a client saw {sockets} sockets only");
-    }
-    old.end().await;
-}
-
 /// Sends one request after another until the socket takes no more.
-async fn ask_http2(
-    mut client: h2::client::SendRequest<Bytes>,
-    answered: Arc<AtomicUsize>,
-    is_over: Arc<AtomicBool>,
-) {
-    while !is_over.load(Ordering::Relaxed) {
+async fn ask_http2(mut client: h2::client::SendRequest<Bytes>, load: Load) {
+    while !load.is_over() {
         client = match client.ready().await {
             Ok(client) => client,
             Err(_) => return,
@@ -312,6 +303,6 @@ async fn ask_http2(
             text.extend_from_slice(&data);
         }
         assert_eq!(text, b"hello");
-        answered.fetch_add(1, Ordering::Relaxed);
+        load.answered();
     }
 }

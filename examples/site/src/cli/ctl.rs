@@ -12,7 +12,7 @@ use crate::cli::output::print;
 /// The time limit for each step.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Gives the command in `words`, or lists all commands if there are none.
+/// Gives the command in `words`. Without any words, it lists all commands.
 pub(crate) fn run(console: Option<&Path>, words: &[String]) -> Result<ExitCode, StartError> {
     let Some(path) = console else {
         return Err(StartError::new(

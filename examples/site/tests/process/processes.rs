@@ -126,7 +126,8 @@ fn roll_under_load(times: usize) {
             .map(|client| {
                 let address = site.public[0];
                 let keeps = client % 2 == 0;
-                let (is_over, answered) = (&is_over, &answered);
+                let is_over = &is_over;
+                let answered = &answered;
                 scope.spawn(move || ask(address, keeps, is_over, answered))
             })
             .collect();
