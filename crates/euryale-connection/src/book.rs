@@ -67,7 +67,7 @@ pub struct Publishers {
 pub struct Exclusive {
     /// No other job ran or began beside them.
     pub alone: Counter,
-    /// Another job did, because one of them took too long.
+    /// Another job did, because one of them took too long, or its deadline passed while it waited.
     pub not_alone: Counter,
 }
 
@@ -75,10 +75,20 @@ impl Exclusive {
     pub(crate) fn count(&self, is_alone: bool) {
         if is_alone {
             self.alone.add(1);
-            return;
+        } else {
+            self.not_alone.add(1);
+            tracing::warn!("another job ran beside an exclusive attempt: a wait was too long");
         }
-        self.not_alone.add(1);
-        tracing::warn!("another job ran beside an exclusive attempt: a wait was too long");
+    }
+
+    fn figures(&self, figures: &mut Figures) {
+        let outcomes = [("alone", &self.alone), ("not_alone", &self.not_alone)];
+        figures.counters(
+            "euryale_exclusive_jobs_total",
+            "Last attempts after conflicts, by whether another job ran beside them.",
+            "outcome",
+            outcomes,
+        );
     }
 }
 
@@ -112,16 +122,7 @@ impl Book for PoolBook {
             "Duration of jobs in their worker.",
             &self.publishers.seconds,
         );
-        let exclusive = [
-            ("alone", &self.exclusive.alone),
-            ("not_alone", &self.exclusive.not_alone),
-        ];
-        figures.counters(
-            "euryale_exclusive_jobs_total",
-            "Last attempts after conflicts, by whether another job ran beside them.",
-            "outcome",
-            exclusive,
-        );
+        self.exclusive.figures(figures);
         self.queue.figures(figures);
     }
 

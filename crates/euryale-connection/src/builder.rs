@@ -110,7 +110,8 @@ impl<D: Database> PoolBuilder<D> {
     /// until then. After the wait the job begins all the same, and [`PoolBook::exclusive`] counts
     /// the attempt as not alone. Default: 2 s.
     ///
-    /// A waiting job holds its worker, so it counts as running.
+    /// A waiting job holds its worker, so it counts as running. If jobs of the pool often run for
+    /// longer than this, each exclusive attempt stops the pool for that time in vain: use none.
     pub fn exclusive_wait(mut self, time: Duration) -> Self {
         self.exclusive_wait = time;
         self

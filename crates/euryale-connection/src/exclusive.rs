@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Passed by each worker before its job and after it.
+/// A gate that each worker passes before and after a job.
 ///
 /// A waiting job holds its worker. That costs nothing, because no other job may begin in its place.
 /// Every wait is bounded, so a job that hangs never stops its pool.
@@ -16,7 +16,7 @@ pub(crate) struct Exclusion {
     inside: AtomicUsize,
     changes: Mutex<()>,
     changed: Condvar,
-    /// The maximum time of each wait.
+    /// The maximum time that a job waits.
     patience: Duration,
 }
 
@@ -44,8 +44,8 @@ impl Exclusion {
         }
     }
 
-    /// A job begins, after an exclusive one has ended. At `until` it no longer waits.
-    pub(crate) fn enter(&self, until: Option<Instant>) -> Inside<'_> {
+    /// Begins a job once no exclusive one is waiting or running, at the latest at `deadline`.
+    pub(crate) fn enter(&self, deadline: Option<Instant>) -> Inside<'_> {
         let inside = Inside {
             exclusion: self,
             is_exclusive: false,
@@ -54,15 +54,17 @@ impl Exclusion {
         if self.inside.fetch_add(1, Ordering::AcqRel) & ALONE == 0 {
             return inside;
         }
-        self.change(|inside| inside - 1);
+        self.leave();
+        let until = self.until(deadline);
         if !self.wait(until, |inside| (inside & ALONE == 0).then_some(inside + 1)) {
             self.intrude();
         }
         inside
     }
 
-    /// An exclusive job begins, after all others have ended. At `until` it no longer waits.
-    pub(crate) fn enter_alone(&self, until: Option<Instant>) -> Inside<'_> {
+    /// Begins an exclusive job once all others have ended, at the latest at `deadline`.
+    pub(crate) fn enter_alone(&self, deadline: Option<Instant>) -> Inside<'_> {
+        let until = self.until(deadline);
         // Another exclusive job goes first.
         let free = |inside| (inside & ALONE == 0).then_some((inside + 1) | ALONE);
         let is_exclusive = self.wait(until, free);
@@ -78,7 +80,13 @@ impl Exclusion {
         }
     }
 
-    /// A job begins although an exclusive one has not ended.
+    /// The end of a wait that begins now. `None` is too far away to be represented.
+    fn until(&self, deadline: Option<Instant>) -> Option<Instant> {
+        let patient = Instant::now().checked_add(self.patience);
+        [patient, deadline].into_iter().flatten().min()
+    }
+
+    /// Begins a job although an exclusive one has not ended.
     fn intrude(&self) {
         self.change(|inside| match inside & ALONE {
             0 => inside + 1,
@@ -89,8 +97,6 @@ impl Exclusion {
     /// Waits until `step` returns the next state, which is stored. Returns false, and changes
     /// nothing, if that does not happen in time.
     fn wait(&self, until: Option<Instant>, step: impl Fn(usize) -> Option<usize>) -> bool {
-        let patient = Instant::now().checked_add(self.patience);
-        let until = [patient, until].into_iter().flatten().min();
         let mut changes = self.lock();
         loop {
             let stepped = self
@@ -99,7 +105,7 @@ impl Exclusion {
             if stepped.is_ok() {
                 return true;
             }
-            let left = until.map_or(self.patience, |until| {
+            let left = until.map_or(Duration::MAX, |until| {
                 until.saturating_duration_since(Instant::now())
             });
             if left.is_zero() {
@@ -113,14 +119,27 @@ impl Exclusion {
         }
     }
 
+    /// Ends a job that is not exclusive, or that waits.
+    fn leave(&self) {
+        let before = self.inside.fetch_sub(1, Ordering::AcqRel);
+        self.notify(before);
+    }
+
     fn change(&self, change: impl Fn(usize) -> usize) {
-        let before = self
+        let step = |inside| Some(change(inside));
+        let stepped = self
             .inside
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |inside| {
-                Some(change(inside))
-            });
-        if before.is_ok_and(|inside| inside & ALONE != 0) {
-            // A waiting job has checked before, or waits already.
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, step);
+        if let Ok(before) = stepped {
+            self.notify(before);
+        }
+    }
+
+    /// Lets waiting jobs look at the state, which was `before` a change. There are none unless a
+    /// job was exclusive then.
+    fn notify(&self, before: usize) {
+        if before & ALONE != 0 {
+            // Waiters check under this lock, so each of them sees the change or is waiting already.
             drop(self.lock());
             self.changed.notify_all();
         }
@@ -145,7 +164,7 @@ impl Drop for Inside<'_> {
             self.exclusion
                 .change(|inside| (inside - 1) & !(ALONE | INTRUDED));
         } else {
-            self.exclusion.change(|inside| inside - 1);
+            self.exclusion.leave();
         }
     }
 }

@@ -25,11 +25,10 @@ use self::accounts::Accounts;
 use self::source::{Contact, Source};
 use crate::closing::{drop_quietly, log_panic};
 use crate::housekeeping;
-use crate::job::Job;
 use crate::queue::Then;
 use crate::state::idle::Idle;
 use crate::state::keeper::Call;
-use crate::state::permit::{Assignment, Permit};
+use crate::state::permit::{Assigned, Assignment, Permit};
 use crate::state::{SharedPool, Todo};
 use crate::threads::{PoolWorker, Work};
 
@@ -87,13 +86,7 @@ struct Worker<D: Database> {
 
 /// A worker's next step.
 enum Step<D: Database> {
-    Run {
-        job: Arc<dyn Job<D>>,
-        since: std::time::Instant,
-        /// The time at which its transaction is stopped.
-        until: Option<Instant>,
-        is_exclusive: bool,
-    },
+    Run(Assigned<D>),
     /// Drop an expired idle connection, and check again.
     Expire(D::Connection),
     /// Spin for a moment.
@@ -109,21 +102,16 @@ impl<D: Database> Work for Worker<D> {
         let mut next = self.next(Instant::now(), true);
         loop {
             next = match next {
-                Step::Run {
-                    job,
-                    since,
-                    until,
-                    is_exclusive,
-                } => {
-                    let ended = self.run_job(&*job, since, until, is_exclusive);
+                Step::Run(assigned) => {
+                    let ended = self.run_job(&assigned);
                     // The worker returns its permit or spins before the result is delivered, so
                     // that a client that sends another request at once gets the same connection.
                     let next = self.next(ended, self.goes_on());
                     // This worker already has the next job, which must not be lost by a panic here.
                     // The job's span is closed with the job.
                     drop(PanicMessage::catch(move || {
-                        job.deliver();
-                        drop(job);
+                        assigned.job.deliver();
+                        drop(assigned);
                     }));
                     next
                 }
@@ -177,20 +165,10 @@ impl<D: Database> Worker<D> {
                 pool.stop(&mut self.permit, now)
             };
             match assignment {
-                Assignment::Run {
-                    job,
-                    since,
-                    until,
-                    is_exclusive,
-                } => {
+                Assignment::Run(assigned) => {
                     self.warmth = None;
                     carry_out(&self.shared, pool.unlock());
-                    return Step::Run {
-                        job,
-                        since,
-                        until,
-                        is_exclusive,
-                    };
+                    return Step::Run(assigned);
                 }
                 Assignment::Spin => return Step::Spin,
                 Assignment::Retire => return Step::Retire,
@@ -239,34 +217,28 @@ impl<D: Database> Worker<D> {
         true
     }
 
-    /// Runs a job that was queued at `since` and whose transaction is stopped at `until`. Returns
-    /// the time of its end.
-    fn run_job(
-        &mut self,
-        job: &dyn Job<D>,
-        since: std::time::Instant,
-        until: Option<Instant>,
-        is_exclusive: bool,
-    ) -> Instant {
+    /// Runs a job. Returns the time of its end.
+    fn run_job(&mut self, assigned: &Assigned<D>) -> Instant {
+        let job = &*assigned.job;
+        let book = &self.shared.book;
+        let accounts = Accounts::open(Arc::clone(book), self.connection.is_some());
         let exclusion = &self.shared.exclusion;
-        let deadline = until.map(Instant::into_std);
-        let inside = if is_exclusive {
+        let deadline = assigned.until.map(Instant::into_std);
+        let inside = if assigned.is_exclusive {
             exclusion.enter_alone(deadline)
         } else {
             exclusion.enter(deadline)
         };
         let begin = Instant::now();
-        let book = &self.shared.book;
-        book.queue
-            .wait_seconds
-            .record(begin.into_std().saturating_duration_since(since));
+        let waited = begin.into_std().saturating_duration_since(assigned.since);
+        book.queue.wait_seconds.record(waited);
         let mut source = Source {
             shared: &self.shared,
             job,
-            accounts: Accounts::open(Arc::clone(book), self.connection.is_some()),
+            accounts,
             opened: &mut self.opened,
             seat: &self.permit.seat,
-            until,
+            until: assigned.until,
             contact: Contact::new(&self.shared.reach),
         };
         let went_well = job.run(&mut Lease::new(&mut source, &mut self.connection));
@@ -275,7 +247,7 @@ impl<D: Database> Worker<D> {
         }
         source.contact.end();
         let mut accounts = source.accounts;
-        if is_exclusive {
+        if assigned.is_exclusive {
             self.shared.book.exclusive.count(inside.is_alone());
         }
         drop(inside);

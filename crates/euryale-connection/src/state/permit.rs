@@ -42,17 +42,21 @@ enum Stage {
     Left,
 }
 
+/// A job that a worker is to run.
+pub(crate) struct Assigned<D: Database> {
+    pub(crate) job: Arc<dyn Job<D>>,
+    /// The time at which it was queued.
+    pub(crate) since: std::time::Instant,
+    /// The time at which its transaction is stopped.
+    pub(crate) until: Option<Instant>,
+    /// No other job may begin before it has ended.
+    pub(crate) is_exclusive: bool,
+}
+
 /// A worker's next action.
 pub(crate) enum Assignment<D: Database> {
     /// Run this job.
-    Run {
-        job: Arc<dyn Job<D>>,
-        since: std::time::Instant,
-        /// The time at which its transaction is stopped.
-        until: Option<Instant>,
-        /// No other job may begin before it has ended.
-        is_exclusive: bool,
-    },
+    Run(Assigned<D>),
     /// Spin for a moment. The code that queues a job will call the worker.
     Spin,
     /// Leave because the cap was lowered or the pool is closed.
@@ -104,12 +108,12 @@ impl<D: Database> Locked<'_, D> {
                 state.seats.take(&mut permit.seat, running);
                 self.todo.worker = then;
                 self.look_after_job(now, until);
-                return Assignment::Run {
+                return Assignment::Run(Assigned {
                     job,
                     since,
                     until,
                     is_exclusive,
-                };
+                });
             }
             Next::Idle if *may_spin && state.queue.spin() => {
                 permit.stage = Stage::Spinning;

@@ -139,10 +139,12 @@ impl ConflictRule {
             *result = Err(error.with_code(CONFLICTS_EXHAUSTED));
             return None;
         }
-        let mut next = history.after_conflict(error.wrote());
-        next.exclusive = self.exclusive && attempted.retries + 1 == self.retries;
+        let history = History {
+            exclusive: self.exclusive && attempted.retries + 1 == self.retries,
+            ..history.after_conflict(error.wrote())
+        };
         Some(AttemptAgain {
-            history: next,
+            history,
             pause: self.pause(attempted.retries),
         })
     }

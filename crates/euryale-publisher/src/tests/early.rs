@@ -234,6 +234,32 @@ async fn publisher_that_waits_for_its_client_is_free_at_its_deadline() {
     }
 }
 
+/// A transaction that may write goes on without its client, but not beyond its deadline.
+#[tokio::test]
+async fn publisher_that_writes_without_end_is_free_at_its_deadline() {
+    for stays in [true, false] {
+        let onion = Onion::with(
+            |publish| {
+                let publish = publish.deadline(Duration::from_secs(1));
+                publish.release_point(|_| ReleasePoint::BodyEnd)
+            },
+            |_, transaction| {
+                transaction.connection()?;
+                let mut answer = transaction.answer_early(head())?;
+                loop {
+                    answer.write_all(&[b'x'; 1 << 16])?;
+                }
+            },
+        );
+        let response = onion.ask(Method::POST, "").await.unwrap();
+        let kept = stays.then_some(response);
+        eventually("the worker is free", || onion.pool.status().running == 0).await;
+        assert!(onion.story().ends_with("abort"));
+        drop(kept);
+        onion.quiet().await;
+    }
+}
+
 #[tokio::test]
 async fn answer_that_was_refused_is_no_empty_page() {
     let onion = onion(|_, transaction| {

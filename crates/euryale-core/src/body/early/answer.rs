@@ -105,9 +105,10 @@ impl fmt::Debug for Early {
 ///
 /// # Errors
 /// From a write, if the transaction only reads: [`BrokenPipe`](io::ErrorKind::BrokenPipe) when the
-/// client has gone, and [`TimedOut`](io::ErrorKind::TimedOut) when it has read nothing for too long
-/// or the publication was stopped. A transaction that may write is finished, so its bytes are
-/// dropped without an error. Any other error says why the answer must not be sent.
+/// client has gone, and [`TimedOut`](io::ErrorKind::TimedOut) when it has read nothing for too
+/// long. A transaction that may write is finished, so its bytes are dropped without an error, until
+/// its deadline. A write of a transaction that was stopped always fails. Any other error says why
+/// the answer must not be sent.
 #[must_use]
 pub struct EarlyAnswer {
     state: AnswerState,
@@ -190,9 +191,12 @@ impl EarlyAnswer {
 
     /// Returns whether nobody reads the rest, although the publisher goes on.
     fn is_over<T>(&self, written: &io::Result<T>) -> bool {
-        let over = [io::ErrorKind::BrokenPipe, io::ErrorKind::TimedOut];
-        let kind = written.as_ref().err().map(io::Error::kind);
-        self.outlives_client && kind.is_some_and(|kind| over.contains(&kind))
+        match &self.state {
+            AnswerState::Sending(window) => {
+                self.outlives_client && written.is_err() && window.is_deserted()
+            }
+            _ => false,
+        }
     }
 }
 

@@ -49,8 +49,8 @@ struct Spilled {
     read: u64,
 }
 
-/// Open ⇒ Gone when the body is dropped, Open ⇒ Stalled when the client read nothing for too long,
-/// Open ⇒ Stopped when the publication must not go on.
+/// Open ⇒ Stalled when the client read nothing for too long, Open ⇒ Stopped when the publication
+/// must not go on, (Open or Stalled) ⇒ Gone when the body is dropped.
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Side {
     #[default]
@@ -267,8 +267,8 @@ impl EarlyWindow {
         self.moved.notify_one();
     }
 
-    /// The publication must not go on, or has ended: nothing more is written. What was written
-    /// before can still be read.
+    /// Stops the writer: the publication has ended or must not go on. Later writes fail; bytes that
+    /// are already in the window stay readable.
     pub(crate) fn stop(&self) {
         let mut state = self.lock();
         if state.side == Side::Open {
@@ -278,11 +278,22 @@ impl EarlyWindow {
         self.moved.notify_one();
     }
 
+    /// Returns whether the reader is gone or has read nothing for too long, while the publication
+    /// may go on.
+    pub(crate) fn is_deserted(&self) -> bool {
+        let is_in_time = self.deadline.is_none_or(|end| Instant::now() < end);
+        is_in_time && matches!(self.lock().side, Side::Gone | Side::Stalled)
+    }
+
     /// The reader is gone.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
+        let side = match state.side {
+            Side::Stopped => Side::Stopped,
+            Side::Open | Side::Gone | Side::Stalled => Side::Gone,
+        };
         let left = Unsent {
-            side: Side::Gone,
+            side,
             ..Unsent::default()
         };
         let unsent = std::mem::replace(&mut *state, left);
