@@ -10,7 +10,7 @@ use euryale_core::Ledger;
 use crate::book::PostgresBook;
 use crate::cancel::Canceller;
 use crate::open_error::OpenError;
-use crate::settings::{Settings, SettingsError, Surroundings};
+use crate::settings::{Environment, Settings, SettingsError};
 use crate::tls::Tls;
 
 /// The interval in which marks of old commits are removed.
@@ -142,7 +142,7 @@ impl Postgres {
     /// A setting is wrong, no server can be reached, or it refuses the connection. The message is
     /// one line that says what to do.
     pub fn open(url: &str) -> Result<Self, OpenError> {
-        let settings = Settings::read(url, &Surroundings::here())?;
+        let settings = Settings::read(url, &Environment::here())?;
         let tls = Tls::new(&settings)?;
         let options = Options {
             isolation: Isolation::RepeatableRead,

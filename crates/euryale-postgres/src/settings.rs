@@ -2,7 +2,7 @@
 //! from a URL or `key=value` pairs, the environment, the password file, and libpq's defaults, in
 //! this order.
 //!
-//! Only [`Surroundings`] reads files.
+//! Only [`Environment`] reads files.
 
 mod environment;
 mod passfile;
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-pub(crate) use self::environment::Surroundings;
+pub(crate) use self::environment::Environment;
 pub(crate) use self::passfile::Passwords;
 pub(crate) use self::text::Parameters;
 use crate::socket::Keepalives;
@@ -110,7 +110,7 @@ impl std::error::Error for SettingsError {}
 
 impl Settings {
     /// Reads `text`, and takes missing settings from `around`.
-    pub(crate) fn read(text: &str, around: &Surroundings) -> Result<Self, SettingsError> {
+    pub(crate) fn read(text: &str, around: &Environment) -> Result<Self, SettingsError> {
         let mut given = Parameters::parse(text)?;
         around.complete(&mut given)?;
         let user = given
@@ -190,7 +190,7 @@ const TARGETS: [(&str, Target); 6] = [
 
 /// Reads the hosts. Names and addresses are lists; there is one port for all of them, or one for
 /// each.
-fn hosts(given: &mut Parameters, around: &Surroundings) -> Result<Vec<Host>, SettingsError> {
+fn hosts(given: &mut Parameters, around: &Environment) -> Result<Vec<Host>, SettingsError> {
     let split = |text: Option<String>| -> Vec<String> {
         text.map(|text| text.split(',').map(str::to_owned).collect())
             .unwrap_or_default()

@@ -10,8 +10,8 @@ use crate::{Promises, PromisesExt};
 /// The promises of a request in one pass, without the lifetime of the request. Clones are handles
 /// to the same promises. Made by [`Promises::unbound`].
 ///
-/// It is for hosts of another language, whose objects have no lifetimes. Nobody waits for a promise
-/// that is asked for after the pass has ended, so the host prevents that.
+/// It is for hosts of another language, whose objects have no lifetimes. A promise asked for after
+/// the pass has ended is never awaited; the host must prevent this.
 #[derive(Clone)]
 pub struct UnboundPromises {
     attempt: Attempt,

@@ -147,6 +147,27 @@ async fn lost_commit_is_settled_on_a_new_connection() {
     assert_quiet(pool.ledger()).await;
 }
 
+/// The server may have no room for a new connection.
+#[tokio::test]
+async fn lost_commit_is_settled_on_an_idle_connection_if_no_new_one_can_be_made() {
+    let held = Held::new(Pool::new(CountingDatabase::new(), 2)).await;
+    let pool = held.pool.clone();
+    held.end().await;
+    let database = pool.database();
+    database.settle_as(Settled::Committed);
+    database.script(Step::Commit, [Fail(Fault::InDoubt)]);
+    database.script(Step::Connect, [Fail(Fault::Other)]);
+    let begun = database.events().len();
+    pool.transaction(|transaction| Ok(transaction.connection()?.id()))
+        .await
+        .unwrap();
+    let story = database.events().split_off(begun).join(" · ");
+    let end = story.split_once("commit · drop · connect · ").unwrap().1;
+    assert!(["settle 1", "settle 2"].contains(&end), "{story}");
+    assert_eq!(database.open(), 1, "{story}");
+    assert_quiet(pool.ledger()).await;
+}
+
 #[tokio::test]
 async fn a_pool_reports_whether_its_database_can_be_reached() {
     let database = CountingDatabase::new();

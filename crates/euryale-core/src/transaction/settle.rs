@@ -58,7 +58,7 @@ impl<D: Database> Transaction<'_, D> {
         }
     }
 
-    /// Asks on a new connection, or perhaps on an idle one.
+    /// Asks on a new connection if `is_new`; otherwise an idle one may be used.
     fn ask(&mut self, doubt: &Doubt, is_new: bool) -> Result<Settled, BoxError> {
         if is_new {
             self.lease.new_connection()?;

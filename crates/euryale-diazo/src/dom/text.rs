@@ -44,15 +44,27 @@ pub(crate) fn has_word(written: &str, word: &str) -> bool {
 
 /// Escapes text. With `references`, references in it are kept.
 pub(crate) fn escape_text(out: &mut String, text: &str, references: bool) {
+    let find = |text: &[u8]| find_either(b'<', b'&', text);
+    escape(out, text, find, |special| match special {
+        b'<' => "&lt;",
+        _ if references => "&",
+        _ => "&amp;",
+    });
+}
+
+/// Appends the text, with the ASCII characters that `find` finds replaced.
+#[inline]
+pub(super) fn escape(
+    out: &mut String,
+    text: &str,
+    find: impl Fn(&[u8]) -> Option<usize>,
+    escaped: impl Fn(u8) -> &'static str,
+) {
     let mut rest = text;
-    while let Some(at) = find_either(b'<', b'&', rest.as_bytes()) {
+    while let Some(at) = find(rest.as_bytes()) {
         let (plain, special) = rest.split_at(at);
         out.push_str(plain);
-        out.push_str(match special.as_bytes()[0] {
-            b'<' => "&lt;",
-            _ if references => "&",
-            _ => "&amp;",
-        });
+        out.push_str(escaped(special.as_bytes()[0]));
         rest = &special[1..];
     }
     out.push_str(rest);

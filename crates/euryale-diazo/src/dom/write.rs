@@ -2,6 +2,7 @@
 
 use super::find::find;
 use super::name::NOSCRIPT;
+use super::text::escape;
 use super::{Dom, Id, Kind, NONE, Traits, escape_text};
 
 impl Dom<'_> {
@@ -127,13 +128,7 @@ pub(crate) fn write_attribute(out: &mut String, name: &str, value: &str, bare: b
         return;
     }
     out.push_str("=\"");
-    let mut rest = value;
-    while let Some(at) = find(b'"', rest.as_bytes()) {
-        out.push_str(&rest[..at]);
-        out.push_str("&quot;");
-        rest = &rest[at + 1..];
-    }
-    out.push_str(rest);
+    escape(out, value, |text| find(b'"', text), |_| "&quot;");
     out.push('"');
 }
 
@@ -142,17 +137,11 @@ pub(crate) fn write_attribute_of_text(out: &mut String, name: &str, text: &str) 
     out.push(' ');
     out.push_str(name);
     out.push_str("=\"");
-    let mut rest = text;
-    while let Some(at) = memchr::memchr3(b'<', b'&', b'"', rest.as_bytes()) {
-        let (plain, special) = rest.split_at(at);
-        out.push_str(plain);
-        out.push_str(match special.as_bytes()[0] {
-            b'<' => "&lt;",
-            b'&' => "&amp;",
-            _ => "&quot;",
-        });
-        rest = &special[1..];
-    }
-    out.push_str(rest);
+    let find = |text: &[u8]| memchr::memchr3(b'<', b'&', b'"', text);
+    escape(out, text, find, |special| match special {
+        b'<' => "&lt;",
+        b'&' => "&amp;",
+        _ => "&quot;",
+    });
     out.push('"');
 }

@@ -7,7 +7,7 @@ use roxmltree::Node;
 use super::Place;
 use super::body::Inside;
 use super::inline::Inline;
-use super::instruction::{Instruction, Pattern};
+use super::instruction::{Instruction, NamePattern, Pattern};
 use super::reader::Reader;
 use super::theme::{Computed, MARK, ThemeFile, ThemeHtml};
 use crate::dom::{Name, Traits, escape_text, write_attribute};
@@ -98,13 +98,10 @@ fn flatten(parts: Vec<Inline>, raw: bool, html: &mut String, computed: &mut Vec<
             Inline::Html(text) => html.push_str(&text),
             Inline::Do(place, instruction) => match *instruction {
                 Instruction::Element {
-                    name,
+                    name: NamePattern::Fixed { name, .. },
                     attributes,
                     body,
-                } if name.fixed().is_some() => {
-                    let name = name.fixed().unwrap_or_default().to_owned();
-                    element(&name, attributes, body, html, computed);
-                }
+                } => element(&name, attributes, body, html, computed),
                 other => {
                     let part = Inline::Do(place, Box::new(other));
                     mark(Computed::Part(part), raw, html, computed);

@@ -28,13 +28,13 @@ const REFUSED: [&str; 4] = ["PGOPTIONS", "PGSERVICE", "PGSSLCERT", "PGSSLKEY"];
 
 /// The environment of a program. It may hold a password, so it has no `Debug`.
 #[derive(Clone, Default)]
-pub(crate) struct Surroundings {
+pub(crate) struct Environment {
     variables: BTreeMap<String, String>,
     user: Option<String>,
     home: Option<PathBuf>,
 }
 
-impl Surroundings {
+impl Environment {
     /// Reads the environment of this process.
     pub(crate) fn here() -> Self {
         let names = VARIABLES.iter().map(|(name, _)| *name).chain(REFUSED);

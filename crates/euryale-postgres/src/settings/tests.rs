@@ -2,10 +2,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Host, Passwords, Place, Settings, SslMode, Surroundings, Target};
+use super::{Environment, Host, Passwords, Place, Settings, SslMode, Target};
 
-fn around(variables: &[(&str, &str)]) -> Surroundings {
-    Surroundings::of(variables, "me", Path::new("/nowhere"))
+fn around(variables: &[(&str, &str)]) -> Environment {
+    Environment::of(variables, "me", Path::new("/nowhere"))
 }
 
 fn read(text: &str) -> Settings {
@@ -154,7 +154,7 @@ fn a_password_file_that_others_can_read_is_ignored() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join(".pgpass");
     std::fs::write(&file, "*:*:*:*:secret\n").unwrap();
-    let around = Surroundings::of(&[], "me", home.path());
+    let around = Environment::of(&[], "me", home.path());
     let password = || {
         let settings = Settings::read("host=h", &around).unwrap();
         settings.password_for(&settings.hosts[0]).map(str::to_owned)

@@ -127,7 +127,7 @@ impl EarlyBody {
     /// The next bytes; `None` when the job has succeeded and everything was sent.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
         loop {
-            // First, because a client that reads would keep a stopped job writing for ever.
+            // First, because a client that reads would keep a stopped job writing forever.
             if let Some(job) = &mut self.job
                 && let Poll::Ready(done) = job.as_mut().poll(cx)
             {
