@@ -10,8 +10,9 @@ use euryale_core::request::RequestContext;
 use euryale_core::transaction::{Attempt, History};
 use http::request::Parts;
 
+use crate::asks::Terms;
 use crate::scope::Scope;
-use crate::{Promises, PromisesExt};
+use crate::{Promises, PromisesExt, UnboundPromises};
 
 /// An extractor for the promises of a request in an asynchronous axum handler.
 ///
@@ -55,10 +56,7 @@ use crate::{Promises, PromisesExt};
 /// If there is no `RepublishLayer` around the handler, the answer is 500. Take an `Option` if the
 /// layer may be missing.
 #[derive(Clone)]
-pub struct HandlerPromises {
-    attempt: Attempt,
-    scope: Scope,
-}
+pub struct HandlerPromises(UnboundPromises);
 
 impl HandlerPromises {
     fn of(parts: &mut Parts) -> Option<Self> {
@@ -73,13 +71,14 @@ impl HandlerPromises {
             .extensions
             .get_or_insert_with(|| Attempt::new(history))
             .clone();
-        Some(Self { attempt, scope })
+        let terms = Terms::default();
+        Some(Self(UnboundPromises::new(attempt, Some(scope), terms)))
     }
 }
 
 impl PromisesExt for HandlerPromises {
     fn promises(&self) -> Promises<'_> {
-        Promises::new(self.attempt.clone(), Some(self.scope.clone()))
+        self.0.promises()
     }
 }
 
@@ -102,8 +101,6 @@ impl<S: Sync> OptionalFromRequestParts<S> for HandlerPromises {
 
 impl fmt::Debug for HandlerPromises {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HandlerPromises")
-            .field("attempt", &self.attempt)
-            .finish_non_exhaustive()
+        f.debug_tuple("HandlerPromises").field(&self.0).finish()
     }
 }

@@ -27,7 +27,7 @@ impl<B> PromisesExt for http::Request<B> {
         let attempt = self.extensions().get::<Attempt>().cloned();
         let attempt = attempt.unwrap_or_else(|| Attempt::new(Default::default()));
         let scope = RequestContext::get::<Scope>(self.extensions()).cloned();
-        Promises::new(attempt, scope)
+        Promises::new(attempt, scope, Terms::default())
     }
 }
 
@@ -68,11 +68,11 @@ pub struct Promises<'a> {
 }
 
 impl<'a> Promises<'a> {
-    pub(crate) fn new(attempt: Attempt, scope: Option<Scope>) -> Self {
+    pub(crate) fn new(attempt: Attempt, scope: Option<Scope>, terms: Terms) -> Self {
         Self {
             attempt,
             scope,
-            terms: Terms::default(),
+            terms,
             of: PhantomData,
         }
     }
@@ -208,10 +208,10 @@ impl<'a> Promises<'a> {
         self.attempt.with(|asks: &mut Asks| asks.is_pending())
     }
 
-    /// Returns a handle without the lifetime of the request. It has the default terms.
+    /// Returns a handle without the lifetime of the request. It has the same terms.
     #[must_use]
     pub fn unbound(&self) -> UnboundPromises {
-        UnboundPromises::new(self.attempt.clone(), self.scope.clone())
+        UnboundPromises::new(self.attempt.clone(), self.scope.clone(), self.terms)
     }
 
     pub(crate) fn ask_job<T: Send + Sync + 'static>(

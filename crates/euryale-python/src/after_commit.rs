@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use euryale::error::ErrorChain;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -10,7 +11,7 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::answers::Asked;
 use crate::application::Inner;
 use crate::call::{Call, PlacedCall};
-use crate::promises::Pass;
+use crate::pass::Pass;
 
 thread_local! {
     /// The call of the application that this worker makes.
@@ -56,14 +57,15 @@ pub(crate) fn after_commit(
 }
 
 /// Makes the call in the lane. An exception is logged.
-pub(crate) async fn make(inner: Arc<Inner>, asked: Asked, after: PlacedCall) {
+pub(crate) async fn make(inner: Arc<Inner>, asked: Arc<Asked>, after: PlacedCall) {
     let PlacedCall { call, place } = after;
     let made = place.run(move |py| {
         if let Err(error) = call.make(py) {
             inner.log(py, &asked, "a call after the commit failed", &error);
         }
     });
-    if let Err(lost) = made.await {
-        tracing::error!("a call after the commit was not made: {lost}");
+    if let Err(error) = made.await {
+        let error = ErrorChain::new(&error);
+        tracing::error!("a call after the commit was not made: {error}");
     }
 }

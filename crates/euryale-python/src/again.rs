@@ -28,15 +28,12 @@ create_exception!(
 pub(crate) struct Conflict(String);
 
 impl Conflict {
-    /// Returns the error for an exception that is an [`Again`].
-    pub(crate) fn of(py: Python<'_>, raised: &PyErr) -> Option<Self> {
-        if !raised.is_instance_of::<Again>(py) {
-            return None;
-        }
-        Some(Self(match raised.cause(py) {
+    /// Creates the error for an [`Again`].
+    pub(crate) fn new(py: Python<'_>, raised: &PyErr) -> Self {
+        Self(match raised.cause(py) {
             Some(cause) => format!("{raised}, from {cause}"),
             None => raised.to_string(),
-        }))
+        })
     }
 }
 

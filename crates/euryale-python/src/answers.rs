@@ -1,5 +1,7 @@
 //! The responses that replace an application's answer.
 
+use std::fmt;
+
 use euryale::transaction::Access;
 use euryale::{Body, Request, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -9,8 +11,7 @@ use http::{HeaderValue, Method, StatusCode, Uri};
 /// as fast as clients read.
 const RETRY_SECONDS: &str = "10";
 
-/// The request that an answer is for, in the log.
-#[derive(Clone)]
+/// The request that an answer is for. Its text is its method and its path.
 pub(crate) struct Asked {
     pub(crate) method: Method,
     uri: Uri,
@@ -22,10 +23,6 @@ impl Asked {
             method: request.method().clone(),
             uri: request.uri().clone(),
         }
-    }
-
-    pub(crate) fn path(&self) -> &str {
-        self.uri.path()
     }
 
     /// Returns the response if there is no room for the answer. The application has carried out the
@@ -44,6 +41,12 @@ impl Asked {
         let seconds = HeaderValue::from_static(RETRY_SECONDS);
         response.headers_mut().insert(RETRY_AFTER, seconds);
         response
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.uri.path())
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use euryale::body::{Early, EarlyAnswers};
 use euryale::error::LANE_FULL;
-use euryale::promise::PromisesExt;
+use euryale::promise::{Promises, PromisesExt};
 use euryale::transaction::Access;
 use euryale::{Abort, Error, Publisher, Request, Response, Transaction};
 use euryale_wsgi::{AnswerBudget, Exchange, Failure, Incomplete, Limits};
@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::after_commit::{self, Current};
-use crate::again::{Conflict, OwnDatabase};
+use crate::again::{Again, Conflict, OwnDatabase};
 use crate::answers::{Asked, internal_error};
 use crate::at_work::AtWork;
 use crate::body::RequestBody;
@@ -25,7 +25,8 @@ use crate::file::Kinds;
 use crate::gil::Gil;
 use crate::iterable::Returned;
 use crate::lane::Lane;
-use crate::promises::{Pass, PyPromises};
+use crate::pass::Pass;
+use crate::promises::PyPromises;
 use crate::start::{Shared, StartResponse, raise};
 
 /// Calls the application in a worker. Transactions are handled by the application, and end before
@@ -86,6 +87,7 @@ impl Inner {
         self: &Arc<Self>,
         py: Python<'_>,
         request: &Request,
+        asked: &Arc<Asked>,
         pass: &Arc<Pass>,
         early: Option<Early>,
         is_client_gone: impl Fn() -> bool,
@@ -95,10 +97,9 @@ impl Inner {
         let exchange = Exchange::new(request.method(), self.limits, &self.budget);
         let exchange = Arc::new(exchange.with_unlock(Gil).with_early(early));
         let shared = Shared::new(&exchange);
-        let asked = Asked::of(request);
         let ended = self.call(
             py,
-            &asked,
+            asked,
             environ,
             &exchange,
             shared.clone(),
@@ -110,10 +111,7 @@ impl Inner {
             return Err(incomplete.into());
         }
         match ended {
-            Ok(Ended::Iterated(None)) => {}
-            Ok(Ended::Iterated(Some(error))) => {
-                self.log(py, &asked, "close() of its iterable failed", &error);
-            }
+            Ok(Ended::Iterated(closed)) => self.log_close(py, asked, closed),
             Ok(Ended::Deferred(response)) => return Ok(response),
             Err(error) => {
                 exchange.discard();
@@ -121,7 +119,7 @@ impl Inner {
             }
         }
         if let Some(wrong) = exchange.wrong_length() {
-            tracing::warn!("{} {}: {wrong}", request.method(), request.uri().path());
+            tracing::warn!("{asked}: {wrong}");
         }
         exchange.finish()
     }
@@ -134,7 +132,10 @@ impl Inner {
         pass: &Arc<Pass>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let environ = self.environ.of(py, request)?;
-        environ.set_item(intern!(py, "euryale.promises"), PyPromises::new(pass))?;
+        environ.set_item(
+            intern!(py, "euryale.promises"),
+            PyPromises::new(pass, &request.promises()),
+        )?;
         environ.set_item(
             intern!(py, "euryale.body"),
             RequestBody::new(request.body()),
@@ -147,7 +148,7 @@ impl Inner {
     fn call(
         self: &Arc<Self>,
         py: Python<'_>,
-        asked: &Asked,
+        asked: &Arc<Asked>,
         environ: Bound<'_, PyDict>,
         exchange: &Exchange<Gil>,
         shared: Shared,
@@ -167,10 +168,18 @@ impl Inner {
     }
 
     /// Takes the call that makes the answer.
-    fn defer(self: &Arc<Self>, asked: &Asked, deferred: &Deferred) -> PyResult<Response> {
+    fn defer(self: &Arc<Self>, asked: &Arc<Asked>, deferred: &Deferred) -> PyResult<Response> {
         let call = deferred.take()?;
         let place = self.lane.reserve()?;
-        Ok(deferred::response(self, asked.clone(), call, place))
+        Ok(deferred::response(self, Arc::clone(asked), call, place))
+    }
+
+    /// Logs the exception that `close()` of an iterable raised, if any. The answer is sent, because
+    /// the application has made all of it.
+    pub(crate) fn log_close(&self, py: Python<'_>, asked: &Asked, closed: Option<PyErr>) {
+        if let Some(error) = closed {
+            self.log(py, asked, "close() of its iterable failed", &error);
+        }
     }
 
     /// Logs an error with its traceback.
@@ -178,7 +187,7 @@ impl Inner {
         let said = || -> PyResult<()> {
             let keywords = PyDict::new(py);
             keywords.set_item("exc_info", error.clone_ref(py).into_value(py))?;
-            let arguments = ("%s %s: %s", asked.method.as_str(), asked.path(), what);
+            let arguments = ("%s: %s", asked.to_string(), what);
             self.logger
                 .bind(py)
                 .call_method(intern!(py, "error"), arguments, Some(&keywords))
@@ -197,31 +206,24 @@ impl Publisher<OwnDatabase> for Application {
         transaction: &mut Transaction<'_, OwnDatabase>,
     ) -> Result<Response, Abort> {
         let Self(inner) = self;
-        let _calling = inner.at_work.begin(request);
+        let asked = Arc::new(Asked::of(request));
+        let _calling = inner.at_work.begin(&asked);
         Python::attach(|py| {
             // A request that may change something is never interrupted.
             let reads = Access::of(request.method()) == Access::Read;
             let early = transaction.take_early();
             let is_client_gone = || reads && transaction.client_is_gone();
             let promises = request.promises();
-            let pass = Arc::new(Pass::new(&promises, transaction.attempt(), &inner.lane));
+            let pass = Pass::new(transaction.attempt(), &inner.lane);
             let answer = {
                 let _current = Current::set(&pass);
-                inner.answer(py, request, &pass, early, is_client_gone)
+                inner.answer(py, request, &asked, &pass, early, is_client_gone)
             };
             for call in pass.end() {
-                let made = after_commit::make(Arc::clone(inner), Asked::of(request), call);
+                let made = after_commit::make(Arc::clone(inner), Arc::clone(&asked), call);
                 transaction.spawn_after_commit(made);
             }
-            answer.map_err(|failure| match failure {
-                Failure::Application(error) if error.is_instance_of::<Suspend>(py) => {
-                    promises.suspend().into()
-                }
-                Failure::Application(error) if error.is_instance_of::<LaneFull>(py) => {
-                    Abort::error(Error::with_source(LANE_FULL, error.to_string()))
-                }
-                failure => inner.abort(py, &Asked::of(request), failure),
-            })
+            answer.map_err(|failure| inner.abort(py, &asked, &promises, failure))
         })
     }
 
@@ -231,14 +233,27 @@ impl Publisher<OwnDatabase> for Application {
 }
 
 impl Inner {
-    /// Returns how a failed call ends: with another attempt, or with an error page.
-    fn abort(&self, py: Python<'_>, asked: &Asked, failure: Failure<PyErr>) -> Abort {
-        if let Failure::Application(raised) = &failure
-            && let Some(conflict) = Conflict::of(py, raised)
-        {
-            return Abort::error(conflict);
+    /// Returns how a failed call ends: with another pass or attempt, with 503, or with an error
+    /// page.
+    fn abort(
+        &self,
+        py: Python<'_>,
+        asked: &Asked,
+        promises: &Promises<'_>,
+        failure: Failure<PyErr>,
+    ) -> Abort {
+        match failure {
+            Failure::Application(error) if error.is_instance_of::<Suspend>(py) => {
+                promises.suspend().into()
+            }
+            Failure::Application(error) if error.is_instance_of::<Again>(py) => {
+                Abort::error(Conflict::new(py, &error))
+            }
+            Failure::Application(error) if error.is_instance_of::<LaneFull>(py) => {
+                Abort::error(Error::with_source(LANE_FULL, error.to_string()))
+            }
+            failure => Abort::response(self.failed(py, asked, failure)),
         }
-        Abort::response(self.failed(py, asked, failure))
     }
 
     /// Logs why there is no answer. The client gets no details of an exception.
@@ -263,7 +278,7 @@ impl Inner {
             // The budgets themselves log that no room or no descriptor is left.
             Incomplete::NoRoom | Incomplete::NoDescriptor => asked.no_room(),
             other => {
-                tracing::error!("{} {}: {other}", asked.method, asked.path());
+                tracing::error!("{asked}: {other}");
                 if other.is_temporary() {
                     asked.no_room()
                 } else {

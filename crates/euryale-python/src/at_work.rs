@@ -6,8 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use euryale::Request;
-use http::{Method, Uri};
+use crate::answers::Asked;
 
 thread_local! {
     /// The number of this worker thread.
@@ -18,48 +17,51 @@ thread_local! {
 
 /// The calls of the application that have begun, by the number of their thread.
 #[derive(Clone, Default)]
-pub(crate) struct AtWork(Arc<Mutex<BTreeMap<usize, Call>>>);
+pub(crate) struct AtWork(Arc<Mutex<BTreeMap<usize, Begun>>>);
 
-struct Call {
-    method: Method,
-    uri: Uri,
+struct Begun {
+    asked: Arc<Asked>,
     since: Instant,
     native: Option<u32>,
-    /// Its overrun was noticed, but its stack has not been written.
-    is_noticed: bool,
-    is_written: bool,
+    overrun: Overrun,
+}
+
+/// What has been done about a call that has run for too long.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Overrun {
+    /// Nothing: it has not, or nothing has noticed.
+    None,
+    /// It was noticed, and its stack is to be written.
+    Noticed,
+    /// Its stack was written.
+    Written,
 }
 
 /// A running call, for people.
-#[derive(Clone, Debug)]
 pub(crate) struct RunningCall {
     /// The number of its thread.
     pub(crate) number: usize,
-    /// The method and the path of its request.
-    pub(crate) request: String,
+    pub(crate) asked: Arc<Asked>,
     pub(crate) age: Duration,
     native: Option<u32>,
 }
 
 impl AtWork {
-    /// Records that this thread calls the application for `request`, until the guard is dropped.
-    pub(crate) fn begin(&self, request: &Request) -> Calling<'_> {
+    /// Records that this thread calls the application for this request, until the guard is dropped.
+    pub(crate) fn begin(&self, asked: &Arc<Asked>) -> Calling<'_> {
         if let Some(number) = NUMBER.get() {
-            // Copies of handles: the text is made when somebody asks for it.
-            let call = Call {
-                method: request.method().clone(),
-                uri: request.uri().clone(),
+            let call = Begun {
+                asked: Arc::clone(asked),
                 since: Instant::now(),
                 native: native(),
-                is_noticed: false,
-                is_written: false,
+                overrun: Overrun::None,
             };
             self.change(|calls| calls.insert(number, call));
         }
         Calling(self)
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<usize, Call>) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<usize, Begun>) -> T) -> T {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -73,11 +75,12 @@ impl AtWork {
         })
     }
 
-    /// Returns the calls that have run for longer than `limit`.
-    pub(crate) fn overdue(&self, limit: Duration) -> Vec<RunningCall> {
-        let mut calls = self.list();
-        calls.retain(|call| call.age > limit);
-        calls
+    /// Returns the number of calls that have run for longer than `limit`.
+    pub(crate) fn count_overdue(&self, limit: Duration) -> usize {
+        self.change(|calls| {
+            let overdue = calls.values().filter(|call| call.since.elapsed() > limit);
+            overdue.count()
+        })
     }
 
     /// Returns whether a call has run for longer than `limit` that was not noticed before.
@@ -85,8 +88,8 @@ impl AtWork {
         self.change(|calls| {
             let overdue = calls
                 .values_mut()
-                .filter(|call| !call.is_noticed && call.since.elapsed() > limit);
-            overdue.map(|call| call.is_noticed = true).count() > 0
+                .filter(|call| call.overrun == Overrun::None && call.since.elapsed() > limit);
+            overdue.map(|call| call.overrun = Overrun::Noticed).count() > 0
         })
     }
 
@@ -95,9 +98,9 @@ impl AtWork {
         self.change(|calls| {
             let noticed = calls
                 .iter_mut()
-                .filter(|(_, call)| call.is_noticed && !call.is_written);
+                .filter(|(_, call)| call.overrun == Overrun::Noticed);
             let taken = noticed.map(|(number, call)| {
-                call.is_written = true;
+                call.overrun = Overrun::Written;
                 call.running(*number)
             });
             taken.collect()
@@ -105,11 +108,11 @@ impl AtWork {
     }
 }
 
-impl Call {
+impl Begun {
     fn running(&self, number: usize) -> RunningCall {
         RunningCall {
             number,
-            request: format!("{} {}", self.method, self.uri.path()),
+            asked: Arc::clone(&self.asked),
             age: self.since.elapsed(),
             native: self.native,
         }
@@ -122,7 +125,13 @@ impl RunningCall {
         format!("euryale-{}", self.number)
     }
 
-    /// Returns its thread as tools outside the interpreter show it, and whether that sleeps.
+    /// Returns which request it has run, and for how long.
+    pub(crate) fn doing(&self) -> String {
+        let seconds = self.age.as_secs_f64();
+        format!("has run {} for {seconds:.1} s", self.asked)
+    }
+
+    /// Returns its thread as tools outside the interpreter show it, and whether it sleeps.
     pub(crate) fn native(&self) -> Option<String> {
         let native = self.native?;
         let place = format!("/proc/self/task/{native}");
@@ -142,12 +151,10 @@ impl RunningCall {
     }
 }
 
-/// Its thread, its request, and how long it has run.
+/// Its thread, and what it does.
 impl fmt::Display for RunningCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let thread = self.thread();
-        let age = self.age.as_secs_f64();
-        write!(f, "{thread} has run {} for {age:.1} s", self.request)
+        write!(f, "{} {}", self.thread(), self.doing())
     }
 }
 

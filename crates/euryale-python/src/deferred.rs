@@ -48,7 +48,12 @@ impl Deferred {
 }
 
 /// Returns the response whose body is the answer, computed in the lane.
-pub(crate) fn response(inner: &Arc<Inner>, asked: Asked, call: Call, place: LanePlace) -> Response {
+pub(crate) fn response(
+    inner: &Arc<Inner>,
+    asked: Arc<Asked>,
+    call: Call,
+    place: LanePlace,
+) -> Response {
     let inner = Arc::clone(inner);
     let answer = async move {
         let computed = place.run(move |py| inner.compute(py, &asked, call));
@@ -63,9 +68,12 @@ impl Inner {
         let exchange = Exchange::new(&asked.method, self.limits, &self.budget);
         let exchange = Arc::new(exchange.with_unlock(Gil));
         match self.call_deferred(py, &exchange, call) {
-            Ok(()) => exchange
-                .finish()
-                .unwrap_or_else(|failure| self.failed(py, asked, failure)),
+            Ok(closed) => {
+                self.log_close(py, asked, closed);
+                exchange
+                    .finish()
+                    .unwrap_or_else(|failure| self.failed(py, asked, failure))
+            }
             Err(failure) => {
                 exchange.discard();
                 self.failed(py, asked, failure)
@@ -73,19 +81,20 @@ impl Inner {
         }
     }
 
+    /// Returns the exception that `close()` raised, if any.
     fn call_deferred(
         &self,
         py: Python<'_>,
         exchange: &Arc<Exchange<Gil>>,
         call: Call,
-    ) -> Result<(), Failure<PyErr>> {
+    ) -> Result<Option<PyErr>, Failure<PyErr>> {
         let body = begin(py, exchange, call).map_err(Failure::Application)?;
         // Iterating bytes would yield numbers.
         if let Ok(block) = body.cast::<PyBytes>() {
-            return exchange.write(block.as_bytes());
+            exchange.write(block.as_bytes())?;
+            return Ok(None);
         }
-        let closed = exchange.run(Returned::new(body, &self.kinds), || false)?;
-        closed.map_or(Ok(()), |error| Err(Failure::Application(error)))
+        exchange.run(Returned::new(body, &self.kinds), || false)
     }
 }
 

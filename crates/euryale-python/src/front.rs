@@ -205,7 +205,7 @@ impl Front {
         let main = self.main.clone();
         runtime.spawn(async move {
             while hangups.recv().await.is_some() {
-                main.order(RELOAD, 1);
+                main.tell(RELOAD, 1);
             }
         });
         Ok(())
@@ -277,13 +277,11 @@ impl Front {
         }
         for call in at_work.list() {
             let thread = call.thread();
-            let age = call.age.as_secs_f64();
-            tracing::error!(
-                "{thread} has not returned from {} after {age:.1} s",
-                call.request
-            );
+            let seconds = call.age.as_secs_f64();
+            let asked = call.asked;
+            tracing::error!("{thread} has not returned from {asked} after {seconds:.1} s");
         }
-        main.order(ENDED, 1);
+        main.tell(ENDED, 1);
         if !owns_process {
             return;
         }

@@ -4,16 +4,14 @@
 //! and end after [`IDLE`] without work.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use euryale::Ledger;
-use euryale::error::PanicMessage;
 use euryale::ledger::{GaugeGuard, LaneMeter};
+use euryale::threads::Work;
+use euryale::{Error, Ledger};
 use pyo3::prelude::*;
-use tokio::sync::oneshot;
 
 use crate::exceptions::LaneFull;
 use crate::main_thread::{MainThread, START_LANE_THREAD};
@@ -40,12 +38,16 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
+    /// The jobs that wait, in the order of their numbers.
     queue: VecDeque<Job>,
+    /// The number of the next job.
+    next: u64,
     /// The number of threads that run or were requested.
     threads: usize,
     /// The number of threads that wait for work.
     idle: usize,
-    /// The number of requested threads that do not run yet.
+    /// The number of requested threads that do not run yet. At most one is requested at a time, so
+    /// that the requests do not fill the main thread's socket.
     starting: usize,
     /// The number of places that were reserved and whose work has not begun.
     reserved: usize,
@@ -53,20 +55,12 @@ struct State {
     has_ended: bool,
 }
 
-/// Work that runs on a thread of the lane, which is not attached to the interpreter.
-type Job = Box<dyn FnOnce() + Send>;
-
-/// No thread could be started, or the server has ended, or the work panicked.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Lost;
-
-impl fmt::Display for Lost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("there is no thread for it")
-    }
+/// Work that waits for a thread of the lane.
+struct Job {
+    number: u64,
+    work: Work,
+    waiting: GaugeGuard,
 }
-
-impl std::error::Error for Lost {}
 
 impl Lane {
     /// Creates a lane of at most this number of threads, which `main` starts.
@@ -97,31 +91,53 @@ impl Lane {
         Ok(LanePlace(self.clone()))
     }
 
-    /// Queues `work` at once, and resolves to its result. It is called with the interpreter.
+    /// Queues `work` at once, and resolves to its result. The work is called with the interpreter.
     ///
-    /// If the future is dropped, work that has not begun never begins. Other work runs to its end,
-    /// and its result is dropped.
+    /// If the future is dropped, work that has not begun is removed from the queue. Other work runs
+    /// to its end, and its result is dropped.
+    ///
+    /// # Errors
+    /// By code: `NO_WORKER` if no thread could be started or the server has ended, and `PANICKED`.
     pub(crate) fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(Python<'_>) -> T + Send + 'static,
-    ) -> impl Future<Output = Result<T, Lost>> + Send {
-        let (sender, result) = oneshot::channel();
-        let waiting = GaugeGuard::new(&self.0.meter.waiting, 1);
-        let running = self.0.meter.running.clone();
-        self.0.queue(Box::new(move || {
-            drop(waiting);
-            if sender.is_closed() {
-                return;
+    ) -> impl Future<Output = Result<T, Error>> + Send {
+        let (work, done) = Work::new(move || Python::attach(work));
+        let queued = self.queue(work);
+        async move {
+            let _queued = queued;
+            done.await
+        }
+    }
+
+    /// Queues `work`. It is dropped at once if the server has ended.
+    fn queue(&self, work: Work) -> Queued {
+        let shared = &*self.0;
+        let waiting = GaugeGuard::new(&shared.meter.waiting, 1);
+        let mut state = shared.lock();
+        let number = state.next;
+        state.next += 1;
+        let job = Job {
+            number,
+            work,
+            waiting,
+        };
+        if state.has_ended {
+            drop(state);
+            drop(job);
+        } else {
+            state.queue.push_back(job);
+            let needs_thread = state.requests_thread(shared.most);
+            drop(state);
+            if needs_thread {
+                self.order_thread();
             }
-            let running = GaugeGuard::new(&running, 1);
-            let done = PanicMessage::catch(|| Python::attach(work));
-            drop(running);
-            match done {
-                Ok(value) => drop(sender.send(value)),
-                Err(panic) => tracing::error!(%panic, "work in a Python thread failed"),
-            }
-        }));
-        async move { result.await.map_err(|_| Lost) }
+            shared.work.notify_one();
+        }
+        Queued {
+            lane: self.clone(),
+            number,
+        }
     }
 
     /// Runs work on this thread until the lane has been idle for a while, or the server ends.
@@ -130,13 +146,53 @@ impl Lane {
         let mut state = shared.lock();
         state.starting = state.starting.saturating_sub(1);
         drop(state);
-        while let Some(job) = shared.next() {
-            job();
+        while let Some(job) = self.next() {
+            drop(job.waiting);
+            job.work.run(GaugeGuard::new(&shared.meter.running, 1));
+        }
+    }
+
+    /// Waits for the next work of this thread. Returns `None` if the thread is to end.
+    fn next(&self) -> Option<Job> {
+        let shared = &*self.0;
+        let mut state = shared.lock();
+        loop {
+            if let Some(job) = state.queue.pop_front() {
+                let needs_thread = state.requests_thread(shared.most);
+                drop(state);
+                if needs_thread {
+                    self.order_thread();
+                }
+                return Some(job);
+            }
+            if state.has_ended {
+                break;
+            }
+            state.idle += 1;
+            let waited = shared.work.wait_timeout(state, IDLE);
+            let (after, time) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = after;
+            state.idle -= 1;
+            if time.timed_out() && state.queue.is_empty() {
+                break;
+            }
+        }
+        // `threads` can be one too low: an order is repeated if an exception interrupts it.
+        state.threads = state.threads.saturating_sub(1);
+        None
+    }
+
+    /// Orders the thread that [`State::requests_thread`] has counted.
+    fn order_thread(&self) {
+        if let Err(error) = self.0.main.order(START_LANE_THREAD, 1) {
+            tracing::error!("no thread for work outside the workers: {error}");
+            self.lose_thread();
         }
     }
 
     /// Records that a requested thread could not be started. Without any thread, all work is
-    /// dropped.
+    /// dropped. Otherwise a thread that takes work requests another one: a request at once would be
+    /// repeated without end while the system has no thread.
     pub(crate) fn lose_thread(&self) {
         let mut state = self.0.lock();
         state.starting = state.starting.saturating_sub(1);
@@ -165,10 +221,13 @@ pub(crate) struct LanePlace(Lane);
 
 impl LanePlace {
     /// Queues `work`, like [`Lane::run`], and waits for its result.
+    ///
+    /// # Errors
+    /// Those of [`Lane::run`].
     pub(crate) async fn run<T: Send + 'static>(
         self,
         work: impl FnOnce(Python<'_>) -> T + Send + 'static,
-    ) -> Result<T, Lost> {
+    ) -> Result<T, Error> {
         let lane = self.0.clone();
         let done = lane.run(move |py| {
             drop(self);
@@ -184,52 +243,40 @@ impl Drop for LanePlace {
     }
 }
 
-impl Shared {
-    fn queue(&self, job: Job) {
-        let mut state = self.lock();
-        if state.has_ended {
-            drop(state);
-            drop(job);
-            return;
-        }
-        state.queue.push_back(job);
-        let is_short = state.queue.len() > state.idle + state.starting;
-        let starts = is_short && state.threads < self.most;
-        if starts {
-            state.threads += 1;
-            state.starting += 1;
-        }
+/// Removes a job from the queue when it is dropped, unless the job has begun.
+struct Queued {
+    lane: Lane,
+    number: u64,
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        let mut state = self.lane.0.lock();
+        let at = state
+            .queue
+            .binary_search_by_key(&self.number, |job| job.number);
+        let job = at.ok().and_then(|at| state.queue.remove(at));
         drop(state);
-        if starts {
-            self.main.order(START_LANE_THREAD, 1);
-        }
-        self.work.notify_one();
+        // It may hold a place, whose drop takes the lock.
+        drop(job);
     }
+}
 
-    /// Waits for the next work of this thread. Returns `None` if the thread is to end.
-    fn next(&self) -> Option<Job> {
-        let mut state = self.lock();
-        loop {
-            if let Some(job) = state.queue.pop_front() {
-                return Some(job);
-            }
-            if state.has_ended {
-                break;
-            }
-            state.idle += 1;
-            let waited = self.work.wait_timeout(state, IDLE);
-            let (after, time) = waited.unwrap_or_else(PoisonError::into_inner);
-            state = after;
-            state.idle -= 1;
-            if time.timed_out() && state.queue.is_empty() {
-                break;
-            }
+impl State {
+    /// Returns whether the queue needs another thread, which the caller then orders. It is counted
+    /// here.
+    fn requests_thread(&mut self, most: usize) -> bool {
+        let is_short = self.starting == 0 && self.queue.len() > self.idle;
+        let needs_thread = is_short && self.threads < most && !self.has_ended;
+        if needs_thread {
+            self.threads += 1;
+            self.starting += 1;
         }
-        // An order that an exception interrupts is carried out twice.
-        state.threads = state.threads.saturating_sub(1);
-        None
+        needs_thread
     }
+}
 
+impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -52,6 +52,7 @@ mod main_thread;
 mod module;
 mod operators;
 mod overrun;
+mod pass;
 mod promises;
 mod pulse;
 mod server;

@@ -44,8 +44,17 @@ impl MainThread {
 
     /// Writes the order `count` times, in one write. Each write takes much more room in the
     /// socket's buffer than its bytes, and a full buffer refuses further ones.
-    pub(crate) fn order(&self, order: u8, count: usize) {
-        if let Err(error) = (&*self.0).write_all(&vec![order; count]) {
+    ///
+    /// # Errors
+    /// The main thread could not be reached: the buffer is full, or the other end is closed.
+    pub(crate) fn order(&self, order: u8, count: usize) -> std::io::Result<()> {
+        (&*self.0).write_all(&vec![order; count])
+    }
+
+    /// Like [`order`](Self::order), for orders without which the server continues. An error is
+    /// logged.
+    pub(crate) fn tell(&self, order: u8, count: usize) {
+        if let Err(error) = self.order(order, count) {
             tracing::error!(order, %error, "the main thread could not be reached");
         }
     }

@@ -12,7 +12,6 @@ use euryale_server::{Listener, Readiness, Server, Shutdown};
 use tokio::net::TcpListener;
 
 use crate::again::OwnDatabase;
-use crate::at_work::AtWork;
 use crate::overrun::Overrun;
 use crate::pulse::Pulse;
 use crate::turns::Sharing;
@@ -23,7 +22,7 @@ const LAST_GRACE: Duration = Duration::from_millis(250);
 /// The pool, once the application is loaded, and the interpreter.
 #[derive(Clone)]
 pub(crate) struct Loaded {
-    running: Arc<OnceLock<(Pool<OwnDatabase>, AtWork)>>,
+    pool: Arc<OnceLock<Pool<OwnDatabase>>>,
     pulse: Pulse,
     overrun: Overrun,
     /// How threads share the GIL.
@@ -33,19 +32,19 @@ pub(crate) struct Loaded {
 impl Loaded {
     pub(crate) fn new(pulse: &Pulse, overrun: &Overrun, sharing: &Sharing) -> Self {
         Self {
-            running: Arc::default(),
+            pool: Arc::default(),
             pulse: pulse.clone(),
             overrun: overrun.clone(),
             sharing: sharing.to_string().into(),
         }
     }
 
-    pub(crate) fn set(&self, pool: &Pool<OwnDatabase>, at_work: &AtWork) {
-        self.running.get_or_init(|| (pool.clone(), at_work.clone()));
+    pub(crate) fn set(&self, pool: &Pool<OwnDatabase>) {
+        self.pool.get_or_init(|| pool.clone());
     }
 
     pub(crate) fn pool(&self) -> Option<&Pool<OwnDatabase>> {
-        self.running.get().map(|(pool, _)| pool)
+        self.pool.get()
     }
 
     /// Returns a readiness that is true from the loading of the application until `shutdown` begins
@@ -59,7 +58,7 @@ impl Loaded {
     /// Returns whether a worker is left that has not run for too long.
     fn has_workers(&self) -> bool {
         let cap = self.pool().map(|pool| pool.status().cap);
-        cap.is_some_and(|cap| self.overrun.calls().len() < cap)
+        cap.is_some_and(|cap| self.overrun.count() < cap)
     }
 
     fn load(&self, readiness: &Readiness, shutdown: &Shutdown, capacity: usize) -> Load {
@@ -78,7 +77,7 @@ impl Loaded {
 
     /// Returns the details for the status page: each running call with its request.
     fn details(&self) -> StatusDetails {
-        let Some((pool, at_work)) = self.running.get() else {
+        let Some(pool) = self.pool() else {
             return StatusDetails::new().fact("application", "application", "is being imported");
         };
         let mut details = StatusDetails::new()
@@ -88,14 +87,14 @@ impl Loaded {
             let silence = format!("has run no Python code for {:.1} s", silence.as_secs_f64());
             details = details.alarm("interpreter", "interpreter", silence);
         }
-        for call in self.overrun.calls() {
-            let seconds = call.age.as_secs_f64();
-            let value = format!("has run {} for {seconds:.1} s", call.request);
-            details = details.alarm("workers", call.thread(), value);
+        let running = self.overrun.running();
+        let limit = self.overrun.limit();
+        for call in running.iter().filter(|call| call.age > limit) {
+            details = details.alarm("workers", call.thread(), call.doing());
         }
-        for call in at_work.list() {
-            let thread = call.thread();
-            details = details.held(Held::new(call.age).route(call.request).lane(thread));
+        for call in running {
+            let held = Held::new(call.age).route(call.asked.to_string());
+            details = details.held(held.lane(call.thread()));
         }
         details
     }

@@ -30,9 +30,14 @@ impl Overrun {
         self.limit
     }
 
-    /// Returns the calls that have run for too long.
-    pub(crate) fn calls(&self) -> Vec<RunningCall> {
-        self.at_work.overdue(self.limit)
+    /// Returns all running calls.
+    pub(crate) fn running(&self) -> Vec<RunningCall> {
+        self.at_work.list()
+    }
+
+    /// Returns the number of calls that have run for too long.
+    pub(crate) fn count(&self) -> usize {
+        self.at_work.count_overdue(self.limit)
     }
 
     /// Orders the stacks of calls that have run for too long, once for each call. Only the
@@ -42,7 +47,7 @@ impl Overrun {
         loop {
             tokio::time::sleep(every).await;
             if self.at_work.notices_overdue(self.limit) {
-                main.order(STACKS, 1);
+                main.tell(STACKS, 1);
             }
         }
     }

@@ -2,121 +2,42 @@
 
 mod outcome;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use euryale::BoxError;
 use euryale::promise::{Key, NoResult, Promises, PromisesExt, UnboundPromises};
-use euryale::transaction::Attempt;
-use pyo3::exceptions::{PyLookupError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyLookupError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use self::outcome::{Raised, Value, raise};
-use crate::call::{Call, PlacedCall};
+use self::outcome::{Value, raise};
+use crate::call::Call;
 use crate::exceptions::Suspend;
-use crate::lane::Lane;
+use crate::pass::Pass;
 
-/// The key of all promises of applications. Their names are in the log; clients see this one.
+/// The key of all promises of applications. `Server-Timing` shows only this key; their names are
+/// in the log.
 const KEY: Key<Value> = Key::new("python").weighed(Value::weight);
 
-/// One call of an application, with its promises and the calls that follow it.
-pub(crate) struct Pass {
-    /// `None` once the call has ended.
-    open: Mutex<Option<Open>>,
-    lane: Lane,
-    attempt: Attempt,
-}
-
-struct Open {
-    promises: UnboundPromises,
-    after: Vec<PlacedCall>,
-}
-
-impl Pass {
-    pub(crate) fn new(promises: &Promises<'_>, attempt: &Attempt, lane: &Lane) -> Self {
-        Self {
-            open: Mutex::new(Some(Open {
-                promises: promises.unbound(),
-                after: Vec::new(),
-            })),
-            lane: lane.clone(),
-            attempt: attempt.clone(),
-        }
-    }
-
-    /// Ends the call, and returns the calls that follow it. Later uses of the promises fail,
-    /// because nobody would wait for them.
-    pub(crate) fn end(&self) -> Vec<PlacedCall> {
-        let open = self.lock().take();
-        open.map_or_else(Vec::new, |open| open.after)
-    }
-
-    pub(crate) fn lane(&self) -> &Lane {
-        &self.lane
-    }
-
-    /// Returns the number of this attempt, which grows with each conflict, and the number of this
-    /// pass, which grows with each suspension. Both begin at 1.
-    pub(crate) fn history(&self) -> (u32, u32) {
-        (self.attempt.number(), self.attempt.pass())
-    }
-
-    pub(crate) fn add(&self, after: PlacedCall) -> PyResult<()> {
-        self.lock().as_mut().ok_or_else(ended)?.after.push(after);
-        Ok(())
-    }
-
-    fn promises(&self) -> PyResult<UnboundPromises> {
-        let open = self.lock();
-        open.as_ref()
-            .map(|open| open.promises.clone())
-            .ok_or_else(ended)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Open>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn ended() -> PyErr {
-    PyRuntimeError::new_err("the call of the application has ended")
-}
-
-/// The promises of a request, and the terms of those that are made through this object.
+/// The promises of a request, with the terms of those that are made through this object.
 #[pyclass(frozen, module = "euryale", name = "Promises")]
 pub(crate) struct PyPromises {
     pass: Arc<Pass>,
-    terms: Terms,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Terms {
-    deadline: Option<Duration>,
-    fresh: Option<Duration>,
-    stale: Option<Duration>,
+    promises: UnboundPromises,
 }
 
 impl PyPromises {
-    pub(crate) fn new(pass: &Arc<Pass>) -> Self {
+    pub(crate) fn new(pass: &Arc<Pass>, promises: &Promises<'_>) -> Self {
         Self {
             pass: Arc::clone(pass),
-            terms: Terms::default(),
+            promises: promises.unbound(),
         }
     }
 
     fn with<T>(&self, f: impl FnOnce(Promises<'_>) -> T) -> PyResult<T> {
-        let unbound = self.pass.promises()?;
-        let mut promises = unbound.promises();
-        if let Some(deadline) = self.terms.deadline {
-            promises = promises.deadline(deadline);
-        }
-        if let Some(fresh) = self.terms.fresh {
-            promises = promises.shared(fresh);
-        }
-        if let Some(stale) = self.terms.stale {
-            promises = promises.stale_while_revalidate(stale);
-        }
-        Ok(f(promises))
+        self.pass.check()?;
+        Ok(f(self.promises.promises()))
     }
 
     fn find(&self, key: &str) -> PyResult<Result<Arc<Value>, NoResult>> {
@@ -133,10 +54,10 @@ impl PyPromises {
     }
 
     fn ask(&self, key: &str, call: Call) -> PyResult<()> {
-        let lane = self.pass.lane.clone();
+        let lane = self.pass.lane().clone();
         let promise = move || async move {
-            let done = lane.run(move |py| outcome::of(py, call.make(py))).await;
-            done.unwrap_or_else(|lost| Err(Raised::lost(lost)))
+            let value = lane.run(move |py| outcome::of(py, call.make(py))).await??;
+            Ok::<_, BoxError>(value)
         };
         self.with(|promises| drop(promises.ask(KEY.with(key), promise)))
     }
@@ -233,14 +154,9 @@ impl PyPromises {
 
     /// Returns an object whose promises have this deadline, in seconds from the end of the pass.
     fn deadline(&self, seconds: f64) -> PyResult<Self> {
-        let terms = Terms {
-            deadline: Some(duration(seconds)?),
-            ..self.terms
-        };
-        Ok(Self {
-            pass: Arc::clone(&self.pass),
-            terms,
-        })
+        let within = duration(seconds)?;
+        let promises = self.promises.promises().deadline(within);
+        Ok(Self::new(&self.pass, &promises))
     }
 
     /// Returns an object whose promises are shared among all requests: a value is fetched once for
@@ -248,15 +164,10 @@ impl PyPromises {
     #[pyo3(signature = (seconds, stale = 0.0))]
     fn shared(&self, seconds: f64, stale: f64) -> PyResult<Self> {
         let stale = duration(stale)?;
-        let terms = Terms {
-            fresh: Some(duration(seconds)?),
-            stale: (!stale.is_zero()).then_some(stale),
-            ..self.terms
-        };
-        Ok(Self {
-            pass: Arc::clone(&self.pass),
-            terms,
-        })
+        let fresh = duration(seconds)?;
+        let promises = self.promises.promises().shared(fresh);
+        let promises = promises.stale_while_revalidate(stale);
+        Ok(Self::new(&self.pass, &promises))
     }
 }
 

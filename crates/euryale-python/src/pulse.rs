@@ -50,7 +50,7 @@ impl Pulse {
         loop {
             self.tell();
             if self.is_to_be_asked() {
-                self.0.main.order(ANSWER, 1);
+                self.0.main.tell(ANSWER, 1);
             }
             tokio::time::sleep(every).await;
         }

@@ -133,7 +133,7 @@ impl Server {
             .ledger(self.ledger.clone())
             .threads(self.threads.clone())
             .build();
-        self.loaded.set(&pool, at_work);
+        self.loaded.set(&pool);
         let front = Front {
             settings: self.settings.clone(),
             layers,

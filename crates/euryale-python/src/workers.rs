@@ -220,7 +220,7 @@ impl StartWorker for Threads {
 
     fn resize(&self, workers: usize) {
         let had = self.0.wanted.swap(workers, Ordering::AcqRel);
-        self.0.main.order(START_THREAD, workers.saturating_sub(had));
+        self.0.main.tell(START_THREAD, workers.saturating_sub(had));
         if workers < had {
             self.0.lock().surplus += had - workers;
             self.0.wake_all();

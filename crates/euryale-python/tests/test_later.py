@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -46,6 +47,41 @@ def test_deferred_iterable_is_closed_once_in_its_thread(later):
     assert len(closed) == 2
     assert all(line.startswith("closed in euryale-lane-") for line in closed)
     assert "ValueError: broken" in server.log
+
+
+def test_exception_in_close_is_logged_and_the_answer_is_sent(later):
+    server = later()
+    assert server.ask("/closes").text == "one"
+    until(lambda: "close() of its iterable failed" in server.log, "it is logged")
+    assert "ValueError: in close()" in server.log
+
+
+def test_deferred_answers_of_clients_that_are_gone_leave_the_queue(later):
+    server = later("--lane-threads", "1")
+    waiting = 'euryale_lane_waiting{lane="python"}'
+    running = 'euryale_lane_running{lane="python"}'
+    with ThreadPoolExecutor(1) as clients:
+        first = clients.submit(server.ask, "/report?open")
+        until(lambda: server.metric(running) == 1, "the only thread is busy")
+        with ExitStack() as peers:
+            for _ in range(20):
+                peer = peers.enter_context(server.connect())
+                peer.sendall(b"GET /report?other HTTP/1.1\r\nHost: h\r\n\r\n")
+            until(lambda: server.metric(waiting) == 20, "all others wait")
+        until(lambda: server.metric(waiting) == 0, "the queue is empty")
+        assert server.metric(running) == 1
+        server.open("open")
+        assert first.result().status == 201
+
+
+def test_each_of_many_calls_at_once_gets_its_thread(later):
+    server = later("--lane-threads", "600")
+    assert server.ask("/crowd?600").text == "answered"
+    meter = 'euryale_lane_running{lane="python"}'
+    until(lambda: server.metric(meter) == 600, "all run")
+    assert server.ask("/release").text == "released"
+    until(lambda: server.ask("/seen").text.count("out of the crowd") == 600, "all have run")
+    assert "could not be reached" not in server.log
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -150,6 +151,25 @@ def test_promise_of_a_client_that_is_gone_never_begins(promising):
         assert first.result().status == 200
     # The other promise would wait for a file that never exists.
     assert server.stop() == 0
+
+
+def test_promises_of_clients_that_are_gone_leave_the_queue(promising):
+    server = promising("--lane-threads", "1")
+    waiting = 'euryale_lane_waiting{lane="python"}'
+    running = 'euryale_lane_running{lane="python"}'
+    with ThreadPoolExecutor(1) as clients:
+        first = clients.submit(server.ask, "/gated?open")
+        until(lambda: server.metric(running) == 1, "the only thread is busy")
+        with ExitStack() as peers:
+            for _ in range(20):
+                peer = peers.enter_context(server.connect())
+                peer.sendall(b"GET /gated?other HTTP/1.1\r\nHost: h\r\n\r\n")
+            until(lambda: server.metric(waiting) == 20, "all others wait")
+        until(lambda: server.metric(waiting) == 0, "the queue is empty")
+        assert server.metric(running) == 1
+        server.open("open")
+        assert first.result().status == 200
+    quiet(server)
 
 
 def test_drain_waits_for_promises(promising):

@@ -9,7 +9,7 @@ use std::time::Duration;
 use euryale_core::Request;
 use euryale_core::error::APPLICATION;
 use euryale_core::transaction::Fault;
-use euryale_test::TestError;
+use euryale_test::{TestError, assert_quiet};
 use tokio::time::Instant;
 
 use super::{Lent, Site, say, word};
@@ -227,4 +227,21 @@ async fn a_failed_promise_in_a_join_takes_no_other_pass() {
     assert_eq!(error.code(), APPLICATION);
     assert_eq!(site.ledger().transactions.attempts.get(), 2);
     site.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn unbound_promises_keep_their_terms() {
+    let site = Site::new(RepublishLayer::new(), |request, _| {
+        let unbound = request.promises().deadline(SECOND).unbound();
+        let never = unbound
+            .promises()
+            .ask("never", pending::<Result<u8, Infallible>>)
+            .ready()?;
+        assert!(matches!(never, Err(PromiseError::Elapsed)));
+        say("late")
+    });
+    let began = Instant::now();
+    assert_eq!(super::text(site.ask("/").await.unwrap()).await, "late");
+    assert_eq!(began.elapsed(), SECOND);
+    assert_quiet(site.ledger()).await;
 }

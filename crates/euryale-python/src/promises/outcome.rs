@@ -8,7 +8,6 @@ use pyo3::prelude::*;
 
 use crate::again::Again;
 use crate::exceptions::Suspend;
-use crate::lane::Lost;
 
 /// A value. Other threads drop it without the interpreter.
 pub(crate) struct Value {
@@ -31,17 +30,8 @@ impl Value {
 /// it without the interpreter.
 #[derive(Debug)]
 pub(crate) struct Raised {
-    error: Option<PyErr>,
+    error: PyErr,
     text: String,
-}
-
-impl Raised {
-    pub(super) fn lost(lost: Lost) -> Self {
-        Self {
-            error: None,
-            text: lost.to_string(),
-        }
-    }
 }
 
 impl fmt::Display for Raised {
@@ -69,10 +59,7 @@ pub(super) fn of(py: Python<'_>, returned: PyResult<Py<PyAny>>) -> Result<Value,
         Err(error) => error,
     };
     let text = error.to_string();
-    Err(Raised {
-        error: Some(error),
-        text,
-    })
+    Err(Raised { error, text })
 }
 
 fn size(object: &Bound<'_, PyAny>) -> PyResult<usize> {
@@ -83,11 +70,9 @@ fn size(object: &Bound<'_, PyAny>) -> PyResult<usize> {
 /// Returns the exception of a promise that has failed.
 pub(super) fn raise(py: Python<'_>, error: &PromiseError) -> PyErr {
     if let PromiseError::Failed(failed) = error
-        && let Some(Raised {
-            error: Some(error), ..
-        }) = failed.downcast_ref::<Raised>()
+        && let Some(raised) = failed.downcast_ref::<Raised>()
     {
-        return error.clone_ref(py);
+        return raised.error.clone_ref(py);
     }
     match error {
         PromiseError::Elapsed => PyTimeoutError::new_err(error.to_string()),

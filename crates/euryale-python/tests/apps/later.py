@@ -75,6 +75,17 @@ def page_wrong(environ, start_response):
     return euryale.deferred(str, "not a tuple")
 
 
+class FailsToClose(list):
+    """Blocks whose ``close()`` raises."""
+
+    def close(self):
+        raise ValueError("in close()")
+
+
+def page_closes(environ, start_response):
+    return euryale.deferred(lambda: ("200 OK", TEXT, FailsToClose([b"one"])))
+
+
 def page_naps(environ, start_response):
     def nap():
         time.sleep(1)
@@ -110,6 +121,26 @@ def page_full(environ, start_response):
     """Registers more calls than may wait."""
     for _ in range(2000):
         euryale.after_commit(seen.append, "too many")
+
+
+released = threading.Event()
+
+
+def page_crowd(environ, start_response):
+    """Registers as many calls as the query says, which all wait for the next page."""
+
+    def in_crowd():
+        released.wait()
+        seen.append("out of the crowd")
+
+    for _ in range(int(environ["QUERY_STRING"])):
+        euryale.after_commit(in_crowd)
+    return text(start_response, "answered")
+
+
+def page_release(environ, start_response):
+    released.set()
+    return text(start_response, "released")
 
 
 def page_again(environ, start_response):
