@@ -17,8 +17,15 @@ use crate::serve::{accounts, certificates};
 /// The same number as Linux's default.
 const BACKLOG: u32 = 4096;
 
-/// The names of the sockets that a parent has bound as the settings say.
-const OF_PARENT: [&str; 2] = ["listen", "listen-tls"];
+/// The names by which a child recognizes sockets that its parent has bound as the settings say. In
+/// any other process such a name means nothing, because systemd may give it to any socket.
+const BOUND: &str = "listen";
+const BOUND_WITH_TLS: &str = "listen-tls";
+
+/// The names of sockets from systemd, in a child. Only the second one means something in a process
+/// without a parent.
+const INHERITED: &str = "socket";
+const INHERITED_WITH_TLS: &str = "tls";
 
 /// The name of the private socket on which a child answers its parent.
 pub(crate) const OPERATORS: &str = "operators";
@@ -26,7 +33,7 @@ pub(crate) const OPERATORS: &str = "operators";
 pub(crate) struct Listeners {
     pub(crate) public: Vec<Listener>,
     /// The names of these, for child processes.
-    pub(crate) names: Vec<String>,
+    pub(crate) names: Vec<&'static str>,
     /// In a child, the socket on which it answers its parent.
     pub(crate) admin: Listener,
     pub(crate) agent: Option<TcpListener>,
@@ -48,62 +55,17 @@ impl Listeners {
     /// The child of a parent gets the public sockets and its own for operators from it.
     pub(crate) fn bind(settings: &Settings) -> Result<Self, StartError> {
         let tls = certificates::read(&settings.edge)?.map(Tls::new);
-        let mut public = Vec::new();
-        let mut names = Vec::new();
-        let mut given_names = Vec::new();
-        let mut given = systemd::listeners().map_err(|error| {
-            let what = format!("cannot use a socket from systemd: {error}");
-            StartError::new(what, "this process", "see the unit's .socket")
-        })?;
-        let operators = if supervise::is_child() {
-            let place = given.iter().position(|(name, _)| name == OPERATORS);
-            place.map(|place| given.remove(place).1)
-        } else {
-            None
-        };
-        let is_of_parent = |(name, _): &(String, Listener)| OF_PARENT.contains(&&**name);
-        let is_bound_by_parent = supervise::is_child() && given.iter().any(is_of_parent);
-        let ways = if given.is_empty() || is_bound_by_parent {
-            Ways::of(settings)
-        } else {
-            inherited(&given)
-        };
+        let given = Given::take()?;
+        let ways = given.ways(settings);
         let is_loopback_only = is_loopback_only(settings, ways);
         let rules = Rules::new(settings, is_loopback_only);
         let findings = effects::find(settings, ways, rules)?.first_error()?;
-        for ((name, listener), number) in given.into_iter().zip(1..) {
-            let speaks = if name == "tls" || name == OF_PARENT[1] {
-                Some(certified(tls.as_ref(), "FileDescriptorName=tls")?)
-            } else {
-                None
-            };
-            let scheme = if speaks.is_some() { "https" } else { "http" };
-            let address = listener.local_addr();
-            names.push(address.map_or(format!("socket {number}"), |address| {
-                format!("{scheme}://{address}/")
-            }));
-            given_names.push(name);
-            public.push(match speaks {
-                Some(tls) => listener.tls(tls),
-                None => listener,
-            });
-        }
-        if public.is_empty() {
-            for address in &settings.listen {
-                let (listener, name) = listen(address, settings, tls.as_ref())?;
-                let is_tls = matches!(address, Listen::Tls(_));
-                given_names.push(OF_PARENT[usize::from(is_tls)].to_owned());
-                public.push(listener);
-                names.push(name);
-            }
-        }
-        let balancers = Who::default();
-        balancers.are(&settings.edge.proxy_protocol);
-        let expect = |listener: Listener| {
-            let balancers = balancers.clone();
-            listener.proxy_protocol(move |peer| balancers.have(peer))
-        };
-        let public = public.into_iter().map(expect).collect();
+        let Given {
+            public: given,
+            operators,
+            ..
+        } = given;
+        let public = public(settings, given, tls.as_ref())?;
         let is_child = operators.is_some();
         let admin = match operators {
             Some(listener) => listener,
@@ -117,10 +79,20 @@ impl Listeners {
             .filter(|_| !is_child)
             .map(|address| tcp(address, false).map_err(|error| cannot(&error, address, "--agent")));
         let agent = agent.transpose()?;
-        let greeting = greeting(&names, &admin, agent.as_ref(), settings, rules);
+        let urls: Vec<&str> = public.iter().map(|socket| socket.url.as_str()).collect();
+        let greeting = greeting(&urls, &admin, agent.as_ref(), settings, rules);
+        let balancers = Who::default();
+        balancers.are(&settings.edge.proxy_protocol);
+        let expect = |socket: Public| {
+            let balancers = balancers.clone();
+            let listener = socket.listener;
+            let listener = listener.proxy_protocol(move |peer| balancers.have(peer));
+            (socket.name, listener)
+        };
+        let (names, public) = public.into_iter().map(expect).unzip();
         Ok(Self {
             public,
-            names: given_names,
+            names,
             admin,
             agent,
             tls,
@@ -133,15 +105,120 @@ impl Listeners {
     }
 }
 
-fn inherited(given: &[(String, Listener)]) -> Ways {
-    let any = |kind: fn(&(String, Listener)) -> bool| given.iter().any(kind);
-    Ways {
-        // The address of a Unix socket is not known.
-        tcp: any(|(_, listener)| listener.local_addr().is_ok()),
-        unix: any(|(_, listener)| listener.local_addr().is_err()),
-        tls: any(|(name, _)| name == "tls"),
-        is_inherited: true,
+/// The sockets that this process got when it started, from systemd or from its parent.
+struct Given {
+    public: Vec<GivenSocket>,
+    operators: Option<Listener>,
+    /// Whether the parent has bound the public ones as the settings say.
+    are_bound_by_parent: bool,
+}
+
+struct GivenSocket {
+    listener: Listener,
+    speaks_tls: bool,
+}
+
+impl Given {
+    fn take() -> Result<Self, StartError> {
+        let given = systemd::listeners().map_err(|error| {
+            let what = format!("cannot use a socket from systemd: {error}");
+            StartError::new(what, "this process", "see the unit's .socket")
+        })?;
+        let is_child = supervise::is_child();
+        let mut operators = None;
+        let mut public = Vec::new();
+        let mut are_bound_by_parent = false;
+        for (name, listener) in given {
+            if is_child && name == OPERATORS {
+                operators = Some(listener);
+                continue;
+            }
+            let is_bound = is_child && (name == BOUND || name == BOUND_WITH_TLS);
+            are_bound_by_parent |= is_bound;
+            public.push(GivenSocket {
+                listener,
+                speaks_tls: name == INHERITED_WITH_TLS || (is_bound && name == BOUND_WITH_TLS),
+            });
+        }
+        Ok(Self {
+            public,
+            operators,
+            are_bound_by_parent,
+        })
     }
+
+    fn ways(&self, settings: &Settings) -> Ways {
+        if self.public.is_empty() || self.are_bound_by_parent {
+            return Ways::of(settings);
+        }
+        let any = |kind: fn(&GivenSocket) -> bool| self.public.iter().any(kind);
+        Ways {
+            // The address of a Unix socket is not known.
+            tcp: any(|socket| socket.listener.local_addr().is_ok()),
+            unix: any(|socket| socket.listener.local_addr().is_err()),
+            tls: any(|socket| socket.speaks_tls),
+            is_inherited: true,
+        }
+    }
+}
+
+/// A socket for clients.
+struct Public {
+    listener: Listener,
+    /// Its name for child processes.
+    name: &'static str,
+    /// Its address, for people.
+    url: String,
+}
+
+/// The sockets in `given`, or else those of `--listen`.
+fn public(
+    settings: &Settings,
+    given: Vec<GivenSocket>,
+    tls: Option<&Tls>,
+) -> Result<Vec<Public>, StartError> {
+    if given.is_empty() {
+        let bind = |address| bind(address, settings, tls);
+        return settings.listen.iter().map(bind).collect();
+    }
+    let take = |(number, socket): (usize, GivenSocket)| {
+        let GivenSocket {
+            listener,
+            speaks_tls,
+        } = socket;
+        let address = listener.local_addr();
+        let scheme = if speaks_tls { "https" } else { "http" };
+        let url = address.map_or(format!("socket {number}"), |address| {
+            format!("{scheme}://{address}/")
+        });
+        let (name, listener) = if speaks_tls {
+            let tls = certified(tls, "FileDescriptorName=tls")?;
+            (INHERITED_WITH_TLS, listener.tls(tls))
+        } else {
+            (INHERITED, listener)
+        };
+        Ok(Public {
+            listener,
+            name,
+            url,
+        })
+    };
+    (1..).zip(given).map(take).collect()
+}
+
+/// Binds an address of `--listen`.
+fn bind(address: &Listen, settings: &Settings, tls: Option<&Tls>) -> Result<Public, StartError> {
+    let (listener, url) = listen(address, settings, tls)?;
+    let name = if matches!(address, Listen::Tls(_)) {
+        BOUND_WITH_TLS
+    } else {
+        BOUND
+    };
+    Ok(Public {
+        listener,
+        name,
+        url,
+    })
 }
 
 /// Returns whether the site can only be reached from its own machine. The peers of a socket that
@@ -158,7 +235,7 @@ pub(crate) fn is_loopback_only(settings: &Settings, ways: Ways) -> bool {
 
 /// The addresses and the permissions there, in one line for people.
 fn greeting(
-    names: &[String],
+    urls: &[&str],
     admin: &Listener,
     agent: Option<&TcpListener>,
     settings: &Settings,
@@ -173,7 +250,7 @@ fn greeting(
     let agent = agent
         .map(|address| format!(", agent: {address}"))
         .unwrap_or_default();
-    let names = names.join(" and ");
+    let urls = urls.join(" and ");
     let processes = settings
         .processes
         .map(|number| processes(number, settings.connections));
@@ -181,12 +258,12 @@ fn greeting(
         .map(|text| format!(" - {text}"))
         .unwrap_or_default();
     format!(
-        "Serving {names} from {} - {rules}{processes} - operators: {admin}status{agent}\n",
+        "Serving {urls} from {} - {rules}{processes} - operators: {admin}status{agent}\n",
         settings.data.display()
     )
 }
 
-/// What all processes have together.
+/// The totals of all processes.
 pub(crate) fn processes(number: usize, connections: usize) -> String {
     let all = number * connections;
     format!("{number} processes with {connections} connections each, {all} in all")

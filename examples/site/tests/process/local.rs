@@ -59,15 +59,29 @@ fn site_with_operators_elsewhere_or_an_inherited_socket_is_not_local() {
     if run("python3", &["-c", ""]).is_none() {
         return;
     }
-    let inherited = Running::spawn(activate("http"), &data, &[]);
-    assert!(
-        inherited.greeting.contains(CLOSED),
-        "{}",
-        inherited.greeting
-    );
-    let refused = get(inherited.public[0], "/@@slow?ms=1").unwrap();
-    assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
-    inherited.end_well();
+    let cases: [(&str, &[&str]); 6] = [
+        ("http", &[]),
+        // The names by which the children of a parent recognize its sockets.
+        ("listen", &[]),
+        ("listen-tls", &[]),
+        ("http", &["--processes=2"]),
+        ("listen", &["--processes=2"]),
+        ("operators", &["--processes=2"]),
+    ];
+    for (name, flags) in cases {
+        let inherited = Running::spawn(activate(name), &data, flags);
+        assert!(
+            inherited.greeting.contains(CLOSED),
+            "{name} {flags:?}: {}",
+            inherited.greeting
+        );
+        let refused = get(inherited.public[0], "/@@slow?ms=1").unwrap();
+        assert!(
+            refused.starts_with("HTTP/1.1 403"),
+            "{name} {flags:?}: {refused}"
+        );
+        inherited.end_well();
+    }
 }
 
 /// The log has the address that the client requested, not the page that it got.
