@@ -30,9 +30,11 @@ impl Commands {
     }
 
     /// Adds a command, or replaces the one with this name. `usage` is its name, followed by the
-    /// names of its arguments, for example `resize N`. `about` is a line for `help`.
+    /// names of its arguments, for example `resize N`. If it ends with `...`, there may be more
+    /// arguments of the last kind. `about` is a line for `help`.
     ///
-    /// `run` gets the arguments, which contain no white space, and returns lines for the operator.
+    /// `run` gets as many arguments as `usage` names. They contain no white space. It returns lines
+    /// for the operator.
     /// It is called on the console's thread, which serves one command at a time, so it must not
     /// wait for the runtime, a worker or a client.
     #[must_use]
@@ -62,7 +64,7 @@ impl Commands {
     ///
     /// # Errors
     ///
-    /// There is no such command, or its own error.
+    /// There is no such command, the number of arguments is wrong, or the command's own error.
     pub fn run(&self, line: &str) -> Result<String, BoxError> {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         let Some((name, arguments)) = words.split_first() else {
@@ -74,17 +76,18 @@ impl Commands {
         let Some(command) = self.0.get(name) else {
             return Err(format!("there is no command {name}: see help").into());
         };
-        if arguments.is_empty() && !command.arguments.is_empty() {
-            let usage = command.arguments;
-            return Err(format!("the arguments are missing: {name} {usage}").into());
+        let expected = command.arguments.split_ascii_whitespace().count();
+        let usage = usage((name, command));
+        if arguments.len() < expected {
+            return Err(format!("the arguments are missing: {usage}").into());
+        }
+        if arguments.len() > expected && !command.arguments.ends_with("...") {
+            return Err(format!("there are too many arguments: {usage}").into());
         }
         (command.run)(arguments)
     }
 
     fn help(&self) -> String {
-        let usage = |(name, it): (&&str, &Command)| {
-            format!("{name} {}", it.arguments).trim_end().to_owned()
-        };
         let width = self.0.iter().map(|it| usage(it).len()).max();
         let width = width.unwrap_or_default();
         let mut help = String::new();
@@ -94,6 +97,12 @@ impl Commands {
         }
         help
     }
+}
+
+fn usage((name, command): (&&str, &Command)) -> String {
+    format!("{name} {}", command.arguments)
+        .trim_end()
+        .to_owned()
 }
 
 impl fmt::Debug for Commands {

@@ -2,6 +2,7 @@
 
 pub(crate) mod dump;
 pub(crate) mod pool;
+mod timed;
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Read, Write};
@@ -12,12 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use euryale_core::body::Reserve;
 use euryale_server::{SocketFile, UnixSocket};
 use tokio::runtime::Handle;
 
+use self::timed::{Timed, connect};
 use crate::commands::Commands;
 
 /// The longest line of a command.
@@ -87,9 +89,9 @@ impl Console {
 impl Drop for Console {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
-        // Wakes the thread. If another program has the path by now, the thread ends with the
-        // process.
-        let _ = UnixStream::connect(&self.path);
+        // Wakes the thread, unless clients are in the queue, who wake it as well. If another program
+        // has the path by now, the thread ends with the process.
+        let _ = connect(&self.path);
     }
 }
 
@@ -118,17 +120,17 @@ fn next(
     }
 }
 
-fn serve(mut client: UnixStream, commands: &Commands) {
+fn serve(client: UnixStream, commands: &Commands) {
     let peer = Peer::of(&client);
     if !peer.is_allowed() {
-        tracing::warn!(%peer, "a command of another user was refused");
-        answer(&mut client, ERROR, "this user may not give commands");
+        tracing::warn!(%peer, "command of another user refused");
+        answer(&client, ERROR, "this user may not give commands");
         return;
     }
-    let line = match read_line(&mut client) {
+    let line = match read_line(&client) {
         Ok(line) => line,
         Err(error) => {
-            tracing::warn!(%peer, %error, "a command could not be read");
+            tracing::warn!(%peer, %error, "command not read");
             return;
         }
     };
@@ -136,37 +138,30 @@ fn serve(mut client: UnixStream, commands: &Commands) {
     let ran = catch_unwind(run).unwrap_or_else(|_| Err("the command panicked".into()));
     match ran {
         Ok(text) => {
-            tracing::info!(%peer, command = line, "a command");
-            answer(&mut client, OK, text);
+            tracing::info!(%peer, command = line, "command run");
+            answer(&client, OK, text);
         }
         Err(error) => {
-            tracing::warn!(%peer, command = line, %error, "a command failed");
-            answer(&mut client, ERROR, error);
+            tracing::warn!(%peer, command = line, %error, "command failed");
+            answer(&client, ERROR, error);
         }
     }
 }
 
 /// The peer may be gone, which concerns nobody else.
-fn answer(client: &mut UnixStream, first: &str, text: impl Display) {
+fn answer(client: &UnixStream, first: &str, text: impl Display) {
     let mut answer = format!("{first}{text}");
     if !answer.ends_with('\n') {
         answer.push('\n');
     }
-    let _ = client
-        .set_write_timeout(Some(PATIENCE))
-        .and_then(|()| client.write_all(answer.as_bytes()));
+    let _ = Timed::new(client, PATIENCE).write_all(answer.as_bytes());
 }
 
-fn read_line(client: &mut UnixStream) -> io::Result<String> {
-    let until = Instant::now() + PATIENCE;
+fn read_line(client: &UnixStream) -> io::Result<String> {
+    let mut client = Timed::new(client, PATIENCE);
     let mut line = Vec::new();
     let mut bytes = [0; 512];
     loop {
-        let rest = until.saturating_duration_since(Instant::now());
-        if rest.is_zero() {
-            return Err(ErrorKind::TimedOut.into());
-        }
-        client.set_read_timeout(Some(rest))?;
         let read = client.read(&mut bytes)?;
         line.extend_from_slice(&bytes[..read]);
         if let Some(end) = line.iter().position(|byte| *byte == b'\n') {
@@ -236,24 +231,22 @@ impl Display for Peer {
     }
 }
 
-/// Gives the command in `line` to the program with a [`Console`] at `path`. Waits for its answer at
-/// most as long as `patience`.
+/// Sends the command in `line` to the program whose [`Console`] is at `path`. Returns its answer, or
+/// an error after `patience`.
 ///
 /// # Errors
 ///
-/// The console could not be reached. The inner error is the answer of a command that failed.
+/// The console could not be reached, or did not answer in time (`TimedOut`). The inner error is the
+/// answer of a command that failed.
 pub fn command(
     path: impl AsRef<Path>,
     line: &str,
     patience: Duration,
 ) -> io::Result<Result<String, String>> {
-    let mut console = UnixStream::connect(path)?;
-    console.set_read_timeout(Some(patience))?;
-    console.set_write_timeout(Some(patience))?;
-    console.write_all(line.as_bytes())?;
-    console.write_all(b"\n")?;
-    let mut answer = String::new();
-    console.read_to_string(&mut answer)?;
+    let answer = ask(path.as_ref(), line, patience).map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => io::Error::new(ErrorKind::TimedOut, "it does not answer"),
+        _ => error,
+    })?;
     if let Some(text) = answer.strip_prefix(OK) {
         return Ok(Ok(text.to_owned()));
     }
@@ -264,6 +257,16 @@ pub fn command(
             "the answer is not that of a console",
         )),
     }
+}
+
+fn ask(path: &Path, line: &str, patience: Duration) -> io::Result<String> {
+    let console = connect(path)?;
+    let mut console = Timed::new(&console, patience);
+    console.write_all(line.as_bytes())?;
+    console.write_all(b"\n")?;
+    let mut answer = String::new();
+    console.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 mod exposition;
 
 use std::convert::Infallible;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,12 +14,17 @@ use std::time::Duration;
 
 use euryale_core::Body;
 use euryale_server::Shutdown;
-use http::header::{ACCEPT, HOST};
+use http::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST,
+    HeaderName, LOCATION, REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value as Json, json};
 use tokio::net::UnixStream;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tower_service::Service;
 
@@ -45,14 +50,15 @@ pub struct RelayedProcess {
 /// Answers operators for several processes, each of which has an [`Admin`](crate::Admin) on a Unix
 /// socket of its own. It is for their parent (`euryale_server::supervise`).
 ///
-/// * `/livez`: 200 as long as the parent can say so.
-/// * `/readyz`: 200 while one process at least is ready.
-/// * `/metrics`: those of all processes, with the label `process`. No value is added up: a sum over
-///   this label does that, and a rate of each series must be taken before.
+/// * `/livez`: 200 while the parent runs.
+/// * `/readyz`: 200 while at least one process is ready.
+/// * `/metrics`: those of all processes, with the label `process`. No value is added up: sum over
+///   this label, and compute rates per series before summing.
 /// * `/status` lists the processes. The page of one of them is `/process/N/status`.
 ///   `/status.json` has the status of all.
 ///
-/// A process that does not answer within a second is missing from the answer.
+/// All processes are asked at the same time. One that does not answer within a second is missing
+/// from the answer.
 #[derive(Clone)]
 pub struct Relay {
     processes: Arc<dyn Fn() -> Vec<RelayedProcess> + Send + Sync>,
@@ -75,7 +81,7 @@ impl Relay {
         }
     }
 
-    /// The first line of the status page, for example what all processes have together.
+    /// The first line of the status page, for example the totals of all processes.
     #[must_use]
     pub fn title(mut self, title: impl Into<Arc<str>>) -> Self {
         self.title = title.into();
@@ -111,16 +117,62 @@ impl Relay {
         }
     }
 
-    /// Asks all processes that serve for `path`, and returns the answers that are 200: for a value
-    /// that the parent adds up.
+    /// Asks all processes that serve for `path`, and returns the answers that are 200, in the order
+    /// of the processes: for a value that the parent adds up.
     pub async fn ask(&self, path: &str) -> Vec<(RelayedProcess, String)> {
-        let answers = self.ask_all(path).await.into_iter();
-        let found = answers.filter(|(_, status, _)| *status == StatusCode::OK);
-        found.map(|(it, _, text)| (it, text)).collect()
+        let read = async |answer: Response<Incoming>| {
+            if answer.status() != StatusCode::OK {
+                return None;
+            }
+            let body = answer.into_body().collect().await.ok()?.to_bytes();
+            Some(String::from_utf8_lossy(&body).into_owned())
+        };
+        let asked = self.ask_all(path, read).join_all().await;
+        let mut answers: Vec<_> = asked.into_iter().flatten().collect();
+        answers.sort_by_key(|(it, _)| it.process);
+        answers
     }
 
+    /// Returns whether a process is ready. The others need not answer.
     async fn is_ready(&self) -> bool {
-        !self.shutdown.is_draining() && !self.ask("/readyz").await.is_empty()
+        if self.shutdown.is_draining() {
+            return false;
+        }
+        let read =
+            async |answer: Response<Incoming>| (answer.status() == StatusCode::OK).then_some(());
+        let mut asked = self.ask_all("/readyz", read);
+        while let Some(answer) = asked.join_next().await {
+            if matches!(answer, Ok(Some(_))) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Asks each process that serves for `path` in a task of its own. A task returns what `read`
+    /// returns for the answer, or `None` if there is none in time.
+    fn ask_all<T: Send + 'static, F>(
+        &self,
+        path: &str,
+        read: impl Fn(Response<Incoming>) -> F + Copy + Send + Sync + 'static,
+    ) -> JoinSet<Option<(RelayedProcess, T)>>
+    where
+        F: Future<Output = Option<T>> + Send,
+    {
+        let mut asked = JoinSet::new();
+        for it in (self.processes)().into_iter().filter(|it| it.is_ready) {
+            let path = path.to_owned();
+            asked.spawn(async move {
+                let headers = HeaderMap::from_iter([(HOST, LOCALHOST)]);
+                let answer = async {
+                    let answer = ask(&it.socket, Method::GET, &path, headers).await.ok()?;
+                    read(answer).await
+                };
+                let answer = timeout(PATIENCE, answer).await.ok().flatten()?;
+                Some((it, answer))
+            });
+        }
+        asked
     }
 
     async fn metrics(&self) -> String {
@@ -147,40 +199,17 @@ impl Relay {
         );
         for it in (self.processes)() {
             let RelayedProcess { process, pid, .. } = it;
-            let written = if it.is_ready {
-                write!(
-                    html,
+            html.push_str(&if it.is_ready {
+                format!(
                     "<li><a href=\"process/{process}/status\">Process {process}</a>, \
                      pid {pid}, serves"
                 )
             } else {
-                write!(html, "<li>Process {process}, pid {pid}, starts")
-            };
-            // Writing to a string does not fail.
-            let _ = written;
+                format!("<li>Process {process}, pid {pid}, starts")
+            });
         }
         html.push_str("</ul>\n");
         html
-    }
-
-    /// The answers of the processes that serve, one after another: each is there at once.
-    async fn ask_all(&self, path: &str) -> Vec<(RelayedProcess, StatusCode, String)> {
-        let mut answers = Vec::new();
-        for it in (self.processes)().into_iter().filter(|it| it.is_ready) {
-            let mut headers = HeaderMap::new();
-            headers.insert(HOST, LOCALHOST);
-            let answer = async {
-                let answer = ask(&it.socket, Method::GET, path, headers).await?;
-                let status = answer.status();
-                let body = answer.into_body().collect().await;
-                let body = body.map_err(io::Error::other)?.to_bytes();
-                Ok::<_, io::Error>((status, String::from_utf8_lossy(&body).into_owned()))
-            };
-            if let Ok(Ok((status, text))) = timeout(PATIENCE, answer).await {
-                answers.push((it, status, text));
-            }
-        }
-        answers
     }
 
     async fn of_process(
@@ -207,7 +236,7 @@ impl Relay {
         let asking = ask(&it.socket, method, &path, headers);
         match timeout(PATIENCE, asking).await {
             // Events of the status page are passed on as they come.
-            Ok(Ok(answer)) => answer.map(Body::new),
+            Ok(Ok(answer)) => passed_on(answer),
             _ => page(
                 StatusCode::BAD_GATEWAY,
                 PLAIN,
@@ -215,6 +244,30 @@ impl Relay {
             ),
         }
     }
+}
+
+/// The headers of the pages. Others are about the connection to the process.
+const PASSED_ON: [HeaderName; 10] = [
+    ALLOW,
+    CACHE_CONTROL,
+    CONTENT_LENGTH,
+    CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE,
+    LOCATION,
+    REFERRER_POLICY,
+    RETRY_AFTER,
+    VARY,
+    X_CONTENT_TYPE_OPTIONS,
+];
+
+fn passed_on(answer: Response<Incoming>) -> Response<Body> {
+    let (head, body) = answer.into_parts();
+    let mut response = Response::new(Body::new(body));
+    *response.status_mut() = head.status;
+    let known = PASSED_ON.into_iter();
+    let headers = known.filter_map(|name| Some((name.clone(), head.headers.get(name)?.clone())));
+    response.headers_mut().extend(headers);
+    response
 }
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -225,7 +278,7 @@ async fn ask(
     method: Method,
     path: &str,
     headers: HeaderMap,
-) -> io::Result<Response<hyper::body::Incoming>> {
+) -> io::Result<Response<Incoming>> {
     let stream = UnixStream::connect(socket).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await

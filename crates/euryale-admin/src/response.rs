@@ -1,19 +1,27 @@
 //! Parts that all answers share.
 
+use std::sync::LazyLock;
+use std::time::Instant;
+
 use euryale_core::Body;
+use euryale_core::error::Seldom;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, Response, StatusCode};
 
 pub(crate) const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-/// Returns the answer to methods other than GET and HEAD (RFC 9110 §9.3.7, §15.5.6).
+/// Returns the answer to methods other than GET and HEAD (RFC 9110 §9.3.7, §15.5.6). One refusal in
+/// 10 s is logged, because anybody who can connect can cause it.
 pub(crate) fn methods(method: &Method) -> Response<Body> {
     let mut response = if method == Method::OPTIONS {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
         response
     } else {
-        tracing::warn!(%method, "refused: commands are accepted only at a Unix socket");
+        static REFUSED: LazyLock<Seldom> = LazyLock::new(Seldom::new);
+        if REFUSED.is_due(Instant::now()) {
+            tracing::warn!(%method, "refused: commands are accepted only at a Unix socket");
+        }
         page(
             StatusCode::METHOD_NOT_ALLOWED,
             PLAIN,

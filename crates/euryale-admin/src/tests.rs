@@ -5,6 +5,8 @@ mod console;
 #[cfg(target_os = "linux")]
 mod descriptors;
 mod pages;
+#[cfg(unix)]
+mod relay;
 mod status;
 
 use std::future::Future;

@@ -27,10 +27,7 @@ pub(crate) fn commands(find: &Arc<FindPool>) -> Commands {
             "resize N",
             "set the maximum number of connections",
             move |arguments| {
-                let [number] = arguments else {
-                    return Err("one number is missing: resize N".into());
-                };
-                let connections = number_of(number)?;
+                let connections = number_of(arguments[0])?;
                 pool()?.resize(connections);
                 Ok(format!("at most {connections} connections"))
             },
@@ -39,10 +36,8 @@ pub(crate) fn commands(find: &Arc<FindPool>) -> Commands {
             "restrict LANE N",
             "set how many workers a lane may have",
             move |arguments| {
-                let [lane, number] = arguments else {
-                    return Err("a lane and a number are missing: restrict LANE N".into());
-                };
-                let share = number_of(number)?;
+                let lane = arguments[0];
+                let share = number_of(arguments[1])?;
                 restricted()?.share(lane, share)?;
                 Ok(format!("at most {share} workers for {lane}"))
             },

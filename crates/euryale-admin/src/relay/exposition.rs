@@ -1,7 +1,6 @@
 //! The metrics of several processes as one document.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
 /// Joins expositions in Prometheus' text format, each of the process with the number before it. All
 /// series get the label `process`. The lines of a family stay together, as the format requires.
@@ -49,12 +48,10 @@ struct Family<'a> {
 fn label(series: &mut String, line: &str, process: usize) {
     let end = line.find(['{', ' ']).unwrap_or(line.len());
     let (name, rest) = line.split_at(end);
-    let written = match rest.strip_prefix('{') {
-        Some(labels) => writeln!(series, "{name}{{process=\"{process}\",{labels}"),
-        None => writeln!(series, "{name}{{process=\"{process}\"}}{rest}"),
-    };
-    // Writing to a string does not fail.
-    let _ = written;
+    series.push_str(&match rest.strip_prefix('{') {
+        Some(labels) => format!("{name}{{process=\"{process}\",{labels}\n"),
+        None => format!("{name}{{process=\"{process}\"}}{rest}\n"),
+    });
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Commands at a Unix socket.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Instant;
@@ -134,7 +134,7 @@ fn commands_change_the_pool_and_errors_say_what_to_do() {
     let (_folder, path) = folder();
     let pool = Pool::builder(()).connections(2).lane("reports", 1).build();
     let admin = Admin::new(&pool)
-        .verb("echo WORD", "repeat words", |words| Ok(words.join("+")))
+        .verb("echo WORD...", "repeat words", |words| Ok(words.join("+")))
         .verb("panic", "panic", |_| panic!("as told"));
     let _console = admin.console(&path, None).unwrap();
     assert_eq!(give(&path, "resize 5").unwrap(), "at most 5 connections\n");
@@ -146,7 +146,7 @@ fn commands_change_the_pool_and_errors_say_what_to_do() {
         "restrict LANE N ",
         "dump ",
         "status ",
-        "echo WORD ",
+        "echo WORD... ",
     ] {
         assert!(help.lines().any(|known| known.starts_with(line)), "{help}");
     }
@@ -159,8 +159,12 @@ fn commands_change_the_pool_and_errors_say_what_to_do() {
         ("resize many", "many is not a number from 1 to 4096"),
         (
             "restrict reports",
-            "a lane and a number are missing: restrict LANE N",
+            "the arguments are missing: restrict LANE N",
         ),
+        ("resize 3 4", "there are too many arguments: resize N"),
+        ("status now", "there are too many arguments: status"),
+        ("panic now", "there are too many arguments: panic"),
+        ("echo", "the arguments are missing: echo WORD..."),
         (
             "restrict report 2",
             "the pool has no lane \"report\": name one that it was built with",
@@ -189,6 +193,41 @@ fn console_is_for_this_user_and_is_not_held_by_silent_clients() {
     drop(console);
     assert!(!path.exists());
     assert!(UnixStream::connect(&path).is_err());
+}
+
+/// A console that answers slowly, but without a pause that is longer than the client's patience.
+#[test]
+fn patience_of_a_command_is_for_all_of_its_answer() {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let (_folder, path) = folder();
+    let listener = UnixListener::bind(&path).unwrap();
+    let answers = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        client.set_read_timeout(Some(PAUSE)).unwrap();
+        let begin = Instant::now();
+        while client.write_all(b"o").is_ok() {
+            assert!(begin.elapsed() < PATIENCE, "the client waits on");
+            let _ = client.read(&mut [0; 64]);
+        }
+    });
+    let error = command(&path, "help", 10 * PAUSE).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    answers.join().unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn console_whose_queue_is_full_is_reported_at_once() {
+    let (_folder, path) = folder();
+    let listener = UnixListener::bind(&path).unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let _waits = UnixStream::connect(&path).unwrap();
+    let (sender, receiver) = channel();
+    let given = path.clone();
+    std::thread::spawn(move || sender.send(command(given, "help", PATIENCE)));
+    let error = receiver.recv_timeout(PATIENCE).unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert_eq!(error.to_string(), "it does not answer");
 }
 
 #[tokio::test]
