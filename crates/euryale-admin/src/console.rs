@@ -72,7 +72,7 @@ impl Console {
             // Commands may start tasks.
             let _runtime = runtime.as_ref().map(Handle::enter);
             while let Some(client) = next(&listener, reserve.as_ref(), &ended) {
-                serve(client, &commands);
+                serve(&client, &commands);
             }
         };
         thread::Builder::new()
@@ -89,8 +89,8 @@ impl Console {
 impl Drop for Console {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
-        // Wakes the thread, unless clients are in the queue, who wake it as well. If another program
-        // has the path by now, the thread ends with the process.
+        // Wakes the thread, as every client does: if the queue is full, the thread is awake anyway.
+        // If another program has the path by now, the thread ends with the process.
         let _ = connect(&self.path);
     }
 }
@@ -120,14 +120,14 @@ fn next(
     }
 }
 
-fn serve(client: UnixStream, commands: &Commands) {
-    let peer = Peer::of(&client);
+fn serve(client: &UnixStream, commands: &Commands) {
+    let peer = Peer::of(client);
     if !peer.is_allowed() {
         tracing::warn!(%peer, "command of another user refused");
-        answer(&client, ERROR, "this user may not give commands");
+        answer(client, ERROR, "this user may not give commands");
         return;
     }
-    let line = match read_line(&client) {
+    let line = match read_line(client) {
         Ok(line) => line,
         Err(error) => {
             tracing::warn!(%peer, %error, "command not read");
@@ -139,11 +139,11 @@ fn serve(client: UnixStream, commands: &Commands) {
     match ran {
         Ok(text) => {
             tracing::info!(%peer, command = line, "command run");
-            answer(&client, OK, text);
+            answer(client, OK, text);
         }
         Err(error) => {
             tracing::warn!(%peer, command = line, %error, "command failed");
-            answer(&client, ERROR, error);
+            answer(client, ERROR, error);
         }
     }
 }
@@ -231,8 +231,8 @@ impl Display for Peer {
     }
 }
 
-/// Sends the command in `line` to the program whose [`Console`] is at `path`. Returns its answer, or
-/// an error after `patience`.
+/// Sends the command in `line` to the program whose [`Console`] is at `path`. Returns its answer,
+/// or an error after `patience`.
 ///
 /// # Errors
 ///

@@ -15,6 +15,7 @@ pub(crate) mod lanes;
 pub(crate) mod listeners;
 mod live;
 pub(crate) mod log;
+pub(crate) mod operators;
 mod options;
 mod parent;
 pub(crate) mod permits;
@@ -27,7 +28,15 @@ pub(crate) mod signals;
 pub(crate) mod storage;
 mod watch;
 
+use std::time::Duration;
+
 pub(crate) use self::run::run;
+
+/// The exit code when requests had to be cut at the end of the drain.
+const CUT: u8 = 3;
+
+/// The time to wait for threads that still run after the drain.
+const LAST_GRACE: Duration = Duration::from_millis(250);
 
 /// The target of the lines in the log about the start and the end of the program.
 const LOG: &str = "site::serve";

@@ -1,4 +1,4 @@
-//! `site ctl`: gives a command to the site that runs with the same settings.
+//! `site ctl`: sends a command to the site that runs with the same settings.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,10 +9,10 @@ use euryale_admin::command;
 use crate::cli::error::StartError;
 use crate::cli::output::print;
 
-/// The time limit for each step.
+/// The time limit for a command and its answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Gives the command in `words`. Without any words, it lists all commands.
+/// Sends the command in `words` to a running site, or `help` if there are no words.
 pub(crate) fn run(console: Option<&Path>, words: &[String]) -> Result<ExitCode, StartError> {
     let Some(path) = console else {
         return Err(StartError::new(

@@ -18,7 +18,7 @@ use crate::serve::log::{self, Log};
 /// The time for a child to answer its parent. It needs microseconds.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-const LOG_USAGE: &str = "log FILTER";
+const LOG_USAGE: &str = "log FILTER...";
 const LOG_ABOUT: &str = "set the filter of the log, until settings are read again";
 const DRAIN_ABOUT: &str = "finish requests and end, like SIGTERM";
 
@@ -27,7 +27,7 @@ const DRAIN_ABOUT: &str = "finish requests and end, like SIGTERM";
 pub(crate) struct Controls {
     pub(crate) shutdown: Shutdown,
     pub(crate) log: Log,
-    /// Asks for a reload.
+    /// Asks for a reload. In a parent it concerns only the filter of the log.
     pub(crate) reload: Arc<Notify>,
 }
 
@@ -82,8 +82,8 @@ pub(crate) fn start(
 pub(crate) fn start_for_all(
     settings: &Settings,
     children: &Children,
-    log: Log,
-    shutdown: Shutdown,
+    controls: Controls,
+    reserve: &Reserve,
 ) -> Result<Option<Console>, StartError> {
     let Some(path) = &settings.console else {
         return Ok(None);
@@ -93,7 +93,14 @@ pub(crate) fn start_for_all(
         move |words: &[&str]| tell_all(&children, name, words)
     };
     let log_all = all("log");
+    let reload_all = all("reload");
     let rolled = children.clone();
+    let Controls {
+        shutdown,
+        log,
+        reload,
+    } = controls;
+    let reload_for_roll = Arc::clone(&reload);
     let commands = Commands::new()
         .verb("status", "show readiness, workers and queue", all("status"))
         .verb(
@@ -114,13 +121,17 @@ pub(crate) fn start_for_all(
         .verb(
             "reload",
             "read settings and certificates again, in the same processes",
-            all("reload"),
+            move |words| {
+                reload.notify_one();
+                reload_all(words)
+            },
         )
         .verb("drain", DRAIN_ABOUT, move |_| Ok(drain(&shutdown)))
         .verb(
             "roll",
             "replace all processes one by one, like SIGHUP",
             move |_| {
+                reload_for_roll.notify_one();
                 rolled.roll();
                 Ok("replacing all processes: the log has the result".to_owned())
             },
@@ -129,7 +140,7 @@ pub(crate) fn start_for_all(
             change(&log, filter)?;
             log_all(filter)
         });
-    let started = Console::start(path, commands, None);
+    let started = Console::start(path, commands, Some(reserve.clone()));
     started.map(Some).map_err(|error| cannot(path, &error))
 }
 
@@ -150,7 +161,7 @@ fn change(log: &Log, filter: &[&str]) -> Result<String, BoxError> {
     Ok(format!("the filter of the log is {filter}"))
 }
 
-/// Gives the command to all children that serve, and joins their answers.
+/// Sends the command to all children that serve, and joins their answers.
 fn tell_all(children: &Children, name: &str, words: &[&str]) -> Result<String, BoxError> {
     let line = format!("{name} {}", words.join(" "));
     let mut answers = String::new();
@@ -164,7 +175,7 @@ fn tell_all(children: &Children, name: &str, words: &[&str]) -> Result<String, B
             }
             Err(error) => {
                 has_failed = true;
-                format!("it does not answer: {error}")
+                format!("cannot be reached: {error}")
             }
         };
         let head = format!("process {}, pid {}", child.process, child.pid);

@@ -6,7 +6,6 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use euryale::Pool;
-use euryale::forwarded::CheckHostLayer;
 use euryale::request::PeerAddr;
 use euryale_admin::Admin;
 use euryale_agent_check::Resume;
@@ -15,7 +14,6 @@ use euryale_server::{Changes, DescriptorLimit, Incoming, Shutdown, Tls};
 use euryale_sqlite::Sqlite;
 use http::Request;
 use tower::Service;
-use tower_layer::Layer;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::effects::{self, Findings, Ways};
@@ -29,6 +27,7 @@ use crate::serve::app::{SEARCHES, UPLOADS, app, searches, uploads};
 use crate::serve::health::Health;
 use crate::serve::lanes::Lanes;
 use crate::serve::log::{self, Lines, Log};
+use crate::serve::operators::answers;
 use crate::serve::permits::Rules;
 use crate::serve::storage::Storage;
 use crate::serve::{certificates, descriptors, public};
@@ -156,20 +155,12 @@ pub(crate) struct OperatorsWayIn {
 
 impl OperatorsWayIn {
     pub(crate) fn new(admin: Admin, rules: Rules) -> Self {
-        let way_in = WayIn::new(Self::answers(&admin, rules));
+        let way_in = WayIn::new(answers(admin.clone(), rules));
         Self { way_in, admin }
     }
 
     fn follow(&self, rules: Rules) {
-        self.way_in.replace(Self::answers(&self.admin, rules));
-    }
-
-    fn answers(admin: &Admin, rules: Rules) -> Router {
-        let admin = admin.clone();
-        match rules.hosts() {
-            Some(hosts) => Router::new().fallback_service(CheckHostLayer::new(hosts).layer(admin)),
-            None => Router::new().fallback_service(admin),
-        }
+        self.way_in.replace(answers(self.admin.clone(), rules));
     }
 }
 

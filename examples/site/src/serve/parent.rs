@@ -5,25 +5,26 @@ mod agent;
 
 use std::io;
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use euryale::Ledger;
-use euryale::forwarded::CheckHostLayer;
 use euryale_admin::{Relay, RelayedProcess};
+use euryale_server::Shutdown;
 use euryale_server::supervise::{ChildStatus, Children, Supervisor};
-use euryale_server::{Server, Shutdown};
-use tower_layer::Layer;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 
 use crate::cli::error::StartError;
 use crate::cli::output::print;
 use crate::cli::settings::Settings;
+use crate::serve::console::Controls;
 use crate::serve::listeners::{Listeners, OPERATORS, processes};
-use crate::serve::log::Log;
+use crate::serve::log::{self, Log};
+use crate::serve::operators::{self, OperatorsServer};
 use crate::serve::permits::Rules;
-use crate::serve::run::{CUT, LAST_GRACE};
 use crate::serve::signals::UserSignals;
-use crate::serve::{LOG, console, descriptors};
+use crate::serve::{CUT, LAST_GRACE, LOG, console, descriptors, detached, reload};
 
 /// The time that a child may take to open its data, which the first one may have to convert.
 const OPENING: Duration = Duration::from_secs(300);
@@ -31,19 +32,21 @@ const OPENING: Duration = Duration::from_secs(300);
 /// The time for a child to end after its drain.
 const AFTER_DRAIN: Duration = Duration::from_secs(10);
 
-/// Runs `number` processes of this program, to the exit code of all.
+/// Runs `number` processes of this program, and returns their exit code.
 pub(super) fn run(
     settings: &Settings,
     number: usize,
     signals: UserSignals,
 ) -> Result<ExitCode, StartError> {
     // Children inherit the limit.
-    descriptors::raise()?;
+    let reserve = descriptors::raise()?.reserve();
     let (log, logs, writing) = Log::start(settings)?;
     let runtime =
         euryale::runtime(&Ledger::new()).map_err(|error| cannot("start threads", &error))?;
     let ended = runtime.block_on(async {
-        let shutdown = Shutdown::signals().map_err(|error| cannot("handle signals", &error))?;
+        let signals_of =
+            || -> io::Result<_> { Ok((Shutdown::signals()?, signal(SignalKind::hangup())?)) };
+        let (shutdown, hangups) = signals_of().map_err(|error| cannot("handle signals", &error))?;
         let Listeners {
             public,
             names,
@@ -61,48 +64,38 @@ pub(super) fn run(
         }
         let children = supervisor.children();
         signals.pass_on(logs, children.clone())?;
-        let _console = console::start_for_all(settings, &children, log, shutdown.clone())?;
+        let controls = Controls {
+            shutdown: shutdown.clone(),
+            log: log.clone(),
+            reload: Arc::default(),
+        };
+        let filter = tokio::spawn(log_as_set(log, hangups, Arc::clone(&controls.reload)));
+        let _console = console::start_for_all(settings, &children, controls, &reserve)?;
         let rules = Rules::new(settings, is_loopback_only);
         let title = processes(number, settings.connections);
         let relay = relay(&children, &shutdown).title(title);
         let agent = agent.map(|listener| {
             tokio::spawn(agent::serve(
                 listener,
+                reserve.clone(),
                 relay.clone(),
                 number,
                 shutdown.clone(),
             ))
         });
-        let answers = match rules.hosts() {
-            Some(hosts) => Router::new().fallback_service(CheckHostLayer::new(hosts).layer(relay)),
-            None => Router::new().fallback_service(relay),
-        };
-        let end = Shutdown::new();
-        let server = Server::new()
-            .listen(admin)
-            .lame_duck(Duration::ZERO)
-            .drain_deadline(LAST_GRACE)
-            .log_drain(false);
-        let serving = tokio::spawn(server.serve(answers, end.clone()));
-        let greet = async {
+        let answers = operators::answers(relay, rules);
+        let server = OperatorsServer::start(admin, &reserve, answers, agent);
+        let greeted = tokio::spawn(async move {
             let are_all_ready = |list: &[ChildStatus]| {
                 list.len() == number && list.iter().all(|child| child.is_ready)
             };
             children.until(are_all_ready).await;
             print(&greeting);
-            std::future::pending::<()>().await;
-        };
-        let ended = tokio::select! {
-            ended = supervisor.run(shutdown) => ended,
-            () = greet => Ok(false),
-        };
-        if let Some(agent) = agent {
-            agent.abort();
-        }
-        end.drain();
-        if let Err(error) = serving.await {
-            tracing::error!(target: LOG, %error, "operators were no longer answered");
-        }
+        });
+        let ended = supervisor.run(shutdown).await;
+        greeted.abort();
+        filter.abort();
+        server.end().await;
         ended.map_err(|error| {
             let what = format!("the processes could not start: {error}");
             StartError::new(what, "this process", "see the line of that process")
@@ -119,8 +112,26 @@ pub(super) fn run(
     })
 }
 
-/// This program again, with the same flags. Its path is the one of the start, so that a roll takes
-/// the program that is there then.
+/// Sets the filter of the parent's log as the settings say, each time that they are read again: by
+/// SIGHUP, and by the commands `reload` and `roll`. Never ends.
+async fn log_as_set(log: Log, mut hangups: Signal, asked: Arc<Notify>) {
+    loop {
+        tokio::select! {
+            Some(()) = hangups.recv() => {}
+            () = asked.notified() => {}
+        }
+        let read = || log::filter(&reload::settings()?);
+        match detached::run("reloading", read).await {
+            Ok(filter) => log.change(filter),
+            Err(error) => {
+                tracing::error!(target: LOG, "the filter of this log is not changed: {error}");
+            }
+        }
+    }
+}
+
+/// This program again, with the same flags. Its path is resolved at the start, so a roll runs the
+/// program that is at that path by then.
 fn supervisor(settings: &Settings, number: usize) -> Result<Supervisor, StartError> {
     let program = std::env::current_exe().map_err(|error| cannot("find the program", &error))?;
     let mut program = Command::new(program);

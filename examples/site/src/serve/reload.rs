@@ -131,11 +131,16 @@ struct Read {
     waits: String,
 }
 
-fn read(started: &Settings, current: &Settings, parts: &Parts) -> Result<Read, StartError> {
-    let new = config::read(std::env::args_os()).map_err(|error| match error {
+/// The settings of this process as they would be now.
+pub(crate) fn settings() -> Result<Settings, StartError> {
+    config::read(std::env::args_os()).map_err(|error| match error {
         ConfigError::File(error) => error,
         ConfigError::Flags(error) => StartError::new(error, "this process", "see site --help"),
-    })?;
+    })
+}
+
+fn read(started: &Settings, current: &Settings, parts: &Parts) -> Result<Read, StartError> {
+    let new = settings()?;
     let [was, is, begun] = [current, &new, started].map(Settings::to_table);
     let was = was?;
     let is = is?;

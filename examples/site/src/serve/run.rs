@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Context;
 use std::time::Duration;
 
 use axum::Router;
@@ -12,15 +11,14 @@ use euryale::connection::{BlockingThreads, PoolBook};
 use euryale::{Ledger, Pool};
 use euryale_admin::Admin;
 use euryale_server::{
-    DescriptorLimit, Drained, Listener, Readiness, Server, Shutdown, Slowest, limit_heap_arenas,
-    supervise, systemd,
+    DescriptorLimit, Listener, Readiness, Server, Shutdown, Slowest, limit_heap_arenas, supervise,
+    systemd,
 };
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinHandle;
 
 use crate::cli::effects::Ways;
 use crate::cli::error::StartError;
@@ -35,17 +33,12 @@ use crate::serve::lanes::Lanes;
 use crate::serve::listeners::Listeners;
 use crate::serve::live::{Live, OperatorsWayIn, Parts, WayIn};
 use crate::serve::log::{Lines, Log, Logs};
+use crate::serve::operators::{self, OperatorsServer};
 use crate::serve::permits::Rules;
 use crate::serve::signals::UserSignals;
 use crate::serve::storage::Storage;
-use crate::serve::{LOG, console, descriptors, detached, parent, reload};
+use crate::serve::{CUT, LAST_GRACE, LOG, console, descriptors, detached, parent, reload};
 use crate::store::data::Data;
-
-/// The exit code when requests had to be cut at the end of the drain.
-pub(super) const CUT: u8 = 3;
-
-/// The time to wait for threads that still run after the drain.
-pub(super) const LAST_GRACE: Duration = Duration::from_millis(250);
 
 /// Runs the program with `settings`, to its exit code.
 ///
@@ -199,7 +192,7 @@ fn start(
         let refuse = Router::new()
             .fallback(async || (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")]));
         let drained = runtime.block_on(server.serve(refuse, shutdown));
-        runtime.block_on(operators.end());
+        runtime.block_on(operators.server.end());
         return Ok(drained.is_complete());
     };
     // Not earlier, because an error that prevents the start is reported in one line.
@@ -228,7 +221,7 @@ fn start(
             complete = serving => complete,
             () = reload::on_signal(hangups, &controls.reload, asked, &live) => false,
         };
-        operators.end().await;
+        operators.server.end().await;
         Ok(complete)
     })
 }
@@ -306,11 +299,9 @@ struct Operators {
     slowest: Slowest,
     /// The site is opened, and serves.
     serves: Arc<AtomicBool>,
-    end: Shutdown,
     health: Health,
     way_in: OperatorsWayIn,
-    agent: Option<JoinHandle<()>>,
-    serving: JoinHandle<Drained>,
+    server: OperatorsServer,
 }
 
 impl Operators {
@@ -325,7 +316,6 @@ impl Operators {
     ) -> Self {
         let shutdown = &controls.shutdown;
         let slowest = Slowest::new();
-        let end = Shutdown::new();
         let serves = Arc::new(AtomicBool::new(false));
         let readiness = Readiness::new(shutdown)
             .probe({
@@ -341,12 +331,7 @@ impl Operators {
         let health = Health::new(opened.clone(), readiness.clone(), shutdown.clone(), logs);
         let check = health.agent();
         let agent = agent.map(|listener| {
-            let agent = check.clone();
-            let reserve = reserve.clone();
-            runtime.spawn(async move {
-                let accept = |cx: &mut Context<'_>| reserve.open(|| listener.poll_accept(cx));
-                agent.serve_from(accept).await;
-            })
+            runtime.spawn(operators::check(check.clone(), listener, reserve.clone()))
         });
         let reporting = health.clone();
         let loaded = health.clone();
@@ -363,32 +348,16 @@ impl Operators {
             });
         let answers = controls.clone().commands(answers);
         let way_in = OperatorsWayIn::new(answers, rules);
-        let server = Server::new()
-            .listen(admin.reserve(reserve.clone()))
-            .max_sockets(reserve.places())
-            .lame_duck(Duration::ZERO)
-            .drain_deadline(LAST_GRACE)
-            .log_drain(false);
-        let serving = runtime.spawn(server.serve(way_in.way_in.clone(), end.clone()));
+        let guard = runtime.enter();
+        let server = OperatorsServer::start(admin, reserve, way_in.way_in.clone(), agent);
+        drop(guard);
         Self {
             ledger,
             slowest,
             serves,
-            end,
             health,
             way_in,
-            agent,
-            serving,
-        }
-    }
-
-    async fn end(self) {
-        if let Some(agent) = self.agent {
-            agent.abort();
-        }
-        self.end.drain();
-        if let Err(error) = self.serving.await {
-            tracing::error!(target: LOG, %error, "operators were no longer answered");
+            server,
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use super::peer::Peer;
 use super::{Running, ended, eventually, get, send};
 
 /// Standard output of a command that must succeed.
-fn give(console: &str, words: &[&str]) -> String {
+pub(super) fn give(console: &str, words: &[&str]) -> String {
     let output = ended(&[&["ctl", console], words].concat());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{said}");
@@ -22,7 +23,7 @@ fn fail(console: &str, words: &[&str]) -> String {
     said
 }
 
-fn flag(folder: &Path) -> String {
+pub(super) fn flag(folder: &Path) -> String {
     format!("--console={}", folder.join("console").display())
 }
 
@@ -89,7 +90,12 @@ fn commands_work_while_every_worker_is_stuck() {
     );
     assert!(fail(&console, &["restrict", "loads", "3"]).contains("has no lane \"loads\""));
     assert!(fail(&console, &["roll"]).contains("--processes"));
+    assert!(fail(&console, &["drain", "5m"]).contains("too many arguments: drain"));
     assert!(fail(&console, &["log", "site=loud"]).contains("cannot read the filter site=loud: "));
+    for _ in 0..3 {
+        let mut form = Peer::connect(site.admin).unwrap();
+        assert_eq!(form.ask("POST", "/status", "").unwrap().status, 405);
+    }
     // A second worker answers the request that waits.
     assert_eq!(give(&console, &["resize", "2"]), "at most 2 connections\n");
     assert!(super::rest(waits).unwrap().starts_with("HTTP/1.1 200"));
@@ -115,6 +121,8 @@ fn commands_work_while_every_worker_is_stuck() {
         said.contains(&line) && said.contains("command=\"resize 2\""),
         "{said}"
     );
+    let refused = "refused: commands are accepted only at a Unix socket";
+    assert_eq!(said.matches(refused).count(), 1, "{said}");
     assert!(!folder.path().join("console").exists());
 }
 
@@ -141,6 +149,8 @@ fn commands_reach_all_processes_and_roll_them() {
     eventually("both reload", || {
         site.said().matches("reloaded: no setting").count() == 2
     });
+    // The filter of the parent, too, lasts until settings are read again.
+    give(&console, &["log", "warn"]);
     give(&console, &["roll"]);
     eventually("it rolls", || {
         site.said().contains("all children have been replaced")

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use euryale_test::H2Client;
 
+use super::agent::check;
+use super::console::give;
 use super::peer::{Peer, upload};
 use super::stalled::imported;
 use super::{Running, eventually};
@@ -81,6 +83,26 @@ fn sockets_leave_pages_uploads_and_operators_their_descriptors() {
     let line = "INFO site::descriptors: the defaults are lowered to what fits below the limit";
     assert_eq!(said.matches(line).count(), 1, "{said}");
     assert!(!said.contains("WARN site::descriptors"), "{said}");
+    assert!(!said.contains("Too many open files"), "{said}");
+}
+
+#[test]
+fn crowd_of_operators_leaves_agent_and_console_of_a_parent_their_descriptors() {
+    let folder = tempfile::tempdir().unwrap();
+    let shell = format!("ulimit -n {LIMIT}; exec \"$0\" \"$@\"");
+    let console = super::console::flag(folder.path());
+    let flags = ["--processes=2", "--agent=127.0.0.1:0", &console];
+    let site = Running::start_in(&shell, &folder.path().join("data"), &flags);
+    let connect = |_| TcpStream::connect(site.admin).unwrap();
+    let crowd: Vec<_> = (0..2 * LIMIT).map(connect).collect();
+    for _ in 0..20 {
+        let line = check(site.agent.unwrap());
+        assert!(line.starts_with("up ready "), "{line}");
+        let status = give(&console, &["status"]);
+        assert_eq!(status.matches("ready: yes").count(), 2, "{status}");
+    }
+    drop(crowd);
+    let said = site.end_well();
     assert!(!said.contains("Too many open files"), "{said}");
 }
 

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
@@ -284,6 +284,27 @@ fn new_sockets_of_a_process_that_is_stuck_go_to_the_others() {
     }
     send_signal(stuck, Signal::CONT);
     assert_eq!(site.children().len(), 2);
+    site.end_well();
+}
+
+#[test]
+fn operators_do_not_wait_for_a_process_that_is_stuck() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(folder.path(), &["--processes=3"]);
+    let stuck = *site.children().first().unwrap();
+    send_signal(stuck, Signal::STOP);
+    eventually("all its threads are stopped", || is_stopped(stuck));
+    let ask = |_| {
+        let begin = Instant::now();
+        let answer = get(site.admin, "/readyz").unwrap();
+        assert!(answer.ends_with("ready\n"), "{answer}");
+        begin.elapsed()
+    };
+    let fastest = (0..3).map(ask).min().unwrap();
+    assert!(fastest < Duration::from_millis(500), "{fastest:?}");
+    assert_eq!(site.children().len(), 2);
+    send_signal(stuck, Signal::CONT);
+    eventually("it answers again", || site.children().len() == 3);
     site.end_well();
 }
 

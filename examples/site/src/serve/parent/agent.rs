@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use euryale::body::Reserve;
 use euryale_admin::Relay;
 use euryale_agent_check::{AgentCheck, Load, Standing};
 use euryale_server::Shutdown;
@@ -10,12 +11,19 @@ use serde_json::Value as Json;
 use tokio::net::TcpListener;
 
 use crate::serve::health::LOAD;
+use crate::serve::operators;
 
 /// How often the processes are asked. It is well below the interval of HAProxy's checks.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
 /// Answers checks until the future is dropped.
-pub(super) async fn serve(listener: TcpListener, relay: Relay, number: usize, shutdown: Shutdown) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    reserve: Reserve,
+    relay: Relay,
+    number: usize,
+    shutdown: Shutdown,
+) {
     let latest = Arc::new(Mutex::new(sum(&[], number)));
     let shown = Arc::clone(&latest);
     let check = AgentCheck::asking(move || {
@@ -42,11 +50,11 @@ pub(super) async fn serve(listener: TcpListener, relay: Relay, number: usize, sh
             *latest.lock().unwrap_or_else(PoisonError::into_inner) = load;
         }
     };
-    tokio::join!(check.serve(listener), asking);
+    tokio::join!(operators::check(check, listener, reserve), asking);
 }
 
-/// What the processes can take together. Of those that are missing nothing is known but that they
-/// are missing: their workers count as stuck.
+/// What the processes can take together. A process that does not answer counts as having only stuck
+/// workers.
 fn sum(reports: &[Json], number: usize) -> Load {
     let ready = || {
         reports
