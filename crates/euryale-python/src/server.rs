@@ -1,33 +1,32 @@
 //! The class that the Python code uses.
 
+mod bind;
+mod start;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use euryale::body::Descriptors;
-use euryale::forwarded::ForwardedLayer;
-use euryale::{Ledger, Pool, StackLayers};
-use euryale_server::{DescriptorLimit, DescriptorShares, Listener, Readiness, Shutdown, Tls};
-use euryale_wsgi::{AnswerBudget, Limits, Settings};
+use euryale::{Ledger, Pool};
+use euryale_server::{Readiness, Shutdown, Tls};
+use euryale_wsgi::Settings;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use tokio::runtime::{Handle, Runtime};
 
+use self::start::Unstarted;
 use crate::again::OwnDatabase;
-use crate::application::Application;
 use crate::certificates;
 use crate::environ::Address;
-use crate::exit;
-use crate::front::{self, End, Front};
+use crate::front::End;
 use crate::lane::Lane;
-use crate::listeners::Listeners;
 use crate::log;
 use crate::main_thread::MainThread;
-use crate::operators::{Loaded, Operators};
+use crate::operators::Loaded;
 use crate::overrun::Overrun;
 use crate::pulse::Pulse;
-use crate::turns::Sharing;
 use crate::workers::Threads;
 
 /// The time for the runtime's threads to finish at the end.
@@ -61,14 +60,6 @@ pub(crate) struct Server {
     end: Arc<End>,
     stop_log: Mutex<Option<Sender<()>>>,
     log_stopped: Receiver<()>,
-}
-
-/// The parts that `start` takes.
-struct Unstarted {
-    layers: StackLayers,
-    server: euryale_server::Server,
-    listeners: Vec<Listener>,
-    forwarded: ForwardedLayer,
 }
 
 #[pymethods]
@@ -105,55 +96,7 @@ impl Server {
     /// SIGINT and SIGHUP, and ends the process if the interpreter cannot end it.
     #[pyo3(signature = (app, *, owns_process = true))]
     fn start(&self, py: Python<'_>, app: Py<PyAny>, owns_process: bool) -> PyResult<()> {
-        let again = || PyRuntimeError::new_err("the server was started before");
-        let Unstarted {
-            layers,
-            server,
-            listeners,
-            forwarded,
-        } = take(&self.unstarted).ok_or_else(again)?;
-        let at_work = self.threads.at_work();
-        let limits = Limits {
-            total: self.settings.longest_response_body(),
-            ..Limits::default()
-        };
-        let budget = AnswerBudget::new()
-            .memory(self.settings.response_memory)
-            .file_bytes(self.settings.response_disk)
-            .descriptors(&self.descriptors)
-            .ledger(&self.ledger);
-        let address = self.address.clone();
-        let lane = &self.lane;
-        let application =
-            Application::new(py, app, address, limits, budget, at_work.clone(), lane)?;
-        let pool = Pool::builder(OwnDatabase)
-            .connections(self.settings.threads)
-            .max_queue(self.settings.max_queue)
-            .max_wait(self.settings.max_wait)
-            .ledger(self.ledger.clone())
-            .threads(self.threads.clone())
-            .build();
-        self.loaded.set(&pool);
-        let front = Front {
-            settings: self.settings.clone(),
-            layers,
-            server,
-            listeners,
-            forwarded,
-            pool,
-            application,
-            access: self.access,
-            shutdown: self.shutdown.clone(),
-            readiness: self.readiness.clone(),
-            main: self.main.clone(),
-            pulse: self.pulse.clone(),
-            at_work: at_work.clone(),
-            overrun: self.overrun.clone(),
-            end: Arc::clone(&self.end),
-            owns_process,
-        };
-        let runtime = self.handle()?;
-        Ok(py.detach(|| front.start(&runtime))?)
+        self.start_front(py, app, owns_process)
     }
 
     /// Runs requests on this thread, until the server ends or wants fewer threads.
@@ -279,83 +222,6 @@ impl Server {
 }
 
 impl Server {
-    /// Binds the sockets, and answers operators.
-    fn bind(
-        settings: &HashMap<String, String>,
-        log_level: u8,
-        access: bool,
-        inherits: bool,
-    ) -> PyResult<Self> {
-        exit::is_server();
-        log::start(log_level);
-        let limit = DescriptorLimit::raise()?;
-        let (settings, files) = fit(read(settings)?, &limit);
-        let forwarded = front::forwarded(&settings).map_err(PyValueError::new_err)?;
-        let ledger = Ledger::new();
-        let descriptors = Descriptors::new(files, &ledger);
-        // The layers are created before the runtime, which gets as many threads as they declare.
-        // Workers are Python's threads.
-        let layers = front::layers(&settings, &descriptors, &ledger);
-        let server = front::server(&settings, &ledger);
-        let runtime = euryale::runtime(&ledger)?;
-        let entered = runtime.enter();
-        let Listeners {
-            public,
-            admin,
-            agent,
-            tls,
-            addresses,
-            named,
-        } = Listeners::bind(&settings, inherits)?;
-        let shutdown = Shutdown::new();
-        let (main, fd) = MainThread::new()?;
-        let sharing = Sharing::new(&settings);
-        let threads = Threads::new(&main, sharing == Sharing::Turns);
-        let lane = Lane::new(&main, settings.lane_threads, &ledger);
-        let at_work = threads.at_work();
-        let pulse = Pulse::new(&main, at_work, settings.gil_timeout);
-        let overrun = Overrun::new(at_work, settings.call_timeout);
-        let loaded = Loaded::new(&pulse, &overrun, &sharing);
-        let readiness = loaded.readiness(&shutdown);
-        let operators = Operators {
-            admin,
-            agent,
-            reserve: limit.reserve(),
-            capacity: settings.max_sockets,
-        };
-        operators.start(&ledger, &shutdown, &loaded, &readiness);
-        drop(entered);
-        let (stop_log, log_stopped) = crossbeam_channel::bounded(0);
-        Ok(Self {
-            address: Address::new(&settings, &named),
-            settings,
-            fd,
-            addresses,
-            access,
-            unstarted: Mutex::new(Some(Unstarted {
-                layers,
-                server,
-                listeners: public,
-                forwarded,
-            })),
-            runtime: Mutex::new(Some(runtime)),
-            ledger,
-            descriptors,
-            shutdown,
-            main,
-            threads,
-            lane,
-            pulse,
-            overrun,
-            loaded,
-            readiness,
-            tls,
-            end: Arc::default(),
-            stop_log: Mutex::new(Some(stop_log)),
-            log_stopped,
-        })
-    }
-
     /// Changes the pool, if there is one.
     fn change(
         &self,
@@ -395,26 +261,4 @@ fn read(settings: &HashMap<String, String>) -> PyResult<Settings> {
         .collect();
     pairs.sort_unstable();
     Settings::read(pairs).map_err(|error| PyValueError::new_err(error.to_string()))
-}
-
-/// Limits sockets and files to the available descriptors. Returns the number of files.
-///
-/// Each socket may need a file for a body that it receives or sends. If there are too few
-/// descriptors for that, there is one file for eight sockets.
-fn fit(mut settings: Settings, limit: &DescriptorLimit) -> (Settings, usize) {
-    let wanted = |files| {
-        DescriptorShares::new(settings.max_sockets)
-            .files(files)
-            .connections(settings.threads)
-    };
-    let all = wanted(settings.max_sockets);
-    let some = wanted(settings.max_sockets.div_ceil(8));
-    let fits = |wanted| limit.fit(wanted) == wanted;
-    let wanted = if fits(all) { all } else { some };
-    let fitted = limit.fit(wanted);
-    if fitted != wanted {
-        tracing::warn!("{}", limit.shortage(wanted, fitted));
-    }
-    settings.max_sockets = fitted.sockets;
-    (settings, fitted.files)
 }

@@ -155,6 +155,25 @@ class Answer:
         return self.body.decode()
 
 
+#: What is zero while no request and no call after a commit is under way.
+QUIET = (
+    "euryale_publishers_running",
+    "euryale_requests_suspended",
+    "euryale_promises_running",
+    'euryale_lane_running{lane="python"}',
+    'euryale_lane_waiting{lane="python"}',
+)
+
+
+def quiet(server: Served, *gauges: str) -> None:
+    """Wait until nothing is under way. Each transaction has then ended."""
+    for gauge in (*QUIET, *gauges):
+        until(lambda: server.metric(gauge) == 0, f"{gauge} is 0")
+    ends = ("committed", "aborted", "in_doubt")
+    ended = sum(server.metric(f"euryale_transactions_{end}_total") for end in ends)
+    assert server.metric("euryale_transactions_begun_total") == ended
+
+
 def free_ports(count: int) -> list[int]:
     """As many ports, each another one, that nobody has now."""
     with contextlib.ExitStack() as stack:

@@ -5,18 +5,18 @@ import json
 import os
 import random
 import re
-import socket
 import statistics
 import subprocess
 import sys
 import time
 import urllib.parse
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from conftest import APPS, Answer, Served, until
+from conftest import APPS, Answer, Served, free_ports, quiet, until, use_factory
 
 pytestmark = pytest.mark.plone
 
@@ -68,14 +68,18 @@ def run_in_zope(conf: Path, script: str) -> None:
     assert done.returncode == 0, f"{script}:\n{done.stdout[-4000:]}"
 
 
-@pytest.fixture
-def plone(instance, runwsgi) -> Served:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        admin = probe.getsockname()[1]
+def running_ini(instance: Path) -> tuple[Path, int]:
+    """The configuration of a server, and the port of its operators."""
+    (admin,) = free_ports(1)
     ini = instance / "etc" / "running.ini"
     text = (instance / "etc" / "zope.ini").read_text()
     ini.write_text(text.replace("ADMIN", str(admin)))
+    return ini, admin
+
+
+@pytest.fixture
+def plone(instance, runwsgi) -> Served:
+    ini, admin = running_ini(instance)
     server = runwsgi(ini, folder=instance)
     server.admin = admin
     server.started()
@@ -106,6 +110,23 @@ def test_the_front_page_and_login(plone):
     panel = browser.open(f"{base}/@@overview-controlpanel").read().decode()
     assert "Site Setup" in panel
     assert plone.stop() == 0
+
+
+def test_the_add_on_is_found_without_zcml(instance, runwsgi):
+    ini, admin = running_ini(instance)
+    use_factory(ini, "zopes:factory")
+    server = runwsgi(ini, folder=instance)
+    server.admin = admin
+    server.started()
+    assert server.ask("/@@together").text == "[0, 1, 2]"
+    attempts = server.metric("euryale_attempts_total")
+    with ThreadPoolExecutor(4) as clients:
+        answers = list(clients.map(lambda _: server.ask("/@@count", "POST"), range(40)))
+    assert {answer.status for answer in answers} == {200}
+    assert int(server.ask("/@@written").text) == 40
+    assert server.metric("euryale_attempts_total") - attempts > 41, "there were conflicts"
+    quiet(server)
+    assert server.stop() == 0
 
 
 def test_blobs_leave_by_sendfile_whole_and_in_ranges(plone):

@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 
-from conftest import until
+from conftest import quiet, until
 
 CLIENTS = 8
 EACH = 15
@@ -84,10 +84,7 @@ def test_each_pass_ends_cleanly_by_conflicts_and_errors(euryale, what, place):
         assert made == (1 if place == "iterable" else 0)
     assert closed == made, "each iterable is closed once"
     assert promised == (0 if (what, place) == ("error", "before") else 1), "it is kept"
-    until(lambda: server.metric("euryale_publishers_running") == 0, "the ledger is quiet")
-    ended = ["committed", "aborted", "in_doubt"]
-    ended = sum(server.metric(f"euryale_transactions_{end}_total") for end in ended)
-    assert server.metric("euryale_transactions_begun_total") == ended
+    quiet(server)
     assert server.stop() == 0
 
 

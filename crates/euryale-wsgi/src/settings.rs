@@ -41,11 +41,12 @@ pub struct Settings {
     /// How long the interpreter may run no Python code: beyond it the server is not ready, and
     /// systemd's watchdog is not fed. Default: 10 s.
     pub gil_timeout: Duration,
-    /// The maximum number of threads for promises, 1 to 4096, which are started on demand. Default:
-    /// 128.
+    /// The maximum number of threads for promises, deferred answers and calls after a commit, 1 to
+    /// 4096, which are started on demand. Default: 128.
     pub lane_threads: usize,
     /// How long a call of the application should take: beyond it its stack is logged, and the
-    /// server is not ready when all workers are. Nothing stops the call. Default: 60 s.
+    /// server is not ready while every worker runs such a call. Nothing stops the call. Default:
+    /// 60 s.
     pub call_timeout: Duration,
     /// Whether an answer leaves with the first block of its iterable, unless that is a list.
     /// Default: no, so that an exception at any time becomes an error page.

@@ -85,7 +85,7 @@ class EmbeddedServer:
             return
         self._server.drain()
         current = threading.current_thread()
-        if current is not runner and current not in self._main.workers.values():
+        if current is not runner and current not in self._main.workers.running.values():
             self._ended.wait()
 
 

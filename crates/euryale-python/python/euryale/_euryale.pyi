@@ -34,8 +34,8 @@ class Again(BaseException):
     """Ends this call of the application because of a conflict.
 
     The request is published again after a pause, in which it holds no worker, as often as the
-    setting ``conflict_retries`` says. After that the answer is 503. It is not an ``Exception``, so ``except Exception`` does
-    not catch it.
+    setting ``conflict_retries`` says. After that the answer is 503. It is not an ``Exception``, so
+    ``except Exception`` does not catch it.
     """
 
 class LaneFull(Exception):

@@ -191,6 +191,31 @@ def _write_log(server: _euryale.Server) -> None:
         logging.getLogger(logger).log(level, "%s", text)
 
 
+class _Threads:
+    """Threads of one kind, by their numbers."""
+
+    def __init__(self, name: str, purpose: str):
+        self.name = name
+        self.purpose = purpose
+        self.running: dict[int, threading.Thread] = {}
+
+    def start(self, work: Callable[[int], None]) -> bool:
+        """Start a thread with the first free number. ``False`` if the system has none."""
+        alive = {n: thread for n, thread in self.running.items() if thread.is_alive()}
+        number = next(n for n in range(len(alive) + 1) if n not in alive)
+        name = f"{self.name}-{number}"
+        thread = threading.Thread(target=work, args=(number,), name=name, daemon=True)
+        # It is among the others before it starts, in case an exception interrupts the start.
+        self.running = {**alive, number: thread}
+        try:
+            thread.start()
+        except RuntimeError:
+            log.exception("no thread for %s", self.purpose)
+            del self.running[number]
+            return False
+        return True
+
+
 class _Main:
     """The loop of the main thread, or of another one if the server does not own the process."""
 
@@ -206,8 +231,8 @@ class _Main:
         self.reload = reload
         self.pid_file = pid_file
         self.socket = socket.socket(fileno=server.fd)
-        self.workers: dict[int, threading.Thread] = {}
-        self.lane: dict[int, threading.Thread] = {}
+        self.workers = _Threads("euryale", "a worker")
+        self.lane = _Threads("euryale-lane", "a promise")
 
     def run(self, load: Callable[[], Callable[..., Any]]) -> int:
         try:
@@ -258,9 +283,11 @@ class _Main:
             # loses none. It is then carried out again: a surplus thread ends with the others.
             (order,) = self.socket.recv(1, socket.MSG_PEEK)
             if order == _euryale.START_THREAD:
-                self.start_worker()
+                if not self.workers.start(self.server.work):
+                    self.server.lose_thread()
             elif order == _euryale.START_LANE_THREAD:
-                self.start_lane_thread()
+                if not self.lane.start(lambda number: self.server.work_in_lane()):
+                    self.server.lose_lane_thread()
             elif order == _euryale.RELOAD:
                 self.read_again()
             elif order == _euryale.ANSWER:
@@ -271,30 +298,12 @@ class _Main:
                 return
             self.socket.recv(1)
 
-    def start_worker(self) -> None:
-        self.workers = {n: thread for n, thread in self.workers.items() if thread.is_alive()}
-        number = first_free(self.workers)
-        thread = threading.Thread(
-            target=self.server.work, args=(number,), name=f"euryale-{number}", daemon=True
-        )
-        if not started(thread, number, self.workers, "a worker"):
-            self.server.lose_thread()
-
-    def start_lane_thread(self) -> None:
-        self.lane = {n: thread for n, thread in self.lane.items() if thread.is_alive()}
-        number = first_free(self.lane)
-        thread = threading.Thread(
-            target=self.server.work_in_lane, name=f"euryale-lane-{number}", daemon=True
-        )
-        if not started(thread, number, self.lane, "a promise"):
-            self.server.lose_lane_thread()
-
     def write_stacks(self) -> None:
         """Log where the calls hang that have run for too long."""
         try:
             frames = sys._current_frames()
             for number, line, native in self.server.overdue():
-                thread = self.workers.get(number)
+                thread = self.workers.running.get(number)
                 frame = frames.get(thread.ident) if thread and thread.ident else None
                 stack = "".join(traceback.format_stack(frame)) if frame else ""
                 log.warning("%s, in %s\n%s", line, native or "a thread", stack.rstrip())
@@ -319,7 +328,7 @@ class _Main:
         """Join the threads. If one never returns and the server owns the process, end the process."""
         self.server.dismiss()
         until = time.monotonic() + JOIN
-        threads = [*self.workers.values(), *self.lane.values()]
+        threads = [*self.workers.running.values(), *self.lane.running.values()]
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
         left = [thread.name for thread in threads if thread.is_alive()]
@@ -331,25 +340,6 @@ class _Main:
             _flush()
             _euryale.exit(3)
         return self.server.join()
-
-
-def first_free(threads: Mapping[int, threading.Thread]) -> int:
-    """The first number that no thread has."""
-    return next(n for n in range(len(threads) + 1) if n not in threads)
-
-
-def started(
-    thread: threading.Thread, number: int, threads: dict[int, threading.Thread], what: str
-) -> bool:
-    """Start a thread, and keep it among the others. ``False`` if the system has none."""
-    threads[number] = thread
-    try:
-        thread.start()
-    except RuntimeError:
-        log.exception("no thread for %s", what)
-        del threads[number]
-        return False
-    return True
 
 
 def _flush() -> None:

@@ -5,7 +5,7 @@ import time
 
 import euryale
 
-TEXT = [("Content-Type", "text/plain")]
+from pages import TEXT, text
 
 value = 0
 lock = threading.Lock()
@@ -24,11 +24,6 @@ def app(environ, start_response):
         # `Again` is not one.
         start_response("418 I'm a teapot", TEXT)
         return [b"caught"]
-
-
-def text(start_response, answer):
-    start_response("200 OK", TEXT)
-    return [str(answer).encode()]
 
 
 def called(environ):

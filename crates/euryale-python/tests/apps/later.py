@@ -2,38 +2,16 @@
 
 import os
 import threading
-import time
 
 import euryale
 
-TEXT = [("Content-Type", "text/plain")]
+from pages import TEXT, application, page_seen, seen, text, wait
 
-seen = []
-
-
-def app(environ, start_response):
-    page = globals()["page_" + environ["PATH_INFO"].strip("/")]
-    return page(environ, start_response)
-
-
-def text(start_response, value):
-    start_response("200 OK", TEXT)
-    return [str(value).encode()]
-
-
-def page_seen(environ, start_response):
-    return text(start_response, "\n".join(seen))
-
-
-def wait(name):
-    """Wait until there is a file of this name."""
-    while not os.path.exists(name):
-        time.sleep(0.01)
+app = application(globals())
 
 
 def report(name):
-    wait(name)
-    return "201 Created", TEXT, f"{name} in {threading.current_thread().name}".encode()
+    return "201 Created", TEXT, f"{name} in {wait(name)}".encode()
 
 
 def page_report(environ, start_response):
@@ -84,14 +62,6 @@ class FailsToClose(list):
 
 def page_closes(environ, start_response):
     return euryale.deferred(lambda: ("200 OK", TEXT, FailsToClose([b"one"])))
-
-
-def page_naps(environ, start_response):
-    def nap():
-        time.sleep(1)
-        return "200 OK", TEXT, b"slept"
-
-    return euryale.deferred(nap)
 
 
 def page_after(environ, start_response):

@@ -1,41 +1,35 @@
 """An application that does what the query says, when it says so: `/?error+streaming`."""
 
-import os
-import time
-
 import euryale
 
-TEXT = [("Content-Type", "text/plain")]
+from pages import TEXT, text, wait
 
-#: How many iterables were made and closed.
+#: All iterables.
 made = []
-closed = []
 #: The requests that have come to the step of the query.
 reached = []
 
 
-def wait(name):
-    """Wait until there is a file of this name."""
-    while not os.path.exists(name):
-        time.sleep(0.01)
-
-
 class Blocks:
+    """An iterable that counts its ``close()``."""
+
     def __init__(self, blocks):
-        made.append(1)
+        self.closes = 0
         self.blocks = blocks
+        made.append(self)
 
     def __iter__(self):
         return self.blocks
 
     def close(self):
-        closed.append(1)
+        self.closes += 1
 
 
 def app(environ, start_response):
-    if environ["PATH_INFO"] == "/counts":
-        start_response("200 OK", TEXT)
-        return [f"{len(made)} {len(closed)} {' '.join(reached)}".encode()]
+    if environ["PATH_INFO"] == "/reached":
+        return text(start_response, "\n".join(reached))
+    if environ["PATH_INFO"] == "/closes":
+        return text(start_response, " ".join(str(blocks.closes) for blocks in made))
     start_response("200 OK", TEXT)
     return Blocks(blocks(environ))
 
@@ -58,8 +52,8 @@ def blocks(environ):
             raise ValueError("as the query says")
         elif what == "timeout":
             if name == "promises":
-                wait("never")
-            promises.deadline(0.02).result("late", wait, "never")
+                wait(query)
+            promises.deadline(0.02).result("late", wait, query)
         elif what == "disconnect":
             wait(query)
 

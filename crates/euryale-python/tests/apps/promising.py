@@ -1,36 +1,17 @@
 """An application whose pages need something slow."""
 
-import os
 import threading
-import time
 
 import euryale
 
-TEXT = [("Content-Type", "text/plain")]
+from pages import TEXT, application, page_seen, seen, text, wait
 
-seen = []
+app = application(globals())
 together = threading.Barrier(3, timeout=30)
 
 
-def app(environ, start_response):
-    page = globals()["page_" + environ["PATH_INFO"].strip("/")]
-    return page(environ, start_response)
-
-
-def text(start_response, value):
-    start_response("200 OK", TEXT)
-    return [str(value).encode()]
-
-
-def page_seen(environ, start_response):
-    return text(start_response, "\n".join(seen))
-
-
-def wait(name):
-    """Wait until there is a file of this name."""
-    while not os.path.exists(name):
-        time.sleep(0.01)
-    return name + " " + threading.current_thread().name
+def gated(name):
+    return f"{name} {wait(name)}"
 
 
 def raises():
@@ -44,19 +25,8 @@ def page_gated(environ, start_response):
     seen.append("gated called")
     names = environ["QUERY_STRING"].split("+")
     for name in names:
-        promises.submit(name, wait, name)
+        promises.submit(name, gated, name)
     return text(start_response, "\n".join([body, *(promises.result(name) for name in names)]))
-
-
-def page_slow(environ, start_response):
-    """As many promises of as many milliseconds as the query says."""
-    count, milliseconds = map(int, environ["QUERY_STRING"].split("+"))
-    promises = environ["euryale.promises"]
-    for number in range(count):
-        promises.submit(f"slow {number}", time.sleep, milliseconds / 1000)
-    for number in range(count):
-        promises.result(f"slow {number}")
-    return text(start_response, "slept")
 
 
 def page_together(environ, start_response):

@@ -13,6 +13,7 @@ from zope.publisher.interfaces.browser import IBrowserRequest
 
 from euryale.zope import consume, futures
 from euryale.zope.interfaces import IContainsPromises, IFutures, IPromises
+from pages import wait
 
 passes = []
 together = threading.Barrier(3, timeout=30)
@@ -36,11 +37,8 @@ class View:
         self.request = request
 
 
-def wait(name):
-    """Wait until there is a file of this name."""
-    while not os.path.exists(name):
-        time.sleep(0.01)
-    return f"{name} in {threading.current_thread().name}"
+def gated(name):
+    return f"{name} in {wait(name)}"
 
 
 def raises():
@@ -55,7 +53,7 @@ class ViewPage(View):
         passes.append("page")
         self.request.response.setHeader("X-Pass", str(len(passes)))
         name = self.request.environ["QUERY_STRING"]
-        return "\n".join(futures.resultOrSubmit(key, "placeholder", wait, name) for key in "ab")
+        return "\n".join(futures.resultOrSubmit(key, "placeholder", gated, name) for key in "ab")
 
 
 class ViewWritten(View):
@@ -169,11 +167,12 @@ class ViewCount(View):
 class ViewUpload(View):
     def __call__(self):
         self.root.uploaded = Blob()
+        file = os.fstat(self.request.environ["euryale.body"].fileno())
         consume(self.root.uploaded, self.request)
-        return "uploaded"
+        return f"uploaded {file.st_ino}"
 
 
 class ViewUploaded(View):
     def __call__(self):
         with self.root.uploaded.open() as file:
-            return str(len(file.read()))
+            return f"{len(file.read())} {os.fstat(file.fileno()).st_ino}"

@@ -173,14 +173,15 @@ pub(crate) const KEYS: &[Setting] = &[
         "lane_threads",
         None,
         Meaning::LaneThreads,
-        "threads for promises, at most; they are started on demand: 1 to 4096",
+        "threads for promises, deferred answers and calls after a commit, at most; they are \
+            started on demand: 1 to 4096",
     ),
     setting(
         "call_timeout",
         None,
         Meaning::CallTimeout,
         "how long a call of the application should take (ms, s, m, h); beyond it its stack is \
-            logged, and /readyz answers 503 when all workers are; nothing stops it",
+            logged, and /readyz answers 503 while every worker runs such a call; nothing stops it",
     ),
     setting(
         "early_answers",

@@ -1,0 +1,127 @@
+//! Binds the sockets of a server.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use euryale::Ledger;
+use euryale::body::Descriptors;
+use euryale_server::{DescriptorLimit, DescriptorShares, Shutdown};
+use euryale_wsgi::Settings;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use super::start::Unstarted;
+use super::{Server, read};
+use crate::environ::Address;
+use crate::exit;
+use crate::front;
+use crate::lane::Lane;
+use crate::listeners::Listeners;
+use crate::log;
+use crate::main_thread::MainThread;
+use crate::operators::{Loaded, Operators};
+use crate::overrun::Overrun;
+use crate::pulse::Pulse;
+use crate::turns::Sharing;
+use crate::workers::Threads;
+
+impl Server {
+    /// Binds the sockets, and answers operators.
+    pub(super) fn bind(
+        settings: &HashMap<String, String>,
+        log_level: u8,
+        access: bool,
+        inherits: bool,
+    ) -> PyResult<Self> {
+        exit::is_server();
+        log::start(log_level);
+        let limit = DescriptorLimit::raise()?;
+        let (settings, files) = fit(read(settings)?, &limit);
+        let forwarded = front::forwarded(&settings).map_err(PyValueError::new_err)?;
+        let ledger = Ledger::new();
+        let descriptors = Descriptors::new(files, &ledger);
+        // The layers are created before the runtime, which gets as many threads as they declare.
+        // Workers are Python's threads.
+        let layers = front::layers(&settings, &descriptors, &ledger);
+        let server = front::server(&settings, &ledger);
+        let runtime = euryale::runtime(&ledger)?;
+        let entered = runtime.enter();
+        let Listeners {
+            public,
+            admin,
+            agent,
+            tls,
+            addresses,
+            named,
+        } = Listeners::bind(&settings, inherits)?;
+        let shutdown = Shutdown::new();
+        let (main, fd) = MainThread::new()?;
+        let sharing = Sharing::new(&settings);
+        let threads = Threads::new(&main, sharing == Sharing::Turns);
+        let lane = Lane::new(&main, settings.lane_threads, &ledger);
+        let at_work = threads.at_work();
+        let pulse = Pulse::new(&main, at_work, settings.gil_timeout);
+        let overrun = Overrun::new(at_work, settings.call_timeout);
+        let loaded = Loaded::new(&pulse, &overrun, &sharing);
+        let readiness = loaded.readiness(&shutdown);
+        let operators = Operators {
+            admin,
+            agent,
+            reserve: limit.reserve(),
+            capacity: settings.max_sockets,
+        };
+        operators.start(&ledger, &shutdown, &loaded, &readiness);
+        drop(entered);
+        let (stop_log, log_stopped) = crossbeam_channel::bounded(0);
+        Ok(Self {
+            address: Address::new(&settings, &named),
+            settings,
+            fd,
+            addresses,
+            access,
+            unstarted: Mutex::new(Some(Unstarted {
+                layers,
+                server,
+                listeners: public,
+                forwarded,
+            })),
+            runtime: Mutex::new(Some(runtime)),
+            ledger,
+            descriptors,
+            shutdown,
+            main,
+            threads,
+            lane,
+            pulse,
+            overrun,
+            loaded,
+            readiness,
+            tls,
+            end: Arc::default(),
+            stop_log: Mutex::new(Some(stop_log)),
+            log_stopped,
+        })
+    }
+}
+
+/// Limits sockets and files to the available descriptors. Returns the number of files.
+///
+/// Each socket may need a file for a body that it receives or sends. If there are too few
+/// descriptors for that, there is one file for eight sockets.
+fn fit(mut settings: Settings, limit: &DescriptorLimit) -> (Settings, usize) {
+    let wanted = |files| {
+        DescriptorShares::new(settings.max_sockets)
+            .files(files)
+            .connections(settings.threads)
+    };
+    let all = wanted(settings.max_sockets);
+    let some = wanted(settings.max_sockets.div_ceil(8));
+    let fits = |wanted| limit.fit(wanted) == wanted;
+    let wanted = if fits(all) { all } else { some };
+    let fitted = limit.fit(wanted);
+    if fitted != wanted {
+        tracing::warn!("{}", limit.shortage(wanted, fitted));
+    }
+    settings.max_sockets = fitted.sockets;
+    (settings, fitted.files)
+}
