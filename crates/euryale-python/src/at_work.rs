@@ -23,18 +23,17 @@ struct Begun {
     asked: Arc<Asked>,
     since: Instant,
     native: Option<u32>,
-    overrun: Overrun,
+    notice: Notice,
 }
 
-/// What has been done about a call that has run for too long.
+/// Whether the overrun of a call was noticed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Overrun {
-    /// Nothing: it has not, or nothing has noticed.
+enum Notice {
+    /// There is none, or it was not noticed yet.
     None,
-    /// It was noticed, and its stack is to be written.
-    Noticed,
-    /// Its stack was written.
-    Written,
+    /// It was noticed, and the call's stack is to be written.
+    StackDue,
+    StackWritten,
 }
 
 /// A running call, for people.
@@ -54,7 +53,7 @@ impl AtWork {
                 asked: Arc::clone(asked),
                 since: Instant::now(),
                 native: native(),
-                overrun: Overrun::None,
+                notice: Notice::None,
             };
             self.change(|calls| calls.insert(number, call));
         }
@@ -88,8 +87,8 @@ impl AtWork {
         self.change(|calls| {
             let overdue = calls
                 .values_mut()
-                .filter(|call| call.overrun == Overrun::None && call.since.elapsed() > limit);
-            overdue.map(|call| call.overrun = Overrun::Noticed).count() > 0
+                .filter(|call| call.notice == Notice::None && call.since.elapsed() > limit);
+            overdue.map(|call| call.notice = Notice::StackDue).count() > 0
         })
     }
 
@@ -98,9 +97,9 @@ impl AtWork {
         self.change(|calls| {
             let noticed = calls
                 .iter_mut()
-                .filter(|(_, call)| call.overrun == Overrun::Noticed);
+                .filter(|(_, call)| call.notice == Notice::StackDue);
             let taken = noticed.map(|(number, call)| {
-                call.overrun = Overrun::Written;
+                call.notice = Notice::StackWritten;
                 call.running(*number)
             });
             taken.collect()

@@ -47,6 +47,8 @@ impl Pass {
         Ok(())
     }
 
+    /// Checks that the call still runs.
+    ///
     /// # Errors
     /// The call has ended.
     pub(crate) fn check(&self) -> PyResult<()> {

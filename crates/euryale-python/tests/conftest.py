@@ -155,7 +155,7 @@ class Answer:
         return self.body.decode()
 
 
-#: What is zero while no request and no call after a commit is under way.
+#: The gauges that are zero while no request and no call after a commit is under way.
 QUIET = (
     "euryale_publishers_running",
     "euryale_requests_suspended",
