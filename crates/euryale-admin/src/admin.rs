@@ -1,31 +1,24 @@
 //! The pages for operators and their monitoring.
 
+#[cfg(unix)]
+mod commanded;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Ready, ready};
-#[cfg(unix)]
-use std::io;
-#[cfg(unix)]
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-#[cfg(unix)]
-use euryale_core::BoxError;
-#[cfg(unix)]
-use euryale_core::body::Reserve;
 use euryale_core::pool::PoolControl;
 use euryale_core::{Body, Ledger};
 use euryale_server::{Readiness, Shutdown, Slowest};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-#[cfg(unix)]
-use tokio::runtime::Handle;
 use tower_service::Service;
 
 #[cfg(unix)]
 use crate::commands::Commands;
 #[cfg(unix)]
-use crate::console::{Console, dump, pool};
+use crate::console::pool;
 use crate::response::{PLAIN, methods, page, to_status};
 use crate::status::{Status, StatusDetails};
 
@@ -165,82 +158,6 @@ impl Admin {
     ) -> Self {
         self.reports.push((path, Arc::new(report)));
         self
-    }
-
-    /// Sets the pool for the commands of the [`console`](Self::console): `find` returns it once it
-    /// is open. [`Admin::new`] has set its pool already. `find` must not block.
-    #[cfg(unix)]
-    #[must_use]
-    pub fn find_pool(
-        mut self,
-        find: impl Fn() -> Option<Arc<dyn PoolControl>> + Send + Sync + 'static,
-    ) -> Self {
-        self.find_pool = Arc::new(find);
-        self
-    }
-
-    /// Adds a command to the [`console`](Self::console), or replaces one; see [`Commands::verb`].
-    #[cfg(unix)]
-    #[must_use]
-    pub fn verb(
-        mut self,
-        usage: &'static str,
-        about: &'static str,
-        run: impl Fn(&[&str]) -> Result<String, BoxError> + Send + Sync + 'static,
-    ) -> Self {
-        self.commands = self.commands.verb(usage, about, run);
-        self
-    }
-
-    /// Accepts commands at the Unix socket `path`, from the user of the process and from root, as
-    /// long as the returned value exists. Apart from those of the program
-    /// ([`verb`](Self::verb)) there are:
-    ///
-    /// * `status`: whether the process is ready, and what its workers and its queue do.
-    /// * `resize N`, `restrict LANE N`: set the number of connections, and of the workers that a
-    ///   lane may have, until the program sets them again.
-    /// * `dump`: the jobs that hold workers and those that wait, whether the runtime in which this
-    ///   method was called runs tasks, and the threads that are not waiting for work.
-    ///
-    /// Every command answers while all workers are stuck, and even while all threads of the runtime
-    /// are; `dump` then takes 20 ms. With a `reserve`
-    /// ([`DescriptorLimit::reserve`](euryale_server::DescriptorLimit::reserve)) the console is
-    /// reachable while every other descriptor is in use.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Console::start`].
-    #[cfg(unix)]
-    pub fn console(
-        &self,
-        path: impl Into<PathBuf>,
-        reserve: Option<Reserve>,
-    ) -> io::Result<Console> {
-        let readiness = self.status.readiness.clone();
-        let asked = Arc::clone(&self.find_pool);
-        let dumped = Arc::clone(&self.find_pool);
-        let runtime = Handle::try_current().ok();
-        let commands = pool::commands(&self.find_pool)
-            .verb("status", "show readiness, workers and queue", move |_| {
-                let ready = if readiness.is_ready() { "yes" } else { "no" };
-                Ok(format!(
-                    "ready: {ready}\n{}",
-                    pool::status(asked().as_deref())
-                ))
-            })
-            .verb(
-                "dump",
-                "show jobs, the runtime and busy threads",
-                move |_| {
-                    let pool = dumped();
-                    let pool = pool.as_deref();
-                    let runtime = runtime.as_ref().map(dump::runtime).unwrap_or_default();
-                    let jobs = pool.map(pool::jobs).unwrap_or_default();
-                    Ok([pool::status(pool), jobs, runtime, dump::threads()].concat())
-                },
-            )
-            .with(self.commands.clone());
-        Console::start(path, commands, reserve)
     }
 
     fn answer<B>(&self, request: &Request<B>) -> Response<Body> {

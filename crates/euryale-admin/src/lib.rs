@@ -83,16 +83,17 @@
 //!
 //! At most 32 viewers see the status page live. New numbers are computed when a viewer has received
 //! the previous ones, at most once a second. [`Server::admin`](euryale_server::Server::admin)
-//! limits the number of sockets.
+//! limits the number of sockets. The [`Console`] runs one command at a time. A [`Relay`] asks all
+//! processes at the same time for each request, and waits for each of them for at most a second.
 //!
 //! # Errors
 //!
-//! None: the service is infallible.
+//! None: the services are infallible. A [`Relay`] answers 502 for a process that does not answer.
 //!
 //! # Panics
 //!
 //! A panic in a closure of the program, such as that of [`Admin::status`], closes only the socket
-//! of that request.
+//! of that request. A command that panics is an error of that command, and the console continues.
 //!
 //! # Behind a proxy
 //!

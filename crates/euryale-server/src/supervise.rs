@@ -49,9 +49,9 @@ use self::child::{Child, Event, Leaving, Notices, Patience};
 pub use self::children::{ChildStatus, Children};
 use self::places::{News, Places};
 use self::sockets::Sockets;
+use self::start::FIRST_STEP;
 pub(crate) use self::start::as_child;
-use self::start::{CHILD, FIRST_STEP};
-pub use self::start::{console_path, drain_without_parent, first_step, is_child};
+pub use self::start::{CHILD_VARIABLE, console_path, drain_without_parent, first_step, is_child};
 use crate::listener::SocketFile;
 use crate::{Listener, Shutdown, systemd};
 
@@ -159,7 +159,6 @@ impl Supervisor {
     /// If called outside a tokio runtime, or in one without an I/O or time driver.
     pub async fn run(mut self, shutdown: Shutdown) -> io::Result<bool> {
         let mut hangups = signal(SignalKind::hangup())?;
-        #[cfg(target_os = "linux")]
         self.sockets.spread(self.processes);
         let notices = Notices::new()?;
         let (sender, mut events) = mpsc::unbounded_channel();
@@ -206,15 +205,19 @@ impl Supervisor {
 
     /// Publishes the list of children to the program.
     fn publish(&self, places: &Places, notices: &Notices) {
-        let with_socket = |(number, status)| ChildStatus {
-            console: child::console_path(&notices.path(number)),
-            socket: self
-                .private_socket
-                .as_ref()
-                .map(|_| child::private_path(&notices.path(number))),
-            ..status
+        let status = |(process, is_ready, child): (usize, bool, &Child)| {
+            let notice = notices.path(child.number);
+            let has_socket = self.private_socket.is_some();
+            ChildStatus {
+                process,
+                pid: child.pid,
+                is_ready,
+                since: child.since,
+                socket: has_socket.then(|| child::private_path(&notice)),
+                console: child::console_path(&notice),
+            }
         };
-        self.children.are(places.list().map(with_socket).collect());
+        self.children.are(places.list().map(status).collect());
     }
 
     fn start(
@@ -261,7 +264,7 @@ impl Supervisor {
             .env("LISTEN_FDNAMES", names.join(":"))
             .env("NOTIFY_SOCKET", notice)
             .env(FIRST_STEP, "1")
-            .env(CHILD, "1");
+            .env(CHILD_VARIABLE, "1");
         child::give(&mut command, sockets.into_iter())?;
         Ok(command)
     }

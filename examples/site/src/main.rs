@@ -31,12 +31,7 @@ use self::serve::signals::UserSignals;
 /// (clap's).
 fn main() -> ExitCode {
     if let Err(error) = supervise::first_step() {
-        let what = format!("cannot execute the program: {error}");
-        return failed(&StartError::new(
-            what,
-            "this process",
-            "see the system's limits",
-        ));
+        return failed(&StartError::of_system("execute the program", &error));
     }
     let signals = match UserSignals::catch() {
         Ok(signals) => signals,

@@ -33,8 +33,8 @@ impl Backup {
         })
     }
 
-    /// Accepts a peer that was in the queue before, and is still there after [`GRACE`]. All others
-    /// in the queue follow at once.
+    /// Waits until a peer is in the queue, and accepts the one that is first in it after [`GRACE`],
+    /// although that one may have arrived only then. All others in the queue follow at once.
     pub(super) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         loop {
             let mut ready = self.socket.readable().await?;
@@ -91,5 +91,24 @@ mod tests {
             assert_eq!(byte, [number]);
         }
         assert!(begin.elapsed() >= GRACE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn peer_that_the_other_process_accepted_is_not_taken() {
+        let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        other.set_nonblocking(true).unwrap();
+        let address = other.local_addr().unwrap();
+        let tcp = TcpListener::from_std(other.try_clone().unwrap()).unwrap();
+        let backup = Backup::new(tcp).unwrap();
+        let _peer = std::net::TcpStream::connect(address).unwrap();
+        let ready = backup.socket.readable().await.unwrap();
+        drop(ready);
+        other.accept().unwrap();
+        let accepted = tokio::time::timeout(10 * GRACE, backup.accept()).await;
+        assert!(accepted.is_err());
+
+        let left = std::net::TcpStream::connect(address).unwrap();
+        let (_, peer) = backup.accept().await.unwrap();
+        assert_eq!(peer, left.local_addr().unwrap());
     }
 }

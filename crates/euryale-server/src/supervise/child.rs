@@ -77,13 +77,17 @@ pub(super) fn console_path(notice: &Path) -> PathBuf {
 
 /// Removes the files of a child, and the directory if these were the last ones.
 pub(super) fn remove_files(notice: &Path) {
-    let _ = std::fs::remove_file(notice);
-    let _ = std::fs::remove_file(private_path(notice));
-    let _ = std::fs::remove_file(console_path(notice));
+    remove_sockets(notice);
     if let Some(folder) = notice.parent() {
         // This fails while other children have files in the directory.
         let _ = std::fs::remove_dir(folder);
     }
+}
+
+fn remove_sockets(notice: &Path) {
+    let _ = std::fs::remove_file(notice);
+    let _ = std::fs::remove_file(private_path(notice));
+    let _ = std::fs::remove_file(console_path(notice));
 }
 
 /// A report of a child, or its end.
@@ -138,9 +142,7 @@ impl Notice {
 
 impl Drop for Notice {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-        let _ = std::fs::remove_file(private_path(&self.path));
-        let _ = std::fs::remove_file(console_path(&self.path));
+        remove_sockets(&self.path);
     }
 }
 

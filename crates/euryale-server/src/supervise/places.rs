@@ -6,14 +6,12 @@
 //! while the old one serves.
 
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::time::Instant;
 
 use super::child::{Child, Ended, Event, Leaving};
-use super::children::ChildStatus;
 
 /// The number of children in a row that may die before they are ready, until the roll or the start
 /// is given up.
@@ -270,29 +268,15 @@ impl Places {
         (serving, starting)
     }
 
-    /// Returns the children, without the paths of their sockets.
-    pub(super) fn list(&self) -> impl Iterator<Item = (u64, ChildStatus)> {
-        let status = |process: usize, is_ready: bool, child: &Child| {
-            let status = ChildStatus {
-                process,
-                pid: child.pid,
-                is_ready,
-                since: child.since,
-                socket: None,
-                console: PathBuf::new(),
-            };
-            (child.number, status)
-        };
-        (1..).zip(&self.places).flat_map(move |(process, place)| {
+    /// Returns the children with the numbers of their places, from 1, and whether they serve.
+    pub(super) fn list(&self) -> impl Iterator<Item = (usize, bool, &Child)> {
+        (1..).zip(&self.places).flat_map(|(process, place)| {
             let serving = place
                 .serving
-                .as_ref()
-                .map(|child| status(process, true, child));
-            let next = place
-                .next
-                .as_ref()
-                .map(|child| status(process, false, child));
-            serving.into_iter().chain(next)
+                .iter()
+                .map(move |child| (process, true, child));
+            let next = place.next.iter().map(move |child| (process, false, child));
+            serving.chain(next)
         })
     }
 }

@@ -2,6 +2,8 @@
 
 use std::os::fd::OwnedFd;
 
+#[cfg(target_os = "linux")]
+use super::spread::spread;
 use super::start::BACKUP;
 
 /// The listeners of all children.
@@ -27,10 +29,9 @@ impl Sockets {
     }
 
     /// Gives each of the `places` a socket of its own where that is possible.
-    #[cfg(target_os = "linux")]
     pub(super) fn spread(&mut self, places: usize) {
         for listener in self.0.iter_mut().filter(|listener| listener.is_to_spread) {
-            match super::spread::spread(&listener.sockets[0], places) {
+            match spread(&listener.sockets[0], places) {
                 Ok(sockets) => listener.sockets.extend(sockets),
                 // For example, the program may no longer be privileged to bind the port.
                 Err(error) => tracing::info!(
@@ -64,4 +65,10 @@ impl Sockets {
         own.extend(others);
         own
     }
+}
+
+/// Other systems do not spread peers over the sockets of an address.
+#[cfg(not(target_os = "linux"))]
+fn spread(_: &OwnedFd, _: usize) -> std::io::Result<Vec<OwnedFd>> {
+    Ok(Vec::new())
 }

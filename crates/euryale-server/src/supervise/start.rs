@@ -11,8 +11,9 @@ use crate::{Listener, Shutdown};
 
 /// Asks [`first_step`] to set `LISTEN_PID`, because only the new process knows its own id.
 pub(super) const FIRST_STEP: &str = "EURYALE_FIRST_STEP";
-/// Marks children of a [supervisor](super::Supervisor).
-pub(super) const CHILD: &str = "EURYALE_CHILD";
+/// The environment variable that marks children of a [supervisor](super::Supervisor), for programs
+/// that check their own variables.
+pub const CHILD_VARIABLE: &str = "EURYALE_CHILD";
 /// Ends the names of sockets that belong to other children.
 pub(super) const BACKUP: &str = "+backup";
 
@@ -46,7 +47,7 @@ pub fn first_step() -> io::Result<()> {
 
 /// Returns whether this process is a child of a [supervisor](super::Supervisor).
 pub fn is_child() -> bool {
-    std::env::var_os(CHILD).is_some()
+    std::env::var_os(CHILD_VARIABLE).is_some()
 }
 
 /// In a child of a [supervisor](super::Supervisor), returns the path at which its parent expects a

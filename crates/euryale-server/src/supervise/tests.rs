@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use euryale_test::subscribe_thread;
+use euryale_test::{eventually, subscribe_thread};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
@@ -39,8 +39,8 @@ fn child() {
     if let Some(code) = act.strip_prefix("exit ") {
         std::process::exit(code.parse().unwrap());
     }
-    // It drains at the first signal, for ever, and ends at the second.
-    let terminate = (act == "drain for ever").then(|| {
+    // It drains at the first signal, forever, and ends at the second.
+    let terminate = (act == "drain forever").then(|| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -330,16 +330,13 @@ async fn child_may_report_as_often_as_it_likes() {
 
 #[tokio::test]
 async fn second_signal_also_ends_children_that_drain_after_a_roll() {
-    let parent = Parent::start(1, "drain for ever");
+    let parent = Parent::start(1, "drain forever");
     parent.serves(1).await;
     parent.act("serve");
     parent.children.roll();
     parent.logs("all children have been replaced").await;
-    let begin = Instant::now();
-    while !parent.folder.path().join("drains").exists() {
-        assert!(begin.elapsed() < PATIENCE, "{}", parent.log.text());
-        tokio::task::yield_now().await;
-    }
+    let drains = parent.folder.path().join("drains");
+    eventually("the old child drains", || drains.exists()).await;
     parent.shutdown.cut();
     parent.end().await.0.unwrap();
 }

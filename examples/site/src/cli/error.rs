@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 
 /// The message is one line: what went wrong, where, and what to do.
 #[derive(Debug)]
@@ -18,6 +19,12 @@ impl StartError {
         Self {
             line: format!("{what} - {place} - {remedy}"),
         }
+    }
+
+    /// An error of the system in something that every process does.
+    pub(crate) fn of_system(what: &str, error: &io::Error) -> Self {
+        let what = format!("cannot {what}: {error}");
+        Self::new(what, "this process", "see the system's limits")
     }
 
     /// The database's error on opening names the file and what to do; its source gives the reason.

@@ -68,13 +68,8 @@ pub(crate) fn run(
         tracing::warn!(target: "site::import", "{warning}");
     }
     let runtime = runtime()?;
-    let stop = Stop::at_signals(&runtime).map_err(|error| {
-        StartError::new(
-            format!("cannot handle signals: {error}"),
-            "this process",
-            "see the system's limits",
-        )
-    })?;
+    let stop = Stop::at_signals(&runtime)
+        .map_err(|error| StartError::of_system("handle signals", &error))?;
     let cannot_look = |error: io::Error| {
         let remedy = "name a folder that can be read";
         StartError::new(
@@ -133,13 +128,7 @@ fn runtime() -> Result<Runtime, StartError> {
         .worker_threads(1)
         .enable_all()
         .build()
-        .map_err(|error| {
-            StartError::new(
-                format!("cannot start threads: {error}"),
-                "this process",
-                "see the system's limits",
-            )
-        })
+        .map_err(|error| StartError::of_system("start threads", &error))
 }
 
 struct Import<'a> {

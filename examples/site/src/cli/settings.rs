@@ -94,7 +94,8 @@ pub(crate) struct Settings {
     pub(crate) connections: usize,
 
     /// Processes behind a parent that serves operators and replaces them one by one at SIGHUP, with
-    /// a new program too; each has all --connections. Default: one process without a parent
+    /// the current program and settings; each has all --connections. Default: one process without a
+    /// parent
     #[arg(
         long,
         help_heading = help::WORKERS,

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::builder::{Resettable, StyledStr};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command, CommandFactory, Error};
+use euryale_server::supervise::CHILD_VARIABLE;
 
 use crate::cli::settings::Settings;
 
@@ -86,8 +87,8 @@ pub(crate) fn unknown() -> Vec<String> {
 
 fn warning(name: &str, value: &str, known: &[&str]) -> Option<String> {
     let rest = name.strip_prefix(PREFIX)?;
-    // Of the parent of several processes.
-    if name == "EURYALE_CHILD" || known.contains(&name) || is_of_kubernetes(name, value) {
+    // Set by the parent for its children.
+    if name == CHILD_VARIABLE || known.contains(&name) || is_of_kubernetes(name, value) {
         return None;
     }
     let nearest = known

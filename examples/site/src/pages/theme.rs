@@ -66,10 +66,7 @@ impl Theme {
             })?),
             Choice::Folder(folder) => {
                 let live = LiveTheme::new(settings.loader(folder)).watch(LOOK);
-                Some(live.map_err(|error| {
-                    let what = format!("cannot start threads: {error}");
-                    StartError::new(what, "this process", "see the system's limits")
-                })?)
+                Some(live.map_err(|error| StartError::of_system("start threads", &error))?)
             }
         };
         Ok(Self {

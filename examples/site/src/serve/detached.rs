@@ -20,10 +20,7 @@ pub(crate) async fn run<T: Send + 'static>(
         // Nothing listens any more when the site is stopping.
         let _ = tell.send(work());
     });
-    begun.map_err(|error| {
-        let what = format!("cannot start threads: {error}");
-        StartError::new(what, "this process", "see the system's limits")
-    })?;
+    begun.map_err(|error| StartError::of_system("start threads", &error))?;
     told.await.unwrap_or_else(|_| {
         Err(StartError::new(
             format!("{name} the site panicked"),

@@ -130,10 +130,7 @@ fn file(path: &Path, flag: &str) -> Result<Output, StartError> {
 }
 
 fn lines(name: &str, output: Output) -> Result<(Lines, Writing), StartError> {
-    Lines::start(name, output).map_err(|error| {
-        let what = format!("cannot start threads: {error}");
-        StartError::new(what, "this process", "see the system's limits")
-    })
+    Lines::start(name, output).map_err(|error| StartError::of_system("start threads", &error))
 }
 
 impl fmt::Debug for Log {

@@ -41,12 +41,13 @@ pub(super) fn run(
     // Children inherit the limit.
     let reserve = descriptors::raise()?.reserve();
     let (log, logs, writing) = Log::start(settings)?;
-    let runtime =
-        euryale::runtime(&Ledger::new()).map_err(|error| cannot("start threads", &error))?;
+    let runtime = euryale::runtime(&Ledger::new())
+        .map_err(|error| StartError::of_system("start threads", &error))?;
     let ended = runtime.block_on(async {
         let signals_of =
             || -> io::Result<_> { Ok((Shutdown::signals()?, signal(SignalKind::hangup())?)) };
-        let (shutdown, hangups) = signals_of().map_err(|error| cannot("handle signals", &error))?;
+        let (shutdown, hangups) =
+            signals_of().map_err(|error| StartError::of_system("handle signals", &error))?;
         let Listeners {
             public,
             names,
@@ -60,7 +61,7 @@ pub(super) fn run(
         for (name, listener) in names.into_iter().zip(public) {
             supervisor = supervisor
                 .pass_on(name, listener)
-                .map_err(|error| cannot("pass on a socket", &error))?;
+                .map_err(|error| StartError::of_system("pass on a socket", &error))?;
         }
         let children = supervisor.children();
         signals.pass_on(logs, children.clone())?;
@@ -133,7 +134,8 @@ async fn log_as_set(log: Log, mut hangups: Signal, asked: Arc<Notify>) {
 /// This program again, with the same flags. Its path is resolved at the start, so a roll runs the
 /// program that is at that path by then.
 fn supervisor(settings: &Settings, number: usize) -> Result<Supervisor, StartError> {
-    let program = std::env::current_exe().map_err(|error| cannot("find the program", &error))?;
+    let program = std::env::current_exe()
+        .map_err(|error| StartError::of_system("find the program", &error))?;
     let mut program = Command::new(program);
     program.args(std::env::args_os().skip(1));
     Ok(Supervisor::new(program)
@@ -158,9 +160,4 @@ fn relay(children: &Children, shutdown: &Shutdown) -> Relay {
         relayed.collect()
     };
     Relay::new(processes, shutdown)
-}
-
-fn cannot(what: &str, error: &io::Error) -> StartError {
-    let what = format!("cannot {what}: {error}");
-    StartError::new(what, "this process", "see the system's limits")
 }

@@ -65,10 +65,8 @@ pub(crate) fn run(settings: &Settings, signals: UserSignals) -> Result<ExitCode,
     }
     let fitted = descriptors::fit(&limit, settings);
     let declared = Declared::new(&fitted);
-    let runtime = euryale::runtime(&declared.ledger).map_err(|error| {
-        let what = format!("cannot start threads: {error}");
-        StartError::new(what, "this process", "see the system's limits")
-    })?;
+    let runtime = euryale::runtime(&declared.ledger)
+        .map_err(|error| StartError::of_system("start threads", &error))?;
     let ended = start(
         &runtime,
         declared,
@@ -130,14 +128,10 @@ fn start(
     let guard = runtime.enter();
     let signals =
         || -> std::io::Result<_> { Ok((Shutdown::signals()?, signal(SignalKind::hangup())?)) };
-    let (shutdown, hangups) = signals().map_err(|error| {
-        let what = format!("cannot handle signals: {error}");
-        StartError::new(what, "this process", "see the system's limits")
-    })?;
-    supervise::drain_without_parent(&shutdown).map_err(|error| {
-        let what = format!("cannot start threads: {error}");
-        StartError::new(what, "this process", "see the system's limits")
-    })?;
+    let (shutdown, hangups) =
+        signals().map_err(|error| StartError::of_system("handle signals", &error))?;
+    supervise::drain_without_parent(&shutdown)
+        .map_err(|error| StartError::of_system("start threads", &error))?;
     let Listeners {
         public: listeners,
         admin,

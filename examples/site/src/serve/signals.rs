@@ -20,13 +20,9 @@ pub(crate) struct UserSignals(Signals);
 impl UserSignals {
     /// Called first in the program.
     pub(crate) fn catch() -> Result<Self, StartError> {
-        Signals::new([SIGUSR1, SIGUSR2]).map(Self).map_err(|error| {
-            StartError::new(
-                format!("cannot handle signals: {error}"),
-                "this process",
-                "see the system's limits",
-            )
-        })
+        Signals::new([SIGUSR1, SIGUSR2])
+            .map(Self)
+            .map_err(|error| StartError::of_system("handle signals", &error))
     }
 
     /// Handles them until the process ends. SIGUSR1 reports which jobs hold workers and which wait;
@@ -64,12 +60,9 @@ impl UserSignals {
             }
         };
         let thread = thread::Builder::new().name("signals".to_owned());
-        thread.spawn(handle).map(drop).map_err(|error| {
-            StartError::new(
-                format!("cannot start threads: {error}"),
-                "this process",
-                "see the system's limits",
-            )
-        })
+        thread
+            .spawn(handle)
+            .map(drop)
+            .map_err(|error| StartError::of_system("start threads", &error))
     }
 }

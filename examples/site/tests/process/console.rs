@@ -165,6 +165,24 @@ fn commands_reach_all_processes_and_roll_them() {
     assert_eq!(code, Some(0), "{said}");
 }
 
+/// As in a container, where `ctl` gets the words of an operator behind `--`.
+#[test]
+fn variable_of_the_site_is_enough_for_a_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("console");
+    let with_console = |flags: &[&str]| {
+        let mut command = super::site(flags);
+        command.env("EURYALE_CONSOLE", &path);
+        command
+    };
+    let site = Running::spawn(with_console(&[]), &folder.path().join("data"), &[]);
+    let output = super::output(with_console(&["ctl", "--", "status"]));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.starts_with("ready: yes\n"), "{said}");
+    site.end_well();
+}
+
 #[test]
 fn wrong_sockets_are_reported_in_one_line() {
     let folder = tempfile::tempdir().unwrap();

@@ -101,6 +101,20 @@ fn processes_of_systemd_share_user_and_folder() {
     assert_eq!(value("ExecStart="), "/usr/local/bin/site");
 }
 
+/// `ctl` finds the socket by the same variable as the site, in a folder that both can use.
+#[test]
+fn consoles_of_recipes_are_in_folders_of_their_site() {
+    let service = configuration("systemd/euryale-site@.service", &[]);
+    assert!(service.contains("\nRuntimeDirectory=euryale-site-%i\n"));
+    assert!(service.contains("\nEnvironment=EURYALE_CONSOLE=%t/euryale-site-%i/console\n"));
+    let image = configuration("docker/Dockerfile", &[]);
+    assert!(image.contains(" EURYALE_CONSOLE=/tmp/console\n"));
+    // The containers are read-only otherwise.
+    assert!(configuration("docker/compose.yaml", &[]).contains("\n    tmpfs: [/tmp]\n"));
+    let manifest = configuration("kubernetes/site.yaml", &[]);
+    assert!(manifest.contains("mountPath: /tmp }\n"));
+}
+
 /// The settings that the files name exist, and the probes request addresses that are answered.
 #[test]
 fn variables_in_recipes_are_settings_of_the_site() {
