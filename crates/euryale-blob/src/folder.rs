@@ -8,10 +8,12 @@ mod service;
 mod tests;
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 pub use self::service::{FolderFuture, NotFound};
+use euryale_core::Blob;
 use euryale_core::body::Descriptors;
 
 use crate::ServeBlobLayer;
@@ -127,6 +129,19 @@ impl<F> ServeFolder<F> {
     pub fn precompressed(mut self, look: bool) -> Self {
         self.settings.precompressed = look;
         self
+    }
+
+    /// Opens a file below the folder, for a publisher that decides who may read it. Returns `None`
+    /// if there is no such file.
+    ///
+    /// `name` is relative to the folder and is not decoded. The rules for links and `..` are those
+    /// of requests; names that begin with a dot are found. The blob has the media type of its name.
+    /// Blocks on the file system.
+    ///
+    /// # Errors
+    /// The folder or the file cannot be opened, or no descriptor is left.
+    pub fn open(&self, name: impl AsRef<Path>) -> io::Result<Option<Blob>> {
+        open::file(&self.settings, name.as_ref())
     }
 
     /// Takes descriptors from this budget: four while a file is looked up, and one until it has

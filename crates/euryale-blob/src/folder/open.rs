@@ -3,14 +3,18 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path};
 
 use euryale_core::Blob;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
+use super::FolderSettings;
 use super::coding::Coding;
 use super::name::{Name, with_ending};
+use super::service::counted;
+use crate::media_type;
 
 /// The result of looking up a name.
 #[derive(Debug)]
@@ -60,6 +64,27 @@ pub(super) fn find(
     Ok(Found::File {
         blob: blob(file, stable)?,
         coding: None,
+    })
+}
+
+/// Opens the file of this name for a publisher.
+pub(super) fn file(settings: &FolderSettings, path: &Path) -> io::Result<Option<Blob>> {
+    let is_plain = path
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
+    if !is_plain || path.as_os_str().as_bytes().contains(&0) {
+        return Ok(None);
+    }
+    let name = Name {
+        path: path.to_owned(),
+        is_folder: false,
+    };
+    let found = counted(settings.descriptors.as_ref(), || {
+        find(&settings.root, &name, &[], settings.stable)
+    });
+    Ok(match found? {
+        Found::File { blob, .. } => Some(blob.typed(media_type(path))),
+        Found::Folder | Found::Nothing => None,
     })
 }
 

@@ -178,7 +178,7 @@ fn moved(to: String) -> Response {
 const WHILE_LOOKING: usize = 4;
 
 /// Returns the result of `find`, and counts the descriptor of its file.
-fn counted(
+pub(super) fn counted(
     descriptors: Option<&Descriptors>,
     find: impl FnOnce() -> io::Result<Found>,
 ) -> io::Result<Found> {

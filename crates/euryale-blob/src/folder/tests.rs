@@ -301,6 +301,43 @@ async fn files_have_validators_and_ranges() {
 }
 
 #[tokio::test]
+async fn a_publisher_opens_only_files_below_the_folder() {
+    let fixture = Fixture::new();
+    let descriptors = Descriptors::new(4, &fixture.ledger);
+    let folder = fixture.folder().descriptors(&descriptors);
+    for (name, media) in [
+        ("docs/a b.txt", "text/plain; charset=utf-8"),
+        (".env", "application/octet-stream"),
+        ("%2e%2e", "application/octet-stream"),
+    ] {
+        let blob = folder.open(name).unwrap().unwrap();
+        assert_eq!(blob.media_type().unwrap(), media, "{name}");
+        assert!(folder.open(name).is_err(), "the blob holds a descriptor");
+    }
+    for name in [
+        "",
+        ".",
+        "/",
+        "..",
+        "docs",
+        "docs/",
+        "missing",
+        "a\0b",
+        "../secret",
+        "docs/../app.js",
+        "out",
+        "absolute",
+        "within",
+        "up/secret",
+        "magic/etc/passwd",
+        "/etc/passwd",
+    ] {
+        assert!(folder.open(name).unwrap().is_none(), "{name}");
+    }
+    assert_quiet(&fixture.ledger).await;
+}
+
+#[tokio::test]
 async fn precompressed_files_are_served() {
     let fixture = Fixture::new();
     let folder = || fixture.folder().precompressed(true);
