@@ -55,6 +55,11 @@ pub(crate) fn internal_error() -> Response {
     plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n")
 }
 
+/// Returns the answer if the application names a file that does not exist.
+pub(crate) fn not_found() -> Response {
+    plain(StatusCode::NOT_FOUND, "Not Found\n")
+}
+
 fn plain(status: StatusCode, text: &'static str) -> Response {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;

@@ -17,6 +17,7 @@ use crate::again::{Again, Conflict, OwnDatabase};
 use crate::answers::{Asked, internal_error};
 use crate::at_work::AtWork;
 use crate::body::RequestBody;
+use crate::debugging;
 use crate::deferred::{self, Deferred};
 use crate::environ::{Address, Environ};
 use crate::exceptions::{LaneFull, Suspend};
@@ -25,8 +26,10 @@ use crate::file::Kinds;
 use crate::gil::Gil;
 use crate::iterable::Returned;
 use crate::lane::Lane;
+use crate::offload::FilePaths;
 use crate::pass::Pass;
 use crate::promises::PyPromises;
+use crate::sendfile::Sendfile;
 use crate::start::{Shared, StartResponse, raise};
 
 /// Calls the application in a worker. Transactions are handled by the application, and end before
@@ -39,9 +42,23 @@ pub(crate) struct Inner {
     pub(crate) kinds: Kinds,
     pub(crate) limits: Limits,
     pub(crate) budget: AnswerBudget,
+    pub(crate) sendfile: Sendfile,
+    pub(crate) paths: FilePaths,
+    /// Whether error pages have the traceback.
+    debug: bool,
     logger: Py<PyAny>,
     at_work: AtWork,
     lane: Lane,
+}
+
+/// The bounds of answers, and the files that they may name.
+pub(crate) struct Answers {
+    pub(crate) limits: Limits,
+    pub(crate) budget: AnswerBudget,
+    pub(crate) sendfile: Sendfile,
+    pub(crate) paths: FilePaths,
+    /// Whether error pages have the traceback.
+    pub(crate) debug: bool,
 }
 
 impl Application {
@@ -49,18 +66,27 @@ impl Application {
         py: Python<'_>,
         callable: Py<PyAny>,
         address: Address,
-        limits: Limits,
-        budget: AnswerBudget,
+        answers: Answers,
         at_work: AtWork,
         lane: &Lane,
     ) -> PyResult<Self> {
         let logging = py.import("logging")?;
+        let Answers {
+            limits,
+            budget,
+            sendfile,
+            paths,
+            debug,
+        } = answers;
         Ok(Self(Arc::new(Inner {
             callable,
             environ: Environ::new(py, address)?,
             kinds: Kinds::new(py)?,
             limits,
             budget,
+            sendfile,
+            paths,
+            debug,
             logger: logging.call_method1("getLogger", ("euryale",))?.unbind(),
             at_work,
             lane: lane.clone(),
@@ -121,7 +147,9 @@ impl Inner {
         if let Some(wrong) = exchange.wrong_length() {
             tracing::warn!("{asked}: {wrong}");
         }
-        exchange.finish()
+        let answer = exchange.finish()?;
+        let answer = self.sendfile.fill(py, asked, answer);
+        Ok(self.paths.name(answer))
     }
 
     /// Returns the dictionary for this call.
@@ -268,7 +296,8 @@ impl Inner {
             other => {
                 let error = raise(other);
                 self.log(py, asked, "the application failed", &error);
-                return internal_error();
+                let page = self.debug.then(|| debugging::page(py, &error).ok());
+                return page.flatten().unwrap_or_else(internal_error);
             }
         };
         match incomplete {

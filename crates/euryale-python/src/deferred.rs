@@ -72,6 +72,8 @@ impl Inner {
                 self.log_close(py, asked, closed);
                 exchange
                     .finish()
+                    .map(|answer| self.sendfile.fill(py, asked, answer))
+                    .map(|answer| self.paths.name(answer))
                     .unwrap_or_else(|failure| self.failed(py, asked, failure))
             }
             Err(failure) => {

@@ -14,6 +14,7 @@ use pyo3::types::{PyBytes, PyDict};
 
 use crate::file;
 use crate::listeners::Named;
+use crate::user_field::UserField;
 
 /// The part of `environ` that all requests have in common.
 pub(crate) struct Environ {
@@ -32,12 +33,13 @@ pub(crate) struct Address {
     /// The server port of requests over TLS.
     pub(crate) tls_port: u16,
     pub(crate) prefix: String,
+    user_field: UserField,
 }
 
 impl Address {
     /// Takes the address from the settings, with the host and the ports of the listeners as
     /// defaults.
-    pub(crate) fn new(settings: &Settings, named: &Named) -> Self {
+    pub(crate) fn new(settings: &Settings, named: &Named, user_field: &UserField) -> Self {
         Self {
             scheme: settings.url_scheme.clone(),
             server_name: settings
@@ -47,6 +49,7 @@ impl Address {
             port: named.port,
             tls_port: named.tls_port,
             prefix: settings.url_prefix.clone(),
+            user_field: user_field.clone(),
         }
     }
 
@@ -122,6 +125,9 @@ impl Environ {
         let environ = self.base.bind(py).copy()?;
         for (name, value) in variables(request, &self.at.place(request)) {
             environ.set_item(&*name, &*value)?;
+        }
+        if let Some(user) = self.at.user_field.user(request.headers()) {
+            environ.set_item("REMOTE_USER", &*user)?;
         }
         environ.set_item("wsgi.input", self.input(py, request)?)?;
         Ok(environ)

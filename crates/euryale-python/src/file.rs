@@ -1,8 +1,10 @@
-//! `wsgi.file_wrapper`, and the open files behind it.
+//! `wsgi.file_wrapper`, and the files that are sent without being read.
 
 use std::fs::{self, File};
+use std::path::Path;
 
 use euryale::Blob;
+use euryale::blob::ServeFolder;
 use pyo3::exceptions::PyStopIteration;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -176,6 +178,16 @@ fn blob(file: File) -> Option<Blob> {
     // layers nor any middleware read bodies, and the server is Euryale's. Over HTTP/2 the file is
     // read into memory, where it cannot change.
     unsafe { Blob::stable(file) }.ok()
+}
+
+/// Returns the service of a folder. Its files may change while they are sent.
+#[expect(
+    unsafe_code,
+    reason = "the promise of `Blob::stable` is kept by the whole host"
+)]
+pub(crate) fn folder(path: &Path) -> ServeFolder {
+    // SAFETY: no code reads the bytes, as in `blob` above.
+    unsafe { ServeFolder::new(path).stable(true) }
 }
 
 /// Returns the class, for `environ`.

@@ -26,7 +26,9 @@ use crate::at_work::AtWork;
 use crate::main_thread::{ENDED, MainThread, RELOAD};
 use crate::overrun::Overrun;
 use crate::pulse::Pulse;
-use crate::{exit, log};
+use crate::statics::Statics;
+use crate::user_field::UserField;
+use crate::{exit, log, offload};
 
 /// The exit status if requests had to be cut at the end of the drain.
 pub(crate) const CUT: i32 = 3;
@@ -136,14 +138,18 @@ pub(crate) fn forwarded(settings: &Settings) -> Result<ForwardedLayer, String> {
 }
 
 /// Returns the layers of the stack, whose threads are declared in `ledger`.
+///
+/// # Errors
+/// A message of one line that names the setting.
 pub(crate) fn layers(
     settings: &Settings,
     descriptors: &Descriptors,
     ledger: &Ledger,
-) -> StackLayers {
+) -> Result<StackLayers, String> {
     let mut layers = StackLayers::new(ledger);
     layers.spool = spool(layers.spool, settings, descriptors);
-    layers
+    layers.offload = offload::layer(settings, ledger)?;
+    Ok(layers)
 }
 
 /// Returns the server without its listeners.
@@ -163,6 +169,8 @@ pub(crate) struct Front {
     pub(crate) server: Server,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) forwarded: ForwardedLayer,
+    pub(crate) statics: Statics,
+    pub(crate) user_field: UserField,
     pub(crate) pool: Pool<OwnDatabase>,
     pub(crate) application: Application,
     pub(crate) access: bool,
@@ -218,6 +226,8 @@ impl Front {
             server,
             listeners,
             forwarded,
+            statics,
+            user_field,
             pool,
             application,
             access,
@@ -250,6 +260,7 @@ impl Front {
             .and_then(|name| HeaderValue::from_str(name).ok());
         let site = ServiceBuilder::new()
             .layer(forwarded)
+            .map_request(move |request| user_field.check(request))
             .map_response(move |mut response: euryale::Response| {
                 if let Some(ident) = &ident {
                     let headers = response.headers_mut();
@@ -257,7 +268,7 @@ impl Front {
                 }
                 response
             })
-            .service(AccessLog::new(stack, access));
+            .service(AccessLog::new(statics.around(stack), access));
         let server = listeners.into_iter().fold(server, Server::listen);
         let began = async {
             shutdown.draining().await;

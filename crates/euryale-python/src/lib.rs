@@ -24,8 +24,8 @@
 //! # Unsafe code
 //!
 //! * `_exit`, in `exit.rs`, ends a process whose interpreter cannot end it.
-//! * `Blob::stable`, in `file.rs`, promises that nobody reads the bytes of a file that the
-//!   application may change.
+//! * `Blob::stable` and `ServeFolder::stable`, in `file.rs`, promise that nobody reads the bytes of
+//!   a file that the application or a deployment may change.
 
 mod access;
 mod after_commit;
@@ -37,6 +37,7 @@ mod at_work;
 mod body;
 mod call;
 mod certificates;
+mod debugging;
 mod deferred;
 mod environ;
 mod exceptions;
@@ -50,12 +51,16 @@ mod listeners;
 mod log;
 mod main_thread;
 mod module;
+mod offload;
 mod operators;
 mod overrun;
 mod pass;
 mod promises;
 mod pulse;
+mod sendfile;
 mod server;
 mod start;
+mod statics;
 mod turns;
+mod user_field;
 mod workers;

@@ -14,6 +14,15 @@ fn settings() -> Vec<(&'static str, Option<&'static str>, &'static str, bool)> {
         .collect()
 }
 
+/// The names of the settings whose values are lists.
+#[pyfunction]
+fn lists() -> Vec<&'static str> {
+    let keys = Settings::KEYS.iter();
+    keys.filter(|setting| setting.is_list())
+        .map(|setting| setting.key)
+        .collect()
+}
+
 #[pymodule]
 fn _euryale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
@@ -34,6 +43,7 @@ fn _euryale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("LaneFull", module.py().get_type::<exceptions::LaneFull>())?;
     module.add("Suspend", module.py().get_type::<exceptions::Suspend>())?;
     module.add_function(wrap_pyfunction!(settings, module)?)?;
+    module.add_function(wrap_pyfunction!(lists, module)?)?;
     module.add_function(wrap_pyfunction!(exit::exit, module)?)?;
     module.add_function(wrap_pyfunction!(exit::note_fork, module)?)
 }

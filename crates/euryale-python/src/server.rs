@@ -4,6 +4,7 @@ mod bind;
 mod start;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -84,6 +85,12 @@ impl Server {
     #[getter]
     fn wakeup_fd(&self) -> i32 {
         self.main.wakeup_fd()
+    }
+
+    /// The folder for profiles of calls.
+    #[getter]
+    fn profile(&self) -> Option<PathBuf> {
+        self.settings.profile.clone()
     }
 
     /// Whether it has certificates.

@@ -16,6 +16,7 @@ use crate::budget::AnswerBudget;
 use crate::collected::Collected;
 use crate::failure::{Failure, Incomplete, WrongLength};
 use crate::iterable::Iterable;
+use crate::sendfile;
 use crate::start::{Refused, Start};
 use crate::unlock::{NoLock, Unlock};
 
@@ -213,8 +214,8 @@ impl<U: Unlock + Sync> Exchange<U> {
     fn may_send_file(&self) -> Option<Option<u64>> {
         let state = self.lock();
         match &state.start {
-            Start::Started(head) => Some(head.length),
-            Start::Fresh | Start::Sent(_) => None,
+            Start::Started(head) if head.file.is_none() => Some(head.length),
+            Start::Started(_) | Start::Fresh | Start::Sent(_) => None,
         }
     }
 
@@ -246,6 +247,10 @@ impl<U: Unlock + Sync> Exchange<U> {
     /// nothing.
     fn take_without_disk(&self, block: &[u8]) -> Result<Option<Flow>, NotTaken> {
         let mut state = self.lock();
+        if state.names_file() {
+            state.start.send()?;
+            return Ok(Some(Flow::Enough));
+        }
         let (wanted, flow) = self.wanted(&mut state, block)?;
         if flow == Flow::More && state.collected.len() == 0 {
             state.leave();
@@ -341,6 +346,9 @@ impl<U: Unlock + Sync> Exchange<U> {
     /// Returns how the answer differs from the length that the application announced, for the log.
     pub fn wrong_length(&self) -> Option<WrongLength> {
         let state = self.lock();
+        if state.names_file() {
+            return None;
+        }
         let announced = state.start.head()?.length?;
         let missing = announced.saturating_sub(state.collected.len());
         match missing {
@@ -351,6 +359,9 @@ impl<U: Unlock + Sync> Exchange<U> {
     }
 
     /// Returns the answer, once the iterable has ended.
+    ///
+    /// If the application has [named a file](crate::NamedFile), the answer has no body, and the
+    /// file as an extension. Blocks of the application are then ignored.
     ///
     /// A body that is shorter than `Content-Length` breaks off at its end, so that no client
     /// mistakes it for the whole.
@@ -372,7 +383,10 @@ impl<U: Unlock + Sync> Exchange<U> {
         if let Collected::Leaving(answer, _) = collected {
             return Ok(answer.finish());
         }
-        let head = start.into_head().ok_or(Refused::NotStarted)?;
+        let mut head = start.into_head().ok_or(Refused::NotStarted)?;
+        if let Some(file) = head.file.take() {
+            return Ok(sendfile::response(head, file));
+        }
         let len = collected.len();
         let body = if self.is_head && !matches!(collected, Collected::Blob(_)) {
             let counted = (len > 0).then_some(len);
@@ -398,6 +412,11 @@ impl<U: Unlock + Sync> Exchange<U> {
 }
 
 impl State {
+    /// Returns whether a file is to be sent in place of the body.
+    fn names_file(&self) -> bool {
+        self.start.head().is_some_and(|head| head.file.is_some())
+    }
+
     /// Begins an answer that leaves early, if it may.
     fn leave(&mut self) {
         if let Some(early) = self.early.take()

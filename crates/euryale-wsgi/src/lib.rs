@@ -12,6 +12,7 @@
 //! | `start_response`, `write`, `exc_info`, `Content-Length` | [`Exchange`] |
 //! | the iterable, `close()`, `wsgi.file_wrapper` | [`Iterable`], [`Exchange::run`] |
 //! | the memory and the files of all answers together | [`AnswerBudget`] |
+//! | `X-Sendfile` and `X-Accel-Redirect`, which are not part of it | [`NamedFile`] |
 //! | strings whose code points are bytes | [`latin1`] |
 //! | the settings of a server, with waitress's names | [`Settings`] |
 //!
@@ -63,6 +64,7 @@ mod exchange;
 mod failure;
 mod iterable;
 pub mod latin1;
+mod sendfile;
 mod settings;
 mod start;
 mod unlock;
@@ -72,6 +74,7 @@ pub use self::budget::AnswerBudget;
 pub use self::exchange::{Exchange, Limits};
 pub use self::failure::{Failure, Incomplete, WrongLength};
 pub use self::iterable::Iterable;
-pub use self::settings::{Listen, Setting, SettingError, Settings};
+pub use self::sendfile::NamedFile;
+pub use self::settings::{Listen, Mount, Setting, SettingError, Settings};
 pub use self::start::{Head, Refused};
 pub use self::unlock::{NoLock, Unlock};

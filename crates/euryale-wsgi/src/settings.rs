@@ -1,6 +1,8 @@
 //! The settings of a WSGI server, under the site's names and waitress's.
 
+mod folder;
 mod listen;
+mod meaning;
 mod parse;
 mod table;
 #[cfg(test)]
@@ -10,8 +12,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::folder::Mount;
 pub use self::listen::Listen;
-use self::table::Meaning;
+use self::meaning::Meaning;
 pub use self::table::Setting;
 use crate::Limits;
 
@@ -91,6 +94,21 @@ pub struct Settings {
     pub trusted_proxy_headers: Vec<String>,
     /// The path below which the application is mounted: empty, or like `/app`. Default: empty.
     pub url_prefix: String,
+    /// The folders whose files are sent without a call of the application, each with the path of
+    /// its URLs. Default: none.
+    pub statics: Vec<Mount>,
+    /// The folders whose files an application may name in `X-Accel-Redirect`, by the path, or in
+    /// `X-Sendfile`, by the folder. Default: none.
+    pub sendfile: Vec<Mount>,
+    /// The folders whose files a trusted proxy sends if it asks for that, each with the internal
+    /// path of the proxy. Default: none.
+    pub offload: Vec<Mount>,
+    /// The field in which trusted proxies name the user, for `REMOTE_USER`. Default: none.
+    pub remote_user_header: Option<String>,
+    /// Whether error pages have the traceback. Default: no.
+    pub debug: bool,
+    /// The folder for profiles of calls. Default: none.
+    pub profile: Option<PathBuf>,
     /// `wsgi.url_scheme`, unless a trusted proxy or TLS determines it: `http` or `https`.
     pub url_scheme: String,
     /// `SERVER_NAME`. Default: the host of the first listener.
@@ -130,6 +148,12 @@ impl Default for Settings {
             trusted_proxy_count: None,
             trusted_proxy_headers: Vec::new(),
             url_prefix: String::new(),
+            statics: Vec::new(),
+            sendfile: Vec::new(),
+            offload: Vec::new(),
+            remote_user_header: None,
+            debug: false,
+            profile: None,
             url_scheme: "http".into(),
             server_name: None,
             ident: None,
@@ -223,6 +247,12 @@ impl Settings {
                 self.trusted_proxy_headers = parse::words(value).map(str::to_owned).collect();
             }
             Meaning::UrlPrefix => self.url_prefix = parse::prefix(value),
+            Meaning::Static => self.statics = folder::public(value)?,
+            Meaning::Sendfile => self.sendfile = folder::mounts(value)?,
+            Meaning::Offload => self.offload = folder::mounts(value)?,
+            Meaning::RemoteUserHeader => self.remote_user_header = parse::text(value),
+            Meaning::Debug => self.debug = parse::switch(value)?,
+            Meaning::Profile => self.profile = parse::text(value).map(PathBuf::from),
             Meaning::UrlScheme => self.url_scheme = parse::scheme(value)?,
             Meaning::ServerName => self.server_name = parse::text(value),
             Meaning::Ident => self.ident = parse::text(value),

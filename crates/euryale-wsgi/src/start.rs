@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use hyper::ext::ReasonPhrase;
 
 use crate::latin1;
+use crate::sendfile::NamedFile;
 
 /// Fields that only a server may set (PEP 3333, "Other HTTP Features"; RFC 2616 §13.5.1).
 const HOP_BY_HOP: [&str; 9] = [
@@ -31,10 +32,12 @@ pub struct Head {
     pub status: StatusCode,
     /// The phrase after the status, if it is not the usual one.
     pub reason: Option<ReasonPhrase>,
-    /// The fields, without `Content-Length`.
+    /// The fields, without `Content-Length`, `X-Sendfile` and `X-Accel-Redirect`.
     pub headers: HeaderMap,
     /// The value of `Content-Length`.
     pub length: Option<u64>,
+    /// The file that `X-Sendfile` or `X-Accel-Redirect` names. `headers` never has these fields.
+    pub file: Option<NamedFile>,
 }
 
 /// The state of an application's head.
@@ -113,6 +116,7 @@ impl Head {
             reason,
             headers: HeaderMap::new(),
             length: None,
+            file: None,
         };
         for (name, value) in headers {
             head.add(name, value)?;
@@ -129,6 +133,11 @@ impl Head {
         let bytes = latin1::encode(value).ok_or_else(|| Refused::NotLatin1(name.into()))?;
         let value =
             HeaderValue::from_bytes(&bytes).map_err(|_| Refused::HeaderValue(name.into()))?;
+        if let Some(named) = NamedFile::of(key.as_str(), value.as_bytes()) {
+            // An application may set both fields, for whatever server it has.
+            self.file.get_or_insert(named);
+            return Ok(());
+        }
         if key != CONTENT_LENGTH {
             self.headers.append(key, value);
             return Ok(());

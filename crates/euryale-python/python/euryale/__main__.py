@@ -67,11 +67,21 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--access-log", action="store_true", help="log each request to euryale.access"
     )
+    lists = set(_euryale.lists())
     for key, alias, text, is_used in _euryale.settings():
         flags = ["--" + name.replace("_", "-") for name in (key, alias) if name]
         text = text if is_used else argparse.SUPPRESS
-        parser.add_argument(*flags, dest=key, metavar="X", help=text)
+        action = _Append if key in lists else "store"
+        parser.add_argument(*flags, action=action, dest=key, metavar="X", help=text)
     return parser
+
+
+class _Append(argparse.Action):
+    """A flag that may be repeated: each occurrence adds to the list."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, flag: Any = None) -> None:
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, values if before is None else f"{before}\n{values}")
 
 
 def settings(options: argparse.Namespace, configured: dict[str, str]) -> dict[str, str]:

@@ -1,4 +1,5 @@
 from os import PathLike
+from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, ParamSpec, TypeVar, overload
 
 P = ParamSpec("P")
@@ -13,6 +14,7 @@ STACKS: int
 ENDED: int
 
 def settings() -> list[tuple[str, str | None, str, bool]]: ...
+def lists() -> list[str]: ...
 def exit(status: int) -> None: ...
 def note_fork() -> None: ...
 
@@ -157,6 +159,7 @@ class Server:
     addresses: list[str]
     wakeup_fd: int
     has_tls: bool
+    profile: Path | None
     def __init__(
         self,
         settings: dict[str, str],

@@ -14,6 +14,7 @@ import traceback
 from typing import Any, Callable, Iterator, Mapping
 
 from . import _euryale
+from ._profile import Profiler
 
 #: The time for all workers to end, in seconds, once the server has ended. They
 #: had the drain's time before.
@@ -237,6 +238,8 @@ class _Main:
     def run(self, load: Callable[[], Callable[..., Any]]) -> int:
         try:
             app = load()
+            if (folder := self.server.profile) is not None:
+                app = Profiler(app, folder)
         except BaseException:
             self.server.join()
             raise

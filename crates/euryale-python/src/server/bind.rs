@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 
 use super::start::Unstarted;
 use super::{Server, read};
+use crate::debugging;
 use crate::environ::Address;
 use crate::exit;
 use crate::front;
@@ -22,7 +23,10 @@ use crate::main_thread::MainThread;
 use crate::operators::{Loaded, Operators};
 use crate::overrun::Overrun;
 use crate::pulse::Pulse;
+use crate::sendfile::Sendfile;
+use crate::statics::Statics;
 use crate::turns::Sharing;
+use crate::user_field::UserField;
 use crate::workers::Threads;
 
 impl Server {
@@ -43,6 +47,11 @@ impl Server {
         // The layers are created before the runtime, which gets as many threads as they declare.
         // Workers are Python's threads.
         let layers = front::layers(&settings, &descriptors, &ledger);
+        let layers = layers.map_err(PyValueError::new_err)?;
+        let statics = Statics::new(&settings, &layers, &descriptors);
+        let statics = statics.map_err(PyValueError::new_err)?;
+        let sendfile = Sendfile::new(&settings, &descriptors).map_err(PyValueError::new_err)?;
+        let user_field = UserField::new(&settings).map_err(PyValueError::new_err)?;
         let server = front::server(&settings, &ledger);
         let runtime = euryale::runtime(&ledger)?;
         let entered = runtime.enter();
@@ -54,6 +63,7 @@ impl Server {
             addresses,
             named,
         } = Listeners::bind(&settings, inherits)?;
+        debugging::check(&settings, &public).map_err(PyValueError::new_err)?;
         let shutdown = Shutdown::new();
         let (main, fd) = MainThread::new()?;
         let sharing = Sharing::new(&settings);
@@ -74,7 +84,7 @@ impl Server {
         drop(entered);
         let (stop_log, log_stopped) = crossbeam_channel::bounded(0);
         Ok(Self {
-            address: Address::new(&settings, &named),
+            address: Address::new(&settings, &named, &user_field),
             settings,
             fd,
             addresses,
@@ -84,6 +94,9 @@ impl Server {
                 server,
                 listeners: public,
                 forwarded,
+                statics,
+                sendfile,
+                user_field,
             })),
             runtime: Mutex::new(Some(runtime)),
             ledger,

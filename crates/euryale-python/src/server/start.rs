@@ -11,8 +11,12 @@ use pyo3::prelude::*;
 
 use super::{Server, take};
 use crate::again::OwnDatabase;
-use crate::application::Application;
+use crate::application::{Answers, Application};
 use crate::front::Front;
+use crate::offload::FilePaths;
+use crate::sendfile::Sendfile;
+use crate::statics::Statics;
+use crate::user_field::UserField;
 
 /// The parts that the start takes.
 pub(super) struct Unstarted {
@@ -20,6 +24,9 @@ pub(super) struct Unstarted {
     pub(super) server: euryale_server::Server,
     pub(super) listeners: Vec<Listener>,
     pub(super) forwarded: ForwardedLayer,
+    pub(super) statics: Statics,
+    pub(super) sendfile: Sendfile,
+    pub(super) user_field: UserField,
 }
 
 impl Server {
@@ -36,6 +43,9 @@ impl Server {
             server,
             listeners,
             forwarded,
+            statics,
+            sendfile,
+            user_field,
         } = take(&self.unstarted).ok_or_else(again)?;
         let at_work = self.threads.at_work();
         let limits = Limits {
@@ -49,8 +59,14 @@ impl Server {
             .ledger(&self.ledger);
         let address = self.address.clone();
         let lane = &self.lane;
-        let application =
-            Application::new(py, app, address, limits, budget, at_work.clone(), lane)?;
+        let answers = Answers {
+            limits,
+            budget,
+            sendfile,
+            paths: FilePaths::new(&self.settings, &self.ledger),
+            debug: self.settings.debug,
+        };
+        let application = Application::new(py, app, address, answers, at_work.clone(), lane)?;
         let pool = Pool::builder(OwnDatabase)
             .connections(self.settings.threads)
             .max_queue(self.settings.max_queue)
@@ -65,6 +81,8 @@ impl Server {
             server,
             listeners,
             forwarded,
+            statics,
+            user_field,
             pool,
             application,
             access: self.access,

@@ -1,4 +1,5 @@
 mod early;
+mod named;
 
 use std::cell::Cell;
 use std::fmt;

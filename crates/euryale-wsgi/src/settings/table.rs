@@ -1,5 +1,7 @@
 //! The names of all settings.
 
+use super::meaning::Meaning;
+
 /// A setting: its name, its alias, and its meaning.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -24,49 +26,11 @@ impl Setting {
     pub fn is_used(&self) -> bool {
         !matches!(self.meaning, Meaning::Unused | Meaning::Always(_))
     }
-}
 
-/// The field that a setting sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Meaning {
-    Listen,
-    Host,
-    Port,
-    UnixSocket,
-    UnixSocketPerms,
-    TlsCert,
-    TlsKey,
-    Admin,
-    Agent,
-    Threads,
-    GilTurns,
-    GilTimeout,
-    LaneThreads,
-    CallTimeout,
-    EarlyAnswers,
-    ConflictRetries,
-    MaxQueue,
-    MaxWait,
-    Drain,
-    MaxRequestBodySize,
-    MaxResponseBodySize,
-    ResponseMemory,
-    ResponseDisk,
-    MaxRequestHeaderSize,
-    MaxSockets,
-    ChannelTimeout,
-    ProxyProtocol,
-    TrustedProxy,
-    TrustedProxyCount,
-    TrustedProxyHeaders,
-    UrlPrefix,
-    UrlScheme,
-    ServerName,
-    Ident,
-    /// A switch that only accepts this value.
-    Always(bool),
-    /// The setting is accepted and has no effect.
-    Unused,
+    /// Returns whether the value is a list, so that a command line may repeat the setting.
+    pub fn is_list(&self) -> bool {
+        self.meaning.is_list()
+    }
 }
 
 const fn setting(
@@ -212,7 +176,7 @@ pub(crate) const KEYS: &[Setting] = &[
     ),
     setting(
         "drain",
-        None,
+        Some("shutdown_timeout"),
         Meaning::Drain,
         "how long requests may take to finish after SIGTERM (ms, s, m, h); then they are cut",
     ),
@@ -294,6 +258,48 @@ pub(crate) const KEYS: &[Setting] = &[
         None,
         Meaning::UrlPrefix,
         "path below which the application is mounted",
+    ),
+    setting(
+        "static",
+        None,
+        Meaning::Static,
+        "folders whose files are sent without the application, several apart by spaces: \
+            /static=DIR; name.br, name.zst and name.gz beside a file are sent in its place to \
+            clients that accept them",
+    ),
+    setting(
+        "sendfile",
+        None,
+        Meaning::Sendfile,
+        "folders whose files the application may name in X-Accel-Redirect or X-Sendfile, and which \
+            are then sent in place of its answer, several apart by spaces: /protected=DIR",
+    ),
+    setting(
+        "offload",
+        None,
+        Meaning::Offload,
+        "folders whose files a trusted proxy sends if it sets X-Sendfile-Type, several apart by \
+            spaces: /protected=DIR with its internal path, or /=DIR for X-Sendfile",
+    ),
+    setting(
+        "remote_user_header",
+        None,
+        Meaning::RemoteUserHeader,
+        "field that becomes REMOTE_USER if a trusted proxy sets it, such as x-remote-user; it is \
+            removed from all other requests",
+    ),
+    setting(
+        "debug",
+        None,
+        Meaning::Debug,
+        "on: error pages have the traceback, only on 127.0.0.1 or ::1",
+    ),
+    setting(
+        "profile",
+        None,
+        Meaning::Profile,
+        "folder for a profile of each call, for pstats: the last 200 are kept, and one call runs \
+            at a time",
     ),
     setting(
         "url_scheme",

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Listen, Settings};
+use super::{Listen, Mount, Settings};
 
 fn read(pairs: &[(&str, &str)]) -> Result<Settings, String> {
     Settings::read(pairs.iter().copied()).map_err(|error| error.to_string())
@@ -27,6 +27,7 @@ fn an_ini_file_for_waitress_is_understood() {
         ("url_prefix", "app/"),
         ("outbuf_high_watermark", "16777216"),
         ("channel_timeout", "60"),
+        ("shutdown_timeout", "5"),
     ])
     .unwrap();
     assert_eq!(settings.listen, [Listen::Tcp("127.0.0.1".into(), 8081)]);
@@ -35,6 +36,7 @@ fn an_ini_file_for_waitress_is_understood() {
     assert_eq!(settings.trusted_proxy_headers.len(), 2);
     assert_eq!(settings.trusted_proxy_count, Some(2));
     assert_eq!(settings.channel_timeout, Duration::from_secs(60));
+    assert_eq!(settings.drain, Duration::from_secs(5));
 }
 
 #[test]
@@ -128,6 +130,42 @@ fn an_answer_may_be_half_of_all_files_unless_the_settings_say_otherwise() {
     }
     let settings = read(&[("max_response_body_size", "1G")]).unwrap();
     assert_eq!(settings.longest_response_body(), 1 << 30);
+}
+
+#[test]
+fn folders_are_named_with_the_paths_of_their_urls() {
+    let mount = |url: &str, folder: &str| Mount {
+        url: url.into(),
+        folder: folder.into(),
+    };
+    let statics = |text| read(&[("static", text)]).map(|settings| settings.statics);
+    let both = vec![mount("/static", "/srv/my files"), mount("/a/media", "m=1")];
+    assert_eq!(
+        statics("/static/=/srv/my files /a/media=m=1"),
+        Ok(both.clone())
+    );
+    assert_eq!(
+        statics("/static=/srv/my files\n  /a/media/=m=1\n"),
+        Ok(both)
+    );
+    for wrong in [
+        "",
+        "/srv/static",
+        "/static=",
+        "static=/srv",
+        "/=/srv",
+        "//static=/srv",
+        "/a/../b=/srv",
+        "/a%2fb=/srv",
+        "/a?b=/srv",
+        "/a=/srv /a/=/usr",
+    ] {
+        let error = statics(wrong).unwrap_err();
+        assert!(
+            error.starts_with(&format!("static = {wrong:?}: ")),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -1,0 +1,140 @@
+//! Files that the server sends without a call of the application.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use euryale::blob::ServeFolder;
+use euryale::body::Descriptors;
+use euryale::{Body, Response, StackLayers};
+use euryale_wsgi::{Mount, Settings};
+use http::header::CONTENT_TYPE;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Request, Uri};
+use tower_service::Service;
+
+use crate::file;
+
+/// The folders of the setting `static`.
+///
+/// Requests below their paths are answered on the runtime and on the threads that read files. They
+/// need neither a worker nor the GIL, and never reach the application, even if there is no such
+/// file.
+#[derive(Clone)]
+pub(crate) struct Statics(Arc<[(String, ServeFolder)]>);
+
+impl Statics {
+    /// Opens the folders, so that a mistake ends the start.
+    ///
+    /// # Errors
+    /// A message of one line that names the setting.
+    pub(crate) fn new(
+        settings: &Settings,
+        layers: &StackLayers,
+        descriptors: &Descriptors,
+    ) -> Result<Self, String> {
+        let mut all = Vec::new();
+        for Mount { url, folder } in &settings.statics {
+            let folder = existing(folder).map_err(|what| format!("static: {what}"))?;
+            let folder = file::folder(&folder)
+                .precompressed(true)
+                .blobs(&layers.blobs)
+                .descriptors(descriptors);
+            all.push((url.clone(), folder));
+        }
+        // The longest path counts.
+        all.sort_by_key(|(url, _)| std::cmp::Reverse(url.len()));
+        Ok(Self(all.into()))
+    }
+
+    /// Returns the service that sends these files, and passes all other requests on.
+    pub(crate) fn around<S>(self, inner: S) -> ServeStatics<S> {
+        ServeStatics {
+            inner,
+            statics: self,
+        }
+    }
+
+    /// Returns the folder of this path, and the path below it.
+    fn find<'p>(&self, path: &'p str) -> Option<(&ServeFolder, &'p str)> {
+        self.0.iter().find_map(|(url, folder)| {
+            let below = path.strip_prefix(url.as_str())?;
+            below.starts_with('/').then_some((folder, below))
+        })
+    }
+}
+
+/// Returns the absolute path of a folder that exists. Links in it are kept, so that a later
+/// deployment can switch them.
+pub(crate) fn existing(folder: &PathBuf) -> Result<PathBuf, String> {
+    let named = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let absolute = std::path::absolute(folder).map_err(named)?;
+    match std::fs::metadata(&absolute).map_err(named)?.is_dir() {
+        true => Ok(absolute),
+        false => Err(format!("{}: not a folder", folder.display())),
+    }
+}
+
+/// Sends the files of [`Statics`], and passes all other requests on.
+#[derive(Clone)]
+pub(crate) struct ServeStatics<S> {
+    inner: S,
+    statics: Statics,
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+impl<S, B> Service<Request<B>> for ServeStatics<S>
+where
+    S: Service<Request<B>, Response = Response, Error = Infallible, Future: Send + 'static>,
+    B: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Answer {
+        let found = self.statics.find(request.uri().path());
+        let Some((folder, below)) = found else {
+            return Box::pin(self.inner.call(request));
+        };
+        let Some(uri) = with_path(request.uri(), below) else {
+            return Box::pin(self.inner.call(request));
+        };
+        *request.uri_mut() = uri;
+        let answer = folder.clone().call(request);
+        Box::pin(async move { answer.await.map(with_text) })
+    }
+}
+
+/// Returns the target with another path. `None` never occurs, because the path is part of a target.
+fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
+    let target = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(target).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+/// Gives an error page its status as text, because a browser shows an empty page as nothing.
+fn with_text(response: Response) -> Response {
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    if !is_error || !http_body::Body::is_end_stream(response.body()) {
+        return response;
+    }
+    let text = format!("{}\n", status.canonical_reason().unwrap_or("Error"));
+    let mut response = response.map(|_| Body::from(text));
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}

@@ -1,0 +1,222 @@
+"""Behind a proxy that sends files itself and names the user."""
+
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import euryale as package
+from conftest import PATIENCE, Served, free_ports, until
+
+BYTES = bytes(range(256)) * 1000
+
+#: Files that a proxy was left to send.
+OFFLOADED = 'euryale_blobs_total{path="offload"}'
+
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+
+CONFIGURATION = """
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+{user}
+events {{}}
+http {{
+    access_log {folder}/access.log;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://127.0.0.1:{site};
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header X-Sendfile-Type X-Accel-Redirect;
+            proxy_set_header X-Accel-Mapping '';
+            proxy_set_header X-Remote-User $arg_login;
+        }}
+        location /@@blobs/ {{
+            internal;
+            alias {files}/;
+        }}
+    }}
+}}
+"""
+
+
+@pytest.fixture
+def files(tmp_path) -> Path:
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "a b.bin").write_bytes(BYTES)
+    (tmp_path / "other.bin").write_bytes(BYTES)
+    return files
+
+
+@pytest.fixture
+def nginx(tmp_path) -> Iterator[Callable[..., int]]:
+    """Start nginx in front of a server, and return its port."""
+    if NGINX is None:
+        pytest.skip("nginx is not installed")
+    running = []
+
+    def start(site: Served, files: Path) -> int:
+        (port,) = free_ports(1)
+        folder = tmp_path / "nginx"
+        folder.mkdir()
+        user = "user root;" if Path("/proc/self").stat().st_uid == 0 else ""
+        text = CONFIGURATION.format(
+            folder=folder, port=port, site=site.port, files=files, user=user
+        )
+        (folder / "nginx.conf").write_text(text)
+        process = subprocess.Popen([NGINX, "-p", folder, "-c", folder / "nginx.conf"])
+        running.append(process)
+
+        def serves() -> bool:
+            assert process.poll() is None, (folder / "error.log").read_text()
+            try:
+                return ask(port, "/user")[0] == 200
+            except urllib.error.URLError:
+                return False
+
+        until(serves, "nginx serves")
+        return port
+
+    yield start
+    for process in running:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def ask(port: int, path: str, method: str = "GET", **headers: str):
+    """The status, the header fields and the body."""
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    url = f"http://127.0.0.1:{port}{path}"
+    request = urllib.request.Request(url, headers=headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+            return response.status, response.headers, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read()
+
+
+def behind(euryale, files: Path, *arguments: str) -> Served:
+    trusted = ["--trusted-proxy", "127.0.0.1", "--offload", f"/@@blobs={files}"]
+    return euryale("orders:app", *trusted, *arguments)
+
+
+def path_of(file: Path) -> str:
+    return "/wrapped?" + str(file)
+
+
+def test_nginx_sends_whole_files_parts_and_heads(euryale, nginx, files):
+    (files / "a.bin").write_bytes(BYTES)
+    site = behind(euryale, files, "--sendfile", f"/@@blobs={files}")
+    port = nginx(site, files)
+    for path in [path_of(files / "a.bin"), "/named?X-Accel-Redirect=/@@blobs/a%20b.bin"]:
+        before = site.metric(OFFLOADED)
+        status, headers, body = ask(port, path)
+        assert (status, headers["content-type"], body) == (200, "application/pdf", BYTES)
+        status, headers, body = ask(port, path, Range="bytes=7-9")
+        assert (status, headers["content-range"], body) == (206, "bytes 7-9/256000", BYTES[7:10])
+        status, headers, body = ask(port, path, method="HEAD")
+        assert (status, headers["content-length"], body) == (200, "256000", b"")
+        status, headers, _ = ask(port, path, Range="bytes=999999-")
+        assert status == 416
+        tag = ask(port, path)[1]["etag"]
+        assert ask(port, path, If_None_Match=tag)[0] == 304
+        assert site.metric(OFFLOADED) == before + 6
+    assert site.metric("euryale_blob_bytes_total") == 0, "no byte of a file left here"
+
+
+def test_files_elsewhere_are_streamed_through_the_proxy(euryale, nginx, files):
+    site = behind(euryale, files)
+    port = nginx(site, files)
+    status, headers, body = ask(port, path_of(files.parent / "other.bin"), Range="bytes=7-9")
+    assert (status, headers["content-range"], body) == (206, "bytes 7-9/256000", BYTES[7:10])
+    assert site.metric(OFFLOADED) == 0
+
+
+@pytest.mark.parametrize(
+    "policy", ["Content-Security-Policy=sandbox", "Access-Control-Allow-Origin=*"]
+)
+def test_a_file_with_a_policy_keeps_it(euryale, nginx, files, policy):
+    (files / "a.svg").write_bytes(BYTES)
+    site = behind(euryale, files)
+    _, headers, body = ask(nginx(site, files), f"{path_of(files / 'a.svg')}&{policy}")
+    name, value = policy.split("=")
+    assert (headers[name], body) == (value, BYTES)
+    assert site.metric(OFFLOADED) == 0
+
+
+def test_nobody_outside_injects_an_order(euryale, nginx, files):
+    (files / "a.bin").write_bytes(BYTES)
+    site = behind(euryale, files)
+    forged = {"X_Sendfile_Type": "X-Sendfile", "X_Accel_Mapping": "/=/@@blobs"}
+    port = nginx(site, files)
+    _, headers, body = ask(port, path_of(files / "a.bin"), **forged)
+    assert body == BYTES and "x-sendfile" not in headers
+    assert ask(port, "/user", X_Accel_Redirect="/a", X_Sendfile="/a")[2].endswith(b" []")
+    # A peer that is not a proxy gets the bytes, whatever it claims.
+    alone = euryale("orders:app", "--trusted-proxy", "192.0.2.1", "--offload", f"/@@blobs={files}")
+    _, headers, body = ask(alone.port, path_of(files / "a.bin"), **forged)
+    assert body == BYTES
+    assert not [name for name in headers if name.lower().startswith(("x-accel", "x-sendfile"))]
+    assert ask(alone.port, "/user", **forged)[2].endswith(b" []")
+
+
+def test_the_user_is_who_the_proxy_says(euryale, nginx, files):
+    site = behind(euryale, files, "--remote-user-header", "X-Remote-User")
+    port = nginx(site, files)
+    assert ask(port, "/user?login=alice")[2].startswith(b"alice alice ")
+    assert ask(port, "/user", X_Remote_User="mallory")[2].startswith(b"- - ")
+    # This peer has a proxy's address. A second value was added by somebody else.
+    with site.connect() as peer:
+        peer.sendall(
+            b"GET /user HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+            b"X-Remote-User: alice\r\nX-Remote-User: mallory\r\n\r\n"
+        )
+        assert b"\r\n\r\n- - " in b"".join(iter(lambda: peer.recv(4096), b""))
+
+
+def test_other_peers_name_no_user(euryale):
+    trusted = ["--trusted-proxy", "192.0.2.1", "--remote-user-header", "x-remote-user"]
+    site = euryale("orders:app", *trusted)
+    assert ask(site.port, "/user", X_Remote_User="mallory")[2].startswith(b"- - ")
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"offload": "/@@blobs=/tmp"}, "offload: no proxy is trusted"),
+        ({"offload": "/b=/nowhere", "trusted_proxy": "::1"}, "offload: /nowhere: No such file"),
+        ({"remote_user_header": "x-user"}, "no proxy is trusted"),
+        ({"remote_user_header": "x-user", "trusted_proxy": "*"}, "would let each client choose"),
+        ({"remote_user_header": "x_user", "trusted_proxy": "::1"}, "write the name of a field"),
+        ({"debug": "on", "listen": "0.0.0.0:0"}, "needs listeners at 127.0.0.1 or ::1 only"),
+        ({"debug": "on", "listen": "unix:debug.sock"}, "needs listeners at 127.0.0.1"),
+        ({"debug": "on", "trusted_proxy": "::1"}, "does not work with trusted_proxy"),
+    ],
+)
+def test_settings_that_do_not_fit_end_the_start(settings, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(package.SettingsError) as raised:
+        package.create_server(lambda *_: [], **{"listen": "127.0.0.1:0", **settings})
+    assert message in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_tracebacks_are_in_the_page_only_with_debug(euryale):
+    debugged = euryale("orders:app", "--debug", "on")
+    answer = debugged.ask("/raises")
+    assert answer.status == 500
+    assert answer.text.startswith("Traceback ") and "LookupError: a secret detail" in answer.text
+    assert "a secret detail" not in euryale("orders:app").ask("/raises").text
