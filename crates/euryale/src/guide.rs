@@ -3,6 +3,7 @@
 //! | you | read |
 //! |---|---|
 //! | come from Zope, Plone or WSGI | [`from_zope`] |
+//! | come from waitress, gunicorn or uWSGI | [`from_wsgi_servers`] |
 //! | come from collective.futures, Celery or gevent | [`from_celery`] |
 //! | have an axum application with diesel, rusqlite, `deadpool` and `spawn_blocking` | [`from_diesel`] |
 //! | want to see what programs look like | [`five_programs`] |
@@ -34,6 +35,9 @@ pub mod from_diesel {}
 
 #[doc = include_str!("guide/from_zope.md")]
 pub mod from_zope {}
+
+#[doc = include_str!("guide/from_wsgi_servers.md")]
+pub mod from_wsgi_servers {}
 
 #[doc = include_str!("guide/glossary.md")]
 pub mod glossary {}

@@ -26,8 +26,12 @@ macro_rules! page {
 }
 
 /// In the order in which the folder lists them. A page precedes those below it.
-const PAGES: [(&str, &str, &str); 21] = [
+const PAGES: [(&str, &str, &str); 22] = [
     page!("from_zope", "Coming from Zope or WSGI"),
+    page!(
+        "from_wsgi_servers",
+        "Coming from waitress, gunicorn or uWSGI"
+    ),
     page!(
         "from_celery",
         "Coming from collective.futures, Celery or gevent"
