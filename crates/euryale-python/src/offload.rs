@@ -38,7 +38,7 @@ pub(crate) fn layer(settings: &Settings, ledger: &Ledger) -> Result<Option<Offlo
     let is_proxied = |request: &http::request::Parts| {
         Client::of(&request.extensions).is_some_and(|client| client.is_proxied())
     };
-    Ok(Some(layer.trusted(is_proxied)))
+    Ok(Some(layer.only_plain_names().trusted(is_proxied)))
 }
 
 /// Returns whether a browser enforces this field. nginx keeps only six fields of an answer whose

@@ -10,13 +10,16 @@ use std::task::{Context, Poll};
 use euryale::blob::ServeFolder;
 use euryale::body::Descriptors;
 use euryale::{Body, Response, StackLayers};
-use euryale_wsgi::{Mount, Settings};
-use http::header::CONTENT_TYPE;
+use euryale_wsgi::{Mount, Settings, has_hash};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Uri};
+use http::{HeaderValue, Request, StatusCode, Uri};
 use tower_service::Service;
 
 use crate::file;
+
+/// Caches may keep a file for a year whose name changes with its content (RFC 8246).
+const KEPT: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 /// The folders of the setting `static`.
 ///
@@ -108,9 +111,17 @@ where
         let Some(uri) = with_path(request.uri(), below) else {
             return Box::pin(self.inner.call(request));
         };
+        let is_kept = has_hash(below);
         *request.uri_mut() = uri;
         let answer = folder.clone().call(request);
-        Box::pin(async move { answer.await.map(with_text) })
+        Box::pin(async move {
+            let mut response = with_text(answer.await?);
+            let status = response.status();
+            if is_kept && (status.is_success() || status == StatusCode::NOT_MODIFIED) {
+                response.headers_mut().insert(CACHE_CONTROL, KEPT);
+            }
+            Ok(response)
+        })
     }
 }
 

@@ -3,6 +3,8 @@
 import http.client
 import json
 import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -50,6 +52,55 @@ def test_a_file_is_sent_whole_and_in_ranges(framework):
     else:
         assert (part.status, part.body) == (206, SOURCE[10:20])
     assert framework.ask("/file", "HEAD").headers["Content-Length"] == str(len(SOURCE))
+
+
+def test_flasks_x_sendfile_is_sent_whole_and_in_ranges(euryale):
+    folder = f"/apps={APPS}"
+    server = euryale("frameworks:flask_app", "--factory", "--sendfile", folder)
+    whole = server.ask("/named")
+    assert (whole.status, whole.body) == (200, SOURCE)
+    assert whole.headers["content-type"] == "text/x-python; charset=utf-8"
+    tag = whole.headers["etag"]
+    part = server.ask("/named", headers={"Range": "bytes=10-19", "If-Range": tag})
+    assert (part.status, part.body) == (206, SOURCE[10:20])
+    assert server.ask("/named", "HEAD").headers["content-length"] == str(len(SOURCE))
+    unchanged = server.ask("/named", headers={"If-None-Match": tag})
+    assert (unchanged.status, unchanged.body) == (304, b"")
+    assert "x-sendfile" not in {*whole.headers, *part.headers, *unchanged.headers}
+    assert "WARNING" not in server.log
+
+
+def test_djangos_collected_files_are_served_and_hashed_ones_are_kept(euryale, tmp_path):
+    collected = tmp_path / "collected"
+    script = f"""
+import django
+from django.conf import settings
+from django.core.management import call_command
+backend = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+settings.configure(
+    INSTALLED_APPS=["django.contrib.staticfiles", "django.contrib.admin",
+                    "django.contrib.auth", "django.contrib.contenttypes"],
+    STATIC_URL="/static/",
+    STATIC_ROOT={str(collected)!r},
+    STORAGES={{"staticfiles": {{"BACKEND": backend}}}},
+)
+django.setup()
+call_command("collectstatic", "--noinput", verbosity=0)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+    manifest = json.loads((collected / "staticfiles.json").read_text())
+    plain = "admin/css/base.css"
+    hashed = manifest["paths"][plain]
+    server = euryale("frameworks:django_app", "--factory", "--static", f"/static={collected}")
+    for name, kept in [(plain, None), (hashed, "public, max-age=31536000, immutable")]:
+        answer = server.ask(f"/static/{name}")
+        assert answer.body == (collected / name).read_bytes()
+        assert answer.headers["content-type"] == "text/css; charset=utf-8"
+        assert answer.headers["cache-control"] == kept
+    again = server.ask(f"/static/{hashed}", headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status, again.headers["cache-control"]) == (304, kept)
+    missing = server.ask(f"/static/admin/missing.{'0a' * 6}.css")
+    assert (missing.status, missing.headers["cache-control"]) == (404, None)
 
 
 def test_django_has_one_connection_for_each_thread(euryale):

@@ -128,6 +128,10 @@ impl OffloadSettings {
         }
         let maps = order.maps.as_deref().unwrap_or(&self.maps);
         let value = value(order.to, maps, &path.0)?;
+        let is_encoded = order.to == OffloadTo::Sendfile && value.as_bytes().contains(&b'%');
+        if is_encoded && self.only_plain_names {
+            return None;
+        }
         let name = match order.to {
             OffloadTo::Accel => HeaderName::from_static("x-accel-redirect"),
             OffloadTo::Sendfile => HeaderName::from_static("x-sendfile"),

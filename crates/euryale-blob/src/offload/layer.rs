@@ -64,7 +64,7 @@ use crate::BlobBook;
 /// `Client::is_proxied`.
 ///
 /// Names are percent-encoded: nginx (since 1.5.9), lighttpd and mod_xsendfile (`XSendFileUnescape`,
-/// on by default) decode them.
+/// on by default) decode them. Caddy does not; see [`only_plain_names`](Self::only_plain_names).
 #[derive(Clone)]
 #[must_use]
 pub struct OffloadLayer {
@@ -76,6 +76,7 @@ pub(super) struct OffloadSettings {
     pub(super) maps: Arc<[Map]>,
     pub(super) trusted: Option<Predicate>,
     pub(super) mapping_from_proxy: bool,
+    pub(super) only_plain_names: bool,
     pub(super) lane: BlockingLane,
     pub(super) ledger: Ledger,
     pub(super) book: Arc<BlobBook>,
@@ -93,6 +94,7 @@ impl OffloadLayer {
             maps: Arc::new([]),
             trusted: None,
             mapping_from_proxy: false,
+            only_plain_names: false,
             lane: BlockingLane::new("offload", CHECKS),
             ledger: Ledger::new(),
             book: Arc::default(),
@@ -125,6 +127,14 @@ impl OffloadLayer {
     /// locations. Default: the field is ignored.
     pub fn mapping_from_proxy(mut self) -> Self {
         self.settings.mapping_from_proxy = true;
+        self
+    }
+
+    /// For `X-Sendfile`, leaves only files to the proxy whose paths need no encoding, and streams
+    /// the others. Use it where others choose the names and the proxy may be Caddy, which does not
+    /// decode the field. Default: off, so that all paths are sent percent-encoded.
+    pub fn only_plain_names(mut self) -> Self {
+        self.settings.only_plain_names = true;
         self
     }
 

@@ -432,3 +432,20 @@ fn names_are_encoded_and_cannot_leave_the_folder() {
         None
     );
 }
+
+#[tokio::test]
+async fn only_plain_names_are_left_to_a_proxy_that_does_not_decode() {
+    let fixture = Fixture::new();
+    let plain = fixture.folder.path().join("a-file_1~.x");
+    fs::write(&plain, CONTENT).unwrap();
+    for (path, to, is_left) in [
+        (fixture.path(), OffloadTo::Sendfile, false),
+        (plain.clone(), OffloadTo::Sendfile, true),
+        (fixture.path(), OffloadTo::Accel, true),
+    ] {
+        let layer = fixture.layer().only_plain_names();
+        let answer = fixture.ask(layer, asking(to), move |_| response(&path));
+        let (_, body) = answer.await;
+        assert_eq!(body.is_empty(), is_left);
+    }
+}

@@ -25,6 +25,12 @@ def flask_app():
     def file():
         return flask.send_file(PLACE, mimetype="text/x-python")
 
+    @app.get("/named")
+    def named():
+        """By ``X-Sendfile``, which a server has to have."""
+        app.config["USE_X_SENDFILE"] = True
+        return flask.send_file(PLACE, mimetype="text/x-python")
+
     return app
 
 

@@ -8,7 +8,7 @@ PDF = "application/pdf"
 
 
 def app(environ, start_response):
-    name = environ["PATH_INFO"].strip("/") or "user"
+    name = environ["PATH_INFO"].split("/")[1] or "user"
     return globals()["page_" + name](environ, start_response)
 
 
@@ -74,6 +74,11 @@ def page_user(environ, start_response):
     header = environ.get("HTTP_X_REMOTE_USER", "-")
     kinds = sorted(key for key in environ if "SENDFILE" in key or "ACCEL" in key)
     return [f"{environ.get('REMOTE_USER', '-')} {header} {os.getpid()} {kinds}".encode()]
+
+
+def page_path(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [environ["PATH_INFO"].encode("latin-1")]
 
 
 def page_raises(environ, start_response):
