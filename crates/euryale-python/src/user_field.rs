@@ -6,6 +6,14 @@ use euryale::forwarded::Client;
 use euryale_wsgi::{Settings, latin1};
 use http::{HeaderMap, HeaderName, Request};
 
+/// Returns whether one of the networks has every address.
+fn has_all(proxies: &str) -> bool {
+    let is_space = |character: char| character == ',' || character.is_whitespace();
+    proxies
+        .split(is_space)
+        .any(|network| network.ends_with("/0"))
+}
+
 /// The field of the setting `remote_user_header`.
 #[derive(Clone, Debug)]
 pub(crate) struct UserField(Option<HeaderName>);
@@ -20,10 +28,10 @@ impl UserField {
         let refused = |what: &str| format!("remote_user_header = {name:?}: {what}");
         match settings.trusted_proxy.as_deref() {
             None => return Err(refused("no proxy is trusted; set trusted_proxy")),
-            Some("*") => {
+            Some(proxies) if proxies == "*" || has_all(proxies) => {
                 return Err(refused(
-                    "trusted_proxy = * would let each client choose its user; write the addresses \
-                        of your proxies",
+                    "trusted_proxy would let each client choose its user; write the addresses of \
+                        your proxies",
                 ));
             }
             Some(_) => {}

@@ -198,7 +198,11 @@ def test_a_proxy_sends_whole_files_parts_and_heads(euryale, proxy, files, name):
     path = PROXIES[name][2]
     site = behind(euryale, files, "--sendfile", f"/@@blobs={files}", path=path)
     port = proxy(name, site, files)
-    for path in [path_of(files / "a.bin"), "/named?X-Accel-Redirect=/@@blobs/a%20b.bin"]:
+    for path in [
+        path_of(files / "a.bin"),
+        "/deferred?X-Accel-Redirect=/@@blobs/a.bin",
+        "/named?X-Accel-Redirect=/@@blobs/a%20b.bin",
+    ]:
         before = site.metric(OFFLOADED)
         streamed = site.metric("euryale_blob_bytes_total")
         # Caddy would not decode the space.
@@ -289,6 +293,10 @@ def test_other_peers_name_no_user(euryale):
         ({"offload": "/b=/nowhere", "trusted_proxy": "::1"}, "offload: /nowhere: No such file"),
         ({"remote_user_header": "x-user"}, "no proxy is trusted"),
         ({"remote_user_header": "x-user", "trusted_proxy": "*"}, "would let each client choose"),
+        (
+            {"remote_user_header": "x-user", "trusted_proxy": "::1, 0.0.0.0/0"},
+            "would let each client choose",
+        ),
         ({"remote_user_header": "x_user", "trusted_proxy": "::1"}, "write the name of a field"),
         ({"debug": "on", "listen": "0.0.0.0:0"}, "needs listeners at 127.0.0.1 or ::1 only"),
         ({"debug": "on", "listen": "unix:debug.sock"}, "needs listeners at 127.0.0.1"),

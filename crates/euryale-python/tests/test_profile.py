@@ -58,3 +58,10 @@ def test_only_the_last_files_and_no_others_are_removed(served, folder):
 def test_a_missing_folder_ends_the_start():
     with pytest.raises(package.SettingsError, match="profile: /nowhere: No such file"):
         package.create_server(lambda *_: [], listen="127.0.0.1:0", profile="/nowhere")
+
+
+def test_an_answer_is_sent_although_its_profile_cannot_be_written(served, folder):
+    folder.rmdir()
+    answer = served.ask("/ran")
+    assert (answer.status, answer.text) == (200, "0")
+    until(lambda: "no profile: " in served.log, "the line in the log")

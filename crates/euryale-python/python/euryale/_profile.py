@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cProfile
+import logging
 import re
 import threading
 import time
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any, Callable
 
 from . import _euryale
+
+log = logging.getLogger("euryale")
 
 #: The number of files that are kept: a larger number removes the oldest.
 KEPT = 200
@@ -49,11 +52,16 @@ class Profiler:
         """Write the file of a call, and remove the oldest ones."""
         with self.lock:
             self.count += 1
-            name = f"{time.strftime('%Y%m%d-%H%M%S')}-{self.count % 1_000_000:06}-{call.name()}.prof"
-            call.profile.dump_stats(self.folder / name)
-            ours = sorted(path for path in self.folder.iterdir() if NAME.fullmatch(path.name))
-            for path in ours[: -KEPT or None]:
-                path.unlink(missing_ok=True)
+            now = time.strftime("%Y%m%d-%H%M%S")
+            path = self.folder / f"{now}-{self.count % 1_000_000:06}-{call.name()}.prof"
+            try:
+                call.profile.dump_stats(path)
+                ours = sorted(path for path in self.folder.iterdir() if NAME.fullmatch(path.name))
+                for old in ours[:-KEPT]:
+                    old.unlink(missing_ok=True)
+            except OSError as error:
+                # The answer is complete without its profile.
+                log.error("no profile: %s", error)
 
 
 class _Call:
