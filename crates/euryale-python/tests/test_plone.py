@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from conftest import APPS, Answer, Served, free_ports, quiet, until, use_factory
+from proxies import OFFLOADED, ask, proxy  # noqa: F401, a fixture
 
 pytestmark = pytest.mark.plone
 
@@ -142,6 +143,42 @@ def test_blobs_leave_by_sendfile_whole_and_in_ranges(plone):
     assert (part.status, part.body) == (206, data[1_000_000:5_000_001])
     assert part.headers["Content-Range"] == f"bytes 1000000-5000000/{len(data)}"
     until(lambda: plone.metric(sent) == len(data) + 4_000_001, "the part was counted, too")
+
+
+def test_nginx_sends_files_and_scaled_pictures_but_not_plones_own_parts(
+    instance, runwsgi, proxy
+):
+    ini, admin = running_ini(instance)
+    blobs = instance / "var" / "blobstorage"
+    settings = f"trusted_proxy = 127.0.0.1\noffload = /@@blobs={blobs}\nthreads = 2"
+    ini.write_text(ini.read_text().replace("threads = 2", settings))
+    plone = runwsgi(ini, folder=instance)
+    plone.admin = admin
+    plone.started()
+    port = proxy("nginx", plone, blobs)
+    data = random.Random(7).randbytes(100 << 20)
+    path = "/Plone/big/@@download/file"
+    status, headers, body = ask(port, path)
+    assert (status, body == data) == (200, True)
+    assert headers["content-disposition"] == "attachment; filename*=UTF-8\'\'big.bin"
+    assert ask(port, path, method="HEAD")[1]["content-length"] == str(len(data))
+    assert plone.metric(OFFLOADED) >= 1
+    assert plone.metric("euryale_blob_bytes_total") == 0, "no byte of it left here"
+    # Plone answers ranges itself, and we send the part.
+    status, headers, body = ask(port, path, Range="bytes=1000000-5000000")
+    assert (status, body == data[1_000_000:5_000_001]) == (206, True)
+    assert headers["content-range"] == f"bytes 1000000-5000000/{len(data)}"
+    before = plone.metric(OFFLOADED)
+    for width in ["preview", "large"]:
+        # The first request makes the scale, and commits it.
+        first = ask(port, f"/Plone/picture/@@images/image/{width}")
+        assert first[0] == 200 and first[1]["content-type"].startswith("image/")
+        again = ask(port, f"/Plone/picture/@@images/image/{width}")
+        assert again[2] == first[2]
+        direct = plone.ask(f"/Plone/picture/@@images/image/{width}")
+        assert direct.body == first[2]
+    assert plone.metric(OFFLOADED) >= before + 2
+    assert plone.stop() == 0
 
 
 def test_pages_for_the_comparison_of_themes(instance, runwsgi, request):
