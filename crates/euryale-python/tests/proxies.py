@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import shutil
 import subprocess
 import urllib.error
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PATIENCE, Served, free_ports, until
+from conftest import HERE, PATIENCE, Served, free_ports, until
 
 #: The module of Apache, which is a package of its own.
 XSENDFILE = Path("/usr/lib/apache2/modules/mod_xsendfile.so")
@@ -21,7 +22,7 @@ XSENDFILE = Path("/usr/lib/apache2/modules/mod_xsendfile.so")
 #: Files that a proxy was left to send.
 OFFLOADED = 'euryale_blobs_total{path="offload"}'
 
-NGINX = """
+AROUND = """
 daemon off;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
@@ -36,6 +37,14 @@ http {{
     scgi_temp_path {folder}/scgi;
     server {{
         listen 127.0.0.1:{port};
+        {locations}
+    }}
+}}
+"""
+
+NGINX = AROUND.replace(
+    "{locations}",
+    """
         location / {{
             proxy_pass http://127.0.0.1:{site};
             proxy_set_header Host $http_host;
@@ -49,9 +58,8 @@ http {{
             internal;
             alias {files}/;
         }}
-    }}
-}}
-"""
+    """,
+)
 
 CADDY = """
 {{
@@ -103,9 +111,21 @@ XSendFilePath {files}
 ProxyPass / http://127.0.0.1:{site}/
 """
 
+def of_the_guide() -> str:
+    """The configuration with the locations of the guide's page."""
+    page = HERE.parents[1] / "euryale" / "src" / "guide" / "from_wsgi_servers.md"
+    (locations,) = re.findall(r"```nginx\n(.*?)```", page.read_text(), re.DOTALL)
+    locations = locations.replace("{", "{{").replace("}", "}}")
+    for written, ours in [("127.0.0.1:8080", "127.0.0.1:{site}"), ("/srv/media", "{files}")]:
+        assert locations.count(written) == 1
+        locations = locations.replace(written, ours)
+    return AROUND.replace("{locations}", locations)
+
+
 #: The programs, their configurations, and the path of the setting ``offload``.
 PROXIES = {
     "nginx": (["nginx", "-p", "{folder}", "-c", "{file}"], NGINX, "/@@blobs"),
+    "the guide": (["nginx", "-p", "{folder}", "-c", "{file}"], of_the_guide(), "/protected"),
     "caddy": (["caddy", "run", "--adapter", "caddyfile", "--config", "{file}"], CADDY, "/"),
     "apache2": (["apache2", "-d", "{folder}", "-f", "{file}", "-D", "FOREGROUND"], APACHE, "/"),
 }
@@ -130,11 +150,11 @@ def proxy(tmp_path) -> Iterator[Callable[..., int]]:
 
     def start(name: str, site: Served, files: Path) -> int:
         command, text, _ = PROXIES[name]
-        program = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")
+        program = shutil.which(command[0], path=os.environ["PATH"] + ":/usr/sbin")
         if program is None or name == "apache2" and not XSENDFILE.exists():
-            pytest.skip(f"{name} is not installed, or has no X-Sendfile")
+            pytest.skip(f"{command[0]} is not installed, or has no X-Sendfile")
         (port,) = free_ports(1)
-        folder = tmp_path / name
+        folder = tmp_path / name.replace(" ", "-")
         folder.mkdir()
         # Its workers have to read the files, which belong to the user of the tests.
         is_root = os.getuid() == 0

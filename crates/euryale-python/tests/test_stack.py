@@ -16,7 +16,7 @@ import httpx
 import pytest
 import trustme
 
-from conftest import PATIENCE, Served, until
+from conftest import PATIENCE, Served, quiet, until
 
 
 class Certified:
@@ -98,6 +98,32 @@ def test_http_2_is_negotiated_and_known_in_advance(euryale, certified):
         assert {answer.http_version for answer in [*answers, posted]} == {"HTTP/2"}
         assert all(answer.content == big for answer in answers)
         assert posted.text == f"{len(big)} {len(big)}"
+    assert server.stop() == 0
+
+
+def test_static_and_named_files_are_the_same_over_tls_and_http_2(euryale, certified, tmp_path):
+    big = b"0123456789" * 300_000
+    (tmp_path / "big.bin").write_bytes(big)
+    server = euryale(
+        "orders:app",
+        *["--listen", "127.0.0.1:0", "--listen", "tls:127.0.0.1:0", *certified.settings],
+        *["--static", f"/static={tmp_path}", "--sendfile", f"/protected={tmp_path}"],
+    )
+    encrypted = f"https://127.0.0.1:{tls_port(server)}"
+    plain = f"http://127.0.0.1:{server.port}"
+    for client, place in [
+        (certified.client(http2=True), encrypted),
+        (certified.client(), encrypted),
+        (httpx.Client(http1=False, http2=True, timeout=PATIENCE), plain),
+    ]:
+        for path in ["/static/big.bin", "/named?X-Accel-Redirect=/protected/big.bin"]:
+            whole = client.get(place + path)
+            assert (whole.status_code, whole.content == big) == (200, True)
+            part = client.get(place + path, headers={"Range": "bytes=1000000-1000009"})
+            assert (part.status_code, part.content) == (206, b"0123456789")
+            assert "x-accel-redirect" not in whole.headers
+        client.close()
+    quiet(server, "euryale_blobs_open")
     assert server.stop() == 0
 
 
