@@ -92,6 +92,12 @@ def test_conflicts_are_published_again_and_counted_once(site):
     assert int(site.ask("/@@written").text) == written + len(statuses)
 
 
+def test_paths_for_a_virtual_host_reach_zope(site):
+    base = "/VirtualHostBase/https/example.org:443/VirtualHostRoot"
+    assert site.ask(f"{base}/@@url").text == "https://example.org"
+    assert site.ask(f"{base}/_vh_app/@@url").text == "https://example.org/app"
+
+
 def test_upload_becomes_a_blob(site):
     body = b"x" * (8 << 20)
     headers = {"Content-Type": "application/octet-stream"}

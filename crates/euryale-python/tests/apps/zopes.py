@@ -56,6 +56,11 @@ class ViewPage(View):
         return "\n".join(futures.resultOrSubmit(key, "placeholder", gated, name) for key in "ab")
 
 
+class ViewUrl(View):
+    def __call__(self):
+        return self.root.absolute_url()
+
+
 class ViewWritten(View):
     def __call__(self):
         return str(getattr(self.root, "written", 0))
