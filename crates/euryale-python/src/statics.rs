@@ -2,7 +2,8 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,6 +15,7 @@ use euryale_wsgi::{Mount, Settings, has_hash};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, StatusCode, Uri};
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use tower_service::Service;
 
 use crate::file;
@@ -21,16 +23,24 @@ use crate::file;
 /// Caches may keep a file for a year whose name changes with its content (RFC 8246).
 const KEPT: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
-/// The folders of the setting `static`.
+/// The folders and files of the setting `static`.
 ///
 /// Requests below their paths are answered on the runtime and on the threads that read files. They
 /// need neither a worker nor the GIL, and never reach the application, even if there is no such
 /// file.
 #[derive(Clone)]
-pub(crate) struct Statics(Arc<[(String, ServeFolder)]>);
+pub(crate) struct Statics(Arc<[Static]>);
+
+/// A folder, or a single file.
+struct Static {
+    url: String,
+    folder: ServeFolder,
+    /// The path of a single file in the folder, encoded.
+    file: Option<String>,
+}
 
 impl Statics {
-    /// Opens the folders, so that a mistake ends the start.
+    /// Finds them, so that a mistake ends the start.
     ///
     /// # Errors
     /// A message of one line that names the setting.
@@ -41,15 +51,17 @@ impl Statics {
     ) -> Result<Self, String> {
         let mut all = Vec::new();
         for Mount { url, folder } in &settings.statics {
-            let folder = existing(folder).map_err(|what| format!("static: {what}"))?;
+            let (folder, file) = found(folder).map_err(|what| format!("static: {what}"))?;
             let folder = file::folder(&folder)
+                .dotfiles(file.is_some())
                 .precompressed(true)
                 .blobs(&layers.blobs)
                 .descriptors(descriptors);
-            all.push((url.clone(), folder));
+            let url = url.clone();
+            all.push(Static { url, folder, file });
         }
         // The longest path counts.
-        all.sort_by_key(|(url, _)| std::cmp::Reverse(url.len()));
+        all.sort_by_key(|entry| std::cmp::Reverse(entry.url.len()));
         Ok(Self(all.into()))
     }
 
@@ -62,17 +74,35 @@ impl Statics {
     }
 
     /// Returns the folder of this path, and the path below it.
-    fn find<'p>(&self, path: &'p str) -> Option<(&ServeFolder, &'p str)> {
-        self.0.iter().find_map(|(url, folder)| {
-            let below = path.strip_prefix(url.as_str())?;
-            below.starts_with('/').then_some((folder, below))
+    fn find<'s>(&'s self, path: &'s str) -> Option<(&'s ServeFolder, &'s str)> {
+        self.0.iter().find_map(|entry| {
+            let below = path.strip_prefix(entry.url.as_str())?;
+            match &entry.file {
+                Some(file) => below.is_empty().then_some((&entry.folder, file.as_str())),
+                None => below.starts_with('/').then_some((&entry.folder, below)),
+            }
         })
     }
 }
 
+/// Returns the folder at this path, or the folder of the file at this path with the name of the
+/// file as the path of a URL.
+fn found(path: &Path) -> Result<(PathBuf, Option<String>), String> {
+    let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let (Some(name), true) = (path.file_name(), is_file) else {
+        return existing(path).map(|folder| (folder, None));
+    };
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let folder = existing(parent.unwrap_or(Path::new(".")))?;
+    let name = percent_encode(name.as_bytes(), NON_ALPHANUMERIC);
+    Ok((folder, Some(format!("/{name}"))))
+}
+
 /// Returns the absolute path of a folder that exists. Links in it are kept, so that a later
 /// deployment can switch them.
-pub(crate) fn existing(folder: &PathBuf) -> Result<PathBuf, String> {
+pub(crate) fn existing(folder: &Path) -> Result<PathBuf, String> {
     let named = |error: std::io::Error| format!("{}: {error}", folder.display());
     let absolute = std::path::absolute(folder).map_err(named)?;
     match std::fs::metadata(&absolute).map_err(named)?.is_dir() {
@@ -112,8 +142,9 @@ where
             return Box::pin(self.inner.call(request));
         };
         let is_kept = has_hash(below);
+        let mut folder = folder.clone();
         *request.uri_mut() = uri;
-        let answer = folder.clone().call(request);
+        let answer = folder.call(request);
         Box::pin(async move {
             let mut response = with_text(answer.await?);
             let status = response.status();

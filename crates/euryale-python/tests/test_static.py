@@ -144,6 +144,21 @@ def test_several_folders_and_longer_paths_work_on_the_command_line(euryale, fold
     until(lambda: '"GET /static/mine/a.txt HTTP/1.1" 200 6' in server.log, "the access log")
 
 
+def test_single_files_are_sent_by_their_own_paths(euryale, folder, tmp_path):
+    (tmp_path / "robots 1%.txt").write_text("robots")
+    (tmp_path / ".icon").write_text("icon")
+    server = euryale(
+        "plain:app",
+        *["--static", f"/robots.txt={tmp_path}/robots 1%.txt"],
+        *["--static", f"/favicon.ico={tmp_path}/.icon"],
+    )
+    assert server.ask("/robots.txt").text == "robots"
+    assert server.ask("/robots.txt", headers={"Range": "bytes=2-"}).text == "bots"
+    assert server.ask("/favicon.ico").text == "icon"
+    for path in ["/robots.txt/", "/robots.txt/../secret.txt", "/robots.txt2", "/secret.txt"]:
+        assert server.ask(path).text == "hello", path
+
+
 def test_the_path_of_the_folder_may_contain_a_link_that_is_switched(euryale, tmp_path):
     for release in ["one", "two"]:
         (tmp_path / release).mkdir()

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub struct Mount {
     /// The URL path without a slash at its end: `/static`. Empty for `/`.
     pub url: String,
-    /// The folder, as it is written in the settings.
+    /// The folder, as it is written in the settings. It may be a file for `static`.
     pub folder: PathBuf,
 }
 

@@ -264,8 +264,8 @@ pub(crate) const KEYS: &[Setting] = &[
         None,
         Meaning::Static,
         "folders whose files are sent without the application, several apart by spaces: \
-            /static=DIR; name.br, name.zst and name.gz beside a file are sent in its place to \
-            clients that accept them",
+            /static=DIR, or single files: /robots.txt=FILE; name.br, name.zst and name.gz beside a \
+            file are sent in its place to clients that accept them",
     ),
     setting(
         "sendfile",
