@@ -9,6 +9,7 @@ mod lighttpd;
 mod nginx;
 mod program;
 mod recipe;
+mod rolls;
 mod syntax;
 mod varnish;
 
@@ -53,7 +54,7 @@ fn configuration(name: &str, changes: &[(&str, &str)]) -> String {
 }
 
 /// The header of an editor with the name `editor` and the password `secret` (RFC 7617).
-const LOGIN: &str = "authorization: Basic ZWRpdG9yOnNlY3JldA==\r\n";
+pub(crate) const LOGIN: &str = "authorization: Basic ZWRpdG9yOnNlY3JldA==\r\n";
 
 /// The password file of this editor, as made by `openssl passwd -apr1`.
 fn editors(folder: &Path) -> String {
@@ -110,6 +111,14 @@ impl Sites {
 
     fn one(&self, at: usize) -> &Running {
         self.running[at].as_ref().unwrap()
+    }
+
+    /// The change that adds the second server to a recipe, if there is a second site.
+    fn second<'a>(&self, from: &'a str, to: &'a str) -> (&'a str, &'a str) {
+        match self.running[1] {
+            Some(_) => (from, to),
+            None => (from, from),
+        }
     }
 
     fn data(&self) -> PathBuf {

@@ -31,6 +31,7 @@ mod peer;
 mod pictures;
 mod processes;
 mod reload;
+mod rolls;
 mod settings;
 mod signals;
 mod stalled;

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
@@ -19,7 +18,7 @@ use super::{Running, ended, eventually, get};
 
 impl Running {
     /// The process ids of the children that serve.
-    fn children(&self) -> BTreeSet<i32> {
+    pub(super) fn children(&self) -> BTreeSet<i32> {
         let status = get(self.admin, "/status.json").unwrap();
         let pids = status.split("\"pid\":").skip(1);
         let number = |rest: &str| {
@@ -30,7 +29,7 @@ impl Running {
     }
 
     /// Replaces all children, and waits until none of the old ones serves.
-    fn roll(&self) {
+    pub(super) fn roll(&self) {
         const ROLLED: &str = "all children have been replaced";
         let count = || self.said().matches(ROLLED).count();
         let rolls = count();
@@ -92,66 +91,6 @@ fn operators_see_all_processes_at_one_address() {
     );
     let said = site.end_well();
     assert!(!said.contains("WARN"), "{said}");
-}
-
-/// Clients that repeat nothing ask as fast as they can, half of them on kept sockets.
-fn ask(address: SocketAddr, keeps: bool, is_over: &AtomicBool, answered: &AtomicUsize) {
-    let mut kept = None;
-    while !is_over.load(Ordering::Relaxed) {
-        let mut peer = kept
-            .take()
-            .unwrap_or_else(|| Peer::connect(address).unwrap());
-        let answer = peer.get("/guides").unwrap();
-        assert_eq!(answer.status, 200);
-        answered.fetch_add(1, Ordering::Relaxed);
-        if keeps && !answer.head.contains("\r\nconnection: close\r\n") {
-            kept = Some(peer);
-        }
-    }
-}
-
-fn roll_under_load(times: usize) {
-    let folder = tempfile::tempdir().unwrap();
-    let site = Running::start(folder.path(), &["--processes=2", "--lame-duck=10s"]);
-    let is_over = AtomicBool::new(false);
-    let answered = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        let clients: Vec<_> = (0..8)
-            .map(|client| {
-                let address = site.public[0];
-                let keeps = client % 2 == 0;
-                let is_over = &is_over;
-                let answered = &answered;
-                scope.spawn(move || ask(address, keeps, is_over, answered))
-            })
-            .collect();
-        for _ in 0..times {
-            let old = site.children();
-            let before = answered.load(Ordering::Relaxed);
-            eventually("clients are answered", || {
-                answered.load(Ordering::Relaxed) > before + 100
-            });
-            site.roll();
-            assert!(site.children().is_disjoint(&old));
-        }
-        is_over.store(true, Ordering::Relaxed);
-        for client in clients {
-            client.join().unwrap();
-        }
-    });
-    println!("{times} rolls: {} answers, 0 failed", answered.into_inner());
-    site.end_well();
-}
-
-#[test]
-fn rolls_lose_no_request_of_clients_that_repeat_nothing() {
-    roll_under_load(2);
-}
-
-#[test]
-#[ignore = "slow: cargo test -p site --test process twenty_rolls -- --ignored --nocapture"]
-fn twenty_rolls_lose_no_request() {
-    roll_under_load(20);
 }
 
 #[test]

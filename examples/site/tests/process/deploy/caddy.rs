@@ -2,6 +2,8 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use tempfile::TempDir;
+
 use super::program::{Proxy, of_debian};
 use super::{
     Browser, FORGED, Sites, behaves, configuration, free_port, offloads, recipe, restarts_unseen,
@@ -25,11 +27,11 @@ fn start(address: SocketAddr, folder: &Path, text: &str) -> Option<Proxy> {
     Proxy::start(address, folder, command)
 }
 
-#[test]
-fn the_site_behind_caddy() {
-    let mut sites = Sites::start(&["--offload=/"]);
+/// In front of these sites, with the recipe's file.
+pub(super) fn in_front_of(sites: &Sites) -> Option<(Proxy, TempDir)> {
     let address = free_port();
     let folder = tempfile::tempdir().unwrap();
+    let second = format!("to {}", sites.address(1));
     let text = configuration(
         "caddy/Caddyfile",
         &[
@@ -39,11 +41,17 @@ fn the_site_behind_caddy() {
                 &format!(":{} {{\n\tbind 127.0.0.1", address.port()),
             ),
             ("127.0.0.1:8080", &sites.address(0)),
-            ("#to 127.0.0.1:8090", &format!("to {}", sites.address(1))),
+            sites.second("#to 127.0.0.1:8090", &second),
             ("import /etc/caddy/euryale-editors", EDITOR),
         ],
     );
-    let Some(proxy) = start(address, folder.path(), &text) else {
+    Some((start(address, folder.path(), &text)?, folder))
+}
+
+#[test]
+fn the_site_behind_caddy() {
+    let mut sites = Sites::start(&["--offload=/"]);
+    let Some((proxy, _folder)) = in_front_of(&sites) else {
         return;
     };
     behaves(&proxy, &sites);

@@ -16,6 +16,11 @@ fn start(sites: &Sites) -> Option<(Proxy, TempDir)> {
     start_with(sites, &[])
 }
 
+/// In front of the first of these sites only, as the file is shipped.
+pub(super) fn in_front_of_one(sites: &Sites) -> Option<(Proxy, TempDir)> {
+    start_with(sites, &[("    server b ", "    #server b ")])
+}
+
 fn start_with(sites: &Sites, changes: &[(&str, &str)]) -> Option<(Proxy, TempDir)> {
     let address = free_port();
     let folder = tempfile::tempdir().unwrap();

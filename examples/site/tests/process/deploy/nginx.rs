@@ -1,5 +1,7 @@
 use std::fs;
 
+use tempfile::TempDir;
+
 use super::program::{Proxy, of_debian};
 use super::{Sites, behaves, configuration, editors, free_port, offloads, recipe, restarts_unseen};
 
@@ -21,21 +23,18 @@ http {
 }
 ";
 
-#[test]
-fn the_site_behind_nginx() {
-    let mut sites = Sites::start(&["--offload=/@@blobs"]);
+/// In front of these sites, with the recipe's file.
+pub(super) fn in_front_of(sites: &Sites) -> Option<(Proxy, TempDir)> {
     let address = free_port();
     let folder = tempfile::tempdir().unwrap();
     let blobs = sites.data().join("blobs");
+    let second = format!("server {}", sites.address(1));
     let text = configuration(
         "nginx/euryale.conf",
         &[
             ("listen 80;", &format!("listen {address};")),
             ("127.0.0.1:8080", &sites.address(0)),
-            (
-                "#server 127.0.0.1:8090",
-                &format!("server {}", sites.address(1)),
-            ),
+            sites.second("#server 127.0.0.1:8090", &second),
             ("server_name www.example.org;", "server_name _;"),
             (
                 "/etc/nginx/euryale.htpasswd",
@@ -50,7 +49,13 @@ fn the_site_behind_nginx() {
     fs::write(&main, AROUND.replace("FOLDER", name)).unwrap();
     let mut command = of_debian("nginx");
     command.args(["-p", name, "-e", "stderr", "-c"]).arg(main);
-    let Some(proxy) = Proxy::start(address, folder.path(), command) else {
+    Some((Proxy::start(address, folder.path(), command)?, folder))
+}
+
+#[test]
+fn the_site_behind_nginx() {
+    let mut sites = Sites::start(&["--offload=/@@blobs"]);
+    let Some((proxy, _folder)) = in_front_of(&sites) else {
         return;
     };
     behaves(&proxy, &sites);
