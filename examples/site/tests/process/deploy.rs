@@ -42,7 +42,7 @@ pub(crate) fn free_port() -> SocketAddr {
 }
 
 /// The file in `deploy/`, with each of `changes` made.
-fn configuration(name: &str, changes: &[(&str, &str)]) -> String {
+pub(crate) fn configuration(name: &str, changes: &[(&str, &str)]) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../deploy")
         .join(name);

@@ -34,6 +34,7 @@ mod reload;
 mod rolls;
 mod settings;
 mod signals;
+mod sshd;
 mod stalled;
 mod status;
 mod together;

@@ -35,7 +35,11 @@ fn rolls_behind_caddy_lose_no_request() {
 #[test]
 #[ignore = "slow: cargo test -p site --test process twenty_rolls -- --ignored --nocapture"]
 fn twenty_rolls_behind_proxies_lose_no_request() {
-    for start in [haproxy::in_front_of_one, nginx::in_front_of, caddy::in_front_of] {
+    for start in [
+        haproxy::in_front_of_one,
+        nginx::in_front_of,
+        caddy::in_front_of,
+    ] {
         roll_behind(start, MANY);
     }
 }
