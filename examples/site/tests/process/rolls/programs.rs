@@ -135,9 +135,9 @@ fn judge(said: &str, is_http1: bool) -> usize {
     let line = said.lines().find(|line| line.starts_with("requests: "));
     let line = line.unwrap_or_else(|| panic!("{said}"));
     let count = |what: &str| {
-        let mut words = line.split([' ', ',']).filter(|word| !word.is_empty());
+        let words = line.split([' ', ',']).filter(|word| !word.is_empty());
         let mut number = 0;
-        while let Some(word) = words.next() {
+        for word in words {
             if word == what {
                 return number;
             }
