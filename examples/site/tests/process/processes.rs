@@ -42,7 +42,7 @@ fn is_alive(pid: i32) -> bool {
     test_kill_process(Pid::from_raw(pid).unwrap()).is_ok()
 }
 
-fn kill(pid: i32) {
+pub(super) fn kill(pid: i32) {
     send_signal(pid, Signal::KILL);
 }
 
@@ -110,6 +110,39 @@ fn download_and_websocket_end_complete_through_a_roll() {
         .position(|bytes| bytes == b"\r\n\r\n")
         .unwrap();
     assert!(got[head + 4..] == chord, "the download is byte-exact");
+    site.end_well();
+}
+
+#[test]
+fn deferred_answers_are_complete_through_a_roll() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(folder.path(), &["--processes=2"]);
+    let waits: Vec<_> = ["blocking", "async"]
+        .into_iter()
+        .map(|kind| {
+            let path = format!("/@@deferred?ms=1500&kind={kind}");
+            super::send(site.public[0], &path).unwrap()
+        })
+        .collect();
+    let running = || {
+        let metrics = get(site.admin, "/metrics").unwrap();
+        let series = metrics
+            .lines()
+            .filter_map(|line| line.strip_prefix("euryale_deferred_running{process="));
+        let counts = series.filter_map(|rest| rest.split(' ').nth(1));
+        counts
+            .map(|count| count.parse::<usize>().unwrap())
+            .sum::<usize>()
+    };
+    eventually("both are computed", || running() == 2);
+    let old = site.children();
+    site.roll();
+    assert!(site.children().is_disjoint(&old));
+    for wait in waits {
+        let answer = super::rest(wait).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.ends_with("OK"), "{answer}");
+    }
     site.end_well();
 }
 
