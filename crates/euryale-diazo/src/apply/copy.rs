@@ -1,6 +1,6 @@
 //! Copies content, unchanged if there is no rule about it and otherwise node by node.
 
-use super::marks::{Main, Mark, Marks};
+use super::marks::{Fate, Main, Mark, Marks};
 use super::out::Out;
 use super::page::{Here, Page};
 use crate::compile::{Block, Target};
@@ -59,11 +59,13 @@ impl<'a> Page<'a> {
         if !self.is_silent(mode)
             && let Some(marks) = self.marks(here.item.document, mode)?
         {
-            if marks.has_dropped(attribute) {
-                return Ok(());
-            }
             let otherwise = &self.program.content.otherwise[mode as usize];
-            if let Some(template) = marks.template_of(attribute).or(otherwise.attribute) {
+            let template = match marks.fate(attribute) {
+                Some(Fate::Drop) => return Ok(()),
+                Some(Fate::Template(template)) => Some(template),
+                None => otherwise.attribute,
+            };
+            if let Some(template) = template {
                 return self.run_template(out, template, here, arguments);
             }
         }

@@ -1,6 +1,6 @@
 //! Finds the nodes of a document for which there are rules about the content.
 
-use super::marks::{Main, Mark, Marks};
+use super::marks::{Fate, Main, Mark, Marks};
 use super::page::{Here, Page};
 use crate::compile::Target;
 use crate::dom::{Id, ROOT};
@@ -29,6 +29,7 @@ impl<'a> Page<'a> {
 
     fn find_marks(&'a self, document: u32, mode: u32) -> Result<Marks, PageError> {
         let mut found: Vec<(Id, usize)> = Vec::new();
+        let mut attributes: Vec<(u32, Fate)> = Vec::new();
         let mut marks = Marks::default();
         let scope = self.scope(Here::at(Item::new(document, ROOT)));
         let dom = self.dom(document);
@@ -40,26 +41,24 @@ impl<'a> Page<'a> {
                     continue;
                 }
                 match (&pattern.target, item.as_attribute()) {
-                    (Target::Drop, Some(attribute)) => marks.attributes.push(attribute),
+                    (Target::Drop, Some(attribute)) => attributes.push((attribute, Fate::Drop)),
                     (Target::Template(template), Some(attribute)) => {
-                        marks.templates.push((attribute, *template));
+                        attributes.push((attribute, Fate::Template(*template)));
                     }
                     (_, Some(_)) => continue,
                     (Target::DropAttributes(names), None) => {
                         self.budget
                             .spend(dom.node(item.node).attribute_count as usize)?;
                         let dropped = dom.attributes_of(item.node);
-                        marks
-                            .attributes
-                            .extend(dropped.filter(|at| names.has(dom.attribute_name(*at))));
+                        let dropped = dropped.filter(|at| names.has(dom.attribute_name(*at)));
+                        attributes.extend(dropped.map(|at| (at, Fate::Drop)));
                     }
                     _ => {}
                 }
                 found.push((item.node, index));
             }
         }
-        marks.attributes.sort_unstable();
-        marks.templates.sort_by_key(|(attribute, _)| *attribute);
+        marks.set_attributes(attributes);
         // The sort is stable, so that the patterns of one node stay in their order, the weakest
         // first.
         found.sort_by_key(|(node, _)| *node);

@@ -34,10 +34,19 @@ pub(super) struct Marks {
     nodes: Vec<Id>,
     /// For each of these nodes.
     marks: Vec<Mark>,
-    /// The dropped attributes.
-    pub(super) attributes: Vec<u32>,
-    /// Attributes for which there are templates. For each attribute, the last template counts.
-    pub(super) templates: Vec<(u32, u32)>,
+    /// The attributes for which there are rules, sorted, and those of one attribute in the order of
+    /// the rules. The last one counts.
+    attributes: Vec<(u32, Fate)>,
+    /// Whether there are templates for attributes.
+    has_templates: bool,
+}
+
+/// The effect of a rule on an attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Drop,
+    /// The template that determines its output.
+    Template(u32),
 }
 
 impl Marks {
@@ -56,20 +65,33 @@ impl Marks {
         self.marks.last_mut()
     }
 
+    /// Sets the rules about attributes, the weakest rules first.
+    pub(super) fn set_attributes(&mut self, mut attributes: Vec<(u32, Fate)>) {
+        // The sort is stable.
+        attributes.sort_by_key(|(attribute, _)| *attribute);
+        self.has_templates = attributes
+            .iter()
+            .any(|(_, fate)| matches!(fate, Fate::Template(_)));
+        self.attributes = attributes;
+    }
+
+    /// Returns whether there are templates for attributes.
     pub(super) fn has_templates(&self) -> bool {
-        !self.templates.is_empty()
+        self.has_templates
     }
 
-    pub(super) fn template_of(&self, attribute: u32) -> Option<u32> {
+    /// Returns the effect of the strongest rule about an attribute.
+    pub(super) fn fate(&self, attribute: u32) -> Option<Fate> {
         let after = self
-            .templates
+            .attributes
             .partition_point(|(known, _)| *known <= attribute);
-        let (known, template) = self.templates.get(after.checked_sub(1)?)?;
-        (*known == attribute).then_some(*template)
+        let (known, fate) = self.attributes.get(after.checked_sub(1)?)?;
+        (*known == attribute).then_some(*fate)
     }
 
+    /// Returns whether an attribute is dropped.
     pub(super) fn has_dropped(&self, attribute: u32) -> bool {
-        self.attributes.binary_search(&attribute).is_ok()
+        self.fate(attribute) == Some(Fate::Drop)
     }
 }
 

@@ -320,7 +320,10 @@ impl Compiler<'_> {
             end.push_str(self.styles);
         }
         self.dom.write_end(&mut end, id);
-        if rules.is_empty() && !raw && self.computed.is_empty() {
+        // The rules about the first child may begin with attributes of this element.
+        let first = self.dom.children(id).next();
+        let is_plain = first.is_none_or(|first| !self.matching.contains_key(&first));
+        if is_plain && rules.is_empty() && !raw && self.computed.is_empty() {
             self.start(id, rules, false, out);
             self.dom
                 .children(id)

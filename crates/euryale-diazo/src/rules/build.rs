@@ -2,6 +2,7 @@
 
 use roxmltree::Node;
 
+use super::Rank;
 use super::condition::{About, PathPattern, Test};
 use super::edge::is_edge;
 use super::namespace::needs_content;
@@ -279,6 +280,11 @@ impl Reader {
             select = children_of(select);
         }
         let (select, rank) = pattern(select);
+        // Diazo writes this as a pattern of two steps.
+        let rank = match target {
+            ContentTarget::DropAttributes(_) => Rank::SPECIFIC,
+            _ => rank,
+        };
         self.rules.content_rules.push(ContentRule {
             place: self.place(node),
             target,

@@ -11,6 +11,20 @@ use super::{Comparison, Expr, Operator, Path, Test, Variable};
 use crate::dom::ROOT;
 use crate::error::PageError;
 
+/// The result of a path that selects at most one node.
+enum Single {
+    Item(Item),
+    Nothing,
+    /// The path may select more and needs a walk.
+    Walk,
+}
+
+impl Single {
+    fn of(item: Option<Item>) -> Self {
+        item.map_or(Self::Nothing, Self::Item)
+    }
+}
+
 impl<'a> Scope<'a> {
     /// Evaluates an expression. Each kind has its own function, so that nested expressions need
     /// little stack.
@@ -127,13 +141,15 @@ impl<'a> Scope<'a> {
 
     /// Calls `found` with the nodes of a path in document order, until it has enough.
     pub(super) fn each(&self, path: &'a Path, found: &mut Found<'_>) -> Result<(), PageError> {
-        if let Some(single) = self.single(path)? {
-            return match single.map_or(Ok(()), found) {
-                Ok(()) | Err(Stop::Enough) => Ok(()),
-                Err(Stop::Exceeded(error)) => Err(error),
-            };
+        let item = match self.single(path)? {
+            Single::Item(item) => item,
+            Single::Nothing => return Ok(()),
+            Single::Walk => return self.walked(path, found),
+        };
+        match found(item) {
+            Ok(()) | Err(Stop::Enough) => Ok(()),
+            Err(Stop::Exceeded(error)) => Err(error),
         }
-        self.walked(path, found)
     }
 
     fn walked(&self, path: &'a Path, found: &mut Found<'_>) -> Result<(), PageError> {
@@ -149,24 +165,24 @@ impl<'a> Scope<'a> {
     }
 
     /// Returns what the path selects if it is `.` or `@name`, which need no walk.
-    fn single(&self, path: &Path) -> Result<Option<Option<Item>>, PageError> {
+    fn single(&self, path: &Path) -> Result<Single, PageError> {
         let item = self.item;
         if path.is_itself() {
             self.budget.spend(1)?;
             let is_node =
                 item.as_attribute().is_some() || accepts(self.dom, item.node, &Test::Node);
-            return Ok(Some(is_node.then_some(item)));
+            return Ok(Single::of(is_node.then_some(item)));
         }
         let Some(name) = path.attribute() else {
-            return Ok(None);
+            return Ok(Single::Walk);
         };
         if item.as_attribute().is_some() {
-            return Ok(Some(None));
+            return Ok(Single::Nothing);
         }
         self.budget
             .spend(1 + self.dom.search_cost(item.node, name))?;
         let attribute = self.dom.attribute(item.node, name);
-        Ok(Some(attribute.map(|at| item.attribute(at))))
+        Ok(Single::of(attribute.map(|at| item.attribute(at))))
     }
 
     /// Calls `found` with all nodes of a path in document order.
@@ -180,8 +196,10 @@ impl<'a> Scope<'a> {
 
     /// Returns the first node of a path.
     pub(super) fn first(&self, path: &'a Path) -> Result<Option<Item>, PageError> {
-        if let Some(single) = self.single(path)? {
-            return Ok(single);
+        match self.single(path)? {
+            Single::Item(item) => return Ok(Some(item)),
+            Single::Nothing => return Ok(None),
+            Single::Walk => {}
         }
         let mut first = None;
         self.walked(path, &mut |item| {
