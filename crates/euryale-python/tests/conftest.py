@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import random
 import re
 import signal
 import socket
@@ -175,12 +176,20 @@ def quiet(server: Served, *gauges: str) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """As many ports, each another one, that nobody has now."""
+    """As many ports, each another one, that nobody has now.
+
+    They are below those that the kernel chooses from, for port 0 and for sockets that connect.
+    Otherwise another program could get one of them before the server is started.
+    """
+    ports = []
     with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
+        while len(ports) < count:
+            probe = stack.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                port = random.randrange(20_000, 32_768)
+                probe.bind(("127.0.0.1", port))
+                ports.append(port)
+    return ports
 
 
 @pytest.fixture(scope="session")

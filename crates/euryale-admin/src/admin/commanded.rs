@@ -24,7 +24,8 @@ impl Admin {
         self
     }
 
-    /// Adds a command to the [`console`](Self::console), or replaces one; see [`Commands::verb`].
+    /// Adds a command to the [`console`](Self::console), or replaces one; see
+    /// [`Commands::verb`](crate::Commands::verb).
     #[must_use]
     pub fn verb(
         mut self,
