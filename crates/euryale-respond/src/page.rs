@@ -120,9 +120,10 @@ impl Problem {
         let status = self.status.as_u16();
         let detail = html_escape::encode_text(self.detail());
         let body = format!(
-            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n\
-             <title>{status} {title}</title>\n<h1>{title}</h1>\n<p>{detail}</p>\n</html>\n"
+             <title>{status} {title}</title>\n</head>\n<body>\n<h1>{title}</h1>\n\
+             <p>{detail}</p>\n</body>\n</html>\n"
         );
         typed(body, "text/html; charset=utf-8")
     }

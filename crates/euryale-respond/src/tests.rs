@@ -172,6 +172,25 @@ async fn browsers_get_a_page() {
     }
 }
 
+/// Transforms find both elements by their tags, which the parser does not add.
+#[tokio::test]
+async fn the_default_page_has_a_head_and_a_body() {
+    let response = answer(
+        RespondLayer::new(),
+        "text/html",
+        Err(Error::new(QUEUE_FULL)),
+    )
+    .await;
+    let page = text(response).await;
+    let head = page.split_once("<head>").unwrap().1;
+    let (head, body) = head.split_once("</head>").unwrap();
+    assert!(head.contains("<title>503 Service Unavailable</title>"));
+    let body = body.split_once("<body>").unwrap().1;
+    let (body, end) = body.split_once("</body>").unwrap();
+    assert!(body.contains("<h1>Service Unavailable</h1>") && body.contains("<p>The server is"));
+    assert_eq!(end, "\n</html>\n");
+}
+
 #[tokio::test]
 async fn a_custom_page_keeps_the_status() {
     let layer = RespondLayer::new().page(|problem| {
