@@ -9,10 +9,12 @@ use euryale_core::error::{ErrorChain, PanicMessage};
 
 /// The reason why a promise has no value. The next pass gets it like a value.
 ///
-/// `?` turns it into an abort, which is answered 500. [`Display`](fmt::Display) prints its causes,
-/// but [`source`](StdError::source) does not return them. A failure elsewhere says nothing about
-/// this transaction, and a database that classifies the error must not find another database's
-/// conflict in its sources.
+/// `?` turns it into an abort, which is answered 500. The client does not see the causes. To show
+/// it something, match the error in the publisher and answer with a page, or return an error with
+/// [`telling`](euryale_core::Error::telling). [`Display`](fmt::Display) prints the causes, but
+/// [`source`](StdError::source) does not return them. A failure elsewhere says nothing about this
+/// transaction, and a database that classifies the error must not find another database's conflict
+/// in its sources.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum PromiseError {
