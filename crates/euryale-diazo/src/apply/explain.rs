@@ -202,7 +202,13 @@ impl<'a> Page<'a> {
     fn explain_content(&'a self, rule: &'a AboutContent) -> Result<Explanation, PageError> {
         let mut found = Vec::new();
         let mut refused = 0;
-        for item in self.scope(TOP).nodes(&rule.select)? {
+        let mut selected = Vec::new();
+        for part in &rule.parts {
+            selected.extend(self.scope(TOP).nodes(part)?);
+        }
+        selected.sort_unstable();
+        selected.dedup();
+        for item in selected {
             if self.all(&rule.when, Here::at(Item::new(item.document, item.node)))? {
                 found.push(shown(self.dom(item.document), item));
             } else {

@@ -68,7 +68,7 @@ pub(crate) struct Pattern {
     order: (Rank, u8),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Target {
     Drop,
     DropAttributes(Names),
@@ -109,8 +109,7 @@ impl Content {
             target,
             when,
             written,
-            select,
-            rank,
+            patterns,
             ..
         } in rules
         {
@@ -130,10 +129,6 @@ impl Content {
                         }
                         continue;
                     }
-                    // Diazo's own templates, which copy, are stronger.
-                    if mode <= RAW_MODE && rank < Rank::ANY {
-                        continue;
-                    }
                     in_mode = mode;
                     (4, Target::Template(template))
                 }
@@ -151,28 +146,38 @@ impl Content {
                         known.push(written);
                         content.groups.push(Group::default());
                         let target = Target::Group(index as u32);
-                        content.patterns.push(Pattern {
-                            select,
-                            when: When::new(),
-                            target,
-                            mode: DEFAULT_MODE,
-                            order: (rank, 2),
-                        });
+                        let when = When::new();
+                        content.add(patterns, &when, &target, DEFAULT_MODE, 2);
                     }
                     content.groups[index].add(around, when, builder);
                     continue;
                 }
             };
-            content.patterns.push(Pattern {
-                select,
-                when,
-                target,
-                mode: in_mode,
-                order: (rank, phase),
-            });
+            content.add(patterns, &when, &target, in_mode, phase);
         }
         content.patterns.sort_by_key(|pattern| pattern.order);
         content
+    }
+
+    fn add(
+        &mut self,
+        parts: Vec<(Expr, Rank)>,
+        when: &When,
+        target: &Target,
+        mode: u32,
+        phase: u8,
+    ) {
+        // Diazo's own templates, which copy, are stronger than such templates.
+        let is_weak =
+            |rank| matches!(target, Target::Template(_)) && mode <= RAW_MODE && rank < Rank::ANY;
+        let parts = parts.into_iter().filter(|(_, rank)| !is_weak(*rank));
+        self.patterns.extend(parts.map(|(select, rank)| Pattern {
+            select,
+            when: when.clone(),
+            target: target.clone(),
+            mode,
+            order: (rank, phase),
+        }));
     }
 
     /// Returns whether there are no rules about nodes in a mode.

@@ -42,7 +42,8 @@ impl Applied {
 pub(crate) struct AboutContent {
     pub(crate) place: Place,
     pub(crate) name: &'static str,
-    pub(crate) select: Expr,
+    /// The parts of the selector, of which it is a union.
+    pub(crate) parts: Vec<Expr>,
     pub(crate) when: When,
 }
 
@@ -60,7 +61,7 @@ impl AboutContent {
         Self {
             place: rule.place.clone(),
             name,
-            select: rule.select.clone(),
+            parts: rule.patterns.iter().map(|(part, _)| part.clone()).collect(),
             when: rule.when.clone(),
         }
     }

@@ -7,7 +7,7 @@ use super::condition::{About, PathPattern, Test};
 use super::edge::is_edge;
 use super::namespace::needs_content;
 use super::reader::Reader;
-use super::selector::{Written, children_of, from_top, pattern};
+use super::selector::{Written, children_of, from_top, patterns};
 use super::{
     Action, ContentRule, ContentTarget, DEFAULT_MODE, Inline, Names, RAW_MODE, Source, TestId,
     ThemeRule, What,
@@ -279,19 +279,19 @@ impl Reader {
         if children && matches!(target, ContentTarget::Drop | ContentTarget::Strip) {
             select = children_of(select);
         }
-        let (select, rank) = pattern(select);
-        // Diazo writes this as a pattern of two steps.
-        let rank = match target {
-            ContentTarget::DropAttributes(_) => Rank::SPECIFIC,
-            _ => rank,
-        };
+        let mut patterns = patterns(select);
+        if matches!(target, ContentTarget::DropAttributes(_)) {
+            // Diazo writes these as patterns of two steps.
+            for (_, rank) in &mut patterns {
+                *rank = Rank::SPECIFIC;
+            }
+        }
         self.rules.content_rules.push(ContentRule {
             place: self.place(node),
             target,
             when,
             written: written.key(),
-            select,
-            rank,
+            patterns,
         });
         Ok(())
     }

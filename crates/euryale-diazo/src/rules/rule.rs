@@ -92,8 +92,8 @@ pub(crate) struct ContentRule {
     pub(crate) when: Vec<TestId>,
     /// The text of the selector. Rules with the same selector are grouped.
     pub(crate) written: String,
-    pub(crate) select: Expr,
-    pub(crate) rank: Rank,
+    /// The parts of the selector, of which it is a union. Each has its own rank.
+    pub(crate) patterns: Vec<(Expr, Rank)>,
 }
 
 #[derive(Debug)]

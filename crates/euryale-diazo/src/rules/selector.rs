@@ -105,16 +105,25 @@ pub(super) fn from_top(mut expr: Expr) -> Expr {
     expr
 }
 
-/// Returns the pattern for an expression. It matches at any depth: `h2` means `//h2`.
-pub(super) fn pattern(mut expr: Expr) -> (Expr, Rank) {
-    let mut rank = Rank::SPECIFIC;
-    let mut paths = expr.alternatives();
-    let alone = paths.len() == 1;
-    for path in &mut paths {
-        if path.absolute {
-            continue;
+/// Returns the patterns for an expression, one for each part of a union, because each part has its
+/// own rank (XSLT 1.0 §5.5). A pattern matches at any depth: `h2` means `//h2`.
+pub(super) fn patterns(expr: Expr) -> Vec<(Expr, Rank)> {
+    match expr {
+        Expr::Union(a, b) => {
+            let mut all = patterns(*a);
+            all.extend(patterns(*b));
+            all
         }
-        if let ([step], true) = (path.steps.as_slice(), alone)
+        one => vec![pattern(one)],
+    }
+}
+
+fn pattern(mut expr: Expr) -> (Expr, Rank) {
+    let mut rank = Rank::SPECIFIC;
+    if let Expr::Path(path) = &mut expr
+        && !path.absolute
+    {
+        if let [step] = path.steps.as_slice()
             && step.predicates.is_empty()
         {
             rank = match step.test {

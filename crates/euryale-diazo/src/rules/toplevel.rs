@@ -9,7 +9,7 @@ use super::instruction::{Global, Instruction, Template};
 use super::namespace::{is_xinclude, is_xslt};
 use super::reader::Reader;
 use super::rule::{ContentRule, ContentTarget, DEFAULT_MODE, Rank, WholeKind};
-use super::selector::pattern;
+use super::selector::patterns;
 use crate::error::LoadError;
 use crate::xpath::{Axis, Expr, Step, Test, Variable};
 
@@ -164,7 +164,12 @@ impl Reader {
             ));
         };
         let kind = whole_kind(&select).filter(|_| priority.is_none());
-        let (select, rank) = pattern(select);
+        let mut patterns = patterns(select);
+        if let Some(priority) = priority {
+            for (_, rank) in &mut patterns {
+                *rank = priority;
+            }
+        }
         self.rules.content_rules.push(ContentRule {
             place: self.place(node),
             target: ContentTarget::Template {
@@ -174,8 +179,7 @@ impl Reader {
             },
             when: Vec::new(),
             written: String::new(),
-            select,
-            rank: priority.unwrap_or(rank),
+            patterns,
         });
         Ok(())
     }
