@@ -3,7 +3,7 @@
 use std::fs::Permissions;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -75,15 +75,23 @@ pub(super) fn console_path(notice: &Path) -> PathBuf {
     notice.with_extension("console")
 }
 
-/// Removes the files of a child, and the directory if these were the last ones.
-pub(super) fn remove_files(notice: &Path) {
-    remove_sockets(notice);
-    if let Some(folder) = notice.parent() {
-        // This fails while other children have files in the directory.
-        let _ = std::fs::remove_dir(folder);
+/// Removes the directory of a parent that was killed, with the sockets of all its children. Nobody
+/// connects to them any more, and one of the children may never have been started.
+pub(super) fn remove_directory(notice: &Path) {
+    let Some(directory) = notice.parent() else {
+        return;
+    };
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let kind = entry.file_type();
+        if kind.is_ok_and(|kind| kind.is_socket()) {
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
+    // This fails if a child has just made another socket, which it removes itself.
+    let _ = std::fs::remove_dir(directory);
 }
 
+/// Removes the files of a child.
 fn remove_sockets(notice: &Path) {
     let _ = std::fs::remove_file(notice);
     let _ = std::fs::remove_file(private_path(notice));

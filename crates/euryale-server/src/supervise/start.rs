@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::child::remove_files;
+use super::child::remove_directory;
 use crate::{Listener, Shutdown};
 
 /// Asks [`first_step`] to set `LISTEN_PID`, because only the new process knows its own id.
@@ -83,7 +83,7 @@ pub fn drain_without_parent(shutdown: &Shutdown) -> io::Result<()> {
         // A killed parent leaves its files behind. They are removed first, because the process may
         // end as soon as it drains.
         if let Some(notice) = std::env::var_os("NOTIFY_SOCKET") {
-            remove_files(Path::new(&notice));
+            remove_directory(Path::new(&notice));
         }
         shutdown.drain();
     };

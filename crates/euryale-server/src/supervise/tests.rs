@@ -379,3 +379,22 @@ async fn private_sockets_are_this_users_alone_and_leave_no_file() {
     let folder: &Path = sockets[0].parent().unwrap();
     assert!(!folder.exists());
 }
+
+/// A parent may be killed after it has made the socket of a child that it never starts.
+#[test]
+fn child_of_a_killed_parent_removes_the_sockets_of_all_children() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("euryale-1");
+    std::fs::create_dir(&directory).unwrap();
+    let notice = directory.join("1");
+    let bind = |name: &str| std::os::unix::net::UnixListener::bind(directory.join(name)).unwrap();
+    let _sockets = ["1", "1.console", "2", "2.private"].map(bind);
+    std::fs::write(directory.join("file"), "").unwrap();
+    super::child::remove_directory(&notice);
+    let left = std::fs::read_dir(&directory).unwrap().flatten();
+    let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
+    assert_eq!(left, ["file"], "nobody but its owner removes another file");
+    std::fs::remove_file(directory.join("file")).unwrap();
+    super::child::remove_directory(&notice);
+    assert!(!directory.exists());
+}
