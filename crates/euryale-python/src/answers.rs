@@ -60,9 +60,16 @@ pub(crate) fn not_found() -> Response {
     plain(StatusCode::NOT_FOUND, "Not Found\n")
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response {
-    let mut response = Response::new(Body::from(text));
+/// Returns an answer in plain text.
+pub(crate) fn plain(status: StatusCode, text: impl Into<Body>) -> Response {
+    let mut response = with_plain(Response::new(()), text);
     *response.status_mut() = status;
+    response
+}
+
+/// Gives an answer a body in plain text.
+pub(crate) fn with_plain<B>(response: http::Response<B>, text: impl Into<Body>) -> Response {
+    let mut response = response.map(|_| text.into());
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response

@@ -42,8 +42,8 @@ pub(crate) struct Inner {
     pub(crate) kinds: Kinds,
     pub(crate) limits: Limits,
     pub(crate) budget: AnswerBudget,
-    pub(crate) sendfile: Sendfile,
-    pub(crate) paths: FilePaths,
+    sendfile: Sendfile,
+    paths: FilePaths,
     /// Whether error pages have the traceback.
     debug: bool,
     logger: Py<PyAny>,
@@ -147,6 +147,16 @@ impl Inner {
         if let Some(wrong) = exchange.wrong_length() {
             tracing::warn!("{asked}: {wrong}");
         }
+        self.finish(py, asked, &exchange)
+    }
+
+    /// Returns the answer of an iterable that has ended, with the file that it names.
+    pub(crate) fn finish(
+        &self,
+        py: Python<'_>,
+        asked: &Asked,
+        exchange: &Exchange<Gil>,
+    ) -> Result<Response, Failure<PyErr>> {
         let answer = exchange.finish()?;
         let answer = self.sendfile.fill(py, asked, answer);
         Ok(self.paths.name(answer))

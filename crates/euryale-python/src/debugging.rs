@@ -1,12 +1,12 @@
 //! Tracebacks in the browser and profiles, for development on one's own machine.
 
-use euryale::{Body, Response};
+use euryale::Response;
 use euryale_server::Listener;
 use euryale_wsgi::Settings;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use pyo3::prelude::*;
 
+use crate::answers::plain;
 use crate::statics::existing;
 
 /// Refuses a setting `profile` that names no folder, and the setting `debug` where others than this
@@ -44,9 +44,5 @@ pub(crate) fn page(py: Python<'_>, error: &PyErr) -> PyResult<Response> {
     let lines: Vec<String> = lines
         .call_method1("format_exception", (exception,))?
         .extract()?;
-    let mut response = Response::new(Body::from(lines.concat()));
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, kind);
-    Ok(response)
+    Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, lines.concat()))
 }

@@ -70,10 +70,7 @@ impl Inner {
         match self.call_deferred(py, &exchange, call) {
             Ok(closed) => {
                 self.log_close(py, asked, closed);
-                exchange
-                    .finish()
-                    .map(|answer| self.sendfile.fill(py, asked, answer))
-                    .map(|answer| self.paths.name(answer))
+                self.finish(py, asked, &exchange)
                     .unwrap_or_else(|failure| self.failed(py, asked, failure))
             }
             Err(failure) => {

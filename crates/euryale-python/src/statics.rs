@@ -10,14 +10,15 @@ use std::task::{Context, Poll};
 
 use euryale::blob::ServeFolder;
 use euryale::body::Descriptors;
-use euryale::{Body, Response, StackLayers};
+use euryale::{Response, StackLayers};
 use euryale_wsgi::{Mount, Settings, has_hash};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::CACHE_CONTROL;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, StatusCode, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use tower_service::Service;
 
+use crate::answers::with_plain;
 use crate::file;
 
 /// Caches may keep a file for a year whose name changes with its content (RFC 8246).
@@ -175,8 +176,5 @@ fn with_text(response: Response) -> Response {
         return response;
     }
     let text = format!("{}\n", status.canonical_reason().unwrap_or("Error"));
-    let mut response = response.map(|_| Body::from(text));
-    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, kind);
-    response
+    with_plain(response, text)
 }
