@@ -7,7 +7,7 @@
 //! has a module. [`run_readme`] runs the commands of a README and compares their output.
 //! [`subscribe_thread`] reads the log of one test among others. [`maps_of`] shows whether a process
 //! reads the files that it sends. [`bench_main!`] is the `main` of benches. [`engines`] starts real
-//! servers of databases.
+//! servers of databases. [`free_port`] finds a port for a program that needs its number beforehand.
 //!
 //! ```
 //! use euryale_core::Ledger;
@@ -37,6 +37,7 @@ mod lender;
 mod log;
 #[cfg(target_os = "linux")]
 mod maps;
+mod port;
 mod publisher;
 mod python;
 mod quiet;
@@ -51,6 +52,7 @@ pub use self::lender::Lender;
 pub use self::log::{Log, subscribe_thread};
 #[cfg(target_os = "linux")]
 pub use self::maps::{FileMap, maps_of};
+pub use self::port::free_port;
 pub use self::publisher::ScriptedPublisher;
 pub use self::python::python_with;
 pub use self::quiet::{assert_quiet, eventually};

@@ -1,7 +1,5 @@
 //! The settings of a PostgreSQL server, and the ways to stop it.
 
-use std::net::TcpListener;
-
 use super::Postgres;
 
 /// How a server is stopped (<https://www.postgresql.org/docs/15/server-shutdown.html>).
@@ -45,8 +43,7 @@ impl Setup {
 
     /// Also listens on a free port of 127.0.0.1. Its clients need a rule there: [`hba`](Self::hba).
     pub fn listen(mut self) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-        self.port = free.expect("a free port").port();
+        self.port = crate::free_port();
         self.setting("listen_addresses", "127.0.0.1")
     }
 

@@ -42,7 +42,7 @@ const RULES: &str =
 #[test]
 fn right_configuration_is_valid_and_nothing_is_created() {
     let folder = tempfile::tempdir().unwrap();
-    certify(folder.path());
+    let [cert, key] = certify(folder.path());
     let path = |name: &str| folder.path().join(name).display().to_string();
     let rules = format!(
         "{RULES}<replace css:theme=\"#a\" css:content=\"main\" \
@@ -51,8 +51,8 @@ fn right_configuration_is_valid_and_nothing_is_created() {
     let flags = [
         theme(folder.path(), "theme", &rules),
         format!("--data={}", path("data/below")),
-        format!("--tls-cert={}", path("cert.pem")),
-        format!("--tls-key={}", path("key.pem")),
+        cert,
+        key,
         format!("--listen=tls:8443,unix:{}", path("socket")),
         "--unix-owner=root".to_owned(),
     ];
@@ -71,16 +71,13 @@ fn right_configuration_is_valid_and_nothing_is_created() {
 fn each_fault_is_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let other = tempfile::tempdir().unwrap();
-    certify(folder.path());
-    certify(other.path());
+    let [cert, key] = certify(folder.path());
+    let [_, others_key] = certify(other.path());
     let path = |name: &str| folder.path().join(name).display().to_string();
     fs::write(path("file"), "").unwrap();
     fs::create_dir_all(path("swapped/site.db")).unwrap();
     fs::write(path("swapped/blobs"), "").unwrap();
     symlink("/does/not/exist", path("dangling")).unwrap();
-    let cert = format!("--tls-cert={}", path("cert.pem"));
-    let key = format!("--tls-key={}", path("key.pem"));
-    let others_key = format!("--tls-key={}", other.path().join("key.pem").display());
     let no_key = format!("--tls-key={}", path("file"));
     let tls = "--listen=tls:0".to_owned();
     let broken = theme(folder.path(), "broken", "<rules");

@@ -15,7 +15,7 @@ mod varnish;
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -33,12 +33,9 @@ const OPEN: [&str; 4] = [
     "--demo",
 ];
 
-/// A free port. Nothing holds it until it is used, shortly afterwards.
+/// An address with a free port.
 pub(crate) fn free_port() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+    (Ipv4Addr::LOCALHOST, euryale_test::free_port()).into()
 }
 
 /// The file in `deploy/`, with each of `changes` made.

@@ -7,17 +7,23 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use super::clients::{printed, run};
+use super::deploy::free_port;
 use super::{PATIENCE, Running, eventually, get, output, program, rest, site};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// A new certificate for `site.example`, in two files.
-pub(super) fn certify(folder: &Path) {
+/// Makes a certificate for `site.example` in two files, and returns the flags for them.
+pub(super) fn certify(folder: &Path) -> [String; 2] {
     let made = rcgen::generate_simple_self_signed(["site.example".to_owned()]).unwrap();
-    std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
-    std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
+    let [cert, key] = ["cert.pem", "key.pem"].map(|name| folder.join(name));
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    [
+        format!("--tls-cert={}", text(&cert)),
+        format!("--tls-key={}", text(&key)),
+    ]
 }
 
 /// The status and the version of HTTP with which curl gets a page, trusting `cert`. `None` without
@@ -242,9 +248,8 @@ fn sockets_of_a_supervisor_may_speak_tls() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    certify(folder.path());
+    let flags = certify(folder.path());
     let cert = folder.path().join("cert.pem");
-    let key = folder.path().join("key.pem");
     let mut without = activate("tls");
     without
         .args(["--admin=127.0.0.1:0", "--data"])
@@ -255,10 +260,6 @@ fn sockets_of_a_supervisor_may_speak_tls() {
         said.contains("there are no certificates") && said.contains("FileDescriptorName=tls"),
         "{said}"
     );
-    let flags = [
-        format!("--tls-cert={}", text(&cert)),
-        format!("--tls-key={}", text(&key)),
-    ];
     let site = Running::spawn(
         activate("tls"),
         &folder.path().join("data"),
@@ -274,10 +275,7 @@ fn sockets_of_a_supervisor_may_speak_tls() {
 fn two_processes_share_a_port() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let free = free_port();
     let flags = [&*format!("--listen={free}"), "--reuse-port"];
     let first = Running::start(&data, &flags);
     let second = Running::start(&data, &flags);

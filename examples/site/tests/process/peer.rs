@@ -125,4 +125,14 @@ impl Running {
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap().parse().unwrap()
     }
+
+    /// The values of a metric in the processes of a parent, if it has no other labels.
+    pub(crate) fn metric_by_process(&self, name: &str) -> Vec<usize> {
+        let metrics = super::get(self.admin, "/metrics").unwrap();
+        let series = metrics.lines().filter_map(|line| {
+            let labels = line.strip_prefix(name)?;
+            labels.strip_prefix("{process=")?.split(' ').nth(1)
+        });
+        series.map(|value| value.parse().unwrap()).collect()
+    }
 }

@@ -36,13 +36,29 @@ impl Running {
         self.signal("-HUP");
         eventually(ROLLED, || count() > rolls);
     }
+
+    /// Kills a child, and waits until another one serves in its place. Returns the time for that,
+    /// which is a quarter of a second on an idle machine.
+    pub(super) fn kill_child(&self) -> Duration {
+        let victim = *self.children().first().unwrap();
+        kill(victim);
+        let begin = Instant::now();
+        eventually("two children serve", || {
+            let now = self.children();
+            now.len() == 2 && !now.contains(&victim)
+        });
+        let time = begin.elapsed();
+        // One second is the aim.
+        assert!(time < Duration::from_secs(5), "{time:?}");
+        time
+    }
 }
 
 fn is_alive(pid: i32) -> bool {
     test_kill_process(Pid::from_raw(pid).unwrap()).is_ok()
 }
 
-pub(super) fn kill(pid: i32) {
+fn kill(pid: i32) {
     send_signal(pid, Signal::KILL);
 }
 
@@ -124,17 +140,8 @@ fn deferred_answers_are_complete_through_a_roll() {
             super::send(site.public[0], &path).unwrap()
         })
         .collect();
-    let running = || {
-        let metrics = get(site.admin, "/metrics").unwrap();
-        let series = metrics
-            .lines()
-            .filter_map(|line| line.strip_prefix("euryale_deferred_running{process="));
-        let counts = series.filter_map(|rest| rest.split(' ').nth(1));
-        counts
-            .map(|count| count.parse::<usize>().unwrap())
-            .sum::<usize>()
-    };
-    eventually("both are computed", || running() == 2);
+    let running = || site.metric_by_process("euryale_deferred_running");
+    eventually("both are computed", || running().iter().sum::<usize>() == 2);
     let old = site.children();
     site.roll();
     assert!(site.children().is_disjoint(&old));
@@ -149,15 +156,15 @@ fn deferred_answers_are_complete_through_a_roll() {
 #[test]
 fn unix_sockets_and_tls_work_through_the_parent() {
     let folder = tempfile::tempdir().unwrap();
-    certify(folder.path());
+    let [cert_flag, key_flag] = certify(folder.path());
     let path = |name: &str| folder.path().join(name);
-    let [unix, cert, key] = ["site.sock", "cert.pem", "key.pem"].map(path);
+    let [unix, cert] = ["site.sock", "cert.pem"].map(path);
     let flags = [
         "--processes=2".to_owned(),
         "--listen=tls:127.0.0.1:0".to_owned(),
         format!("--listen=unix:{}", unix.display()),
-        format!("--tls-cert={}", cert.display()),
-        format!("--tls-key={}", key.display()),
+        cert_flag,
+        key_flag,
     ];
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let site = Running::start(&path("data"), &flags);
@@ -189,16 +196,16 @@ fn visit(mut peer: impl Read + Write, before: &str) -> String {
 #[test]
 fn all_listeners_keep_their_rules_through_a_roll() {
     let folder = tempfile::tempdir().unwrap();
-    certify(folder.path());
+    let [cert_flag, key_flag] = certify(folder.path());
     let path = |name: &str| folder.path().join(name);
-    let [unix, cert, key] = ["site.sock", "cert.pem", "key.pem"].map(path);
+    let [unix, cert] = ["site.sock", "cert.pem"].map(path);
     let flags = [
         "--processes=2".to_owned(),
         format!("--listen=unix:{}", unix.display()),
         "--listen=127.0.0.1:0".to_owned(),
         "--listen=tls:127.0.0.1:0".to_owned(),
-        format!("--tls-cert={}", cert.display()),
-        format!("--tls-key={}", key.display()),
+        cert_flag,
+        key_flag,
         "--proxy-protocol=unix".to_owned(),
         "--demo".to_owned(),
     ];
@@ -237,19 +244,6 @@ fn all_listeners_keep_their_rules_through_a_roll() {
 }
 
 #[cfg(target_os = "linux")]
-impl Running {
-    /// The number of open sockets of each process.
-    fn sockets(&self) -> Vec<usize> {
-        let metrics = get(self.admin, "/metrics").unwrap();
-        let series = metrics
-            .lines()
-            .filter_map(|line| line.strip_prefix("euryale_sockets_open{process="));
-        let counts = series.filter_map(|rest| rest.split(' ').nth(1));
-        counts.map(|count| count.parse().unwrap()).collect()
-    }
-}
-
-#[cfg(target_os = "linux")]
 #[test]
 fn kept_sockets_are_spread_evenly_over_processes_and_after_a_roll() {
     const CLIENTS: usize = 64;
@@ -278,7 +272,7 @@ fn kept_sockets_are_spread_evenly_over_processes_and_after_a_roll() {
         }
         let mut sockets = Vec::new();
         eventually("all sockets are counted", || {
-            sockets = site.sockets();
+            sockets = site.metric_by_process("euryale_sockets_open");
             sockets.iter().sum::<usize>() == CLIENTS
         });
         println!("{sockets:?}");
@@ -344,18 +338,7 @@ fn operators_do_not_wait_for_a_process_that_is_stuck() {
 fn child_that_is_killed_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(folder.path(), &["--processes=2"]);
-    let old = site.children();
-    let victim = *old.first().unwrap();
-    kill(victim);
-    let begin = Instant::now();
-    eventually("two children serve", || {
-        let now = site.children();
-        now.len() == 2 && !now.contains(&victim)
-    });
-    let time = begin.elapsed();
-    println!("back after {time:?}");
-    // On an idle machine it takes a quarter of a second.
-    assert!(time < Duration::from_secs(5), "{time:?}");
+    println!("back after {:?}", site.kill_child());
     assert!(
         get(site.public[0], "/")
             .unwrap()

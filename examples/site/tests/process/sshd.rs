@@ -29,10 +29,8 @@ impl Drop for Sshd {
 fn make_key(file: &Path) {
     let mut command = program("ssh-keygen");
     command.args(["-q", "-t", "ed25519", "-N", "", "-f"]);
-    let made = output({
-        command.arg(file);
-        command
-    });
+    command.arg(file);
+    let made = output(command);
     assert!(made.status.success(), "{made:?}");
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use super::{FEW, MANY, roll};
-use crate::{Running, eventually, exit_code, get, give_up, program, signal};
+use crate::{Running, eventually, exit_code, give_up, program, signal};
 
 /// A program that loads the site. It ends with the test.
 struct Load(Child);
@@ -39,24 +39,14 @@ impl Drop for Load {
 
 /// Heads that the site has sent, in all processes that serve.
 fn answers(site: &Running) -> usize {
-    let metrics = get(site.admin, "/metrics").unwrap();
-    let counts = metrics
-        .lines()
-        .filter_map(|line| line.strip_prefix("euryale_response_head_seconds_count{process="));
-    let counts = counts.filter_map(|rest| rest.split(' ').nth(1));
-    counts.map(|count| count.parse::<usize>().unwrap()).sum()
+    let counts = site.metric_by_process("euryale_response_head_seconds_count");
+    counts.into_iter().sum()
 }
 
 fn start() -> (tempfile::TempDir, Running) {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(folder.path(), &["--processes=2"]);
     (folder, site)
-}
-
-/// Waits for further answers of the children that serve now.
-fn is_loaded(site: &Running) {
-    let before = answers(site);
-    eventually("requests are answered", || answers(site) > before + 100);
 }
 
 fn roll_under_wrk(times: usize, fields: &[&str]) {
@@ -68,13 +58,7 @@ fn roll_under_wrk(times: usize, fields: &[&str]) {
         return;
     };
     let said = wrk.output();
-    for _ in 0..times {
-        is_loaded(&site);
-        let old = site.children();
-        site.roll();
-        assert!(site.children().is_disjoint(&old));
-    }
-    is_loaded(&site);
+    roll(&site, times, || answers(&site));
     // It then reports what it has seen.
     signal(&wrk.0, "-INT");
     assert_eq!(exit_code(&mut wrk.0), Some(0));
