@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::LazyCell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::apply::{self, Explanation};
 use crate::compile::{Program, When};
@@ -222,6 +223,21 @@ impl Loader {
     /// served from anywhere. A `prefix` of `<theme>` is relative to it.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Gives a file this text: the file is not read from the disk, and need not exist there. Use it
+    /// for a theme that is kept in a database: give its files paths in one invented folder, and
+    /// [mount](Self::mount) that folder. Paths are compared as they are after `.` and `..` are
+    /// removed.
+    pub fn text(mut self, file: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        Arc::make_mut(&mut self.settings.texts).insert(file.into(), text.into());
+        self
+    }
+
+    /// Sets the doctype of themed pages, such as `<!DOCTYPE html>`, in place of the theme's.
+    pub fn doctype(mut self, doctype: impl Into<String>) -> Self {
+        self.settings.doctype = Some(doctype.into());
         self
     }
 

@@ -34,6 +34,20 @@ impl Reader {
                 "the theme reads files more than {MAX_READS} times: include each file once"
             )));
         }
+        let too_large = || {
+            fail(format!(
+                "{} is larger than {} MiB",
+                path.display(),
+                MAX_FILE >> 20
+            ))
+        };
+        if let Some(text) = self.texts.get(path) {
+            if text.len() as u64 > MAX_FILE {
+                return Err(too_large());
+            }
+            self.rules.version.add(text);
+            return Ok(without_mark(text.clone()));
+        }
         if self.rules.files.len() == MAX_FILES {
             return Err(fail(format!("the theme has more than {MAX_FILES} files")));
         }
@@ -53,10 +67,7 @@ impl Reader {
             .map_err(|error| fail(format!("cannot read {shown}: {error}")))?
             .len();
         if length > MAX_FILE {
-            return Err(fail(format!(
-                "{shown} is larger than {} MiB",
-                MAX_FILE >> 20
-            )));
+            return Err(too_large());
         }
         let bytes =
             std::fs::read(path).map_err(|error| fail(format!("cannot read {shown}: {error}")))?;
@@ -73,10 +84,12 @@ impl Reader {
             )
         })?;
         self.rules.version.add(&text);
-        Ok(match text.strip_prefix('\u{feff}') {
-            Some(rest) => rest.to_owned(),
-            None => text,
-        })
+        Ok(without_mark(text))
+    }
+
+    /// Returns whether there is a file at this path.
+    pub(super) fn exists(&self, path: &Path) -> bool {
+        self.texts.contains_key(path) || path.is_file()
     }
 
     /// Returns the path of a file that is named relative to the current one.
@@ -101,5 +114,13 @@ impl Reader {
         }
         let folder = self.file.parent().unwrap_or(Path::new(""));
         Ok(normal(&folder.join(href)))
+    }
+}
+
+/// Removes a byte order mark.
+fn without_mark(text: String) -> String {
+    match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
     }
 }

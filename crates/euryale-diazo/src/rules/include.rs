@@ -98,7 +98,7 @@ impl Reader {
             child.tag_name().namespace() == Some(XINCLUDE) && child.tag_name().name() == "fallback"
         };
         let fallback = node.children().find(is_fallback);
-        if let Some(fallback) = fallback.filter(|_| !path.is_file()) {
+        if let Some(fallback) = fallback.filter(|_| !self.exists(&path)) {
             // The missing file is recorded, because the theme changes once it exists.
             self.rules.files.push(Stamp::of(&path));
             return with(self, Included::Fallback(fallback));

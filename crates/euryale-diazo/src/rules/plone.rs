@@ -104,6 +104,25 @@ impl Reader {
         Ok(Some(manifest))
     }
 
+    /// Sets the doctype that the program gives, in place of the manifest's and the theme's.
+    pub(super) fn set_doctype(
+        &mut self,
+        rules: &Path,
+        doctype: Option<&str>,
+    ) -> Result<(), LoadError> {
+        let Some(doctype) = doctype else {
+            return Ok(());
+        };
+        if !is_doctype(doctype) {
+            let what = format!("a doctype is written <!DOCTYPE html>, and not {doctype}");
+            return Err(LoadError::new(rules, None, what));
+        }
+        self.rules.version.add(doctype);
+        let manifest = self.rules.manifest.get_or_insert_default();
+        manifest.doctype = Some(doctype.to_owned());
+        Ok(())
+    }
+
     /// Returns the file that `rules = …` names.
     fn rules_of(&self, folder: &Path, written: &str) -> Result<PathBuf, String> {
         if let Some((_, mounted)) = written.split_once("++theme++") {

@@ -1,6 +1,8 @@
 //! Reads a theme's rules, from the first file to the last check.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use roxmltree::Node;
 
@@ -47,11 +49,18 @@ pub(crate) struct Settings {
     pub(crate) theme: Option<PathBuf>,
     pub(crate) folders: Folders,
     pub(crate) edge: EdgeIncludes,
+    /// The texts of files that are not read from the disk.
+    pub(crate) texts: Texts,
+    /// The doctype of themed pages, in place of the theme's.
+    pub(crate) doctype: Option<String>,
     /// Whether a `manifest.cfg` beside the rules may name another rules file.
     pub(crate) has_manifest: bool,
     /// Names of parameters that have a value.
     pub(crate) parameters: Vec<String>,
 }
+
+/// Texts of files by their paths.
+pub(crate) type Texts = Arc<HashMap<PathBuf, String>>;
 
 /// Reads a rules file. An error is returned with the files that were read before it, one of which
 /// has to be corrected.
@@ -64,6 +73,7 @@ pub(crate) fn read(path: &Path, settings: &Settings) -> Result<Rules, (LoadError
         file: PathBuf::new(),
         folders: settings.folders.clone(),
         edge: settings.edge,
+        texts: Arc::clone(&settings.texts),
         including: Vec::new(),
         reads: 0,
         when: Vec::new(),
@@ -81,7 +91,8 @@ pub(crate) fn read(path: &Path, settings: &Settings) -> Result<Rules, (LoadError
             let theme = settings.theme.as_deref();
             theme.map_or(Ok(()), |theme| reader.added_theme(theme))
         })
-        .and_then(|()| reader.check_globals());
+        .and_then(|()| reader.check_globals())
+        .and_then(|()| reader.set_doctype(path, settings.doctype.as_deref()));
     match read {
         Ok(()) => {
             reader.rules.computed = reader.computed;
@@ -96,6 +107,7 @@ pub(super) struct Reader {
     pub(super) file: PathBuf,
     pub(super) folders: Folders,
     pub(super) edge: EdgeIncludes,
+    pub(super) texts: Texts,
     pub(super) including: Vec<PathBuf>,
     /// The number of reads so far.
     pub(super) reads: usize,

@@ -156,3 +156,58 @@ fn a_folder_may_have_no_manifest_and_get_one() {
     assert!(stamps.iter().any(|stamp| !stamp.still_holds()));
     assert!(Loader::from_folder(folder.path()).load().is_ok());
 }
+
+/// A theme in a database: no file of it is on the disk, except those of another theme.
+#[test]
+fn texts_are_in_the_place_of_files() {
+    let other = folder(MANIFEST);
+    let main = rules(
+        "<xi:include href=\"++theme++disk/more.xml\"/><xi:include href=\"more.xml\">\
+         <xi:fallback/></xi:include>",
+    );
+    let loader = Loader::new("/++theme++own/rules.xml")
+        .mount("own", "/++theme++own")
+        .mount("disk", other.path())
+        .text("/++theme++own/rules.xml", &main)
+        .text("/++theme++own/theme.html", "<body><p></p></body>")
+        .prefix("/site/++theme++own");
+    let apply = |loader: &Loader| {
+        let theme = loader.load().unwrap();
+        let page = theme.apply("<p>x", &Context::new("/")).unwrap();
+        (page.into_owned(), theme.version().to_owned())
+    };
+    let (page, version) = apply(&loader);
+    assert!(page.contains("<p></p><a title=\" \"></a>"), "{page}");
+    let more = rules("<before css:theme=\"p\"><i/></before>").replace("<theme ", "<!-- ");
+    let more = more.replace("html\"/>", "html -->");
+    let loader = loader
+        .text("/++theme++own/more.xml", more)
+        .doctype("<!doctype html>");
+    let (page, other_version) = apply(&loader);
+    assert!(page.starts_with("<!doctype html>"), "{page}");
+    assert!(page.contains("<i></i><p></p><a"), "{page}");
+    assert_ne!(version, other_version);
+}
+
+#[test]
+fn a_text_that_cannot_be_used_is_named() {
+    let load = |rules: &str| {
+        let loader = Loader::new("/++theme++own/rules.xml").text("/++theme++own/rules.xml", rules);
+        loader.load().unwrap_err().to_string()
+    };
+    let said = load("<rules>\n<");
+    assert!(said.starts_with("/++theme++own/rules.xml:2:"), "{said}");
+    let said = load(&rules(""));
+    assert!(
+        said.contains("cannot read /++theme++own/theme.html"),
+        "{said}"
+    );
+    let said = load(&rules("").replace("theme.html", "/etc/hostname"));
+    assert!(said.contains("is outside of /++theme++own"), "{said}");
+    let doctype = Loader::new("/a.xml").text(
+        "/a.xml",
+        "<rules xmlns=\"http://namespaces.plone.org/diazo\"/>",
+    );
+    let said = doctype.doctype("<script>").load().unwrap_err().to_string();
+    assert!(said.contains("a doctype is written"), "{said}");
+}
