@@ -30,10 +30,16 @@ impl<'a> Context<'a> {
     }
 
     /// Sets `$name` for the rules. A parameter that is not set is an empty string. If a name is set
-    /// several times, the last value counts.
+    /// several times, the last value counts. A text for `path` is also the page's path.
     #[must_use]
     pub fn parameter(mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Parameter>) -> Self {
-        self.parameters.push((name.into(), value.into()));
+        let (name, value) = (name.into(), value.into());
+        if let Parameter::Text(path) = &value
+            && name == "path"
+        {
+            self.path = Cow::Owned(path.clone());
+        }
+        self.parameters.push((name, value));
         self
     }
 
@@ -82,6 +88,8 @@ pub enum Parameter {
     Truth(bool),
     /// A number.
     Number(f64),
+    /// No node: false, and equal to no text. Diazo passes Python's `None` in this way.
+    Nothing,
 }
 
 impl Parameter {
@@ -90,6 +98,7 @@ impl Parameter {
             Self::Text(text) => Value::Text(Cow::Borrowed(text)),
             Self::Truth(truth) => Value::Truth(*truth),
             Self::Number(number) => Value::Number(*number),
+            Self::Nothing => Value::Nodes(Vec::new()),
         }
     }
 }

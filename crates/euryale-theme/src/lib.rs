@@ -26,6 +26,12 @@
 //! # }
 //! ```
 //!
+//! # Themes of pages
+//!
+//! If an application decides for each page which theme it has, as Plone does, it keeps its themes
+//! in a [`ThemeSet`], and puts a [`PageTheme`] into the extensions of its response. Its chain has
+//! [`ThemeTransform::of_pages`]. Pages without the extension are not themed.
+//!
 //! While the files have errors, pages are served unthemed. The log has the reason with file and
 //! line.
 //!
@@ -56,10 +62,15 @@
 mod book;
 mod documents;
 mod live;
+mod page;
+mod set;
 mod transform;
+mod watch;
 
 pub use euryale_diazo::{Context, LoadError, Loader, Parameter, Theme};
 
 pub use self::book::DocumentBook;
 pub use self::live::{LiveTheme, ThemeState};
+pub use self::page::PageTheme;
+pub use self::set::ThemeSet;
 pub use self::transform::{ThemeParameters, ThemeTransform, request_context};

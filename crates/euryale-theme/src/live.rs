@@ -1,11 +1,13 @@
 //! A theme that is read again when its files change.
 
 use std::fmt;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use euryale_diazo::{LoadError, Loader, Stamp, Theme};
+
+use crate::watch::watch;
 
 /// A theme that is reloaded when its files change. Clones share the theme.
 ///
@@ -95,17 +97,9 @@ impl LiveTheme {
     /// # Errors
     /// Fails if the system cannot start a thread.
     pub fn watch(self, every: Duration) -> std::io::Result<Self> {
-        let (sender, ended) = channel::<()>();
-        let weak = Arc::downgrade(&self.shared);
-        let watch = move || {
-            while ended.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
-                let Some(shared) = weak.upgrade() else { return };
-                Self { shared }.reload();
-            }
-        };
-        std::thread::Builder::new()
-            .name("theme".to_owned())
-            .spawn(watch)?;
+        let sender = watch(&self.shared, every, |shared| {
+            Self { shared }.reload();
+        })?;
         *self
             .shared
             .watcher

@@ -8,7 +8,7 @@ use std::time::Duration;
 use euryale_core::ledger::Book;
 use euryale_core::request::Peer;
 use euryale_core::{BoxError, Ledger};
-use euryale_diazo::{Context, Parameter};
+use euryale_diazo::{Context, Parameter, Theme};
 use euryale_transform::{Page, Transform, TransformPage, order};
 use http::header::HOST;
 use http::{Response, request, response};
@@ -17,6 +17,8 @@ use percent_encoding::percent_decode_str;
 use crate::DocumentBook;
 use crate::documents::Documents;
 use crate::live::LiveTheme;
+use crate::page::PageTheme;
+use crate::set::ThemeSet;
 
 /// Parameters of the rules (`$name`) that a publisher sets for its page, in the extensions of its
 /// response.
@@ -72,11 +74,20 @@ impl ThemeParameters {
 /// [`Caching`]: euryale_subrequest::Caching
 #[derive(Clone)]
 pub struct ThemeTransform {
-    theme: LiveTheme,
+    themes: Themes,
     name: Cow<'static, str>,
     has_version: bool,
     document_deadline: Duration,
     parameters: Option<ByRequest>,
+}
+
+/// The themes of pages.
+#[derive(Clone, Debug)]
+enum Themes {
+    /// All pages have this theme.
+    One(LiveTheme),
+    /// Each page names its own, which is from this set.
+    OfPages(ThemeSet),
 }
 
 type ByRequest = Arc<dyn Fn(&request::Parts) -> ThemeParameters + Send + Sync>;
@@ -84,7 +95,7 @@ type ByRequest = Arc<dyn Fn(&request::Parts) -> ThemeParameters + Send + Sync>;
 impl fmt::Debug for ThemeTransform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ThemeTransform")
-            .field("theme", &self.theme)
+            .field("themes", &self.themes)
             .field("name", &self.name)
             .finish_non_exhaustive()
     }
@@ -93,9 +104,20 @@ impl fmt::Debug for ThemeTransform {
 impl ThemeTransform {
     /// Themes pages with this theme, under the name `theme`.
     pub fn new(theme: LiveTheme) -> Self {
+        Self::with(Themes::One(theme))
+    }
+
+    /// Themes the pages whose response has a [`PageTheme`] in its extensions, under the name
+    /// `theme`. With [`keep_tags`](Self::keep_tags), the version in their tags is that of all
+    /// themes in the set.
+    pub fn of_pages(themes: ThemeSet) -> Self {
+        Self::with(Themes::OfPages(themes))
+    }
+
+    fn with(themes: Themes) -> Self {
         let document_deadline = Duration::from_secs(5);
         Self {
-            theme,
+            themes,
             name: Cow::Borrowed("theme"),
             has_version: false,
             document_deadline,
@@ -138,6 +160,14 @@ impl ThemeTransform {
         self.has_version = true;
         self
     }
+
+    /// Returns the theme of a page with these extensions, as it currently is.
+    fn theme_of(&self, extensions: &http::Extensions) -> Option<Arc<Theme>> {
+        match &self.themes {
+            Themes::One(theme) => theme.theme(),
+            Themes::OfPages(_) => extensions.get::<PageTheme>()?.theme.theme(),
+        }
+    }
 }
 
 impl Transform for ThemeTransform {
@@ -150,12 +180,19 @@ impl Transform for ThemeTransform {
     }
 
     fn applies(&self, _page: &Page, response: &response::Parts) -> bool {
-        !response.headers.contains_key("x-theme-disabled") && self.theme.state().theme().is_some()
+        !response.headers.contains_key("x-theme-disabled")
+            && self.theme_of(&response.extensions).is_some()
     }
 
     fn version(&self) -> Option<Cow<'_, str>> {
-        let theme = self.theme.theme().filter(|_| self.has_version)?;
-        Some(theme.version().to_owned().into())
+        if !self.has_version {
+            return None;
+        }
+        let version = match &self.themes {
+            Themes::One(theme) => theme.theme()?.version().to_owned(),
+            Themes::OfPages(themes) => themes.version(),
+        };
+        Some(version.into())
     }
 
     fn book(&self, ledger: &Ledger) -> Option<Arc<dyn Book>> {
@@ -169,10 +206,11 @@ impl TransformPage for ThemeTransform {
         page: &Page,
         response: Response<String>,
     ) -> Result<Response<String>, BoxError> {
-        let Some(theme) = self.theme.theme() else {
+        let Some(theme) = self.theme_of(response.extensions()) else {
             return Ok(response);
         };
         let (mut head, content) = response.into_parts();
+        let page_theme = head.extensions.get::<PageTheme>().cloned();
         let mut context = request_context(page.request());
         let by_request = self.parameters.as_ref().map(|rule| rule(page.request()));
         for (name, value) in by_request.into_iter().flat_map(|parameters| parameters.0) {
@@ -200,7 +238,10 @@ impl TransformPage for ThemeTransform {
                 tracing::info!(%file, line, text = message.text(), "a rule of the theme says");
             })?;
             Ok::<_, BoxError>(match themed {
-                Cow::Owned(themed) => themed,
+                Cow::Owned(themed) => match page_theme {
+                    Some(page_theme) => page_theme.finish(&content, themed),
+                    None => themed,
+                },
                 Cow::Borrowed(_) => content,
             })
         });

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use euryale_diazo::{Context, Loader};
+use euryale_diazo::{Context, Loader, Parameter};
 
 use crate::faults::rules;
 
@@ -210,4 +210,27 @@ fn a_text_that_cannot_be_used_is_named() {
     );
     let said = doctype.doctype("<script>").load().unwrap_err().to_string();
     assert!(said.contains("a doctype is written"), "{said}");
+}
+
+/// Plone gives the path of a virtual host as a parameter, and `None` for what is not there.
+#[test]
+fn a_parameter_may_be_the_path_or_no_node() {
+    let text = rules(
+        "<notheme if-path=\"/a\"/><replace css:theme-children=\"p\">\
+         <xsl:value-of select=\"concat($path, boolean($x), $x = '')\"/></replace>",
+    );
+    let theme = Loader::new("/a.xml").text("/a.xml", text);
+    let theme = theme.text("/theme.html", "<body><p></p></body>").load();
+    let theme = theme.unwrap();
+    let apply = |path: &str| {
+        let context = Context::new("/a").parameter("path", path);
+        let context = context.parameter("x", Parameter::Nothing);
+        theme.apply("<i>", &context).unwrap().into_owned()
+    };
+    assert_eq!(apply("/a/b"), "<i>");
+    assert!(
+        apply("/b").contains("<p>/bfalsefalse</p>"),
+        "{}",
+        apply("/b")
+    );
 }

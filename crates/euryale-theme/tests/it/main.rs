@@ -4,5 +4,6 @@
 
 mod chain;
 mod live;
+mod pages;
 mod request;
 mod tags;
