@@ -55,6 +55,8 @@ pub struct Connection {
     pub(crate) access: Access,
     pub(crate) until: Option<Instant>,
     pub(crate) mark: Option<Mark>,
+    /// Whether the session has the prepared statement that sets a mark.
+    pub(crate) has_mark_statement: bool,
     pub(crate) begun: u64,
     pub(crate) ran_outside: bool,
     interrupt: Interrupt,
@@ -93,6 +95,7 @@ impl Connection {
             access: Access::Read,
             until: None,
             mark: None,
+            has_mark_statement: false,
             begun: 0,
             ran_outside: false,
             interrupt,

@@ -81,13 +81,14 @@
 //! # What happens when the answer to a commit is lost?
 //!
 //! A writer's commit leaves a mark, a row with a unique key in the table `euryale_commit`. It is
-//! inserted in the message that commits, so it costs no round trip. If the connection breaks before
-//! the answer, the pool opens another one and inserts the same key. If the key is there, the
-//! transaction was committed, and the request goes on. If not, the key is there now and the commit
-//! can no longer succeed, even if it is still on its way: the transaction counts as a conflict and
-//! is published again. While no server can be reached or the server is starting up, this is
-//! repeated for 30 s, and other requests are answered 503. After that the answer is a 500, which no
-//! proxy sends again, and the ledger counts the transaction as in doubt.
+//! inserted in the message that commits, so it costs no round trip, by a statement that each
+//! session prepares behind its first such commit. If the connection breaks before the answer, the
+//! pool opens another one and inserts the same key. If the key is there, the transaction was
+//! committed, and the request goes on. If not, the key is there now and the commit can no longer
+//! succeed, even if it is still on its way: the transaction counts as a conflict and is published
+//! again. While no server can be reached or the server is starting up, this is repeated for 30 s,
+//! and other requests are answered 503. After that the answer is a 500, which no proxy sends again,
+//! and the ledger counts the transaction as in doubt.
 //!
 //! Marks are removed after an hour by the processes that commit: each process removes at most
 //! 20,000 every 10 s, behind a commit, and takes at most 1 s for it. [`Postgres::migrate`] creates
@@ -138,9 +139,9 @@
 //!
 //! # A session has no state
 //!
-//! This crate sets nothing that outlives a transaction, and neither should a publisher, because the
-//! connection serves other publications. Put settings that a role needs into the role (`ALTER ROLE
-//! … SET …`).
+//! Except for prepared statements, this crate leaves nothing in a session that outlives a
+//! transaction, and neither should a publisher, because the connection serves other publications.
+//! Put settings that a role needs into the role (`ALTER ROLE … SET …`).
 
 #![forbid(unsafe_code)]
 

@@ -34,6 +34,13 @@ pub(crate) const PRUNE: &str = "SET LOCAL statement_timeout = '1s'; \
     SELECT id FROM euryale_commit WHERE at < now() - interval '1 hour' \
     LIMIT 20000 FOR UPDATE SKIP LOCKED)";
 
+/// Prepares the statement that sets a mark, which is otherwise planned at each commit. It has a
+/// name in SQL, because `EXECUTE` can be in the same message as `COMMIT`: if a mark arrived without
+/// its commit, settling would have to wait for the end of the session.
+pub(crate) const PREPARE: &str = "PREPARE euryale_mark (uuid) AS \
+    INSERT INTO euryale_commit (id) SELECT $1 \
+    WHERE pg_current_xact_id_if_assigned() IS NOT NULL";
+
 /// The key of one commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark(u64, u64);
@@ -49,8 +56,11 @@ impl Mark {
     }
 
     /// The statements that commit with this mark. A transaction that has written nothing has no
-    /// number and leaves no mark.
-    pub(crate) fn commit(self) -> String {
+    /// number and leaves no mark. `is_prepared` says whether the session has run [`PREPARE`].
+    pub(crate) fn commit(self, is_prepared: bool) -> String {
+        if is_prepared {
+            return format!("EXECUTE euryale_mark('{self}'); COMMIT");
+        }
         format!(
             "INSERT INTO {MARKS} (id) SELECT '{self}' \
              WHERE pg_current_xact_id_if_assigned() IS NOT NULL; COMMIT"

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use euryale_core::BoxError;
 use euryale_core::transaction::{Access, Begin, Settled};
 
-use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::connection::{Connection, Phase};
 use crate::error::{Error, TransactionEnded};
-use crate::marks::{Mark, PRUNE};
+use crate::marks::{Mark, PREPARE, PRUNE};
 use crate::postgres::Isolation;
+use crate::sqlstate::is_stale_statement;
 use crate::wire::Failure;
 
 /// The maximum time for the server to roll back, or to end a reader.
@@ -124,7 +125,7 @@ impl Connection {
         // a rollback without an error.
         let mut sql = String::from("SET LOCAL statement_timeout = 0; ");
         match mark {
-            Some(mark) => sql.push_str(&mark.commit()),
+            Some(mark) => sql.push_str(&mark.commit(self.has_mark_statement)),
             None => sql.push_str("COMMIT"),
         }
         self.mark = mark;
@@ -147,8 +148,8 @@ impl Connection {
                 {
                     return Err(TransactionEnded(None).into());
                 }
-                if mark.is_some() && self.state.is_time_to_prune() {
-                    self.wire.send(client.batch_execute(PRUNE));
+                if mark.is_some() {
+                    self.follow_up(&client);
                 }
                 Ok(())
             }
@@ -156,6 +157,10 @@ impl Connection {
                 let is_answer =
                     matches!(&failure, Failure::Failed { error, .. } if error.code().is_some());
                 let error = Error::new(failure, self.situation(true));
+                if error.answer().is_some_and(is_stale_statement) {
+                    // Somebody has run `DEALLOCATE ALL` or `DISCARD ALL` on this connection.
+                    self.has_mark_statement = false;
+                }
                 if !is_answer && self.wire.sent() == sent {
                     return Err(Error::not_sent().into());
                 }
@@ -164,6 +169,18 @@ impl Connection {
                 }
                 Err(error.into())
             }
+        }
+    }
+
+    /// Sends what belongs behind a marked commit, and does not wait for the answers.
+    fn follow_up(&mut self, client: &Client) {
+        // Behind a pooler, other clients would find the statement in the session.
+        if !self.has_mark_statement && !self.options.has_pooler {
+            self.wire.send(client.batch_execute(PREPARE));
+            self.has_mark_statement = true;
+        }
+        if self.state.is_time_to_prune() {
+            self.wire.send(client.batch_execute(PRUNE));
         }
     }
 
