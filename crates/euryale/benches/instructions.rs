@@ -22,8 +22,11 @@ use euryale_core::transaction::TransactionOptions;
 use euryale_core::{Transaction, publisher_fn};
 use euryale_publisher::Publish;
 use euryale_respond::RespondLayer;
+use euryale_server::{Incoming, Server, Shutdown, Slowest};
 use euryale_test::{Gate, Lender, eventually};
 use http_body::Frame;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tower::{Service, service_fn};
 use tower_layer::Layer;
 
@@ -33,7 +36,7 @@ fn measured(work: &mut dyn FnMut()) {
     work();
 }
 
-const INPUTS: [(&str, fn()); 9] = [
+const INPUTS: [(&str, fn()); 11] = [
     ("transaction", transaction),
     ("publish", publish),
     ("respond", respond),
@@ -43,6 +46,8 @@ const INPUTS: [(&str, fn()); 9] = [
     ("queue", queue),
     ("transform-declined", || transform("application/json")),
     ("transform-4-rewrites", || transform("text/html")),
+    ("edge-http1", || edge(http1_requests())),
+    ("edge-http2", || edge(http2_requests())),
 ];
 
 fn main() {
@@ -299,4 +304,96 @@ fn queue() {
     measured(&mut run);
     gate.open();
     assert!(runtime.block_on(stuck).is_ok_and(|ended| ended.is_ok()));
+}
+
+/// The number of requests on the socket of `edge`.
+const REQUESTS: usize = 200;
+
+/// What a client of `edge` sends: something first, and then its requests, one after another.
+struct Sent {
+    first: Vec<u8>,
+    requests: Vec<Vec<u8>>,
+}
+
+fn http1_requests() -> Sent {
+    Sent {
+        first: Vec::new(),
+        requests: vec![b"GET /a/b?c=d HTTP/1.1\r\nhost: localhost\r\n\r\n".to_vec(); REQUESTS],
+    }
+}
+
+/// Requests without dynamic compression (RFC 7541 §6), each in one frame.
+fn http2_requests() -> Sent {
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    const SETTINGS_ACK: [u8; 9] = [0, 0, 0, 4, 1, 0, 0, 0, 0];
+    /// GET, http, `/`, and a literal `:authority`.
+    const FIELDS: &[u8] = b"\x82\x86\x84\x01\x09localhost";
+    /// END_STREAM and END_HEADERS.
+    const FLAGS: u8 = 0x5;
+    let request = |number: usize| {
+        let length = u8::try_from(FIELDS.len()).expect("a short head");
+        let stream = u32::try_from(2 * number + 1).expect("few requests");
+        let head = [&[0, 0, length, 1, FLAGS], &stream.to_be_bytes()[..]].concat();
+        [&head, FIELDS].concat()
+    };
+    Sent {
+        first: [
+            &b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..],
+            &SETTINGS,
+            &SETTINGS_ACK,
+        ]
+        .concat(),
+        requests: (0..REQUESTS).map(request).collect(),
+    }
+}
+
+const ANSWER: &[u8] = b"hello from behind the edge";
+
+/// Requests on one socket, through hyper and the server's edge. The client runs in the same thread.
+fn edge(sent: Sent) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let answers = service_fn(|_request: http::Request<Incoming>| {
+        ready(Ok::<_, Infallible>(Response::new(Body::from(
+            Bytes::from_static(ANSWER),
+        ))))
+    });
+    let shutdown = Shutdown::new();
+    let (mut client, serving) = runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let address = listener.local_addr().expect("an address");
+        let server = Server::new()
+            .listen(listener)
+            .slowest(&Slowest::new())
+            .log_drain(false);
+        let serving = tokio::spawn(server.serve(answers, shutdown.clone()));
+        let client = TcpStream::connect(address).await.expect("a socket");
+        client.set_nodelay(true).expect("no delay");
+        (client, serving)
+    });
+    let mut bytes = Vec::new();
+    let mut requests = sent.requests.into_iter();
+    let mut ask = |client: &mut TcpStream, request: &[u8]| {
+        runtime.block_on(async {
+            client.write_all(request).await.expect("a request");
+            bytes.clear();
+            while !bytes.ends_with(ANSWER) {
+                let read = client.read_buf(&mut bytes).await.expect("an answer");
+                assert!(read > 0, "the server has closed the socket");
+            }
+        });
+    };
+    let first = [sent.first, requests.next().expect("a request")].concat();
+    ask(&mut client, &first);
+    let requests: Vec<_> = requests.collect();
+    measured(&mut || {
+        for request in &requests {
+            ask(&mut client, request);
+        }
+    });
+    shutdown.drain_at_once();
+    drop(client);
+    assert!(runtime.block_on(serving).is_ok());
 }
