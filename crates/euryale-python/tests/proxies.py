@@ -164,8 +164,14 @@ def proxy(tmp_path) -> Iterator[Callable[..., int]]:
         file = folder / "proxy.conf"
         file.write_text(text.format(**values))
         command = [part.format(folder=folder, file=file) for part in command[1:]]
+        as_user = []
+        if name == "apache2" and is_root:
+            # Apache refuses to serve as root, and blobs of the ZODB can be read by their user only.
+            ids = ["--reuid", "www-data", "--regid", "www-data", "--clear-groups"]
+            rights = ["--inh-caps", "+dac_override", "--ambient-caps", "+dac_override"]
+            as_user = ["setpriv", *ids, *rights, "--"]
         with (folder / "output.log").open("wb") as output:
-            process = subprocess.Popen([program, *command], stdout=output, stderr=output)
+            process = subprocess.Popen([*as_user, program, *command], stdout=output, stderr=output)
         running.append(process)
 
         def serves() -> bool:

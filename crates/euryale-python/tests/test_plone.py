@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from conftest import APPS, Answer, Served, free_ports, quiet, until, use_factory
-from proxies import OFFLOADED, ask, proxy  # noqa: F401, a fixture
+from proxies import OFFLOADED, PROXIES, ask, proxy  # noqa: F401, a fixture
 
 pytestmark = pytest.mark.plone
 
@@ -145,17 +145,19 @@ def test_blobs_leave_by_sendfile_whole_and_in_ranges(plone):
     until(lambda: plone.metric(sent) == len(data) + 4_000_001, "the part was counted, too")
 
 
-def test_nginx_sends_files_and_scaled_pictures_but_not_plones_own_parts(
-    instance, runwsgi, proxy
+@pytest.mark.parametrize("name", ["nginx", "apache2", "caddy"])
+def test_proxies_send_files_and_scaled_pictures_but_not_plones_own_parts(
+    instance, runwsgi, proxy, name
 ):
     ini, admin = running_ini(instance)
     blobs = instance / "var" / "blobstorage"
-    settings = f"trusted_proxy = 127.0.0.1\noffload = /@@blobs={blobs}\nthreads = 2"
+    prefix = PROXIES[name][2]
+    settings = f"trusted_proxy = 127.0.0.1\noffload = {prefix}={blobs}\nthreads = 2"
     ini.write_text(ini.read_text().replace("threads = 2", settings))
     plone = runwsgi(ini, folder=instance)
     plone.admin = admin
     plone.started()
-    port = proxy("nginx", plone, blobs)
+    port = proxy(name, plone, blobs)
     data = random.Random(7).randbytes(100 << 20)
     path = "/Plone/big/@@download/file"
     status, headers, body = ask(port, path)
@@ -178,6 +180,11 @@ def test_nginx_sends_files_and_scaled_pictures_but_not_plones_own_parts(
         direct = plone.ask(f"/Plone/picture/@@images/image/{width}")
         assert direct.body == first[2]
     assert plone.metric(OFFLOADED) >= before + 2
+    # No client decides who sends a file, and none gets an order of ours.
+    forged = {"X_Sendfile_Type": "X-Accel-Redirect", "X_Accel_Mapping": "/=/@@blobs"}
+    status, headers, body = ask(port, path, **forged)
+    assert (status, body == data) == (200, True)
+    assert not [name for name in headers if name.lower().startswith(("x-accel", "x-sendfile"))]
     assert plone.stop() == 0
 
 

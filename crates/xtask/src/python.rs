@@ -50,10 +50,15 @@ impl Suite {
 
     /// The arguments of pytest. Where Plone is installed, the packages of the other tests are not,
     /// so their files cannot be imported.
-    fn tests(self) -> [&'static str; 3] {
+    fn tests(self) -> &'static [&'static str] {
         match self {
-            Self::Frameworks => ["-m", "not plone", "tests"],
-            Self::Plone => ["-m", "plone", "tests/test_plone.py"],
+            Self::Frameworks => &["-m", "not plone", "tests"],
+            Self::Plone => &[
+                "-m",
+                "plone",
+                "tests/test_plone.py",
+                "tests/test_plone_example.py",
+            ],
         }
     }
 }
