@@ -48,9 +48,11 @@ pub struct Admin {
     reports: Vec<(&'static str, Arc<Report>)>,
     status: Status,
     #[cfg(unix)]
-    commands: Commands,
+    pub(crate) commands: Commands,
     #[cfg(unix)]
     find_pool: Arc<pool::FindPool>,
+    #[cfg(unix)]
+    dumps: Vec<Arc<Report>>,
 }
 
 type Report = dyn Fn() -> String + Send + Sync;
@@ -95,6 +97,8 @@ impl Admin {
             commands: Commands::new(),
             #[cfg(unix)]
             find_pool: Arc::new(|| None),
+            #[cfg(unix)]
+            dumps: Vec::new(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! A Unix socket for commands.
 
+#[cfg(feature = "supervise")]
+mod children;
 pub(crate) mod dump;
 pub(crate) mod pool;
 mod timed;
@@ -257,6 +259,23 @@ pub fn command(
             "the answer is not that of a console",
         )),
     }
+}
+
+/// Sends the `words` of a command line to the program whose [`Console`] is at `path`, or `help` if
+/// there are none, and waits for up to 5 s for the answer. This is the client for a command such as
+/// `site ctl`.
+///
+/// # Errors
+///
+/// Those of [`command`].
+pub fn ctl(path: impl AsRef<Path>, words: &[String]) -> io::Result<Result<String, String>> {
+    const LONG: Duration = Duration::from_secs(5);
+    let line = if words.is_empty() {
+        "help".to_owned()
+    } else {
+        words.join(" ")
+    };
+    command(path, &line, LONG)
 }
 
 fn ask(path: &Path, line: &str, patience: Duration) -> io::Result<String> {

@@ -109,6 +109,8 @@ mod commands;
 #[cfg(unix)]
 mod console;
 #[cfg(unix)]
+mod controls;
+#[cfg(unix)]
 mod relay;
 mod response;
 mod status;
@@ -119,7 +121,9 @@ pub use self::admin::Admin;
 #[cfg(unix)]
 pub use self::commands::Commands;
 #[cfg(unix)]
-pub use self::console::{Console, command};
+pub use self::console::{Console, command, ctl};
+#[cfg(unix)]
+pub use self::controls::Controls;
 #[cfg(unix)]
 pub use self::relay::{Relay, RelayedProcess};
 pub use self::status::{Held, StatusDetails};

@@ -1,5 +1,7 @@
 //! One address for the operators of several processes.
 
+#[cfg(feature = "supervise")]
+mod children;
 mod exposition;
 
 use std::convert::Infallible;

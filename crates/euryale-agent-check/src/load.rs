@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use euryale_core::pool::{Holder, Status};
+use serde_json::{Value as Json, json};
 
 use crate::full::BUSY_FOR;
 
@@ -65,6 +66,81 @@ impl Load {
             queued: status.queued,
             oldest_wait: status.oldest_wait.unwrap_or_default(),
             capacity: 1,
+        }
+    }
+
+    /// Returns the load as a line of JSON, from which another process of the same host
+    /// [adds it up](Self::of_processes).
+    #[must_use]
+    pub fn report(&self) -> String {
+        let standing = match self.standing {
+            Standing::Ready => "ready",
+            Standing::Draining => "draining",
+            Standing::Down | Standing::Maintenance => "down",
+        };
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let report = json!({
+            "standing": standing,
+            "workers": self.workers,
+            "busy": self.busy,
+            "stuck": self.stuck,
+            "last_taken_ms": millis(self.last_taken),
+            "queued": self.queued,
+            "oldest_wait_ms": millis(self.oldest_wait),
+            "capacity": self.capacity,
+        });
+        format!("{report}\n")
+    }
+
+    /// Returns the load of `number` processes that share the addresses of a host, from their
+    /// [reports](Self::report). A process without a report counts as having only stuck workers. The
+    /// host is down if no process is ready.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use euryale_agent_check::{Answer, Load};
+    /// use euryale_connection::Pool;
+    ///
+    /// let pool = Pool::new((), 4);
+    /// let one = Load { capacity: 100, ..Load::of(&pool.status(), Duration::from_secs(60)) };
+    /// let both = Load::of_processes([one.report()], 2);
+    /// assert_eq!((both.workers, both.stuck, both.capacity), (8, 4, 100));
+    /// let answer = Answer::of(&both, Duration::from_secs(2));
+    /// assert_eq!(answer.to_string(), "up ready 50% maxconn:100");
+    /// ```
+    #[must_use]
+    pub fn of_processes(reports: impl IntoIterator<Item: AsRef<str>>, number: usize) -> Self {
+        let reports: Vec<Json> = reports
+            .into_iter()
+            .filter_map(|report| serde_json::from_str(report.as_ref()).ok())
+            .collect();
+        let ready = || {
+            reports
+                .iter()
+                .filter(|report| report["standing"] == "ready")
+        };
+        let each =
+            |key: &'static str| ready().map(move |report| report[key].as_u64().unwrap_or_default());
+        let count = |key| usize::try_from(each(key).sum::<u64>()).unwrap_or(usize::MAX);
+        let time = |millis: Option<u64>| Duration::from_millis(millis.unwrap_or_default());
+        let serving = ready().count();
+        let workers = count("workers");
+        let missing = (workers * number.saturating_sub(serving)).checked_div(serving);
+        let missing = missing.unwrap_or_default();
+        Self {
+            standing: if serving == 0 {
+                Standing::Down
+            } else {
+                Standing::Ready
+            },
+            workers: workers + missing,
+            busy: count("busy") + missing,
+            stuck: count("stuck") + missing,
+            last_taken: time(each("last_taken_ms").min()),
+            queued: count("queued"),
+            oldest_wait: time(each("oldest_wait_ms").max()),
+            capacity: count("capacity"),
         }
     }
 

@@ -23,6 +23,33 @@ const FREE: Load = Load {
 const PATIENCE: Duration = Duration::from_secs(2);
 
 #[test]
+fn loads_are_added_up_and_a_missing_process_lowers_the_weight() {
+    let loaded = |busy, wait| {
+        let load = Load {
+            busy,
+            queued: 1,
+            oldest_wait: Duration::from_millis(wait),
+            ..FREE
+        };
+        load.report()
+    };
+    let both = Load::of_processes([loaded(1, 0), loaded(3, 30)], 2);
+    assert_eq!((both.workers, both.busy, both.capacity), (8, 4, 600));
+    assert_eq!(both.oldest_wait, Duration::from_millis(30));
+    let half = Load::of_processes([FREE.report()], 2);
+    let answer = Answer::of(&half, PATIENCE);
+    assert_eq!(answer.to_string(), "up ready 50% maxconn:300");
+    let draining = Load {
+        standing: Standing::Draining,
+        ..FREE
+    };
+    for reports in [vec![draining.report()], vec!["{".to_owned()], Vec::new()] {
+        assert_eq!(Load::of_processes(reports, 2).standing, Standing::Down);
+    }
+    assert_eq!(Load::of_processes([FREE.report()], 1), FREE);
+}
+
+#[test]
 fn the_weight_follows_from_the_load() {
     let waited = |ms| Duration::from_millis(ms);
     let busy = Load { busy: 4, ..FREE };

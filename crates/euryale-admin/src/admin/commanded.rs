@@ -37,6 +37,14 @@ impl Admin {
         self
     }
 
+    /// Adds the text that `more` returns to the end of a `dump`. It is called on a thread of its
+    /// own while the runtime is looked at, and should return within 20 ms.
+    #[must_use]
+    pub fn dump(mut self, more: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        self.dumps.push(Arc::new(more));
+        self
+    }
+
     /// Accepts commands at the Unix socket `path`, from the user of the process and from root, as
     /// long as the returned value exists. Apart from those of the program
     /// ([`verb`](Self::verb)) there are:
@@ -63,6 +71,7 @@ impl Admin {
         let readiness = self.status.readiness.clone();
         let asked = Arc::clone(&self.find_pool);
         let dumped = Arc::clone(&self.find_pool);
+        let dumps = self.dumps.clone();
         let runtime = Handle::try_current().ok();
         let commands = pool::commands(&self.find_pool)
             .verb("status", "show readiness, workers and queue", move |_| {
@@ -78,9 +87,11 @@ impl Admin {
                 move |_| {
                     let pool = dumped();
                     let pool = pool.as_deref();
-                    let runtime = runtime.as_ref().map(dump::runtime).unwrap_or_default();
+                    let (runtime, more) = dump::beside(&dumps, || {
+                        runtime.as_ref().map(dump::runtime).unwrap_or_default()
+                    });
                     let jobs = pool.map(pool::jobs).unwrap_or_default();
-                    Ok([pool::status(pool), jobs, runtime, dump::threads()].concat())
+                    Ok([pool::status(pool), jobs, runtime, dump::threads(), more].concat())
                 },
             )
             .with(self.commands.clone());

@@ -1,7 +1,8 @@
 //! The threads of the process, for a dump.
 
 use std::fmt::Write as _;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -12,6 +13,34 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// The maximum number of threads that are listed.
 #[cfg(target_os = "linux")]
 const LISTED: usize = 100;
+
+/// Runs `look` on this thread and each of `others` on a thread of its own, so that their deadlines
+/// do not add up. Returns the text of `look` and that of the others.
+pub(crate) fn beside(
+    others: &[Arc<dyn Fn() -> String + Send + Sync>],
+    look: impl FnOnce() -> String,
+) -> (String, String) {
+    thread::scope(|scope| {
+        let others: Vec<_> = others
+            .iter()
+            .map(|other| {
+                let thread = thread::Builder::new().name("dump".to_owned());
+                thread.spawn_scoped(scope, || other())
+            })
+            .collect();
+        let looked = look();
+        let texts = others.into_iter().map(|other| match other.map(join) {
+            Ok(text) => text,
+            Err(error) => format!("there is no thread for the rest of the dump: {error}\n"),
+        });
+        (looked, texts.collect())
+    })
+}
+
+fn join(other: ScopedJoinHandle<'_, String>) -> String {
+    let panicked = |_| "a part of the dump panicked\n".to_owned();
+    other.join().unwrap_or_else(panicked)
+}
 
 /// Says whether the runtime still runs tasks.
 pub(crate) fn runtime(runtime: &Handle) -> String {

@@ -2,15 +2,11 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use euryale_admin::command;
+use euryale_admin::ctl;
 
 use crate::cli::error::StartError;
 use crate::cli::output::print;
-
-/// The time limit for a command and its answer.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sends the command in `words` to a running site, or `help` if there are no words.
 pub(crate) fn run(console: Option<&Path>, words: &[String]) -> Result<ExitCode, StartError> {
@@ -21,12 +17,7 @@ pub(crate) fn run(console: Option<&Path>, words: &[String]) -> Result<ExitCode, 
             "start the site with --console PATH, and name the same path here",
         ));
     };
-    let line = if words.is_empty() {
-        "help".to_owned()
-    } else {
-        words.join(" ")
-    };
-    match command(path, &line, PATIENCE) {
+    match ctl(path, words) {
         Ok(Ok(text)) => {
             print(&text);
             Ok(ExitCode::SUCCESS)

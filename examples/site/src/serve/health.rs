@@ -15,7 +15,6 @@ use euryale_admin::StatusDetails;
 use euryale_agent_check::{AgentCheck, Load, Resume, Standing};
 use euryale_server::{Checked, Readiness, Shutdown};
 use euryale_sqlite::Sqlite;
-use serde_json::json;
 
 use crate::pages::theme::Theme;
 use crate::serve::log::Logs;
@@ -70,9 +69,6 @@ impl Opened {
 fn is_of_database_or_files(code: Code) -> bool {
     matches!(code, UNAVAILABLE | APPLICATION)
 }
-
-/// The path of the [`load_report`](Health::load_report).
-pub(crate) const LOAD: &str = "/-/load";
 
 /// The state of this process.
 #[derive(Clone)]
@@ -135,7 +131,8 @@ impl Health {
         }
     }
 
-    fn load(&self) -> Load {
+    /// The load of this process.
+    pub(crate) fn load(&self) -> Load {
         let standing = self.standing();
         let capacity = self.sockets.load(Ordering::Relaxed);
         let status = self.opened.pool().map(Pool::status).unwrap_or_default();
@@ -144,28 +141,6 @@ impl Health {
             capacity,
             ..Load::of(&status, STUCK)
         }
-    }
-
-    /// The load as JSON, for the parent of several processes.
-    pub(crate) fn load_report(&self) -> String {
-        let load = self.load();
-        let standing = match load.standing {
-            Standing::Ready => "ready",
-            Standing::Draining => "draining",
-            Standing::Down | Standing::Maintenance => "down",
-        };
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let report = json!({
-            "standing": standing,
-            "workers": load.workers,
-            "busy": load.busy,
-            "stuck": load.stuck,
-            "last_taken_ms": millis(load.last_taken),
-            "queued": load.queued,
-            "oldest_wait_ms": millis(load.oldest_wait),
-            "capacity": load.capacity,
-        });
-        format!("{report}\n")
     }
 
     /// The agent for HAProxy. Create one and clone it, because it has state.

@@ -1,24 +1,21 @@
 //! The parent of several processes: it binds the addresses, and answers operators and balancers for
 //! all of them.
 
-mod agent;
-
 use std::io;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::Duration;
 
 use euryale::Ledger;
-use euryale_admin::{Relay, RelayedProcess};
+use euryale_admin::Relay;
 use euryale_server::Shutdown;
-use euryale_server::supervise::{ChildStatus, Children, Supervisor};
+use euryale_server::supervise::{ChildStatus, Supervisor};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::cli::error::StartError;
 use crate::cli::output::print;
 use crate::cli::settings::Settings;
-use crate::serve::console::Controls;
 use crate::serve::listeners::{Listeners, OPERATORS, processes};
 use crate::serve::log::{self, Log};
 use crate::serve::operators::{self, OperatorsServer};
@@ -65,24 +62,19 @@ pub(super) fn run(
         }
         let children = supervisor.children();
         signals.pass_on(logs, children.clone())?;
-        let controls = Controls {
-            shutdown: shutdown.clone(),
-            log: log.clone(),
-            reload: Arc::default(),
-        };
-        let filter = tokio::spawn(log_as_set(log, hangups, Arc::clone(&controls.reload)));
-        let _console = console::start_for_all(settings, &children, controls, &reserve)?;
+        let asked = Arc::default();
+        let controls = console::controls(&shutdown, &log, &asked);
+        let filter = tokio::spawn(log_as_set(log, hangups, asked));
+        let _console = console::start_for_all(settings, &children, &controls, &reserve)?;
         let rules = Rules::new(settings, is_loopback_only);
         let title = processes(number, settings.connections);
-        let relay = relay(&children, &shutdown).title(title);
+        let relay = Relay::for_children(&children, &shutdown).title(title);
         let agent = agent.map(|listener| {
-            tokio::spawn(agent::serve(
-                listener,
-                reserve.clone(),
-                relay.clone(),
-                number,
-                shutdown.clone(),
-            ))
+            let (check, asking) = relay.agent(number);
+            let checks = operators::check(check, listener, reserve.clone());
+            tokio::spawn(async {
+                tokio::join!(checks, asking);
+            })
         });
         let answers = operators::answers(relay, rules);
         let server = OperatorsServer::start(admin, &reserve, answers, agent);
@@ -143,21 +135,4 @@ fn supervisor(settings: &Settings, number: usize) -> Result<Supervisor, StartErr
         .private_socket(OPERATORS)
         .ready_within(OPENING)
         .drain_within(settings.drain.saturating_add(AFTER_DRAIN)))
-}
-
-fn relay(children: &Children, shutdown: &Shutdown) -> Relay {
-    let children = children.clone();
-    let processes = move || {
-        let children = children.list().into_iter();
-        let relayed = children.filter_map(|child| {
-            Some(RelayedProcess {
-                process: child.process,
-                pid: child.pid,
-                is_ready: child.is_ready,
-                socket: child.socket?,
-            })
-        });
-        relayed.collect()
-    };
-    Relay::new(processes, shutdown)
 }

@@ -9,7 +9,7 @@ use axum::Router;
 use euryale::body::Reserve;
 use euryale::connection::{BlockingThreads, PoolBook};
 use euryale::{Ledger, Pool};
-use euryale_admin::Admin;
+use euryale_admin::{Admin, Controls};
 use euryale_server::{
     DescriptorLimit, Listener, Readiness, Server, Shutdown, Slowest, limit_heap_arenas, supervise,
     systemd,
@@ -26,9 +26,8 @@ use crate::cli::output::print;
 use crate::cli::settings::{MOST_CONNECTIONS, Settings};
 use crate::cli::variables;
 use crate::serve::app::{SEARCHES, UPLOADS, searches, uploads};
-use crate::serve::console::Controls;
 use crate::serve::drain::serve;
-use crate::serve::health::{CHECK_EVERY, Health, LOAD, Opened};
+use crate::serve::health::{CHECK_EVERY, Health, Opened};
 use crate::serve::lanes::Lanes;
 use crate::serve::listeners::Listeners;
 use crate::serve::live::{Live, OperatorsWayIn, Parts, WayIn};
@@ -153,18 +152,15 @@ fn start(
         is_loopback_only,
         access: logs.access.clone(),
     };
-    let controls = Controls {
-        shutdown: shutdown.clone(),
-        log: log.clone(),
-        reload: Arc::default(),
-    };
+    let asked_again = Arc::default();
+    let controls = console::controls(&shutdown, &log, &asked_again);
     let reserve = limit.reserve();
     let operators = Operators::start(
         runtime,
         ledger,
         (admin, agent),
         &reserve,
-        &controls,
+        (&shutdown, &controls),
         settings.drain,
         (logs, rules, opened),
     );
@@ -213,7 +209,7 @@ fn start(
         let serving = serve(serving, &pool, settings.drain, &shutdown);
         let complete = tokio::select! {
             complete = serving => complete,
-            () = reload::on_signal(hangups, &controls.reload, asked, &live) => false,
+            () = reload::on_signal(hangups, &asked_again, asked, &live) => false,
         };
         operators.server.end().await;
         Ok(complete)
@@ -304,11 +300,10 @@ impl Operators {
         ledger: Ledger,
         (admin, agent): (Listener, Option<TcpListener>),
         reserve: &Reserve,
-        controls: &Controls,
+        (shutdown, controls): (&Shutdown, &Controls),
         drain: Duration,
         (logs, rules, opened): (Logs, Rules, Opened),
     ) -> Self {
-        let shutdown = &controls.shutdown;
         let slowest = Slowest::new();
         let serves = Arc::new(AtomicBool::new(false));
         let readiness = Readiness::new(shutdown)
@@ -335,12 +330,12 @@ impl Operators {
             .status(move || showing.details())
             .slowest(&slowest)
             .report("/-/resume", move || reporting.report(&check))
-            .report(LOAD, move || loaded.load_report())
+            .load(move || loaded.load())
             .find_pool(move || {
                 let pool = opened.pool()?.clone();
                 Some(Arc::new(pool))
-            });
-        let answers = controls.clone().commands(answers);
+            })
+            .controls(controls);
         let way_in = OperatorsWayIn::new(answers, rules);
         let guard = runtime.enter();
         let server = OperatorsServer::start(admin, reserve, way_in.way_in.clone(), agent);
