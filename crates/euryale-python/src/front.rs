@@ -23,7 +23,7 @@ use crate::access::AccessLog;
 use crate::again::OwnDatabase;
 use crate::application::Application;
 use crate::at_work::AtWork;
-use crate::main_thread::{ENDED, MainThread, RELOAD};
+use crate::main_thread::{MainThread, Order};
 use crate::overrun::Overrun;
 use crate::pulse::Pulse;
 use crate::statics::Statics;
@@ -213,7 +213,7 @@ impl Front {
         let main = self.main.clone();
         runtime.spawn(async move {
             while hangups.recv().await.is_some() {
-                main.tell(RELOAD, 1);
+                main.tell(Order::Reload, 1);
             }
         });
         Ok(())
@@ -292,7 +292,7 @@ impl Front {
             let asked = call.asked;
             tracing::error!("{thread} has not returned from {asked} after {seconds:.1} s");
         }
-        main.tell(ENDED, 1);
+        main.tell(Order::Ended, 1);
         if !owns_process {
             return;
         }

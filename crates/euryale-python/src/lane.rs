@@ -14,7 +14,7 @@ use euryale::{Error, Ledger};
 use pyo3::prelude::*;
 
 use crate::exceptions::LaneFull;
-use crate::main_thread::{MainThread, START_LANE_THREAD};
+use crate::main_thread::{MainThread, Order};
 
 /// The number of deferred answers and calls after commits that may wait for a thread. Promises are
 /// limited by their layer.
@@ -46,8 +46,7 @@ struct State {
     threads: usize,
     /// The number of threads that wait for work.
     idle: usize,
-    /// The number of requested threads that do not run yet. At most one is requested at a time, so
-    /// that the requests do not fill the main thread's socket.
+    /// The number of requested threads that do not run yet.
     starting: usize,
     /// The number of places that were reserved and whose work has not begun.
     reserved: usize,
@@ -127,11 +126,9 @@ impl Lane {
             drop(job);
         } else {
             state.queue.push_back(job);
-            let needs_thread = state.requests_thread(shared.most);
+            let missing = state.request_threads(shared.most);
             drop(state);
-            if needs_thread {
-                self.order_thread();
-            }
+            self.order_threads(missing);
             shared.work.notify_one();
         }
         Queued {
@@ -158,11 +155,10 @@ impl Lane {
         let mut state = shared.lock();
         loop {
             if let Some(job) = state.queue.pop_front() {
-                let needs_thread = state.requests_thread(shared.most);
+                // Threads that could not be started are requested again.
+                let missing = state.request_threads(shared.most);
                 drop(state);
-                if needs_thread {
-                    self.order_thread();
-                }
+                self.order_threads(missing);
                 return Some(job);
             }
             if state.has_ended {
@@ -182,11 +178,11 @@ impl Lane {
         None
     }
 
-    /// Orders the thread that [`State::requests_thread`] has counted.
-    fn order_thread(&self) {
-        if let Err(error) = self.0.main.order(START_LANE_THREAD, 1) {
+    /// Orders the threads that [`State::request_threads`] has counted.
+    fn order_threads(&self, count: usize) {
+        if let Err(error) = self.0.main.order(Order::StartLaneThread, count) {
             tracing::error!("no thread for work outside the workers: {error}");
-            self.lose_thread();
+            (0..count).for_each(|_| self.lose_thread());
         }
     }
 
@@ -263,16 +259,18 @@ impl Drop for Queued {
 }
 
 impl State {
-    /// Returns whether the queue needs another thread, which the caller then orders. It is counted
-    /// here.
-    fn requests_thread(&mut self, most: usize) -> bool {
-        let is_short = self.starting == 0 && self.queue.len() > self.idle;
-        let needs_thread = is_short && self.threads < most && !self.has_ended;
-        if needs_thread {
-            self.threads += 1;
-            self.starting += 1;
+    /// Returns the number of further threads that the queue needs, up to the bound. The caller
+    /// orders them. They are counted here.
+    fn request_threads(&mut self, most: usize) -> usize {
+        if self.has_ended {
+            return 0;
         }
-        needs_thread
+        let served = self.idle + self.starting;
+        let room = most.saturating_sub(self.threads);
+        let missing = self.queue.len().saturating_sub(served).min(room);
+        self.threads += missing;
+        self.starting += missing;
+        missing
     }
 }
 

@@ -1,61 +1,140 @@
-//! Sends orders of one byte each from Rust to Python's main thread, through a socket.
+//! Gives orders from Rust to Python's main thread.
+//!
+//! An order is a count, which the main thread reads after it was woken through a socket. So no
+//! order is lost when the socket is full: what is in the socket wakes the main thread as well.
 //!
 //! The interpreter writes the numbers of signals to the same socket (`signal.set_wakeup_fd`), so
 //! that the main thread wakes up and runs their handlers, whichever thread received the signal.
-//! Numbers below 128 are signals, and the others are orders.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Order: start one more worker thread.
-pub(crate) const START_THREAD: u8 = 0x80;
-/// Order: SIGHUP arrived, so read the settings again.
-pub(crate) const RELOAD: u8 = 0x81;
-/// Order: the server has ended, so join the threads.
-pub(crate) const ENDED: u8 = 0x82;
-/// Order: answer, to show that the interpreter runs.
-pub(crate) const ANSWER: u8 = 0x83;
-/// Order: start one more thread of the lane.
-pub(crate) const START_LANE_THREAD: u8 = 0x84;
-/// Order: write the stacks of calls that have run for too long.
-pub(crate) const STACKS: u8 = 0x85;
+use pyo3::prelude::*;
 
-/// The socket to which orders are written.
+/// What the main thread is to do.
+#[pyclass(
+    frozen,
+    eq,
+    from_py_object,
+    module = "euryale._euryale",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Start one more worker thread.
+    StartThread,
+    /// Start one more thread of the lane.
+    StartLaneThread,
+    /// SIGHUP arrived, so read the settings again.
+    Reload,
+    /// Answer, to show that the interpreter runs.
+    Answer,
+    /// Write the stacks of calls that have run for too long.
+    Stacks,
+    /// The server has ended, so join the threads.
+    Ended,
+}
+
+/// All orders, in the sequence in which they are carried out. The end is last, because a thread
+/// whose start was interrupted can only be joined once it has been started.
+const ORDERS: [Order; 6] = [
+    Order::StartThread,
+    Order::StartLaneThread,
+    Order::Reload,
+    Order::Answer,
+    Order::Stacks,
+    Order::Ended,
+];
+
+/// The byte that wakes the main thread. It is not the number of a signal.
+const WAKE: [u8; 1] = [0];
+
+/// The orders that were given and not yet carried out. Clones are handles to the same ones.
 #[derive(Clone, Debug)]
-pub(crate) struct MainThread(Arc<UnixStream>);
+pub(crate) struct MainThread(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    socket: UnixStream,
+    /// How often each order is still to be carried out.
+    due: [AtomicUsize; ORDERS.len()],
+}
+
+impl Order {
+    /// Returns how often the order may be due. Twice is enough where one run serves all that was
+    /// ordered before it began: the first may be under way.
+    fn most(self) -> usize {
+        match self {
+            Self::StartThread | Self::StartLaneThread => usize::MAX,
+            Self::Ended | Self::Reload | Self::Answer | Self::Stacks => 2,
+        }
+    }
+}
 
 impl MainThread {
     /// Creates the socket, and returns the descriptor of the other end, which belongs to the
     /// caller.
-    pub(crate) fn new() -> std::io::Result<(Self, RawFd)> {
+    pub(crate) fn new() -> io::Result<(Self, RawFd)> {
         let (ours, theirs) = UnixStream::pair()?;
         // Signal handlers also write to it, and must not wait.
         ours.set_nonblocking(true)?;
-        Ok((Self(Arc::new(ours)), theirs.into_raw_fd()))
+        let shared = Shared {
+            socket: ours,
+            due: Default::default(),
+        };
+        Ok((Self(Arc::new(shared)), theirs.into_raw_fd()))
     }
 
     /// Returns the descriptor for `signal.set_wakeup_fd`, which is open as long as this value
     /// exists.
     pub(crate) fn wakeup_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
+        self.0.socket.as_raw_fd()
     }
 
-    /// Writes the order `count` times, in one write. Each write takes much more room in the
-    /// socket's buffer than its bytes, and a full buffer refuses further ones.
+    /// Gives the order `count` times, and wakes the main thread.
     ///
     /// # Errors
-    /// The main thread could not be reached: the buffer is full, or the other end is closed.
-    pub(crate) fn order(&self, order: u8, count: usize) -> std::io::Result<()> {
-        (&*self.0).write_all(&vec![order; count])
+    /// The other end is closed. The order is still due, but nobody may carry it out.
+    pub(crate) fn order(&self, order: Order, count: usize) -> io::Result<()> {
+        if count == 0 {
+            return Ok(());
+        }
+        let more = |due: usize| Some(due.saturating_add(count).min(order.most()));
+        let due = self.due(order);
+        let _ = due.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        match (&self.0.socket).write(&WAKE) {
+            // What fills the socket wakes the main thread, which then reads the orders.
+            Err(full) if full.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            written => written.map(drop),
+        }
     }
 
     /// Like [`order`](Self::order), for orders without which the server continues. An error is
     /// logged.
-    pub(crate) fn tell(&self, order: u8, count: usize) {
+    pub(crate) fn tell(&self, order: Order, count: usize) {
         if let Err(error) = self.order(order, count) {
-            tracing::error!(order, %error, "the main thread could not be reached");
+            tracing::error!(?order, %error, "the main thread could not be reached");
         }
+    }
+
+    /// Returns the next order. It is due until it was [carried out](Self::carried_out).
+    pub(crate) fn next_order(&self) -> Option<Order> {
+        let is_due = |order: &Order| self.due(*order).load(Ordering::Acquire) > 0;
+        ORDERS.into_iter().find(is_due)
+    }
+
+    /// Records that the main thread has carried out this order once.
+    pub(crate) fn carried_out(&self, order: Order) {
+        let fewer = |due: usize| due.checked_sub(1);
+        let due = self.due(order);
+        // Only the main thread lowers the count, so it is not zero.
+        let _ = due.fetch_update(Ordering::AcqRel, Ordering::Acquire, fewer);
+    }
+
+    fn due(&self, order: Order) -> &AtomicUsize {
+        &self.0.due[order as usize]
     }
 }

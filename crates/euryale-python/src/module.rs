@@ -26,14 +26,9 @@ fn lists() -> Vec<&'static str> {
 #[pymodule]
 fn _euryale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add("START_THREAD", main_thread::START_THREAD)?;
-    module.add("RELOAD", main_thread::RELOAD)?;
-    module.add("ANSWER", main_thread::ANSWER)?;
-    module.add("START_LANE_THREAD", main_thread::START_LANE_THREAD)?;
-    module.add("STACKS", main_thread::STACKS)?;
-    module.add("ENDED", main_thread::ENDED)?;
     module.add("Again", module.py().get_type::<Again>())?;
     module.add_class::<server::Server>()?;
+    module.add_class::<main_thread::Order>()?;
     module.add_class::<file::FileWrapper>()?;
     module.add_class::<promises::PyPromises>()?;
     module.add_class::<body::RequestBody>()?;

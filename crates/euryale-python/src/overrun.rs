@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::at_work::{AtWork, RunningCall};
-use crate::main_thread::{MainThread, STACKS};
+use crate::main_thread::{MainThread, Order};
 
 /// The longest time between two looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -47,7 +47,7 @@ impl Overrun {
         loop {
             tokio::time::sleep(every).await;
             if self.at_work.notices_overdue(self.limit) {
-                main.tell(STACKS, 1);
+                main.tell(Order::Stacks, 1);
             }
         }
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::at_work::AtWork;
 use crate::log;
-use crate::main_thread::{ANSWER, MainThread};
+use crate::main_thread::{MainThread, Order};
 
 /// The longest time between two orders.
 const EVERY: Duration = Duration::from_secs(1);
@@ -50,7 +50,7 @@ impl Pulse {
         loop {
             self.tell();
             if self.is_to_be_asked() {
-                self.0.main.tell(ANSWER, 1);
+                self.0.main.tell(Order::Answer, 1);
             }
             tokio::time::sleep(every).await;
         }

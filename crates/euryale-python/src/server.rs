@@ -24,7 +24,7 @@ use crate::environ::Address;
 use crate::front::End;
 use crate::lane::Lane;
 use crate::log;
-use crate::main_thread::MainThread;
+use crate::main_thread::{MainThread, Order};
 use crate::operators::Loaded;
 use crate::overrun::Overrun;
 use crate::pulse::Pulse;
@@ -146,6 +146,16 @@ impl Server {
     /// waiting, so there is no lame duck.
     fn drain(&self) {
         self.shutdown.drain_at_once();
+    }
+
+    /// Returns what the main thread is to do next.
+    fn next_order(&self) -> Option<Order> {
+        self.main.next_order()
+    }
+
+    /// Records that the main thread has carried out this order once.
+    fn carried_out(&self, order: Order) {
+        self.main.carried_out(order);
     }
 
     /// The main thread runs Python code.

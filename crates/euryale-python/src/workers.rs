@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use euryale::connection::{PoolWorker, StartWorker};
 
 use crate::at_work::{AtWork, NUMBER};
-use crate::main_thread::{MainThread, START_THREAD};
+use crate::main_thread::{MainThread, Order};
 use crate::turns::{Inside, Lookout, Watch};
 
 /// The threads, and the pool's workers that wait for one. Clones are handles to the same threads.
@@ -220,7 +220,9 @@ impl StartWorker for Threads {
 
     fn resize(&self, workers: usize) {
         let had = self.0.wanted.swap(workers, Ordering::AcqRel);
-        self.0.main.tell(START_THREAD, workers.saturating_sub(had));
+        self.0
+            .main
+            .tell(Order::StartThread, workers.saturating_sub(had));
         if workers < had {
             self.0.lock().surplus += had - workers;
             self.0.wake_all();

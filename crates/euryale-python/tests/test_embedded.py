@@ -1,5 +1,7 @@
 """Servers inside another program: this one."""
 
+import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -13,6 +15,8 @@ import pytest
 
 import euryale
 from conftest import PATIENCE, until
+from euryale._euryale import Order
+from euryale._serve import make_server
 
 TEXT = [("Content-Type", "text/plain")]
 
@@ -39,8 +43,10 @@ def is_listening(server) -> bool:
 class Run:
     """A server that runs in a thread of its own."""
 
-    def __init__(self, app, **settings):
+    def __init__(self, app, fills=False, **settings):
         self.server = euryale.create_server(app, listen="127.0.0.1:0", **settings)
+        if fills:
+            fill(self.server._server.wakeup_fd)
         self.status = None
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
@@ -212,6 +218,42 @@ def test_in_the_main_thread_signals_stay_the_programs(tmp_path, number):
         assert (process.returncode, said, errors) == (0, "ended with 0\n", "")
     else:
         assert (process.returncode, said) == (-signal.SIGTERM, "")
+
+
+def fill(descriptor) -> None:
+    """Write as many numbers of a signal as the socket takes."""
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(descriptor, bytes([signal.SIGUSR1]))
+
+
+def test_threads_are_started_although_signals_have_filled_the_socket():
+    run = Run(hello, threads=2, fills=True)
+    assert ask(run.server).startswith(b"euryale-")
+    run.server.close()
+    assert run.ended() == 0
+
+
+def test_no_order_is_lost_while_the_main_thread_is_busy():
+    """This test is the main thread."""
+    server = make_server({"listen": "127.0.0.1:0", "threads": "2"})
+    fill(server.wakeup_fd)
+    server.start(hello, owns_process=False)
+    server.drain()
+    orders = []
+
+    def is_ended():
+        while (order := server.next_order()) is not None and order != Order.ENDED:
+            orders.append(order)
+            server.carried_out(order)
+        return order == Order.ENDED
+
+    until(is_ended, "the end is announced")
+    assert orders.count(Order.START_THREAD) == 2
+    with socket.socket(fileno=server.fd) as woken:
+        assert woken.recv(1)
+    server.dismiss()
+    assert server.join() == 0
 
 
 @pytest.mark.parametrize("is_late", [False, True])

@@ -6,12 +6,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 __version__: str
-START_THREAD: int
-START_LANE_THREAD: int
-RELOAD: int
-ANSWER: int
-STACKS: int
-ENDED: int
 
 def settings() -> list[tuple[str, str | None, str, bool]]: ...
 def lists() -> list[str]: ...
@@ -154,6 +148,14 @@ class Promises:
         which the value depends.
         """
 
+class Order:
+    START_THREAD: Order
+    START_LANE_THREAD: Order
+    RELOAD: Order
+    ANSWER: Order
+    STACKS: Order
+    ENDED: Order
+
 class Server:
     fd: int
     addresses: list[str]
@@ -173,6 +175,8 @@ class Server:
     def work_in_lane(self) -> None: ...
     def reload(self, settings: dict[str, str]) -> bool: ...
     def drain(self) -> None: ...
+    def next_order(self) -> Order | None: ...
+    def carried_out(self, order: Order) -> None: ...
     def answer(self) -> None: ...
     def overdue(self) -> list[tuple[int, str, str]]: ...
     def dismiss(self) -> None: ...

@@ -14,6 +14,7 @@ import traceback
 from typing import Any, Callable, Iterator, Mapping
 
 from . import _euryale
+from ._euryale import Order
 from ._profile import Profiler
 
 #: The time for all workers to end, in seconds, once the server has ended. They
@@ -282,24 +283,30 @@ class _Main:
         Python's signal handlers run here: the signals' numbers wake the thread.
         """
         while True:
-            # An order stays in the socket until it has been carried out, so an exception in between
-            # loses none. It is then carried out again: a surplus thread ends with the others.
-            (order,) = self.socket.recv(1, socket.MSG_PEEK)
-            if order == _euryale.START_THREAD:
-                if not self.workers.start(self.server.work):
-                    self.server.lose_thread()
-            elif order == _euryale.START_LANE_THREAD:
-                if not self.lane.start(lambda number: self.server.work_in_lane()):
-                    self.server.lose_lane_thread()
-            elif order == _euryale.RELOAD:
-                self.read_again()
-            elif order == _euryale.ANSWER:
-                self.server.answer()
-            elif order == _euryale.STACKS:
-                self.write_stacks()
-            elif order == _euryale.ENDED:
-                return
-            self.socket.recv(1)
+            while (order := self.server.next_order()) is not None:
+                if order == Order.ENDED:
+                    return
+                self.carry_out(order)
+                # An exception before this line loses no order: it is carried out again. A surplus
+                # thread ends with the others.
+                self.server.carried_out(order)
+            # The bytes only wake this thread. The orders are read after them.
+            self.socket.recv(4096)
+
+    def carry_out(self, order: Order) -> None:
+        """Carry out an order once."""
+        if order == Order.START_THREAD:
+            if not self.workers.start(self.server.work):
+                self.server.lose_thread()
+        elif order == Order.START_LANE_THREAD:
+            if not self.lane.start(lambda number: self.server.work_in_lane()):
+                self.server.lose_lane_thread()
+        elif order == Order.RELOAD:
+            self.read_again()
+        elif order == Order.ANSWER:
+            self.server.answer()
+        elif order == Order.STACKS:
+            self.write_stacks()
 
     def write_stacks(self) -> None:
         """Log where the calls hang that have run for too long."""
