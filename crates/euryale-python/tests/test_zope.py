@@ -98,6 +98,11 @@ def test_paths_for_a_virtual_host_reach_zope(site):
     assert site.ask(f"{base}/_vh_app/@@url").text == "https://example.org/app"
 
 
+def test_unbound_stream_iterator_is_sent_and_closed_once(site):
+    assert site.ask("/@@unbound").text == "one two"
+    assert site.ask("/@@passes").text.split("\n").count("lines closed") == 1
+
+
 def test_upload_becomes_a_blob(site):
     body = b"x" * (8 << 20)
     headers = {"Content-Type": "application/octet-stream"}

@@ -7,8 +7,9 @@ import time
 
 import transaction
 from ZODB.blob import Blob
+from ZPublisher.Iterators import IUnboundStreamIterator
 from zope.component import provideAdapter
-from zope.interface import Interface, noLongerProvides
+from zope.interface import Interface, implementer, noLongerProvides
 from zope.publisher.interfaces.browser import IBrowserRequest
 
 from euryale.zope import consume, futures
@@ -167,6 +168,28 @@ class ViewCount(View):
         time.sleep(0.002)
         self.root.written = value + 1
         return str(value + 1)
+
+
+@implementer(IUnboundStreamIterator)
+class Lines:
+    """An iterator without a length, which is no file."""
+
+    def __init__(self, *lines):
+        self.lines = iter(lines)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self.lines)
+
+    def close(self):
+        passes.append("lines closed")
+
+
+class ViewUnbound(View):
+    def __call__(self):
+        return Lines(b"one ", b"two")
 
 
 class ViewUpload(View):
