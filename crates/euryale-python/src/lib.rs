@@ -59,6 +59,7 @@ mod promises;
 mod pulse;
 mod sendfile;
 mod server;
+mod stacks;
 mod start;
 mod statics;
 mod turns;

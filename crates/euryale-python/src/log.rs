@@ -6,16 +6,18 @@
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, reload};
 
 /// The number of lines that may wait for Python.
 const LINES: usize = 8192;
@@ -23,10 +25,24 @@ const LINES: usize = 8192;
 /// The time limit for writing the last lines to standard error.
 const SPILL: Duration = Duration::from_millis(200);
 
+/// The target of the lines about commands, which are written whatever the filter is.
+const COMMANDS: &str = "euryale_admin::console";
+
 static QUEUE: OnceLock<Queue> = OnceLock::new();
 
-/// A line: its level as one of `logging`'s numbers, its logger, and its text.
-pub(crate) type Line = (u8, &'static str, String);
+static FILTER: OnceLock<Filter> = OnceLock::new();
+
+/// Whether a command has set the filter, so that it counts before the levels of Python's loggers.
+static IS_COMMANDED: AtomicBool = AtomicBool::new(false);
+
+/// A line: its level as one of `logging`'s numbers, its logger, its text, and whether it is written
+/// whatever the level of its logger is.
+pub(crate) type Line = (u8, &'static str, String, bool);
+
+struct Filter {
+    first: Targets,
+    handle: reload::Handle<Targets, Registry>,
+}
 
 struct Queue {
     sender: Sender<Line>,
@@ -55,22 +71,61 @@ pub(crate) fn start(level: u8) {
         21..=30 => LevelFilter::WARN,
         _ => LevelFilter::ERROR,
     };
+    let first = with_commands(Targets::new().with_default(filter));
+    let (filter, handle) = reload::Layer::new(first.clone());
     let subscriber = tracing_subscriber::registry().with(ToPython.with_filter(filter));
     // If there is a subscriber already, it was set by the process's first server and does the same.
-    let _ = subscriber.try_init();
+    if subscriber.try_init().is_ok() {
+        let _ = FILTER.set(Filter { first, handle });
+    }
+}
+
+fn with_commands(filter: Targets) -> Targets {
+    filter.with_target(COMMANDS, LevelFilter::INFO)
+}
+
+/// Sets the filter to `text`, such as `info` or `warn,euryale_server=debug`.
+///
+/// # Errors
+/// The text is not a filter.
+pub(crate) fn filter(text: &str) -> Result<(), ParseError> {
+    let filter = with_commands(text.parse()?);
+    IS_COMMANDED.store(true, Ordering::Relaxed);
+    set(filter);
+    Ok(())
+}
+
+/// Sets the filter that the log had at the start.
+pub(crate) fn restore_filter() {
+    if IS_COMMANDED.swap(false, Ordering::Relaxed)
+        && let Some(Filter { first, .. }) = FILTER.get()
+    {
+        set(first.clone());
+    }
+}
+
+fn set(filter: Targets) {
+    if let Some(Filter { handle, .. }) = FILTER.get() {
+        // It fails when there is no subscriber any more.
+        let _ = handle.reload(filter);
+    }
 }
 
 /// Adds a line.
 pub(crate) fn say(level: u8, logger: &'static str, text: String) {
+    add((level, logger, text, false));
+}
+
+fn add(line: Line) {
     let queue = queue();
     let lost = queue.lost.swap(0, Ordering::Relaxed);
     if lost > 0 {
         let text = format!("{lost} lines of the log were lost: its handlers are too slow");
-        if queue.sender.try_send((30, "euryale", text)).is_err() {
+        if queue.sender.try_send((30, "euryale", text, false)).is_err() {
             queue.lost.fetch_add(lost, Ordering::Relaxed);
         }
     }
-    if let Err(TrySendError::Full(_)) = queue.sender.try_send((level, logger, text)) {
+    if let Err(TrySendError::Full(_)) = queue.sender.try_send(line) {
         queue.lost.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -88,7 +143,7 @@ pub(crate) fn next(stop: &Receiver<()>) -> Option<Line> {
 /// interpreter is stuck. Does not wait for a write that blocks.
 pub(crate) fn spill() {
     let lines = queue().receiver.try_iter();
-    let written = write(lines.map(|(_, logger, text)| format!("{logger}: {text}\n")));
+    let written = write(lines.map(|(_, logger, text, _)| format!("{logger}: {text}\n")));
     let _ = written.recv_timeout(SPILL);
 }
 
@@ -125,7 +180,9 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for ToPython {
         };
         let mut text = Text::default();
         event.record(&mut text);
-        say(level, "euryale", text.finish());
+        let is_asked =
+            event.metadata().target() == COMMANDS || IS_COMMANDED.load(Ordering::Relaxed);
+        add((level, "euryale", text.finish(), is_asked));
     }
 }
 

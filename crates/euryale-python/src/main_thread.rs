@@ -34,18 +34,21 @@ pub(crate) enum Order {
     Answer,
     /// Write the stacks of calls that have run for too long.
     Stacks,
+    /// Return the stacks of all running calls, for a dump.
+    Dump,
     /// The server has ended, so join the threads.
     Ended,
 }
 
 /// All orders, in the sequence in which they are carried out. The end is last, because a thread
 /// whose start was interrupted can only be joined once it has been started.
-const ORDERS: [Order; 6] = [
+const ORDERS: [Order; 7] = [
     Order::StartThread,
     Order::StartLaneThread,
     Order::Reload,
     Order::Answer,
     Order::Stacks,
+    Order::Dump,
     Order::Ended,
 ];
 
@@ -69,7 +72,7 @@ impl Order {
     fn most(self) -> usize {
         match self {
             Self::StartThread | Self::StartLaneThread => usize::MAX,
-            Self::Ended | Self::Reload | Self::Answer | Self::Stacks => 2,
+            Self::Ended | Self::Reload | Self::Answer | Self::Stacks | Self::Dump => 2,
         }
     }
 }

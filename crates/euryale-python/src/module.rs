@@ -1,6 +1,9 @@
 //! The module that Python imports as `euryale._euryale`.
 
+use std::path::PathBuf;
+
 use euryale_wsgi::Settings;
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
 use crate::again::Again;
@@ -23,6 +26,19 @@ fn lists() -> Vec<&'static str> {
         .collect()
 }
 
+/// Gives a command to the server whose console is at `path`. Returns whether it was carried out,
+/// and its answer.
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "pyo3 makes it of a list")]
+fn ctl(py: Python<'_>, path: PathBuf, words: Vec<String>) -> PyResult<(bool, String)> {
+    let answer = py.detach(|| euryale_admin::ctl(path, &words));
+    let answer = answer.map_err(|error| PyOSError::new_err(error.to_string()))?;
+    Ok(match answer {
+        Ok(text) => (true, text),
+        Err(text) => (false, text),
+    })
+}
+
 #[pymodule]
 fn _euryale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
@@ -39,6 +55,7 @@ fn _euryale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("Suspend", module.py().get_type::<exceptions::Suspend>())?;
     module.add_function(wrap_pyfunction!(settings, module)?)?;
     module.add_function(wrap_pyfunction!(lists, module)?)?;
+    module.add_function(wrap_pyfunction!(ctl, module)?)?;
     module.add_function(wrap_pyfunction!(exit::exit, module)?)?;
     module.add_function(wrap_pyfunction!(exit::note_fork, module)?)
 }

@@ -1,19 +1,24 @@
 //! The answers for operators and balancers, which need neither a worker nor the GIL.
 
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::task::Context;
 use std::time::Duration;
 
 use euryale::body::Reserve;
 use euryale::{Ledger, Pool};
-use euryale_admin::{Admin, Held, StatusDetails};
+use euryale_admin::{Admin, Console, Controls, Held, StatusDetails};
 use euryale_agent_check::{AgentCheck, Load, Standing};
 use euryale_server::{Listener, Readiness, Server, Shutdown};
 use tokio::net::TcpListener;
 
 use crate::again::OwnDatabase;
+use crate::log;
+use crate::main_thread::{MainThread, Order};
 use crate::overrun::Overrun;
 use crate::pulse::Pulse;
+use crate::stacks::Stacks;
 use crate::turns::Sharing;
 
 /// The time for the last answers after everything else has ended.
@@ -100,28 +105,74 @@ impl Loaded {
     }
 }
 
+/// The ways by which an operator changes a server.
+pub(crate) struct Commanded {
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) main: MainThread,
+    pub(crate) stacks: Stacks,
+}
+
+impl Commanded {
+    /// Adds the commands to `admin`.
+    fn add_to(&self, admin: Admin, shutdown: &Shutdown, loaded: &Loaded) -> Admin {
+        let main = self.main.clone();
+        let controls = Controls::new(shutdown)
+            .log(|filter| Ok(log::filter(filter)?))
+            .reload(move || main.tell(Order::Reload, 1));
+        let loaded = loaded.clone();
+        let stacks = self.stacks.clone();
+        admin
+            .controls(&controls)
+            .verb("roll", "replace all processes one by one", |_| {
+                Err("this is the only process: restart its service in place of that".into())
+            })
+            .find_pool(move || {
+                let pool = loaded.pool()?.clone();
+                Some(Arc::new(pool))
+            })
+            .dump(move || stacks.ask())
+    }
+
+    fn start(&self, admin: &Admin, reserve: &Reserve) -> io::Result<Option<Console>> {
+        let start = |path: &Path| {
+            admin.console(path, Some(reserve.clone())).map_err(|error| {
+                let path = path.display();
+                io::Error::other(format!("cannot accept commands at {path}: {error}"))
+            })
+        };
+        self.path.as_deref().map(start).transpose()
+    }
+}
+
 /// The listeners for operators and for HAProxy's agent checks.
 pub(crate) struct Operators {
     pub(crate) admin: Option<TcpListener>,
     pub(crate) agent: Option<TcpListener>,
     pub(crate) reserve: Reserve,
     pub(crate) capacity: usize,
+    pub(crate) commanded: Commanded,
 }
 
 impl Operators {
-    /// Starts to answer on the current runtime, until the process ends.
+    /// Starts to answer on the current runtime, until the process ends. Commands are accepted as
+    /// long as the returned console exists.
+    ///
+    /// # Errors
+    /// The console could not listen.
     pub(crate) fn start(
         self,
         ledger: &Ledger,
         shutdown: &Shutdown,
         loaded: &Loaded,
         readiness: &Readiness,
-    ) {
+    ) -> io::Result<Option<Console>> {
+        let showing = loaded.clone();
+        let answers = Admin::for_ledger(ledger.clone(), readiness.clone())
+            .program(concat!("euryale ", env!("CARGO_PKG_VERSION")))
+            .status(move || showing.details());
+        let answers = self.commanded.add_to(answers, shutdown, loaded);
+        let console = self.commanded.start(&answers, &self.reserve)?;
         if let Some(admin) = self.admin {
-            let showing = loaded.clone();
-            let answers = Admin::for_ledger(ledger.clone(), readiness.clone())
-                .program(concat!("euryale ", env!("CARGO_PKG_VERSION")))
-                .status(move || showing.details());
             let server = Server::new()
                 .listen(Listener::from(admin).reserve(self.reserve.clone()))
                 .max_sockets(self.reserve.places())
@@ -141,5 +192,6 @@ impl Operators {
                 check.serve_from(accept).await;
             });
         }
+        Ok(console)
     }
 }

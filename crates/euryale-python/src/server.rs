@@ -11,6 +11,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender};
 use euryale::body::Descriptors;
 use euryale::{Ledger, Pool};
+use euryale_admin::Console;
 use euryale_server::{Readiness, Shutdown, Tls};
 use euryale_wsgi::Settings;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -19,6 +20,7 @@ use tokio::runtime::{Handle, Runtime};
 
 use self::start::Unstarted;
 use crate::again::OwnDatabase;
+use crate::at_work::RunningCall;
 use crate::certificates;
 use crate::environ::Address;
 use crate::front::End;
@@ -28,6 +30,7 @@ use crate::main_thread::{MainThread, Order};
 use crate::operators::Loaded;
 use crate::overrun::Overrun;
 use crate::pulse::Pulse;
+use crate::stacks::Stacks;
 use crate::workers::Threads;
 
 /// The time for the runtime's threads to finish at the end.
@@ -55,7 +58,9 @@ pub(crate) struct Server {
     lane: Lane,
     pulse: Pulse,
     overrun: Overrun,
+    stacks: Stacks,
     loaded: Loaded,
+    console: Mutex<Option<Console>>,
     readiness: Readiness,
     tls: Option<Tls>,
     end: Arc<End>,
@@ -126,6 +131,7 @@ impl Server {
         if let (Some(tls), Some(certificates)) = (&self.tls, certificates) {
             tls.replace(certificates);
         }
+        log::restore_filter();
         self.change(py, |pool| {
             pool.resize(new.threads);
             pool.restrict(new.max_queue, new.max_wait);
@@ -166,16 +172,27 @@ impl Server {
     /// Returns the calls that have run for too long, each once: the number of its thread, a line
     /// about it, and its thread in the kernel.
     fn overdue(&self) -> Vec<(usize, String, String)> {
-        let calls = self.threads.at_work().take_noticed().into_iter();
-        calls
-            .map(|call| {
-                (
-                    call.number,
-                    call.to_string(),
-                    call.native().unwrap_or_default(),
-                )
-            })
+        self.threads
+            .at_work()
+            .take_noticed()
+            .iter()
+            .map(described)
             .collect()
+    }
+
+    /// Returns all running calls, like `overdue`.
+    fn calls(&self) -> Vec<(usize, String, String)> {
+        self.threads
+            .at_work()
+            .list()
+            .iter()
+            .map(described)
+            .collect()
+    }
+
+    /// Returns the stacks of all running calls to the dump that asked for them.
+    fn dump(&self, stacks: String) {
+        self.stacks.answer(stacks);
     }
 
     /// Lets all threads end after their current jobs.
@@ -220,6 +237,7 @@ impl Server {
     /// the exit status: 0, or 3 if requests were cut.
     fn join(&self, py: Python<'_>) -> i32 {
         self.end.join();
+        drop(take(&self.console));
         // A server that was never started closes its sockets here.
         drop(take(&self.unstarted));
         let runtime = take(&self.runtime);
@@ -264,6 +282,12 @@ impl Server {
             .map(|runtime| runtime.handle().clone())
             .ok_or_else(ended)
     }
+}
+
+/// A call for Python: the number of its thread, a line about it, and its thread in the kernel.
+fn described(call: &RunningCall) -> (usize, String, String) {
+    let native = call.native().unwrap_or_default();
+    (call.number, call.to_string(), native)
 }
 
 fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {

@@ -537,7 +537,7 @@ def test_a_broken_file_of_settings_leaves_the_server_as_it_was(euryale, tmp_path
     good = app + "[server:main]\nuse = egg:euryale#main\nthreads = 1\n"
     ini.write_text(good)
     server = euryale(str(ini))
-    unchanged = "SIGHUP: the settings stay as they were"
+    unchanged = "reload: the settings stay as they were"
     broken = [
         "[server:main\n",
         "no section\n" + good,

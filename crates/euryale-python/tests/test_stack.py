@@ -161,7 +161,7 @@ def test_sighup_without_tls_says_nothing_of_certificates(euryale, tmp_path):
     config.write_text("threads = 1\n")
     server = euryale("plain:app", "--config", str(config))
     server.send(signal.SIGHUP)
-    until(lambda: "SIGHUP: threads, max_queue and max_wait are set" in server.log, "it is read")
+    until(lambda: "reload: threads, max_queue and max_wait are set" in server.log, "it is read")
     assert "certificates" not in server.log
 
 

@@ -37,6 +37,8 @@ pub struct Settings {
     pub admin: Option<Listen>,
     /// The address of HAProxy's agent checks. Default: none.
     pub agent: Option<Listen>,
+    /// The path of the Unix socket for commands. Default: none.
+    pub console: Option<PathBuf>,
     /// The number of worker threads, 1 to 4096. Default: 4.
     pub threads: usize,
     /// Whether workers take turns in computing, and so do not contend for the GIL. Default: yes.
@@ -126,6 +128,7 @@ impl Default for Settings {
             tls_key: None,
             admin: None,
             agent: None,
+            console: None,
             threads: 4,
             gil_turns: true,
             gil_timeout: Duration::from_secs(10),
@@ -215,6 +218,7 @@ impl Settings {
             Meaning::TlsKey => self.tls_key = parse::text(value).map(PathBuf::from),
             Meaning::Admin => self.admin = Some(value.parse()?),
             Meaning::Agent => self.agent = Some(value.parse()?),
+            Meaning::Console => self.console = parse::text(value).map(PathBuf::from),
             Meaning::Threads => self.threads = parse::number(value, 1, 4096)?,
             Meaning::GilTurns => self.gil_turns = parse::switch(value)?,
             Meaning::GilTimeout => self.gil_timeout = parse::duration(value)?,

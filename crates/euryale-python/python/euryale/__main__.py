@@ -21,6 +21,10 @@ PLACES = {"listen", "host", "port", "unix_socket"}
 
 def main(arguments: list[str] | None = None) -> None:
     """Serve the application that the command line names, and exit."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["ctl"]:
+        ctl(arguments[1:])
+        return
     options = parser().parse_args(arguments)
     logging.basicConfig(
         level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -45,12 +49,46 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(status)
 
 
+def ctl(arguments: list[str]) -> None:
+    """Give a command to a running server, and exit: with 1 if it fails."""
+    parser = argparse.ArgumentParser(
+        prog="euryale ctl",
+        description="Give a command to the server whose --console is the same. Without a command, "
+        "the server lists those that it has.",
+    )
+    parser.add_argument(
+        "--console",
+        metavar="PATH",
+        default=os.environ.get(VARIABLE + "CONSOLE"),
+        help="socket of the server; default: that of EURYALE_CONSOLE, or of the file of settings",
+    )
+    parser.add_argument("--config", metavar="FILE", help="TOML file of settings")
+    parser.add_argument("words", nargs="*", metavar="COMMAND", help="command and its arguments")
+    options = parser.parse_args(arguments)
+    path = options.console
+    try:
+        if path is None and options.config:
+            path = from_toml(options.config).get("console")
+    except SettingsError as error:
+        sys.exit(f"error: {error}")
+    if not path:
+        sys.exit("error: no socket for commands is set: name that of the server with --console")
+    try:
+        is_done, text = _euryale.ctl(path, options.words)
+    except OSError as error:
+        sys.exit(f"error: {path}: the server cannot be reached: {error}")
+    if not is_done:
+        sys.exit(f"error: {text}")
+    print(text, end="")
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line: every setting is a flag and a variable."""
     parser = argparse.ArgumentParser(
         prog="euryale",
-        description="Serve a WSGI application. Each flag has a variable: EURYALE_MAX_QUEUE is "
-        "--max-queue. A flag counts before its variable, and a variable before the file.",
+        description="Serve a WSGI application, or (euryale ctl) give a command to a server. Each "
+        "flag has a variable: EURYALE_MAX_QUEUE is --max-queue. A flag counts before its variable, "
+        "and a variable before the file.",
     )
     parser.add_argument("app", help="module:callable, or an ini file for PasteDeploy (file.ini#name)")
     parser.add_argument("--version", action="version", version=f"euryale {_euryale.__version__}")

@@ -189,8 +189,13 @@ def _in_child() -> None:
 
 def _write_log(server: _euryale.Server) -> None:
     while (line := server.next_line()) is not None:
-        level, logger, text = line
-        logging.getLogger(logger).log(level, "%s", text)
+        level, name, text, is_asked = line
+        logger = logging.getLogger(name)
+        if is_asked:
+            # An operator has asked for it by a command, whatever the level of the logger is.
+            logger.handle(logger.makeRecord(name, level, "euryale", 0, "%s", (text,), None))
+        else:
+            logger.log(level, "%s", text)
 
 
 class _Threads:
@@ -307,32 +312,49 @@ class _Main:
             self.server.answer()
         elif order == Order.STACKS:
             self.write_stacks()
+        elif order == Order.DUMP:
+            self.dump_stacks()
 
     def write_stacks(self) -> None:
         """Log where the calls hang that have run for too long."""
         try:
-            frames = sys._current_frames()
-            for number, line, native in self.server.overdue():
-                thread = self.workers.running.get(number)
-                frame = frames.get(thread.ident) if thread and thread.ident else None
-                stack = "".join(traceback.format_stack(frame)) if frame else ""
-                log.warning("%s, in %s\n%s", line, native or "a thread", stack.rstrip())
+            for text in self.stacks(self.server.overdue()):
+                log.warning("%s", text)
         except Exception:
             log.exception("the stacks of calls that have run for too long")
 
+    def dump_stacks(self) -> None:
+        """Return the stacks of all calls to the command ``dump``."""
+        try:
+            texts = self.stacks(self.server.calls())
+        except Exception as error:
+            texts = [f"python: no stacks: {error!r}"]
+        self.server.dump("".join(f"{text}\n" for text in texts))
+
+    def stacks(self, calls: list[tuple[int, str, str]]) -> list[str]:
+        """A line about each of these calls, and the stack of its thread."""
+        frames = sys._current_frames()
+        texts = []
+        for number, line, native in calls:
+            thread = self.workers.running.get(number)
+            frame = frames.get(thread.ident) if thread and thread.ident else None
+            stack = "".join(traceback.format_stack(frame)) if frame else ""
+            texts.append(f"{line}, in {native or 'a thread'}\n{stack}".rstrip())
+        return texts
+
     def read_again(self) -> None:
         if self.reload is None:
-            log.warning("SIGHUP: there is no file of settings to read again")
+            log.warning("reload: there is no file of settings to read again")
             return
         try:
             is_all = self.server.reload(self.reload())
         except Exception as error:
             # The server continues, whatever is wrong with the file.
-            log.error("SIGHUP: the settings stay as they were: %s", error)
+            log.error("reload: the settings stay as they were: %s", error)
             return
         with_tls = ", max_wait and the certificates" if self.server.has_tls else " and max_wait"
         rest = "" if is_all else "; other settings need a restart"
-        log.info("SIGHUP: threads, max_queue%s are set%s", with_tls, rest)
+        log.info("reload: threads, max_queue%s are set%s", with_tls, rest)
 
     def end(self) -> int:
         """Join the threads. If one never returns and the server owns the process, end the process."""

@@ -20,10 +20,11 @@ use crate::lane::Lane;
 use crate::listeners::Listeners;
 use crate::log;
 use crate::main_thread::MainThread;
-use crate::operators::{Loaded, Operators};
+use crate::operators::{Commanded, Loaded, Operators};
 use crate::overrun::Overrun;
 use crate::pulse::Pulse;
 use crate::sendfile::Sendfile;
+use crate::stacks::Stacks;
 use crate::statics::Statics;
 use crate::turns::Sharing;
 use crate::user_field::UserField;
@@ -72,6 +73,7 @@ impl Server {
         let at_work = threads.at_work();
         let pulse = Pulse::new(&main, at_work, settings.gil_timeout);
         let overrun = Overrun::new(at_work, settings.call_timeout);
+        let stacks = Stacks::new(&main, at_work);
         let loaded = Loaded::new(&pulse, &overrun, &sharing);
         let readiness = loaded.readiness(&shutdown);
         let operators = Operators {
@@ -79,8 +81,13 @@ impl Server {
             agent,
             reserve: limit.reserve(),
             capacity: settings.max_sockets,
+            commanded: Commanded {
+                path: settings.console.clone(),
+                main: main.clone(),
+                stacks: stacks.clone(),
+            },
         };
-        operators.start(&ledger, &shutdown, &loaded, &readiness);
+        let console = operators.start(&ledger, &shutdown, &loaded, &readiness)?;
         drop(entered);
         let (stop_log, log_stopped) = crossbeam_channel::bounded(0);
         Ok(Self {
@@ -107,7 +114,9 @@ impl Server {
             lane,
             pulse,
             overrun,
+            stacks,
             loaded,
+            console: Mutex::new(console),
             readiness,
             tls,
             end: Arc::default(),

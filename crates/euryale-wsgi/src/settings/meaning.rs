@@ -12,6 +12,7 @@ pub(crate) enum Meaning {
     TlsKey,
     Admin,
     Agent,
+    Console,
     Threads,
     GilTurns,
     GilTimeout,

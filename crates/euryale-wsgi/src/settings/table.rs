@@ -114,6 +114,12 @@ pub(crate) const KEYS: &[Setting] = &[
         "address for HAProxy's agent checks",
     ),
     setting(
+        "console",
+        None,
+        Meaning::Console,
+        "Unix socket for the commands of euryale ctl, for this user and root only",
+    ),
+    setting(
         "threads",
         Some("connections"),
         Meaning::Threads,
