@@ -1,11 +1,12 @@
 //! The responses that replace an application's answer.
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 use euryale::transaction::Access;
 use euryale::{Body, Request, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Method, StatusCode, Uri};
+use http::{Extensions, HeaderValue, Method, StatusCode, Uri};
 
 /// The time after which a client may try again, in seconds. It is long because room is only freed
 /// as fast as clients read.
@@ -15,6 +16,8 @@ const RETRY_SECONDS: &str = "10";
 pub(crate) struct Asked {
     pub(crate) method: Method,
     uri: Uri,
+    /// What the application has said about its answer besides the head.
+    marks: Mutex<Extensions>,
 }
 
 impl Asked {
@@ -22,7 +25,21 @@ impl Asked {
         Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
+            marks: Mutex::default(),
         }
+    }
+
+    /// Gives the answer an extension.
+    pub(crate) fn mark<T: Clone + Send + Sync + 'static>(&self, mark: T) {
+        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        marks.insert(mark);
+    }
+
+    /// Returns the answer with the extensions that it was given.
+    pub(crate) fn marked(&self, mut answer: Response) -> Response {
+        let marks = std::mem::take(&mut *self.marks.lock().unwrap_or_else(PoisonError::into_inner));
+        answer.extensions_mut().extend(marks);
+        answer
     }
 
     /// Returns the response if there is no room for the answer. The application has carried out the

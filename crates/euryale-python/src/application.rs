@@ -5,8 +5,10 @@ use std::sync::Arc;
 use euryale::body::{Early, EarlyAnswers};
 use euryale::error::LANE_FULL;
 use euryale::promise::{Promises, PromisesExt};
+use euryale::request::InternalRequest;
 use euryale::transaction::Access;
 use euryale::{Abort, Error, Publisher, Request, Response, Transaction};
+use euryale_theme::ThemeSet;
 use euryale_wsgi::{AnswerBudget, Exchange, Failure, Incomplete, Limits};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -27,6 +29,7 @@ use crate::gil::Gil;
 use crate::iterable::Returned;
 use crate::lane::Lane;
 use crate::offload::FilePaths;
+use crate::page::PyPage;
 use crate::pass::Pass;
 use crate::promises::PyPromises;
 use crate::sendfile::Sendfile;
@@ -44,6 +47,7 @@ pub(crate) struct Inner {
     pub(crate) budget: AnswerBudget,
     sendfile: Sendfile,
     paths: FilePaths,
+    themes: Option<ThemeSet>,
     /// Whether error pages have the traceback.
     debug: bool,
     logger: Py<PyAny>,
@@ -57,6 +61,8 @@ pub(crate) struct Answers {
     pub(crate) budget: AnswerBudget,
     pub(crate) sendfile: Sendfile,
     pub(crate) paths: FilePaths,
+    /// The themes that the application may choose.
+    pub(crate) themes: Option<ThemeSet>,
     /// Whether error pages have the traceback.
     pub(crate) debug: bool,
 }
@@ -76,6 +82,7 @@ impl Application {
             budget,
             sendfile,
             paths,
+            themes,
             debug,
         } = answers;
         Ok(Self(Arc::new(Inner {
@@ -86,6 +93,7 @@ impl Application {
             budget,
             sendfile,
             paths,
+            themes,
             debug,
             logger: logging.call_method1("getLogger", ("euryale",))?.unbind(),
             at_work,
@@ -118,11 +126,11 @@ impl Inner {
         early: Option<Early>,
         is_client_gone: impl Fn() -> bool,
     ) -> Result<Response, Failure<PyErr>> {
-        let environ = self.environ(py, request, pass);
-        let environ = environ.map_err(Failure::Application)?;
         let exchange = Exchange::new(request.method(), self.limits, &self.budget);
         let exchange = Arc::new(exchange.with_unlock(Gil).with_early(early));
         let shared = Shared::new(&exchange);
+        let environ = self.environ(py, request, asked, pass, &shared);
+        let environ = environ.map_err(Failure::Application)?;
         let ended = self.call(
             py,
             asked,
@@ -159,7 +167,7 @@ impl Inner {
     ) -> Result<Response, Failure<PyErr>> {
         let answer = exchange.finish()?;
         let answer = self.sendfile.fill(py, asked, answer);
-        Ok(self.paths.name(answer))
+        Ok(asked.marked(self.paths.name(answer)))
     }
 
     /// Returns the dictionary for this call.
@@ -167,7 +175,9 @@ impl Inner {
         &self,
         py: Python<'py>,
         request: &Request,
+        asked: &Arc<Asked>,
         pass: &Arc<Pass>,
+        call: &Shared,
     ) -> PyResult<Bound<'py, PyDict>> {
         let environ = self.environ.of(py, request)?;
         environ.set_item(
@@ -179,6 +189,12 @@ impl Inner {
             RequestBody::new(request.body()),
         )?;
         environ.set_item(intern!(py, "euryale.history"), pass.history())?;
+        // A request to the site itself is for a part of a page.
+        let is_page = InternalRequest::of(request.extensions()).is_none();
+        if let Some(themes) = self.themes.as_ref().filter(|_| is_page) {
+            let page = PyPage::new(themes, asked, call);
+            environ.set_item(intern!(py, "euryale.page"), page)?;
+        }
         Ok(environ)
     }
 

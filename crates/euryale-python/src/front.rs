@@ -9,6 +9,7 @@ use euryale::forwarded::{Field, ForwardedLayer, TrustedProxies, TrustedProxy};
 use euryale::publisher::ConflictPolicy;
 use euryale::spool::{SpoolBudget, SpoolLayer};
 use euryale::transaction::ReleasePoint;
+use euryale::transform::TransformChainLayer;
 use euryale::{Ledger, Pool, Stack, StackLayers};
 use euryale_server::{Listener, Readiness, Server, Shutdown, systemd};
 use euryale_wsgi::Settings;
@@ -170,6 +171,8 @@ pub(crate) struct Front {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) forwarded: ForwardedLayer,
     pub(crate) statics: Statics,
+    /// Transforms of pages, when their workers are free.
+    pub(crate) transforms: Option<TransformChainLayer>,
     pub(crate) user_field: UserField,
     pub(crate) pool: Pool<OwnDatabase>,
     pub(crate) application: Application,
@@ -227,6 +230,7 @@ impl Front {
             listeners,
             forwarded,
             statics,
+            transforms,
             user_field,
             pool,
             application,
@@ -249,11 +253,14 @@ impl Front {
         let retries = ConflictPolicy::new()
             .retries(settings.conflict_retries)
             .exclusive(true);
-        let stack = Stack::with_layers(pool.clone(), layers)
+        let mut stack = Stack::with_layers(pool.clone(), layers)
             .retry(retries)
             .release_point(move |_| release_point)
-            .early_answers(early_answers)
-            .publisher(application);
+            .early_answers(early_answers);
+        if let Some(transforms) = transforms {
+            stack = stack.transforms(transforms);
+        }
+        let stack = stack.publisher(application);
         let ident = settings
             .ident
             .as_deref()

@@ -7,7 +7,9 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
 use crate::again::Again;
-use crate::{after_commit, body, deferred, exceptions, exit, file, main_thread, promises, server};
+use crate::{
+    after_commit, body, deferred, exceptions, exit, file, main_thread, page, promises, server,
+};
 
 /// The names of all settings: `(name, alias or None, help, whether it is used)`.
 #[pyfunction]
@@ -48,6 +50,7 @@ fn _euryale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<file::FileWrapper>()?;
     module.add_class::<promises::PyPromises>()?;
     module.add_class::<body::RequestBody>()?;
+    module.add_class::<page::PyPage>()?;
     module.add_class::<deferred::Deferred>()?;
     module.add_function(wrap_pyfunction!(deferred::deferred, module)?)?;
     module.add_function(wrap_pyfunction!(after_commit::after_commit, module)?)?;

@@ -23,7 +23,7 @@ impl Shared {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn exchange(&self) -> PyResult<Arc<Exchange<Gil>>> {
+    pub(crate) fn exchange(&self) -> PyResult<Arc<Exchange<Gil>>> {
         let exchange = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let ended = || PyAssertionError::new_err("the call of the application has ended");
         exchange.clone().ok_or_else(ended)

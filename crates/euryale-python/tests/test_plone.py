@@ -188,14 +188,19 @@ def test_proxies_send_files_and_scaled_pictures_but_not_plones_own_parts(
     assert plone.stop() == 0
 
 
-def test_pages_for_the_comparison_of_themes(instance, runwsgi, request):
+@pytest.fixture(scope="module")
+def pages(instance) -> Path:
+    """The instance with pages of each kind."""
+    run_in_zope(instance / "etc" / "zope.conf", "theme_pages.py")
+    return instance
+
+
+def test_pages_for_the_comparison_of_themes(pages, plone):
     """Each kind of page, as Plone makes it before its theme, in the file THEME_PAGES.
 
     ``cargo xtask python plone`` has it themed by Diazo and by our engine afterwards. Plone themes
     no pages for the host 127.0.0.1, unless it is configured to.
     """
-    run_in_zope(instance / "etc" / "zope.conf", "theme_pages.py")
-    plone = request.getfixturevalue("plone")
     base = f"http://127.0.0.1:{plone.port}"
     cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
     browser = urllib.request.build_opener(cookies)
@@ -283,3 +288,157 @@ def test_a_page_beside_slow_clients(plone):
     print(f"a page: {alone * 1e3:.0f} ms alone, {beside * 1e3:.0f} ms beside; RSS +{grown >> 20} MiB")
     assert beside <= 3 * alone
     assert grown <= 10 << 20
+
+
+#: Plone themes no pages for the host 127.0.0.1, so this one is asked for.
+HOST = {"Host": "plone.test", "Accept": "text/html"}
+
+
+def themed(instance: Path, runwsgi, themes: str, factory: str = "") -> Served:
+    """A server whose setting ``themes`` has this value."""
+    ini, admin = running_ini(instance)
+    ini.write_text(ini.read_text().replace("threads = 2", f"threads = 2\nthemes = {themes}"))
+    if factory:
+        use_factory(ini, factory)
+    server = runwsgi(ini, folder=instance)
+    server.admin = admin
+    return server.started()
+
+
+def log_in(server: Served) -> dict[str, str]:
+    """The headers of an editor."""
+    form = {"__ac_name": "admin", "__ac_password": "admin", "buttons.login": "Log in"}
+    headers = {**HOST, "Content-Type": "application/x-www-form-urlencoded"}
+    answer = server.ask("/Plone/login", "POST", urllib.parse.urlencode(form), headers)
+    cookies = [cookie.split(";")[0] for cookie in answer.headers.get_all("Set-Cookie")]
+    return {**HOST, "Cookie": "; ".join(cookies)}
+
+
+def tree(html: str) -> list:
+    """A page's elements, attributes and texts. Each page has tokens of its own.
+
+    As in the comparison with Diazo, it leaves out what libxml2 always changes: the attributes of
+    XHTML, a ``Content-Type``, and the quoting of addresses.
+    """
+    import lxml.html
+
+    found = []
+    html = re.sub(r"\b[0-9a-f]{40}\b", "token", html)
+    for element in lxml.html.document_fromstring(html).iter():
+        attributes = dict(element.attrib)
+        if not isinstance(element.tag, str) or attributes.get("http-equiv") == "Content-Type":
+            continue
+        for name in ("xmlns", "xml:lang"):
+            attributes.pop(name, None)
+        for name in {"action", "href"} & attributes.keys():
+            attributes[name] = urllib.parse.unquote(attributes[name]).strip()
+        texts = [" ".join((text or "").split()) for text in (element.text, element.tail)]
+        found.append((element.tag, sorted(attributes.items()), texts))
+    return found
+
+
+def all_pages(server: Served) -> dict[str, str]:
+    """Each kind of page, for a visitor and for an editor."""
+    pages = ["", "/document", "/folder", "/@@search?SearchableText=part", "/folder/news"]
+    pages += [f"/footers-{count}" for count in range(6)]
+    pages += ["/nothing-here", "/folder?ajax_load=1"]
+    # Editing locks the document, which its page shows.
+    own = ["/document/edit", "/@@overview-controlpanel", "/@@site-controlpanel"]
+    own += ["/folder/folder_contents"]
+    editor = log_in(server)
+    answers = {path: server.ask(f"/Plone{path}", headers=HOST) for path in [*pages, "/login"]}
+    for path in [*own, *pages]:
+        answers[f"{path} of an editor"] = server.ask(f"/Plone{path}", headers=editor)
+    return {path: answer.text for path, answer in answers.items()}
+
+
+def test_pages_are_themed_outside_the_worker_as_they_are_by_plone(pages, runwsgi, monkeypatch):
+    # The order of TinyMCE's elements in a page is that of a set.
+    monkeypatch.setenv("PYTHONHASHSEED", "0")
+    server = themed(pages, runwsgi, "off")
+    by_plone = all_pages(server)
+    assert server.stop() == 0
+    server = themed(pages, runwsgi, "on")
+    by_us = all_pages(server)
+    assert server.metric('euryale_transform_seconds_count{transform="theme"}') == len(by_us)
+    unthemed = server.ask("/Plone")
+    assert "portal-footer-wrapper" in unthemed.text and "<title>Stheno" in unthemed.text
+    assert tree(unthemed.text) != tree(by_us[""]), "127.0.0.1 has no theme"
+    quiet(server)
+    assert server.stop() == 0
+    assert set(by_us) == set(by_plone)
+    for name, html in by_plone.items():
+        ours, theirs = tree(by_us[name]), tree(html)
+        for number, (one, other) in enumerate(zip(ours, theirs)):
+            assert one == other, f"{name}: element {number}"
+        assert len(ours) == len(theirs), name
+
+
+def test_a_form_of_a_themed_page_is_accepted_and_one_without_its_token_is_not(pages, runwsgi):
+    import lxml.html
+
+    server = themed(pages, runwsgi, "on")
+    editor = log_in(server)
+    page = lxml.html.document_fromstring(server.ask("/Plone/page/edit", headers=editor).text)
+    (script,) = page.cssselect("body > #protect-script")
+    assert len(script.get("data-token")) == 40
+    (form,) = page.cssselect("form#form")
+    fields = dict(form.form_values())
+    assert "_authenticator" in fields
+    send = {**editor, "Content-Type": "application/x-www-form-urlencoded"}
+    for title, fields, is_accepted in [
+        ("Refused", {**fields, "_authenticator": "0" * 40}, False),
+        ("Accepted", fields, True),
+    ]:
+        fields = {**fields, "form.widgets.IDublinCore.title": title, "form.buttons.save": "Save"}
+        body = urllib.parse.urlencode(fields)
+        server.ask("/Plone/page/edit", "POST", body, send)
+        themed_page = server.ask("/Plone/page", headers=HOST)
+        assert (f"<title>{title}" in themed_page.text) == is_accepted
+    assert server.stop() == 0
+
+
+def test_an_answer_to_head_has_no_length_where_the_page_has_a_theme(pages, runwsgi):
+    server = themed(pages, runwsgi, "on")
+    assert server.ask("/Plone/page", headers=HOST).headers["Content-Length"]
+    # Zope has no answer to HEAD for a folder.
+    for path, status in {
+        "/Plone": 404,
+        "/Plone/page": 200,
+        "/Plone/folder/news": 200,
+        "/Plone/@@search": 200,
+    }.items():
+        answer = server.ask(path, "HEAD", headers=HOST)
+        assert (answer.status, answer.body) == (status, b""), path
+        found = {name.lower() for name in answer.headers} & {"content-length", "etag"}
+        assert not found, f"{path}: {answer.headers}"
+    # Files have no theme.
+    answer = server.ask("/Plone/big/@@download/file", "HEAD", headers=HOST)
+    assert answer.headers["Content-Length"] == str(100 << 20)
+    assert server.stop() == 0
+
+
+def test_a_theme_in_the_database_is_compiled_again_when_it_changes(pages, runwsgi):
+    server = themed(pages, runwsgi, "on", "stored_theme:factory")
+    rules = """<rules xmlns="http://namespaces.plone.org/diazo">
+        <theme href="parts/index.html"/>
+        <replace theme-children="//main" content-children="//h1"/></rules>"""
+
+    def write(**form):
+        url = f"/Plone/@@write-theme?{urllib.parse.urlencode(form)}"
+        assert server.ask(url, headers=HOST).text == "written"
+        return server.ask("/Plone/document", headers=HOST).text
+
+    html = "<html><body><p>one</p><main></main><img src='a.png'></body></html>"
+    page = write(apply="stored", **{"rules.xml": rules, "parts/index.html": html})
+    assert "<p>one</p><main>Document &lt;one&gt;</main>" in page
+    assert 'src="/Plone/++theme++stored/a.png"' in page
+    page = write(apply="stored", **{"parts/index.html": html.replace("one", "two")})
+    assert "<p>two</p><main>" in page
+    # Pages are sent without a theme that has errors, and the log says so once.
+    page = write(apply="stored", **{"rules.xml": "<rules>"})
+    assert "<main>Document" not in page and "Document &lt;one&gt;" in page
+    server.ask("/Plone/document", headers=HOST)
+    assert server.log.count("/++theme++stored/rules.xml:") == 1
+    assert "portal-footer" in write(apply="barceloneta")
+    assert server.stop() == 0

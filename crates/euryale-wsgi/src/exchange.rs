@@ -134,6 +134,11 @@ impl<U: Unlock + Sync> Exchange<U> {
         self
     }
 
+    /// Takes the right to leave early away: the answer is wanted whole.
+    pub fn keep_whole(&self) {
+        self.lock().early = None;
+    }
+
     /// `start_response(status, headers, exc_info)`. With `has_exc_info` it replaces a head that
     /// does not count as sent yet.
     ///

@@ -105,6 +105,9 @@ pub struct Settings {
     /// The folders whose files a trusted proxy sends if it asks for that, each with the internal
     /// path of the proxy. Default: none.
     pub offload: Vec<Mount>,
+    /// Whether an application may choose the themes of its pages, which are themed when their
+    /// worker is free. Default: no.
+    pub themes: bool,
     /// The field in which trusted proxies name the user, for `REMOTE_USER`. Default: none.
     pub remote_user_header: Option<String>,
     /// Whether error pages have the traceback. Default: no.
@@ -154,6 +157,7 @@ impl Default for Settings {
             statics: Vec::new(),
             sendfile: Vec::new(),
             offload: Vec::new(),
+            themes: false,
             remote_user_header: None,
             debug: false,
             profile: None,
@@ -254,6 +258,7 @@ impl Settings {
             Meaning::Static => self.statics = folder::public(value)?,
             Meaning::Sendfile => self.sendfile = folder::mounts(value)?,
             Meaning::Offload => self.offload = folder::mounts(value)?,
+            Meaning::Themes => self.themes = parse::switch(value)?,
             Meaning::RemoteUserHeader => self.remote_user_header = parse::text(value),
             Meaning::Debug => self.debug = parse::switch(value)?,
             Meaning::Profile => self.profile = parse::text(value).map(PathBuf::from),

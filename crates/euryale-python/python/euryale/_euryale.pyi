@@ -86,6 +86,36 @@ class RequestBody:
     def take_back(self, path: str | PathLike[str]) -> None:
         """Remove a name that :meth:`persist` has given, before another attempt gives it again."""
 
+class Page:
+    """The page that is the answer: ``environ["euryale.page"]``, if the setting ``themes`` is on.
+
+    It is used by the add-on for Plone, and is there for other code that decides about themes.
+    """
+
+    def theme(self, key: str, parameters: dict[str, str | float | bool | None]) -> bool:
+        """Theme the page, when the worker is free, with the theme that was added with this key.
+
+        ``False`` if the server does not have the theme: add it, and call this again. The server
+        keeps the 64 themes that were used last.
+        """
+
+    def add_theme(
+        self,
+        key: str,
+        rules: str | PathLike[str],
+        *,
+        prefix: str | None = None,
+        doctype: str | None = None,
+        folders: dict[str, str],
+        texts: dict[str, str],
+    ) -> None:
+        """Add the theme of these Diazo rules. It is compiled again when its files change.
+
+        ``folders`` has the folder of each ``++theme++NAME``, and ``texts`` has the files that are
+        not on the disk, by their paths. A theme with errors is logged, and its pages are sent
+        without it.
+        """
+
 class Promises:
     """The promises of a request: ``environ["euryale.promises"]``.
 

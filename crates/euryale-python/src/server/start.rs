@@ -16,6 +16,7 @@ use crate::front::Front;
 use crate::offload::FilePaths;
 use crate::sendfile::Sendfile;
 use crate::statics::Statics;
+use crate::themes::Themes;
 use crate::user_field::UserField;
 
 /// The parts that the start takes.
@@ -26,6 +27,7 @@ pub(super) struct Unstarted {
     pub(super) forwarded: ForwardedLayer,
     pub(super) statics: Statics,
     pub(super) sendfile: Sendfile,
+    pub(super) themes: Option<Themes>,
     pub(super) user_field: UserField,
 }
 
@@ -45,6 +47,7 @@ impl Server {
             forwarded,
             statics,
             sendfile,
+            themes,
             user_field,
         } = take(&self.unstarted).ok_or_else(again)?;
         let at_work = self.threads.at_work();
@@ -64,6 +67,7 @@ impl Server {
             budget,
             sendfile,
             paths: FilePaths::new(&self.settings, &self.ledger),
+            themes: themes.as_ref().map(|themes| themes.set.clone()),
             debug: self.settings.debug,
         };
         let application = Application::new(py, app, address, answers, at_work.clone(), lane)?;
@@ -82,6 +86,7 @@ impl Server {
             listeners,
             forwarded,
             statics,
+            transforms: themes.map(|themes| themes.chain),
             user_field,
             pool,
             application,

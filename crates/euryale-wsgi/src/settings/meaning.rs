@@ -38,6 +38,7 @@ pub(crate) enum Meaning {
     Static,
     Sendfile,
     Offload,
+    Themes,
     RemoteUserHeader,
     Debug,
     Profile,

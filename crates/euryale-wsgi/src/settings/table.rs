@@ -288,6 +288,13 @@ pub(crate) const KEYS: &[Setting] = &[
             spaces: /protected=DIR with its internal path, or /=DIR for X-Sendfile",
     ),
     setting(
+        "themes",
+        None,
+        Meaning::Themes,
+        "on: Plone's pages are themed when their worker is free, and not by plone.app.theming in \
+            the worker; off (the default)",
+    ),
+    setting(
         "remote_user_header",
         None,
         Meaning::RemoteUserHeader,

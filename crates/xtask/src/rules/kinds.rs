@@ -82,7 +82,7 @@ impl Kind {
             // Their tables are in databases.
             After => matches!(other, Ground | Database | After),
             Gateway => other == Ground,
-            Host => matches!(other, Ground | Gateway | Around | Facade),
+            Host => matches!(other, Ground | Gateway | Transform | Around | Facade),
             Around => matches!(other, Ground | Around),
             Facade => matches!(other, Ground | Layer | Transform | Store),
             Tool => true,
