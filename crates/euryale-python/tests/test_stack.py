@@ -397,7 +397,7 @@ def test_a_held_gil_is_noticed_by_balancers_and_by_the_watchdog(euryale, tmp_pat
         fifo.write_bytes(b"x")
         assert held.result().text == "read"
     until(lambda: server.operators("/readyz").status == 200, "it is ready again")
-    assert "runs Python code again" in server.log
+    until(lambda: "runs Python code again" in server.log, "it is logged")
     systemd.said.clear()
     systemd.heard("WATCHDOG=1")
     assert server.stop() == 0

@@ -95,6 +95,10 @@ fn crowd_of_operators_leaves_agent_and_console_of_a_parent_their_descriptors() {
     let site = Running::start_in(&shell, &folder.path().join("data"), &flags);
     let connect = |_| TcpStream::connect(site.admin).unwrap();
     let crowd: Vec<_> = (0..2 * LIMIT).map(connect).collect();
+    // The parent asks its processes ten times a second, so it may not know yet that they are ready.
+    eventually("the agent is up", || {
+        check(site.agent.unwrap()).starts_with("up ")
+    });
     for _ in 0..20 {
         let line = check(site.agent.unwrap());
         assert!(line.starts_with("up ready "), "{line}");
