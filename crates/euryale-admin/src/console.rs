@@ -261,9 +261,8 @@ pub fn command(
     }
 }
 
-/// Sends the `words` of a command line to the program whose [`Console`] is at `path`, or `help` if
-/// there are none, and waits for up to 5 s for the answer. This is the client for a command such as
-/// `site ctl`.
+/// Sends a command line to the program whose [`Console`] is at `path`, and waits up to 5 s for the
+/// answer. Without `words`, it sends `help`. Commands such as `site ctl` are made of this.
 ///
 /// # Errors
 ///

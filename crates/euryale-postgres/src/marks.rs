@@ -37,9 +37,16 @@ pub(crate) const PRUNE: &str = "SET LOCAL statement_timeout = '1s'; \
 /// Prepares the statement that sets a mark, which is otherwise planned at each commit. It has a
 /// name in SQL, because `EXECUTE` can be in the same message as `COMMIT`: if a mark arrived without
 /// its commit, settling would have to wait for the end of the session.
-pub(crate) const PREPARE: &str = "PREPARE euryale_mark (uuid) AS \
-    INSERT INTO euryale_commit (id) SELECT $1 \
-    WHERE pg_current_xact_id_if_assigned() IS NOT NULL";
+pub(crate) fn prepare() -> String {
+    format!("PREPARE euryale_mark (uuid) AS {}", insert("$1"))
+}
+
+/// The statement that sets a mark. A transaction that has written nothing has no number and leaves
+/// no mark.
+fn insert(key: impl fmt::Display) -> String {
+    let has_written = "pg_current_xact_id_if_assigned() IS NOT NULL";
+    format!("INSERT INTO {MARKS} (id) SELECT {key} WHERE {has_written}")
+}
 
 /// The key of one commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,16 +62,15 @@ impl Mark {
         Self(*process, COUNT.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// The statements that commit with this mark. A transaction that has written nothing has no
-    /// number and leaves no mark. `is_prepared` says whether the session has run [`PREPARE`].
+    /// The statements that commit with this mark. `is_prepared` says whether the session has run
+    /// [`prepare`].
     pub(crate) fn commit(self, is_prepared: bool) -> String {
-        if is_prepared {
-            return format!("EXECUTE euryale_mark('{self}'); COMMIT");
-        }
-        format!(
-            "INSERT INTO {MARKS} (id) SELECT '{self}' \
-             WHERE pg_current_xact_id_if_assigned() IS NOT NULL; COMMIT"
-        )
+        let set = if is_prepared {
+            format!("EXECUTE euryale_mark('{self}')")
+        } else {
+            insert(format_args!("'{self}'"))
+        };
+        format!("{set}; COMMIT")
     }
 
     /// The statement that sets the mark if it is not set, and returns whether this statement has

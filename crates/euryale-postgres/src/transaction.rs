@@ -11,7 +11,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::connection::{Connection, Phase};
 use crate::error::{Error, TransactionEnded};
-use crate::marks::{Mark, PREPARE, PRUNE};
+use crate::marks::{Mark, PRUNE, prepare};
 use crate::postgres::Isolation;
 use crate::sqlstate::is_stale_statement;
 use crate::wire::Failure;
@@ -176,7 +176,7 @@ impl Connection {
     fn follow_up(&mut self, client: &Client) {
         // Behind a pooler, other clients would find the statement in the session.
         if !self.has_mark_statement && !self.options.has_pooler {
-            self.wire.send(client.batch_execute(PREPARE));
+            self.wire.send(client.batch_execute(&prepare()));
             self.has_mark_statement = true;
         }
         if self.state.is_time_to_prune() {

@@ -190,8 +190,9 @@ impl Inner {
         )?;
         environ.set_item(intern!(py, "euryale.history"), pass.history())?;
         // A request to the site itself is for a part of a page.
-        let is_page = InternalRequest::of(request.extensions()).is_none();
-        if let Some(themes) = self.themes.as_ref().filter(|_| is_page) {
+        if let Some(themes) = &self.themes
+            && InternalRequest::of(request.extensions()).is_none()
+        {
             let page = PyPage::new(themes, asked, call);
             environ.set_item(intern!(py, "euryale.page"), page)?;
         }

@@ -109,7 +109,7 @@ impl MainThread {
         let due = self.due(order);
         let _ = due.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
         match (&self.0.socket).write(&WAKE) {
-            // What fills the socket wakes the main thread, which then reads the orders.
+            // The socket is full, so the main thread wakes up anyway, and then reads the orders.
             Err(full) if full.kind() == io::ErrorKind::WouldBlock => Ok(()),
             written => written.map(drop),
         }

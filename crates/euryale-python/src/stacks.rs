@@ -35,8 +35,9 @@ impl Stacks {
     pub(crate) fn ask(&self) -> String {
         let (sender, answered) = crossbeam_channel::bounded(1);
         *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
-        let is_asked = self.main.order(Order::Dump, 1).is_ok();
-        if let (true, Ok(text)) = (is_asked, answered.recv_timeout(PATIENCE)) {
+        if self.main.order(Order::Dump, 1).is_ok()
+            && let Ok(text) = answered.recv_timeout(PATIENCE)
+        {
             return text;
         }
         let mut text = format!(

@@ -20,7 +20,7 @@ pub(crate) struct Themes {
 }
 
 impl Themes {
-    /// Returns the themes if the setting `themes` is on. Their threads are declared in `ledger`.
+    /// Returns the themes if the setting `themes` is on. The chain counts in `ledger`.
     ///
     /// # Errors
     /// The system cannot start a thread.

@@ -35,16 +35,9 @@ async fn themed(themes: &ThemeSet, theme: Option<PageTheme>) -> (String, Option<
         response.headers_mut().insert(CONTENT_TYPE, html);
         let tag = HeaderValue::from_static("\"page\"");
         response.headers_mut().insert(ETAG, tag);
-        response.extensions_mut().extend(
-            theme
-                .clone()
-                .map(|theme| {
-                    let mut extensions = http::Extensions::new();
-                    extensions.insert(theme);
-                    extensions
-                })
-                .unwrap_or_default(),
-        );
+        if let Some(theme) = theme.clone() {
+            response.extensions_mut().insert(theme);
+        }
         ready(Ok::<_, Infallible>(response))
     });
     let answer = chain.layer(page).oneshot(Request::new(())).await.unwrap();

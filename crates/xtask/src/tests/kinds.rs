@@ -68,7 +68,8 @@ fn each_kind_imports_only_what_its_rule_allows() {
             "store: euryale-core",
             "after: euryale-core euryale-sqlite",
             "gateway: euryale-core",
-            "host: euryale euryale-core euryale-server euryale-wsgi",
+            "host: euryale euryale-core euryale-server euryale-subrequest euryale-tiles \
+             euryale-wsgi",
             "around: euryale-core euryale-server",
             "facade: euryale-core euryale-spool euryale-subrequest euryale-tiles \
              euryale-transform",
