@@ -4,6 +4,12 @@
 //! onion is that of `euryale`. The command line, the entry points and the main thread's loop are
 //! written in Python.
 //!
+//! # Processes
+//!
+//! With the setting `processes`, the process that is started is the parent of others (`parent.rs`).
+//! It binds the sockets and answers operators, and never imports the application. Its children are
+//! started with the same command line, and serve as a single process does.
+//!
 //! # Threads
 //!
 //! * The main thread is Python's. It waits on a socket, so that Python's own signal handlers run,
@@ -55,6 +61,7 @@ mod offload;
 mod operators;
 mod overrun;
 mod page;
+mod parent;
 mod pass;
 mod promises;
 mod pulse;

@@ -5,19 +5,32 @@ use std::io;
 use std::net;
 
 use euryale::forwarded::TrustedProxies;
-use euryale_server::{Listener, Tls, UnixSocket, systemd};
+use euryale_server::{Listener, Tls, UnixSocket, supervise, systemd};
 use euryale_wsgi::{Listen, Settings};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use tokio::net::TcpListener;
 
 use crate::certificates;
 
-/// The name of inherited sockets of systemd that speak TLS (`FileDescriptorName=tls`).
+/// The name of inherited sockets of systemd that speak TLS (`FileDescriptorName=tls`), and the name
+/// of the others in a child.
 const TLS: &str = "tls";
+const PLAIN: &str = "socket";
+
+/// Begins the name of a socket that a parent has bound as its settings say. The rest is the address
+/// as it is written there, because a child may read other settings after a change.
+const BOUND: &str = "listen-";
+
+/// The name of the private socket on which a child answers its parent.
+pub(crate) const OPERATORS: &str = "operators";
 
 /// All sockets, already bound, and their addresses.
 pub(crate) struct Listeners {
     pub(crate) public: Vec<Listener>,
-    pub(crate) admin: Option<TcpListener>,
+    /// The names of these, for child processes.
+    pub(crate) names: Vec<String>,
+    /// In a child, the socket on which it answers its parent.
+    pub(crate) admin: Option<Listener>,
     pub(crate) agent: Option<TcpListener>,
     /// The certificates for listeners with TLS.
     pub(crate) tls: Option<Tls>,
@@ -38,10 +51,11 @@ pub(crate) struct Named {
 
 impl Listeners {
     /// Binds all listeners, on the current runtime. With `inherits`, sockets from systemd replace
-    /// the addresses of the settings.
+    /// the addresses of the settings, and a child takes its sockets from its parent.
     pub(crate) fn bind(settings: &Settings, inherits: bool) -> io::Result<Self> {
         let tls = certificates::read(settings).map_err(io::Error::other)?;
         let tls = tls.map(Tls::new);
+        let is_child = inherits && supervise::is_child();
         let given = match inherits {
             true => systemd::listeners()
                 .map_err(|error| io::Error::other(format!("a socket of systemd's: {error}")))?,
@@ -51,12 +65,26 @@ impl Listeners {
         let mut bound = Bound::default();
         if given.is_empty() {
             for place in &settings.listen {
-                bound.listen(place, settings, tls.as_ref())?;
+                let listener = bind(place, settings)?;
+                bound.add(&Origin::Settings(place.clone()), listener, tls.as_ref())?;
             }
         }
+        let mut operators_of_child = None;
         for (name, listener) in given {
-            bound.inherit(&name, listener, tls.as_ref())?;
+            if is_child && name == OPERATORS {
+                operators_of_child = Some(listener);
+            } else {
+                bound.add(&Origin::of(&name, is_child), listener, tls.as_ref())?;
+            }
         }
+        let (admin, agent) = match is_child {
+            // The parent has these addresses.
+            true => (operators_of_child, None),
+            false => (
+                operators(settings.admin.as_ref())?.map(Listener::from),
+                operators(settings.agent.as_ref())?,
+            ),
+        };
         let expect = |listener: Listener| match &balancers {
             Some(balancers) => {
                 let balancers = balancers.clone();
@@ -66,8 +94,9 @@ impl Listeners {
         };
         Ok(Self {
             public: bound.public.into_iter().map(expect).collect(),
-            admin: operators(settings.admin.as_ref())?,
-            agent: operators(settings.agent.as_ref())?,
+            names: bound.names,
+            admin,
+            agent,
             tls,
             addresses: bound.addresses,
             named: Named {
@@ -79,10 +108,64 @@ impl Listeners {
     }
 }
 
-/// Binds the public sockets, one by one.
+/// The source of a socket.
+enum Origin {
+    /// The settings, of this process or of its parent.
+    Settings(Listen),
+    Systemd {
+        speaks_tls: bool,
+    },
+}
+
+impl Origin {
+    /// Returns the origin of an inherited socket with this name.
+    fn of(name: &str, is_child: bool) -> Self {
+        let bound = name.strip_prefix(BOUND).filter(|_| is_child);
+        let place =
+            bound.and_then(|place| percent_decode_str(place).decode_utf8().ok()?.parse().ok());
+        place.map_or(
+            Self::Systemd {
+                speaks_tls: name == TLS,
+            },
+            Self::Settings,
+        )
+    }
+
+    /// Returns the name of the socket for child processes.
+    fn name(&self) -> String {
+        match self {
+            Self::Settings(place) => {
+                let place = place.to_string();
+                format!("{BOUND}{}", utf8_percent_encode(&place, NON_ALPHANUMERIC))
+            }
+            Self::Systemd { speaks_tls: true } => TLS.to_owned(),
+            Self::Systemd { speaks_tls: false } => PLAIN.to_owned(),
+        }
+    }
+
+    /// Returns what needs certificates, if the socket speaks TLS.
+    fn tls(&self) -> Option<String> {
+        match self {
+            Self::Settings(place @ Listen::Tls(..)) => Some(place.to_string()),
+            Self::Systemd { speaks_tls: true } => Some("FileDescriptorName=tls".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Returns the host as it is written in the settings.
+    fn host(&self) -> Option<&str> {
+        match self {
+            Self::Settings(Listen::Tcp(host, _) | Listen::Tls(host, _)) => Some(host),
+            _ => None,
+        }
+    }
+}
+
+/// The public sockets.
 #[derive(Default)]
 struct Bound {
     public: Vec<Listener>,
+    names: Vec<String>,
     addresses: Vec<String>,
     host: Option<String>,
     port: Option<u16>,
@@ -90,61 +173,48 @@ struct Bound {
 }
 
 impl Bound {
-    fn listen(&mut self, place: &Listen, settings: &Settings, tls: Option<&Tls>) -> io::Result<()> {
-        match place {
-            Listen::Tcp(host, port) => {
-                let listener = tcp(host, *port)?.into();
-                self.add(listener, Some(host), None)
-            }
-            Listen::Tls(host, port) => {
-                let tls = certified(tls, &place.to_string())?;
-                let listener = tcp(host, *port)?.into();
-                self.add(listener, Some(host), Some(tls))
-            }
-            Listen::Unix(path) => {
-                let socket = UnixSocket::new(path).mode(settings.unix_socket_perms);
-                let listener = socket.bind();
-                let listener = listener.map_err(|error| cannot_listen(place, &error))?;
-                self.addresses.push(place.to_string());
-                self.public.push(listener);
-                Ok(())
-            }
-        }
-    }
-
-    fn inherit(&mut self, name: &str, listener: Listener, tls: Option<&Tls>) -> io::Result<()> {
-        let tls = match name {
-            TLS => Some(certified(tls, "FileDescriptorName=tls")?),
-            _ => None,
+    fn add(&mut self, origin: &Origin, listener: Listener, tls: Option<&Tls>) -> io::Result<()> {
+        let tls = match origin.tls() {
+            Some(place) => Some(certified(tls, &place)?),
+            None => None,
         };
-        if listener.local_addr().is_ok() {
-            return self.add(listener, None, tls);
-        }
-        self.addresses.push("a Unix socket of systemd's".to_owned());
+        let address = match listener.local_addr() {
+            Ok(address) => {
+                let scheme = if tls.is_some() { "https" } else { "http" };
+                let host = origin.host().map(str::to_owned);
+                self.host
+                    .get_or_insert_with(|| host.unwrap_or_else(|| address.ip().to_string()));
+                let port = match tls {
+                    Some(_) => &mut self.tls_port,
+                    None => &mut self.port,
+                };
+                port.get_or_insert(address.port());
+                format!("{scheme}://{address}")
+            }
+            // It has a path in place of an address.
+            Err(_) => match origin {
+                Origin::Settings(place) => place.to_string(),
+                Origin::Systemd { .. } => "a Unix socket of systemd's".to_owned(),
+            },
+        };
+        self.addresses.push(address);
+        self.names.push(origin.name());
         self.public.push(match tls {
             Some(tls) => listener.tls(tls),
             None => listener,
         });
         Ok(())
     }
+}
 
-    /// Adds a TCP socket.
-    fn add(&mut self, listener: Listener, host: Option<&str>, tls: Option<&Tls>) -> io::Result<()> {
-        let address = listener.local_addr()?;
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        self.addresses.push(format!("{scheme}://{address}"));
-        let host = host.map_or_else(|| address.ip().to_string(), str::to_owned);
-        self.host.get_or_insert(host);
-        let port = match tls {
-            Some(_) => &mut self.tls_port,
-            None => &mut self.port,
-        };
-        port.get_or_insert(address.port());
-        self.public.push(match tls {
-            Some(tls) => listener.tls(tls),
-            None => listener,
-        });
-        Ok(())
+/// Binds an address of the settings.
+fn bind(place: &Listen, settings: &Settings) -> io::Result<Listener> {
+    match place {
+        Listen::Tcp(host, port) | Listen::Tls(host, port) => Ok(tcp(host, *port)?.into()),
+        Listen::Unix(path) => {
+            let socket = UnixSocket::new(path).mode(settings.unix_socket_perms);
+            socket.bind().map_err(|error| cannot_listen(place, &error))
+        }
     }
 }
 

@@ -1,14 +1,17 @@
 //! The module that Python imports as `euryale._euryale`.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
+use euryale_server::supervise;
 use euryale_wsgi::Settings;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
 use crate::again::Again;
 use crate::{
-    after_commit, body, deferred, exceptions, exit, file, main_thread, page, promises, server,
+    after_commit, body, deferred, exceptions, exit, file, main_thread, page, parent, promises,
+    server,
 };
 
 /// The names of all settings: `(name, alias or None, help, whether it is used)`.
@@ -28,6 +31,19 @@ fn lists() -> Vec<&'static str> {
         .collect()
 }
 
+/// The number of processes in these settings, or `None` for one without a parent.
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "pyo3 makes it of a dict")]
+fn processes(settings: HashMap<String, String>) -> PyResult<Option<usize>> {
+    Ok(server::read(&settings)?.processes)
+}
+
+/// Whether this process is a child of the parent of several processes.
+#[pyfunction]
+fn is_child() -> bool {
+    supervise::is_child()
+}
+
 /// Gives a command to the server whose console is at `path`. Returns whether it was carried out,
 /// and its answer.
 #[pyfunction]
@@ -45,7 +61,9 @@ fn ctl(py: Python<'_>, path: PathBuf, words: Vec<String>) -> PyResult<(bool, Str
 fn _euryale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("Again", module.py().get_type::<Again>())?;
+    module.add("FIRST_STEP", supervise::FIRST_STEP_VARIABLE)?;
     module.add_class::<server::Server>()?;
+    module.add_class::<parent::Parent>()?;
     module.add_class::<main_thread::Order>()?;
     module.add_class::<file::FileWrapper>()?;
     module.add_class::<promises::PyPromises>()?;
@@ -58,6 +76,8 @@ fn _euryale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("Suspend", module.py().get_type::<exceptions::Suspend>())?;
     module.add_function(wrap_pyfunction!(settings, module)?)?;
     module.add_function(wrap_pyfunction!(lists, module)?)?;
+    module.add_function(wrap_pyfunction!(processes, module)?)?;
+    module.add_function(wrap_pyfunction!(is_child, module)?)?;
     module.add_function(wrap_pyfunction!(ctl, module)?)?;
     module.add_function(wrap_pyfunction!(exit::exit, module)?)?;
     module.add_function(wrap_pyfunction!(exit::note_fork, module)?)

@@ -1,5 +1,6 @@
 //! The answers for operators and balancers, which need neither a worker nor the GIL.
 
+use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -7,11 +8,13 @@ use std::task::Context;
 use std::time::Duration;
 
 use euryale::body::Reserve;
-use euryale::{Ledger, Pool};
+use euryale::{Body, Ledger, Pool};
 use euryale_admin::{Admin, Console, Controls, Held, StatusDetails};
 use euryale_agent_check::{AgentCheck, Load, Standing};
-use euryale_server::{Listener, Readiness, Server, Shutdown};
+use euryale_server::{Incoming, Listener, Readiness, Server, Shutdown};
+use http::{Request, Response};
 use tokio::net::TcpListener;
+use tower_service::Service;
 
 use crate::again::OwnDatabase;
 use crate::log;
@@ -20,6 +23,9 @@ use crate::overrun::Overrun;
 use crate::pulse::Pulse;
 use crate::stacks::Stacks;
 use crate::turns::Sharing;
+
+/// The name on the status page.
+const PROGRAM: &str = concat!("euryale ", env!("CARGO_PKG_VERSION"));
 
 /// The time for the last answers after everything else has ended.
 const LAST_GRACE: Duration = Duration::from_millis(250);
@@ -123,9 +129,6 @@ impl Commanded {
         let stacks = self.stacks.clone();
         admin
             .controls(&controls)
-            .verb("roll", "replace all processes one by one", |_| {
-                Err("this is the only process: restart its service in place of that".into())
-            })
             .find_pool(move || {
                 let pool = loaded.pool()?.clone();
                 Some(Arc::new(pool))
@@ -135,18 +138,22 @@ impl Commanded {
 
     fn start(&self, admin: &Admin, reserve: &Reserve) -> io::Result<Option<Console>> {
         let start = |path: &Path| {
-            admin.console(path, Some(reserve.clone())).map_err(|error| {
-                let path = path.display();
-                io::Error::other(format!("cannot accept commands at {path}: {error}"))
-            })
+            let started = admin.console(path, Some(reserve.clone()));
+            started.map_err(|error| no_console(path, &error))
         };
         self.path.as_deref().map(start).transpose()
     }
 }
 
+/// Returns the error of a console that cannot listen.
+pub(crate) fn no_console(path: &Path, error: &io::Error) -> io::Error {
+    let path = path.display();
+    io::Error::other(format!("cannot accept commands at {path}: {error}"))
+}
+
 /// The listeners for operators and for HAProxy's agent checks.
 pub(crate) struct Operators {
-    pub(crate) admin: Option<TcpListener>,
+    pub(crate) admin: Option<Listener>,
     pub(crate) agent: Option<TcpListener>,
     pub(crate) reserve: Reserve,
     pub(crate) capacity: usize,
@@ -167,31 +174,48 @@ impl Operators {
         readiness: &Readiness,
     ) -> io::Result<Option<Console>> {
         let showing = loaded.clone();
-        let answers = Admin::for_ledger(ledger.clone(), readiness.clone())
-            .program(concat!("euryale ", env!("CARGO_PKG_VERSION")))
-            .status(move || showing.details());
-        let answers = self.commanded.add_to(answers, shutdown, loaded);
-        let console = self.commanded.start(&answers, &self.reserve)?;
-        if let Some(admin) = self.admin {
-            let server = Server::new()
-                .listen(Listener::from(admin).reserve(self.reserve.clone()))
-                .max_sockets(self.reserve.places())
-                .lame_duck(Duration::ZERO)
-                .drain_deadline(LAST_GRACE);
-            tokio::spawn(server.serve(answers, Shutdown::new()));
-        }
-        if let Some(agent) = self.agent {
+        let load = {
             let loaded = loaded.clone();
             let shutdown = shutdown.clone();
             let readiness = readiness.clone();
             let capacity = self.capacity;
-            let reserve = self.reserve;
-            let check = AgentCheck::asking(move || loaded.load(&readiness, &shutdown, capacity));
-            tokio::spawn(async move {
-                let accept = |cx: &mut Context<'_>| reserve.open(|| agent.poll_accept(cx));
-                check.serve_from(accept).await;
-            });
+            move || loaded.load(&readiness, &shutdown, capacity)
+        };
+        let answers = Admin::for_ledger(ledger.clone(), readiness.clone())
+            .program(PROGRAM)
+            .status(move || showing.details())
+            .load(load.clone());
+        let answers = self.commanded.add_to(answers, shutdown, loaded);
+        let console = self.commanded.start(&answers, &self.reserve)?;
+        if let Some(admin) = self.admin {
+            serve(admin, &self.reserve, answers);
+        }
+        if let Some(agent) = self.agent {
+            tokio::spawn(check(AgentCheck::asking(load), agent, self.reserve));
         }
         Ok(console)
     }
+}
+
+/// Serves `answers` at `admin` on the current runtime, until the process ends.
+pub(crate) fn serve<S>(admin: Listener, reserve: &Reserve, answers: S)
+where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+{
+    let server = Server::new()
+        .listen(admin.reserve(reserve.clone()))
+        .max_sockets(reserve.places())
+        .lame_duck(Duration::ZERO)
+        .drain_deadline(LAST_GRACE);
+    tokio::spawn(server.serve(answers, Shutdown::new()));
+}
+
+/// Answers the checks of HAProxy, until the process ends.
+pub(crate) async fn check(check: AgentCheck, agent: TcpListener, reserve: Reserve) {
+    let accept = |cx: &mut Context<'_>| reserve.open(|| agent.poll_accept(cx));
+    check.serve_from(accept).await;
 }

@@ -34,12 +34,15 @@ use crate::stacks::Stacks;
 use crate::workers::Threads;
 
 /// The time for the runtime's threads to finish at the end.
-const LAST_GRACE: Duration = Duration::from_millis(250);
+pub(crate) const LAST_GRACE: Duration = Duration::from_millis(250);
 
 /// A server. Its sockets are bound when it is created, and it is ready when it is started.
 #[pyclass(frozen, module = "euryale._euryale")]
 pub(crate) struct Server {
     settings: Settings,
+    /// Whether its parent has bound its sockets.
+    #[pyo3(get)]
+    is_child: bool,
     /// The main thread's end of the socket, for `socket.socket(fileno=…)`.
     #[pyo3(get)]
     fd: i32,
@@ -294,7 +297,11 @@ fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
     place.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-fn read(settings: &HashMap<String, String>) -> PyResult<Settings> {
+/// Reads settings from text.
+///
+/// # Errors
+/// A `ValueError` whose message is one line that names the setting.
+pub(crate) fn read(settings: &HashMap<String, String>) -> PyResult<Settings> {
     // The pairs are sorted, so that the same one of two mistakes is reported each time.
     let mut pairs: Vec<(&str, &str)> = settings
         .iter()

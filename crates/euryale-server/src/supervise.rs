@@ -7,7 +7,8 @@
 //!
 //! On SIGHUP the parent replaces its children one by one (a *roll*). A new child is ready before an
 //! old one ends, so if the new program does not start, the old children continue. If three children
-//! in a row die before they are ready, the roll is stopped. A child that dies at any other time is
+//! in a row die before they are ready, the roll is stopped. If the first child of all dies before it
+//! is ready, the parent ends with an error. A child that dies at any other time is
 //! replaced, after a pause of 100 ms; the pause doubles, up to 30 s, until a child has served for
 //! 10 s.
 //!
@@ -49,9 +50,10 @@ use self::child::{Child, Event, Leaving, Notices, Patience};
 pub use self::children::{ChildStatus, Children};
 use self::places::{News, Places};
 use self::sockets::Sockets;
-use self::start::FIRST_STEP;
 pub(crate) use self::start::as_child;
-pub use self::start::{CHILD_VARIABLE, console_path, drain_without_parent, first_step, is_child};
+pub use self::start::{
+    CHILD_VARIABLE, FIRST_STEP_VARIABLE, console_path, drain_without_parent, first_step, is_child,
+};
 use crate::listener::SocketFile;
 use crate::{Listener, Shutdown, systemd};
 
@@ -70,7 +72,8 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Creates a supervisor with one process of `program`. Its path should be absolute, because a
-    /// roll executes the file that is then at this path. The program must call [`first_step`].
+    /// roll executes the file that is then at this path. The program must call [`first_step`], or do
+    /// what [`FIRST_STEP_VARIABLE`] says.
     pub fn new(program: Command) -> Self {
         Self {
             sockets: Sockets::default(),
@@ -263,7 +266,7 @@ impl Supervisor {
             .env("LISTEN_FDS", sockets.len().to_string())
             .env("LISTEN_FDNAMES", names.join(":"))
             .env("NOTIFY_SOCKET", notice)
-            .env(FIRST_STEP, "1")
+            .env(FIRST_STEP_VARIABLE, "1")
             .env(CHILD_VARIABLE, "1");
         child::give(&mut command, sockets.into_iter())?;
         Ok(command)

@@ -39,7 +39,10 @@ pub struct Settings {
     pub agent: Option<Listen>,
     /// The path of the Unix socket for commands. Default: none.
     pub console: Option<PathBuf>,
-    /// The number of worker threads, 1 to 4096. Default: 4.
+    /// The number of processes behind a parent, 1 to 256. Default: none, which is one process
+    /// without a parent.
+    pub processes: Option<usize>,
+    /// The number of worker threads of each process, 1 to 4096. Default: 4.
     pub threads: usize,
     /// Whether workers take turns in computing, and so do not contend for the GIL. Default: yes.
     pub gil_turns: bool,
@@ -132,6 +135,7 @@ impl Default for Settings {
             admin: None,
             agent: None,
             console: None,
+            processes: None,
             threads: 4,
             gil_turns: true,
             gil_timeout: Duration::from_secs(10),
@@ -223,6 +227,7 @@ impl Settings {
             Meaning::Admin => self.admin = Some(value.parse()?),
             Meaning::Agent => self.agent = Some(value.parse()?),
             Meaning::Console => self.console = parse::text(value).map(PathBuf::from),
+            Meaning::Processes => self.processes = Some(parse::number(value, 1, 256)?),
             Meaning::Threads => self.threads = parse::number(value, 1, 4096)?,
             Meaning::GilTurns => self.gil_turns = parse::switch(value)?,
             Meaning::GilTimeout => self.gil_timeout = parse::duration(value)?,

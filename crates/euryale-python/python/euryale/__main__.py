@@ -10,6 +10,7 @@ import sys
 from typing import Any, Callable
 
 from . import _euryale
+from ._parent import current_folder, first_step, run_parent
 from ._serve import SettingsError, run
 
 #: The prefix of variables, as for the site: EURYALE_MAX_QUEUE sets --max-queue.
@@ -21,16 +22,21 @@ PLACES = {"listen", "host", "port", "unix_socket"}
 
 def main(arguments: list[str] | None = None) -> None:
     """Serve the application that the command line names, and exit."""
+    first_step()
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["ctl"]:
         ctl(arguments[1:])
         return
     options = parser().parse_args(arguments)
+    is_child = _euryale.is_child()
+    number = "[%(process)d] " if is_child else ""
     logging.basicConfig(
-        level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        level=options.log_level.upper(),
+        format=f"%(asctime)s {number}%(levelname)s %(name)s: %(message)s",
     )
     if options.access_log:
         logging.getLogger("euryale.access").setLevel(logging.INFO)
+    folder = current_folder()
     sys.path.insert(0, os.path.abspath(options.chdir))
     try:
         os.chdir(options.chdir)
@@ -43,10 +49,25 @@ def main(arguments: list[str] | None = None) -> None:
             return settings(options, configured())
 
         pid_file = os.path.abspath(options.pid_file) if options.pid_file else None
-        status = run(read(), load, read, is_last=True, pid_file=pid_file)
+        first = read()
+        if is_child:
+            # The file has the number of the parent.
+            status = run(first, load, read, is_last=True)
+        elif processes(first) is not None:
+            status = run_parent(first, folder, read, pid_file)
+        else:
+            status = run(first, load, read, is_last=True, pid_file=pid_file)
     except SettingsError as error:
         sys.exit(f"euryale: {error}")
     sys.exit(status)
+
+
+def processes(settings: dict[str, str]) -> int | None:
+    """The number of processes behind a parent."""
+    try:
+        return _euryale.processes(settings)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 def ctl(arguments: list[str]) -> None:

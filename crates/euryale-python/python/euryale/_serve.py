@@ -109,7 +109,7 @@ def make_server(settings: dict[str, str], inherits: bool = False) -> _euryale.Se
 
 
 @contextlib.contextmanager
-def written_log(server: _euryale.Server) -> Iterator[None]:
+def written_log(server: _euryale.Server | _euryale.Parent) -> Iterator[None]:
     """A thread that passes Rust's log lines to the loggers."""
     writer = threading.Thread(target=_write_log, args=(server,), name="euryale-log", daemon=True)
     writer.start()
@@ -187,7 +187,7 @@ def _in_child() -> None:
             signal.signal(number, signal.SIG_DFL)
 
 
-def _write_log(server: _euryale.Server) -> None:
+def _write_log(server: _euryale.Server | _euryale.Parent) -> None:
     while (line := server.next_line()) is not None:
         level, name, text, is_asked = line
         logger = logging.getLogger(name)
@@ -256,8 +256,10 @@ class _Main:
             woken = signal.set_wakeup_fd(self.server.wakeup_fd, warn_on_full_buffer=False)
         try:
             self.server.start(app, owns_process=self.owns_process)
-            for address in self.server.addresses:
-                log.info("serving on %s", address)
+            # A parent says it when all of its children serve.
+            if not self.server.is_child:
+                for address in self.server.addresses:
+                    log.info("serving on %s", address)
             self.wait_to_the_end()
             return self.end()
         finally:
@@ -353,7 +355,8 @@ class _Main:
             log.error("reload: the settings stay as they were: %s", error)
             return
         with_tls = ", max_wait and the certificates" if self.server.has_tls else " and max_wait"
-        rest = "" if is_all else "; other settings need a restart"
+        need = "a roll" if self.server.is_child else "a restart"
+        rest = "" if is_all else f"; other settings need {need}"
         log.info("reload: threads, max_queue%s are set%s", with_tls, rest)
 
     def end(self) -> int:

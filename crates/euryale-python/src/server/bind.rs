@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use euryale::Ledger;
 use euryale::body::Descriptors;
-use euryale_server::{DescriptorLimit, DescriptorShares, Shutdown};
+use euryale_server::{DescriptorLimit, DescriptorShares, Shutdown, supervise};
 use euryale_wsgi::Settings;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -41,8 +41,15 @@ impl Server {
     ) -> PyResult<Self> {
         exit::is_server();
         log::start(log_level);
+        let is_child = inherits && supervise::is_child();
+        let settings = read(settings)?;
+        if settings.processes.is_some() && !is_child {
+            let alone = "processes needs the command `euryale`: here the application is already \
+                imported, and the parent of several processes never imports it";
+            return Err(PyValueError::new_err(alone));
+        }
         let limit = DescriptorLimit::raise()?;
-        let (settings, files) = fit(read(settings)?, &limit);
+        let (settings, files) = fit(settings, &limit);
         let forwarded = front::forwarded(&settings).map_err(PyValueError::new_err)?;
         let ledger = Ledger::new();
         let descriptors = Descriptors::new(files, &ledger);
@@ -65,6 +72,7 @@ impl Server {
             tls,
             addresses,
             named,
+            names: _,
         } = Listeners::bind(&settings, inherits)?;
         debugging::check(&settings, &public).map_err(PyValueError::new_err)?;
         let shutdown = Shutdown::new();
@@ -84,7 +92,10 @@ impl Server {
             reserve: limit.reserve(),
             capacity: settings.max_sockets,
             commanded: Commanded {
-                path: settings.console.clone(),
+                path: match is_child {
+                    true => supervise::console_path(),
+                    false => settings.console.clone(),
+                },
                 main: main.clone(),
                 stacks: stacks.clone(),
             },
@@ -93,6 +104,7 @@ impl Server {
         drop(entered);
         let (stop_log, log_stopped) = crossbeam_channel::bounded(0);
         Ok(Self {
+            is_child,
             address: Address::new(&settings, &named, &user_field),
             settings,
             fd,

@@ -238,9 +238,12 @@ impl Places {
     /// Records that no child could be started in a place.
     fn failed(&mut self, index: usize, error: io::Error, start: &mut Start<'_>) {
         let is_rolling = self.rolling == Some(index);
+        // The first child shows whether the program runs at all. If it does not, its lines are not
+        // to be repeated.
+        let is_first = self.places.iter().all(|place| place.serving.is_none());
         let place = &mut self.places[index];
         place.deaths += 1;
-        let is_over = place.deaths >= MAX_DEATHS;
+        let is_over = place.deaths >= MAX_DEATHS || (is_first && !self.is_up);
         if is_over && !self.is_up {
             self.news.push(News::Failed(error));
             return;

@@ -9,22 +9,24 @@ use std::process::Command;
 use super::child::remove_directory;
 use crate::{Listener, Shutdown};
 
-/// Asks [`first_step`] to set `LISTEN_PID`, because only the new process knows its own id.
-pub(super) const FIRST_STEP: &str = "EURYALE_FIRST_STEP";
+/// The environment variable that asks a child for its [`first_step`], for programs that should not
+/// be executed twice because an interpreter runs them. Before such a program starts a thread, it
+/// removes this variable and sets `LISTEN_PID` to its own process id.
+pub const FIRST_STEP_VARIABLE: &str = "EURYALE_FIRST_STEP";
 /// The environment variable that marks children of a [supervisor](super::Supervisor), for programs
 /// that check their own variables.
 pub const CHILD_VARIABLE: &str = "EURYALE_CHILD";
 /// Ends the names of sockets that belong to other children.
 pub(super) const BACKUP: &str = "+backup";
 
-/// Completes the start of a child of a [supervisor](super::Supervisor): sets `LISTEN_PID` and
-/// executes the program again. In other processes it does nothing. Call it first in `main`.
+/// Completes the start of a child of a [supervisor](super::Supervisor): sets `LISTEN_PID`, which
+/// only the new process knows, and executes the program again. In other processes it does nothing. Call it first in `main`.
 ///
 /// # Errors
 ///
 /// The program could not be executed again.
 pub fn first_step() -> io::Result<()> {
-    if std::env::var_os(FIRST_STEP).is_none() {
+    if std::env::var_os(FIRST_STEP_VARIABLE).is_none() {
         return Ok(());
     }
     let mut arguments: Vec<OsString> = std::env::args_os().collect();
@@ -34,7 +36,7 @@ pub fn first_step() -> io::Result<()> {
         Command::new(program)
             .arg0(name.clone())
             .args(arguments.clone())
-            .env_remove(FIRST_STEP)
+            .env_remove(FIRST_STEP_VARIABLE)
             .env("LISTEN_PID", std::process::id().to_string())
             .exec()
     };
@@ -77,12 +79,14 @@ pub fn drain_without_parent(shutdown: &Shutdown) -> io::Result<()> {
         return Ok(());
     }
     let shutdown = shutdown.clone();
+    // Read here, and not in the thread, because an interpreter may change the environment later.
+    let notice = std::env::var_os("NOTIFY_SOCKET");
     let watch = move || {
         let mut byte = [0];
         while matches!(io::stdin().read(&mut byte), Ok(read) if read > 0) {}
         // A killed parent leaves its files behind. They are removed first, because the process may
         // end as soon as it drains.
-        if let Some(notice) = std::env::var_os("NOTIFY_SOCKET") {
+        if let Some(notice) = notice {
             remove_directory(Path::new(&notice));
         }
         shutdown.drain();

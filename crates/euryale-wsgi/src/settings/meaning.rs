@@ -13,6 +13,7 @@ pub(crate) enum Meaning {
     Admin,
     Agent,
     Console,
+    Processes,
     Threads,
     GilTurns,
     GilTimeout,

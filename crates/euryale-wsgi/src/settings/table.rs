@@ -120,6 +120,13 @@ pub(crate) const KEYS: &[Setting] = &[
         "Unix socket for the commands of euryale ctl, for this user and root only",
     ),
     setting(
+        "processes",
+        None,
+        Meaning::Processes,
+        "processes that serve behind a parent, which replaces them one by one on SIGHUP: 1 to 256; \
+            threads and all bounds count for each of them; one process without a parent if not set",
+    ),
+    setting(
         "threads",
         Some("connections"),
         Meaning::Threads,
