@@ -136,13 +136,12 @@ fn serve(client: &UnixStream, commands: &Commands) {
             return;
         }
     };
+    // Logged first, because the command may end the program.
+    tracing::info!(%peer, command = line, "command given");
     let run = AssertUnwindSafe(|| commands.run(&line));
     let ran = catch_unwind(run).unwrap_or_else(|_| Err("the command panicked".into()));
     match ran {
-        Ok(text) => {
-            tracing::info!(%peer, command = line, "command run");
-            answer(client, OK, text);
-        }
+        Ok(text) => answer(client, OK, text),
         Err(error) => {
             tracing::warn!(%peer, command = line, %error, "command failed");
             answer(client, ERROR, error);

@@ -152,6 +152,8 @@ impl Parent {
             ("agent", new.agent == old.agent),
             ("console", new.console == old.console),
             ("processes", new.processes == old.processes),
+            // Children that drain for longer are killed.
+            ("drain", new.drain == old.drain),
         ];
         let changed = parents.iter().filter(|(_, is_same)| !is_same);
         let changed: Vec<&str> = changed.map(|(name, _)| *name).collect();

@@ -63,13 +63,13 @@ def test_commands_work_while_every_worker_is_stuck(euryale, console):
     for name in "drain dump log reload resize restrict roll status".split():
         assert re.search(rf"^{name}\b", help_text, re.MULTILINE), help_text
     until(lambda: "ready: yes" in console.give("status"), "it is ready")
-    assert "restart its service" in console.fail("roll")
+    assert "start the program with --processes" in console.fail("roll")
     assert "too many arguments: drain" in console.fail("drain", "5m")
     assert "cannot read the filter a=loud" in console.fail("log", "a=loud")
     console.give("drain")
     assert server.wait() == 0
     # The level of the logger does not hide who has given a command.
-    line = rf"INFO euryale: command run peer=uid {os.getuid()}, pid \d+ command=\"drain\""
+    line = rf"INFO euryale: command given peer=uid {os.getuid()}, pid \d+ command=\"drain\""
     assert re.search(line, server.log), server.log
     assert not console.path.exists()
     assert "cannot be reached" in console.fail("status")

@@ -200,7 +200,7 @@ def test_a_release_that_cannot_be_imported_replaces_nobody(parent):
     assert site.children() == old
     lines = [line for line in site.server.log.splitlines() if stopped in line]
     assert len(lines) == 1 and "exit status: 1" in lines[0], lines
-    assert site.count("this release is broken") == 3
+    assert site.count("RuntimeError: this release is broken") == 3
     site.release("two")
     site.roll()
     assert site.answer()[1] == "two"

@@ -380,6 +380,67 @@ def test_sockets_of_systemds_replace_those_of_the_settings(certified, tmp_path):
         server.log_file.close()
 
 
+def test_all_listeners_of_a_parent_keep_their_rules_through_a_roll(euryale, certified, tmp_path):
+    path = tmp_path / "socket"
+    listen = f"localhost:0 tls:127.0.0.1:0 unix:{path}"
+    flags = ["--processes=2", "--listen", listen, *certified.settings]
+    server = euryale("exchanges:app", *flags, "--proxy-protocol=unix")
+    port = tls_port(server)
+    for has_rolled in [False, True]:
+        if has_rolled:
+            # The certificate is read again.
+            certified.issue()
+            server.send(signal.SIGHUP)
+            until(lambda: "all children have been replaced" in server.log, "it rolls")
+        # More often than there are processes.
+        for _ in range(4):
+            plain = json.loads(server.ask("/environ").body)
+            names = plain["wsgi.url_scheme"], plain["SERVER_NAME"], plain["SERVER_PORT"]
+            assert names == ("http", "localhost", str(server.port))
+            with certified.client() as client:
+                environ = client.get(f"https://127.0.0.1:{port}/environ").json()
+            assert environ["SERVER_PORT"] == str(port)
+            with socket.socket(socket.AF_UNIX) as peer:
+                peer.connect(str(path))
+                header = b"PROXY TCP4 192.0.2.7 127.0.0.1 4000 80\r\n"
+                peer.sendall(header + b"GET /environ HTTP/1.0\r\nHost: h\r\n\r\n")
+                answer = b"".join(iter(lambda: peer.recv(4096), b""))
+            assert b'"REMOTE_ADDR": "192.0.2.7"' in answer
+    assert server.log.count(f"serving on unix:{path}") == 1
+    assert server.stop() == 0
+    assert not path.exists()
+
+
+def test_a_parent_passes_the_sockets_of_systemds_on_and_reports_for_all(certified, tmp_path):
+    given = {
+        "http": high(socket.create_server(("127.0.0.1", 0))),
+        "tls": high(socket.create_server(("127.0.0.1", 0))),
+    }
+    systemd = Systemd(tmp_path)
+    arguments = ["exchanges:app", "--processes=2", *certified.settings]
+    server = systemd.start(tmp_path, given, arguments, WATCHDOG_USEC="20000000")
+    try:
+        systemd.heard("READY=1")
+        port, tls = (given[name].getsockname()[1] for name in ("http", "tls"))
+        assert httpx.get(f"http://127.0.0.1:{port}/environ").json()["SERVER_PORT"] == str(port)
+        with certified.client() as client:
+            url = f"https://127.0.0.1:{tls}/environ"
+            assert client.get(url).json()["SERVER_PORT"] == str(tls)
+        systemd.said.clear()
+        server.send(signal.SIGHUP)
+        systemd.heard("RELOADING=1")
+        systemd.heard("READY=1")
+        assert httpx.get(f"http://127.0.0.1:{port}/environ").status_code == 200
+        systemd.heard("WATCHDOG=1")
+        server.send(signal.SIGTERM)
+        systemd.heard("STOPPING=1")
+        assert server.wait() == 0
+    finally:
+        server.process.kill()
+        server.process.wait()
+        server.log_file.close()
+
+
 def test_a_held_gil_is_noticed_by_balancers_and_by_the_watchdog(euryale, tmp_path):
     systemd = Systemd(tmp_path)
     environment = {"NOTIFY_SOCKET": str(systemd.path), "WATCHDOG_USEC": "20000"}

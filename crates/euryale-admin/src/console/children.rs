@@ -78,7 +78,7 @@ impl Commands {
 /// Sends a command to all children that serve, and joins their answers. A stuck child delays the
 /// answer of no other.
 fn tell_all(children: &Children, name: &str, words: &[&str]) -> Result<String, BoxError> {
-    let line = format!("{name} {}", words.join(" "));
+    let line = [&[name], words].concat().join(" ");
     let children = children.list().into_iter().filter(|child| child.is_ready);
     let children: Vec<ChildStatus> = children.collect();
     let ask = |console: &Path| match command(console, &line, PATIENCE) {

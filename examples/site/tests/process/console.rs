@@ -116,7 +116,7 @@ fn commands_work_while_every_worker_is_stuck() {
     let (code, said) = site.end();
     assert_eq!(code, Some(3), "{said}");
     let uid = rustix::process::getuid().as_raw();
-    let line = format!("command run peer=uid {uid}, pid ");
+    let line = format!("command given peer=uid {uid}, pid ");
     assert!(
         said.contains(&line) && said.contains("command=\"resize 2\""),
         "{said}"

@@ -175,7 +175,7 @@ fn operators_give_commands_through_sshd_and_get_no_shell() {
     let said = site.end_well();
     let uid = rustix::process::getuid().as_raw();
     assert!(
-        said.contains(&format!("command run peer=uid {uid}, pid ")),
+        said.contains(&format!("command given peer=uid {uid}, pid ")),
         "{said}"
     );
     assert!(said.contains("command=\"resize 3\""), "{said}");
