@@ -309,7 +309,7 @@ fn take_signals(children: &Children, ask: Sender<()>) -> io::Result<()> {
     Ok(())
 }
 
-/// Sends `signal` to all children that serve. A child that is starting may not have its handler yet.
+/// Sends `signal` to all children that serve. A child that is starting may have no handler yet.
 fn pass_on(children: &Children, signal: Signal) {
     for child in children.list().into_iter().filter(|child| child.is_ready) {
         if let Some(pid) = Pid::from_raw(child.pid.cast_signed()) {

@@ -7,10 +7,9 @@
 //!
 //! On SIGHUP the parent replaces its children one by one (a *roll*). A new child is ready before an
 //! old one ends, so if the new program does not start, the old children continue. If three children
-//! in a row die before they are ready, the roll is stopped. If the first child of all dies before it
-//! is ready, the parent ends with an error. A child that dies at any other time is
-//! replaced, after a pause of 100 ms; the pause doubles, up to 30 s, until a child has served for
-//! 10 s.
+//! in a row die before they are ready, the roll is stopped. If the very first child dies before it
+//! is ready, the parent ends with an error. A child that dies at any other time is replaced, after
+//! a pause of 100 ms; the pause doubles, up to 30 s, until a child has served for 10 s.
 //!
 //! On Linux, each child has a socket of its own for each TCP address, because the kernel spreads
 //! peers evenly over sockets, but not over processes that wait at one socket. The parent keeps
@@ -72,8 +71,8 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Creates a supervisor with one process of `program`. Its path should be absolute, because a
-    /// roll executes the file that is then at this path. The program must call [`first_step`], or do
-    /// what [`FIRST_STEP_VARIABLE`] says.
+    /// roll executes the file that is then at this path. The program must call [`first_step`], or
+    /// do what [`FIRST_STEP_VARIABLE`] says.
     pub fn new(program: Command) -> Self {
         Self {
             sockets: Sockets::default(),

@@ -20,7 +20,8 @@ pub const CHILD_VARIABLE: &str = "EURYALE_CHILD";
 pub(super) const BACKUP: &str = "+backup";
 
 /// Completes the start of a child of a [supervisor](super::Supervisor): sets `LISTEN_PID`, which
-/// only the new process knows, and executes the program again. In other processes it does nothing. Call it first in `main`.
+/// only the new process knows, and executes the program again. In other processes it does nothing.
+/// Call it first in `main`.
 ///
 /// # Errors
 ///
