@@ -112,8 +112,9 @@
 //! `generate-id`, `id`, `lang`, `last`, `local-name`, `name`, `normalize-space`, `not`, `number`,
 //! `position`, `round`, `starts-with`, `str:replace`, `str:tokenize`, `string`, `string-length`,
 //! `substring`, `substring-after`, `substring-before`, `sum`, `translate` and `true`. `document()`
-//! takes an address in quotes. `$name` is a variable, or a parameter of the page; a parameter that
-//! is not set is an empty string, where Diazo refuses the page.
+//! takes an address in quotes. `format-number` and all other functions are errors. `$name` is a
+//! variable, or a parameter of the page; a parameter that is not set is an empty string, where
+//! Diazo refuses the page.
 //!
 //! CSS: types, `*`, `#id`, `.class`, attributes with all operators, the four combinators,
 //! `:first-child`, `:last-child`, `:only-child`, `:first-of-type`, `:last-of-type`,
@@ -121,6 +122,26 @@
 //! rules, and in `css:match`, a selector looks in the whole document. In instructions
 //! (`css:select`, `css:test`) it looks from the context node on, which may be selected itself.
 //! `css:prefix` replaces what is in front of each selector.
+//!
+//! # In Plone
+//!
+//! plone.app.theming adds to Diazo what is in this table. Under the Python package, with `themes =
+//! on`, Plone itself decides about it; `euryale-theme` has what is said here for all programs.
+//!
+//! | of plone.app.theming | under the Python package | elsewhere |
+//! |---|---|---|
+//! | `++theme++NAME/FILE` in rules | in the database or on the disk | [mounted] |
+//! | `manifest.cfg` | read by Plone when the theme is applied | not read: name rules and prefix |
+//! | `url`, `path`, `base`, `scheme`, `host` | those that Plone computes | set by `euryale-theme` |
+//! | `portal_url`, `ajax_load` | if the manifest has them | set by `euryale-theme` |
+//! | other parameters of a manifest, in TALES | evaluated by Plone in the worker | set by the program |
+//! | `X-Theme-Disabled`, the list of host names | as in Plone | the field |
+//! | `diazo.debug` | in debug mode, themed by Plone | [explained] |
+//! | `diazo.off` | in debug mode | not read |
+//! | rules and themes from the network | an error | an error |
+//!
+//! [mounted]: crate::Loader::mount
+//! [explained]: crate::Theme::explain
 //!
 //! # What differs
 //!

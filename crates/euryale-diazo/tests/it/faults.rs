@@ -407,6 +407,65 @@ fn warnings_name_what_is_most_likely_misspelt() {
     assert_eq!(theme.files().len(), 2);
 }
 
+#[test]
+fn declarations_about_the_output_are_warnings_and_change_nothing() {
+    let spaces = "<strip-space elements=\"*\"/><preserve-space elements=\"pre\"/>";
+    let declared = format!("<output method=\"text\"/>{spaces}").replace('<', "<xsl:");
+    let rule = "<replace css:theme-children=\"#a\" css:content-children=\"div\"/>";
+    let theme = theme(&format!("{declared}{rule}"));
+    let warnings: Vec<String> = theme.warnings().iter().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    for name in ["output", "strip-space", "preserve-space"] {
+        let ignored = format!("<xsl:{name}> is ignored");
+        assert!(
+            warnings.iter().any(|warning| warning.contains(&ignored)),
+            "{warnings:?}"
+        );
+    }
+    let page = "<body><div> <b>one</b> <pre> </pre> </div></body>";
+    let themed = theme.apply(page, &Context::new("/")).unwrap();
+    assert!(
+        themed.contains("> <b>one</b> <pre> </pre> </"),
+        "the white space is that of the page: {themed}"
+    );
+}
+
+#[test]
+fn numbers_are_not_formatted() {
+    let folder = folder(&[(
+        "rules.xml",
+        &rules(
+            "<replace css:theme-children=\"#a\">\
+             <xsl:value-of select=\"format-number(1234, '#,###')\"/></replace>",
+        ),
+    )]);
+    let error = load(folder.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("format-number() is not supported: write the number in the page"),
+        "{error}"
+    );
+}
+
+/// The rule in the README of the Python package.
+#[test]
+fn a_form_of_the_theme_gets_the_token_of_the_page() {
+    let theme = theme(
+        "<append css:theme=\"#a\" css:if-content=\"#protect-script\">\
+         <input type=\"hidden\" name=\"_authenticator\"><xsl:attribute name=\"value\">\
+         <xsl:value-of select=\"//*[@id='protect-script']/@data-token\"/></xsl:attribute></input>\
+         </append>",
+    );
+    let script = "<script id=\"protect-script\" data-token=\"t0ken\"></script>";
+    let themed = |script| {
+        let page = format!("<body><p>x</p>{script}</body>");
+        let themed = theme.apply(&page, &Context::new("/")).unwrap();
+        themed.into_owned()
+    };
+    let field = "<input type=\"hidden\" name=\"_authenticator\" value=\"t0ken\">";
+    assert!(themed(script).contains(field), "{}", themed(script));
+    assert!(!themed("").contains("_authenticator"));
+}
+
 /// The cost of a theme grows linearly with its length, not quadratically.
 #[test]
 fn a_large_theme_is_compiled_soon() {
