@@ -7,6 +7,7 @@ and with which parameters. This takes the place of its transform if the setting 
 from __future__ import annotations
 
 import logging
+from hashlib import sha256
 from typing import Any, Iterator
 from urllib.parse import urlsplit
 
@@ -34,8 +35,12 @@ class HandedOverTheme(ThemeTransform):
     """
 
     def transformIterable(self, result: Any, encoding: str) -> Any:
-        page = self.request.environ.get("euryale.page")
-        if page is None or self.debug_theme():
+        environ = self.request.environ
+        if environ.get("euryale.is_part"):
+            # A document that the rules of a page take content from has no theme of its own.
+            return None
+        page = environ.get("euryale.page")
+        if page is None or not page.has_themes or self.debug_theme():
             return super().transformIterable(result, encoding)
         hand_over(self.request, page)
         return None
@@ -49,7 +54,7 @@ def hand_over_head(event: Any) -> None:
     """
     request = event.request
     page = request.environ.get("euryale.page")
-    if page is None or request.get("REQUEST_METHOD") != "HEAD":
+    if page is None or not page.has_themes or request.get("REQUEST_METHOD") != "HEAD":
         return
     if getattr(event, "retry", False) or not IThemingLayer.providedBy(request):
         return
@@ -85,9 +90,8 @@ def _hand_over(request: Any, page: Any) -> None:
     if kind is None or not kind.startswith("text/html"):
         return
     prefix = utils.expandAbsolutePrefix(settings.absolutePrefix or None)
-    stored = dict(_stored())
-    serials = [(path, file._p_oid, _serial(file)) for path, file in stored.items()]
-    key = repr((settings.rules, prefix, settings.doctype, serials))
+    stored = _Stored.current()
+    key = repr((settings.rules, prefix, settings.doctype, stored.digest))
     parameters = _parameters(request, policy, settings)
     if page.theme(key, parameters):
         return
@@ -97,7 +101,7 @@ def _hand_over(request: Any, page: Any) -> None:
         prefix=prefix,
         doctype=(settings.doctype or "").strip() or None,
         folders=_folders(),
-        texts=dict(_texts(stored)),
+        texts=dict(stored.texts()),
     )
     page.theme(key, parameters)
 
@@ -152,38 +156,75 @@ def _folder(directory: Any) -> str:
     return on_disk or f"/++{THEME_RESOURCE_NAME}++{directory.__name__}"
 
 
-def _stored() -> Iterator[tuple[str, Any]]:
-    """The files of themes in the database that rules can name, with their paths."""
-    root = queryUtility(IResourceDirectory, name="persistent")
-    if root is None or THEME_RESOURCE_NAME not in root:
-        return
-    themes = root.context._getOb(THEME_RESOURCE_NAME)
-    for name in themes.objectIds(BTreeFolder2.meta_type):
-        yield from _files(themes._getOb(name), f"/++{THEME_RESOURCE_NAME}++{name}")
+class _Stored:
+    """The files of themes in the database that rules can name, as one transaction sees them."""
 
+    @classmethod
+    def current(cls) -> _Stored:
+        """The files as they are now. Each page asks for them, so they are read after a change only."""
+        root = queryUtility(IResourceDirectory, name="persistent")
+        if root is None or THEME_RESOURCE_NAME not in root:
+            return cls(None)
+        folder = aq_base(root.context._getOb(THEME_RESOURCE_NAME))
+        # A volatile attribute is that of one connection, and ends when the folder is loaded again.
+        found = getattr(folder, "_v_euryale_stored", None)
+        if found is None or not found.still_holds():
+            found = folder._v_euryale_stored = cls(folder)
+        return found
 
-def _files(folder: Any, path: str) -> Iterator[tuple[str, Any]]:
-    folders = set(folder.objectIds(BTreeFolder2.meta_type))
-    for name in folders:
-        yield from _files(folder._getOb(name), f"{path}/{name}")
-    for name in folder.objectIds():
-        # Other files are not even loaded.
-        if name not in folders and name.lower().endswith(TEXTS):
-            yield f"{path}/{name}", aq_base(folder._getOb(name))
+    def __init__(self, folder: Any):
+        #: What changes with the files, and the transactions that have written it: none for what
+        #: this transaction has changed itself.
+        self.watched: list[tuple[Any, bytes | None]] = []
+        self.files: list[tuple[str, Any]] = []
+        if folder is not None:
+            self.watch(folder)
+            for name in folder.objectIds(BTreeFolder2.meta_type):
+                self.add(aq_base(folder._getOb(name)), f"/++{THEME_RESOURCE_NAME}++{name}")
+        digest = sha256()
+        for path, text in self.texts():
+            digest.update(f"{path}\0{len(text)}\0{text}".encode())
+        #: The same for the same files, in each process.
+        self.digest = digest.hexdigest()
 
+    def add(self, folder: Any, path: str) -> None:
+        self.watch(folder)
+        folders = set(folder.objectIds(BTreeFolder2.meta_type))
+        for name in folders:
+            self.add(aq_base(folder._getOb(name)), f"{path}/{name}")
+        for name in folder.objectIds():
+            # Other files are not even loaded.
+            if name not in folders and name.lower().endswith(TEXTS):
+                file = aq_base(folder._getOb(name))
+                self.remember(file)
+                self.files.append((f"{path}/{name}", file))
 
-def _serial(file: Any) -> bytes:
-    """The transaction that has written the file."""
-    file._p_activate()
-    return file._p_serial
+    def watch(self, folder: Any) -> None:
+        """Notice what is added to a folder, and what is removed from it."""
+        self.remember(folder)
+        # Each addition and each removal writes the number of its items.
+        self.remember(folder._count)
 
+    def remember(self, item: Any) -> None:
+        item._p_activate()
+        is_own = item._p_changed or item._p_jar is None
+        self.watched.append((item, None if is_own else item._p_serial))
 
-def _texts(stored: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for path, file in stored.items():
-        data = getattr(file, "data", None)
-        if data is None:
-            continue
-        try:
-            yield path, (data if isinstance(data, bytes) else bytes(data)).decode()
-        except UnicodeDecodeError:
-            log.warning("%s is not UTF-8, and cannot be a part of a theme", path)
+    def still_holds(self) -> bool:
+        """Whether nothing has changed. Folders are asked before what is in them."""
+        for item, serial in self.watched:
+            # Another transaction's change makes it a ghost, which is loaded again here.
+            item._p_activate()
+            if item._p_changed or item._p_serial != serial:
+                return False
+        return True
+
+    def texts(self) -> Iterator[tuple[str, str]]:
+        for path, file in self.files:
+            data = getattr(file, "data", None)
+            if data is None:
+                continue
+            try:
+                yield path, (data if isinstance(data, bytes) else bytes(data)).decode()
+            except UnicodeDecodeError:
+                log.warning("%s is not UTF-8, and cannot be a part of a theme", path)
