@@ -8,7 +8,6 @@ use euryale::promise::{Promises, PromisesExt};
 use euryale::request::InternalRequest;
 use euryale::transaction::Access;
 use euryale::{Abort, Error, Publisher, Request, Response, Transaction};
-use euryale_theme::ThemeSet;
 use euryale_wsgi::{AnswerBudget, Exchange, Failure, Incomplete, Limits};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -34,6 +33,7 @@ use crate::pass::Pass;
 use crate::promises::PyPromises;
 use crate::sendfile::Sendfile;
 use crate::start::{Shared, StartResponse, raise};
+use crate::transforms::Choices;
 
 /// Calls the application in a worker. Transactions are handled by the application, and end before
 /// its callable returns.
@@ -47,7 +47,7 @@ pub(crate) struct Inner {
     pub(crate) budget: AnswerBudget,
     sendfile: Sendfile,
     paths: FilePaths,
-    themes: Option<ThemeSet>,
+    choices: Choices,
     /// Whether error pages have the traceback.
     debug: bool,
     logger: Py<PyAny>,
@@ -61,8 +61,8 @@ pub(crate) struct Answers {
     pub(crate) budget: AnswerBudget,
     pub(crate) sendfile: Sendfile,
     pub(crate) paths: FilePaths,
-    /// The themes that the application may choose.
-    pub(crate) themes: Option<ThemeSet>,
+    /// What the application may choose for its pages.
+    pub(crate) choices: Choices,
     /// Whether error pages have the traceback.
     pub(crate) debug: bool,
 }
@@ -82,7 +82,7 @@ impl Application {
             budget,
             sendfile,
             paths,
-            themes,
+            choices,
             debug,
         } = answers;
         Ok(Self(Arc::new(Inner {
@@ -93,7 +93,7 @@ impl Application {
             budget,
             sendfile,
             paths,
-            themes,
+            choices,
             debug,
             logger: logging.call_method1("getLogger", ("euryale",))?.unbind(),
             at_work,
@@ -190,10 +190,10 @@ impl Inner {
         )?;
         environ.set_item(intern!(py, "euryale.history"), pass.history())?;
         // A request to the site itself is for a part of a page.
-        if let Some(themes) = &self.themes
-            && InternalRequest::of(request.extensions()).is_none()
-        {
-            let page = PyPage::new(themes, asked, call);
+        let is_part = InternalRequest::of(request.extensions()).is_some();
+        environ.set_item(intern!(py, "euryale.is_part"), is_part)?;
+        if self.choices.is_some() && !is_part {
+            let page = PyPage::new(&self.choices, asked, call);
             environ.set_item(intern!(py, "euryale.page"), page)?;
         }
         Ok(environ)

@@ -24,6 +24,7 @@ use crate::access::AccessLog;
 use crate::again::OwnDatabase;
 use crate::application::Application;
 use crate::at_work::AtWork;
+use crate::compress::Compress;
 use crate::main_thread::{MainThread, Order};
 use crate::overrun::Overrun;
 use crate::pulse::Pulse;
@@ -261,7 +262,7 @@ impl Front {
         if let Some(transforms) = transforms {
             stack = stack.transforms(transforms);
         }
-        let stack = stack.publisher(application);
+        let stack = Compress::new(stack.publisher(application), settings.compress);
         let ident = settings
             .ident
             .as_deref()

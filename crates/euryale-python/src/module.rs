@@ -44,6 +44,15 @@ fn is_child() -> bool {
     supervise::is_child()
 }
 
+/// The names of the settings whose values are `on` or `off`.
+#[pyfunction]
+fn switches() -> Vec<&'static str> {
+    let keys = Settings::KEYS.iter();
+    keys.filter(|setting| setting.is_switch())
+        .map(|setting| setting.key)
+        .collect()
+}
+
 /// Gives a command to the server whose console is at `path`. Returns whether it was carried out,
 /// and its answer.
 #[pyfunction]
@@ -78,6 +87,7 @@ fn _euryale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(lists, module)?)?;
     module.add_function(wrap_pyfunction!(processes, module)?)?;
     module.add_function(wrap_pyfunction!(is_child, module)?)?;
+    module.add_function(wrap_pyfunction!(switches, module)?)?;
     module.add_function(wrap_pyfunction!(ctl, module)?)?;
     module.add_function(wrap_pyfunction!(exit::exit, module)?)?;
     module.add_function(wrap_pyfunction!(exit::note_fork, module)?)

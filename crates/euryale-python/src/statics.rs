@@ -24,7 +24,7 @@ use crate::file;
 /// Caches may keep a file for a year whose name changes with its content (RFC 8246).
 const KEPT: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
-/// The folders and files of the setting `static`.
+/// The folders and files of the setting `static`, and the folder of the theme.
 ///
 /// Requests below their paths are answered on the runtime and on the threads that read files. They
 /// need neither a worker nor the GIL, and never reach the application, even if there is no such
@@ -51,7 +51,7 @@ impl Statics {
         descriptors: &Descriptors,
     ) -> Result<Self, String> {
         let mut all = Vec::new();
-        for Mount { url, folder } in &settings.statics {
+        for Mount { url, folder } in settings.statics.iter().chain(&settings.theme) {
             let (folder, file) = found(folder).map_err(|what| format!("static: {what}"))?;
             let folder = file::folder(&folder)
                 .dotfiles(file.is_some())

@@ -4,6 +4,7 @@ mod folder;
 mod listen;
 mod meaning;
 mod parse;
+mod setting;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,7 @@ use std::time::Duration;
 pub use self::folder::Mount;
 pub use self::listen::Listen;
 use self::meaning::Meaning;
-pub use self::table::Setting;
+pub use self::setting::Setting;
 use crate::Limits;
 
 /// The settings of a server, each with its default.
@@ -111,6 +112,13 @@ pub struct Settings {
     /// Whether an application may choose the themes of its pages, which are themed when their
     /// worker is free. Default: no.
     pub themes: bool,
+    /// The folder of a Diazo theme for all pages, and the path of its files. Default: none.
+    pub theme: Option<Mount>,
+    /// The paths below which the pages of an application may have tiles. Default: none, so that no
+    /// page has tiles.
+    pub tiles: Vec<String>,
+    /// Whether texts are compressed for clients that accept it. Default: no.
+    pub compress: bool,
     /// The field in which trusted proxies name the user, for `REMOTE_USER`. Default: none.
     pub remote_user_header: Option<String>,
     /// Whether error pages have the traceback. Default: no.
@@ -162,6 +170,9 @@ impl Default for Settings {
             sendfile: Vec::new(),
             offload: Vec::new(),
             themes: false,
+            theme: None,
+            tiles: Vec::new(),
+            compress: false,
             remote_user_header: None,
             debug: false,
             profile: None,
@@ -264,6 +275,9 @@ impl Settings {
             Meaning::Sendfile => self.sendfile = folder::mounts(value)?,
             Meaning::Offload => self.offload = folder::mounts(value)?,
             Meaning::Themes => self.themes = parse::switch(value)?,
+            Meaning::Theme => self.theme = Some(folder::one(value)?),
+            Meaning::Tiles => self.tiles = folder::paths(value)?,
+            Meaning::Compress => self.compress = parse::switch(value)?,
             Meaning::RemoteUserHeader => self.remote_user_header = parse::text(value),
             Meaning::Debug => self.debug = parse::switch(value)?,
             Meaning::Profile => self.profile = parse::text(value).map(PathBuf::from),

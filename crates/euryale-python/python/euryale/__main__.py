@@ -127,9 +127,14 @@ def parser() -> argparse.ArgumentParser:
         "--access-log", action="store_true", help="log each request to euryale.access"
     )
     lists = set(_euryale.lists())
+    switches = set(_euryale.switches())
     for key, alias, text, is_used in _euryale.settings():
         flags = ["--" + name.replace("_", "-") for name in (key, alias) if name]
         text = text if is_used else argparse.SUPPRESS
+        if key in switches:
+            # `on` may be left out.
+            parser.add_argument(*flags, nargs="?", const="on", dest=key, metavar="off", help=text)
+            continue
         action = _Append if key in lists else "store"
         parser.add_argument(*flags, action=action, dest=key, metavar="X", help=text)
     return parser

@@ -12,6 +12,7 @@ def settings() -> list[tuple[str, str | None, str, bool]]: ...
 def lists() -> list[str]: ...
 def processes(settings: dict[str, str]) -> int | None: ...
 def is_child() -> bool: ...
+def switches() -> list[str]: ...
 def ctl(path: str, words: list[str]) -> tuple[bool, str]: ...
 def exit(status: int) -> None: ...
 def note_fork() -> None: ...
@@ -90,10 +91,23 @@ class RequestBody:
         """Remove a name that :meth:`persist` has given, before another attempt gives it again."""
 
 class Page:
-    """The page that is the answer: ``environ["euryale.page"]``, if the setting ``themes`` is on.
+    """The page that is the answer: ``environ["euryale.page"]``, with ``themes`` or ``tiles``.
 
-    It is used by the add-on for Plone, and is there for other code that decides about themes.
+    Its methods say what happens to the page when its worker is free. The add-on for Plone uses
+    those for themes.
     """
+
+    #: Whether the setting ``themes`` is on.
+    has_themes: bool
+    #: Whether the setting ``tiles`` names paths for tiles.
+    has_tiles: bool
+
+    def compose(self) -> None:
+        """Put the page into the layout that it names, and its tiles into the page.
+
+        ``data-layout`` and ``data-tile`` have their addresses, which must be below the paths of the
+        setting ``tiles``. Do not call this for a page with these attributes from untrusted authors.
+        """
 
     def theme(self, key: str, parameters: dict[str, str | float | bool | None]) -> bool:
         """Theme the page, when the worker is free, with the theme that was added with this key.

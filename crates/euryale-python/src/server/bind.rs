@@ -26,7 +26,7 @@ use crate::pulse::Pulse;
 use crate::sendfile::Sendfile;
 use crate::stacks::Stacks;
 use crate::statics::Statics;
-use crate::themes::Themes;
+use crate::transforms::Transforms;
 use crate::turns::Sharing;
 use crate::user_field::UserField;
 use crate::workers::Threads;
@@ -57,9 +57,10 @@ impl Server {
         // Workers are Python's threads.
         let layers = front::layers(&settings, &descriptors, &ledger);
         let layers = layers.map_err(PyValueError::new_err)?;
+        let transforms = Transforms::new(&settings, &ledger);
+        let transforms = transforms.map_err(PyValueError::new_err)?;
         let statics = Statics::new(&settings, &layers, &descriptors);
         let statics = statics.map_err(PyValueError::new_err)?;
-        let themes = Themes::new(&settings, &ledger)?;
         let sendfile = Sendfile::new(&settings, &descriptors).map_err(PyValueError::new_err)?;
         let user_field = UserField::new(&settings).map_err(PyValueError::new_err)?;
         let server = front::server(&settings, &ledger);
@@ -117,7 +118,7 @@ impl Server {
                 forwarded,
                 statics,
                 sendfile,
-                themes,
+                transforms,
                 user_field,
             })),
             runtime: Mutex::new(Some(runtime)),

@@ -16,7 +16,7 @@ use crate::front::Front;
 use crate::offload::FilePaths;
 use crate::sendfile::Sendfile;
 use crate::statics::Statics;
-use crate::themes::Themes;
+use crate::transforms::Transforms;
 use crate::user_field::UserField;
 
 /// The parts that the start takes.
@@ -27,7 +27,7 @@ pub(super) struct Unstarted {
     pub(super) forwarded: ForwardedLayer,
     pub(super) statics: Statics,
     pub(super) sendfile: Sendfile,
-    pub(super) themes: Option<Themes>,
+    pub(super) transforms: Transforms,
     pub(super) user_field: UserField,
 }
 
@@ -47,7 +47,7 @@ impl Server {
             forwarded,
             statics,
             sendfile,
-            themes,
+            transforms,
             user_field,
         } = take(&self.unstarted).ok_or_else(again)?;
         let at_work = self.threads.at_work();
@@ -67,7 +67,7 @@ impl Server {
             budget,
             sendfile,
             paths: FilePaths::new(&self.settings, &self.ledger),
-            themes: themes.as_ref().map(|themes| themes.set.clone()),
+            choices: transforms.choices,
             debug: self.settings.debug,
         };
         let application = Application::new(py, app, address, answers, at_work.clone(), lane)?;
@@ -86,7 +86,7 @@ impl Server {
             listeners,
             forwarded,
             statics,
-            transforms: themes.map(|themes| themes.chain),
+            transforms: transforms.chain,
             user_field,
             pool,
             application,

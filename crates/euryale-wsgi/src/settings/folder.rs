@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::parse::words;
+
 /// A folder with the URL path that leads to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
@@ -40,6 +42,27 @@ pub(crate) fn public(text: &str) -> Result<Vec<Mount>, String> {
         true => Err("/ would hide the whole application; name a path below it".to_owned()),
         false => Ok(mounts),
     }
+}
+
+/// Parses a single mount of files that clients may get.
+pub(crate) fn one(text: &str) -> Result<Mount, String> {
+    let mut mounts = public(text)?;
+    match mounts.pop() {
+        Some(mount) if mounts.is_empty() => Ok(mount),
+        _ => Err("name one folder only".to_owned()),
+    }
+}
+
+/// Parses paths of URLs, separated by spaces, line breaks or commas, without slashes at their ends.
+pub(crate) fn paths(text: &str) -> Result<Vec<String>, String> {
+    let paths: Vec<&str> = words(text).collect();
+    if paths.is_empty() || !paths.iter().all(|path| is_plain(path)) {
+        return Err("write paths of this site, for example /tiles".to_owned());
+    }
+    let trimmed = paths
+        .iter()
+        .map(|path| path.trim_end_matches('/').to_owned());
+    Ok(trimmed.collect())
 }
 
 /// Splits at the whitespace before each word that begins with a slash.

@@ -40,6 +40,9 @@ pub(crate) enum Meaning {
     Sendfile,
     Offload,
     Themes,
+    Theme,
+    Tiles,
+    Compress,
     RemoteUserHeader,
     Debug,
     Profile,
@@ -63,7 +66,20 @@ impl Meaning {
             Self::Static,
             Self::Sendfile,
             Self::Offload,
+            Self::Tiles,
         ];
         lists.contains(&self)
+    }
+
+    /// Returns whether the value is `on` or `off`.
+    pub(crate) fn is_switch(self) -> bool {
+        let switches = [
+            Self::GilTurns,
+            Self::EarlyAnswers,
+            Self::Themes,
+            Self::Compress,
+            Self::Debug,
+        ];
+        switches.contains(&self)
     }
 }

@@ -1,60 +1,7 @@
 //! The names of all settings.
 
 use super::meaning::Meaning;
-
-/// A setting: its name, its alias, and its meaning.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Setting {
-    /// The name, with underscores.
-    pub key: &'static str,
-    /// The name of the same setting in another server, or in the site.
-    pub alias: Option<&'static str>,
-    /// One line for `--help`.
-    pub help: &'static str,
-    pub(crate) meaning: Meaning,
-}
-
-impl Setting {
-    pub(crate) fn is_called(&self, key: &str) -> bool {
-        self.key == key || self.alias == Some(key)
-    }
-
-    /// Returns whether a value has an effect in this server. The other settings are waitress's and
-    /// are accepted so that an ini file need not change. Some of them have no effect, and switches
-    /// can only have the value that this server always uses.
-    pub fn is_used(&self) -> bool {
-        !matches!(self.meaning, Meaning::Unused | Meaning::Always(_))
-    }
-
-    /// Returns whether the value is a list, so that a command line may repeat the setting.
-    pub fn is_list(&self) -> bool {
-        self.meaning.is_list()
-    }
-}
-
-const fn setting(
-    key: &'static str,
-    alias: Option<&'static str>,
-    meaning: Meaning,
-    help: &'static str,
-) -> Setting {
-    Setting {
-        key,
-        alias,
-        help,
-        meaning,
-    }
-}
-
-const fn unused(key: &'static str) -> Setting {
-    setting(
-        key,
-        None,
-        Meaning::Unused,
-        "accepted for waitress's sake, no effect",
-    )
-}
+use super::setting::{Setting, setting, unused};
 
 pub(crate) const KEYS: &[Setting] = &[
     setting(
@@ -300,6 +247,26 @@ pub(crate) const KEYS: &[Setting] = &[
         Meaning::Themes,
         "on: Plone's pages are themed when their worker is free, and not by plone.app.theming in \
             the worker; off (the default)",
+    ),
+    setting(
+        "theme",
+        None,
+        Meaning::Theme,
+        "folder of a Diazo theme for all HTML pages, with rules.xml, and the path of its other \
+            files, which are sent from there: /theme=DIR",
+    ),
+    setting(
+        "tiles",
+        None,
+        Meaning::Tiles,
+        "paths below which pages may have tiles, several apart by spaces: /tiles /@@layout; a page \
+            with tiles calls environ['euryale.page'].compose()",
+    ),
+    setting(
+        "compress",
+        None,
+        Meaning::Compress,
+        "on: texts are compressed by zstd or gzip for clients that accept it; off (the default)",
     ),
     setting(
         "remote_user_header",

@@ -169,6 +169,30 @@ fn folders_are_named_with_the_paths_of_their_urls() {
 }
 
 #[test]
+fn a_theme_has_one_folder_and_tiles_have_paths_of_this_site() {
+    let settings = read(&[
+        ("theme", "/theme=/srv/theme"),
+        ("tiles", "/tiles/ /@@layout"),
+    ])
+    .unwrap();
+    let theme = settings.theme.unwrap();
+    assert_eq!(theme.url, "/theme");
+    assert_eq!(settings.tiles, ["/tiles", "/@@layout"]);
+    for (key, value) in [
+        ("theme", "/srv/theme"),
+        ("theme", "/=/srv/theme"),
+        ("theme", "/a=/srv /b=/usr"),
+        ("tiles", ""),
+        ("tiles", "tiles"),
+        ("tiles", "https://example.org/tiles"),
+        ("tiles", "/a/../b"),
+    ] {
+        let error = read(&[(key, value)]).unwrap_err();
+        assert!(error.starts_with(&format!("{key} = ")), "{error}");
+    }
+}
+
+#[test]
 fn each_name_occurs_once() {
     let mut names: Vec<&str> = Settings::KEYS
         .iter()
