@@ -25,6 +25,9 @@ APPS = HERE / "apps"
 #: For whatever is waited for. Nothing sleeps for a fixed time.
 PATIENCE = 60.0
 
+#: How often the processes of a server are replaced under load.
+ROLLS = int(os.environ.get("EURYALE_ROLLS", "2"))
+
 
 def until(found: Callable[[], object], what: str, patience: float = PATIENCE):
     """Poll until ``found`` returns something true, and return it."""
@@ -101,9 +104,12 @@ class Served:
         return answer.decode().strip()
 
     def metric(self, name: str) -> float:
-        """The value of a metric, with its labels if the name has some, or the sum of all."""
+        """The sum of a metric over all series, or over those with the labels in the name."""
         text = self.operators("/metrics").text
-        values = re.findall(rf"^{re.escape(name)}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE)
+        metric, _, labels = name.rstrip("}").partition("{")
+        wanted = {label for label in labels.split(",") if label}
+        series = re.findall(rf"^{metric}(?:{{([^}}]*)}})? (\S+)$", text, re.MULTILINE)
+        values = [value for labels, value in series if wanted <= set(labels.split(","))]
         assert values, f"no metric {name}"
         return sum(map(float, values))
 
@@ -173,6 +179,11 @@ def quiet(server: Served, *gauges: str) -> None:
     ends = ("committed", "aborted", "in_doubt")
     ended = sum(server.metric(f"euryale_transactions_{end}_total") for end in ends)
     assert server.metric("euryale_transactions_begun_total") == ended
+
+
+def children(server: Served) -> set[int]:
+    """The processes of a server of several that serve."""
+    return set(map(int, re.findall(r"pid (\d+), serves", server.operators("/status").text)))
 
 
 def free_ports(count: int) -> list[int]:

@@ -1,22 +1,37 @@
 """An unmodified Plone site under runwsgi, with the server in its ini file and nothing else."""
 
+import http.client
 import http.cookiejar
 import json
 import os
 import random
 import re
+import signal
 import statistics
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from conftest import APPS, Answer, Served, free_ports, quiet, until, use_factory
+from conftest import (
+    APPS,
+    PATIENCE,
+    ROLLS,
+    Answer,
+    Served,
+    children,
+    free_ports,
+    quiet,
+    until,
+    use_factory,
+)
 from proxies import OFFLOADED, PROXIES, ask, proxy  # noqa: F401, a fixture
 
 pytestmark = pytest.mark.plone
@@ -36,6 +51,34 @@ default-zpublisher-encoding utf-8
    </blobstorage>
    mount-point /
 </zodb_db>
+"""
+
+#: A client of the server of ZEO_CONF, in place of the database of ZOPE_CONF.
+ZEO_CLIENT = """
+%define INSTANCE {folder}
+instancehome $INSTANCE
+default-zpublisher-encoding utf-8
+<zodb_db main>
+   cache-size 30000
+   pool-size 50
+   <zeoclient>
+     server $INSTANCE/var/zeo.socket
+     blob-dir $INSTANCE/var/blobstorage
+     shared-blob-dir true
+   </zeoclient>
+   mount-point /
+</zodb_db>
+"""
+
+ZEO_CONF = """
+%define INSTANCE {folder}
+<zeo>
+  address $INSTANCE/var/zeo.socket
+</zeo>
+<filestorage 1>
+  path $INSTANCE/var/Data.fs
+  blob-dir $INSTANCE/var/blobstorage
+</filestorage>
 """
 
 
@@ -89,6 +132,30 @@ def plone(instance, runwsgi) -> Served:
     return server
 
 
+@pytest.fixture
+def zeo(instance) -> Iterator[Path]:
+    """A ZEO server with the instance's database, and the ini file of its clients.
+
+    Only one process can open the files of a database.
+    """
+    etc = instance / "etc"
+    (etc / "zeo.conf").write_text(ZEO_CONF.format(folder=instance))
+    (etc / "client.conf").write_text(ZEO_CLIENT.format(folder=instance))
+    ini = etc / "client.ini"
+    ini.write_text((etc / "zope.ini").read_text().replace("zope.conf", "client.conf"))
+    log = (instance / "var" / "zeo.log").open("wb")
+    server = subprocess.Popen(
+        [program("runzeo"), "-C", etc / "zeo.conf"], stdout=log, stderr=subprocess.STDOUT
+    )
+    try:
+        until((instance / "var" / "zeo.socket").exists, "ZEO listens")
+        yield ini
+    finally:
+        server.terminate()
+        server.wait(PATIENCE)
+        log.close()
+
+
 def median_of_page(server: Served, count: int = 11) -> float:
     times = []
     for _ in range(count):
@@ -126,6 +193,63 @@ def test_the_add_on_is_found_without_zcml(instance, runwsgi):
     assert {answer.status for answer in answers} == {200}
     assert int(server.ask("/@@written").text) == 40
     assert server.metric("euryale_attempts_total") - attempts > 41, "there were conflicts"
+    quiet(server)
+    assert server.stop() == 0
+
+
+def test_a_roll_of_plone_under_load_loses_nothing(euryale, zeo):
+    """No request fails, no byte of a file is missing, and each write is there exactly once."""
+    use_factory(zeo, "zopes:factory")
+    server = euryale(str(zeo), "--processes=2", "--threads=2", "--drain=60s")
+    data = random.Random(7).randbytes(100 << 20)
+    written = int(server.ask("/@@written").text)
+    done = {"page": 0, "file": 0, "write": 0}
+    is_over = threading.Event()
+
+    def keep_asking(kind: str, keeps: bool) -> None:
+        """Ask again and again, and repeat nothing."""
+        fields = {} if keeps else {"Connection": "close"}
+        peer = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+        while not is_over.is_set():
+            if kind == "page":
+                peer.request("GET", "/Plone/page", headers=fields)
+            elif kind == "write":
+                peer.request("POST", "/@@count", headers=fields)
+            else:
+                first = random.randrange(len(data) - 5_000_000)
+                part = f"bytes={first}-{first + 4_999_999}"
+                path = "/Plone/big/@@download/file"
+                peer.request("GET", path, headers={"Range": part, **fields})
+            answer = peer.getresponse()
+            body = answer.read()
+            assert answer.status == (206 if kind == "file" else 200), body[:2000]
+            if kind == "page":
+                assert b"</html>" in body
+            elif kind == "file":
+                assert body == data[first : first + 5_000_000]
+            done[kind] += 1
+        peer.close()
+
+    # A single client writes, so that there are no conflicts between processes.
+    clients = [("page", True), ("page", False), ("file", True), ("file", False), ("write", True)]
+    with ThreadPoolExecutor(len(clients)) as threads:
+        asking = [threads.submit(keep_asking, *client) for client in clients]
+        try:
+            for roll in range(1, ROLLS + 1):
+                begin = dict(done)
+                until(lambda: all(done[kind] > begin[kind] + 5 for kind in done), "all ask")
+                old = children(server)
+                server.send(signal.SIGHUP)
+                until(lambda: server.log.count("have been replaced") == roll, "it rolls", 600)
+                assert children(server).isdisjoint(old)
+            begin = dict(done)
+            until(lambda: all(done[kind] > begin[kind] + 5 for kind in done), "all are answered")
+        finally:
+            is_over.set()
+        for one in asking:
+            one.result()
+    print(f"{ROLLS} rolls: {done}")
+    assert int(server.ask("/@@written").text) == written + done["write"]
     quiet(server)
     assert server.stop() == 0
 

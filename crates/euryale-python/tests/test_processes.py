@@ -15,10 +15,7 @@ from pathlib import Path
 
 import euryale as package
 import pytest
-from conftest import PATIENCE, Served, until
-
-#: 20 with EURYALE_ROLLS=20.
-ROLLS = int(os.environ.get("EURYALE_ROLLS", "2"))
+from conftest import PATIENCE, ROLLS, Served, children, until
 
 ROLLED = "all children have been replaced"
 
@@ -46,7 +43,7 @@ class Parent:
 
     def children(self) -> set[int]:
         """The processes that serve."""
-        return set(map(int, re.findall(r"pid (\d+), serves", self.server.operators("/status").text)))
+        return children(self.server)
 
     def answer(self, path: str = "/") -> tuple[int, str, str]:
         """The process, its release, and its name and port."""
