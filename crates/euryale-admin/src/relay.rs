@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use euryale_core::Body;
 use euryale_server::Shutdown;
+#[cfg(feature = "supervise")]
+use euryale_server::supervise::Children;
 use http::header::{
     ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST,
     HeaderName, LOCATION, REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
@@ -66,6 +68,9 @@ pub struct Relay {
     processes: Arc<dyn Fn() -> Vec<RelayedProcess> + Send + Sync>,
     shutdown: Shutdown,
     title: Arc<str>,
+    /// The processes, if a supervisor runs them.
+    #[cfg(feature = "supervise")]
+    children: Option<Children>,
 }
 
 impl Relay {
@@ -80,6 +85,8 @@ impl Relay {
             processes: Arc::new(processes),
             shutdown: shutdown.clone(),
             title: "Processes".into(),
+            #[cfg(feature = "supervise")]
+            children: None,
         }
     }
 

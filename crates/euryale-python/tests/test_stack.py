@@ -16,7 +16,7 @@ import httpx
 import pytest
 import trustme
 
-from conftest import PATIENCE, Served, quiet, until
+from conftest import PATIENCE, Served, children, quiet, until
 
 
 class Certified:
@@ -461,6 +461,26 @@ def test_a_held_gil_is_noticed_by_balancers_and_by_the_watchdog(euryale, tmp_pat
     until(lambda: "runs Python code again" in server.log, "it is logged")
     systemd.said.clear()
     systemd.heard("WATCHDOG=1")
+    assert server.stop() == 0
+
+
+def test_a_parent_replaces_a_process_whose_gil_is_held(euryale, tmp_path):
+    systemd = Systemd(tmp_path)
+    environment = {"NOTIFY_SOCKET": str(systemd.path), "WATCHDOG_USEC": "2000000"}
+    # Python's own handler writes the stacks of all threads at SIGABRT.
+    environment["PYTHONFAULTHANDLER"] = "1"
+    flags = ["--processes=1", "--gil-timeout=300ms"]
+    server = euryale("plain:app", *flags, **environment)
+    (old,) = children(server)
+    os.mkfifo(server.log_path.parent / "fifo")
+    with ThreadPoolExecutor(1) as clients:
+        held = clients.submit(server.ask, "/fifo?fifo")
+        until(lambda: "does not feed its watchdog" in server.log, "it is noticed")
+        with pytest.raises((OSError, http.client.HTTPException)):
+            held.result()
+    assert server.ask().text == "hello"
+    assert children(server).isdisjoint({old})
+    assert "in page_fifo" in server.log
     assert server.stop() == 0
 
 

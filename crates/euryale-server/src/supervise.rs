@@ -17,6 +17,9 @@
 //! has died or is stuck are accepted by the others after 200 ms. Unix sockets and those from
 //! systemd are shared by all children, and one child may get most of their peers.
 //!
+//! If systemd watches the parent (`WatchdogSec=`), the parent watches its children in the same way:
+//! a child that reports nothing for this time is ended and replaced.
+//!
 //! A child's standard input is a pipe to which nothing is written. It ends with the parent, and the
 //! child should then drain ([`drain_without_parent`]). Children are in separate process groups, so
 //! that Ctrl-C in a terminal reaches only the parent, which passes it on.
@@ -83,6 +86,7 @@ impl Supervisor {
             patience: Patience {
                 ready: Duration::from_secs(30),
                 drain: Duration::from_secs(40),
+                silence: systemd::watchdog(),
             },
             children: Children::new(),
         }
@@ -137,6 +141,14 @@ impl Supervisor {
     /// which is more than the [`drain_deadline`](crate::Server::drain_deadline).
     pub fn drain_within(mut self, time: Duration) -> Self {
         self.patience.drain = time;
+        self
+    }
+
+    /// The longest time between two reports of a child that it is alive ([`systemd::notify`] sends
+    /// them); a child that is silent for longer is ended with SIGABRT, killed 5 s later, and
+    /// replaced. Default: that of systemd's `WatchdogSec=`, or none if the parent has no watchdog.
+    pub fn watchdog(mut self, silence: Duration) -> Self {
+        self.patience.silence = Some(silence);
         self
     }
 
@@ -258,8 +270,11 @@ impl Supervisor {
             .map(|(name, socket)| (name.as_str(), socket));
         let (names, sockets): (Vec<_>, Vec<_>) =
             self.sockets.of_place(place, private).into_iter().unzip();
+        match self.patience.silence {
+            Some(silence) => command.env("WATCHDOG_USEC", silence.as_micros().to_string()),
+            None => command.env_remove("WATCHDOG_USEC"),
+        };
         command
-            .env_remove("WATCHDOG_USEC")
             .env_remove("WATCHDOG_PID")
             .env_remove("LISTEN_PID")
             .env("LISTEN_FDS", sockets.len().to_string())

@@ -119,8 +119,13 @@ pub(crate) fn reloading() {
     }
 }
 
+/// Returns the time of `WatchdogSec=`, if systemd watches this process.
+pub(crate) fn watchdog() -> Option<Duration> {
+    sd_notify::watchdog_enabled()
+}
+
 pub(crate) async fn feed_watchdog(is_alive: impl Fn() -> bool) {
-    let Some(limit) = sd_notify::watchdog_enabled() else {
+    let Some(limit) = watchdog() else {
         return std::future::pending().await;
     };
     let mut ticks = tokio::time::interval((limit / 2).max(Duration::from_millis(1)));

@@ -19,6 +19,9 @@ use tokio::time::{Instant, sleep_until};
 /// The first descriptor of `sd_listen_fds(3)`.
 const FIRST_SOCKET: i32 = 3;
 
+/// The time for a child to end after SIGABRT, for example to write its stacks.
+const ABORT: Duration = Duration::from_secs(5);
+
 /// Passes copies of `sockets` to the process of `command`, starting at descriptor 3.
 pub(super) fn give<'a>(
     command: &mut Command,
@@ -115,11 +118,23 @@ pub(super) struct Ended {
     pub(super) was_late: bool,
 }
 
+/// A report of a child to its parent.
+#[derive(Clone, Copy, Debug)]
+struct Report {
+    is_ready: bool,
+    /// Whether it feeds its watchdog.
+    is_alive: bool,
+    /// Whether it drains.
+    is_stopping: bool,
+}
+
 /// Time limits of a child.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
     pub(super) ready: Duration,
     pub(super) drain: Duration,
+    /// The longest time between two reports that the child is alive, if there is a watchdog.
+    pub(super) silence: Option<Duration>,
 }
 
 /// The socket to which a child reports.
@@ -135,16 +150,16 @@ impl Notice {
         Ok(Self { socket, path })
     }
 
-    /// Resolves when the child reports that it is ready. Other reports are ignored.
-    async fn ready(&self) -> io::Result<()> {
+    /// Returns the next report of the child.
+    async fn report(&self) -> io::Result<Report> {
         let mut message = [0; 4096];
-        loop {
-            let length = self.socket.recv(&mut message).await?;
-            let mut lines = message[..length].split(|byte| *byte == b'\n');
-            if lines.any(|line| line == b"READY=1") {
-                return Ok(());
-            }
-        }
+        let length = self.socket.recv(&mut message).await?;
+        let lines = || message[..length].split(|byte| *byte == b'\n');
+        Ok(Report {
+            is_ready: lines().any(|line| line == b"READY=1"),
+            is_alive: lines().any(|line| line == b"WATCHDOG=1"),
+            is_stopping: lines().any(|line| line == b"STOPPING=1"),
+        })
     }
 }
 
@@ -258,19 +273,26 @@ impl Watch {
         let mut limit = Some(began + patience.ready);
         let mut is_heard = true;
         let mut has_served = false;
+        let mut is_stopping = false;
         let mut is_to_end = false;
         let mut was_late = false;
         let status = loop {
             tokio::select! {
                 biased;
                 // Later reports are read, too: a full socket would block the child.
-                ready = notice.ready(), if is_heard => {
-                    is_heard = ready.is_ok();
-                    if is_heard && !has_served && !was_late {
+                report = notice.report(), if is_heard => {
+                    is_heard = report.is_ok();
+                    let Ok(report) = report else { continue };
+                    if report.is_ready && !has_served && !was_late {
                         has_served = true;
                         began = Instant::now();
                         limit = limit.filter(|_| is_to_end);
                         is_ready();
+                    }
+                    is_stopping |= report.is_stopping;
+                    if has_served && !is_to_end && (report.is_alive || report.is_ready || is_stopping) {
+                        let silence = patience.silence.filter(|_| !is_stopping);
+                        limit = silence.map(|silence| Instant::now() + silence);
                     }
                 }
                 status = process.wait() => break status,
@@ -283,6 +305,13 @@ impl Watch {
                 }
                 () = sleep_until(limit.unwrap_or(began)), if limit.is_some() => {
                     limit = None;
+                    if has_served && !is_to_end {
+                        tracing::error!(pid, "a child does not feed its watchdog; ending it");
+                        send(&process, Signal::ABORT);
+                        is_to_end = true;
+                        limit = Some(Instant::now() + ABORT);
+                        continue;
+                    }
                     if is_to_end {
                         tracing::error!(pid, "a child did not end in time; killing it");
                     } else {

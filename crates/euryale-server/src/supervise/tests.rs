@@ -55,6 +55,12 @@ fn child() {
         let socket = UnixDatagram::unbound().unwrap();
         socket.send_to(b"READY=1\nSTATUS=serves\n", to).unwrap();
     }
+    if act == "fall silent" {
+        let to = std::env::var_os("NOTIFY_SOCKET").unwrap();
+        let socket = UnixDatagram::unbound().unwrap();
+        assert_eq!(std::env::var("WATCHDOG_USEC").unwrap(), "50000");
+        socket.send_to(b"WATCHDOG=1\n", to).unwrap();
+    }
     if act == "report often" {
         let to = std::env::var_os("NOTIFY_SOCKET").unwrap();
         let socket = UnixDatagram::unbound().unwrap();
@@ -318,6 +324,19 @@ async fn child_that_is_never_ready_is_killed() {
     let ended = tokio::time::timeout(PATIENCE, parent.running).await;
     let error = ended.unwrap().unwrap().unwrap_err().to_string();
     assert!(error.contains("was not ready within"), "{error}");
+}
+
+#[tokio::test]
+async fn child_that_falls_silent_is_replaced() {
+    let silence = Duration::from_millis(50);
+    let parent = Parent::with("fall silent", |supervisor| supervisor.watchdog(silence));
+    let old = parent.serves(1).await;
+    parent
+        .logs("a child does not feed its watchdog; ending it")
+        .await;
+    parent.logs("signal: 6 (SIGABRT)").await;
+    parent.until(|list| pids(list) != pids(&old)).await;
+    parent.end().await.0.unwrap();
 }
 
 /// `sd_notify(3)` blocks while the socket of the parent is full.
