@@ -118,14 +118,21 @@ pub(super) struct Ended {
     pub(super) was_late: bool,
 }
 
-/// A report of a child to its parent.
+/// A report of a child to its parent. Each one shows that the child is alive.
 #[derive(Clone, Copy, Debug)]
 struct Report {
     is_ready: bool,
-    /// Whether it feeds its watchdog.
-    is_alive: bool,
     /// Whether it drains.
     is_stopping: bool,
+}
+
+/// Starting ⇒ Serving when the child is ready; each of them ⇒ Ending when the child is asked to
+/// end, or its time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Starting,
+    Serving,
+    Ending,
 }
 
 /// Time limits of a child.
@@ -133,7 +140,7 @@ struct Report {
 pub(super) struct Patience {
     pub(super) ready: Duration,
     pub(super) drain: Duration,
-    /// The longest time between two reports that the child is alive, if there is a watchdog.
+    /// The longest time between two reports of a child that serves, if there is a watchdog.
     pub(super) silence: Option<Duration>,
 }
 
@@ -154,11 +161,14 @@ impl Notice {
     async fn report(&self) -> io::Result<Report> {
         let mut message = [0; 4096];
         let length = self.socket.recv(&mut message).await?;
-        let lines = || message[..length].split(|byte| *byte == b'\n');
+        let says = |words: &[u8]| {
+            message[..length]
+                .split(|byte| *byte == b'\n')
+                .any(|l| l == words)
+        };
         Ok(Report {
-            is_ready: lines().any(|line| line == b"READY=1"),
-            is_alive: lines().any(|line| line == b"WATCHDOG=1"),
-            is_stopping: lines().any(|line| line == b"STOPPING=1"),
+            is_ready: says(b"READY=1"),
+            is_stopping: says(b"STOPPING=1"),
         })
     }
 }
@@ -270,54 +280,58 @@ impl Watch {
         } = self;
         // The child drains when this pipe ends. `wait` would close it.
         let _parent = process.stdin.take();
+        let mut stage = Stage::Starting;
         let mut limit = Some(began + patience.ready);
+        let mut silence = patience.silence;
         let mut is_heard = true;
-        let mut has_served = false;
-        let mut is_stopping = false;
-        let mut is_to_end = false;
         let mut was_late = false;
         let status = loop {
             tokio::select! {
                 biased;
                 // Later reports are read, too: a full socket would block the child.
                 report = notice.report(), if is_heard => {
-                    is_heard = report.is_ok();
-                    let Ok(report) = report else { continue };
-                    if report.is_ready && !has_served && !was_late {
-                        has_served = true;
+                    let Ok(report) = report else {
+                        is_heard = false;
+                        continue;
+                    };
+                    if stage == Stage::Starting && report.is_ready {
+                        stage = Stage::Serving;
                         began = Instant::now();
-                        limit = limit.filter(|_| is_to_end);
                         is_ready();
                     }
-                    is_stopping |= report.is_stopping;
-                    if has_served && !is_to_end && (report.is_alive || report.is_ready || is_stopping) {
-                        let silence = patience.silence.filter(|_| !is_stopping);
+                    if report.is_stopping {
+                        silence = None;
+                    }
+                    if stage == Stage::Serving {
                         limit = silence.map(|silence| Instant::now() + silence);
                     }
                 }
                 status = process.wait() => break status,
                 Some(signal) = asked.recv() => {
                     send(&process, signal);
-                    if !is_to_end {
-                        is_to_end = true;
+                    if stage != Stage::Ending {
+                        stage = Stage::Ending;
                         limit = Some(Instant::now() + patience.drain);
                     }
                 }
                 () = sleep_until(limit.unwrap_or(began)), if limit.is_some() => {
                     limit = None;
-                    if has_served && !is_to_end {
-                        tracing::error!(pid, "a child does not feed its watchdog; ending it");
-                        send(&process, Signal::ABORT);
-                        is_to_end = true;
-                        limit = Some(Instant::now() + ABORT);
-                        continue;
+                    match stage {
+                        Stage::Starting => {
+                            was_late = true;
+                            let _ = process.start_kill();
+                        }
+                        Stage::Serving => {
+                            tracing::error!(pid, "a child does not feed its watchdog; ending it");
+                            send(&process, Signal::ABORT);
+                            limit = Some(Instant::now() + ABORT);
+                        }
+                        Stage::Ending => {
+                            tracing::error!(pid, "a child did not end in time; killing it");
+                            let _ = process.start_kill();
+                        }
                     }
-                    if is_to_end {
-                        tracing::error!(pid, "a child did not end in time; killing it");
-                    } else {
-                        was_late = true;
-                    }
-                    let _ = process.start_kill();
+                    stage = Stage::Ending;
                 }
             }
         };
