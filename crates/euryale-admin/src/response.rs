@@ -11,7 +11,8 @@ use http::{HeaderValue, Method, Response, StatusCode};
 pub(crate) const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// Returns the answer to methods other than GET and HEAD (RFC 9110 §9.3.7, §15.5.6). One refusal in
-/// 10 s is logged, because anybody who can connect can cause it.
+/// 10 s is logged, with the number of those before it, because anybody who can connect can cause
+/// it.
 pub(crate) fn methods(method: &Method) -> Response<Body> {
     let mut response = if method == Method::OPTIONS {
         let mut response = Response::new(Body::empty());
@@ -19,8 +20,8 @@ pub(crate) fn methods(method: &Method) -> Response<Body> {
         response
     } else {
         static REFUSED: LazyLock<Seldom> = LazyLock::new(Seldom::new);
-        if REFUSED.is_due(Instant::now()) {
-            tracing::warn!(%method, "refused: commands are accepted only at a Unix socket");
+        if let Some(left_out) = REFUSED.due(Instant::now()) {
+            tracing::warn!(%method, left_out, "refused: commands are accepted only at a Unix socket");
         }
         page(
             StatusCode::METHOD_NOT_ALLOWED,

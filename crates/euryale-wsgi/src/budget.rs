@@ -175,8 +175,9 @@ impl AnswerBudget {
     /// The budget has no room for an answer.
     fn refuse(&self) -> NoRoom {
         self.book().refused.add(1);
-        if self.shared.refusals.is_due(Instant::now()) {
+        if let Some(left_out) = self.shared.refusals.due(Instant::now()) {
             tracing::warn!(
+                left_out,
                 most = self.shared.settings.file_bytes,
                 folder = %self.folder().display(),
                 "answers that are not read yet fill their files: others are refused; raise \

@@ -115,8 +115,9 @@ impl Budget {
     }
 
     fn tell(&self, most: usize) {
-        if self.refusals.is_due(Instant::now()) {
+        if let Some(left_out) = self.refusals.due(Instant::now()) {
             tracing::warn!(
+                left_out,
                 most,
                 "requests have as many files open as they may: those that need one more are \
                  answered 503; raise the process's limit of open files"

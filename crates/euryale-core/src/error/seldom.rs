@@ -3,7 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Limits a warning to one line in 10 s: a program at its limit refuses many requests.
+/// Limits a warning to one line in 10 s: a program at its limit refuses many requests. Each line
+/// has the number of those that were left out before it.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -12,14 +13,18 @@ use std::time::{Duration, Instant};
 ///
 /// let seldom = Seldom::new();
 /// let now = Instant::now();
-/// assert!(seldom.is_due(now));
-/// assert!(!seldom.is_due(now + Duration::from_secs(9)));
-/// assert!(seldom.is_due(now + Duration::from_secs(10)));
+/// assert_eq!(seldom.due(now), Some(0));
+/// assert_eq!(seldom.due(now + Duration::from_secs(9)), None);
+/// assert_eq!(seldom.due(now + Duration::from_secs(10)), Some(1));
 /// ```
 #[derive(Debug, Default)]
-pub struct Seldom {
+pub struct Seldom(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
     /// The time of the last line.
-    last: Mutex<Option<Instant>>,
+    last: Option<Instant>,
+    left_out: u64,
 }
 
 /// The minimum time between two lines.
@@ -32,13 +37,17 @@ impl Seldom {
         Self::default()
     }
 
-    /// Returns whether the last line is old enough for another one, which the caller then writes.
-    pub fn is_due(&self, now: Instant) -> bool {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = last.is_none_or(|last| now.saturating_duration_since(last) >= QUIET);
-        if is_due {
-            *last = Some(now);
+    /// Returns the number of lines that were left out since the last one, if that is old enough for
+    /// another line, which the caller then writes. Otherwise this line is left out.
+    pub fn due(&self, now: Instant) -> Option<u64> {
+        let Self(state) = self;
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_recent = |last| now.saturating_duration_since(last) < QUIET;
+        if state.last.is_some_and(is_recent) {
+            state.left_out += 1;
+            return None;
         }
-        is_due
+        state.last = Some(now);
+        Some(std::mem::take(&mut state.left_out))
     }
 }

@@ -164,7 +164,7 @@ impl Notice {
         let says = |words: &[u8]| {
             message[..length]
                 .split(|byte| *byte == b'\n')
-                .any(|l| l == words)
+                .any(|line| line == words)
         };
         Ok(Report {
             is_ready: says(b"READY=1"),
