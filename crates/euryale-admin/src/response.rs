@@ -21,7 +21,11 @@ pub(crate) fn methods(method: &Method) -> Response<Body> {
     } else {
         static REFUSED: LazyLock<Seldom> = LazyLock::new(Seldom::new);
         if let Some(left_out) = REFUSED.due(Instant::now()) {
-            tracing::warn!(%method, left_out, "refused: commands are accepted only at a Unix socket");
+            tracing::warn!(
+                %method,
+                left_out,
+                "refused: commands are accepted only at a Unix socket"
+            );
         }
         page(
             StatusCode::METHOD_NOT_ALLOWED,

@@ -54,7 +54,7 @@ impl Running {
     }
 }
 
-fn is_alive(pid: i32) -> bool {
+pub(super) fn is_alive(pid: i32) -> bool {
     test_kill_process(Pid::from_raw(pid).unwrap()).is_ok()
 }
 
@@ -240,6 +240,56 @@ fn all_listeners_keep_their_rules_through_a_roll() {
             }
         }
     }
+    site.end_well();
+}
+
+/// Returns whether the site takes the client that a peer reports.
+fn is_believed(mut peer: impl Read + Write) -> bool {
+    let request = "GET /@@visitor HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+        x-forwarded-for: 192.0.2.7\r\n\r\n";
+    peer.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    peer.read_to_string(&mut answer).unwrap();
+    answer.contains("\"client\":\"192.0.2.7\"")
+}
+
+#[test]
+fn trusted_peers_count_through_a_roll_and_a_new_list_counts_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let config = path("site.toml");
+    let trust = |peers: &str| {
+        let text = format!("demo = true\ntrusted-proxy = [{peers}]\n");
+        std::fs::write(&config, text).unwrap();
+    };
+    trust("\"127.0.0.1\", \"unix\"");
+    let unix = path("site.sock");
+    let flags = [
+        "--processes=2".to_owned(),
+        format!("--config={}", config.display()),
+        "--listen=127.0.0.1:0".to_owned(),
+        format!("--listen=unix:{}", unix.display()),
+    ];
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let site = Running::start(&path("data"), &flags);
+    // More often than there are processes.
+    let ask = || {
+        let tcp = (0..4).map(|_| is_believed(TcpStream::connect(site.public[0]).unwrap()));
+        let unix = (0..4).map(|_| is_believed(UnixStream::connect(&unix).unwrap()));
+        [tcp.collect::<BTreeSet<_>>(), unix.collect()]
+    };
+    let yes = BTreeSet::from([true]);
+    let no = BTreeSet::from([false]);
+    assert_eq!(ask(), [yes.clone(), yes.clone()]);
+    site.roll();
+    assert_eq!(ask(), [yes.clone(), yes.clone()]);
+    trust("\"unix\"");
+    let old = site.children();
+    site.roll();
+    eventually("the old children have ended", || {
+        !old.iter().any(|pid| is_alive(*pid))
+    });
+    assert_eq!(ask(), [no, yes]);
     site.end_well();
 }
 
