@@ -59,7 +59,8 @@ pub(crate) fn after_commit(
 /// Makes the call in the lane. An exception is logged.
 pub(crate) async fn make(inner: Arc<Inner>, asked: Arc<Asked>, after: PlacedCall) {
     let PlacedCall { call, place } = after;
-    let made = place.run(move |py| {
+    let of = Arc::clone(&asked);
+    let made = place.run(&of, move |py| {
         if let Err(error) = call.make(py) {
             inner.log(py, &asked, "a call after the commit failed", &error);
         }

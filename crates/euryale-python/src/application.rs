@@ -7,8 +7,9 @@ use euryale::error::LANE_FULL;
 use euryale::promise::{Promises, PromisesExt};
 use euryale::request::InternalRequest;
 use euryale::transaction::Access;
-use euryale::{Abort, Error, Publisher, Request, Response, Transaction};
+use euryale::{Abort, Error, Ledger, Publisher, Request, Response, Transaction};
 use euryale_wsgi::{AnswerBudget, Exchange, Failure, Incomplete, Limits};
+use http::Method;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -26,13 +27,14 @@ use crate::exit;
 use crate::file::Kinds;
 use crate::gil::Gil;
 use crate::iterable::Returned;
-use crate::lane::Lane;
+use crate::lane::Lanes;
 use crate::offload::FilePaths;
 use crate::page::PyPage;
 use crate::pass::Pass;
 use crate::promises::PyPromises;
 use crate::sendfile::Sendfile;
 use crate::start::{Shared, StartResponse, raise};
+use crate::stream::{self, Stream};
 use crate::transforms::Choices;
 
 /// Calls the application in a worker. Transactions are handled by the application, and end before
@@ -52,13 +54,17 @@ pub(crate) struct Inner {
     debug: bool,
     logger: Py<PyAny>,
     at_work: AtWork,
-    lane: Lane,
+    pub(crate) lanes: Lanes,
+    /// How much of an answer may wait for its client once it has begun to leave.
+    pub(crate) early: EarlyAnswers,
+    pub(crate) ledger: Ledger,
 }
 
 /// The bounds of answers, and the files that they may name.
 pub(crate) struct Answers {
     pub(crate) limits: Limits,
     pub(crate) budget: AnswerBudget,
+    pub(crate) ledger: Ledger,
     pub(crate) sendfile: Sendfile,
     pub(crate) paths: FilePaths,
     /// What the application may choose for its pages.
@@ -74,12 +80,13 @@ impl Application {
         address: Address,
         answers: Answers,
         at_work: AtWork,
-        lane: &Lane,
+        lanes: &Lanes,
     ) -> PyResult<Self> {
         let logging = py.import("logging")?;
         let Answers {
             limits,
             budget,
+            ledger,
             sendfile,
             paths,
             choices,
@@ -90,21 +97,24 @@ impl Application {
             environ: Environ::new(py, address)?,
             kinds: Kinds::new(py)?,
             limits,
+            early: EarlyAnswers::new()
+                .spill(budget.clone())
+                .bound(limits.total),
             budget,
+            ledger,
             sendfile,
             paths,
             choices,
             debug,
             logger: logging.call_method1("getLogger", ("euryale",))?.unbind(),
             at_work,
-            lane: lane.clone(),
+            lanes: lanes.clone(),
         })))
     }
 
     /// How much of an answer may wait for its client once it has begun to leave.
-    pub(crate) fn early_answers(&self) -> EarlyAnswers {
-        let files = self.0.budget.clone();
-        EarlyAnswers::new().spill(files).bound(self.0.limits.total)
+    pub(crate) fn early_answers(&self) -> &EarlyAnswers {
+        &self.0.early
     }
 }
 
@@ -114,6 +124,8 @@ enum Ended {
     Iterated(Option<PyErr>),
     /// It has left its answer to a call in the lane.
     Deferred(Response),
+    /// It goes on in the lane.
+    Streaming(Response),
 }
 
 impl Inner {
@@ -139,27 +151,47 @@ impl Inner {
             shared.clone(),
             is_client_gone,
         );
+        let ran = match ended {
+            Ok(Ended::Streaming(response)) => return Ok(response),
+            Ok(Ended::Deferred(response)) => {
+                shared.end();
+                return exchange.incomplete().map_or(Ok(response), |incomplete| Err(incomplete.into()));
+            }
+            Ok(Ended::Iterated(closed)) => Ok(closed),
+            Err(failure) => Err(failure),
+        };
         shared.end();
+        self.end(py, asked, &exchange, ran)
+    }
+
+    /// Returns the answer of an iterable that has ended, with the exception that its `close()`
+    /// raised, if any.
+    pub(crate) fn end(
+        &self,
+        py: Python<'_>,
+        asked: &Asked,
+        exchange: &Exchange<Gil>,
+        ran: Result<Option<PyErr>, Failure<PyErr>>,
+    ) -> Result<Response, Failure<PyErr>> {
         if let Some(incomplete) = exchange.incomplete() {
             // This applies even if the application handled the exception.
             return Err(incomplete.into());
         }
-        match ended {
-            Ok(Ended::Iterated(closed)) => self.log_close(py, asked, closed),
-            Ok(Ended::Deferred(response)) => return Ok(response),
-            Err(error) => {
+        match ran {
+            Ok(closed) => self.log_close(py, asked, closed),
+            Err(failure) => {
                 exchange.discard();
-                return Err(error);
+                return Err(failure);
             }
         }
         if let Some(wrong) = exchange.wrong_length() {
             tracing::warn!("{asked}: {wrong}");
         }
-        self.finish(py, asked, &exchange)
+        self.finish(py, asked, exchange)
     }
 
-    /// Returns the answer of an iterable that has ended, with the file that it names.
-    pub(crate) fn finish(
+    /// Returns the answer, with the file that it names.
+    fn finish(
         &self,
         py: Python<'_>,
         asked: &Asked,
@@ -205,11 +237,11 @@ impl Inner {
         py: Python<'_>,
         asked: &Arc<Asked>,
         environ: Bound<'_, PyDict>,
-        exchange: &Exchange<Gil>,
+        exchange: &Arc<Exchange<Gil>>,
         shared: Shared,
         is_client_gone: impl Fn() -> bool,
     ) -> Result<Ended, Failure<PyErr>> {
-        let returned = Bound::new(py, StartResponse(shared)).and_then(|start_response| {
+        let returned = Bound::new(py, StartResponse(shared.clone())).and_then(|start_response| {
             let returned = self.callable.bind(py).call1((environ, start_response));
             exit::unless_child(py, returned)
         });
@@ -218,14 +250,50 @@ impl Inner {
             let response = self.defer(asked, deferred.get());
             return response.map(Ended::Deferred).map_err(Failure::Application);
         }
+        if let Ok(stream) = returned.cast::<Stream>() {
+            let iterable = stream.get().take().map_err(Failure::Application)?;
+            return self.stream(py, asked, exchange, shared, iterable, is_client_gone);
+        }
         let closed = exchange.run(Returned::new(returned, &self.kinds), is_client_gone)?;
         Ok(Ended::Iterated(closed))
+    }
+
+    /// Leaves an iterable to the lane. It is run here if it is a file, if `write` was called before,
+    /// or if the lane is full: the answer is then collected, and no client is refused for that.
+    fn stream(
+        self: &Arc<Self>,
+        py: Python<'_>,
+        asked: &Arc<Asked>,
+        exchange: &Arc<Exchange<Gil>>,
+        shared: Shared,
+        iterable: Py<PyAny>,
+        is_client_gone: impl Fn() -> bool,
+    ) -> Result<Ended, Failure<PyErr>> {
+        let returned = Returned::new(iterable.bind(py).clone(), &self.kinds);
+        if asked.method == Method::HEAD {
+            return exchange.run_for_head(returned).map(Ended::Iterated);
+        }
+        if exchange.is_untouched()
+            && !returned.is_file()
+            && let Ok(place) = self.lanes.streams.reserve()
+        {
+            // This right belongs to the worker.
+            exchange.allow_early(None);
+            let call = stream::Call {
+                inner: Arc::clone(self),
+                asked: Arc::clone(asked),
+                exchange: Arc::clone(exchange),
+                shared,
+            };
+            return Ok(Ended::Streaming(stream::response(call, iterable, place)));
+        }
+        exchange.run(returned, is_client_gone).map(Ended::Iterated)
     }
 
     /// Takes the call that makes the answer.
     fn defer(self: &Arc<Self>, asked: &Arc<Asked>, deferred: &Deferred) -> PyResult<Response> {
         let call = deferred.take()?;
-        let place = self.lane.reserve()?;
+        let place = self.lanes.calls.reserve()?;
         Ok(deferred::response(self, Arc::clone(asked), call, place))
     }
 
@@ -269,7 +337,7 @@ impl Publisher<OwnDatabase> for Application {
             let early = transaction.take_early();
             let is_client_gone = || reads && transaction.client_is_gone();
             let promises = request.promises();
-            let pass = Pass::new(transaction.attempt(), &inner.lane);
+            let pass = Pass::new(transaction.attempt(), &inner.lanes.calls, &asked);
             let answer = {
                 let _current = Current::set(&pass);
                 inner.answer(py, request, &asked, &pass, early, is_client_gone)

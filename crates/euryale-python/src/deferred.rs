@@ -56,7 +56,8 @@ pub(crate) fn response(
 ) -> Response {
     let inner = Arc::clone(inner);
     let answer = async move {
-        let computed = place.run(move |py| inner.compute(py, &asked, call));
+        let of = Arc::clone(&asked);
+        let computed = place.run(&of, move |py| inner.compute(py, &asked, call));
         computed.await
     };
     Response::new(Body::deferred(answer))
@@ -67,17 +68,9 @@ impl Inner {
     fn compute(&self, py: Python<'_>, asked: &Asked, call: Call) -> Response {
         let exchange = Exchange::new(&asked.method, self.limits, &self.budget);
         let exchange = Arc::new(exchange.with_unlock(Gil));
-        match self.call_deferred(py, &exchange, call) {
-            Ok(closed) => {
-                self.log_close(py, asked, closed);
-                self.finish(py, asked, &exchange)
-                    .unwrap_or_else(|failure| self.failed(py, asked, failure))
-            }
-            Err(failure) => {
-                exchange.discard();
-                self.failed(py, asked, failure)
-            }
-        }
+        let ran = self.call_deferred(py, &exchange, call);
+        self.end(py, asked, &exchange, ran)
+            .unwrap_or_else(|failure| self.failed(py, asked, failure))
     }
 
     /// Returns the exception that `close()` raised, if any.

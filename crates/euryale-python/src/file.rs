@@ -53,6 +53,11 @@ impl FileWrapper {
 }
 
 impl FileWrapper {
+    /// Returns whether it wraps a file of the system.
+    pub(crate) fn is_file(&self, py: Python<'_>, kinds: &Kinds) -> bool {
+        matches!(kinds.find(self.filelike.bind(py)), Ok(Some(_)))
+    }
+
     /// Returns the wrapped file as a blob that begins at the file's position and has at most
     /// `length` bytes. `None` if it is not a regular file, or its class does not read the file's
     /// own bytes.

@@ -150,6 +150,7 @@ pub(crate) fn layers(
 ) -> Result<StackLayers, String> {
     let mut layers = StackLayers::new(ledger);
     layers.spool = spool(layers.spool, settings, descriptors);
+    layers.deferred = layers.deferred.deadline(settings.lane_timeout);
     layers.offload = offload::layer(settings, ledger)?;
     Ok(layers)
 }
@@ -251,7 +252,7 @@ impl Front {
         } else {
             ReleasePoint::TransactionEnd
         };
-        let early_answers = application.early_answers();
+        let early_answers = application.early_answers().clone();
         let retries = ConflictPolicy::new()
             .retries(settings.conflict_retries)
             .exclusive(true);
@@ -296,7 +297,7 @@ impl Front {
             end.cut();
         }
         for call in at_work.list() {
-            let thread = call.thread();
+            let thread = call.thread;
             let seconds = call.age.as_secs_f64();
             let asked = call.asked;
             tracing::error!("{thread} has not returned from {asked} after {seconds:.1} s");

@@ -10,7 +10,7 @@ use pyo3::types::{PyBytes, PyIterator, PyList, PyTuple};
 use crate::exit;
 use crate::file::{FileWrapper, Kinds};
 
-/// The iterable, used only in the worker that called the application.
+/// The iterable, used only in the thread that runs it.
 pub(crate) struct Returned<'py, 'a> {
     object: Bound<'py, PyAny>,
     iterator: Option<Bound<'py, PyIterator>>,
@@ -33,6 +33,12 @@ impl<'py, 'a> Returned<'py, 'a> {
             iterator: None,
             kinds,
         }
+    }
+
+    /// Returns whether it is a file of the system, which is sent without being read.
+    pub(crate) fn is_file(&self) -> bool {
+        let wrapper = self.object.cast_exact::<FileWrapper>().ok();
+        wrapper.is_some_and(|wrapper| wrapper.get().is_file(self.object.py(), self.kinds))
     }
 }
 
@@ -72,10 +78,15 @@ impl<'py> Iterable for Returned<'py, '_> {
     }
 
     fn close(&mut self) -> PyResult<()> {
-        let name = intern!(self.object.py(), "close");
-        match self.object.getattr_opt(name)? {
-            Some(close) => exit::unless_child(self.object.py(), close.call0()).map(drop),
-            None => Ok(()),
-        }
+        close(&self.object)
+    }
+}
+
+/// Calls `close()` of an iterable, if it has one.
+pub(crate) fn close(iterable: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = iterable.py();
+    match iterable.getattr_opt(intern!(py, "close"))? {
+        Some(close) => exit::unless_child(py, close.call0()).map(drop),
+        None => Ok(()),
     }
 }

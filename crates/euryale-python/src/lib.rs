@@ -17,8 +17,8 @@
 //! * Workers are `threading.Thread`s named `euryale-0` and so on, for the life of the server. They
 //!   wait for jobs without the GIL, and attach for each call of the application.
 //! * Workers take turns: while one computes, jobs wait for it and not for the GIL (`turns.rs`).
-//! * Promises, deferred answers and calls after commits run in threads of a lane of their own, also
-//!   Python's, which are started on demand (`lane.rs`).
+//! * Promises, deferred answers and calls after commits run in threads of a lane, and streams in
+//!   those of another one. They are also Python's, and are started on demand (`lane.rs`).
 //! * Rust's threads never attach. No upload, download, health check or log line waits for the GIL.
 //!
 //! # Answers
@@ -71,6 +71,7 @@ mod server;
 mod stacks;
 mod start;
 mod statics;
+mod stream;
 mod transforms;
 mod turns;
 mod user_field;

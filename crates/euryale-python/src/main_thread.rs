@@ -26,8 +26,10 @@ use pyo3::prelude::*;
 pub(crate) enum Order {
     /// Start one more worker thread.
     StartThread,
-    /// Start one more thread of the lane.
+    /// Start one more thread for calls outside the workers.
     StartLaneThread,
+    /// Start one more thread for streams.
+    StartStreamThread,
     /// SIGHUP arrived, so read the settings again.
     Reload,
     /// Answer, to show that the interpreter runs.
@@ -42,9 +44,10 @@ pub(crate) enum Order {
 
 /// All orders, in the sequence in which they are carried out. The end is last, because a thread
 /// whose start was interrupted can only be joined once it has been started.
-const ORDERS: [Order; 7] = [
+const ORDERS: [Order; 8] = [
     Order::StartThread,
     Order::StartLaneThread,
+    Order::StartStreamThread,
     Order::Reload,
     Order::Answer,
     Order::Stacks,
@@ -71,7 +74,7 @@ impl Order {
     /// ordered before it began: the first may be under way.
     fn most(self) -> usize {
         match self {
-            Self::StartThread | Self::StartLaneThread => usize::MAX,
+            Self::StartThread | Self::StartLaneThread | Self::StartStreamThread => usize::MAX,
             Self::Ended | Self::Reload | Self::Answer | Self::Stacks | Self::Dump => 2,
         }
     }

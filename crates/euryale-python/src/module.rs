@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use crate::again::Again;
 use crate::{
     after_commit, body, deferred, exceptions, exit, file, main_thread, page, parent, promises,
-    server,
+    server, stream,
 };
 
 /// The names of all settings: `(name, alias or None, help, whether it is used)`.
@@ -80,6 +80,8 @@ fn _euryale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<page::PyPage>()?;
     module.add_class::<deferred::Deferred>()?;
     module.add_function(wrap_pyfunction!(deferred::deferred, module)?)?;
+    module.add_class::<stream::Stream>()?;
+    module.add_function(wrap_pyfunction!(stream::stream, module)?)?;
     module.add_function(wrap_pyfunction!(after_commit::after_commit, module)?)?;
     module.add("LaneFull", module.py().get_type::<exceptions::LaneFull>())?;
     module.add("Suspend", module.py().get_type::<exceptions::Suspend>())?;

@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tower_service::Service;
 
 use crate::again::OwnDatabase;
+use crate::at_work::Kind;
 use crate::log;
 use crate::main_thread::{MainThread, Order};
 use crate::overrun::Overrun;
@@ -98,14 +99,21 @@ impl Loaded {
             let silence = format!("has run no Python code for {:.1} s", silence.as_secs_f64());
             details = details.alarm("interpreter", "interpreter", silence);
         }
-        let running = self.overrun.running();
         let limit = self.overrun.limit();
-        for call in running.iter().filter(|call| call.age > limit) {
-            details = details.alarm("workers", call.thread(), call.doing());
+        let (workers, outside): (Vec<_>, Vec<_>) = self
+            .overrun
+            .running()
+            .into_iter()
+            .partition(|call| call.thread.kind == Kind::Worker);
+        for call in workers.iter().filter(|call| call.age > limit) {
+            details = details.alarm("workers", call.thread.to_string(), call.doing());
         }
-        for call in running {
+        for call in workers {
             let held = Held::new(call.age).route(call.asked.to_string());
-            details = details.held(held.lane(call.thread()));
+            details = details.held(held.lane(call.thread.to_string()));
+        }
+        for call in outside {
+            details = details.fact("outside the workers", call.thread.to_string(), call.doing());
         }
         details
     }

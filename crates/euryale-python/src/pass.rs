@@ -6,6 +6,7 @@ use euryale::transaction::Attempt;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
+use crate::answers::Asked;
 use crate::call::PlacedCall;
 use crate::lane::Lane;
 
@@ -14,14 +15,16 @@ pub(crate) struct Pass {
     /// The calls that follow. `None` once this call has ended.
     after: Mutex<Option<Vec<PlacedCall>>>,
     lane: Lane,
+    asked: Arc<Asked>,
     attempt: Attempt,
 }
 
 impl Pass {
-    pub(crate) fn new(attempt: &Attempt, lane: &Lane) -> Arc<Self> {
+    pub(crate) fn new(attempt: &Attempt, lane: &Lane, asked: &Arc<Asked>) -> Arc<Self> {
         Arc::new(Self {
             after: Mutex::new(Some(Vec::new())),
             lane: lane.clone(),
+            asked: Arc::clone(asked),
             attempt: attempt.clone(),
         })
     }
@@ -34,6 +37,10 @@ impl Pass {
 
     pub(crate) fn lane(&self) -> &Lane {
         &self.lane
+    }
+
+    pub(crate) fn asked(&self) -> &Arc<Asked> {
+        &self.asked
     }
 
     /// Returns the number of this attempt, which grows with each conflict, and the number of this

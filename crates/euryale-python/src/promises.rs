@@ -55,8 +55,10 @@ impl PyPromises {
 
     fn ask(&self, key: &str, call: Call) -> PyResult<()> {
         let lane = self.pass.lane().clone();
+        let asked = Arc::clone(self.pass.asked());
         let promise = move || async move {
-            let value = lane.run(move |py| outcome::of(py, call.make(py))).await??;
+            let made = lane.run(&asked, move |py| outcome::of(py, call.make(py)));
+            let value = made.await??;
             Ok::<_, BoxError>(value)
         };
         self.with(|promises| drop(promises.ask(KEY.with(key), promise)))

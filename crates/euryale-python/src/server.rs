@@ -24,7 +24,7 @@ use crate::at_work::RunningCall;
 use crate::certificates;
 use crate::environ::Address;
 use crate::front::End;
-use crate::lane::Lane;
+use crate::lane::Lanes;
 use crate::log;
 use crate::main_thread::{MainThread, Order};
 use crate::operators::Loaded;
@@ -58,7 +58,7 @@ pub(crate) struct Server {
     shutdown: Shutdown,
     main: MainThread,
     threads: Threads,
-    lane: Lane,
+    lanes: Lanes,
     pulse: Pulse,
     overrun: Overrun,
     stacks: Stacks,
@@ -119,9 +119,15 @@ impl Server {
         py.detach(|| self.threads.work(number));
     }
 
-    /// Runs promises on this thread until the lane has been idle for a while, or the server ends.
-    fn work_in_lane(&self, py: Python<'_>) {
-        py.detach(|| self.lane.work());
+    /// Runs calls outside the workers on this thread, until it has been idle for a while or the
+    /// server ends.
+    fn work_in_lane(&self, py: Python<'_>, number: usize) {
+        py.detach(|| self.lanes.calls.work(number));
+    }
+
+    /// The same for streams.
+    fn work_in_stream_lane(&self, py: Python<'_>, number: usize) {
+        py.detach(|| self.lanes.streams.work(number));
     }
 
     /// Changes the number of threads and the bounds of the queue, and reads the certificates again.
@@ -172,9 +178,9 @@ impl Server {
         self.pulse.answer();
     }
 
-    /// Returns the calls that have run for too long, each once: the number of its thread, a line
-    /// about it, and its thread in the kernel.
-    fn overdue(&self) -> Vec<(usize, String, String)> {
+    /// Returns the calls that have run for too long, each once: the name of its thread, a line about
+    /// it, and its thread in the kernel.
+    fn overdue(&self) -> Vec<(String, String, String)> {
         self.threads
             .at_work()
             .take_noticed()
@@ -184,7 +190,7 @@ impl Server {
     }
 
     /// Returns all running calls, like `overdue`.
-    fn calls(&self) -> Vec<(usize, String, String)> {
+    fn calls(&self) -> Vec<(String, String, String)> {
         self.threads
             .at_work()
             .list()
@@ -201,12 +207,18 @@ impl Server {
     /// Lets all threads end after their current jobs.
     fn dismiss(&self) {
         self.threads.dismiss();
-        self.lane.end();
+        self.lanes.calls.end();
+        self.lanes.streams.end();
     }
 
-    /// Records that a requested thread of the lane could not be started.
+    /// Records that a requested thread for calls outside the workers could not be started.
     fn lose_lane_thread(&self) {
-        self.lane.lose_thread();
+        self.lanes.calls.lose_thread();
+    }
+
+    /// The same for streams.
+    fn lose_stream_thread(&self) {
+        self.lanes.streams.lose_thread();
     }
 
     /// Records that a requested thread could not be started, so that the pool has no more workers
@@ -287,10 +299,10 @@ impl Server {
     }
 }
 
-/// A call for Python: the number of its thread, a line about it, and its thread in the kernel.
-fn described(call: &RunningCall) -> (usize, String, String) {
+/// A call for Python: the name of its thread, a line about it, and its thread in the kernel.
+fn described(call: &RunningCall) -> (String, String, String) {
     let native = call.native().unwrap_or_default();
-    (call.number, call.to_string(), native)
+    (call.thread.to_string(), call.to_string(), native)
 }
 
 fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {

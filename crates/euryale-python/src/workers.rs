@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use euryale::connection::{PoolWorker, StartWorker};
 
-use crate::at_work::{AtWork, NUMBER};
+use crate::at_work::{AtWork, Kind, THREAD, Thread};
 use crate::main_thread::{MainThread, Order};
 use crate::turns::{Inside, Lookout, Watch};
 
@@ -63,12 +63,13 @@ impl Threads {
         let watch = shared.take_turns.then(Watch::of_this_thread);
         let watch = watch.and_then(|watch| watch.inspect_err(|error| cannot_see(error)).ok());
         let watch = watch.map(Arc::new);
-        NUMBER.set(Some(number));
+        let kind = Kind::Worker;
+        THREAD.set(Some(Thread { kind, number }));
         while let Some(worker) = shared.next(number, watch.as_ref()) {
             let _inside = InsideGuard { shared, number };
             worker.run();
         }
-        NUMBER.set(None);
+        THREAD.set(None);
     }
 
     /// Called if there will be no threads: drops the workers that wait for a thread, and all later
@@ -233,7 +234,7 @@ impl StartWorker for Threads {
         if !self.0.take_turns {
             return true;
         }
-        let Some(number) = NUMBER.get() else {
+        let Some(Thread { number, .. }) = THREAD.get() else {
             return true;
         };
         let mut state = self.0.lock();

@@ -66,6 +66,8 @@ struct State {
     is_cut: bool,
     /// The right to answer early, until it is used or not wanted.
     early: Option<Early>,
+    /// Whether the answer is wanted whole.
+    is_whole: bool,
     /// The answer was given up. That is final, whatever the application does with the exception.
     incomplete: Option<Incomplete>,
 }
@@ -130,13 +132,30 @@ impl<U: Unlock + Sync> Exchange<U> {
     /// block breaks the body off.
     #[must_use]
     pub fn with_early(self, early: Option<Early>) -> Self {
-        self.lock().early = early;
+        self.allow_early(early);
         self
     }
 
-    /// Takes the right to leave early away: the answer is wanted whole.
+    /// Replaces the right to leave early, or takes it away: for an iterable that is run by another
+    /// thread than the one that called the application. Has no effect on an answer that is wanted
+    /// [whole](Self::keep_whole).
+    pub fn allow_early(&self, early: Option<Early>) {
+        let mut state = self.lock();
+        state.early = early.filter(|_| !state.is_whole);
+    }
+
+    /// Takes the right to leave early away for good: the answer is wanted whole.
     pub fn keep_whole(&self) {
-        self.lock().early = None;
+        let mut state = self.lock();
+        state.early = None;
+        state.is_whole = true;
+    }
+
+    /// Returns whether the answer has no byte yet, and was not given up. Then its iterable can be
+    /// run by another thread.
+    pub fn is_untouched(&self) -> bool {
+        let state = self.lock();
+        matches!(state.collected, Collected::Nothing) && state.incomplete.is_none()
     }
 
     /// `start_response(status, headers, exc_info)`. With `has_exc_info` it replaces a head that
@@ -184,6 +203,29 @@ impl<U: Unlock + Sync> Exchange<U> {
         let taken = self.take_all(&mut iterable, is_client_gone);
         let closed = iterable.close();
         taken.map(|()| closed.err())
+    }
+
+    /// Reads the iterable of an answer to HEAD only until `start_response` was called, and closes
+    /// it: for an iterable whose blocks are too expensive to be counted. The length of the answer
+    /// is then that of its head, if there is one. Like [`run`](Self::run) in everything else.
+    ///
+    /// # Errors
+    /// The first [`Failure`]. `close()` was called in any case.
+    pub fn run_for_head<I: Iterable>(
+        &self,
+        mut iterable: I,
+    ) -> Result<Option<I::Error>, Failure<I::Error>> {
+        let mut started = Ok(());
+        while started.is_ok() && self.lock().start.head().is_none() {
+            match iterable.next() {
+                Ok(Some(block)) if block.as_ref().is_empty() => {}
+                // Its head is missing, or the iterable has started with this block.
+                Ok(_) => break,
+                Err(error) => started = Err(Failure::Application(error)),
+            }
+        }
+        let closed = iterable.close();
+        started.map(|()| closed.err())
     }
 
     fn take_all<I: Iterable>(
@@ -380,6 +422,7 @@ impl<U: Unlock + Sync> Exchange<U> {
             collected,
             incomplete,
             early: _,
+            is_whole: _,
             is_cut: _,
         } = std::mem::take(&mut *self.lock());
         if let Some(incomplete) = incomplete {

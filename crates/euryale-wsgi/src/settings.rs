@@ -53,6 +53,12 @@ pub struct Settings {
     /// The maximum number of threads for promises, deferred answers and calls after a commit, 1 to
     /// 4096, which are started on demand. Default: 128.
     pub lane_threads: usize,
+    /// The maximum number of threads for streams, 1 to 4096, which are started on demand. Default:
+    /// 128.
+    pub stream_threads: usize,
+    /// How long a deferred answer, or the first block of a stream, may take, with its wait for a
+    /// thread. Default: 60 s.
+    pub lane_timeout: Duration,
     /// How long a call of the application should take: beyond it its stack is logged, and the
     /// server is not ready while every worker runs such a call. Nothing stops the call. Default:
     /// 60 s.
@@ -148,6 +154,8 @@ impl Default for Settings {
             gil_turns: true,
             gil_timeout: Duration::from_secs(10),
             lane_threads: 128,
+            stream_threads: 128,
+            lane_timeout: Duration::from_secs(60),
             call_timeout: Duration::from_secs(60),
             early_answers: false,
             conflict_retries: 3,
@@ -243,6 +251,8 @@ impl Settings {
             Meaning::GilTurns => self.gil_turns = parse::switch(value)?,
             Meaning::GilTimeout => self.gil_timeout = parse::duration(value)?,
             Meaning::LaneThreads => self.lane_threads = parse::number(value, 1, 4096)?,
+            Meaning::StreamThreads => self.stream_threads = parse::number(value, 1, 4096)?,
+            Meaning::LaneTimeout => self.lane_timeout = parse::duration(value)?,
             Meaning::CallTimeout => self.call_timeout = parse::duration(value)?,
             Meaning::EarlyAnswers => self.early_answers = parse::switch(value)?,
             Meaning::ConflictRetries => self.conflict_retries = parse::number(value, 0, 32)?,

@@ -21,10 +21,12 @@ from ._euryale import (
     LaneFull,
     Promises,
     RequestBody,
+    Stream,
     Suspend,
     __version__,
     after_commit,
     deferred,
+    stream,
 )
 from ._serve import SettingsError, serve
 
@@ -37,10 +39,12 @@ __all__ = [
     "Promises",
     "RequestBody",
     "SettingsError",
+    "Stream",
     "Suspend",
     "__version__",
     "after_commit",
     "create_server",
     "deferred",
     "serve",
+    "stream",
 ]

@@ -239,7 +239,8 @@ class _Main:
         self.pid_file = pid_file
         self.socket = socket.socket(fileno=server.fd)
         self.workers = _Threads("euryale", "a worker")
-        self.lane = _Threads("euryale-lane", "a promise")
+        self.lane = _Threads("euryale-lane", "a call outside the workers")
+        self.streams = _Threads("euryale-stream", "a stream")
 
     def run(self, load: Callable[[], Callable[..., Any]]) -> int:
         try:
@@ -306,8 +307,11 @@ class _Main:
             if not self.workers.start(self.server.work):
                 self.server.lose_thread()
         elif order == Order.START_LANE_THREAD:
-            if not self.lane.start(lambda number: self.server.work_in_lane()):
+            if not self.lane.start(self.server.work_in_lane):
                 self.server.lose_lane_thread()
+        elif order == Order.START_STREAM_THREAD:
+            if not self.streams.start(self.server.work_in_stream_lane):
+                self.server.lose_stream_thread()
         elif order == Order.RELOAD:
             self.read_again()
         elif order == Order.ANSWER:
@@ -333,12 +337,18 @@ class _Main:
             texts = [f"python: no stacks: {error!r}"]
         self.server.dump("".join(f"{text}\n" for text in texts))
 
-    def stacks(self, calls: list[tuple[int, str, str]]) -> list[str]:
+    def threads(self) -> list[threading.Thread]:
+        """All threads of the server that call the application."""
+        kinds = (self.workers, self.lane, self.streams)
+        return [thread for kind in kinds for thread in kind.running.values()]
+
+    def stacks(self, calls: list[tuple[str, str, str]]) -> list[str]:
         """A line about each of these calls, and the stack of its thread."""
         frames = sys._current_frames()
+        threads = {thread.name: thread for thread in self.threads()}
         texts = []
-        for number, line, native in calls:
-            thread = self.workers.running.get(number)
+        for name, line, native in calls:
+            thread = threads.get(name)
             frame = frames.get(thread.ident) if thread and thread.ident else None
             stack = "".join(traceback.format_stack(frame)) if frame else ""
             texts.append(f"{line}, in {native or 'a thread'}\n{stack}".rstrip())
@@ -363,7 +373,7 @@ class _Main:
         """Join the threads. If one never returns and the server owns the process, end the process."""
         self.server.dismiss()
         until = time.monotonic() + JOIN
-        threads = [*self.workers.running.values(), *self.lane.running.values()]
+        threads = self.threads()
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
         left = [thread.name for thread in threads if thread.is_alive()]

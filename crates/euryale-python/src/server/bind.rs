@@ -16,7 +16,7 @@ use crate::debugging;
 use crate::environ::Address;
 use crate::exit;
 use crate::front;
-use crate::lane::Lane;
+use crate::lane::Lanes;
 use crate::listeners::Listeners;
 use crate::log;
 use crate::main_thread::MainThread;
@@ -80,8 +80,8 @@ impl Server {
         let (main, fd) = MainThread::new()?;
         let sharing = Sharing::new(&settings);
         let threads = Threads::new(&main, sharing == Sharing::Turns);
-        let lane = Lane::new(&main, settings.lane_threads, &ledger);
         let at_work = threads.at_work();
+        let lanes = Lanes::new(&main, &settings, at_work, &ledger);
         let pulse = Pulse::new(&main, at_work, settings.gil_timeout);
         let overrun = Overrun::new(at_work, settings.call_timeout);
         let stacks = Stacks::new(&main, at_work);
@@ -127,7 +127,7 @@ impl Server {
             shutdown,
             main,
             threads,
-            lane,
+            lanes,
             pulse,
             overrun,
             stacks,

@@ -61,16 +61,17 @@ impl Server {
             .descriptors(&self.descriptors)
             .ledger(&self.ledger);
         let address = self.address.clone();
-        let lane = &self.lane;
+        let lanes = &self.lanes;
         let answers = Answers {
             limits,
             budget,
+            ledger: self.ledger.clone(),
             sendfile,
             paths: FilePaths::new(&self.settings, &self.ledger),
             choices: transforms.choices,
             debug: self.settings.debug,
         };
-        let application = Application::new(py, app, address, answers, at_work.clone(), lane)?;
+        let application = Application::new(py, app, address, answers, at_work.clone(), lanes)?;
         let pool = Pool::builder(OwnDatabase)
             .connections(self.settings.threads)
             .max_queue(self.settings.max_queue)

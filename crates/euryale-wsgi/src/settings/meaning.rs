@@ -18,6 +18,8 @@ pub(crate) enum Meaning {
     GilTurns,
     GilTimeout,
     LaneThreads,
+    StreamThreads,
+    LaneTimeout,
     CallTimeout,
     EarlyAnswers,
     ConflictRetries,

@@ -101,6 +101,19 @@ pub(crate) const KEYS: &[Setting] = &[
             started on demand: 1 to 4096",
     ),
     setting(
+        "stream_threads",
+        None,
+        Meaning::StreamThreads,
+        "threads for streams, at most; they are started on demand: 1 to 4096",
+    ),
+    setting(
+        "lane_timeout",
+        None,
+        Meaning::LaneTimeout,
+        "how long a deferred answer, or the first block of a stream, may take with its wait for a \
+            thread (ms, s, m, h); beyond it the answer is 504",
+    ),
+    setting(
         "call_timeout",
         None,
         Meaning::CallTimeout,
