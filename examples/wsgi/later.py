@@ -1,4 +1,4 @@
-"""Work that holds no worker thread: promises, deferred answers, calls after an answer, conflicts."""
+"""Work that holds no worker: promises, deferred answers, streams, later calls, conflicts."""
 
 import random
 import time
@@ -40,6 +40,18 @@ def deferred(environ, start_response):
     return euryale.deferred(report)
 
 
+def stream(environ, start_response):
+    """Rows that are made while they are sent. The worker is free meanwhile, however slow the client."""
+
+    def rows():
+        for number in range(5):
+            time.sleep(0.1)
+            yield b"row %d\n" % number
+
+    start_response("200 OK", TEXT)
+    return euryale.stream(rows())
+
+
 def after(environ, start_response):
     """A call that the client does not wait for."""
     euryale.after_commit(slow, "mail")
@@ -63,7 +75,8 @@ def upload(environ, start_response):
     return [b"%d bytes\n" % len(environ["euryale.body"])]
 
 
-PAGES = {f"/{page.__name__}": page for page in (promises, shared, deferred, after, conflict, upload)}
+ALL = (promises, shared, deferred, stream, after, conflict, upload)
+PAGES = {f"/{page.__name__}": page for page in ALL}
 
 
 def app(environ, start_response):

@@ -155,7 +155,9 @@ impl Inner {
             Ok(Ended::Streaming(response)) => return Ok(response),
             Ok(Ended::Deferred(response)) => {
                 shared.end();
-                return exchange.incomplete().map_or(Ok(response), |incomplete| Err(incomplete.into()));
+                return exchange
+                    .incomplete()
+                    .map_or(Ok(response), |incomplete| Err(incomplete.into()));
             }
             Ok(Ended::Iterated(closed)) => Ok(closed),
             Err(failure) => Err(failure),

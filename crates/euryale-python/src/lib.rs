@@ -23,8 +23,8 @@
 //!
 //! # Answers
 //!
-//! A worker calls the application and reads its iterable to the end, or takes its open file as a
-//! blob. Bytes that the client has not read yet are charged to one `AnswerBudget`, in memory or in
+//! A worker calls the application and reads its iterable to the end, takes its open file as a blob,
+//! or leaves a stream to its lane (`stream.rs`). Bytes that the client has not read yet are charged to one `AnswerBudget`, in memory or in
 //! unnamed files, so that no slow client holds a worker.
 //!
 //! # Unsafe code

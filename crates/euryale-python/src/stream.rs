@@ -90,10 +90,14 @@ impl Drop for Untaken {
         self.call.shared.end();
         let inner = Arc::clone(&self.call.inner);
         let asked = Arc::clone(&self.call.asked);
-        self.call.inner.lanes.streams.close(&self.call.asked, move |py| {
-            let closed = close(iterable.bind(py));
-            inner.log_close(py, &asked, closed.err());
-        });
+        self.call
+            .inner
+            .lanes
+            .streams
+            .close(&self.call.asked, move |py| {
+                let closed = close(iterable.bind(py));
+                inner.log_close(py, &asked, closed.err());
+            });
     }
 }
 

@@ -35,6 +35,7 @@ def test_its_later_pages_hold_no_worker(euryale):
     assert [line.split()[0] for line in lines] == ["rain", "wind", "sun"]
     assert server.ask("/shared").text == server.ask("/shared").text
     assert server.ask("/deferred").text.startswith("report ")
+    assert server.ask("/stream").text.split("\n")[-2] == "row 4"
     assert server.ask("/after").status == 202
     assert server.ask("/conflict").text == "attempt 2\n"
     assert server.ask("/nothing").status == 404

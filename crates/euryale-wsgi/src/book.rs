@@ -13,7 +13,7 @@ pub struct WsgiBook {
     pub files: Gauge,
     /// The bytes in files that are charged to the budget now.
     pub file_bytes: Gauge,
-    /// Small answers that went to a file because the budget had no memory left.
+    /// Answers that went to a file, or went there sooner, because the budget had no memory left.
     pub spilled: Counter,
     /// Answers that were given up because the budget had no room.
     pub refused: Counter,
@@ -40,7 +40,7 @@ impl Book for WsgiBook {
         );
         figures.counter(
             "euryale_wsgi_spilled_total",
-            "Small answers in files because there was no memory for them.",
+            "Answers in files because there was no memory for them.",
             &self.spilled,
         );
         figures.counter(

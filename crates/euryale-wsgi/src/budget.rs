@@ -33,7 +33,11 @@ use crate::WsgiBook;
 ///
 /// Large answers cannot lock out small ones: answers above 16 KiB may use half of the memory.
 ///
-/// A worker that writes a file uses another 64 KiB of memory, which are not charged.
+/// An answer that leaves early is charged for its window, of 64 KiB by default. If there is no room
+/// for that, its window has 4 KiB, which are not charged.
+///
+/// A worker that writes a file uses another 64 KiB of memory, which are not charged. Neither are the
+/// 64 KiB that are read from a file at a time, and the server's buffers of each socket.
 ///
 /// ```
 /// use euryale_core::Ledger;

@@ -1,4 +1,7 @@
-"""An application that does what the query says, when it says so: `/?error+streaming`."""
+"""An application that does what the query says, when it says so: `/?error+streaming`.
+
+Below `/stream`, its blocks are made outside the workers.
+"""
 
 import euryale
 
@@ -31,10 +34,14 @@ def app(environ, start_response):
     if environ["PATH_INFO"] == "/closes":
         return text(start_response, " ".join(str(blocks.closes) for blocks in made))
     start_response("200 OK", TEXT)
-    return Blocks(blocks(environ))
+    step = stepper(environ)
+    if environ["PATH_INFO"] == "/stream":
+        call(environ, step)
+        return euryale.stream(Blocks(stream(step)))
+    return Blocks(early(environ, step))
 
 
-def blocks(environ):
+def stepper(environ):
     query = environ["QUERY_STRING"]
     what, when = query.split("+")
     promises = environ["euryale.promises"]
@@ -51,17 +58,36 @@ def blocks(environ):
         elif what == "error":
             raise ValueError("as the query says")
         elif what == "timeout":
-            if name == "promises":
+            is_late_block = name == "block1" and environ["PATH_INFO"] == "/stream"
+            if name == "promises" or is_late_block:
                 wait(query)
             promises.deadline(0.02).result("late", wait, query)
         elif what == "disconnect":
             wait(query)
 
+    return step
+
+
+def call(environ, step):
+    """The steps of the call itself."""
+    promises = environ["euryale.promises"]
     if not promises.has("first"):
         step("pass1")
-    terms = promises.deadline(0.1) if query == "timeout+promises" else promises
+    terms = promises
+    if environ["QUERY_STRING"] == "timeout+promises":
+        terms = promises.deadline(0.1)
     terms.result("first", step, "promises")
     step("pass2")
+
+
+def stream(step):
+    step("block1")
     yield b"first "
     step("streaming")
     yield b"second"
+
+
+def early(environ, step):
+    """All steps in the worker, which answers early."""
+    call(environ, step)
+    yield from stream(step)

@@ -1,12 +1,13 @@
 //! The files of answers that leave before their iterable has ended.
 
+use std::any::Any;
 use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use euryale_core::body::{SpillFile, SpillStore};
 
-use super::{AnswerBudget, FileCharge};
+use super::{AnswerBudget, FileCharge, MemoryCharge};
 
 impl SpillStore for AnswerBudget {
     /// `None` if no descriptor is left.
@@ -19,6 +20,15 @@ impl SpillStore for AnswerBudget {
             charge: Mutex::new(charge),
         };
         Ok(Some(Arc::new(spilled)))
+    }
+
+    fn charge_window(&self, bytes: usize) -> Option<Box<dyn Any + Send + Sync>> {
+        let mut charge = MemoryCharge::none(self);
+        if charge.grow(bytes) {
+            return Some(Box::new(charge));
+        }
+        self.book().spilled.add(1);
+        None
     }
 }
 

@@ -1,5 +1,5 @@
 use euryale_core::Ledger;
-use euryale_core::body::{Descriptors, NoDescriptor};
+use euryale_core::body::{Descriptors, NoDescriptor, SpillStore};
 
 use super::{AnswerBudget, FileCharge, MemoryCharge, NoRoom};
 
@@ -30,6 +30,18 @@ fn large_answers_leave_half_of_the_memory_to_small_ones() {
         .collect();
     assert!(!other.grow(3 * KIB));
     drop((large, small, other));
+    assert_eq!(ledger.unsettled(), [""; 0]);
+}
+
+#[test]
+fn windows_of_early_answers_are_charged_and_leave_half_of_the_memory_to_small_answers() {
+    let ledger = Ledger::new();
+    let budget = budget(&ledger);
+    let windows: Vec<_> = (0..3).map(|_| budget.charge_window(20 * KIB)).collect();
+    assert_eq!(windows.iter().flatten().count(), 2);
+    assert_eq!(budget.book().memory.get(), 40 << 10);
+    assert_eq!(budget.book().spilled.get(), 1);
+    drop(windows);
     assert_eq!(ledger.unsettled(), [""; 0]);
 }
 

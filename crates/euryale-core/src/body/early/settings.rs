@@ -8,6 +8,9 @@ use super::spill::SpillStore;
 use super::window::EarlyWindow;
 use crate::threads::BlockingLane;
 
+/// The size of a window for which there is no memory in the budget, in bytes.
+const UNCHARGED: usize = 4 << 10;
+
 /// How much of an early answer may wait for its client, and for how long.
 ///
 /// An answer that its client reads more slowly than the publisher writes it first fills a window in
@@ -36,7 +39,8 @@ impl EarlyAnswers {
         }
     }
 
-    /// Sets the number of bytes of an answer that wait in memory, at least 2. Default: 64 KiB.
+    /// Sets the number of bytes of an answer that wait in memory, at least 2. Default: 64 KiB. The
+    /// [store](Self::spill) may charge them to a budget.
     pub fn window(mut self, bytes: usize) -> Self {
         self.window = bytes;
         self
@@ -71,8 +75,15 @@ impl EarlyAnswers {
 
     /// The window of a publication with this deadline.
     pub(super) fn open(&self, deadline: Option<Instant>) -> EarlyWindow {
-        let store = self.store.clone();
-        EarlyWindow::new(self.window, self.bound, self.stall, deadline, store)
+        let Some(store) = self.store.clone() else {
+            return EarlyWindow::new(self.window, self.stall, deadline);
+        };
+        let charge = store.charge_window(self.window);
+        let size = match charge {
+            Some(_) => self.window,
+            None => self.window.min(UNCHARGED),
+        };
+        EarlyWindow::new(size, self.stall, deadline).with_files(store, self.bound, charge)
     }
 }
 

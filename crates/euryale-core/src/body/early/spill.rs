@@ -1,5 +1,6 @@
 //! The files of early answers whose clients are slow.
 
+use std::any::Any;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -15,6 +16,14 @@ pub trait SpillStore: Send + Sync + 'static {
     /// # Errors
     /// The file system's. They are logged, and from then on the worker waits for its client.
     fn create(&self) -> io::Result<Option<Arc<dyn SpillFile>>>;
+
+    /// Charges the memory of one answer's window, in bytes, to a budget until the result is
+    /// dropped. `None` if there is no room for it: the window then has 4 KiB, which are not charged,
+    /// and the file is used sooner. Default: there is no budget of memory.
+    fn charge_window(&self, bytes: usize) -> Option<Box<dyn Any + Send + Sync>> {
+        let _ = bytes;
+        Some(Box::new(()))
+    }
 }
 
 /// The file of one answer. It is closed, and what it reserved is returned, when it is dropped.

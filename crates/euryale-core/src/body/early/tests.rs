@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::future::poll_fn;
 use std::io::{ErrorKind, Write};
 use std::pin::Pin;
@@ -240,6 +241,39 @@ async fn file_that_cannot_be_created_is_no_failure() {
     assert!(next(response.body_mut()).await.is_none());
     assert_eq!(sent, b"Stheno, Euryale, Medusa");
     assert_eq!(files.0.load(Relaxed), 1, "it is tried and logged once");
+}
+
+/// Files whose budget has no memory for any window.
+#[derive(Clone)]
+struct WithoutMemory(SpillBudget);
+
+impl SpillStore for WithoutMemory {
+    fn create(&self) -> std::io::Result<Option<Arc<dyn SpillFile>>> {
+        self.0.create()
+    }
+
+    fn charge_window(&self, _bytes: usize) -> Option<Box<dyn Any + Send + Sync>> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn window_without_room_in_its_budget_is_small() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::new();
+    let files = WithoutMemory(SpillBudget::new(folder.path(), 1 << 20, &ledger));
+    let mut job = Job::new(EarlyAnswers::new().spill(files), &ledger);
+    let mut answer = job.answer();
+    let all = pattern(64 << 10);
+    answer.write_all(&all).unwrap();
+    let in_memory = (64 << 10) - ledger.early_answers.file_bytes.get();
+    assert!(in_memory <= 4 << 10, "{in_memory}");
+    job.end(Ok(answer.finish()));
+    let mut response = job.response().await;
+    let (sent, error) = read(response.body_mut()).await;
+    assert!(error.is_none() && sent == all);
+    drop(response);
+    eventually(|| job.is_quiet()).await;
 }
 
 #[tokio::test]

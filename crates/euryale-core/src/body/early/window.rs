@@ -1,6 +1,7 @@
 //! Bytes of an early answer that were written and not yet sent: a window in memory, and beyond it a
 //! file.
 
+use std::any::Any;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -28,6 +29,7 @@ pub(crate) struct EarlyWindow {
     /// The deadline of the publication.
     deadline: Option<Instant>,
     store: Option<Arc<dyn SpillStore>>,
+    _charge: Option<Box<dyn Any + Send + Sync>>,
 }
 
 #[derive(Default)]
@@ -84,22 +86,31 @@ impl Unread {
 }
 
 impl EarlyWindow {
-    pub(crate) fn new(
-        size: usize,
-        bound: u64,
-        stall: Duration,
-        deadline: Option<Instant>,
-        store: Option<Arc<dyn SpillStore>>,
-    ) -> Self {
+    pub(crate) fn new(size: usize, stall: Duration, deadline: Option<Instant>) -> Self {
         Self {
             state: Mutex::default(),
             moved: Condvar::new(),
             half: (size / 2).max(1),
-            bound,
+            bound: 0,
             stall,
             deadline,
-            store,
+            store: None,
+            _charge: None,
         }
+    }
+
+    /// Keeps up to `bound` bytes that do not fit in a file of this store. What was charged for the
+    /// memory is returned when the window is dropped.
+    pub(crate) fn with_files(
+        mut self,
+        store: Arc<dyn SpillStore>,
+        bound: u64,
+        charge: Option<Box<dyn Any + Send + Sync>>,
+    ) -> Self {
+        self.bound = bound;
+        self.store = Some(store);
+        self._charge = charge;
+        self
     }
 
     /// Writes all of `bytes` unless that may block. Returns whether it did.

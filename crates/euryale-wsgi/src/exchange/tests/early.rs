@@ -2,6 +2,8 @@
 
 use euryale_core::body::{Early, EarlyAnswer, EarlyAnswers, EarlyFuture, EarlyRecord};
 
+use http_body::Body as _;
+
 use super::*;
 
 /// An iterable that notes before each block whether the answer has left.
@@ -160,4 +162,62 @@ fn write_makes_an_answer_leave_too() {
     assert!(!call.record.has_left());
     call.exchange.write::<Raised>(b"a").unwrap();
     assert!(call.record.has_left());
+}
+
+#[test]
+fn right_to_leave_early_can_be_given_later_unless_the_answer_is_wanted_whole() {
+    for is_whole in [false, true] {
+        let call = Call::new(&Method::GET, Limits::default());
+        call.exchange.allow_early(None);
+        if is_whole {
+            call.exchange.keep_whole();
+        }
+        assert!(call.exchange.is_untouched());
+        call.start(&[]);
+        let (hand_over, _future) = EarlyFuture::channel();
+        let record = hand_over.record().clone();
+        let early = Early::new(EarlyAnswers::new(), &Ledger::new(), hand_over, false, Ok);
+        call.exchange.allow_early(Some(early));
+        call.exchange
+            .run(Fake::new(&[b"a", b"b"]), || false)
+            .unwrap();
+        assert_eq!(record.has_left(), !is_whole);
+        assert!(!call.record.has_left(), "the first right is gone");
+        assert!(!call.exchange.is_untouched());
+    }
+}
+
+#[tokio::test]
+async fn iterable_for_head_is_asked_only_until_the_answer_has_started() {
+    for (is_started, asked) in [(true, 0), (false, 2)] {
+        let call = Call::new(&Method::HEAD, Limits::default());
+        if is_started {
+            call.start(&[("Content-Length", "9")]);
+        }
+        let fake = Fake::new(&[b"", b"Medusa", b"and others"]);
+        let counts = (fake.asked.clone(), fake.closed.clone());
+        call.exchange.run_for_head(fake).unwrap();
+        assert_eq!((counts.0.get(), counts.1.get()), (asked, 1));
+        match call.exchange.finish::<Raised>() {
+            Ok(response) => {
+                assert!(is_started);
+                assert_eq!(response.body().size_hint().exact(), Some(9));
+            }
+            Err(failure) => {
+                assert!(!is_started);
+                assert!(matches!(failure, Failure::Refused(Refused::NotStarted)));
+            }
+        }
+    }
+}
+
+#[test]
+fn iterable_for_head_is_closed_after_an_exception() {
+    let call = Call::new(&Method::HEAD, Limits::default());
+    let mut fake = Fake::new(&[]);
+    fake.raises_at_end = true;
+    let closed = fake.closed.clone();
+    let ended = call.exchange.run_for_head(fake);
+    assert!(matches!(ended, Err(Failure::Application(Raised))));
+    assert_eq!(closed.get(), 1);
 }
