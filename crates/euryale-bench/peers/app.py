@@ -13,11 +13,22 @@ def app(environ, start_response):
     path = environ["PATH_INFO"]
     if VIEW == "slow":
         time.sleep(1)
+    elif VIEW == "promise":
+        environ["euryale.promises"].result("slow", time.sleep, 1)
+    elif VIEW == "deferred":
+        import euryale
+
+        return euryale.deferred(slow)
     elif VIEW == "upload" and path == "/upload":
         return plain(start_response, str(length_of(environ)))
     elif VIEW == "files" and path != "/":
         return blob(environ, start_response, os.path.join(FOLDER, os.path.basename(path)))
     return plain(start_response, "hello")
+
+
+def slow():
+    time.sleep(1)
+    return "200 OK", [("Content-Type", "text/plain; charset=utf-8")], b"hello"
 
 
 def plain(start_response, text):

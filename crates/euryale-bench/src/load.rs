@@ -7,6 +7,7 @@
 mod beside;
 mod burst;
 mod cold;
+mod conflicts;
 mod drain;
 mod figures;
 mod http;
@@ -68,6 +69,13 @@ pub(crate) enum Load {
         downloads: usize,
         length: u64,
         uploads: usize,
+        probes: usize,
+    },
+    /// Clients that ask for `/count` for this time, each again and again. The sum of their answers is
+    /// compared with `/value`, and `/` is probed meanwhile.
+    Conflicts {
+        clients: usize,
+        seconds: u32,
         probes: usize,
     },
     /// Uploads at full speed.
@@ -141,6 +149,14 @@ impl Load {
                 "{downloads} downloads of {length} bytes at 1 MB/s and {uploads} uploads at 40 \
                     kB/s; {probes} probes of a page, each on a socket of its own, before and \
                     meanwhile"
+            ),
+            Self::Conflicts {
+                clients,
+                seconds,
+                probes,
+            } => format!(
+                "{clients} clients that add one to the same number for {seconds} s, each again and \
+                    again; {probes} probes of a page meanwhile"
             ),
             Self::Upload { sockets, length } => {
                 format!("{sockets} uploads of {length} bytes at a time, as fast as they go")
@@ -259,6 +275,11 @@ impl Load {
                 };
                 async_load()?.block_on(beside::run(target, slow, *probes))
             }
+            Self::Conflicts {
+                clients,
+                seconds,
+                probes,
+            } => async_load()?.block_on(conflicts::run(target, *clients, *seconds, *probes)),
             Self::Upload { sockets, length } => upload::run(target, *sockets, *length),
             Self::Burst { sockets, rounds } => {
                 async_load()?.block_on(burst::run(target, *sockets, *rounds))

@@ -37,6 +37,8 @@ pub(crate) enum View {
     Files,
     /// The length of the request's body; `/` is the small page
     Upload,
+    /// `/count` adds one to a number, in transactions that conflict; `/` is the small page
+    Conflicts,
 }
 
 impl View {
@@ -52,6 +54,7 @@ impl View {
             Self::Promises => "promises",
             Self::Files => "files",
             Self::Upload => "upload",
+            Self::Conflicts => "conflicts",
         }
     }
 }

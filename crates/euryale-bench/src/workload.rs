@@ -2,6 +2,7 @@
 
 mod blob;
 mod broken;
+mod outside;
 mod page;
 mod plan;
 mod plone;
@@ -38,6 +39,7 @@ pub(crate) const ALL: &[Workload] = &[
     slow::PROMISE,
     plone::PLONE,
     wsgi::WSGI,
+    outside::OUTSIDE,
     Workload {
         name: "theme",
         about: "A page of 60 KB through nine rules, and through a theme with instructions, beside \

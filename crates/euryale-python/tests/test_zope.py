@@ -1,12 +1,15 @@
 """The add-on for Zope: the calls of collective.futures, conflicts, and uploads into blobs."""
 
 import sys
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from conftest import Served, until, use_factory, zope_instance
+from conftest import Served, free_ports, quiet, until, use_factory, zope_instance
+
+STREAMS = 'euryale_lane_running{lane="python-streams"}'
 
 ZCML = '<include xmlns="http://namespaces.zope.org/zope" package="euryale.zope" />'
 
@@ -17,6 +20,9 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("zope") / "instance"
     ini = zope_instance(folder)
     use_factory(ini, "zopes:factory")
+    (admin,) = free_ports(1)
+    text = ini.read_text()
+    ini.write_text(text.replace("port = 0\n", f"port = 0\nadmin = 127.0.0.1:{admin}\n"))
     conf = folder / "etc" / "zope.conf"
     blobs = "   <filestorage>\n     blob-dir $INSTANCE/var/blobs\n"
     conf.write_text(conf.read_text().replace("   <filestorage>\n", blobs))
@@ -27,6 +33,7 @@ def site(tmp_path_factory):
     # On the file system of the blobs.
     environment = {"TMPDIR": str(folder / "var")}
     server = Served([str(program), str(ini)], folder, environment).started()
+    server.admin = admin
     yield server
     assert server.stop() == 0
 
@@ -98,9 +105,60 @@ def test_paths_for_a_virtual_host_reach_zope(site):
     assert site.ask(f"{base}/_vh_app/@@url").text == "https://example.org/app"
 
 
-def test_unbound_stream_iterator_is_sent_and_closed_once(site):
-    assert site.ask("/@@unbound").text == "one two"
-    assert site.ask("/@@passes").text.split("\n").count("lines closed") == 1
+def closed(site):
+    """Where iterators were closed."""
+    lines = site.ask("/@@passes").text.split("\n")
+    return [line.split()[-1] for line in lines if line.startswith("lines closed")]
+
+
+def test_unbound_stream_iterators_hold_no_worker(site):
+    before = len(closed(site))
+    with ThreadPoolExecutor(4) as clients:
+        asked = [clients.submit(site.ask, "/@@unbound?blocks") for _ in range(4)]
+        until(lambda: site.metric(STREAMS) == 4, "more of them are sent than there are workers")
+        assert site.ask("/@@connections").text == "0"
+        assert len(closed(site)) == before
+        site.open("blocks")
+        assert {answer.result().text for answer in asked} == {"one two"}
+    until(lambda: len(closed(site)) == before + 4, "each is closed once")
+    assert all(name.startswith("euryale-stream-") for name in closed(site)[before:])
+
+
+@pytest.mark.parametrize("view", ["counted", "readable"])
+def test_other_iterators_are_read_in_the_same_lane(site, view):
+    before = len(closed(site))
+    answer = site.ask(f"/@@{view}")
+    assert answer.text == "one two"
+    assert answer.headers["Content-Length"] == ("7" if view == "counted" else None)
+    (where,) = until(lambda: closed(site)[before:], "it is closed")
+    assert where.startswith("euryale-stream-")
+
+
+def test_file_of_a_view_is_sent_as_a_file(site):
+    streams = site.metric("euryale_early_answers_total")
+    answer = site.ask("/@@file", headers={"Range": "bytes=3-6"})
+    assert (answer.status, answer.text) == (206, "Zope")
+    assert site.metric("euryale_early_answers_total") == streams
+
+
+def test_export_has_its_own_connection_and_commits_nothing(site):
+    written = int(site.ask("/@@written").text)
+    path = "/VirtualHostBase/https/example.org:443/VirtualHostRoot/_vh_app/@@export?name=rows"
+    login = {"Authorization": "Basic " + b64encode(b"admin:admin").decode()}
+    with ThreadPoolExecutor(1) as clients:
+        asked = clients.submit(site.ask, path, headers=login)
+        until(lambda: site.metric(STREAMS) == 1, "it runs")
+        until(lambda: site.ask("/@@connections").text == "1", "it has a connection")
+        # It does not see this: its connection has been opened before.
+        assert site.ask("/@@count", "POST").status == 200
+        site.open("rows")
+        where, url, user, *rest = asked.result().text.split("\n")
+    assert where.startswith("euryale-stream-")
+    assert (url, user) == ("https://example.org/app", "admin")
+    assert rest == ["True {'name': 'rows'} True", str(written + 1)]
+    until(lambda: site.ask("/@@connections").text == "0", "it is closed")
+    assert int(site.ask("/@@written").text) == written + 1
+    quiet(site)
 
 
 def test_upload_becomes_a_blob(site):

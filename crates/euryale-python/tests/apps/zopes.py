@@ -6,14 +6,18 @@ import threading
 import time
 
 import transaction
+from AccessControl.SecurityManagement import getSecurityManager
 from ZODB.blob import Blob
-from ZPublisher.Iterators import IUnboundStreamIterator
+from ZPublisher.Iterators import IStreamIterator, IUnboundStreamIterator, filestream_iterator
 from zope.component import provideAdapter
+from zope.globalrequest import getRequest
 from zope.interface import Interface, implementer, noLongerProvides
 from zope.publisher.interfaces.browser import IBrowserRequest
+from zope.security import checkPermission
 
 from euryale.zope import consume, futures
 from euryale.zope.interfaces import IContainsPromises, IFutures, IPromises
+from euryale.zope.streams import export
 from pages import wait
 
 passes = []
@@ -184,12 +188,79 @@ class Lines:
         return next(self.lines)
 
     def close(self):
-        passes.append("lines closed")
+        passes.append("lines closed in " + threading.current_thread().name)
+
+
+@implementer(IStreamIterator)
+class Counted(Lines):
+    """The same with a length."""
+
+    def __len__(self):
+        return 7
+
+
+class Reads:
+    """As a file, which is not one of the system."""
+
+    def read(self, size=-1):
+        return next(self.lines, b"")
+
+
+class Readable(Reads, Lines):
+    pass
 
 
 class ViewUnbound(View):
     def __call__(self):
-        return Lines(b"one ", b"two")
+        iterator = Lines()
+        iterator.lines = self.lines(self.request.environ["QUERY_STRING"])
+        return iterator
+
+    def lines(self, name):
+        yield b"one "
+        wait(name)
+        yield b"two"
+
+
+class ViewCounted(View):
+    def __call__(self):
+        return Counted(b"one ", b"two")
+
+
+class ViewReadable(View):
+    def __call__(self):
+        return Readable(b"one ", b"two")
+
+
+class ViewFile(View):
+    """A file of the system."""
+
+    def __call__(self):
+        return filestream_iterator(__file__)
+
+
+def rows(context, name):
+    """What an export sees, before and after its first block."""
+    request = context.REQUEST
+    user = getSecurityManager().getUser()
+    yield f"{threading.current_thread().name}\n{context.absolute_url()}\n{user}\n".encode()
+    yield f"{getRequest() is request} {request.form} {checkPermission('zope2.View', context)}\n".encode()
+    wait(name)
+    context.written = getattr(context, "written", 0) + 1
+    yield f"{context.written}".encode()
+
+
+class ViewExport(View):
+    def __call__(self):
+        return export(rows, self.root, self.request.form["name"])
+
+
+class ViewConnections(View):
+    """The number of open connections but this one."""
+
+    def __call__(self):
+        connections = self.root._p_jar.db().connectionDebugInfo()
+        return str(sum(info["opened"] is not None for info in connections) - 1)
 
 
 class ViewUpload(View):

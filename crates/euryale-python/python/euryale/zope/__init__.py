@@ -1,4 +1,4 @@
-"""The add-on for Zope and Plone: conflicts and promises that hold no worker.
+"""The add-on for Zope and Plone: conflicts, promises and streams that hold no worker.
 
 Plone finds it by itself. A plain Zope includes its ZCML::
 
