@@ -8,8 +8,8 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use crate::answering::Answering;
 use crate::answers::Asked;
-use crate::application::Inner;
 use crate::call::{Call, PlacedCall};
 use crate::pass::Pass;
 
@@ -57,12 +57,12 @@ pub(crate) fn after_commit(
 }
 
 /// Makes the call in the lane. An exception is logged.
-pub(crate) async fn make(inner: Arc<Inner>, asked: Arc<Asked>, after: PlacedCall) {
+pub(crate) async fn make(answering: Arc<Answering>, asked: Arc<Asked>, after: PlacedCall) {
     let PlacedCall { call, place } = after;
     let of = Arc::clone(&asked);
     let made = place.run(&of, move |py| {
         if let Err(error) = call.make(py) {
-            inner.log(py, &asked, "a call after the commit failed", &error);
+            answering.log(py, &asked, "a call after the commit failed", &error);
         }
     });
     if let Err(error) = made.await {

@@ -8,8 +8,8 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
+use crate::answering::Answering;
 use crate::answers::Asked;
-use crate::application::Inner;
 use crate::call::Call;
 use crate::gil::Gil;
 use crate::iterable::Returned;
@@ -49,25 +49,24 @@ impl Deferred {
 
 /// Returns the response whose body is the answer, computed in the lane.
 pub(crate) fn response(
-    inner: &Arc<Inner>,
+    answering: &Arc<Answering>,
     asked: Arc<Asked>,
     call: Call,
     place: LanePlace,
 ) -> Response {
-    let inner = Arc::clone(inner);
+    let answering = Arc::clone(answering);
     let answer = async move {
         let of = Arc::clone(&asked);
-        let computed = place.run(&of, move |py| inner.compute(py, &asked, call));
+        let computed = place.run(&of, move |py| answering.compute(py, &asked, call));
         computed.await
     };
     Response::new(Body::deferred(answer))
 }
 
-impl Inner {
+impl Answering {
     /// Makes the call, in a thread of the lane. An exception is logged, and becomes an error page.
     fn compute(&self, py: Python<'_>, asked: &Asked, call: Call) -> Response {
-        let exchange = Exchange::new(&asked.method, self.limits, &self.budget);
-        let exchange = Arc::new(exchange.with_unlock(Gil));
+        let exchange = self.exchange(&asked.method);
         let ran = self.call_deferred(py, &exchange, call);
         self.end(py, asked, &exchange, ran)
             .unwrap_or_else(|failure| self.failed(py, asked, failure))

@@ -24,8 +24,8 @@
 //! # Answers
 //!
 //! A worker calls the application and reads its iterable to the end, takes its open file as a blob,
-//! or leaves a stream to its lane (`stream.rs`). Bytes that the client has not read yet are charged to one `AnswerBudget`, in memory or in
-//! unnamed files, so that no slow client holds a worker.
+//! or leaves a stream to its lane (`stream.rs`). Bytes that the client has not read yet are charged
+//! to one `AnswerBudget`, in memory or in unnamed files, so that no slow client holds a worker.
 //!
 //! # Unsafe code
 //!
@@ -37,6 +37,7 @@ mod access;
 mod after_commit;
 mod again;
 mod allocator;
+mod answering;
 mod answers;
 mod application;
 mod at_work;

@@ -178,8 +178,8 @@ impl Server {
         self.pulse.answer();
     }
 
-    /// Returns the calls that have run for too long, each once: the name of its thread, a line about
-    /// it, and its thread in the kernel.
+    /// Returns the calls that have run for too long, each once: the name of its thread, a line
+    /// about it, and its thread in the kernel.
     fn overdue(&self) -> Vec<(String, String, String)> {
         self.threads
             .at_work()

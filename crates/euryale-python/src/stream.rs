@@ -15,15 +15,15 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyIterator;
 
+use crate::answering::Answering;
 use crate::answers::Asked;
-use crate::application::Inner;
 use crate::at_work::Step;
 use crate::gil::Gil;
 use crate::iterable::{Block, Returned, close};
 use crate::lane::LanePlace;
 use crate::start::Shared;
 
-/// What an application returns for an iterable that may be read outside the workers. Whoever does
+/// What an application returns for an iterable that may be read outside the workers. Code that does
 /// not know it reads the iterable through it.
 #[pyclass(frozen, module = "euryale")]
 pub(crate) struct Stream(Mutex<Option<Py<PyAny>>>);
@@ -69,7 +69,7 @@ fn returned() -> PyErr {
 
 /// The call of an application that goes on in a thread of the lane.
 pub(crate) struct Call {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) answering: Arc<Answering>,
     pub(crate) asked: Arc<Asked>,
     pub(crate) exchange: Arc<Exchange<Gil>>,
     /// The application may call `start_response` as late as in its first block.
@@ -88,15 +88,15 @@ impl Drop for Untaken {
             return;
         };
         self.call.shared.end();
-        let inner = Arc::clone(&self.call.inner);
+        let answering = Arc::clone(&self.call.answering);
         let asked = Arc::clone(&self.call.asked);
         self.call
-            .inner
+            .answering
             .lanes
             .streams
             .close(&self.call.asked, move |py| {
                 let closed = close(iterable.bind(py));
-                inner.log_close(py, &asked, closed.err());
+                answering.log_close(py, &asked, closed.err());
             });
     }
 }
@@ -119,8 +119,16 @@ pub(crate) fn response(call: Call, iterable: Py<PyAny>, place: LanePlace) -> Res
     let answer = async move {
         let (hand_over, future) = EarlyFuture::channel();
         let record = hand_over.record().clone();
-        let Call { inner, asked, .. } = &untaken.call;
-        let early = Early::new(inner.early.clone(), &inner.ledger, hand_over, false, Ok);
+        let Call {
+            answering, asked, ..
+        } = &untaken.call;
+        let early = Early::new(
+            answering.early.clone(),
+            &answering.ledger,
+            hand_over,
+            false,
+            Ok,
+        );
         let asked = Arc::clone(asked);
         let is_gone = Arc::new(AtomicBool::new(false));
         let unwanted = Unwanted(Arc::clone(&is_gone));
@@ -147,23 +155,23 @@ impl Untaken {
             return Err(Error::new(ANSWER_ABANDONED));
         };
         let Call {
-            inner,
+            answering,
             asked,
             exchange,
             shared,
         } = &self.call;
         exchange.allow_early(Some(early));
         let blocks = Blocks {
-            returned: Returned::new(iterable.into_bound(py), &inner.kinds),
-            inner,
+            returned: Returned::new(iterable.into_bound(py), &answering.kinds),
+            answering,
         };
         let is_client_gone = || is_gone.load(Ordering::Acquire);
         let ran = exchange.run(blocks, is_client_gone);
         shared.end();
-        match inner.end(py, asked, exchange, ran) {
+        match answering.end(py, asked, exchange, ran) {
             Ok(response) => Ok(response),
             Err(failure) => {
-                let page = inner.failed(py, asked, failure);
+                let page = answering.failed(py, asked, failure);
                 match record.has_left() {
                     false => Ok(page),
                     true if is_client_gone() => Err(Error::new(CLIENT_GONE)),
@@ -177,7 +185,7 @@ impl Untaken {
 /// The iterable, while a thread of the lane runs it.
 struct Blocks<'py, 'a> {
     returned: Returned<'py, 'a>,
-    inner: &'a Inner,
+    answering: &'a Answering,
 }
 
 impl<'py> Iterable for Blocks<'py, '_> {
@@ -193,9 +201,9 @@ impl<'py> Iterable for Blocks<'py, '_> {
     }
 
     fn next(&mut self) -> PyResult<Option<Block<'py>>> {
-        self.inner.lanes.streams.step(Step::Making);
+        self.answering.lanes.streams.step(Step::Making);
         let block = self.returned.next();
-        self.inner.lanes.streams.step(Step::Sending);
+        self.answering.lanes.streams.step(Step::Sending);
         block
     }
 

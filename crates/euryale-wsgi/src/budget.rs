@@ -36,8 +36,8 @@ use crate::WsgiBook;
 /// An answer that leaves early is charged for its window, of 64 KiB by default. If there is no room
 /// for that, its window has 4 KiB, which are not charged.
 ///
-/// A worker that writes a file uses another 64 KiB of memory, which are not charged. Neither are the
-/// 64 KiB that are read from a file at a time, and the server's buffers of each socket.
+/// A worker that writes a file uses another 64 KiB of memory, which are not charged. Neither are
+/// the 64 KiB that are read from a file at a time, and the server's buffers of each socket.
 ///
 /// ```
 /// use euryale_core::Ledger;

@@ -1,16 +1,17 @@
 //! A call of an application, from `start_response` to `close()`.
 
+mod state;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use euryale_core::body::Early;
 use euryale_core::{Blob, Body, Response};
 use http::Method;
-use http::header::CONTENT_LENGTH;
 
+use self::state::{Flow, NotTaken, State, no_client};
 use crate::announced::Announced;
 use crate::budget::AnswerBudget;
 use crate::collected::Collected;
@@ -56,46 +57,6 @@ pub struct Exchange<U = NoLock> {
     limits: Limits,
     budget: AnswerBudget,
     unlock: U,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    start: Start,
-    collected: Collected,
-    /// Whether a block exceeded the announced length.
-    is_cut: bool,
-    /// The right to answer early, until it is used or not wanted.
-    early: Option<Early>,
-    /// Whether the answer is wanted whole.
-    is_whole: bool,
-    /// The answer was given up. That is final, whatever the application does with the exception.
-    incomplete: Option<Incomplete>,
-}
-
-/// Whether more blocks are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flow {
-    More,
-    /// The answer has reached the announced `Content-Length`.
-    Enough,
-}
-
-/// The reason why a block was not taken.
-enum NotTaken {
-    Refused(Refused),
-    Incomplete(Incomplete),
-}
-
-impl From<Refused> for NotTaken {
-    fn from(refused: Refused) -> Self {
-        Self::Refused(refused)
-    }
-}
-
-impl From<Incomplete> for NotTaken {
-    fn from(incomplete: Incomplete) -> Self {
-        Self::Incomplete(incomplete)
-    }
 }
 
 impl Exchange {
@@ -456,42 +417,5 @@ impl<U: Unlock + Sync> Exchange<U> {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Returns whether a file is to be sent in place of the body.
-    fn names_file(&self) -> bool {
-        self.start.head().is_some_and(|head| head.file.is_some())
-    }
-
-    /// Begins an answer that leaves early, if it may.
-    fn leave(&mut self) {
-        if let Some(early) = self.early.take()
-            && let Some(head) = self.start.head()
-        {
-            let length = head.length;
-            let mut head = head.clone().into_response();
-            if let Some(length) = length {
-                head.headers_mut().insert(CONTENT_LENGTH, length.into());
-            }
-            self.collected = Collected::Leaving(early.answer(head), 0);
-        }
-    }
-
-    /// The answer, if it is leaving; otherwise nothing changes.
-    fn take_leaving(&mut self) -> Collected {
-        match self.collected {
-            Collected::Leaving(..) => std::mem::take(&mut self.collected),
-            _ => Collected::Nothing,
-        }
-    }
-}
-
-/// The error of a write for a client that nobody may wait for any longer.
-fn no_client(error: io::Error) -> Incomplete {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe => Incomplete::ClientGone,
-        _ => error.into(),
     }
 }

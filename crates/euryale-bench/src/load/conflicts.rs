@@ -17,8 +17,8 @@ struct Seen {
     failed: usize,
 }
 
-/// Asks for `/count` again and again, and compares the sum of all answers with `/value`. A page that
-/// needs a worker is probed meanwhile.
+/// Asks for `/count` again and again, and compares the sum of all answers with `/value`. A page
+/// that needs a worker is probed meanwhile.
 pub(super) async fn run(
     target: &Target,
     clients: usize,

@@ -11,7 +11,8 @@ use pyo3::prelude::*;
 
 use super::{Server, take};
 use crate::again::OwnDatabase;
-use crate::application::{Answers, Application};
+use crate::answering::{Answering, Answers};
+use crate::application::Application;
 use crate::front::Front;
 use crate::offload::FilePaths;
 use crate::sendfile::Sendfile;
@@ -61,17 +62,18 @@ impl Server {
             .descriptors(&self.descriptors)
             .ledger(&self.ledger);
         let address = self.address.clone();
-        let lanes = &self.lanes;
         let answers = Answers {
             limits,
             budget,
             ledger: self.ledger.clone(),
             sendfile,
             paths: FilePaths::new(&self.settings, &self.ledger),
-            choices: transforms.choices,
+            lanes: self.lanes.clone(),
             debug: self.settings.debug,
         };
-        let application = Application::new(py, app, address, answers, at_work.clone(), lanes)?;
+        let answering = Answering::new(py, answers)?;
+        let choices = transforms.choices;
+        let application = Application::new(py, app, address, choices, at_work.clone(), answering)?;
         let pool = Pool::builder(OwnDatabase)
             .connections(self.settings.threads)
             .max_queue(self.settings.max_queue)

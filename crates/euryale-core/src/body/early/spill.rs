@@ -18,8 +18,8 @@ pub trait SpillStore: Send + Sync + 'static {
     fn create(&self) -> io::Result<Option<Arc<dyn SpillFile>>>;
 
     /// Charges the memory of one answer's window, in bytes, to a budget until the result is
-    /// dropped. `None` if there is no room for it: the window then has 4 KiB, which are not charged,
-    /// and the file is used sooner. Default: there is no budget of memory.
+    /// dropped. `None` if there is no room for it: the window then has 4 KiB, which are not
+    /// charged, and the file is used sooner. Default: there is no budget of memory.
     fn charge_window(&self, bytes: usize) -> Option<Box<dyn Any + Send + Sync>> {
         let _ = bytes;
         Some(Box::new(()))
