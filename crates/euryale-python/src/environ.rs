@@ -1,6 +1,7 @@
 //! The `environ` dictionary.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::os::fd::IntoRawFd;
 
@@ -9,8 +10,9 @@ use euryale::forwarded::{Client, PublicUrl};
 use euryale::request::Peer;
 use euryale_wsgi::Settings;
 use euryale_wsgi::environ::{Place, variables};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::file;
 use crate::listeners::Named;
@@ -19,6 +21,7 @@ use crate::user_field::UserField;
 /// The part of `environ` that all requests have in common.
 pub(crate) struct Environ {
     base: Py<PyDict>,
+    names: CommonNames,
     bytes_io: Py<PyAny>,
     open: Py<PyAny>,
     at: Address,
@@ -110,6 +113,7 @@ impl Environ {
         let io = py.import("io")?;
         Ok(Self {
             base: base.unbind(),
+            names: CommonNames::new(py),
             bytes_io: io.getattr("BytesIO")?.unbind(),
             open: io.getattr("open")?.unbind(),
             at,
@@ -124,12 +128,15 @@ impl Environ {
     ) -> PyResult<Bound<'py, PyDict>> {
         let environ = self.base.bind(py).copy()?;
         for (name, value) in variables(request, &self.at.place(request)) {
-            environ.set_item(&*name, &*value)?;
+            match self.names.get(py, &name) {
+                Some(name) => environ.set_item(name, &*value)?,
+                None => environ.set_item(&*name, &*value)?,
+            }
         }
         if let Some(user) = self.at.user_field.user(request.headers()) {
-            environ.set_item("REMOTE_USER", &*user)?;
+            environ.set_item(intern!(py, "REMOTE_USER"), &*user)?;
         }
-        environ.set_item("wsgi.input", self.input(py, request)?)?;
+        environ.set_item(intern!(py, "wsgi.input"), self.input(py, request)?)?;
         Ok(environ)
     }
 
@@ -149,3 +156,69 @@ impl Environ {
         }
     }
 }
+
+/// The names of entries that most requests have, as strings of Python that are made only once, and
+/// whose hash Python computes only once.
+struct CommonNames(HashMap<&'static str, Py<PyString>>);
+
+impl CommonNames {
+    fn new(py: Python<'_>) -> Self {
+        let interned = |name| (name, PyString::intern(py, name).unbind());
+        Self(COMMON_NAMES.iter().copied().map(interned).collect())
+    }
+
+    fn get<'py>(&self, py: Python<'py>, name: &str) -> Option<&Bound<'py, PyString>> {
+        self.0.get(name).map(|name| name.bind(py))
+    }
+}
+
+/// Entries that do not come from a field, fields that browsers send, and fields that proxies add.
+const COMMON_NAMES: &[&str] = &[
+    "CONTENT_LENGTH",
+    "CONTENT_TYPE",
+    "HTTP_ACCEPT",
+    "HTTP_ACCEPT_ENCODING",
+    "HTTP_ACCEPT_LANGUAGE",
+    "HTTP_AUTHORIZATION",
+    "HTTP_CACHE_CONTROL",
+    "HTTP_CONNECTION",
+    "HTTP_COOKIE",
+    "HTTP_DNT",
+    "HTTP_FORWARDED",
+    "HTTP_HOST",
+    "HTTP_IF_MODIFIED_SINCE",
+    "HTTP_IF_NONE_MATCH",
+    "HTTP_ORIGIN",
+    "HTTP_PRAGMA",
+    "HTTP_PRIORITY",
+    "HTTP_RANGE",
+    "HTTP_REFERER",
+    "HTTP_SEC_CH_UA",
+    "HTTP_SEC_CH_UA_MOBILE",
+    "HTTP_SEC_CH_UA_PLATFORM",
+    "HTTP_SEC_FETCH_DEST",
+    "HTTP_SEC_FETCH_MODE",
+    "HTTP_SEC_FETCH_SITE",
+    "HTTP_SEC_FETCH_USER",
+    "HTTP_UPGRADE_INSECURE_REQUESTS",
+    "HTTP_USER_AGENT",
+    "HTTP_VIA",
+    "HTTP_X_FORWARDED_FOR",
+    "HTTP_X_FORWARDED_HOST",
+    "HTTP_X_FORWARDED_PORT",
+    "HTTP_X_FORWARDED_PROTO",
+    "HTTP_X_REAL_IP",
+    "HTTP_X_REQUESTED_WITH",
+    "PATH_INFO",
+    "QUERY_STRING",
+    "REMOTE_ADDR",
+    "REMOTE_HOST",
+    "REMOTE_PORT",
+    "REQUEST_METHOD",
+    "REQUEST_URI",
+    "SCRIPT_NAME",
+    "SERVER_NAME",
+    "SERVER_PORT",
+    "SERVER_PROTOCOL",
+    "wsgi.url_scheme",
+];

@@ -85,6 +85,10 @@ impl<'py> Iterable for Returned<'py, '_> {
 /// Calls `close()` of an iterable, if it has one.
 pub(crate) fn close(iterable: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = iterable.py();
+    if iterable.is_exact_instance_of::<PyList>() || iterable.is_exact_instance_of::<PyTuple>() {
+        // They have no such method, and asking Python would raise an exception.
+        return Ok(());
+    }
     match iterable.getattr_opt(intern!(py, "close"))? {
         Some(close) => exit::unless_child(py, close.call0()).map(drop),
         None => Ok(()),

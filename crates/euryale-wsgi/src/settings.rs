@@ -45,6 +45,9 @@ pub struct Settings {
     pub processes: Option<usize>,
     /// The number of worker threads of each process, 1 to 4096. Default: 4.
     pub threads: usize,
+    /// The number of threads for sockets, HTTP and TLS in each process, 1 to 256. Default: none,
+    /// which is half of the machine's cores, at least 1.
+    pub runtime_threads: Option<usize>,
     /// Whether workers take turns in computing, and so do not contend for the GIL. Default: yes.
     pub gil_turns: bool,
     /// How long the interpreter may run no Python code: beyond it the server is not ready, and
@@ -151,6 +154,7 @@ impl Default for Settings {
             console: None,
             processes: None,
             threads: 4,
+            runtime_threads: None,
             gil_turns: true,
             gil_timeout: Duration::from_secs(10),
             lane_threads: 128,
@@ -250,6 +254,9 @@ impl Settings {
             Meaning::Threads => self.threads = parse::number(value, 1, 4096)?,
             Meaning::GilTurns => self.gil_turns = parse::switch(value)?,
             Meaning::GilTimeout => self.gil_timeout = parse::duration(value)?,
+            Meaning::RuntimeThreads => {
+                self.runtime_threads = Some(parse::number(value, 1, 256)?);
+            }
             Meaning::LaneThreads => self.lane_threads = parse::number(value, 1, 4096)?,
             Meaning::StreamThreads => self.stream_threads = parse::number(value, 1, 4096)?,
             Meaning::LaneTimeout => self.lane_timeout = parse::duration(value)?,

@@ -295,5 +295,5 @@ pub use euryale_subrequest as subrequest;
 pub use euryale_tiles as tiles;
 pub use euryale_transform as transform;
 
-pub use self::runtime::runtime;
+pub use self::runtime::{runtime, runtime_from};
 pub use self::stack::{Stack, StackInner, StackLayers, StackService};

@@ -41,9 +41,30 @@ use tokio::runtime::{Builder, Runtime};
 /// # Errors
 /// The system refuses to start threads.
 pub fn runtime(ledger: &Ledger) -> io::Result<Runtime> {
+    runtime_from(Builder::new_multi_thread().enable_all(), ledger)
+}
+
+/// Builds the runtime that `builder` describes, with the blocking threads of [`runtime`]. For
+/// programs that choose the number of worker threads, or their names.
+///
+/// ```
+/// use euryale::Ledger;
+/// use tokio::runtime::Builder;
+///
+/// let ledger = Ledger::new();
+/// let runtime = euryale::runtime_from(
+///     Builder::new_multi_thread().enable_all().worker_threads(1),
+///     &ledger,
+/// )?;
+/// assert_eq!(runtime.metrics().num_workers(), 1);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// The system refuses to start threads.
+pub fn runtime_from(builder: &mut Builder, ledger: &Ledger) -> io::Result<Runtime> {
     let threads = ledger.threads.sum();
-    let runtime = Builder::new_multi_thread()
-        .enable_all()
+    let runtime = builder
         .max_blocking_threads(threads + Threads::SPARE)
         .build()?;
     ledger.threads.provide(threads);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::{io, thread};
 
 use euryale::Ledger;
 use euryale::body::Descriptors;
@@ -9,6 +10,7 @@ use euryale_server::{DescriptorLimit, DescriptorShares, Shutdown, supervise};
 use euryale_wsgi::Settings;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use tokio::runtime::{Builder, Runtime};
 
 use super::start::Unstarted;
 use super::{Server, read};
@@ -64,7 +66,7 @@ impl Server {
         let sendfile = Sendfile::new(&settings, &descriptors).map_err(PyValueError::new_err)?;
         let user_field = UserField::new(&settings).map_err(PyValueError::new_err)?;
         let server = front::server(&settings, &ledger);
-        let runtime = euryale::runtime(&ledger)?;
+        let runtime = runtime(&settings, &ledger)?;
         let entered = runtime.enter();
         let Listeners {
             public,
@@ -162,4 +164,13 @@ fn fit(mut settings: Settings, limit: &DescriptorLimit) -> (Settings, usize) {
     }
     settings.max_sockets = fitted.sockets;
     (settings, fitted.files)
+}
+
+/// Builds the runtime of the front. By default half of the cores are left to the application's
+/// threads, because on cores that they share, both would wait for each other.
+fn runtime(settings: &Settings, ledger: &Ledger) -> io::Result<Runtime> {
+    let half = || thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
+    let threads = settings.runtime_threads.unwrap_or_else(half);
+    let mut builder = Builder::new_multi_thread();
+    euryale::runtime_from(builder.enable_all().worker_threads(threads), ledger)
 }

@@ -20,6 +20,7 @@ pub(crate) enum Meaning {
     LaneThreads,
     StreamThreads,
     LaneTimeout,
+    RuntimeThreads,
     CallTimeout,
     EarlyAnswers,
     ConflictRetries,

@@ -80,6 +80,13 @@ pub(crate) const KEYS: &[Setting] = &[
         "worker threads, and so requests in the application at a time: 1 to 4096",
     ),
     setting(
+        "runtime_threads",
+        None,
+        Meaning::RuntimeThreads,
+        "threads for sockets, HTTP and TLS, in each process: 1 to 256; if not set, half of the \
+            machine's cores, at least 1, because the application's threads need the others",
+    ),
+    setting(
         "gil_turns",
         None,
         Meaning::GilTurns,

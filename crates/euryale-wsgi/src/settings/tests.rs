@@ -51,6 +51,7 @@ fn a_wrong_value_is_named_with_its_key() {
     for (key, value) in [
         ("threads", "0"),
         ("threads", "two"),
+        ("runtime_threads", "0"),
         ("listen", "127.0.0.1"),
         ("listen", "unix:"),
         ("unix_socket", ""),
