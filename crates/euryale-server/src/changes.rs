@@ -20,9 +20,10 @@ struct Subject {
 
 impl Changes {
     /// Gives new sockets the limits and time-outs of `like`, which is everything that its methods
-    /// set except listeners, the admin, the ledger, the list of the slowest requests, and the
-    /// deadline and the log line of the drain. Open sockets keep their limits. If more sockets are
-    /// open than the new limit allows, none is closed: new ones wait until enough have ended.
+    /// set except listeners, the admin, the ledger, the lists of the slowest requests and of polls,
+    /// and the deadline and the log line of the drain. Open sockets keep their limits. If more
+    /// sockets are open than the new limit allows, none is closed: new ones wait until enough have
+    /// ended.
     ///
     /// ```
     /// use std::time::Duration;

@@ -23,6 +23,7 @@ use crate::calendar::CALENDAR;
 use crate::framing::{self, Refusal};
 use crate::incoming::{Incoming, Pace};
 use crate::outgoing::Outgoing;
+use crate::polls::Polls;
 use crate::slowest::{Slowest, Watched};
 use crate::socket::{Ending, RunningRequest, SocketCell};
 use crate::streams::{BlobStreams, Queued, Sending};
@@ -40,12 +41,17 @@ pub(crate) struct MakeEdge<S> {
 #[derive(Debug)]
 struct Common {
     is_draining: Arc<AtomicBool>,
+    polls: Option<Polls>,
 }
 
 impl<S: Clone> MakeEdge<S> {
     /// Once `is_draining` is true, each HTTP/1 answer is the last one on its socket.
-    pub(crate) fn new(service: S, is_draining: Arc<AtomicBool>, slowest: Option<Slowest>) -> Self {
-        let common = Common { is_draining };
+    pub(crate) fn new(
+        service: S,
+        is_draining: Arc<AtomicBool>,
+        (slowest, polls): (Option<Slowest>, Option<Polls>),
+    ) -> Self {
+        let common = Common { is_draining, polls };
         Self {
             service,
             common: Arc::new(common),
@@ -210,6 +216,11 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
+        // Until the end of this poll.
+        let _polled = match (&this.common.polls, &this.running) {
+            (Some(polls), Some(running)) => Some(running.is_polled(polls)),
+            _ => None,
+        };
         if let StateProj::Waiting { service, .. } = this.state.as_mut().project() {
             ready!(service.poll_ready(cx))?;
             if let StateOwned::Waiting {

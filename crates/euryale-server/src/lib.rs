@@ -161,6 +161,7 @@ mod listener;
 mod operators;
 mod outgoing;
 mod per_peer;
+mod polls;
 mod proxy_protocol;
 mod readiness;
 mod running;
@@ -192,6 +193,7 @@ pub use self::incoming::Incoming;
 pub use self::listener::Listener;
 #[cfg(unix)]
 pub use self::listener::{SocketFile, UnixSocket};
+pub use self::polls::{Polled, Polls};
 pub use self::readiness::{Checked, Readiness};
 pub use self::running::Drained;
 pub use self::server::Server;

@@ -36,7 +36,7 @@ impl Operators {
     {
         let start = |settings: Settings, listener| {
             let admission = Arc::new(Admission::of_operators(&settings));
-            let uncounted = (Ledger::new(), None);
+            let uncounted = (Ledger::new(), None, None);
             RunningServer::start(admission, uncounted, vec![listener], service)
         };
         Self {

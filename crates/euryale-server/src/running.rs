@@ -19,6 +19,7 @@ use crate::context::ServerContext;
 use crate::edge::MakeEdge;
 use crate::incoming::Incoming;
 use crate::listener::Listener;
+use crate::polls::Polls;
 use crate::shutdown::Shutdown;
 use crate::slowest::Slowest;
 
@@ -55,7 +56,7 @@ impl RunningServer {
 
     pub(crate) fn start<S, B>(
         admission: Arc<Admission>,
-        (ledger, slowest): (Ledger, Option<Slowest>),
+        (ledger, slowest, polls): (Ledger, Option<Slowest>, Option<Polls>),
         listeners: Vec<Listener>,
         service: S,
     ) -> Self
@@ -84,7 +85,7 @@ impl RunningServer {
             cut,
         });
         let is_draining = Arc::new(AtomicBool::new(false));
-        let make = MakeEdge::new(service, Arc::clone(&is_draining), slowest);
+        let make = MakeEdge::new(service, Arc::clone(&is_draining), (slowest, polls));
         let accepting = TaskTracker::new();
         for listener in listeners {
             accepting.spawn(accept(listener, make.clone(), shared.clone()));

@@ -14,6 +14,7 @@ use crate::changes::Changes;
 use crate::incoming::Incoming;
 use crate::listener::Listener;
 use crate::operators::Operators;
+use crate::polls::Polls;
 use crate::running::{Drained, RunningServer};
 use crate::shutdown::Shutdown;
 use crate::slowest::Slowest;
@@ -31,6 +32,7 @@ pub struct Server {
     pub(crate) settings: Settings,
     changes: Changes,
     slowest: Option<Slowest>,
+    polls: Option<Polls>,
     lame_duck: Duration,
     drain_deadline: Duration,
     log_drain: bool,
@@ -52,6 +54,7 @@ impl Server {
             settings: Settings::default(),
             changes: Changes::default(),
             slowest: None,
+            polls: None,
             lame_duck: Duration::from_secs(2),
             drain_deadline: Duration::from_secs(30),
             log_drain: true,
@@ -112,6 +115,12 @@ impl Server {
     /// Keeps the slowest requests in this list, for the status page. Default: none are kept.
     pub fn slowest(mut self, slowest: &Slowest) -> Self {
         self.slowest = Some(slowest.clone());
+        self
+    }
+
+    /// Records in this list which request each thread is polling, for a dump. Default: none.
+    pub fn polls(mut self, polls: &Polls) -> Self {
+        self.polls = Some(polls.clone());
         self
     }
 
@@ -340,7 +349,7 @@ impl Server {
     {
         let settings = self.settings.clone();
         let operators = self.operators.map(|operators| operators.start(settings));
-        let counts = (self.ledger, self.slowest);
+        let counts = (self.ledger, self.slowest, self.polls);
         let admission = self.changes.begin(self.settings);
         let running = RunningServer::start(admission, counts, self.listeners, service);
         #[cfg(all(target_os = "linux", target_env = "gnu"))]

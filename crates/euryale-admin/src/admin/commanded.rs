@@ -7,6 +7,7 @@ use std::sync::Arc;
 use euryale_core::BoxError;
 use euryale_core::body::Reserve;
 use euryale_core::pool::PoolControl;
+use euryale_server::Polls;
 use tokio::runtime::Handle;
 
 use super::Admin;
@@ -45,6 +46,15 @@ impl Admin {
         self
     }
 
+    /// Adds to a `dump` the threads that have polled one request for a second or longer, with its
+    /// route: they run no other task meanwhile. Give the same list to the
+    /// [`Server`](euryale_server::Server), which fills it.
+    #[must_use]
+    pub fn polls(self, polls: &Polls) -> Self {
+        let polls = polls.clone();
+        self.dump(move || dump::polls(&polls.list()))
+    }
+
     /// Accepts commands at the Unix socket `path`, from the user of the process and from root, as
     /// long as the returned value exists. Apart from those of the program
     /// ([`verb`](Self::verb)) there are:
@@ -53,7 +63,8 @@ impl Admin {
     /// * `resize N`, `restrict LANE N`: set the number of connections, and of the workers that a
     ///   lane may have, until the program sets them again.
     /// * `dump`: the jobs that hold workers and those that wait, whether the runtime in which this
-    ///   method was called runs tasks, and the threads that are not waiting for work.
+    ///   method was called runs tasks, the threads that are not waiting for work, and, with
+    ///   [`polls`](Self::polls), the requests that keep threads of the runtime.
     ///
     /// Every command answers while all workers are stuck, and even while all threads of the runtime
     /// are; `dump` then takes 20 ms. With a `reserve`

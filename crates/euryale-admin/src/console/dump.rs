@@ -5,10 +5,15 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
+use euryale_core::request::Route;
+use euryale_server::Polled;
 use tokio::runtime::Handle;
 
 /// The time for a thread of the runtime to run a task. An idle one needs microseconds.
 const PATIENCE: Duration = Duration::from_millis(20);
+
+/// The shortest poll that is listed.
+const LONG: Duration = Duration::from_secs(1);
 
 /// The maximum number of threads that are listed.
 #[cfg(target_os = "linux")]
@@ -55,6 +60,26 @@ pub(crate) fn runtime(runtime: &Handle) -> String {
             "runtime: no thread ran a task within {PATIENCE:?}: all of them are busy or stuck\n"
         ),
     }
+}
+
+/// Lists the polls that keep their threads from other tasks.
+pub(crate) fn polls(polls: &[Polled]) -> String {
+    let mut text = String::new();
+    for polled in polls.iter().filter(|polled| polled.age >= LONG) {
+        let Polled {
+            thread,
+            method,
+            age,
+            ..
+        } = polled;
+        let route = polled.route.as_ref().map_or("-", Route::name);
+        let _ = writeln!(
+            text,
+            "thread {thread} has polled {method} route={route} for {age:.1?}, and runs no other \
+             task"
+        );
+    }
+    text
 }
 
 /// Lists the threads that are not waiting for work: with their name, their state (`R` runs, `S`

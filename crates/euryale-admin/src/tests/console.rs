@@ -4,11 +4,13 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Instant;
 
 use euryale_connection::Pool;
-use euryale_core::request::Route;
+use euryale_core::request::{Route, Times};
+use euryale_server::{Polls, Readiness, Slowest};
 use euryale_test::{Gate, assert_quiet, eventually};
 use http::{Method, StatusCode};
 use tempfile::TempDir;
@@ -127,6 +129,50 @@ fn commands_answer_within_50_ms_while_all_workers_and_runtime_threads_are_stuck(
     });
     drop(console);
     assert!(!path.exists());
+}
+
+/// A middleware blocks, which nothing at the edge may do.
+#[test]
+fn a_dump_names_the_route_that_keeps_a_thread_of_the_runtime() {
+    let (_folder, path) = folder();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("runtime")
+        .enable_all()
+        .build()
+        .unwrap();
+    let _entered = runtime.enter();
+    let (release, released) = channel::<()>();
+    let released = Arc::new(Mutex::new(released));
+    let app = Router::new().fallback(move |request: axum::extract::Request| async move {
+        let times = request.extensions().get::<Times>().unwrap();
+        times.belongs_to(&Route::new("/reports/{year}"));
+        let _ = released.lock().unwrap().recv();
+    });
+    let slowest = Slowest::new();
+    let polls = Polls::new();
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    let shutdown = Shutdown::new();
+    let server = Server::new().listen(listener);
+    let server = server.slowest(&slowest).polls(&polls);
+    let serving = runtime.spawn(server.serve(app, shutdown.clone()));
+    let admin = Admin::for_ledger(Ledger::new(), Readiness::new(&shutdown)).polls(&polls);
+    let _console = admin.console(&path, None).unwrap();
+    assert!(!give(&path, "dump").unwrap().contains("has polled"));
+    let mut peer = std::net::TcpStream::connect(address).unwrap();
+    peer.write_all(b"POST /reports/2026 HTTP/1.0\r\n\r\n")
+        .unwrap();
+    let line = "thread runtime has polled POST route=/reports/{year} for 1.";
+    let is_named = || give(&path, "dump").unwrap().contains(line);
+    runtime.block_on(eventually("the route is named", is_named));
+    drop(release);
+    let mut answer = String::new();
+    peer.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+    assert!(!give(&path, "dump").unwrap().contains("has polled"));
+    shutdown.drain_at_once();
+    runtime.block_on(serving).unwrap();
 }
 
 #[test]

@@ -11,8 +11,8 @@ use euryale::connection::{BlockingThreads, PoolBook};
 use euryale::{Ledger, Pool};
 use euryale_admin::{Admin, Controls};
 use euryale_server::{
-    DescriptorLimit, Listener, Readiness, Server, Shutdown, Slowest, limit_heap_arenas, supervise,
-    systemd,
+    DescriptorLimit, Listener, Polls, Readiness, Server, Shutdown, Slowest, limit_heap_arenas,
+    supervise, systemd,
 };
 use http::StatusCode;
 use http::header::RETRY_AFTER;
@@ -174,6 +174,7 @@ fn start(
         .into_iter()
         .fold(server, Server::listen)
         .slowest(&operators.slowest)
+        .polls(&operators.polls)
         .lame_duck(settings.lame_duck)
         .drain_deadline(settings.drain);
     let Some(opened) = runtime.block_on(open(settings, &operators, &shutdown, bound))? else {
@@ -287,6 +288,7 @@ fn open_now(
 struct Operators {
     ledger: Ledger,
     slowest: Slowest,
+    polls: Polls,
     /// The site is opened, and serves.
     serves: Arc<AtomicBool>,
     health: Health,
@@ -305,6 +307,7 @@ impl Operators {
         (logs, rules, opened): (Logs, Rules, Opened),
     ) -> Self {
         let slowest = Slowest::new();
+        let polls = Polls::new();
         let serves = Arc::new(AtomicBool::new(false));
         let readiness = Readiness::new(shutdown)
             .probe({
@@ -329,6 +332,7 @@ impl Operators {
             .program(concat!("site ", env!("CARGO_PKG_VERSION")))
             .status(move || showing.details())
             .slowest(&slowest)
+            .polls(&polls)
             .report("/-/resume", move || reporting.report(&check))
             .load(move || loaded.load())
             .find_pool(move || {
@@ -343,6 +347,7 @@ impl Operators {
         Self {
             ledger,
             slowest,
+            polls,
             serves,
             health,
             way_in,

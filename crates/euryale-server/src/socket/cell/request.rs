@@ -7,6 +7,7 @@ use std::time::Instant;
 use http::{Method, StatusCode, Uri};
 
 use super::SocketCell;
+use crate::polls::{InPoll, Polls};
 use crate::slowest::Watched;
 use crate::socket::ending::Ending;
 
@@ -40,6 +41,12 @@ impl RunningRequest {
 
     pub(crate) fn cell(&self) -> &Arc<SocketCell> {
         &self.cell
+    }
+
+    /// Records that this thread polls the request, until the returned value is dropped.
+    pub(crate) fn is_polled(&self, polls: &Polls) -> InPoll {
+        let times = self.watched.as_ref().map(|watched| watched.times());
+        polls.begin(&self.method, times)
     }
 
     /// The service has returned its response.
