@@ -1,19 +1,22 @@
 //! The load: what is sent to a server, by a separate process, so that its CPU time is separate.
 //!
-//! Throughput is measured with `wrk`, and everything else with clients of this program that are
-//! lighter than the servers. A client prints its observations as JSON on standard output. It fails
-//! unless all answers are good.
+//! Throughput of pages is measured with `wrk`, HTTP/2 with `h2load`, TLS with `curl`, and
+//! everything else with clients of this program that are lighter than the servers. A client prints
+//! its observations as JSON on standard output. It fails unless all answers are good.
 
 mod beside;
 mod burst;
 mod cold;
 mod conflicts;
+pub(crate) mod curl;
 mod drain;
 mod figures;
+pub(crate) mod h2load;
 mod http;
 mod idle;
 mod metrics;
 mod probe;
+mod program;
 mod siege;
 mod stall;
 mod target;
@@ -29,18 +32,20 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::figures::Figures;
 use self::figures::milliseconds;
 pub(crate) use self::http::{Body, check};
+pub(crate) use self::program::{Asks, Program};
 pub(crate) use self::target::Target;
 #[cfg(test)]
 pub(crate) use self::{http::head, metrics::Buckets};
 use crate::children::{self, Running, finish};
 use crate::peers::{Server, own};
+use crate::scene::Wire;
 
 /// The kind of load.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Load {
-    /// `wrk`: one thread, and keep-alive connections that request `/` again and again.
-    Wrk { connections: u32, seconds: u32 },
+    /// What another program does.
+    By(Program),
     /// All sockets connect first. Then all request `/` at once; when all have their answer, they
     /// repeat that `rounds` times.
     Burst { sockets: usize, rounds: usize },
@@ -49,6 +54,8 @@ pub(crate) enum Load {
         requests: u64,
         sockets: usize,
         length: u64,
+        /// Whether a socket is used for one download after the other.
+        keep_alive: bool,
     },
     /// Downloads of which only the head is read, and probes of `/` before and during them.
     Stall {
@@ -102,12 +109,7 @@ impl Load {
     /// The description for people.
     pub(crate) fn sentence(&self) -> String {
         match self {
-            Self::Wrk {
-                connections,
-                seconds,
-            } => {
-                format!("`wrk {}`", wrk::arguments(*connections, *seconds).join(" "))
-            }
+            Self::By(program) => program.sentence(),
             Self::Burst { sockets, rounds: 1 } => format!("{sockets} requests, sent at once"),
             Self::Burst { sockets, rounds } => {
                 format!("{sockets} requests, sent at once, {rounds} times")
@@ -116,10 +118,16 @@ impl Load {
                 requests,
                 sockets,
                 length,
+                keep_alive,
             } => {
+                let each = if *keep_alive {
+                    ""
+                } else {
+                    ", each on a new one"
+                };
                 format!(
-                    "{requests} downloads of {length} bytes on {sockets} sockets, discarded in \
-                        the kernel"
+                    "{requests} downloads of {length} bytes on {sockets} sockets{each}, discarded \
+                        in the kernel"
                 )
             }
             Self::Stall {
@@ -194,18 +202,24 @@ impl Load {
             Self::Cold {
                 downloads, length, ..
             } => cold::lengths(downloads, length).collect(),
+            Self::By(ref program) => program.blob().into_iter().collect(),
             _ => Vec::new(),
         }
     }
 
+    /// The programs that must be installed.
+    pub(crate) fn programs(&self, wire: Wire) -> impl Iterator<Item = &'static str> {
+        let client = match self {
+            Self::By(program) => Some(program),
+            _ => None,
+        };
+        program::needed(client, wire)
+    }
+
     /// Loads `server` in a process of its own, and waits for its end.
     pub(crate) fn run(&self, server: &Server, congestion: Option<&str>) -> Result<Figures> {
-        if let Self::Wrk {
-            connections,
-            seconds,
-        } = self
-        {
-            return wrk::run(server.address(), *connections, *seconds);
+        if let Self::By(program) = self {
+            return program.run(server);
         }
         let mut command = own(&["client", &serde_json::to_string(self)?])?;
         command.args([
@@ -247,13 +261,14 @@ impl Load {
                 .build()
         };
         match self {
-            Self::Wrk { .. } => bail!("wrk is a program of its own"),
+            Self::By(program) => bail!("{} is a program of its own", program.name()),
             Self::Drain {
                 requests,
                 sockets,
                 length,
+                keep_alive,
             } => {
-                let mut figures = drain::run(target, *requests, *sockets, *length)?;
+                let mut figures = drain::run(target, *requests, *sockets, *length, *keep_alive)?;
                 // The server is new and did nothing else, so the mean of its whole life is the mean
                 // of this load.
                 let held = async_load()?.block_on(metrics::publish_mean(target))?;

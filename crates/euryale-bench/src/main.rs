@@ -14,6 +14,7 @@
 
 mod children;
 mod cli;
+mod limit;
 mod load;
 mod machine;
 mod measure;
@@ -38,10 +39,11 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 
 use crate::cli::{Cli, Command, Options};
+use crate::limit::TimeLimit;
 use crate::machine::Machine;
 use crate::report::Report;
 use crate::rounds::Conditions;
-use crate::scene::{Scene, Stage};
+use crate::scene::Stage;
 use crate::workload::{State, Workload};
 
 fn main() -> ExitCode {
@@ -57,21 +59,19 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {
+    let options = cli.options();
     match cli.command {
-        None => measure(&cli.workloads, &cli.options, cli.isolated),
+        None => measure(&cli.workloads, &options, cli.isolated),
         Some(Command::List) => {
-            print!("{}", report::list(workload::ALL, &cli.options));
+            print!("{}", report::list(workload::ALL, &options));
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Setup) => setup::run(),
         Some(Command::Serve {
             peer,
-            view,
-            cap,
-            folder,
+            scene,
             congestion,
-        }) => serve::run(&peer, &Scene { view, cap, folder }, congestion.as_deref())
-            .map(|()| ExitCode::SUCCESS),
+        }) => serve::run(&peer, &scene, congestion.as_deref()).map(|()| ExitCode::SUCCESS),
         Some(Command::Client { load, target }) => {
             let load: load::Load = serde_json::from_str(&load).context("the load")?;
             machine::raise_descriptors();
@@ -101,18 +101,21 @@ fn measure(names: &[String], options: &Options, isolated: bool) -> Result<ExitCo
         options,
         stage: &stage,
         network: &network,
+        time: TimeLimit::start(options.minutes),
     };
     print!("{}", report::preamble(&machine, &network, options));
     let mut reports = Vec::new();
+    let mut goals = Vec::new();
     for workload in workloads {
         match workload.state {
-            State::Waiting => waiting::run()?,
-            State::Theming => theming::run(options)?,
-            State::Postgres => postgres::run(options)?,
-            State::Rounds(plans) => {
+            State::Waiting => goals.extend(waiting::run(&conditions.time)?),
+            State::Theming => goals.extend(theming::run(options, &conditions.time)?),
+            State::Postgres => goals.extend(postgres::run(options, &conditions.time)?),
+            State::Rounds(plans) | State::Sizes(plans) => {
                 let report = rounds(workload, plans(options), &conditions);
                 children::give_way_to_signals();
                 println!("{}", report.markdown());
+                goals.extend(report.goals());
                 draw(&report, options)?;
                 reports.push(report);
             }
@@ -123,6 +126,9 @@ fn measure(names: &[String], options: &Options, isolated: bool) -> Result<ExitCo
             std::fs::write(file, json).with_context(|| format!("writing {}", file.display()))?;
         }
     }
+    if names.len() > 1 || names.iter().any(|name| name == cli::ALL) {
+        println!("{}", report::goals::page(goals, conditions.time.minutes()));
+    }
     let failed = reports.iter().any(Report::has_failures);
     Ok(if failed {
         ExitCode::FAILURE
@@ -132,7 +138,7 @@ fn measure(names: &[String], options: &Options, isolated: bool) -> Result<ExitCo
 }
 
 fn choose(names: &[String]) -> Result<Vec<&'static Workload>> {
-    if names.iter().any(|name| name == "all") {
+    if names.iter().any(|name| name == cli::ALL) {
         return Ok(workload::ALL.iter().collect());
     }
     names.iter().map(|name| workload::find(name)).collect()
@@ -169,8 +175,11 @@ fn draw(report: &Report<'_>, options: &Options) -> Result<()> {
             continue;
         };
         let file = folder.join(report::file_name(report.workload.name, &section.title));
-        std::fs::write(&file, report::svg(section, column))
-            .with_context(|| format!("writing {}", file.display()))?;
+        let drawn = match report.workload.state {
+            State::Sizes(_) => report::curve(section, column),
+            _ => report::svg(section, column),
+        };
+        std::fs::write(&file, drawn).with_context(|| format!("writing {}", file.display()))?;
     }
     Ok(())
 }

@@ -99,6 +99,12 @@ pub(crate) const ALL: &[Peer] = &[
     ),
     built_in("euryale", "`Stack` on our own server", true, OURS),
     built_in(
+        "euryale-proxied",
+        "as `euryale`, with `Forwarded` and `VirtualHost` around the stack, for a trusted peer",
+        true,
+        OURS,
+    ),
+    built_in(
         "euryale-read",
         "as `euryale`; files are read and written, not sent by the kernel",
         true,

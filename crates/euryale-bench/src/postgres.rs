@@ -18,7 +18,10 @@ use tokio::task::JoinSet;
 
 use self::pools::POOLS;
 use crate::cli::Options;
+use crate::limit::TimeLimit;
+use crate::report::{Goal, goals};
 use crate::statistics::Spread;
+use crate::workload::Limit;
 
 /// Callers at a time, each of which has a row of its own.
 const CALLERS: i32 = 64;
@@ -90,16 +93,17 @@ struct Run {
     cpu_micros: f64,
 }
 
-/// Measures in rounds, and prints tables in Markdown.
-pub(crate) fn run(options: &Options) -> Result<()> {
+/// Measures in rounds, prints tables in Markdown, and returns their goals.
+pub(crate) fn run(options: &Options, limit: &TimeLimit) -> Result<Vec<Goal>> {
     println!(
         "# postgres\n\nTransactions of {CALLERS} callers, in this process and without HTTP; \
             PostgreSQL is on this machine, behind a Unix socket, with fsync.\n"
     );
     let Some(server) = Server::start() else {
         println!("Without PostgreSQL there is nothing to measure: apt-get install postgresql\n");
-        return Ok(());
+        return Ok(Vec::new());
     };
+    let mut goals = Vec::new();
     let name = server.create_database();
     let url = server.url(&name);
     let schema = format!(
@@ -113,6 +117,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             let mut runs = vec![Vec::new(); POOLS.len()];
             for _ in 0..options.runs {
                 for (index, (pool, measure)) in POOLS.iter().enumerate() {
+                    if limit.is_over() {
+                        continue;
+                    }
                     let task = Task {
                         url: &url,
                         cap,
@@ -137,13 +144,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                     runs[index].push(run);
                 }
             }
-            print_table(kind, cap, &runs);
+            goals.extend(print_table(kind, cap, &runs));
         }
     }
-    Ok(())
+    Ok(goals)
 }
 
-fn print_table(kind: Kind, cap: usize, runs: &[Vec<Run>]) {
+/// Prints a table, and returns its goals.
+fn print_table(kind: Kind, cap: usize, runs: &[Vec<Run>]) -> [Goal; 2] {
     println!("## {}, {cap} connections\n", kind.title());
     println!("| | transactions/s | p99 ms | CPU µs each | × the best rate | × its p99 |");
     println!("|---|---:|---:|---:|---:|---:|");
@@ -173,21 +181,28 @@ fn print_table(kind: Kind, cap: usize, runs: &[Vec<Run>]) {
         );
     }
     let bars = kind.bars();
-    let verdict = |met: bool| if met { "met" } else { "missed" };
     let ours = &runs[0];
-    if let (Some(rate), Some(p99)) = (
-        ratios(ours, |run| run.per_second),
-        ratios(ours, |run| run.p99_ms),
-    ) {
-        println!(
-            "\nBars, against the fastest of the others in each round: rate ≥ {} ×: {}; p99 ≤ {} \
-                ×: {}.\n",
-            bars.rate,
-            verdict(rate.median >= bars.rate),
-            bars.p99,
-            verdict(p99.median <= bars.p99),
-        );
-    }
+    let goal = |figure: &str, value, limit| Goal {
+        table: format!("PostgreSQL, {}, {cap} connections", kind.title()),
+        figure: figure.to_owned(),
+        case: format!("`{}` / the fastest of the others", POOLS[0].0),
+        value,
+        limit,
+    };
+    let goals = [
+        goal(
+            "transactions per second",
+            ratios(ours, |run| run.per_second),
+            Limit::AtLeast(bars.rate),
+        ),
+        goal(
+            "p99 ms",
+            ratios(ours, |run| run.p99_ms),
+            Limit::AtMost(bars.p99),
+        ),
+    ];
+    println!("{}", goals::of_table(&goals));
+    goals
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {

@@ -1,5 +1,7 @@
 //! The results: Markdown for people, JSON for programs, and whether the bars were met.
 
+mod curve;
+pub(crate) mod goals;
 mod list;
 mod plot;
 mod table;
@@ -9,6 +11,8 @@ use std::fmt::Write;
 use anyhow::Result;
 use serde_json::json;
 
+pub(crate) use self::curve::curve;
+pub(crate) use self::goals::Goal;
 pub(crate) use self::list::list;
 pub(crate) use self::plot::{file_name, svg};
 #[cfg(test)]
@@ -30,6 +34,12 @@ pub(crate) struct Report<'a> {
 impl Report<'_> {
     pub(crate) fn has_failures(&self) -> bool {
         self.sections.iter().any(Section::has_failures)
+    }
+
+    /// The bars of all sections.
+    pub(crate) fn goals(&self) -> impl Iterator<Item = Goal> {
+        let pairs = self.plans.iter().zip(&self.sections);
+        pairs.flat_map(|(plan, section)| Goal::of(plan, section))
     }
 
     /// The workload, its sections, and the versions that were measured.

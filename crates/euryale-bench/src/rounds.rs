@@ -7,11 +7,12 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::cli::Options;
+use crate::limit::TimeLimit;
 use crate::load::{Body, Figures, Load, check};
 use crate::measure::{self, Usage};
 use crate::netns::Network;
 use crate::peers::Server;
-use crate::scene::{PAGE, Scene, Stage, View, blob_name};
+use crate::scene::{Scene, Stage, View, blob_name};
 use crate::workload::{Case, Column, Plan};
 
 /// A run with more disturbance than this is repeated when the machine is quiet again.
@@ -79,6 +80,7 @@ pub(crate) struct Conditions<'a> {
     pub(crate) options: &'a Options,
     pub(crate) stage: &'a Stage,
     pub(crate) network: &'a Network,
+    pub(crate) time: TimeLimit,
 }
 
 /// Runs the cases of `plan` in turn.
@@ -86,7 +88,7 @@ pub(crate) fn run(plan: &Plan, conditions: &Conditions<'_>) -> Section {
     let runs = |case: &Case| Runs {
         case: case.name.clone(),
         ours: case.peer.ours,
-        missing: case.peer.missing(),
+        missing: case.missing(),
         rounds: Vec::new(),
     };
     let mut section = Section {
@@ -101,12 +103,11 @@ pub(crate) fn run(plan: &Plan, conditions: &Conditions<'_>) -> Section {
     let rounds = conditions.options.runs;
     for round in 1..=rounds {
         for (case, runs) in plan.cases.iter().zip(&mut section.cases) {
-            if runs.missing.is_some() {
+            if runs.missing.is_some() || conditions.time.is_over() {
                 continue;
             }
             let is_first = round == 1;
-            let outcome = match undisturbed(conditions.options, || one(case, is_first, conditions))
-            {
+            let outcome = match undisturbed(conditions, || one(case, is_first, conditions)) {
                 Ok(figures) => Outcome::Measured(figures),
                 Err(error) => Outcome::Failed(format!("{error:#}")),
             };
@@ -139,12 +140,15 @@ fn line(outcome: &Outcome, columns: &[Column]) -> String {
 
 /// Repeats a run in which other processes used much of the machine. The last repetition is kept,
 /// and the report mentions it.
-fn undisturbed(options: &Options, mut run: impl FnMut() -> Result<Figures>) -> Result<Figures> {
-    let patience = Duration::from_secs(options.patience.into());
+fn undisturbed(
+    conditions: &Conditions<'_>,
+    mut run: impl FnMut() -> Result<Figures>,
+) -> Result<Figures> {
+    let patience = Duration::from_secs(conditions.options.patience.into());
     let mut last = run()?;
     for _ in 0..REPETITIONS {
         let disturbance = last["disturbance"];
-        if disturbance <= DISTURBED || patience.is_zero() {
+        if disturbance <= DISTURBED || patience.is_zero() || conditions.time.is_over() {
             break;
         }
         eprintln!("others used {disturbance:.2} cores: waiting, then again");
@@ -161,6 +165,8 @@ fn one(case: &Case, is_first: bool, conditions: &Conditions<'_>) -> Result<Figur
     let scene = Scene {
         view: case.view,
         cap: case.cap,
+        wire: case.wire,
+        count: case.count,
         folder: stage.folder().to_owned(),
     };
     let blobs = case.load.blobs();
@@ -169,17 +175,14 @@ fn one(case: &Case, is_first: bool, conditions: &Conditions<'_>) -> Result<Figur
     }
     let congestion = conditions.network.of_sockets();
     let server = Server::start(case.peer, &scene, congestion)?;
-    let page = || check(server.address(), "/", &Body::Text(PAGE));
+    let page = || check(&server, "/", &Body::Text(&scene.page()));
     page()?;
     // Checked outside the measurement, because the load's client discards bytes without looking at
     // them.
     if let Some(length) = blobs.first().filter(|_| is_first) {
         let name = blob_name(*length);
-        check(
-            server.address(),
-            &format!("/{name}"),
-            &Body::File(&stage.folder().join(&name)),
-        )?;
+        let file = stage.folder().join(&name);
+        check(&server, &format!("/{name}"), &Body::File(&file))?;
     }
     if let Load::Cold { .. } = case.load {
         blobs.iter().try_for_each(|length| stage.forget(*length))?;
@@ -192,7 +195,7 @@ fn one(case: &Case, is_first: bool, conditions: &Conditions<'_>) -> Result<Figur
     if case.view != View::Slow {
         page().context("after the load")?;
     }
-    derive(&mut figures, used, elapsed);
+    derive(&mut figures, used, elapsed, case.count);
     figures.insert(
         "peak_memory_mib".to_owned(),
         measure::peak_memory(server.pid())? as f64 / f64::from(1 << 20),
@@ -201,7 +204,7 @@ fn one(case: &Case, is_first: bool, conditions: &Conditions<'_>) -> Result<Figur
 }
 
 /// Calculates the figures from the data of the client and of the system.
-fn derive(figures: &mut Figures, used: Usage, elapsed: f64) {
+fn derive(figures: &mut Figures, used: Usage, elapsed: f64, count: usize) {
     let mut add = |name: &str, value: f64| figures.insert(name.to_owned(), value);
     add("cpu_seconds", used.server);
     add("client_cpu_seconds", used.client);
@@ -211,6 +214,10 @@ fn derive(figures: &mut Figures, used: Usage, elapsed: f64) {
     );
     if let Some(requests) = figures.get("requests").copied() {
         figures.insert("cpu_per_request".to_owned(), used.server * 1e6 / requests);
+        figures.insert(
+            "cpu_per_part".to_owned(),
+            used.server * 1e9 / requests / count as f64,
+        );
         figures.insert(
             "switches_per_request".to_owned(),
             used.switches as f64 / requests,

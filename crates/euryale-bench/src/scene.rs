@@ -1,11 +1,13 @@
 //! What a server serves: a view, the number of workers, a folder with the blobs.
 
+use std::borrow::Cow;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use rustix::fs::{Advice, fadvise};
 use tempfile::TempDir;
 
@@ -39,6 +41,12 @@ pub(crate) enum View {
     Upload,
     /// `/count` adds one to a number, in transactions that conflict; `/` is the small page
     Conflicts,
+    /// A page of `count` bytes
+    Sized,
+    /// The small page, from a pool with `count` lanes
+    Lanes,
+    /// A page of 16 KiB to which each of `count` transforms appends a letter
+    Transforms,
 }
 
 impl View {
@@ -55,16 +63,109 @@ impl View {
             Self::Files => "files",
             Self::Upload => "upload",
             Self::Conflicts => "conflicts",
+            Self::Sized => "sized",
+            Self::Lanes => "lanes",
+            Self::Transforms => "transforms",
+        }
+    }
+}
+
+/// What a server and its clients speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Wire {
+    /// HTTP/1.1
+    Http1,
+    /// HTTP/2 without TLS, which clients speak from their first byte (prior knowledge)
+    Http2,
+    /// TLS, with HTTP/2 or HTTP/1.1 as the client prefers
+    Tls,
+}
+
+impl Wire {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Http1 => "http1",
+            Self::Http2 => "http2",
+            Self::Tls => "tls",
+        }
+    }
+
+    /// The scheme of its URLs.
+    pub(crate) fn scheme(self) -> &'static str {
+        match self {
+            Self::Http1 | Self::Http2 => "http",
+            Self::Tls => "https",
         }
     }
 }
 
 /// The settings of a server.
-#[derive(Clone, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Scene {
     pub(crate) view: View,
+    #[arg(long)]
     pub(crate) cap: usize,
+    #[arg(long)]
+    pub(crate) wire: Wire,
+    /// How many bytes, lanes or transforms the view has
+    #[arg(long)]
+    pub(crate) count: usize,
+    #[arg(long)]
     pub(crate) folder: PathBuf,
+}
+
+impl Scene {
+    /// The arguments that it is parsed from.
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
+        let cap = self.cap.to_string();
+        let count = self.count.to_string();
+        let words = [
+            self.view.name(),
+            "--cap",
+            &cap,
+            "--wire",
+            self.wire.name(),
+            "--count",
+            &count,
+            "--folder",
+        ];
+        let words = words.map(OsString::from).into_iter();
+        words.chain([self.folder.clone().into()]).collect()
+    }
+
+    /// The body of the page at `/`.
+    pub(crate) fn page(&self) -> Cow<'static, str> {
+        match self.view {
+            View::Sized => "x".repeat(self.count).into(),
+            View::Transforms => {
+                let [before, after] = transformed();
+                format!("{before}{}{after}", LETTER.repeat(self.count)).into()
+            }
+            _ => PAGE.into(),
+        }
+    }
+
+    /// The certificate of servers with TLS, and its key.
+    pub(crate) fn certificate(&self) -> [PathBuf; 2] {
+        certificate(&self.folder)
+    }
+}
+
+/// What each transform appends.
+pub(crate) const LETTER: &str = "t";
+
+/// A page of 16 KiB, before and after the place where transforms append a letter.
+pub(crate) fn transformed() -> [String; 2] {
+    let paragraph = "<p class=\"text\">text with a <a href=\"/\">link</a></p>\n";
+    let paragraphs = paragraph.repeat((16 << 10) / paragraph.len());
+    [
+        format!("<!DOCTYPE html><html><body>\n{paragraphs}<footer>"),
+        "</footer></body></html>\n".to_owned(),
+    ]
+}
+
+fn certificate(folder: &Path) -> [PathBuf; 2] {
+    ["certificate.pem", "key.pem"].map(|name| folder.join(name))
 }
 
 /// The folder of a run. It is removed when this handle is dropped, or by a signal.
@@ -83,6 +184,10 @@ impl Stage {
         };
         let folder = folder.context("making a folder for blobs and uploads")?;
         children::remove_at_end(folder.path().to_owned());
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+        let [certificate, key] = certificate(folder.path());
+        fs::write(certificate, made.cert.pem())?;
+        fs::write(key, made.signing_key.serialize_pem())?;
         Ok(Self { folder })
     }
 

@@ -6,6 +6,7 @@ mod deadpool;
 mod euryale;
 mod fake;
 mod schemes;
+mod sizes;
 
 use std::net::{Ipv4Addr, TcpListener};
 
@@ -38,8 +39,9 @@ pub(crate) fn run(peer: &str, scene: &Scene, congestion: Option<&str>) -> Result
     let listener = listen(congestion)?;
     let port = listener.local_addr()?.port();
     match peer {
-        "euryale" => return euryale::serve(listener, scene, true),
-        "euryale-read" => return euryale::serve(listener, scene, false),
+        "euryale" | "euryale-proxied" | "euryale-read" => {
+            return euryale::serve(listener, scene, peer);
+        }
         "actix-files" => return actix::serve(listener, scene),
         _ => {}
     }

@@ -7,11 +7,12 @@ use anyhow::{Context, Result};
 use crate::peers::{INSTALLED, VENVS, Venv, cache, which};
 
 /// Programs, and the Debian packages that contain them.
-const DEBIAN: [(&str, &str); 6] = [
+const DEBIAN: [(&str, &str); 7] = [
     ("nginx", "nginx"),
     ("haproxy", "haproxy"),
     ("ab", "apache2-utils"),
     ("wrk", "wrk"),
+    ("curl", "curl"),
     ("h2load", "nghttp2-client"),
     ("python3", "python3-venv"),
 ];

@@ -27,12 +27,14 @@ impl Spread {
 
     /// The ratios of two cases, round by round. Rounds in which one of them failed are left out.
     pub(crate) fn of_ratios(case: &[Option<f64>], base: &[Option<f64>]) -> Option<Self> {
-        let ratios = case
-            .iter()
-            .zip(base)
-            .filter_map(|(case, base)| Some((*case)? / (*base)?));
+        let ratios = pairs(case, base).map(|(case, base)| case / base);
         // There is no ratio to zero, such as a CPU time below a clock tick.
         Self::of(ratios.filter(|ratio| ratio.is_finite()))
+    }
+
+    /// The differences of two cases, round by round, without the rounds in which one failed.
+    pub(crate) fn of_differences(case: &[Option<f64>], base: &[Option<f64>]) -> Option<Self> {
+        Self::of(pairs(case, base).map(|(case, base)| case - base))
     }
 
     /// `median (min–max)`, or the only value.
@@ -45,4 +47,13 @@ impl Spread {
             self.median, self.min, self.max
         )
     }
+}
+
+/// The rounds in which both cases were measured.
+fn pairs<'a>(
+    case: &'a [Option<f64>],
+    base: &'a [Option<f64>],
+) -> impl Iterator<Item = (f64, f64)> + 'a {
+    let pairs = case.iter().zip(base);
+    pairs.filter_map(|(case, base)| case.zip(*base))
 }

@@ -4,11 +4,11 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command, Options};
 use crate::load::wrk::{self, Seen};
-use crate::load::{Buckets, Figures, Load, head};
+use crate::load::{Buckets, Figures, Load, curl, h2load, head};
 use crate::machine::{Machine, locked_version};
 use crate::measure::{Stat, Usage, busy, field, peak_memory, stat};
 use crate::netns::Network;
-use crate::report::{Report, best_peer, file_name, json, list, preamble, svg};
+use crate::report::{Goal, Report, best_peer, curve, file_name, goals, json, list, preamble, svg};
 use crate::rounds::{Outcome, Runs, Section};
 use crate::scene::Pattern;
 use crate::statistics::Spread;
@@ -77,6 +77,65 @@ fn output_that_is_not_from_wrk_is_not_parsed() {
         "cut off before the rate"
     );
     assert_eq!(wrk::parse(&GOOD.replace("1.02ms", "1.02xx")), None);
+}
+
+const H2LOAD: &str = "starting benchmark...
+spawning thread #0: 32 total client(s). Timing-based test with 0s of warm-up time and 2s of \
+                      main duration for measurements.
+
+finished in 2.00s, 61234.50 req/s, 2.10MB/s
+requests: 122469 total, 122501 started, 122469 done, 122469 succeeded, 0 failed, 0 errored, \
+                      0 timeout
+status codes: 122469 2xx, 0 3xx, 0 4xx, 0 5xx
+traffic: 4.20MB (4408900) total, 1.40MB (1469628) headers (space savings 90.00%), \
+                      598.00KB (612345) data
+                     min         max         mean         sd        +/- sd
+time for request:       96us      9.51ms       512us       213us    85.33%
+time for connect:      112us       520us       300us       110us    62.50%
+time to 1st byte:      600us      2.10ms      1.30ms       400us    68.75%
+req/s           :    1890.11     1939.20     1913.58       11.20    71.88%
+";
+
+#[test]
+fn output_of_h2load() {
+    let seen = h2load::parse(H2LOAD).expect("h2load's output");
+    assert_eq!(
+        (seen.succeeded, seen.failed, seen.data),
+        (122_469, 0, 612_345)
+    );
+    assert!((seen.requests_per_second - 61_234.5).abs() < 1e-6);
+    assert!((seen.mean - 512e-6).abs() < 1e-9 && (seen.seconds - 2.0).abs() < 1e-9);
+    seen.judge(5).expect("a good run");
+    assert!(seen.judge(6).is_err(), "bodies that are too short");
+    for (good, wrong) in [
+        ("0 errored", "3 errored"),
+        ("0 timeout", "1 timeout"),
+        ("0 5xx", "7 5xx"),
+    ] {
+        let seen = h2load::parse(&H2LOAD.replace(good, wrong)).expect("h2load's output");
+        assert!(seen.judge(5).is_err(), "{wrong}");
+    }
+    let half: Vec<&str> = H2LOAD.lines().take(7).collect();
+    assert_eq!(h2load::parse(&half.join("\n")), None, "cut off");
+}
+
+#[test]
+fn output_of_curl() {
+    let good = "200 2 1000 1 0.004\n200 2 1000 0 0.002\n";
+    let first_bytes = curl::parse(good, 1000, "2").expect("curl's output");
+    assert_eq!(first_bytes, [0.004, 0.002]);
+    for (text, reason) in [
+        ("503 2 1000 1 0.004\n", "answered 503"),
+        ("200 1.1 1000 1 0.004\n", "answered with HTTP/1.1"),
+        ("200 2 999 1 0.004\n", "sent 999 bytes, not 1000"),
+        (
+            "200 2 1000 1 0.004\n200 2 1000 1 0.002\n",
+            "curl opened another connection",
+        ),
+    ] {
+        let error = curl::parse(text, 1000, "2").unwrap_err().to_string();
+        assert_eq!(error, reason);
+    }
 }
 
 #[test]
@@ -239,7 +298,7 @@ fn versions_come_from_the_lock_file() {
 }
 
 fn options(arguments: &[&str]) -> Options {
-    Cli::parse_from([&["euryale-bench"], arguments].concat()).options
+    Cli::parse_from([&["euryale-bench"], arguments].concat()).options()
 }
 
 #[test]
@@ -255,31 +314,41 @@ fn the_command_line() {
     ]);
     assert_eq!(cli.workloads, ["page", "blob-s"]);
     assert_eq!(
-        (cli.options.runs, cli.options.peers.join(" ")),
+        (cli.options().runs, cli.options().peers.join(" ")),
         (3, "nginx euryale".to_owned())
     );
-    let Options {
-        runs,
-        seconds,
-        connections,
-        patience,
-        caps,
-        megabytes,
-        ..
-    } = options(&["all"]);
-    assert_eq!(
-        (runs, seconds, connections, patience, megabytes),
-        (7, 3, 32, 60, 1000)
-    );
-    assert_eq!(caps, [1, 2, 4, 16]);
     let listed = Cli::parse_from(["euryale-bench", "list"]);
     assert!(matches!(listed.command, Some(Command::List)));
 }
 
+#[test]
+fn all_workloads_are_measured_in_a_shorter_way() {
+    let lengths = |arguments: &[&str]| {
+        let Options {
+            runs,
+            minutes,
+            caps,
+            seconds,
+            megabytes,
+            ..
+        } = options(arguments);
+        (runs, minutes, caps, seconds, megabytes)
+    };
+    let full = (7, None, vec![1, 2, 4, 16], 3, 1000);
+    assert_eq!(lengths(&["all"]), (3, Some(44), vec![2, 16], 2, 250));
+    assert_eq!(lengths(&["all", "--full"]), full);
+    assert_eq!(lengths(&["page"]), full);
+    let named = ["--runs", "5", "--minutes", "9", "--caps", "1"];
+    assert_eq!(
+        lengths(&[&["all"], &named[..]].concat()),
+        (5, Some(9), vec![1], 2, 250)
+    );
+}
+
 fn plans() -> Vec<Plan> {
-    let options = options(&["all"]);
+    let options = options(&["all", "--full"]);
     let of = |state: &State| match state {
-        State::Rounds(plans) => plans(&options),
+        State::Rounds(plans) | State::Sizes(plans) => plans(&options),
         State::Waiting | State::Theming | State::Postgres => Vec::new(),
     };
     workload::ALL
@@ -305,7 +374,7 @@ fn plans_name_peers_and_cases_that_exist() {
             );
         }
         for bar in &plan.bars {
-            for name in std::iter::once(bar.case).chain(bar.base) {
+            for name in std::iter::once(bar.case).chain(bar.base.case()) {
                 assert!(
                     plan.cases.iter().any(|case| case.name == name),
                     "{}: {name}",
@@ -480,6 +549,69 @@ fn a_failed_run_is_no_figure() {
 }
 
 #[test]
+fn the_page_of_goals_begins_with_the_missed_ones() {
+    let goal = |case: &str, value: Option<f64>, limit| Goal {
+        table: "a table".to_owned(),
+        figure: "seconds".to_owned(),
+        case: case.to_owned(),
+        value: Spread::of(value),
+        limit,
+    };
+    let goals = vec![
+        goal("good", Some(0.5), Limit::AtMost(1.0)),
+        goal("gone", None, Limit::AtMost(1.0)),
+        goal("slow", Some(1234.4), Limit::AtLeast(2000.0)),
+    ];
+    let page = goals::page(goals, 12);
+    has_line(&page, "1 met, 1 missed, 1 not measured, after 12 minutes.");
+    let rows: Vec<&str> = page.lines().skip(6).collect();
+    assert_eq!(
+        rows,
+        [
+            "| a table | seconds | slow | 1234 | ≥ 2000 | **missed** |",
+            "| a table | seconds | gone | – | ≤ 1 | not measured |",
+            "| a table | seconds | good | 0.50 | ≤ 1 | met |",
+        ]
+    );
+}
+
+#[test]
+fn differences_stay_within_their_round() {
+    let case = [Some(5.0), Some(9.0), Some(1.0)];
+    let base = [Some(2.0), Some(4.0), None];
+    let difference = Spread::of_differences(&case, &base).expect("two rounds");
+    assert_eq!(difference.show(0), "4 (3–5)");
+}
+
+#[test]
+fn sizes_are_drawn_as_a_curve() {
+    let case = |name: &str, rounds| Runs {
+        case: name.to_owned(),
+        ours: true,
+        missing: None,
+        rounds,
+    };
+    let section = Section {
+        title: "lanes".to_owned(),
+        cases: vec![
+            case("1", vec![measured(20.0)]),
+            case("4", Vec::new()),
+            case("16", vec![measured(10.0), measured(5.0)]),
+        ],
+    };
+    let plan = &plans()[0];
+    let drawn = curve(&section, &plan.columns[0]);
+    assert!(drawn.starts_with("<svg ") && drawn.ends_with("</svg>\n"));
+    // The highest point is at the top, and a case without figures has none.
+    let points = "<polyline class=\"c\" points=\"60.0,56.0 420.0,136.0\"/>";
+    assert!(drawn.contains(points), "{drawn}");
+    assert!(
+        drawn.contains(">4</text>") && drawn.contains(">7.50</text>"),
+        "{drawn}"
+    );
+}
+
+#[test]
 fn congestion_control_by_socket_is_named_in_the_sentence() {
     let network = Network {
         isolated: false,
@@ -505,7 +637,7 @@ fn files_of_bars() {
 
 #[test]
 fn the_list_shows_all() {
-    let text = list(workload::ALL, &options(&["all"]));
+    let text = list(workload::ALL, &options(&["all", "--full"]));
     for workload in workload::ALL {
         assert!(text.contains(&format!("{}: ", workload.name)), "{text}");
     }

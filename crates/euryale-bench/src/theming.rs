@@ -14,8 +14,11 @@ use rustix::time::{ClockId, clock_gettime};
 use self::normal::normal;
 use crate::children::Running;
 use crate::cli::Options;
+use crate::limit::TimeLimit;
 use crate::peers;
+use crate::report::{Goal, goals};
 use crate::statistics::Spread;
+use crate::workload::Limit;
 
 /// Pages are compared as in the theme's own tests.
 #[path = "../../euryale-diazo/tests/it/normal.rs"]
@@ -61,9 +64,9 @@ impl Row {
     }
 }
 
-/// Measures in rounds, and prints a table in Markdown for each theme. It is an error if the two
-/// pages differ.
-pub(crate) fn run(options: &Options) -> Result<()> {
+/// Measures in rounds, prints a table in Markdown for each theme, and returns the goals. It is an
+/// error if the two pages differ.
+pub(crate) fn run(options: &Options, time: &TimeLimit) -> Result<Vec<Goal>> {
     let folder = Path::new(PAGES);
     let page = std::fs::read_to_string(folder.join("content.html")).context("the page")?;
     println!(
@@ -74,19 +77,21 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if let Err(missing) = &python {
         println!("Without diazo: {missing}\n");
     }
-    for theming in &THEMES {
-        compare(options, folder, &page, theming, python.as_ref().ok())?;
-    }
-    Ok(())
+    let compared = |theming| {
+        let python = python.as_ref().ok();
+        compare(options, time, folder, &page, theming, python)
+    };
+    THEMES.iter().map(compared).collect()
 }
 
 fn compare(
     options: &Options,
+    time: &TimeLimit,
     folder: &Path,
     page: &str,
     theming: &Theming,
     python: Option<&PathBuf>,
-) -> Result<()> {
+) -> Result<Goal> {
     let rules = folder.join(theming.rules);
     let theme = Theme::load(&rules)?;
     let context = Context::new("/news/today");
@@ -112,6 +117,9 @@ fn compare(
     let mut mine = Vec::new();
     let mut theirs = Vec::new();
     for _ in 0..options.runs {
+        if time.is_over() {
+            break;
+        }
         mine.push(measure(options.seconds, || {
             ours().map(|page| drop(black_box(page)))
         })?);
@@ -131,20 +139,22 @@ fn compare(
         &ratio.map_or_else(String::new, |ratio| ratio.show(1)),
     );
     print_row("diazo, lxml", &theirs, "1");
-    if let Some(ratio) = ratio {
-        println!("\nPeer: {}.", peers::DIAZO.version());
-        let goal = theming.goal;
-        let met = if ratio.median >= goal {
-            "met"
-        } else {
-            "missed"
-        };
+    let goal = Goal {
+        table: format!("theme, {}", theming.about),
+        figure: "pages/s".to_owned(),
+        case: "`euryale-diazo` / `diazo, lxml`".to_owned(),
+        value: ratio,
+        limit: Limit::AtLeast(theming.goal),
+    };
+    if ratio.is_some() {
         println!(
-            "\nThe two pages are the same tree. Bar: ≥ {goal} × diazo's pages per second: {met}."
+            "\nPeer: {}. The two pages are the same tree.",
+            peers::DIAZO.version()
         );
+        print!("{}", goals::of_table(std::slice::from_ref(&goal)));
     }
     println!();
-    Ok(())
+    Ok(goal)
 }
 
 fn print_row(name: &str, rows: &[Row], ratio: &str) {

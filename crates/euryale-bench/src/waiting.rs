@@ -14,8 +14,11 @@ use euryale_test::{Gate, eventually};
 use tokio::task::JoinSet;
 use tower::Service;
 
+use crate::limit::TimeLimit;
 use crate::measure;
+use crate::report::Goal;
 use crate::statistics::Spread;
+use crate::workload::Limit;
 
 /// The number of requests that wait.
 const DEPTHS: [usize; 5] = [1, 10, 100, 1_000, 10_000];
@@ -30,8 +33,17 @@ struct Row {
     served: Duration,
 }
 
-/// Measures all depths, and prints a table in Markdown.
-pub(crate) fn run() -> Result<()> {
+/// The maximum memory of a waiting request, in bytes.
+const MOST: f64 = 2_500.0;
+/// The maximum ratio of the memory of each request at the greatest depth to that at
+/// [`COMPARED`].
+const GROWTH: f64 = 1.2;
+/// The least depth at which pages of the allocator do not blur the figure.
+const COMPARED: usize = 100;
+
+/// Measures all depths, prints a table in Markdown, and returns its goals.
+pub(crate) fn run(time: &TimeLimit) -> Result<Vec<Goal>> {
+    let mut bytes_each = Vec::new();
     println!(
         "# waiting\n\nRequests behind two workers that are stuck, in this process and without \
             sockets.\n"
@@ -39,6 +51,9 @@ pub(crate) fn run() -> Result<()> {
     println!("| waiting | bytes each | to come and to go | to be served |");
     println!("|---:|---:|---:|---:|");
     for depth in DEPTHS {
+        if time.is_over() {
+            break;
+        }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -48,9 +63,35 @@ pub(crate) fn run() -> Result<()> {
             served,
         } = runtime.block_on(at_depth(depth))?;
         println!("| {depth} | {bytes} | {visit:.2?} | {served:.2?} |");
+        bytes_each.push((depth, bytes as f64));
     }
     println!();
-    Ok(())
+    Ok(goals(&bytes_each))
+}
+
+/// The memory of a waiting request at the greatest depth, and that it does not grow.
+fn goals(bytes_each: &[(usize, f64)]) -> Vec<Goal> {
+    let at = |depth| {
+        let found = bytes_each.iter().find(|(found, _)| *found == depth);
+        found.map(|(_, bytes)| *bytes)
+    };
+    let deepest = DEPTHS[DEPTHS.len() - 1];
+    let goal = |case, value: Option<f64>, limit| Goal {
+        table: "waiting".to_owned(),
+        figure: "bytes each".to_owned(),
+        case,
+        value: Spread::of(value),
+        limit: Limit::AtMost(limit),
+    };
+    let growth = at(deepest).zip(at(COMPARED));
+    vec![
+        goal(format!("{deepest} waiting"), at(deepest), MOST),
+        goal(
+            format!("{deepest} waiting / {COMPARED} waiting"),
+            growth.map(|(deepest, compared)| deepest / compared),
+            GROWTH,
+        ),
+    ]
 }
 
 async fn at_depth(depth: usize) -> Result<Row> {

@@ -9,13 +9,12 @@ mod plone;
 mod scale;
 mod slow;
 mod sockets;
+mod wire;
 mod wsgi;
 
 use anyhow::{Result, bail};
 
-#[cfg(test)]
-pub(crate) use self::plan::Limit;
-pub(crate) use self::plan::{Bar, Case, Column, Plan, State, Workload};
+pub(crate) use self::plan::{Bar, Base, Case, Column, Limit, Plan, State, Workload};
 
 /// The workloads that `list` shows.
 pub(crate) const ALL: &[Workload] = &[
@@ -23,6 +22,7 @@ pub(crate) const ALL: &[Workload] = &[
     slow::SLOW,
     blob::SMALL,
     blob::LARGE,
+    wire::BLOB_TLS,
     blob::COLD,
     sockets::STALL,
     sockets::UPLOAD,
@@ -57,7 +57,7 @@ pub(crate) const ALL: &[Workload] = &[
 ];
 
 /// Servers that must be reported as failed: for the harness's own tests.
-const HIDDEN: &[Workload] = &[broken::PAGE, broken::BLOB, broken::BURST];
+const HIDDEN: &[Workload] = &[broken::PAGE, broken::BLOB, broken::BURST, broken::WIRE];
 
 /// The workload of this name.
 pub(crate) fn find(name: &str) -> Result<&'static Workload> {

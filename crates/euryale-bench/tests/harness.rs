@@ -231,6 +231,20 @@ fn our_own_server_serves_every_view() {
     );
 }
 
+#[test]
+fn our_own_server_is_measured_over_tls_and_http2() {
+    for program in ["curl", "h2load"] {
+        if Command::new(program).arg("--version").output().is_err() {
+            return skip("curl or h2load is not installed, no server with HTTP/2 is measured");
+        }
+    }
+    let verdict = measure("broken-wire", "euryale,sound");
+    for case in ["euryale h2", "euryale tls", "euryale tls h2"] {
+        assert!(verdict.figure(case, "requests") > 0.0, "{case}");
+    }
+    verdict.fails("sound", "speaks only HTTP/1.1 here");
+}
+
 /// Returns the children of a process, from `/proc`.
 fn children(of: u32) -> Vec<u32> {
     let task = format!("/proc/{of}/task/{of}/children");
@@ -321,7 +335,16 @@ fn the_list_names_all_workloads() {
         .collect();
     assert!(output.status.success());
     for start in [
-        "page:", "slow:", "blob-s:", "blob-l:", "stall:", "upload:", "idle:", "scale:", "promise:",
+        "page:",
+        "slow:",
+        "blob-s:",
+        "blob-l:",
+        "blob-tls:",
+        "stall:",
+        "upload:",
+        "idle:",
+        "scale:",
+        "promise:",
         "theme:",
     ] {
         assert!(

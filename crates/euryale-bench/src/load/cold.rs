@@ -30,7 +30,7 @@ pub(super) async fn run(
     let began = Instant::now();
     let download = |length| {
         let target = target.clone();
-        thread::spawn(move || drain::run(&target, 1, 1, length))
+        thread::spawn(move || drain::run(&target, 1, 1, length, true))
     };
     let under_way: Vec<_> = lengths(downloads, length).map(download).collect();
     probe::told(target, probes, &mut seen, "").await?;

@@ -22,11 +22,17 @@ const PIECE: usize = 1 << 20;
 /// Seconds until the first byte of each answer.
 type FirstBytes = Vec<f64>;
 
-pub(super) fn run(target: &Target, requests: u64, sockets: usize, length: u64) -> Result<Figures> {
+pub(super) fn run(
+    target: &Target,
+    requests: u64,
+    sockets: usize,
+    length: u64,
+    keep_alive: bool,
+) -> Result<Figures> {
     let asked = AtomicU64::new(0);
     let began = Instant::now();
     let first_bytes: Result<Vec<FirstBytes>> = thread::scope(|scope| {
-        let drain = || drain(target, &asked, requests, length);
+        let drain = || drain(target, &asked, requests, length, keep_alive);
         let threads: Vec<_> = (0..sockets).map(|_| scope.spawn(drain)).collect();
         let join = |thread: thread::ScopedJoinHandle<'_, Result<FirstBytes>>| thread.join();
         let drained: Vec<_> = threads.into_iter().map(join).collect();
@@ -51,18 +57,25 @@ pub(super) fn run(target: &Target, requests: u64, sockets: usize, length: u64) -
 }
 
 /// One socket's share.
-fn drain(target: &Target, asked: &AtomicU64, requests: u64, length: u64) -> Result<FirstBytes> {
+fn drain(
+    target: &Target,
+    asked: &AtomicU64,
+    requests: u64,
+    length: u64,
+    keep_alive: bool,
+) -> Result<FirstBytes> {
     let request = get(&format!("/{}", blob_name(length)), target.to);
     // Zeroed memory that is never touched, so the system does not even allocate its pages.
     let mut nowhere = vec![0; PIECE];
     let mut first_bytes = Vec::new();
     let mut socket = None;
     while asked.fetch_add(1, Ordering::Relaxed) < requests {
+        // A new socket is part of the time until the first byte.
+        let began = Instant::now();
         let mut stream = match socket.take() {
             Some(stream) => stream,
             None => target.connect()?,
         };
-        let began = Instant::now();
         stream.write_all(request.as_bytes()).context("asking")?;
         let mut received = Vec::new();
         let head = read_head(&mut stream, &mut received)?;
@@ -76,7 +89,7 @@ fn drain(target: &Target, asked: &AtomicU64, requests: u64, length: u64) -> Resu
             .checked_sub(received.len() as u64)
             .context("sent more than announced")?;
         discard(&stream, left, &mut nowhere).with_context(|| format!("of {length} bytes"))?;
-        if !head.closes {
+        if keep_alive && !head.closes {
             socket = Some(stream);
         }
     }

@@ -11,7 +11,10 @@ use rustix::net::sockopt::set_tcp_congestion;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
+use super::curl;
 use super::target::{PATIENCE, Target};
+use crate::peers::Server;
+use crate::scene::Wire;
 
 /// The heads of all measured servers are shorter.
 const LONGEST_HEAD: usize = 16 << 10;
@@ -195,7 +198,11 @@ pub(super) fn expect(found: &str, body: &str) -> Result<()> {
 }
 
 /// Sends a request and checks that its answer is 200 with exactly this body.
-pub(crate) fn check(to: SocketAddr, path: &str, body: &Body<'_>) -> Result<()> {
+pub(crate) fn check(server: &Server, path: &str, body: &Body<'_>) -> Result<()> {
+    if server.wire() != Wire::Http1 {
+        return curl::check(server, path, body);
+    }
+    let to = server.address();
     let mut stream = TcpStream::connect(to).context("connecting")?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     stream
@@ -203,17 +210,8 @@ pub(crate) fn check(to: SocketAddr, path: &str, body: &Body<'_>) -> Result<()> {
         .context("asking")?;
     let mut received = Vec::new();
     let head = read_head(&mut stream, &mut received)?;
-    let mut answer = Read::take(Read::chain(received.as_slice(), stream), head.length);
-    match body {
-        Body::Text(text) => {
-            let mut found = String::new();
-            answer
-                .read_to_string(&mut found)
-                .context("reading the answer")?;
-            expect(&found, text)
-        }
-        Body::File(path) => compare(&mut answer, path, head.length),
-    }
+    let answer = Read::take(Read::chain(received.as_slice(), stream), head.length);
+    body.compare(answer)
 }
 
 /// The expected body.
@@ -222,25 +220,40 @@ pub(crate) enum Body<'a> {
     File(&'a Path),
 }
 
-/// Byte for byte.
-fn compare(answer: &mut impl Read, path: &Path, announced: u64) -> Result<()> {
+impl Body<'_> {
+    /// Compares an answer, byte for byte.
+    pub(super) fn compare(&self, mut answer: impl Read) -> Result<()> {
+        match self {
+            Self::Text(text) => {
+                let mut found = String::new();
+                answer
+                    .read_to_string(&mut found)
+                    .context("reading the answer")?;
+                expect(&found, text)
+            }
+            Self::File(path) => compare(&mut answer, path),
+        }
+    }
+}
+
+fn compare(answer: &mut impl Read, path: &Path) -> Result<()> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
-    ensure!(
-        announced == length,
-        "announced {announced} bytes and not {length}"
-    );
     let mut piece = vec![0; 64 << 10];
     let mut wanted = vec![0; 64 << 10];
     let mut at = 0;
-    while at < length {
+    loop {
         let count = answer.read(&mut piece).context("reading the answer")?;
-        ensure!(count > 0, "sent {at} of {length} bytes");
+        let end = at + count as u64;
+        ensure!(end <= length, "sent more than {length} bytes");
+        if count == 0 {
+            ensure!(at == length, "sent {at} of {length} bytes");
+            return Ok(());
+        }
         file.read_exact(&mut wanted[..count])?;
         if let Some(wrong) = (0..count).find(|index| piece[*index] != wanted[*index]) {
             bail!("sent a wrong byte at {}", at + wrong as u64);
         }
-        at += count as u64;
+        at = end;
     }
-    Ok(())
 }

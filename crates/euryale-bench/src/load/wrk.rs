@@ -1,6 +1,5 @@
 //! The load: `wrk` with one thread and keep-alive connections that send the next request at once.
 
-use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -23,6 +22,14 @@ pub(crate) struct Seen {
     pub(crate) bad_answers: u64,
 }
 
+/// The headers that a proxy adds.
+const PROXY: [&str; 4] = [
+    "X-Forwarded-For: 203.0.113.9",
+    "X-Forwarded-Proto: https",
+    "X-Forwarded-Host: example.org",
+    "X-Forwarded-Prefix: /app",
+];
+
 /// The arguments of `wrk`, except for the address.
 pub(crate) fn arguments(connections: u32, seconds: u32) -> [String; 4] {
     [
@@ -33,13 +40,16 @@ pub(crate) fn arguments(connections: u32, seconds: u32) -> [String; 4] {
     ]
 }
 
-/// Loads `address`. Anything but good answers is an error.
-pub(super) fn run(address: SocketAddr, connections: u32, seconds: u32) -> Result<Figures> {
+/// Loads `url`. Anything but good answers is an error.
+pub(super) fn run(url: &str, connections: u32, seconds: u32, is_proxied: bool) -> Result<Figures> {
     let wrk = which("wrk").context("wrk is not installed; `euryale-bench setup` installs it")?;
     let mut command = other(&wrk)?;
-    command
-        .args(arguments(connections, seconds))
-        .arg(format!("http://{address}/"));
+    command.args(arguments(connections, seconds));
+    if is_proxied {
+        let header = |text| ["--header", text];
+        command.args(PROXY.into_iter().flat_map(header));
+    }
+    command.arg(url);
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

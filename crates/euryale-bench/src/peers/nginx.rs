@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::program::{other, which};
-use crate::scene::Scene;
+use crate::scene::{Scene, Wire};
 
 const CONFIGURATION: &str = include_str!("../../peers/nginx.conf");
 
@@ -16,6 +16,7 @@ pub(super) fn command(scene: &Scene, port: u16, sendfile: bool) -> Result<Comman
     fs::create_dir_all(&folder)?;
     let configuration = CONFIGURATION
         .replace("@PORT@", &port.to_string())
+        .replace("@WIRE@", wire(scene.wire))
         .replace("@SENDFILE@", if sendfile { "on" } else { "off" })
         .replace("@FOLDER@", &folder.display().to_string())
         .replace("@FILES@", &scene.folder.display().to_string())
@@ -39,4 +40,13 @@ pub(super) fn command(scene: &Scene, port: u16, sendfile: bool) -> Result<Comman
         .arg("-c")
         .arg(file);
     Ok(command)
+}
+
+/// The options of nginx's listener.
+fn wire(wire: Wire) -> &'static str {
+    match wire {
+        Wire::Http1 => "",
+        Wire::Http2 => "http2",
+        Wire::Tls => "ssl http2",
+    }
 }

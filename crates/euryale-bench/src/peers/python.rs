@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::program::{PATIENCE, other, output};
-use crate::scene::Scene;
+use crate::scene::{Scene, Wire};
 
 /// The files that are served, in addition to the server's own configuration.
 const APPS: [(&str, &str); 5] = [
@@ -309,8 +309,14 @@ pub(super) fn command(venv: &Venv, scene: &Scene, port: u16) -> Result<Command> 
     let port = port.to_string();
     let cap = scene.cap.to_string();
     let fill = |argument: &&str| argument.replace("@PORT@", &port).replace("@CAP@", &cap);
+    command.args(venv.arguments.iter().map(fill));
+    if scene.wire == Wire::Tls {
+        ensure!(venv.program == GRANIAN.program, "only granian has TLS here");
+        let [certificate, key] = scene.certificate();
+        command.arg("--ssl-certificate").arg(certificate);
+        command.arg("--ssl-keyfile").arg(key);
+    }
     command
-        .args(venv.arguments.iter().map(fill))
         .args(venv.application)
         .current_dir(&scene.folder)
         .env("PYTHONPATH", &scene.folder)

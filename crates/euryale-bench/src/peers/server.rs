@@ -11,12 +11,13 @@ use anyhow::{Context, Result, bail, ensure};
 use super::program::{PATIENCE, own};
 use super::{How, Peer, nginx, python};
 use crate::children::{Running, pause};
-use crate::scene::Scene;
+use crate::scene::{Scene, Wire};
 
 /// A server in a child process, which ends with this handle.
 pub(crate) struct Server {
     running: Running,
     address: SocketAddr,
+    wire: Wire,
     admin: Option<SocketAddr>,
 }
 
@@ -40,12 +41,13 @@ impl Server {
 
     /// This program again. It picks its ports and prints them.
     fn start_built_in(name: &str, scene: &Scene, congestion: Option<&str>) -> Result<Self> {
-        let mut command = own(&["serve", name, scene.view.name()])?;
-        command
-            .arg("--cap")
-            .arg(scene.cap.to_string())
-            .arg("--folder")
-            .arg(&scene.folder);
+        let has_all = name.starts_with("euryale");
+        ensure!(
+            has_all || scene.wire == Wire::Http1,
+            "{name} speaks only HTTP/1.1 here"
+        );
+        let mut command = own(&["serve", name])?;
+        command.args(scene.arguments());
         if let Some(control) = congestion {
             command.args(["--congestion", control]);
         }
@@ -69,6 +71,7 @@ impl Server {
         Ok(Self {
             running,
             address,
+            wire: scene.wire,
             admin: ports.next().flatten(),
         })
     }
@@ -105,12 +108,22 @@ impl Server {
         Ok(Self {
             running,
             address,
+            wire: scene.wire,
             admin: None,
         })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub(crate) fn wire(&self) -> Wire {
+        self.wire
+    }
+
+    /// The URL of a path.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}://{}{path}", self.wire.scheme(), self.address)
     }
 
     pub(crate) fn admin(&self) -> Option<SocketAddr> {

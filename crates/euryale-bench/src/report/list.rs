@@ -17,7 +17,7 @@ pub(crate) fn list(workloads: &[Workload], options: &Options) -> String {
         line(&mut out, format_args!("  goal: {}", workload.goal));
         let plans = match workload.state {
             State::Waiting | State::Theming | State::Postgres => continue,
-            State::Rounds(plans) => plans(options),
+            State::Rounds(plans) | State::Sizes(plans) => plans(options),
         };
         let mut names = Vec::new();
         for plan in &plans {

@@ -62,6 +62,8 @@ pub(crate) fn svg(section: &Section, column: &Column) -> String {
         let Some(spread) = spread else {
             let why = if runs.missing.is_some() {
                 "not installed"
+            } else if runs.rounds.is_empty() {
+                "not measured"
             } else {
                 "failed"
             };

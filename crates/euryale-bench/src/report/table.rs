@@ -1,9 +1,10 @@
 //! A table for each section: cases, failures, bars.
 
+use super::goals::{self, Goal};
 use super::line;
 use crate::rounds::{Runs, Section};
 use crate::statistics::Spread;
-use crate::workload::{Bar, Column, Plan};
+use crate::workload::{Column, Plan};
 
 /// The end of every table.
 const COMMON: [Column; 4] = [
@@ -40,7 +41,7 @@ pub(crate) fn section(plan: &Plan, section: &Section) -> String {
     loads(&mut out, plan);
     cases(&mut out, plan, section);
     failures(&mut out, section);
-    bars(&mut out, &plan.bars, section);
+    out.push_str(&goals::of_table(&Goal::of(plan, section)));
     out
 }
 
@@ -131,53 +132,5 @@ fn failures(out: &mut String, section: &Section) {
         for reason in reasons {
             line(out, format_args!("\n**`{}` failed**: {reason}", runs.case));
         }
-    }
-}
-
-/// The bars of the cases that should have been measured.
-fn bars(out: &mut String, bars: &[Bar], section: &Section) {
-    let mut is_first = true;
-    for Bar {
-        key,
-        case,
-        base,
-        limit,
-    } in bars
-    {
-        let Some(measured) = section.case(case) else {
-            continue;
-        };
-        let (what, value) = match base {
-            None => (format!("`{case}`"), spread(measured, key)),
-            Some(base) => {
-                let Some(against) = section.case(base) else {
-                    continue;
-                };
-                (
-                    format!("`{case}` / `{base}`"),
-                    Spread::of_ratios(&measured.values(key), &against.values(key)),
-                )
-            }
-        };
-        let (value, verdict) = match value {
-            Some(value) if limit.is_met(value.median) => (value.show(2), "met"),
-            Some(value) => (value.show(2), "**missed**"),
-            None => ("–".to_owned(), "not measured"),
-        };
-        if is_first {
-            out.push_str(
-                "\n| bar | | median (min–max), round by round | limit | |\n\
-                    |---|---|---:|---:|---|\n",
-            );
-            is_first = false;
-        }
-        let name = key.replace('_', " ");
-        line(
-            out,
-            format_args!(
-                "| {name} | {what} | {value} | {} | {verdict} |",
-                limit.show()
-            ),
-        );
     }
 }

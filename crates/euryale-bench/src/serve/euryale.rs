@@ -7,6 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
+use euryale::connection::PoolBuilder;
+use euryale::forwarded::{ForwardedLayer, TrustedProxies, VirtualHostLayer};
 use euryale::promise::{Key, PromisesExt};
 use euryale::spool::SpoolLayer;
 use euryale::{
@@ -14,13 +16,15 @@ use euryale::{
     Transaction,
 };
 use euryale_admin::Admin;
-use euryale_server::{Readiness, Server, Shutdown};
+use euryale_server::rustls::crypto;
+use euryale_server::{Listener, Readiness, Server, Shutdown, Tls};
 use euryale_sqlite::Sqlite;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
+use tower::ServiceBuilder;
 
-use super::schemes;
-use crate::scene::{Scene, View};
+use super::{schemes, sizes};
+use crate::scene::{Scene, View, Wire, transformed};
 
 /// More than the number of waiting requests of any workload: a full queue would refuse requests,
 /// and a refusal fails a run.
@@ -102,55 +106,108 @@ fn plain(page: String) -> Response {
     response
 }
 
+fn html(page: String) -> Response {
+    let mut response = plain(page);
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, html);
+    response
+}
+
 /// The whole product: our server, with its admin listener, around the stack. Files go out with
-/// `sendfile` only when they are `stable`.
-pub(super) fn serve(listener: TcpListener, scene: &Scene, stable: bool) -> Result<()> {
+/// `sendfile` only when they are stable, which those of `euryale-read` are not.
+pub(super) fn serve(listener: TcpListener, scene: &Scene, peer: &str) -> Result<()> {
+    let front = Front::new(listener, scene, peer == "euryale-proxied")?;
     match scene.view {
         view @ (View::Read | View::Write) => {
             let publisher = move |_: &Request, transaction: &mut Transaction<'_, Sqlite>| {
                 row(view, transaction)
             };
-            run(listener, rows(scene)?, scene, publisher)
+            front.run(&rows(scene)?, scene, publisher)
         }
-        _ => run(listener, pool(scene.cap), scene, view(scene, stable)),
+        _ => {
+            let stable = peer != "euryale-read";
+            front.run(&pool(scene), scene, view(scene, stable))
+        }
     }
 }
 
-fn pool(cap: usize) -> Pool<()> {
-    Pool::builder(())
-        .connections(cap)
+fn pool(scene: &Scene) -> Pool<()> {
+    let builder = Pool::builder(())
+        .connections(scene.cap)
         .max_queue(MAX_QUEUE)
-        .max_wait(MAX_WAIT)
-        .build()
+        .max_wait(MAX_WAIT);
+    let lane = |builder: PoolBuilder<()>, name: String| builder.lane(name, scene.cap);
+    sizes::lane_names(scene).fold(builder, lane).build()
 }
 
-fn run<D, P>(listener: TcpListener, pool: Pool<D>, scene: &Scene, publisher: P) -> Result<()>
-where
-    D: Database,
-    P: Fn(&Request, &mut Transaction<'_, D>) -> Result<Response, Abort> + Send + Sync + 'static,
-{
-    let ledger = pool.ledger().clone();
-    let spool = SpoolLayer::new().limit(LARGEST).directory(&scene.folder);
-    let server = Server::new()
-        .ledger(ledger.clone())
-        .head_timeout(RUN)
-        .idle_timeout(RUN)
-        .write_timeout(RUN)
-        .body_timeout(RUN)
-        .body_rate(0, RUN);
-    let service = Stack::new(pool).spool(spool).publish(publisher);
-    euryale::runtime(&ledger)?.block_on(async {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        let admin = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        let port = listener.local_addr()?.port();
-        let admin_port = admin.local_addr()?.port();
-        let shutdown = Shutdown::new();
-        let answers = Admin::for_ledger(ledger.clone(), Readiness::new(&shutdown));
-        let server = server.listen(listener).admin(admin, answers);
-        println!("{port} {admin_port}");
-        server.serve(service, shutdown).await;
-        Ok(())
-    })
+/// What is in front of the stack.
+struct Front {
+    listener: TcpListener,
+    tls: Option<Tls>,
+    proxies: Option<TrustedProxies>,
+}
+
+impl Front {
+    fn new(listener: TcpListener, scene: &Scene, is_proxied: bool) -> Result<Self> {
+        let tls = match scene.wire {
+            Wire::Http1 | Wire::Http2 => None,
+            Wire::Tls => {
+                let [certificate, key] = scene.certificate();
+                let provider = crypto::aws_lc_rs::default_provider();
+                Some(Tls::new(Tls::read_pem(&certificate, &key, provider)?))
+            }
+        };
+        let local = is_proxied.then(|| "127.0.0.0/8".parse());
+        Ok(Self {
+            listener,
+            tls,
+            proxies: local.transpose()?,
+        })
+    }
+
+    fn run<D, P>(self, pool: &Pool<D>, scene: &Scene, publisher: P) -> Result<()>
+    where
+        D: Database,
+        P: Fn(&Request, &mut Transaction<'_, D>) -> Result<Response, Abort> + Send + Sync + 'static,
+    {
+        let ledger = pool.ledger().clone();
+        let spool = SpoolLayer::new().limit(LARGEST).directory(&scene.folder);
+        let server = Server::new()
+            .ledger(ledger.clone())
+            .head_timeout(RUN)
+            .idle_timeout(RUN)
+            .write_timeout(RUN)
+            .body_timeout(RUN)
+            .body_rate(0, RUN);
+        let mut stack = sizes::lanes(Stack::new(pool.clone()).spool(spool), pool, scene);
+        if scene.view == View::Transforms {
+            stack = stack.transforms(sizes::transforms(scene.count));
+        }
+        let service = stack.publish(publisher);
+        euryale::runtime(&ledger)?.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(self.listener)?;
+            let admin = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+            let port = listener.local_addr()?.port();
+            let admin_port = admin.local_addr()?.port();
+            let shutdown = Shutdown::new();
+            let answers = Admin::for_ledger(ledger.clone(), Readiness::new(&shutdown));
+            let mut listener = Listener::from(listener);
+            if let Some(tls) = self.tls {
+                listener = listener.tls(&tls);
+            }
+            let server = server.listen(listener).admin(admin, answers);
+            println!("{port} {admin_port}");
+            let Some(proxies) = self.proxies else {
+                server.serve(service, shutdown).await;
+                return Ok(());
+            };
+            let layers = ServiceBuilder::new()
+                .layer(ForwardedLayer::new(proxies.clone()))
+                .layer(VirtualHostLayer::new(proxies));
+            server.serve(layers.service(service), shutdown).await;
+            Ok(())
+        })
+    }
 }
 
 fn view(
@@ -160,6 +217,8 @@ fn view(
 {
     let view = scene.view;
     let folder = scene.folder.clone();
+    let count = scene.count;
+    let page = transformed().concat();
     move |request, transaction| {
         transaction.connection()?;
         match (view, request.uri().path()) {
@@ -174,6 +233,8 @@ fn view(
             (View::Promise, _) => promised(request, 1, schemes::WORK),
             (View::Promises, _) => promised(request, 3, PROMISE),
             (View::Upload, "/upload") => Ok(plain(request.body().len().to_string())),
+            (View::Sized, _) => Ok(plain("x".repeat(count))),
+            (View::Transforms, _) => Ok(html(page.clone())),
             (View::Files, path) if path != "/" => file(&folder, path, stable),
             _ => Ok(plain(schemes::page())),
         }

@@ -2,13 +2,15 @@
 
 use super::plan::{
     CPU_PER_REQUEST, Case, Column, P50, Plan, REQUESTS_PER_SECOND, SECONDS, State, Workload, case,
+    wrk,
 };
 use crate::cli::Options;
-use crate::load::Load;
-use crate::scene::View;
+use crate::load::{Load, Program};
+use crate::scene::{View, Wire};
 
 pub(super) const PAGE: Workload = workload("broken-page", page);
 pub(super) const BLOB: Workload = workload("broken-blob", blob);
+pub(super) const WIRE: Workload = workload("broken-wire", wire);
 pub(super) const BURST: Workload = workload("broken-burst", burst);
 
 const fn workload(name: &'static str, plans: fn(&Options) -> Vec<Plan>) -> Workload {
@@ -46,10 +48,7 @@ fn plan(columns: &'static [Column], view: View, load: &Load) -> Vec<Plan> {
 }
 
 fn page(options: &Options) -> Vec<Plan> {
-    let load = Load::Wrk {
-        connections: 2,
-        seconds: options.seconds,
-    };
+    let load = wrk(2, options.seconds);
     plan(&[CPU_PER_REQUEST, REQUESTS_PER_SECOND], View::Page, &load)
 }
 
@@ -61,6 +60,7 @@ fn blob(_options: &Options) -> Vec<Plan> {
             requests: 8,
             sockets: 2,
             length: LENGTH,
+            keep_alive: true,
         },
     )
 }
@@ -74,4 +74,40 @@ fn burst(_options: &Options) -> Vec<Plan> {
             rounds: 2,
         },
     )
+}
+
+/// TLS and HTTP/2, which the sound server does not have.
+fn wire(_options: &Options) -> Vec<Plan> {
+    let curl = |http2| {
+        Load::By(Program::Curl {
+            requests: 2,
+            length: LENGTH,
+            http2,
+        })
+    };
+    let files = Load::By(Program::Files {
+        requests: 8,
+        connections: 2,
+        length: LENGTH,
+    });
+    let named = |name: &str, wire, load: &Load| Case {
+        name: name.to_owned(),
+        wire,
+        ..case("euryale", View::Files, 2, load)
+    };
+    let sound = case("sound", View::Files, 2, &files);
+    vec![Plan {
+        title: "broken".to_owned(),
+        columns: &[SECONDS],
+        cases: vec![
+            named("euryale h2", Wire::Http2, &files),
+            named("euryale tls", Wire::Tls, &curl(false)),
+            named("euryale tls h2", Wire::Tls, &curl(true)),
+            Case {
+                wire: Wire::Http2,
+                ..sound
+            },
+        ],
+        bars: Vec::new(),
+    }]
 }

@@ -1,9 +1,9 @@
 //! The parts of a workload: plans, their cases, the columns of the tables, and the bars.
 
 use crate::cli::Options;
-use crate::load::Load;
-use crate::peers::{self, Peer};
-use crate::scene::View;
+use crate::load::{Asks, Load, Program};
+use crate::peers::{self, Peer, which};
+use crate::scene::{View, Wire};
 
 pub(crate) struct Workload {
     pub(crate) name: &'static str,
@@ -17,6 +17,8 @@ pub(crate) struct Workload {
 pub(crate) enum State {
     /// Servers and loads, in rounds.
     Rounds(fn(&Options) -> Vec<Plan>),
+    /// The same, with cases that are sizes and make a curve.
+    Sizes(fn(&Options) -> Vec<Plan>),
     /// In this process, without sockets.
     Waiting,
     /// In this process, compared with a peer in its own process.
@@ -39,9 +41,24 @@ pub(crate) struct Case {
     pub(crate) peer: &'static Peer,
     pub(crate) view: View,
     pub(crate) cap: usize,
+    pub(crate) wire: Wire,
+    /// How many bytes, lanes or transforms the view has.
+    pub(crate) count: usize,
     pub(crate) load: Load,
     /// Whether it is measured when no servers are named.
     pub(crate) by_default: bool,
+}
+
+impl Case {
+    /// Returns why it cannot be run on this machine.
+    pub(crate) fn missing(&self) -> Option<String> {
+        let missing = self
+            .load
+            .programs(self.wire)
+            .find(|name| which(name).is_none());
+        let missing = missing.map(|name| format!("{name} is not installed; see `-- setup`"));
+        self.peer.missing().or(missing)
+    }
 }
 
 /// A figure in the table. The first one of a plan decides which peer is best.
@@ -53,14 +70,35 @@ pub(crate) struct Column {
     pub(crate) more_is_better: bool,
 }
 
-/// A required value: `key` of `case`, as a multiple of that of `base` if there is one, must stay
-/// within `limit`.
+/// A required value: `key` of `case`, compared with that of `base`, must stay within `limit`.
 #[derive(Clone, Debug)]
 pub(crate) struct Bar {
     pub(crate) key: &'static str,
     pub(crate) case: &'static str,
-    pub(crate) base: Option<&'static str>,
+    pub(crate) base: Base,
     pub(crate) limit: Limit,
+}
+
+/// What a bar compares its case with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Base {
+    /// Nothing: the limit is for the figure itself.
+    None,
+    /// Another case, of which the figure is a multiple.
+    Times(&'static str),
+    /// Another case, whose figure is subtracted.
+    Above(&'static str),
+}
+
+impl Base {
+    /// The other case.
+    #[cfg(test)]
+    pub(crate) fn case(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Times(case) | Self::Above(case) => Some(case),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -92,9 +130,20 @@ pub(super) fn case(peer: &'static str, view: View, cap: usize, load: &Load) -> C
         peer: known(peer),
         view,
         cap,
+        wire: Wire::Http1,
+        count: 1,
         load: load.clone(),
         by_default: true,
     }
+}
+
+/// wrk, for the page.
+pub(super) fn wrk(connections: u32, seconds: u32) -> Load {
+    Load::By(Program::Wrk {
+        connections,
+        seconds,
+        asks: Asks::Page,
+    })
 }
 
 /// A peer that must be in the table. A test checks all workloads.
@@ -136,7 +185,7 @@ pub(super) fn bar(key: &'static str, case: &'static str, base: &'static str, lim
     Bar {
         key,
         case,
-        base: Some(base),
+        base: Base::Times(base),
         limit,
     }
 }
@@ -145,7 +194,7 @@ pub(super) fn absolute(key: &'static str, case: &'static str, limit: Limit) -> B
     Bar {
         key,
         case,
-        base: None,
+        base: Base::None,
         limit,
     }
 }

@@ -49,11 +49,13 @@ fn plone(_options: &Options) -> Vec<Plan> {
         requests: 10,
         sockets: 10,
         length: LARGE,
+        keep_alive: true,
     };
     let small = Load::Drain {
         requests: 200,
         sockets: 20,
         length: SMALL,
+        keep_alive: true,
     };
     let beside = Load::Beside {
         downloads: 20,

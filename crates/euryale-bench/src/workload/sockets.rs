@@ -1,8 +1,8 @@
 //! Slow sockets and idle sockets.
 
 use super::plan::{
-    ANSWERED, CPU_PER_GB, Column, Limit, P50, P99, PROBES, Plan, State, Workload, absolute, bar,
-    case, column,
+    ANSWERED, Bar, Base, CPU_PER_GB, Column, Limit, P50, P99, PROBES, Plan, State, Workload,
+    absolute, bar, case, column,
 };
 use crate::cli::Options;
 use crate::load::Load;
@@ -19,14 +19,14 @@ pub(super) const UPLOAD: Workload = Workload {
     name: "upload",
     about: "200 uploads of 10 MB, drop by drop, with probes of a page; then 8 of 1 GB as fast as \
         they go.",
-    goal: "no worker held; ≥ 0.8 × nginx's rate with client_body_in_file_only",
+    goal: "no worker held; at least granian's rate, ≤ 0.65 s/GB",
     state: State::Rounds(upload),
 };
 
 pub(super) const IDLE: Workload = Workload {
     name: "idle",
     about: "10,000 keep-alive sockets that do nothing.",
-    goal: "bytes per socket ≤ 4 × nginx",
+    goal: "at most 4 kB above nginx's",
     state: State::Rounds(idle),
 };
 
@@ -129,12 +129,15 @@ fn upload(options: &Options) -> Vec<Plan> {
             title: format!("8 uploads of {} MB at full speed, cap 2", options.megabytes),
             columns: RATES,
             cases: cases(&fast),
-            bars: vec![bar(
-                "gigabytes_per_second",
-                "euryale",
-                "nginx",
-                Limit::AtLeast(0.8),
-            )],
+            bars: vec![
+                bar(
+                    "gigabytes_per_second",
+                    "euryale",
+                    "granian",
+                    Limit::AtLeast(1.0),
+                ),
+                absolute("cpu_per_gb", "euryale", Limit::AtMost(0.65)),
+            ],
         },
     ]
 }
@@ -155,12 +158,12 @@ fn idle(_options: &Options) -> Vec<Plan> {
             case("bare", View::Page, 2, &load),
             case("euryale", View::Page, 2, &load),
         ],
-        bars: vec![bar(
-            "bytes_per_socket",
-            "euryale",
-            "nginx",
-            Limit::AtMost(4.0),
-        )],
+        bars: vec![Bar {
+            key: "bytes_per_socket",
+            case: "euryale",
+            base: Base::Above("nginx"),
+            limit: Limit::AtMost(4000.0),
+        }],
     }]
 }
 
