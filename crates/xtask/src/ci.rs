@@ -112,6 +112,15 @@ pub(crate) fn steps(with_tests: bool, installed: Installed) -> Vec<Step> {
         "snapshot",
         "test --package euryale-sqlite --features snapshot --lib --locked",
     ));
+    steps.push(cargo(
+        "clippy of the site with PostgreSQL",
+        "clippy --package site --features postgres --all-targets --locked -- -D warnings",
+    ));
+    steps.push(cargo(
+        "site on PostgreSQL",
+        "test --package site --features postgres --bin site --test process --locked -- \
+            store:: engines:: postgres::",
+    ));
     let name = "diesel on PostgreSQL";
     steps.push(match installed.libpq {
         true => cargo(

@@ -1,4 +1,4 @@
-//! A small content site: documents in SQLite, published through Euryale's stack.
+//! A small content site: documents in SQLite or PostgreSQL, published through Euryale's stack.
 //!
 //! [`cli`] has the settings and the tasks, [`serve`] is the running program, [`pages`] answers
 //! requests, [`store`] is the data, and [`demo`] has the demonstrations. See the README for what to
@@ -22,7 +22,7 @@ use self::cli::config::{self, ConfigError};
 use self::cli::error::StartError;
 use self::cli::settings::Settings;
 use self::cli::task::Task;
-use self::cli::{check, ctl, healthcheck, import, output, variables};
+use self::cli::{check, ctl, healthcheck, import, migrate, output, variables};
 use self::pages::theme;
 use self::serve::signals::UserSignals;
 
@@ -73,6 +73,7 @@ fn run(settings: &Settings, signals: UserSignals) -> Result<ExitCode, StartError
             ctl::run(console, words)
         }
         Some(Task::Import { folder }) => import::run(settings, folder, signals),
+        Some(Task::Migrate) => migrate::run(settings),
         Some(Task::Theme { task }) => theme::run(&settings.theme, task),
     }
 }

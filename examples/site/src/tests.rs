@@ -6,6 +6,8 @@ mod compressing;
 mod conditional;
 mod counting;
 mod deferring;
+#[cfg(feature = "postgres")]
+mod engines;
 mod failing;
 mod guiding;
 #[path = "../tests/killing/killing.rs"]
@@ -45,8 +47,8 @@ use crate::serve::lanes::Lanes;
 use crate::serve::permits::Rules;
 use crate::serve::public;
 use crate::serve::storage::Storage;
-use crate::store::RawConnection;
-use crate::store::data::Data;
+use crate::store::data::{Data, Location};
+use crate::store::{Place, RawConnection};
 
 /// A site that serves a new folder.
 struct Site {
@@ -63,9 +65,16 @@ impl Site {
     }
 
     async fn start_with(connections: usize, flags: &[&str]) -> Self {
+        Self::start_on(None, connections, flags).await
+    }
+
+    /// On another database than the one in the folder.
+    async fn start_on(place: Option<Place>, connections: usize, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let Data { sqlite, blobs } = Data::open(folder.path()).unwrap();
-        let pool = Pool::builder(sqlite)
+        let mut location = Location::from(folder.path());
+        location.database = place.unwrap_or(location.database);
+        let Data { engine, blobs } = Data::open(location).unwrap();
+        let pool = Pool::builder(engine)
             .connections(connections)
             .lane(app::UPLOADS, 1)
             .lane(app::SEARCHES, 1)

@@ -16,7 +16,7 @@ use crate::cli::settings::Settings;
 use crate::cli::variables;
 use crate::serve::permits::Rules;
 use crate::serve::{accounts, certificates, listeners, log};
-use crate::store::data;
+use crate::store::{Engine, data};
 
 /// Writes a line for each fault, first for `wrong`: values that are missing from `settings` because
 /// they are invalid. Warnings are not faults: the site starts with them.
@@ -63,9 +63,10 @@ fn check_certificates(settings: &Settings, ways: Ways) -> Result<(), StartError>
     }
 }
 
-/// The data folder is created if it is missing, and so are the files in it.
+/// The data folder is created if it is missing, and so are the files in it. A server is asked
+/// whether it accepts this program.
 fn folders(settings: &Settings) -> Vec<StartError> {
-    let folder = &settings.data;
+    let folder = &settings.storage.data;
     let cannot = |path: &Path, error: &io::Error| {
         let remedy = "check it and its parent folder, or choose another one with --data";
         StartError::new(
@@ -77,13 +78,17 @@ fn folders(settings: &Settings) -> Vec<StartError> {
     if let Err(error) = can_have_folder(folder) {
         return vec![cannot(folder, &error)];
     }
-    let database = folder.join(data::DATABASE);
+    let place = settings.storage.location().database;
+    let database = match place.file() {
+        Some(file) => can_have_file(&file).map_err(|error| cannot(&file, &error)),
+        None => Engine::open(&place).map(drop),
+    };
     let blobs = folder.join(data::BLOBS);
-    let looked = [
-        can_have_file(&database).map_err(|error| cannot(&database, &error)),
-        can_have_folder(&blobs).map_err(|error| cannot(&blobs, &error)),
-    ];
-    looked.into_iter().filter_map(Result::err).collect()
+    let blobs = can_have_folder(&blobs).map_err(|error| cannot(&blobs, &error));
+    [database, blobs]
+        .into_iter()
+        .filter_map(Result::err)
+        .collect()
 }
 
 fn log_files(settings: &Settings) -> Vec<StartError> {

@@ -25,7 +25,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use euryale::{BoxError, Database};
-use euryale_sqlite::Connection;
 use tokio::runtime::{Builder, Runtime};
 
 use self::batch::{Batch, Item, Pending, Staged, Verdict};
@@ -44,7 +43,7 @@ use crate::serve::health::Opened;
 use crate::serve::log::Log;
 use crate::serve::signals::UserSignals;
 use crate::store::data::Data;
-use crate::store::{self, FileEntry, Format};
+use crate::store::{self, Connection, FileEntry, Format};
 
 /// A text, with its markup in a file.
 const LONGEST_FILE: usize = LONGEST_BODY + archive::LONGEST_FRAME;
@@ -81,8 +80,8 @@ pub(crate) fn run(
     // Symbolic links in its own path are followed, but not those inside it.
     let folder = fs::canonicalize(folder).map_err(cannot_look)?;
     drop(fs::read_dir(&folder).map_err(cannot_look)?);
-    let data = Data::without_samples(&settings.data)?;
-    let within = fs::canonicalize(&settings.data).map_err(cannot_look)?;
+    let data = Data::without_samples(settings.storage.location())?;
+    let within = fs::canonicalize(&settings.storage.data).map_err(cannot_look)?;
     if folder.starts_with(within) {
         let remedy = "name another folder, or choose another one for the data with --data";
         return Err(StartError::new(
@@ -92,7 +91,8 @@ pub(crate) fn run(
         ));
     }
     let mut report = Report::new();
-    let plan = Plan::of(&folder, &settings.data, &stop, &mut report).map_err(cannot_look)?;
+    let plan =
+        Plan::of(&folder, &settings.storage.data, &stop, &mut report).map_err(cannot_look)?;
     report.begin(&plan);
     let import = Import {
         data: &data,
@@ -107,7 +107,7 @@ pub(crate) fn run(
             "what is complete is kept; correct this and run it again: it continues from there";
         StartError::new(
             format!("cannot go on: {error}"),
-            settings.data.display(),
+            settings.storage.data.display(),
             remedy,
         )
     })?;
@@ -153,7 +153,7 @@ enum Step {
 
 impl Import<'_> {
     fn all(&self, plan: &Plan, report: &mut Report) -> Result<(), BoxError> {
-        let connection = self.data.sqlite.connect()?;
+        let mut connection = self.data.engine.connect()?;
         let mut batch = Batch::default();
         // Folders whose paths are taken, so their contents cannot be imported either.
         let mut blocked: HashSet<String> = HashSet::new();
@@ -169,11 +169,11 @@ impl Import<'_> {
                 report.passed(entry.size);
                 continue;
             }
-            let mut step = self.step(entry, &plan.places, &connection, report)?;
+            let mut step = self.step(entry, &plan.places, &mut connection, report)?;
             if let (Step::Unreadable(reason), Kind::Index(_)) = (&step, entry.kind) {
                 // Its folder is imported all the same.
                 report.left_out(&entry.source, reason);
-                step = self.judged(entry, self.folder(entry), &connection, report)?;
+                step = self.judged(entry, self.folder(entry), &mut connection, report)?;
             }
             match step {
                 Step::Stage(staged) => batch.add(staged),
@@ -210,7 +210,7 @@ impl Import<'_> {
         &self,
         entry: &Entry,
         places: &Places,
-        connection: &Connection,
+        connection: &mut Connection,
         report: &mut Report,
     ) -> Result<Step, BoxError> {
         let item = match entry.kind {
@@ -229,7 +229,7 @@ impl Import<'_> {
         &self,
         entry: &Entry,
         item: Item,
-        connection: &Connection,
+        connection: &mut Connection,
         report: &mut Report,
     ) -> Result<Step, BoxError> {
         match item.judge(connection)? {

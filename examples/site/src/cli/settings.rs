@@ -15,13 +15,14 @@ use crate::cli::error::StartError;
 use crate::cli::listen::{self, Listen};
 use crate::cli::permissions::Permissions;
 use crate::cli::serialize::{as_size, as_text, as_texts};
+use crate::cli::storage::Storage;
 use crate::cli::task::Task;
 use crate::cli::{duration, help, size};
 use crate::demo::feed::address::FeedHost;
 use crate::pages::theme::settings::ThemeSettings;
 use crate::serve::log::Format;
 
-/// Serves a small content site from SQLite through Euryale's stack.
+/// Serves a small content site from SQLite or PostgreSQL through Euryale's stack.
 #[derive(Clone, Debug, Parser, PartialEq, Eq, Serialize)]
 #[command(name = "site", version, after_help = help::MORE)]
 #[serde(rename_all = "kebab-case")]
@@ -70,17 +71,9 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) console: Option<PathBuf>,
 
-    /// Folder of the database and the files; created if missing, with sample pages if it is to be
-    /// served
-    #[arg(
-        long,
-        help_heading = help::CONTENT,
-        global = true,
-        env = "EURYALE_DATA",
-        value_name = "FOLDER",
-        default_value = "./site-data"
-    )]
-    pub(crate) data: PathBuf,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) storage: Storage,
 
     /// Database connections, and so publications at a time: 1 to 4096
     #[arg(

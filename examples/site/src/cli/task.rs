@@ -36,6 +36,8 @@ pub(crate) enum Task {
         #[arg(value_name = "FOLDER")]
         folder: PathBuf,
     },
+    /// Bring the database to the newest schema, and exit. A starting site does this, too
+    Migrate,
     /// Check a theme, or apply it to a page
     Theme {
         #[command(subcommand)]

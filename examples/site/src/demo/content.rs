@@ -14,7 +14,7 @@ pub(crate) struct Sample {
 
 /// Paths and texts, in the order in which folders list them. A folder precedes its contents. The
 /// first line of a text is its title.
-const FILES: [(&str, &str); 54] = [
+const FILES: [(&str, &str); 55] = [
     ("/", include_str!("../../content/index.md")),
     ("/try", include_str!("../../content/try.md")),
     ("/guides", include_str!("../../content/guides/index.md")),
@@ -168,6 +168,10 @@ const FILES: [(&str, &str); 54] = [
     (
         "/operate/exit",
         include_str!("../../content/operate/exit.md"),
+    ),
+    (
+        "/operate/postgresql",
+        include_str!("../../content/operate/postgresql.md"),
     ),
     (
         "/operate/backups",

@@ -21,7 +21,6 @@ use std::str::FromStr;
 use euryale::respond::accepts_html;
 use euryale::transaction::Unavailable;
 use euryale::{Abort, BoxError, OrAbort, Request, Response, Transaction};
-use euryale_sqlite::{Connection, Sqlite};
 use http::{HeaderValue, Method, StatusCode, header};
 use minijinja::context;
 
@@ -30,7 +29,7 @@ use crate::pages::conditions::{self, Current};
 use crate::pages::navigation::sections;
 use crate::pages::page::{Pages, Problem, View, html, text};
 use crate::pages::query::parameter;
-use crate::store;
+use crate::store::{self, Connection, Engine};
 
 #[derive(Clone, Copy, Debug)]
 enum Mode {
@@ -56,7 +55,7 @@ impl FromStr for Mode {
 pub(crate) fn answer(
     pages: &Pages,
     request: &Request,
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Engine>,
 ) -> Result<Response, Abort> {
     let refuse = |detail: &str| {
         let problem = Problem::new(StatusCode::BAD_REQUEST, detail);
@@ -97,7 +96,7 @@ pub(crate) fn answer(
 fn page(
     pages: &Pages,
     number: i64,
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Engine>,
 ) -> Result<Response, Abort> {
     let sections = sections(transaction.connection()?)?;
     let context = context! {
@@ -118,18 +117,18 @@ fn page(
     Ok(response)
 }
 
-fn add_one(connection: &Connection) -> store::Result<i64> {
+fn add_one(connection: &mut Connection) -> store::Result<i64> {
     let number = store::counter(connection)? + 1;
     store::set_counter(connection, number)?;
     Ok(number)
 }
 
-fn wrapped(transaction: &mut Transaction<'_, Sqlite>) -> Result<i64, CounterError> {
+fn wrapped(transaction: &mut Transaction<'_, Engine>) -> Result<i64, CounterError> {
     let connection = transaction.connection().map_err(CounterError::Connection)?;
     add_one(connection).map_err(CounterError::Statement)
 }
 
-fn boxed(transaction: &mut Transaction<'_, Sqlite>) -> Result<i64, BoxError> {
+fn boxed(transaction: &mut Transaction<'_, Engine>) -> Result<i64, BoxError> {
     Ok(add_one(transaction.connection()?)?)
 }
 

@@ -14,7 +14,6 @@ use euryale::body::Descriptors;
 use euryale::error::Pending;
 use euryale::promise::{Key, PromiseError, Promises, PromisesExt};
 use euryale::{Abort, Request, Response, Transaction};
-use euryale_sqlite::Sqlite;
 use feed_rs::model::Feed;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
@@ -29,6 +28,7 @@ use crate::cli::settings::Settings;
 use crate::pages::navigation::sections;
 use crate::pages::page::{Pages, Problem, View, html};
 use crate::pages::query::parameter;
+use crate::store::Engine;
 
 const FETCHED: Key<Fetched> = Key::new("feed").weighed(|fetched| fetched.bytes.capacity());
 const PARSED: Key<Parsed> = Key::new("parse").weighed(|parsed| parsed.text);
@@ -82,7 +82,7 @@ impl Feeds {
         &self,
         pages: &Pages,
         request: &Request,
-        transaction: &mut Transaction<'_, Sqlite>,
+        transaction: &mut Transaction<'_, Engine>,
     ) -> Result<Response, Abort> {
         let refuse = |status: StatusCode, detail: &str| {
             Abort::response(pages.problem(&Problem::new(status, detail), request.headers()))

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use euryale::tiles::HasTiles;
 use euryale::{Abort, Request, Response, Transaction};
-use euryale_sqlite::Sqlite;
 use http::{HeaderValue, StatusCode, Uri, header};
 use minijinja::{Value, context};
 use percent_encoding::percent_decode_str;
@@ -15,7 +14,7 @@ use crate::pages::notice::Notice;
 use crate::pages::page::{Pages, View, html, text};
 use crate::pages::refusal::Refusal;
 use crate::pages::{address, markdown, missing, requested};
-use crate::store::{self, Document, Entry, FileEntry, Format, Portion, Range};
+use crate::store::{self, Document, Engine, Entry, FileEntry, Format, Portion, Range};
 
 /// The number of pages, and of files, that a folder lists on one page.
 const MOST_LISTED: usize = 100;
@@ -31,7 +30,7 @@ pub(crate) enum Item {
 pub(crate) fn find(
     pages: &Pages,
     request: &Request,
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Engine>,
 ) -> Result<Item, Abort> {
     let connection = transaction.connection()?;
     let path = percent_decode_str(request.uri().path()).decode_utf8_lossy();
@@ -59,7 +58,7 @@ pub(crate) fn show(
     document: &Document,
     tiles: &[String],
     request: &Request,
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Engine>,
 ) -> Result<Response, Abort> {
     let connection = transaction.connection()?;
     let sections = sections(connection)?;
@@ -144,7 +143,7 @@ pub(crate) fn list(
     folder: &Document,
     number: usize,
     request: &Request,
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Engine>,
 ) -> Result<Response, Abort> {
     let connection = transaction.connection()?;
     let range = listed(number);

@@ -6,7 +6,6 @@ mod shown;
 use euryale::respond::accepts_html;
 use euryale::store::FolderStore;
 use euryale::{Abort, Body, Request, Response, Transaction};
-use euryale_sqlite::{Connection, Sqlite};
 use http::{HeaderValue, StatusCode, Uri, header};
 
 use self::shown::{Preview, Shown};
@@ -18,13 +17,13 @@ use crate::pages::page::{Pages, encoded, html, text};
 use crate::pages::query::parameter;
 use crate::pages::refusal::Refusal;
 use crate::pages::{address, files, fingerprint, name};
-use crate::store::{self, Document, Format};
+use crate::store::{self, Connection, Document, Engine, Format};
 
 /// The form that changes `document`.
 pub(crate) fn edit(
     pages: &Pages,
     document: Document,
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Engine>,
 ) -> Result<Response, Abort> {
     let sections = sections(transaction.connection()?)?;
     let form = Draft {
@@ -53,7 +52,7 @@ pub(crate) fn new(
     pages: &Pages,
     folder: &Document,
     uri: &Uri,
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Engine>,
 ) -> Result<Response, Abort> {
     let sections = sections(transaction.connection()?)?;
     let name = parameter::<String>(uri, "name", "a name")
@@ -79,7 +78,7 @@ pub(crate) fn new(
 pub(crate) fn preview(
     pages: &Pages,
     request: &Request,
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Engine>,
 ) -> Result<Response, Abort> {
     let path = address::writable(request.uri().path()).map_err(Refusal::bad);
     let form = path.and_then(|path| match form::read(request)? {
@@ -104,7 +103,7 @@ pub(crate) fn preview(
 }
 
 /// The format of the document that `form` changes, if there is one.
-fn format(connection: &Connection, path: &str, form: &Draft) -> store::Result<Option<Format>> {
+fn format(connection: &mut Connection, path: &str, form: &Draft) -> store::Result<Option<Format>> {
     match &form.name {
         Some(_) => Ok(None),
         None => Ok(store::document(connection, path)?.map(|document| document.format)),
@@ -120,7 +119,7 @@ pub(crate) fn save(
     pages: &Pages,
     blobs: &FolderStore,
     request: &Request,
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Engine>,
 ) -> Result<Response, Abort> {
     let path = match address::writable(request.uri().path()) {
         Ok(path) => path,
@@ -225,7 +224,7 @@ impl Refused {
         path: &str,
         form: Draft,
         request: &Request,
-        transaction: &mut Transaction<'_, Sqlite>,
+        transaction: &mut Transaction<'_, Engine>,
     ) -> Abort {
         if !accepts_html(request.headers()) {
             return self.refusal.abort(pages, request);
@@ -241,7 +240,7 @@ impl Refused {
         pages: &Pages,
         path: &str,
         mut form: Draft,
-        transaction: &mut Transaction<'_, Sqlite>,
+        transaction: &mut Transaction<'_, Engine>,
     ) -> Result<String, Abort> {
         let connection = transaction.connection()?;
         let sections = sections(connection)?;
@@ -269,7 +268,7 @@ impl Refused {
 /// Whether the document is new.
 fn write(
     pages: &Pages,
-    connection: &Connection,
+    connection: &mut Connection,
     path: &str,
     form: &Draft,
     request: &Request,
@@ -338,7 +337,7 @@ fn write(
 /// A name from the title gets a number in the form, but is not used at once, because the form may
 /// have been sent twice.
 fn occupied(
-    connection: &Connection,
+    connection: &mut Connection,
     path: &str,
     detail: &str,
     form: &Draft,

@@ -14,7 +14,6 @@ use std::io::{self, Write};
 use euryale::blob::ContentDisposition;
 use euryale::store::{BlobStore, FolderStore};
 use euryale::{Abort, Blob, Body, Request, Response, Transaction};
-use euryale_sqlite::{Connection, Sqlite};
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use tar::{Builder, EntryType, Header};
@@ -25,7 +24,7 @@ use crate::pages::query::parameter;
 use crate::pages::reader::Reader;
 use crate::pages::refusal::Refusal;
 use crate::pages::{address, files};
-use crate::store::{self, FileEntry, Format, Text};
+use crate::store::{self, Connection, Engine, FileEntry, Format, Text};
 
 /// The maximum number of files that an export opens in its transaction, because descriptors are
 /// few. An export with more files opens one at a time.
@@ -36,7 +35,7 @@ const MOST_OPEN: usize = 100;
 const MOST_FILES: usize = 20_000;
 
 /// The maximum number of bytes of text in memory for one export.
-const MOST_TEXT: usize = 32 << 20;
+const MOST_TEXT: u64 = 32 << 20;
 
 /// The entries of the archive.
 pub(crate) struct Entry {
@@ -59,7 +58,7 @@ pub(crate) fn answer(
     pages: &Pages,
     blobs: &FolderStore,
     request: &Request,
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Engine>,
 ) -> Result<Response, Abort> {
     let refuse = |refusal: Refusal| refusal.abort(pages, request);
     let path = parameter::<String>(request.uri(), "path", "the path of a page")
@@ -99,15 +98,13 @@ pub(crate) struct Found {
 }
 
 /// Everything at `path` and below, or the reason for a refusal.
-pub(crate) fn find(connection: &Connection, path: &str) -> store::Result<Result<Found, Refusal>> {
+pub(crate) fn find(
+    connection: &mut Connection,
+    path: &str,
+) -> store::Result<Result<Found, Refusal>> {
     let files = store::files_below(connection, path, MOST_FILES + 1)?;
-    let mut texts = Vec::new();
-    let mut bytes = 0;
-    store::texts_below(connection, path, |text| {
-        bytes += text.body.len();
-        texts.push(text);
-        bytes <= MOST_TEXT
-    })?;
+    // Known before they are read, because all of them are in memory then.
+    let bytes = store::text_below(connection, path)?;
     if files.len() > MOST_FILES || bytes > MOST_TEXT {
         let mib = MOST_TEXT >> 20;
         let detail = format!(
@@ -116,6 +113,7 @@ pub(crate) fn find(connection: &Connection, path: &str) -> store::Result<Result<
         );
         return Ok(Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, detail)));
     }
+    let mut texts = store::texts_below(connection, path)?;
     if texts.is_empty() && files.is_empty() {
         let detail = "There is nothing at this path.";
         return Ok(Err(Refusal::new(StatusCode::NOT_FOUND, detail)));

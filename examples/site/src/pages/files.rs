@@ -8,7 +8,6 @@ use euryale::respond::accepts_html;
 use euryale::spool::{SPOOL_UNAVAILABLE, Upload};
 use euryale::store::{BlobStore, FolderStore};
 use euryale::{Abort, Blob, Body, Error, Request, Response, Transaction};
-use euryale_sqlite::{Connection, Sqlite};
 use http::header::{
     CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION,
     X_CONTENT_TYPE_OPTIONS,
@@ -21,7 +20,7 @@ use crate::pages::page::{Pages, encoded, text};
 use crate::pages::reader::Reader;
 use crate::pages::refusal::Refusal;
 use crate::pages::{address, date, media};
-use crate::store::{self, FileEntry};
+use crate::store::{self, Connection, Engine, FileEntry};
 
 /// Everyone who may write can upload a page or a picture with a script, which must not run with the
 /// site's origin.
@@ -33,7 +32,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'se
 pub(crate) fn show(
     blobs: &FolderStore,
     file: &FileEntry,
-    transaction: &Transaction<'_, Sqlite>,
+    transaction: &Transaction<'_, Engine>,
 ) -> Result<Response, Abort> {
     let blob = open(blobs, file, transaction)?;
     let mut response = response(blob, file)?;
@@ -53,13 +52,13 @@ pub(crate) fn show(
 pub(crate) fn open(
     blobs: &FolderStore,
     file: &FileEntry,
-    transaction: &Transaction<'_, Sqlite>,
+    transaction: &Transaction<'_, Engine>,
 ) -> Result<Blob, Abort> {
     blobs
         .blob_of_len(&file.blob, file.size)
         .map_err(|error| match error.kind() {
             io::ErrorKind::NotFound if transaction.attempt().number() == 1 => {
-                store::replaced().into()
+                store::Error::Replaced.into()
             }
             io::ErrorKind::NotFound => {
                 let place = blobs.folder().join(&file.blob);
@@ -122,7 +121,7 @@ pub(crate) fn take(
     path: &str,
     uploads: &[Upload],
     request: &Request,
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Engine>,
 ) -> Result<Response, Abort> {
     let targets = match targets(path, uploads) {
         Ok(targets) => targets,
@@ -196,7 +195,7 @@ pub(crate) fn take(
 pub(crate) fn remove_blobs(
     blobs: &FolderStore,
     file: &FileEntry,
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Engine>,
 ) -> Result<(), Abort> {
     for scale in store::remove_scales(transaction.connection()?, file)? {
         blobs.remove(&scale, transaction);
@@ -229,7 +228,7 @@ fn targets(folder: &str, uploads: &[Upload]) -> Result<Vec<String>, Refusal> {
 /// The existing file at that path.
 fn existing(
     pages: &Pages,
-    connection: &Connection,
+    connection: &mut Connection,
     path: &str,
 ) -> store::Result<Result<Option<FileEntry>, Refusal>> {
     if store::exists(connection, path)? {

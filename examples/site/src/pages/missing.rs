@@ -2,21 +2,20 @@
 
 use euryale::respond::accepts_html;
 use euryale::{Abort, Request};
-use euryale_sqlite::Connection;
 use http::StatusCode;
 use minijinja::{Value, context};
 
 use crate::pages::navigation::sections;
 use crate::pages::page::{Pages, Problem};
 use crate::pages::{address, name};
-use crate::store::{self, Entry};
+use crate::store::{self, Connection, Entry};
 
 /// The 404 answer to `request`, for `path`.
 pub(crate) fn abort(
     pages: &Pages,
     path: &str,
     request: &Request,
-    connection: &Connection,
+    connection: &mut Connection,
 ) -> Abort {
     match answer(pages, path, request, connection) {
         Ok(abort) | Err(abort) => abort,
@@ -27,7 +26,7 @@ fn answer(
     pages: &Pages,
     path: &str,
     request: &Request,
-    connection: &Connection,
+    connection: &mut Connection,
 ) -> Result<Abort, Abort> {
     let problem = Problem::new(StatusCode::NOT_FOUND, "There is nothing at this address.");
     if !accepts_html(request.headers()) {
@@ -40,7 +39,7 @@ fn answer(
 }
 
 /// As HTML. Paths without an address for the browser are not offered.
-fn offers(pages: &Pages, path: &str, connection: &Connection) -> Result<String, Abort> {
+fn offers(pages: &Pages, path: &str, connection: &mut Connection) -> Result<String, Abort> {
     let last = path.rsplit('/').next().unwrap_or_default();
     // Addresses with @@ are the site's own; the page does not reveal which of them exist.
     let words = if path.contains("@@") {
@@ -66,7 +65,7 @@ fn create(
     pages: &Pages,
     path: &str,
     name: &str,
-    connection: &Connection,
+    connection: &mut Connection,
 ) -> store::Result<Option<Value>> {
     let Some(folder) = store::parent(path).filter(|_| pages.can_write()) else {
         return Ok(None);
@@ -82,7 +81,7 @@ fn create(
 }
 
 /// The nearest page above `path`, other than the first one, which is in the navigation.
-fn nearest(path: &str, connection: &Connection) -> store::Result<Option<Entry>> {
+fn nearest(path: &str, connection: &mut Connection) -> store::Result<Option<Entry>> {
     let ancestors = store::ancestors(connection, path)?;
     Ok(ancestors.into_iter().rfind(|entry| entry.path != "/"))
 }

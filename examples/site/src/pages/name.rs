@@ -1,11 +1,10 @@
 //! Converts titles of pages to names, and back.
 
-use euryale_sqlite::Connection;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::pages::address::misleads;
-use crate::store;
+use crate::store::{self, Connection};
 
 /// The maximum number of characters in a name that is made from a title.
 const LONGEST: usize = 60;
@@ -73,7 +72,7 @@ pub(crate) fn title(name: &str) -> String {
 
 /// `name` with the first number appended that is free in `folder`.
 pub(crate) fn free(
-    connection: &Connection,
+    connection: &mut Connection,
     folder: &str,
     name: &str,
 ) -> store::Result<Option<String>> {

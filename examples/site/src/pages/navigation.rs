@@ -1,8 +1,6 @@
 //! The navigation of every page.
 
-use euryale_sqlite::Connection;
-
-use crate::store::{self, Entry, Portion, Range};
+use crate::store::{self, Connection, Entry, Portion, Range};
 
 /// The number of sections that the navigation of a page shows, and the length of their titles in
 /// characters. They are limited because the navigation is part of every page.
@@ -10,7 +8,7 @@ const MOST_SECTIONS: usize = 20;
 const LONGEST_SECTION: usize = 60;
 
 /// The navigation of every page: the root, and the first pages in it.
-pub(crate) fn sections(connection: &Connection) -> store::Result<Portion<Entry>> {
+pub(crate) fn sections(connection: &mut Connection) -> store::Result<Portion<Entry>> {
     let range = Range {
         skip: 0,
         most: MOST_SECTIONS,

@@ -2,11 +2,11 @@
 
 use euryale::respond::accepts_html;
 use euryale::{Abort, Request, Response, Transaction};
-use euryale_sqlite::Sqlite;
 use http::StatusCode;
 
 use crate::pages::navigation::sections;
 use crate::pages::page::{Pages, Problem};
+use crate::store::Engine;
 
 /// Why a request is refused.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Refusal {
         &self,
         pages: &Pages,
         request: &Request,
-        transaction: &mut Transaction<'_, Sqlite>,
+        transaction: &mut Transaction<'_, Engine>,
     ) -> Abort {
         if !accepts_html(request.headers()) {
             return self.abort(pages, request);
@@ -66,7 +66,7 @@ pub(crate) fn forbidden(
     pages: &Pages,
     detail: &str,
     request: &Request,
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Engine>,
 ) -> Result<Response, Abort> {
     let sections = sections(transaction.connection()?)?;
     let problem = Problem::new(StatusCode::FORBIDDEN, detail).sections(&sections);

@@ -3,7 +3,6 @@
 use euryale::respond::accepts_html;
 use euryale::store::FolderStore;
 use euryale::{Abort, Body, Request, Response, Transaction};
-use euryale_sqlite::{Connection, Sqlite};
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use minijinja::context;
@@ -15,13 +14,13 @@ use crate::pages::navigation::sections;
 use crate::pages::notice::{self, Notice};
 use crate::pages::page::{Pages, View, encoded, html, text};
 use crate::pages::refusal::Refusal;
-use crate::store::{self, Document};
+use crate::store::{self, Connection, Document, Engine};
 
 /// The page that asks for confirmation.
 pub(crate) fn ask(
     pages: &Pages,
     item: &Item,
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Engine>,
 ) -> Result<Response, Abort> {
     let connection = transaction.connection()?;
     let sections = sections(connection)?;
@@ -67,7 +66,7 @@ pub(crate) fn remove(
     blobs: &FolderStore,
     request: &Request,
     item: &Item,
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Engine>,
 ) -> Result<Response, Abort> {
     let connection = transaction.connection()?;
     let path = match item {
@@ -108,7 +107,10 @@ pub(crate) fn remove(
 }
 
 /// The reason why a document cannot be removed, if there is one.
-fn what_keeps(document: &Document, connection: &Connection) -> store::Result<Option<&'static str>> {
+fn what_keeps(
+    document: &Document,
+    connection: &mut Connection,
+) -> store::Result<Option<&'static str>> {
     if document.path == "/" {
         return Ok(Some(
             "The first page cannot be deleted: everything else is below it.",

@@ -13,7 +13,6 @@ use euryale::promise::{Key, PromiseError, PromisesExt};
 use euryale::store::{BlobStore, FolderStore};
 use euryale::threads::BlockingLane;
 use euryale::{Abort, Blob, BoxError, Request, Response, Transaction};
-use euryale_sqlite::Sqlite;
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 use tokio::sync::Semaphore;
@@ -24,7 +23,7 @@ use crate::pages::page::Pages;
 use crate::pages::picture::{self, Header, PictureError};
 use crate::pages::reader::Reader;
 use crate::pages::refusal::Refusal;
-use crate::store::{self, FileEntry};
+use crate::store::{self, Engine, FileEntry};
 
 /// The allowed widths. They are few, because each is a file that is kept.
 pub(crate) const WIDTHS: [u32; 6] = [64, 128, 256, 512, 1024, 2048];
@@ -90,7 +89,7 @@ impl Scales {
         blobs: &FolderStore,
         (path, width): (String, &str),
         request: &Request,
-        transaction: &mut Transaction<'_, Sqlite>,
+        transaction: &mut Transaction<'_, Engine>,
     ) -> Result<Response, Abort> {
         let refuse =
             |status, detail: String| Err(Refusal::new(status, detail).abort(pages, request));
@@ -229,7 +228,7 @@ fn keep(
     original: &FileEntry,
     width: u32,
     scaled: &Scaled,
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Engine>,
 ) -> Result<Response, Abort> {
     let blob = scaled.body.as_blob().cloned();
     let blob = blob.ok_or_else(|| io::Error::other("a picture without its file"))?;

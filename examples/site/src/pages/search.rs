@@ -6,14 +6,13 @@ mod snippet;
 mod tests;
 
 use euryale::{Abort, Response, Transaction};
-use euryale_sqlite::Sqlite;
 use http::StatusCode;
 use minijinja::{Value, context};
 
 use self::query::Query;
 use crate::pages::navigation::sections;
 use crate::pages::page::{Pages, View, html};
-use crate::store::{self, Document, Hit, Hits, Tokenizer, with_tokenizer};
+use crate::store::{self, Document, Engine, Hit, Hits, Tokenizer, with_tokenizer};
 
 /// The maximum number of pages that are shown.
 const MOST: usize = 20;
@@ -27,7 +26,7 @@ pub(crate) fn answer(
     pages: &Pages,
     folder: &Document,
     words: &str,
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Engine>,
 ) -> Result<Response, Abort> {
     let connection = transaction.connection()?;
     let words = words.trim();
@@ -36,8 +35,7 @@ pub(crate) fn answer(
         let hits = if query.is_empty() {
             Hits::default()
         } else {
-            let expression = query.expression();
-            store::search(connection, &folder.path, &expression, MOST, LOOKED_AT)?
+            store::search(connection, &folder.path, query.phrases(), MOST, LOOKED_AT)?
         };
         let shown = hits.best.iter().flat_map(|hit| [&*hit.title, &*hit.body]);
         tokenizer.learn(shown)?;

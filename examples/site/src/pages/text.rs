@@ -2,7 +2,6 @@
 //! that a `PUT` with `If-Match` changes only what its sender has read.
 
 use euryale::{Abort, Body, Request, Response, Transaction};
-use euryale_sqlite::Sqlite;
 use http::header::{CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -10,7 +9,7 @@ use crate::pages::conditions::{self, Current};
 use crate::pages::page::Pages;
 use crate::pages::refusal::Refusal;
 use crate::pages::{fingerprint, form};
-use crate::store::{self, Document, Format};
+use crate::store::{self, Document, Engine, Format};
 
 /// The text. HTML is sent as plain text, so that no browser runs it as a page of the site's.
 pub(crate) fn show(
@@ -49,7 +48,7 @@ pub(crate) fn put(
     pages: &Pages,
     document: &Document,
     request: &Request,
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Engine>,
 ) -> Result<Response, Abort> {
     let stored = fingerprint::of([&*document.body]);
     conditions::require(pages, request, Current::text(document, &stored))?;

@@ -4,7 +4,6 @@
 use euryale::request::InternalRequest;
 use euryale::tiles::Tiles;
 use euryale::{Abort, Request, Response, Transaction};
-use euryale_sqlite::Sqlite;
 use http::StatusCode;
 use minijinja::context;
 
@@ -12,7 +11,7 @@ use crate::demo::COUNTER;
 use crate::demo::feed::Feeds;
 use crate::pages::documents;
 use crate::pages::page::{Pages, Problem, html};
-use crate::store;
+use crate::store::{self, Engine};
 
 /// The path of all tiles.
 const PATH: &str = "/@@tiles/";
@@ -48,7 +47,7 @@ pub(crate) fn answer(
     feeds: &Feeds,
     name: &str,
     request: &Request,
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Engine>,
 ) -> Result<Response, Abort> {
     if let Err(refused) = InternalRequest::require(request) {
         // No document has such a name, so this is the answer for anything missing.

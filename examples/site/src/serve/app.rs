@@ -17,7 +17,6 @@ use euryale::store::FolderStore;
 use euryale::transaction::Access;
 use euryale::{Abort, Pool, Publisher, Request, Response, Stack, Transaction};
 use euryale_agent_check::Resume;
-use euryale_sqlite::Sqlite;
 use http::Method;
 use http::request::Parts;
 use tower::ServiceBuilder;
@@ -42,7 +41,7 @@ use crate::serve::permits::{Permits, Refused};
 use crate::serve::storage::Storage;
 use crate::serve::watch::watch;
 use crate::serve::{compress, cross_site, health, options, public, route};
-use crate::store::{Document, FileEntry};
+use crate::store::{Document, Engine, FileEntry};
 
 /// The lane of uploads: while many of them are written to the disk, it leaves connections for other
 /// requests, if there are more.
@@ -63,7 +62,7 @@ pub(crate) fn searches(settings: &Settings) -> usize {
 
 /// Everything that is served at the public addresses.
 pub(crate) fn app(
-    pool: Pool<Sqlite>,
+    pool: Pool<Engine>,
     storage: Storage,
     lanes: Lanes,
     theme: &Theme,
@@ -74,8 +73,8 @@ pub(crate) fn app(
 }
 
 /// The same, with the site's publisher wrapped by `around`.
-pub(crate) fn app_with<P: Publisher<Sqlite>>(
-    pool: Pool<Sqlite>,
+pub(crate) fn app_with<P: Publisher<Engine>>(
+    pool: Pool<Engine>,
     storage: Storage,
     lanes: Lanes,
     theme: &Theme,
@@ -209,11 +208,11 @@ pub(crate) struct Site {
     feeds: Feeds,
 }
 
-impl Publisher<Sqlite> for Site {
+impl Publisher<Engine> for Site {
     fn publish(
         &self,
         request: &Request,
-        transaction: &mut Transaction<'_, Sqlite>,
+        transaction: &mut Transaction<'_, Engine>,
     ) -> Result<Response, Abort> {
         let pages = &self
             .pages
@@ -278,7 +277,7 @@ impl Site {
         pages: &Pages,
         request: &Request,
         document: Document,
-        transaction: &mut Transaction<'_, Sqlite>,
+        transaction: &mut Transaction<'_, Engine>,
     ) -> Result<Response, Abort> {
         if names(request.uri(), "text") {
             allow(pages, request, &[Method::GET, Method::PUT])?;
@@ -324,7 +323,7 @@ impl Site {
         pages: &Pages,
         request: &Request,
         file: FileEntry,
-        transaction: &mut Transaction<'_, Sqlite>,
+        transaction: &mut Transaction<'_, Engine>,
     ) -> Result<Response, Abort> {
         allow(pages, request, &[Method::DELETE, Method::GET, Method::POST])?;
         if names(request.uri(), "delete") || request.method() == Method::DELETE {
@@ -338,7 +337,7 @@ impl Site {
         pages: &Pages,
         request: &Request,
         item: &Item,
-        transaction: &mut Transaction<'_, Sqlite>,
+        transaction: &mut Transaction<'_, Engine>,
     ) -> Result<Response, Abort> {
         if request.method().is_safe() {
             return remove::ask(pages, item, transaction);

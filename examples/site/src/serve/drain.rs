@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use euryale::Pool;
 use euryale_server::{Drained, Shutdown};
-use euryale_sqlite::Sqlite;
 
 use super::LOG;
+use crate::store::Engine;
 
 /// Serves until `shutdown` begins to drain, and returns whether everything ended by itself.
 pub(super) async fn serve(
     serving: impl Future<Output = Drained>,
-    pool: &Pool<Sqlite>,
+    pool: &Pool<Engine>,
     drain: Duration,
     shutdown: &Shutdown,
 ) -> bool {
@@ -27,7 +27,7 @@ pub(super) async fn serve(
 
 /// A publication whose client has gone away is finished all the same: it has what is left of the
 /// drain's time, unless a second signal comes.
-async fn close(pool: &Pool<Sqlite>, left: Duration, shutdown: &Shutdown) -> bool {
+async fn close(pool: &Pool<Engine>, left: Duration, shutdown: &Shutdown) -> bool {
     let closed = tokio::select! {
         biased;
         closed = pool.close(left) => closed,

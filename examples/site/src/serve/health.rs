@@ -14,10 +14,10 @@ use euryale::store::FolderStore;
 use euryale_admin::StatusDetails;
 use euryale_agent_check::{AgentCheck, Load, Resume, Standing};
 use euryale_server::{Checked, Readiness, Shutdown};
-use euryale_sqlite::Sqlite;
 
 use crate::pages::theme::Theme;
 use crate::serve::log::Logs;
+use crate::store::Engine;
 
 /// A publication that has run for this long counts as stuck: none of this site takes a tenth of it.
 const STUCK: Duration = Duration::from_secs(60);
@@ -27,10 +27,10 @@ pub(crate) const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// The data that this process serves, once it is open.
 #[derive(Clone, Default)]
-pub(crate) struct Opened(Arc<OnceLock<(Pool<Sqlite>, FolderStore)>>);
+pub(crate) struct Opened(Arc<OnceLock<(Pool<Engine>, FolderStore)>>);
 
 impl Opened {
-    pub(crate) fn pool(&self) -> Option<&Pool<Sqlite>> {
+    pub(crate) fn pool(&self) -> Option<&Pool<Engine>> {
         self.0.get().map(|(pool, _)| pool)
     }
 
@@ -103,7 +103,7 @@ impl Health {
     }
 
     /// Sets the data and the pool to check.
-    pub(crate) fn open(&self, pool: &Pool<Sqlite>, blobs: &FolderStore) {
+    pub(crate) fn open(&self, pool: &Pool<Engine>, blobs: &FolderStore) {
         self.opened.0.get_or_init(|| (pool.clone(), blobs.clone()));
     }
 

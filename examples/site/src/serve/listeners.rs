@@ -259,7 +259,7 @@ fn greeting(
         .unwrap_or_default();
     format!(
         "Serving {urls} from {} - {rules}{processes} - operators: {admin}status{agent}\n",
-        settings.data.display()
+        settings.storage.data.display()
     )
 }
 

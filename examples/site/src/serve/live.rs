@@ -11,7 +11,6 @@ use euryale_admin::Admin;
 use euryale_agent_check::Resume;
 use euryale_server::rustls::ServerConfig;
 use euryale_server::{Changes, DescriptorLimit, Incoming, Shutdown, Tls};
-use euryale_sqlite::Sqlite;
 use http::Request;
 use tower::Service;
 use tracing_subscriber::EnvFilter;
@@ -31,11 +30,12 @@ use crate::serve::operators::answers;
 use crate::serve::permits::Rules;
 use crate::serve::storage::Storage;
 use crate::serve::{certificates, descriptors, public};
+use crate::store::Engine;
 
 /// The parts that do not depend on the settings, and from which the site is built.
 #[derive(Clone)]
 pub(crate) struct Parts {
-    pub(crate) pool: Pool<Sqlite>,
+    pub(crate) pool: Pool<Engine>,
     pub(crate) storage: Storage,
     pub(crate) lanes: Lanes,
     pub(crate) health: Health,

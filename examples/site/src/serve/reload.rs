@@ -21,7 +21,7 @@ const LOG: &str = "site::reload";
 
 /// Settings that take effect at the next start, because their sockets and files are already open,
 /// or others rely on them.
-const NEXT_START: [&str; 17] = [
+const NEXT_START: [&str; 18] = [
     "access-log",
     "admin",
     "agent",
@@ -29,6 +29,7 @@ const NEXT_START: [&str; 17] = [
     "body-memory",
     "console",
     "data",
+    "database",
     "drain",
     "heap-arenas",
     "lame-duck",

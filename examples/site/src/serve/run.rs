@@ -37,6 +37,7 @@ use crate::serve::permits::Rules;
 use crate::serve::signals::UserSignals;
 use crate::serve::storage::Storage;
 use crate::serve::{CUT, LAST_GRACE, LOG, console, descriptors, detached, parent, reload};
+use crate::store::Engine;
 use crate::store::data::Data;
 
 /// Runs the program with `settings`, to its exit code.
@@ -257,9 +258,10 @@ fn open_now(
     bound: Bound,
 ) -> Result<(Parts, Router), StartError> {
     settings.theme.check()?;
-    let Data { sqlite, blobs } = Data::open(&settings.data)?;
+    let Data { engine, blobs } = Data::open(settings.storage.location())?;
+    log_capacity(&engine, settings)?;
     let storage = Storage::new(blobs.ledger(ledger.clone()), settings, &ledger);
-    let pool = Pool::builder(sqlite)
+    let pool = Pool::builder(engine.ledger(&ledger))
         .ledger(ledger)
         .threads(bound.publishers)
         .connections(settings.connections)
@@ -282,6 +284,17 @@ fn open_now(
     let (site, theme) = parts.site(settings)?;
     parts.health.shows(theme);
     Ok((parts, site))
+}
+
+/// Compares the server's limit on connections with those of all processes of this site.
+fn log_capacity(engine: &Engine, settings: &Settings) -> Result<(), StartError> {
+    let processes = settings.processes.unwrap_or(1);
+    match engine.capacity(settings.connections, processes)? {
+        Some((line, true)) => tracing::warn!(target: LOG, "{line}"),
+        Some((line, false)) => tracing::info!(target: LOG, "{line}"),
+        None => {}
+    }
+    Ok(())
 }
 
 /// The operators' address, which answers from the beginning to the end.

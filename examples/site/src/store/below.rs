@@ -1,10 +1,11 @@
 //! Everything at a path and below it.
 
-use euryale_sqlite::Connection;
-use euryale_sqlite::rusqlite::{self, Row};
-
+use super::connection::Connection;
 use super::documents::Format;
+use super::error::Result;
 use super::files::FileEntry;
+use super::sql;
+use super::value::Row;
 
 /// The data of a document that an export needs.
 #[derive(Debug)]
@@ -20,11 +21,11 @@ pub(crate) struct Text {
 }
 
 impl Text {
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn from_row(row: &Row<'_>) -> Result<Self> {
         Ok(Self {
             path: row.get(0)?,
             title: row.get(1)?,
-            format: Format::from_column(&row.get::<_, String>(2)?),
+            format: Format::from_column(&row.get::<String>(2)?),
             body: row.get(3)?,
             modified: row.get(4)?,
             position: row.get(5)?,
@@ -32,40 +33,23 @@ impl Text {
     }
 }
 
-/// Passes the documents at `path` and below, by path, to `each` until it returns false.
-pub(crate) fn texts_below(
-    connection: &Connection,
-    path: &str,
-    mut each: impl FnMut(Text) -> bool,
-) -> rusqlite::Result<()> {
-    // Paths below a path begin with it and a slash; 0 is the character after the slash.
-    let mut select = connection.prepare_cached(
-        "SELECT path, title, format, body, modified, position FROM document
-         WHERE ?1 = '/' OR path = ?1 OR (path > ?1 || '/' AND path < ?1 || '0') ORDER BY path",
-    )?;
-    for text in select.query_map([path], Text::from_row)? {
-        if !each(text?) {
-            break;
-        }
-    }
-    Ok(())
+/// The documents at `path` and below, by path. Their [size](text_below) should be known before.
+pub(crate) fn texts_below(connection: &mut Connection, path: &str) -> Result<Vec<Text>> {
+    connection.query(sql::TEXTS_BELOW, &[path.into()], Text::from_row)
+}
+
+/// The size of the texts of the documents at `path` and below, in bytes.
+pub(crate) fn text_below(connection: &mut Connection, path: &str) -> Result<u64> {
+    let size: i64 = connection.query_one(sql::TEXT_BELOW, &[path.into()], |row| row.get(0))?;
+    Ok(u64::try_from(size).unwrap_or(0))
 }
 
 /// The files at `path` and below, by path, up to a limit.
 pub(crate) fn files_below(
-    connection: &Connection,
+    connection: &mut Connection,
     path: &str,
     most: usize,
-) -> rusqlite::Result<Vec<FileEntry>> {
-    connection
-        .prepare_cached(
-            "SELECT path, blob, size, content_type, modified FROM file
-             WHERE ?1 = '/' OR path = ?1 OR (path > ?1 || '/' AND path < ?1 || '0') ORDER BY path \
-             LIMIT ?2",
-        )?
-        .query_map(
-            (path, i64::try_from(most).unwrap_or(i64::MAX)),
-            FileEntry::from_row,
-        )?
-        .collect()
+) -> Result<Vec<FileEntry>> {
+    let values = [path.into(), most.into()];
+    connection.query(sql::FILES_BELOW, &values, FileEntry::from_row)
 }

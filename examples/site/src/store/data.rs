@@ -1,59 +1,74 @@
-//! The data folder: the database, and the blobs beside it.
+//! The data: the database, and the folder of blobs.
 
 use std::io::Write;
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
 use euryale::store::{BlobStore, FolderStore};
-use euryale::transaction::Access;
+use euryale::transaction::{Access, Fault};
 use euryale::{BoxError, Database};
-use euryale_sqlite::{Connection, Sqlite};
 
+use super::{Connection, Engine, Place};
 use crate::cli::error::StartError;
 use crate::demo::{audio, content};
 use crate::pages::media;
 use crate::store::{self, FileEntry, Format};
 
-pub(crate) const DATABASE: &str = "site.db";
 pub(crate) const BLOBS: &str = "blobs";
 
-/// How long a starting program waits for another one that fills the same database.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The number of times that a transaction of a task is tried, if others come first.
+const ATTEMPTS: usize = 5;
 
-/// The size of the page cache of one connection, in KiB. A search that reads a large index fills
-/// the cache of every connection, and a connection keeps it.
-const CACHE: u32 = 2 * 1024;
+/// Where a site's data is.
+#[derive(Clone, Debug)]
+pub(crate) struct Location {
+    /// The folder of the files, and of SQLite's database unless that is elsewhere.
+    pub(crate) folder: PathBuf,
+    pub(crate) database: Place,
+}
+
+/// A folder with everything in it.
+impl<P: AsRef<Path> + ?Sized> From<&P> for Location {
+    fn from(folder: &P) -> Self {
+        let folder = folder.as_ref().to_owned();
+        Self {
+            database: Place::Sqlite(folder.clone()),
+            folder,
+        }
+    }
+}
 
 /// A site's data, opened.
 #[derive(Clone, Debug)]
 pub(crate) struct Data {
-    pub(crate) sqlite: Sqlite,
+    pub(crate) engine: Engine,
     pub(crate) blobs: FolderStore,
 }
 
 impl Data {
-    /// Opens the database in `folder`, at the newest schema; a new one is filled with the sample
+    /// Opens the data, with the database at the newest schema; a new one is filled with the sample
     /// content. Leftovers of killed programs are swept away.
     ///
     /// Blocks: for the start, before anything is served.
-    pub(crate) fn open(folder: &Path) -> Result<Self, StartError> {
-        let data = Self::without_samples(folder)?;
+    pub(crate) fn open(location: impl Into<Location>) -> Result<Self, StartError> {
+        let location = location.into();
+        let data = Self::without_samples(location.clone())?;
         data.import_samples()
-            .map_err(|error| cannot("import the sample pages", &error, folder))?;
+            .map_err(|error| cannot("import the sample pages", &error, &location))?;
         Ok(data)
     }
 
     /// The same, but a new database stays empty.
-    pub(crate) fn without_samples(folder: &Path) -> Result<Self, StartError> {
-        let data = Self::bare(folder)?;
+    pub(crate) fn without_samples(location: impl Into<Location>) -> Result<Self, StartError> {
+        let location = location.into();
+        let data = Self::bare(&location)?;
         let whose = data
             .whose_blobs()
-            .map_err(|error| cannot("look into the data folder", &error, folder))?;
+            .map_err(|error| cannot("look into the data folder", &error, &location))?;
         let (what, remedy) = match whose {
             Whose::Ours => ("", ""),
             Whose::Others => (
                 "these files belong to another database",
-                "restore the site.db that belongs to them, or move the folder away",
+                location.database.restore(),
             ),
             Whose::Missing => (
                 "the files that the database has rows for are missing",
@@ -61,55 +76,63 @@ impl Data {
             ),
         };
         if !matches!(whose, Whose::Ours) {
-            return Err(StartError::new(what, folder.join(BLOBS).display(), remedy));
+            let blobs = location.folder.join(BLOBS);
+            return Err(StartError::new(what, blobs.display(), remedy));
         }
         data.sweep()
-            .map_err(|error| cannot("sweep the blobs", &error, folder))?;
+            .map_err(|error| cannot("sweep the blobs", &error, &location))?;
         Ok(data)
     }
 
     /// The same, but only brings the database to the newest schema.
-    fn bare(folder: &Path) -> Result<Self, StartError> {
-        let made = FolderStore::open(folder.join(BLOBS));
+    fn bare(location: &Location) -> Result<Self, StartError> {
+        let made = FolderStore::open(location.folder.join(BLOBS));
         let blobs = made.map_err(|error| {
             let remedy = "check its parent folder, or choose another one with --data";
             StartError::new(
                 format!("cannot make the data folder: {error}"),
-                folder.display(),
+                location.folder.display(),
                 remedy,
             )
         })?;
-        let sqlite = Sqlite::open(folder.join(DATABASE))
-            .map_err(|error| StartError::database(&error))?
-            .cache_size(CACHE);
-        sqlite
-            .migrate(&store::STEPS)
-            .map_err(|error| StartError::database(&error))?;
-        Ok(Self { sqlite, blobs })
+        let engine = Engine::open(&location.database)?;
+        engine.migrate()?;
+        Ok(Self { engine, blobs })
     }
 
-    /// Runs `write` in its own transaction: all of it or nothing.
+    /// Runs `write` in its own transaction: all of it or nothing. It is called again if another
+    /// transaction came first.
     pub(crate) fn write<T>(
         &self,
-        write: impl FnOnce(&Connection) -> Result<T, BoxError>,
+        mut write: impl FnMut(&mut Connection) -> Result<T, BoxError>,
     ) -> Result<T, BoxError> {
-        let sqlite = self.sqlite.clone().busy_timeout(PATIENCE);
-        let mut connection = sqlite.connect()?;
-        sqlite.begin(&mut connection, Access::Write.into())?;
-        let written = write(&connection)?;
-        sqlite.commit(&mut connection)?;
-        Ok(written)
+        let engine = self.engine.patient();
+        let mut connection = engine.connect()?;
+        let mut attempt = 1;
+        loop {
+            let written = engine
+                .begin(&mut connection, Access::Write.into())
+                .and_then(|()| write(&mut connection))
+                .and_then(|written| engine.commit(&mut connection).map(|()| written));
+            match written {
+                Err(error) if attempt < ATTEMPTS && engine.fault(&*error) == Fault::Conflict => {
+                    engine.abort(&mut connection)?;
+                    attempt += 1;
+                }
+                written => return written,
+            }
+        }
     }
 
     /// Runs `read` in one snapshot.
     pub(crate) fn read<T>(
         &self,
-        read: impl FnOnce(&Connection) -> Result<T, BoxError>,
+        read: impl FnOnce(&mut Connection) -> Result<T, BoxError>,
     ) -> Result<T, BoxError> {
-        let mut connection = self.sqlite.connect()?;
-        self.sqlite.begin(&mut connection, Access::Read.into())?;
-        let found = read(&connection)?;
-        self.sqlite.abort(&mut connection)?;
+        let mut connection = self.engine.connect()?;
+        self.engine.begin(&mut connection, Access::Read.into())?;
+        let found = read(&mut connection)?;
+        self.engine.abort(&mut connection)?;
         Ok(found)
     }
 
@@ -141,7 +164,7 @@ impl Data {
 
     /// Marks the folder of blobs for a database that has not marked one yet. Either of them is new,
     /// or both are older than marks: then the folder must have the blobs that the rows name.
-    fn mark_blobs(&self, id: &str, connection: &Connection) -> Result<Whose, BoxError> {
+    fn mark_blobs(&self, id: &str, connection: &mut Connection) -> Result<Whose, BoxError> {
         match self.blobs.mark()? {
             Some(mark) if mark != id => return Ok(Whose::Others),
             Some(_) => {}
@@ -157,10 +180,10 @@ impl Data {
     }
 
     fn sweep(&self) -> Result<(), BoxError> {
-        let connection = self.sqlite.connect()?;
+        let mut connection = self.engine.connect()?;
         let swept = self
             .blobs
-            .sweep(|names| Ok(store::named(&connection, names)?))?;
+            .sweep(|names| Ok(store::named(&mut connection, names)?))?;
         if swept > 0 {
             tracing::info!(target: "site::data", files = swept, "removed files that no page names");
         }
@@ -233,12 +256,15 @@ enum Whose {
     Missing,
 }
 
-fn cannot(what: &str, error: &BoxError, folder: &Path) -> StartError {
-    if store::is_damaged(&**error) {
+fn cannot(what: &str, error: &BoxError, location: &Location) -> StartError {
+    if let Place::Sqlite(folder) = &location.database
+        && store::is_damaged(&**error)
+    {
         let what = format!("the database is damaged: cannot {what}: {error}");
         let remedy = "restore site.db from a backup, or choose another folder with --data";
-        return StartError::new(what, folder.join(DATABASE).display(), remedy);
+        return StartError::new(what, folder.join(store::FILE).display(), remedy);
     }
     let remedy = "correct this and start again, or choose another folder with --data";
-    StartError::new(format!("cannot {what}: {error}"), folder.display(), remedy)
+    let place = location.folder.display();
+    StartError::new(format!("cannot {what}: {error}"), place, remedy)
 }

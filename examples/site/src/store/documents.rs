@@ -2,24 +2,20 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use euryale_sqlite::Connection;
-use euryale_sqlite::rusqlite::{self, OptionalExtension, Row};
+use super::connection::Connection;
+use super::error::Result;
+use super::sql;
+use super::value::Row;
 
 /// Returns whether the samples were imported. Then they are not imported again, even if all of them
 /// were deleted since.
-pub(crate) fn is_imported(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.query_row(
-        "SELECT EXISTS (SELECT 1 FROM imported WHERE name = 'samples')",
-        [],
-        |row| row.get(0),
-    )
+pub(crate) fn is_imported(connection: &mut Connection) -> Result<bool> {
+    connection.query_one(sql::IS_IMPORTED, &[], |row| row.get(0))
 }
 
 /// Records that the samples were imported.
-pub(crate) fn set_imported(connection: &Connection) -> rusqlite::Result<()> {
-    connection
-        .execute("INSERT INTO imported VALUES ('samples', ?1)", [now()])
-        .map(drop)
+pub(crate) fn set_imported(connection: &mut Connection) -> Result<()> {
+    connection.execute(sql::SET_IMPORTED, &[now().into()])
 }
 
 /// In seconds since 1970.
@@ -93,7 +89,7 @@ impl Entry {
         }
     }
 
-    pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn from_row(row: &Row<'_>) -> Result<Self> {
         Ok(Self {
             path: row.get(0)?,
             title: row.get(1)?,
@@ -102,23 +98,17 @@ impl Entry {
 }
 
 /// The document at `path`.
-pub(crate) fn document(connection: &Connection, path: &str) -> rusqlite::Result<Option<Document>> {
-    let mut select = connection.prepare_cached(
-        "SELECT path, title, format, body,
-             strftime('%Y-%m-%dT%H:%MZ', modified, 'unixepoch'), modified
-         FROM document WHERE path = ?1",
-    )?;
-    let document = |row: &Row<'_>| {
+pub(crate) fn document(connection: &mut Connection, path: &str) -> Result<Option<Document>> {
+    connection.query_opt(sql::DOCUMENT, &[path.into()], |row| {
         Ok(Document {
             path: row.get(0)?,
             title: row.get(1)?,
-            format: Format::from_column(&row.get::<_, String>(2)?),
+            format: Format::from_column(&row.get::<String>(2)?),
             body: row.get(3)?,
             modified: row.get(4)?,
             changed: row.get(5)?,
         })
-    };
-    select.query_row([path], document).optional()
+    })
 }
 
 /// A part of a list.
@@ -156,35 +146,29 @@ pub(crate) struct Range {
 
 impl Range {
     /// For SQL, with one more entry, which tells whether the list continues.
-    pub(super) fn limit_and_offset(self) -> (i64, i64) {
-        let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        (number(self.most).saturating_add(1), number(self.skip))
+    pub(super) fn limit_and_offset(self) -> (usize, usize) {
+        (self.most.saturating_add(1), self.skip)
     }
 }
 
 /// The documents in the folder `path`, in its order.
 pub(crate) fn children(
-    connection: &Connection,
+    connection: &mut Connection,
     path: &str,
     range: Range,
-) -> rusqlite::Result<Portion<Entry>> {
+) -> Result<Portion<Entry>> {
     let (limit, offset) = range.limit_and_offset();
-    let mut select = connection.prepare_cached(
-        "SELECT path, title FROM document WHERE parent = ?1 ORDER BY position, title
-         LIMIT ?2 OFFSET ?3",
-    )?;
-    let entries = select.query_map((path, limit, offset), Entry::from_row)?;
-    Ok(Portion::new(entries.collect::<Result<_, _>>()?, range.most))
+    let values = [path.into(), limit.into(), offset.into()];
+    let entries = connection.query(sql::CHILDREN, &values, Entry::from_row)?;
+    Ok(Portion::new(entries, range.most))
 }
 
 /// The folders of `path`, from the root on.
-pub(crate) fn ancestors(connection: &Connection, path: &str) -> rusqlite::Result<Vec<Entry>> {
-    let mut select =
-        connection.prepare_cached("SELECT path, title FROM document WHERE path = ?1")?;
+pub(crate) fn ancestors(connection: &mut Connection, path: &str) -> Result<Vec<Entry>> {
     let mut folders = Vec::new();
     let mut next = parent(path);
     while let Some(folder) = next {
-        folders.extend(select.query_row([folder], Entry::from_row).optional()?);
+        folders.extend(connection.query_opt(sql::ENTRY, &[folder.into()], Entry::from_row)?);
         next = parent(folder);
     }
     folders.reverse();
@@ -192,16 +176,11 @@ pub(crate) fn ancestors(connection: &Connection, path: &str) -> rusqlite::Result
 }
 
 /// The counter's value.
-pub(crate) fn counter(connection: &Connection) -> rusqlite::Result<i64> {
-    connection
-        .prepare_cached("SELECT value FROM counter WHERE id = 1")?
-        .query_row([], |row| row.get(0))
+pub(crate) fn counter(connection: &mut Connection) -> Result<i64> {
+    connection.query_one(sql::COUNTER, &[], |row| row.get(0))
 }
 
 /// Sets the counter.
-pub(crate) fn set_counter(connection: &Connection, value: i64) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("UPDATE counter SET value = ?1 WHERE id = 1")?
-        .execute([value])
-        .map(drop)
+pub(crate) fn set_counter(connection: &mut Connection, value: i64) -> Result<()> {
+    connection.execute(sql::SET_COUNTER, &[value.into()])
 }

@@ -1,12 +1,22 @@
-//! Full-text search: the documents that match an expression of FTS5.
+//! Full-text search: the documents that have all words of a search.
 //!
-//! Neither `highlight()` nor `snippet()` is called: their time grows with the square of the
+//! FTS5's `highlight()` and `snippet()` are not called: their time grows with the square of the
 //! matches, and nothing can interrupt them. [`crate::pages::search`] cuts and marks the snippets.
 
-use euryale_sqlite::Connection;
-use euryale_sqlite::rusqlite::{self, Row};
-
+use super::connection::Connection;
 use super::documents::Format;
+use super::error::Result;
+use super::sql;
+use super::value::Row;
+
+/// Words of a search that stand in this order. The phrase `e-mail` has two.
+#[derive(Debug)]
+pub(crate) struct Phrase {
+    /// The typed text, up to the last word that counts.
+    pub(crate) text: String,
+    /// The words, as the index has them.
+    pub(crate) terms: Vec<String>,
+}
 
 /// A document that was found.
 #[derive(Debug)]
@@ -19,11 +29,11 @@ pub(crate) struct Hit {
 }
 
 impl Hit {
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn from_row(row: &Row<'_>) -> Result<Self> {
         Ok(Self {
             path: row.get(0)?,
             title: row.get(1)?,
-            format: Format::from_column(&row.get::<_, String>(2)?),
+            format: Format::from_column(&row.get::<String>(2)?),
             body: row.get(3)?,
         })
     }
@@ -43,49 +53,72 @@ pub(crate) struct Hits {
 /// Counting stops here, because each result costs a step of the query.
 pub(crate) const MOST_COUNTED: usize = 1000;
 
-/// The documents at and below `folder` that match `expression`: at most `most`, each with at most
+/// The documents at and below `folder` that have all `phrases`: at most `most`, each with at most
 /// `characters` of its text.
 pub(crate) fn search(
-    connection: &Connection,
+    connection: &mut Connection,
     folder: &str,
-    expression: &str,
+    phrases: &[Phrase],
     most: usize,
     characters: usize,
-) -> rusqlite::Result<Hits> {
-    // Below the folder is what begins with it and a slash; 0 is the character after the slash. The
-    // index ranks all matches before it gives the first one, so counting some more costs little.
-    let mut select = connection.prepare_cached(
-        "SELECT searched.path FROM search
-         CROSS JOIN searched ON searched.id = search.rowid
-         WHERE search MATCH ?1
-             AND (?2 = '/' OR searched.path = ?2
-                 OR (searched.path > ?2 || '/' AND searched.path < ?2 || '0'))
-         ORDER BY search.rank LIMIT ?3",
-    )?;
-    let limit = i64::try_from(MOST_COUNTED)
-        .unwrap_or(i64::MAX)
-        .saturating_add(1);
-    let mut rows = select.query((expression, folder, limit))?;
-    let mut paths = Vec::with_capacity(most);
-    let mut count = 0;
-    while let Some(row) = rows.next()? {
-        if paths.len() < most {
-            paths.push(row.get::<_, String>(0)?);
-        }
-        count += 1;
+) -> Result<Hits> {
+    let wanted = match connection {
+        Connection::Sqlite(_) => expression(phrases),
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => match super::words::query(phrases) {
+            Some(query) => query,
+            None => return Ok(Hits::default()),
+        },
+    };
+    let values = [
+        (&wanted).into(),
+        folder.into(),
+        MOST_COUNTED.saturating_add(1).into(),
+    ];
+    let paths: Vec<String> = connection.query(sql::SEARCH, &values, |row| row.get(0))?;
+    let mut best = Vec::with_capacity(most.min(paths.len()));
+    for path in paths.iter().take(most) {
+        let values = [path.into(), characters.into()];
+        best.push(connection.query_one(sql::FOUND, &values, Hit::from_row)?);
     }
-    let more = count > MOST_COUNTED;
-    let mut read = connection.prepare_cached(
-        "SELECT path, title, format, substr(body, 1, ?2) FROM document WHERE path = ?1",
-    )?;
-    let characters = i64::try_from(characters).unwrap_or(i64::MAX);
-    let best = paths
-        .iter()
-        .map(|path| read.query_row((path, characters), Hit::from_row))
-        .collect::<rusqlite::Result<_>>()?;
     Ok(Hits {
         best,
-        count: count.min(MOST_COUNTED),
-        more,
+        count: paths.len().min(MOST_COUNTED),
+        more: paths.len() > MOST_COUNTED,
     })
+}
+
+/// The phrases in FTS5's language. Each of them is a string, so that no character in it is an
+/// operator.
+pub(crate) fn expression(phrases: &[Phrase]) -> String {
+    let strings: Vec<String> = phrases
+        .iter()
+        .map(|phrase| format!("\"{}\"", phrase.text.replace('"', "\"\"")))
+        .collect();
+    strings.join(" ")
+}
+
+/// Brings PostgreSQL's index up to date. SQLite's triggers do that.
+#[cfg_attr(
+    not(feature = "postgres"),
+    expect(clippy::unnecessary_wraps, reason = "PostgreSQL may fail")
+)]
+pub(super) fn index(
+    connection: &mut Connection,
+    path: &str,
+    title: &str,
+    body: &str,
+) -> Result<()> {
+    match connection {
+        Connection::Sqlite(_) => {
+            let _ = (path, title, body);
+            Ok(())
+        }
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => {
+            let words = super::with_tokenizer(|tokenizer| tokenizer.all_terms([title, body]))?;
+            let words = super::words::vector(&words[0], &words[1]);
+            connection.execute(sql::INDEX, &[path.into(), (&words).into()])
+        }
+    }
 }

@@ -12,9 +12,10 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use euryale_sqlite::rusqlite::{self, Connection};
+use euryale_sqlite::rusqlite::Connection;
 
-use super::schema::TOKENIZER;
+use super::error::Result;
+use super::schema::sqlite::TOKENIZER;
 
 /// The maximum number of characters beyond ASCII that FTS5 is asked about in one search. A page of
 /// Chinese has about a thousand; any more separate words.
@@ -34,9 +35,7 @@ static IDLE: Mutex<Vec<Tokenizer>> = Mutex::new(Vec::new());
 ///
 /// # Errors
 /// SQLite's, when there is no memory, and those of `search`.
-pub(crate) fn with_tokenizer<T>(
-    search: impl FnOnce(&mut Tokenizer) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
+pub(crate) fn with_tokenizer<T>(search: impl FnOnce(&mut Tokenizer) -> Result<T>) -> Result<T> {
     let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
     let mut tokenizer = match idle {
         Some(tokenizer) => tokenizer,
@@ -74,7 +73,7 @@ pub(crate) struct Tokenizer {
 impl Tokenizer {
     /// # Errors
     /// SQLite's, when there is no memory.
-    pub(crate) fn new() -> rusqlite::Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let index = Connection::open_in_memory()?;
         index.execute_batch(&format!(
             "CREATE VIRTUAL TABLE words USING fts5 (word, content = '', tokenize = '{TOKENIZER}');
@@ -103,10 +102,7 @@ impl Tokenizer {
     }
 
     /// Learns the characters of `texts`, which are then split as FTS5 splits them.
-    pub(crate) fn learn<'a>(
-        &mut self,
-        texts: impl IntoIterator<Item = &'a str>,
-    ) -> rusqlite::Result<()> {
+    pub(crate) fn learn<'a>(&mut self, texts: impl IntoIterator<Item = &'a str>) -> Result<()> {
         let mut unknown = HashSet::new();
         for character in texts.into_iter().flat_map(str::chars) {
             if unknown.len() == self.characters_left {
@@ -163,7 +159,7 @@ impl Tokenizer {
     }
 
     /// The term of a word in the index; none if too many have been asked for.
-    pub(crate) fn term(&self, word: &str) -> rusqlite::Result<Option<String>> {
+    pub(crate) fn term(&self, word: &str) -> Result<Option<String>> {
         let folded: String = self.folded(word).collect();
         let mut terms = self.terms.borrow_mut();
         if let Some(term) = terms.get(&folded) {
@@ -179,6 +175,12 @@ impl Tokenizer {
         Ok(Some(term))
     }
 
+    /// All terms of each text, in order. Not limited, because a stored text is indexed whole.
+    #[cfg(feature = "postgres")]
+    pub(super) fn all_terms(&self, texts: [&str; 2]) -> Result<Vec<Vec<String>>> {
+        self.ask(texts.map(str::to_owned))
+    }
+
     fn kind(&self, character: char) -> Kind {
         match character {
             _ if character.is_ascii_alphanumeric() => Kind::Letter(character.to_ascii_lowercase()),
@@ -192,7 +194,7 @@ impl Tokenizer {
     }
 
     /// The terms of each of `texts`.
-    fn ask(&self, texts: impl IntoIterator<Item = String>) -> rusqlite::Result<Vec<Vec<String>>> {
+    fn ask(&self, texts: impl IntoIterator<Item = String>) -> Result<Vec<Vec<String>>> {
         // One transaction for all of them.
         let index = self.index.unchecked_transaction()?;
         let mut insert = index.prepare_cached("INSERT INTO words (rowid, word) VALUES (?1, ?2)")?;

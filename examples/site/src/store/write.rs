@@ -1,91 +1,86 @@
 //! Creates, changes and removes documents.
 
-use euryale_sqlite::Connection;
-use euryale_sqlite::rusqlite;
-
+use super::connection::Connection;
 use super::documents::{Format, now, parent};
+use super::error::Result;
+use super::search::index;
+use super::sql;
 
 /// Returns whether there is a document at `path`. Only documents can contain others.
-pub(crate) fn exists(connection: &Connection, path: &str) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM document WHERE path = ?1)")?
-        .query_row([path], |row| row.get(0))
+pub(crate) fn exists(connection: &mut Connection, path: &str) -> Result<bool> {
+    connection.query_one(sql::EXISTS, &[path.into()], |row| row.get(0))
 }
 
 /// Returns whether `path` contains anything.
-pub(crate) fn has_children(connection: &Connection, path: &str) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM document WHERE parent = ?1)
-                 OR EXISTS (SELECT 1 FROM file WHERE parent = ?1)",
-        )?
-        .query_row([path], |row| row.get(0))
+pub(crate) fn has_children(connection: &mut Connection, path: &str) -> Result<bool> {
+    connection.query_one(sql::HAS_CHILDREN, &[path.into()], |row| row.get(0))
 }
 
 /// A new document, at the end of its folder.
 pub(crate) fn add(
-    connection: &Connection,
+    connection: &mut Connection,
     path: &str,
     title: &str,
     format: Format,
     body: &str,
-) -> rusqlite::Result<()> {
+) -> Result<()> {
     add_at(connection, path, title, format, body, now())
 }
 
 /// The same, last changed at `modified`, in seconds since 1970.
 pub(crate) fn add_at(
-    connection: &Connection,
+    connection: &mut Connection,
     path: &str,
     title: &str,
     format: Format,
     body: &str,
     modified: i64,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO document (path, parent, position, title, format, body, modified)
-             SELECT ?1, ?2, ifnull(max(position), -1) + 1, ?3, ?4, ?5, ?6
-             FROM document WHERE parent = ?2",
-        )?
-        .execute((path, parent(path), title, format.column(), body, modified))
-        .map(drop)
+) -> Result<()> {
+    let values = [
+        path.into(),
+        parent(path).into(),
+        title.into(),
+        format.column().into(),
+        body.into(),
+        modified.into(),
+    ];
+    connection.execute(sql::ADD, &values)?;
+    index(connection, path, title, body)
 }
 
 /// Changes title and text; the format stays the same.
 pub(crate) fn change(
-    connection: &Connection,
+    connection: &mut Connection,
     path: &str,
     title: &str,
     body: &str,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("UPDATE document SET title = ?2, body = ?3, modified = ?4 WHERE path = ?1")?
-        .execute((path, title, body, now()))
-        .map(drop)
+) -> Result<()> {
+    let values = [path.into(), title.into(), body.into(), now().into()];
+    connection.execute(sql::CHANGE, &values)?;
+    index(connection, path, title, body)
 }
 
 /// Changes title, text and format, with the last change at `modified`, in seconds since 1970.
 pub(crate) fn replace(
-    connection: &Connection,
+    connection: &mut Connection,
     path: &str,
     title: &str,
     format: Format,
     body: &str,
     modified: i64,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "UPDATE document SET title = ?2, format = ?3, body = ?4, modified = ?5 WHERE path = ?1",
-        )?
-        .execute((path, title, format.column(), body, modified))
-        .map(drop)
+) -> Result<()> {
+    let values = [
+        path.into(),
+        title.into(),
+        format.column().into(),
+        body.into(),
+        modified.into(),
+    ];
+    connection.execute(sql::REPLACE, &values)?;
+    index(connection, path, title, body)
 }
 
-/// Without the document.
-pub(crate) fn remove(connection: &Connection, path: &str) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("DELETE FROM document WHERE path = ?1")?
-        .execute([path])
-        .map(drop)
+/// Removes the document.
+pub(crate) fn remove(connection: &mut Connection, path: &str) -> Result<()> {
+    connection.execute(sql::REMOVE, &[path.into()])
 }

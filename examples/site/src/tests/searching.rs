@@ -263,7 +263,7 @@ async fn number_of_pages_is_shown_up_to_a_bound() {
 fn older_database_gets_the_index_with_its_rows() {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = euryale_sqlite::Sqlite::open(folder.path().join("site.db")).unwrap();
-    sqlite.migrate(&store::STEPS[..1]).unwrap();
+    sqlite.migrate(&store::SQLITE_STEPS[..1]).unwrap();
     let insert = "INSERT INTO document VALUES ('/old', NULL, 0, 'Old', 'markdown', 'A dodo.', 0);
                   INSERT INTO imported VALUES ('samples', 0);";
     connection(folder.path()).execute_batch(insert).unwrap();

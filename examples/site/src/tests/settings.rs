@@ -355,7 +355,7 @@ fn programs_that_start_together_import_once() {
 fn interrupted_import_is_completed_by_the_next_run() {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = euryale_sqlite::Sqlite::open(folder.path().join("site.db")).unwrap();
-    sqlite.migrate(&store::STEPS).unwrap();
+    sqlite.migrate(&store::SQLITE_STEPS).unwrap();
     drop(Data::open(folder.path()).unwrap());
     let found = connection(folder.path()).query_row(
         "SELECT title FROM document WHERE path = '/'",
@@ -389,7 +389,7 @@ fn a_database_that_cannot_be_used_is_left_alone() {
     };
     let known = format!(
         "its schema version is 99, this program knows {}",
-        store::STEPS.len()
+        store::SQLITE_STEPS.len()
     );
     check(&newer, &known);
     check(&foreign, "is not an SQLite database");

@@ -14,7 +14,6 @@ use euryale::transaction::Participant;
 use euryale::{Abort, BoxError, Ledger, Pool, Publisher, Request, Response, Transaction};
 use euryale_agent_check::Resume;
 use euryale_server::{Server, Shutdown};
-use euryale_sqlite::Sqlite;
 use euryale_test::eventually;
 use tokio::net::TcpListener;
 
@@ -27,6 +26,7 @@ use crate::pages::theme::Theme;
 use crate::serve::app::{self, Site, UPLOADS};
 use crate::serve::lanes::Lanes;
 use crate::serve::storage::Storage;
+use crate::store::Engine;
 use crate::store::data::Data;
 
 /// Serves the site in `folder` until it is killed, or until the process that started it has ended.
@@ -39,9 +39,9 @@ pub(super) fn serve(folder: &Path) {
             .for_each(|_| GO_ON.open());
         std::process::exit(0);
     });
-    let Data { sqlite, blobs } = Data::open(folder).unwrap();
+    let Data { engine, blobs } = Data::open(folder).unwrap();
     // Two uploads at a time: they wait for each other in SQLite as well.
-    let pool = Pool::builder(sqlite)
+    let pool = Pool::builder(engine)
         .connections(4)
         .lane(UPLOADS, 2)
         .build();
@@ -113,11 +113,11 @@ struct Holding {
     blobs: FolderStore,
 }
 
-impl Publisher<Sqlite> for Holding {
+impl Publisher<Engine> for Holding {
     fn publish(
         &self,
         request: &Request,
-        transaction: &mut Transaction<'_, Sqlite>,
+        transaction: &mut Transaction<'_, Engine>,
     ) -> Result<Response, Abort> {
         let Some(point) = Point::of(request.headers()) else {
             return self.site.publish(request, transaction);
@@ -138,11 +138,14 @@ impl Publisher<Sqlite> for Holding {
             Point::FirstVote | Point::FirstFinish => transaction.join(Stop(point)),
             // Replaces the hook that guards transactions, because the connection has room for only
             // one.
-            Point::Asked => transaction.connection()?.commit_hook(Some(move || {
-                point.hold();
-                false
-            }))?,
-            Point::Written => transaction.connection()?.wal_hook(Some(|_, _| {
+            Point::Asked => transaction
+                .connection()?
+                .sqlite()
+                .commit_hook(Some(move || {
+                    point.hold();
+                    false
+                }))?,
+            Point::Written => transaction.connection()?.sqlite().wal_hook(Some(|_, _| {
                 Point::Written.hold();
                 Ok(())
             })),
@@ -170,7 +173,7 @@ impl Holding {
         &self,
         point: Point,
         request: &Request,
-        transaction: &mut Transaction<'_, Sqlite>,
+        transaction: &mut Transaction<'_, Engine>,
     ) -> Result<Response, Abort> {
         let Ok(Posted::Files(uploads)) = form::read(request) else {
             panic!("no upload is held at {point:?}")

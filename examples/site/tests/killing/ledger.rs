@@ -71,6 +71,7 @@ fn found(folder: &Path) -> (BTreeSet<u32>, Option<u32>) {
     let data = alone(|| Data::open(folder)).unwrap();
     let (rows, integrity) = data
         .read(|connection| {
+            let connection = connection.sqlite();
             let mut select = connection.prepare("SELECT path, blob, size FROM file")?;
             let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
             let rows: Vec<(String, String, i64)> =

@@ -29,6 +29,7 @@ mod nginx;
 mod opening;
 mod peer;
 mod pictures;
+mod postgres;
 mod processes;
 mod reload;
 mod rolls;

@@ -5,7 +5,7 @@ use clap::Parser;
 use super::*;
 
 /// Settings that always have an effect, with the reason where it is not obvious.
-const ALWAYS: [&str; 34] = [
+const ALWAYS: [&str; 35] = [
     "access-log",
     "admin",
     "agent",
@@ -15,6 +15,7 @@ const ALWAYS: [&str; 34] = [
     "connections",
     "console",
     "data",
+    "database",
     "demo",
     "drain",
     "half-close",

@@ -9,11 +9,10 @@ use std::{io, mem, thread};
 
 use euryale::BoxError;
 use euryale::store::FolderStore;
-use euryale_sqlite::Connection;
 
 use super::text::Page;
 use crate::store::data::Data;
-use crate::store::{self, FileEntry};
+use crate::store::{self, Connection, FileEntry};
 
 /// The maximum number in one batch; each holds a file open.
 const ENTRIES: usize = 250;
@@ -77,7 +76,7 @@ impl Item {
     }
 
     /// Its current relation to the stored content.
-    pub(super) fn judge(&self, connection: &Connection) -> store::Result<Verdict> {
+    pub(super) fn judge(&self, connection: &mut Connection) -> store::Result<Verdict> {
         let file = store::file(connection, self.path())?;
         if let Self::File(new) = self {
             if store::exists(connection, &new.path)? {
@@ -119,7 +118,7 @@ impl Item {
     }
 
     /// Writes its row if necessary, and returns the previous relation.
-    fn write(&self, connection: &Connection) -> store::Result<Verdict> {
+    fn write(&self, connection: &mut Connection) -> store::Result<Verdict> {
         let verdict = self.judge(connection)?;
         if !matches!(verdict, Verdict::New | Verdict::Other(_)) {
             return Ok(verdict);

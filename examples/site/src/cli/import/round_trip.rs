@@ -196,12 +196,11 @@ impl Dump {
     fn of(data: &Data, below: &str) -> Self {
         data.read(|connection| {
             let mut dump = Self::default();
-            store::texts_below(connection, below, |text| {
+            for text in store::texts_below(connection, below)? {
                 let format = format!("{:?}", text.format);
                 let page = (text.title, format, text.body, text.modified);
                 dump.pages.insert(text.path, page);
-                true
-            })?;
+            }
             for path in dump.pages.keys() {
                 let all = store::Range {
                     skip: 0,

@@ -451,8 +451,11 @@ fn blobs_are_there_as_long_as_a_row_names_them() {
 fn failed_commit_leaves_its_blobs_to_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let data = Data::without_samples(folder.path()).unwrap();
-    let connection = data.sqlite.connect().unwrap();
-    connection.execute_batch("DROP TABLE file").unwrap();
+    let mut connection = data.engine.connect().unwrap();
+    connection
+        .sqlite()
+        .execute_batch("DROP TABLE file")
+        .unwrap();
     let (file, blob) = staged(&data, "/a", 1);
     let mut batch = Batch::default();
     batch.add(file);
@@ -467,11 +470,11 @@ fn failed_commit_leaves_its_blobs_to_the_next_start() {
 fn no_path_is_both_a_page_and_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let data = Data::without_samples(folder.path()).unwrap();
-    let connection = data.sqlite.connect().unwrap();
-    store::add(&connection, "/", "Root", Format::Markdown, "").unwrap();
-    store::add(&connection, "/page", "Page", Format::Markdown, "text").unwrap();
+    let mut connection = data.engine.connect().unwrap();
+    store::add(&mut connection, "/", "Root", Format::Markdown, "").unwrap();
+    store::add(&mut connection, "/page", "Page", Format::Markdown, "text").unwrap();
     store::put_file(
-        &connection,
+        &mut connection,
         &FileEntry {
             blob: "x/1".to_owned(),
             ..file("/file", 1)
@@ -489,42 +492,38 @@ fn no_path_is_both_a_page_and_a_file() {
             page,
             modified: 0,
         }
-        .judge(&connection)
-        .unwrap()
     };
-    let folder = |path: &str| {
-        Item::Folder {
-            path: path.to_owned(),
-            title: String::new(),
-        }
-        .judge(&connection)
-        .unwrap()
+    let folder = |path: &str| Item::Folder {
+        path: path.to_owned(),
+        title: String::new(),
     };
+    let mut judge = |item: Item| item.judge(&mut connection).unwrap();
     let is_blocked = |verdict: Verdict| matches!(verdict, Verdict::Blocked(_));
-    assert_eq!(page("/new", "Page", Format::Markdown), Verdict::New);
-    assert_eq!(page("/page", "Page", Format::Markdown), Verdict::Same);
+    assert_eq!(judge(page("/new", "Page", Format::Markdown)), Verdict::New);
     assert_eq!(
-        page("/page", "Title", Format::Markdown),
-        Verdict::Other(None)
-    );
-    assert_eq!(page("/page", "Page", Format::Html), Verdict::Other(None));
-    assert!(is_blocked(page("/file", "Page", Format::Markdown)));
-    assert_eq!(
-        (folder("/page"), folder("/new")),
-        (Verdict::Same, Verdict::New)
-    );
-    assert!(is_blocked(folder("/file")));
-    assert_eq!(
-        Item::File(file("/file", 1)).judge(&connection).unwrap(),
+        judge(page("/page", "Page", Format::Markdown)),
         Verdict::Same
     );
     assert_eq!(
-        Item::File(file("/file", 2)).judge(&connection).unwrap(),
+        judge(page("/page", "Title", Format::Markdown)),
+        Verdict::Other(None)
+    );
+    assert_eq!(
+        judge(page("/page", "Page", Format::Html)),
+        Verdict::Other(None)
+    );
+    assert!(is_blocked(judge(page("/file", "Page", Format::Markdown))));
+    assert_eq!(
+        (judge(folder("/page")), judge(folder("/new"))),
+        (Verdict::Same, Verdict::New)
+    );
+    assert!(is_blocked(judge(folder("/file"))));
+    assert_eq!(judge(Item::File(file("/file", 1))), Verdict::Same);
+    assert_eq!(
+        judge(Item::File(file("/file", 2))),
         Verdict::Other(Some("x/1".to_owned()))
     );
-    assert!(is_blocked(
-        Item::File(file("/page", 1)).judge(&connection).unwrap()
-    ));
+    assert!(is_blocked(judge(Item::File(file("/page", 1)))));
 }
 
 #[test]

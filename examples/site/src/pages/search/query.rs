@@ -3,26 +3,19 @@
 use std::collections::VecDeque;
 use std::ops::{ControlFlow, Range};
 
-use crate::store::{self, Tokenizer};
+use crate::store::{self, Phrase, Tokenizer};
 
-/// The maximum number of search words; `e-mail` has two. FTS5 compares each of them with all of its
-/// occurrences.
+/// The maximum number of search words; `e-mail` has two. The index compares each of them with all
+/// of its occurrences.
 const MOST: usize = 32;
 
-/// The words of a search, in phrases between white space. The phrase `e-mail` has two words, and is
-/// found in texts that have `mail` right after `e`.
+/// The words of a search, in phrases between white space. The phrase `e-mail` is found in texts
+/// that have `mail` right after `e`.
 #[derive(Debug, Default)]
 pub(crate) struct Query {
     phrases: Vec<Phrase>,
     /// The length of the longest one, in words.
     longest: usize,
-}
-
-#[derive(Debug)]
-struct Phrase {
-    /// The typed text, up to the last word that counts.
-    text: String,
-    terms: Vec<String>,
 }
 
 impl Query {
@@ -58,15 +51,9 @@ impl Query {
         self.phrases.is_empty()
     }
 
-    /// The query in FTS5's language. Each phrase is a string, so that no character in it is an
-    /// operator.
-    pub(crate) fn expression(&self) -> String {
-        let strings: Vec<String> = self
-            .phrases
-            .iter()
-            .map(|phrase| format!("\"{}\"", phrase.text.replace('"', "\"\"")))
-            .collect();
-        strings.join(" ")
+    /// The phrases, in order.
+    pub(crate) fn phrases(&self) -> &[Phrase] {
+        &self.phrases
     }
 
     /// The first place of a phrase in `text` at or after `from`.

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::query::Query;
 use super::snippet;
 use crate::pages::markdown;
-use crate::store::{Format, RawConnection, TOKENIZER, Tokenizer};
+use crate::store::{Format, RawConnection, TOKENIZER, Tokenizer, expression};
 
 /// Does FTS5 find `expression` in `text`?
 fn is_found(text: &str, expression: &str) -> bool {
@@ -73,14 +73,14 @@ proptest! {
             prop_assert!(all.is_empty());
             return Ok(());
         }
-        let expression = query.expression();
-        prop_assert_eq!(is_found(&text, &expression), !all.is_empty());
+        let wanted = expression(query.phrases());
+        prop_assert_eq!(is_found(&text, &wanted), !all.is_empty());
         let mut rest = text.clone();
         for mark in all.into_iter().rev() {
-            prop_assert!(is_found(&text[mark.clone()], &expression));
+            prop_assert!(is_found(&text[mark.clone()], &wanted));
             rest.replace_range(mark, " \u{1} qqzqq ");
         }
-        prop_assert!(!is_found(&rest, &expression), "{} in {}", expression, rest);
+        prop_assert!(!is_found(&rest, &wanted), "{} in {}", wanted, rest);
     }
 
     #[test]
@@ -146,10 +146,10 @@ fn search_has_a_limited_number_of_distinct_words() {
     let mut tokenizer = tokenizer(&[]);
     let long = "a-".repeat(5000) + " b";
     let query = Query::new(&long, &mut tokenizer).unwrap();
-    assert_eq!(query.expression().matches('a').count(), 32);
-    assert!(!query.expression().contains('b'));
+    assert_eq!(expression(query.phrases()).matches('a').count(), 32);
+    assert!(!expression(query.phrases()).contains('b'));
     let query = Query::new(&"Cats cat ".repeat(50), &mut tokenizer).unwrap();
-    assert_eq!(query.expression(), "\"Cats\"");
+    assert_eq!(expression(query.phrases()), "\"Cats\"");
 }
 
 #[test]
