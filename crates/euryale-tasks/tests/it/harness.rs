@@ -1,6 +1,6 @@
 //! A stack with tasks in a new SQLite file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use euryale::connection::Lane;
@@ -47,7 +47,8 @@ pub(crate) struct Site {
     pub(crate) tasks: Tasks<Sqlite>,
     pub(crate) pool: Pool<Sqlite>,
     pub(crate) service: StackService,
-    folder: TempDir,
+    pub(crate) path: PathBuf,
+    _folder: Option<TempDir>,
 }
 
 impl Site {
@@ -63,7 +64,32 @@ impl Site {
         publisher: impl Publisher<Sqlite>,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let database = open(&folder.path().join("site.db"));
+        let path = folder.path().join("site.db");
+        Self::build(&path, Some(folder), kinds, publisher)
+    }
+
+    /// Opens the site of another process. Its publisher answers 404.
+    pub(crate) fn at(
+        path: &Path,
+        kinds: impl FnOnce(TasksBuilder<Sqlite>) -> TasksBuilder<Sqlite>,
+    ) -> Self {
+        Self::build(
+            path,
+            None,
+            kinds,
+            |_: &Request, _: &mut Transaction<'_, Sqlite>| {
+                Err(Abort::status(http::StatusCode::NOT_FOUND))
+            },
+        )
+    }
+
+    fn build(
+        path: &Path,
+        folder: Option<TempDir>,
+        kinds: impl FnOnce(TasksBuilder<Sqlite>) -> TasksBuilder<Sqlite>,
+        publisher: impl Publisher<Sqlite>,
+    ) -> Self {
+        let database = open(path);
         let table = SqliteTable::open(&database).unwrap();
         let pool = Pool::builder(database)
             .connections(4)
@@ -83,7 +109,8 @@ impl Site {
             tasks,
             pool,
             service,
-            folder,
+            path: path.to_owned(),
+            _folder: folder,
         }
     }
 
@@ -111,7 +138,7 @@ impl Site {
 
     /// Another connection to the file.
     pub(crate) fn sql(&self) -> Connection {
-        let sql = Connection::open(self.folder.path().join("site.db")).unwrap();
+        let sql = Connection::open(&self.path).unwrap();
         sql.busy_timeout(Duration::from_secs(5)).unwrap();
         sql
     }

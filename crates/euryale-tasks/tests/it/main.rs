@@ -4,6 +4,7 @@
 
 mod failing;
 mod harness;
+mod processes;
 mod running;
 mod suspending;
 mod taking;
