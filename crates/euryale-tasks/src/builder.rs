@@ -33,6 +33,7 @@ impl<D: Database> Tasks<D> {
         TasksBuilder {
             table: Arc::new(table),
             connections: Connections::new(claims),
+            looks: None,
             kinds: Vec::new(),
             deadline: Duration::from_secs(300),
             ledger: Ledger::new(),
@@ -48,6 +49,7 @@ impl<D: Database> Tasks<D> {
 pub struct TasksBuilder<D: Database> {
     table: Arc<dyn TaskTable<D>>,
     connections: Connections<D>,
+    looks: Option<Connections<D>>,
     kinds: Vec<Kind<D>>,
     deadline: Duration,
     ledger: Ledger,
@@ -132,6 +134,17 @@ impl<D: Database> TasksBuilder<D> {
         self
     }
 
+    /// Looks for the ends of tasks for which requests wait on these connections: those of the
+    /// pool's default lane, so that a wait is not queued behind the tasks themselves. Default: the
+    /// connections on which tasks are taken.
+    pub fn waits<C>(mut self, claims: impl Fn() -> C + Send + Sync + 'static) -> Self
+    where
+        C: Claim<Database = D>,
+    {
+        self.looks = Some(Connections::new(claims));
+        self
+    }
+
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
         self.ledger = ledger;
@@ -144,6 +157,7 @@ impl<D: Database> TasksBuilder<D> {
         let Self {
             table,
             connections,
+            looks,
             kinds,
             deadline,
             ledger,
@@ -151,6 +165,7 @@ impl<D: Database> TasksBuilder<D> {
         Tasks {
             shared: Arc::new(Shared {
                 table,
+                looks: looks.unwrap_or_else(|| connections.clone()).ledger(&ledger),
                 connections: connections.ledger(&ledger),
                 names: kinds.iter().map(|kind| kind.name).collect(),
                 kinds,
@@ -158,6 +173,8 @@ impl<D: Database> TasksBuilder<D> {
                 book: ledger.of(),
                 ledger,
                 added: watch::Sender::new(()),
+                ended: watch::Sender::new(()),
+                waits: Arc::default(),
                 last_id: AtomicI64::new(0),
             }),
         }

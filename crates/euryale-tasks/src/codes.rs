@@ -18,6 +18,13 @@ pub const BAD_PAYLOAD: Code = Code::new(
     "the payload of a task does not parse",
 );
 
+/// A task that was waited for has failed for the last time (500).
+pub const TASK_DEAD: Code = Code::new(
+    Class::Failed,
+    "tasks.dead",
+    "a task that the answer needs has failed for the last time",
+);
+
 /// The payload of a new task is longer than [`MAX_PAYLOAD`](crate::MAX_PAYLOAD) (500).
 pub const PAYLOAD_TOO_LARGE: Code = Code::new(
     Class::Failed,

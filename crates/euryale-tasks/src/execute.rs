@@ -198,6 +198,9 @@ async fn settle<D: Database>(tasks: &Tasks<D>, task: &TakenTask, failure: &Failu
             tracing::error!(%id, kind, attempt, error, "a task failed for the last time");
         }
     }
+    if next == Next::Dead {
+        tasks.shared.ended.send_replace(());
+    }
     // It may be due at once.
     tasks.shared.added.send_replace(());
 }

@@ -95,6 +95,13 @@
 //! of another service) happens at least once, because the process may end between that and its
 //! commit. Pass [`Run::id`] to the other side as the key by which it recognizes a repetition.
 //!
+//! # How does a request wait for a task?
+//!
+//! A publisher that adds a task and answers with its result returns [`Tasks::deferred`], which
+//! waits after the commit. A task that was committed earlier is awaited in a promise, by
+//! [`Tasks::wait`]. Both read the table for all waits of a process together, and hold no connection
+//! meanwhile.
+//!
 //! # When is a task tried again?
 //!
 //! | the run | then |
@@ -165,17 +172,20 @@ mod table;
 mod task;
 mod tasks;
 mod verdict;
+mod wait;
+mod waits;
 
 pub use self::book::TaskBook;
 pub use self::builder::TasksBuilder;
-pub use self::codes::{BAD_PAYLOAD, FENCED, PAYLOAD_TOO_LARGE, UNFINISHED_ANSWER};
+pub use self::codes::{BAD_PAYLOAD, FENCED, PAYLOAD_TOO_LARGE, TASK_DEAD, UNFINISHED_ANSWER};
 pub use self::enqueue::{Added, DEFAULT_QUEUE, Enqueue, IfThere, When};
 pub use self::payload::{MAX_PAYLOAD, Payload, TaskId};
 pub use self::publisher::RunTasks;
 pub use self::run::Run;
 pub use self::runner::{Runner, RunnerBuilder, StillRunning};
 pub use self::table::{
-    Done, Failure, Held, Looked, NewTask, Next, Rescued, TakenTask, TaskTable, Wanted,
+    Done, Failure, Held, Looked, NewTask, Next, Rescued, TakenTask, TaskEnd, TaskTable, Wanted,
 };
 pub use self::task::{Step, Task};
 pub use self::tasks::Tasks;
+pub use self::wait::Outcome;

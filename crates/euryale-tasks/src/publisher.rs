@@ -106,7 +106,10 @@ impl<D: Database, P: Publisher<D>> RunTasks<D, P> {
                     Ended::Complete(_) => Acknowledged::Complete,
                     Ended::Step(cursor) => Acknowledged::Step(cursor),
                 };
-                transaction.after_commit(move || run.acknowledge(what));
+                transaction.after_commit(move || {
+                    run.acknowledge(what);
+                    tasks.shared.ended.send_replace(());
+                });
                 Ok(())
             }
         });

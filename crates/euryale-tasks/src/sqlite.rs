@@ -16,7 +16,10 @@ use euryale_sqlite::{Connection, Sqlite};
 
 use self::holder::Holders;
 use crate::enqueue::Added;
-use crate::table::{Done, Failure, Held, Looked, NewTask, Rescued, TakenTask, TaskTable, Wanted};
+use crate::payload::TaskId;
+use crate::table::{
+    Done, Failure, Held, Looked, NewTask, Rescued, TakenTask, TaskEnd, TaskTable, Wanted,
+};
 
 /// The tables of this version. Run it as one of the steps of
 /// [`Sqlite::migrate`](euryale_sqlite::Sqlite::migrate).
@@ -134,6 +137,14 @@ impl TaskTable<Sqlite> for SqliteTable {
         failure: &Failure<'_>,
     ) -> Result<bool, BoxError> {
         end::fail(connection, held, failure)
+    }
+
+    fn ends(
+        &self,
+        connection: &mut Connection,
+        ids: &[TaskId],
+    ) -> Result<Vec<(TaskId, TaskEnd)>, BoxError> {
+        take::ends(connection, ids)
     }
 
     fn needs_rescue(&self, connection: &mut Connection) -> Result<bool, BoxError> {

@@ -60,6 +60,17 @@ pub trait TaskTable<D: Database>: Send + Sync + 'static {
         failure: &Failure<'_>,
     ) -> Result<bool, BoxError>;
 
+    /// Returns how these tasks have ended, as far as they have. It only reads. A task without a row
+    /// has succeeded.
+    ///
+    /// # Errors
+    /// The database's own error.
+    fn ends(
+        &self,
+        connection: &mut D::Connection,
+        ids: &[TaskId],
+    ) -> Result<Vec<(TaskId, TaskEnd)>, BoxError>;
+
     /// Returns whether [`rescue`](Self::rescue) might find a task. It only reads.
     ///
     /// # Errors
@@ -178,6 +189,15 @@ pub enum Done<'a> {
     /// One step of the task is complete. The task stays held for this time, with this cursor and a
     /// first attempt.
     Step(&'a str, Duration),
+}
+
+/// The end of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskEnd {
+    /// It has succeeded, with this outcome if it was kept: a JSON text.
+    Complete(Option<String>),
+    /// It has failed for the last time, with this error.
+    Dead(String),
 }
 
 /// A failure.

@@ -17,6 +17,7 @@ use crate::enqueue::{Added, Enqueue};
 use crate::kind::Kind;
 use crate::payload::{MAX_PAYLOAD, Payload, TaskId};
 use crate::table::{NewTask, TaskTable};
+use crate::waits::Waits;
 
 /// The tasks of a program. Clones are handles to the same ones.
 ///
@@ -28,6 +29,8 @@ pub struct Tasks<D: Database> {
 pub(crate) struct Shared<D: Database> {
     pub(crate) table: Arc<dyn TaskTable<D>>,
     pub(crate) connections: Connections<D>,
+    /// The connections of waits.
+    pub(crate) looks: Connections<D>,
     pub(crate) kinds: Vec<Kind<D>>,
     pub(crate) names: Vec<&'static str>,
     pub(crate) deadline: Duration,
@@ -35,6 +38,9 @@ pub(crate) struct Shared<D: Database> {
     pub(crate) book: Arc<TaskBook>,
     /// Changes whenever this process has added a task that may be due.
     pub(crate) added: watch::Sender<()>,
+    /// Changes whenever a task has ended in this process.
+    pub(crate) ended: watch::Sender<()>,
+    pub(crate) waits: Arc<Waits>,
     pub(crate) last_id: AtomicI64,
 }
 
@@ -123,6 +129,23 @@ impl<D: Database> Tasks<D> {
         self.shared
             .connections
             .write(move |transaction| f(&*table, transaction.connection()?).or_abort())
+    }
+
+    /// Runs `f` on the table for a request that waits, in a transaction that only reads.
+    pub(crate) fn look<T, F>(
+        &self,
+        f: F,
+    ) -> impl Future<Output = Result<T, Error>> + Send + use<T, F, D>
+    where
+        T: Send + 'static,
+        F: Fn(&dyn TaskTable<D>, &mut D::Connection) -> Result<T, BoxError>
+            + Clone
+            + Send
+            + 'static,
+    {
+        let table = Arc::clone(&self.shared.table);
+        let looks = &self.shared.looks;
+        looks.read(move |transaction| f(&*table, transaction.connection()?).or_abort())
     }
 
     /// Runs `f` on the table, in a transaction that only reads.

@@ -12,6 +12,8 @@ pub(super) const DELAYED: i64 = 1;
 pub(super) const HELD: i64 = 2;
 /// It has failed for the last time.
 pub(super) const DEAD: i64 = 3;
+/// It has succeeded, and its outcome is kept.
+pub(super) const DONE: i64 = 4;
 
 /// Returns the state of a task that is due at this time, and the time.
 pub(super) fn due(when: When) -> (i64, i64) {

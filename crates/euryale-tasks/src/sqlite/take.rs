@@ -7,9 +7,9 @@ use euryale_sqlite::Connection;
 use euryale_sqlite::rusqlite::{self, OptionalExtension, params, params_from_iter};
 
 use super::holder::monotonic;
-use super::state::{milliseconds, now};
+use super::state::{DEAD, DONE, milliseconds, now};
 use crate::payload::TaskId;
-use crate::table::{Held, Looked, TakenTask, Wanted};
+use crate::table::{Held, Looked, TakenTask, TaskEnd, Wanted};
 
 /// The maximum number of rows in other states that one take changes.
 const BATCH: i64 = 500;
@@ -104,6 +104,31 @@ fn first_due(connection: &mut Connection, wanted: &Wanted<'_>) -> rusqlite::Resu
         .prepare_cached(&sql)?
         .query_row(params_from_iter(values), |row| row.get(0))
         .optional()
+}
+
+/// Returns how these tasks have ended, as far as they have.
+pub(super) fn ends(
+    connection: &mut Connection,
+    ids: &[TaskId],
+) -> Result<Vec<(TaskId, TaskEnd)>, BoxError> {
+    let mut select = connection
+        .prepare_cached("SELECT state, outcome, error FROM euryale_task WHERE id = ?1")?;
+    let mut ends = Vec::new();
+    for id in ids {
+        let row: Option<(i64, Option<String>, Option<String>)> = select
+            .query_row([id.get()], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .optional()?;
+        let end = match row {
+            None => TaskEnd::Complete(None),
+            Some((DONE, outcome, _)) => TaskEnd::Complete(outcome),
+            Some((DEAD, _, error)) => TaskEnd::Dead(error.unwrap_or_default()),
+            Some(_) => continue,
+        };
+        ends.push((*id, end));
+    }
+    Ok(ends)
 }
 
 fn places(n: usize) -> String {

@@ -9,3 +9,4 @@ mod running;
 mod suspending;
 mod taking;
 mod transactions;
+mod waiting;
