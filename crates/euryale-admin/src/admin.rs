@@ -18,7 +18,7 @@ use tower_service::Service;
 #[cfg(unix)]
 use crate::commands::Commands;
 #[cfg(unix)]
-use crate::console::pool;
+use crate::console::{pool, trace};
 use crate::response::{PLAIN, methods, page, to_status};
 use crate::status::{Status, StatusDetails};
 
@@ -144,11 +144,16 @@ impl Admin {
         self
     }
 
-    /// Adds the slowest requests to the status page. Give the same list to the
+    /// Adds the slowest requests to the status page, and the command `trace TIME [ROUTE]` to the
+    /// console, which logs requests as they end. Give the same list to the
     /// [`Server`](euryale_server::Server), which fills it.
     #[must_use]
     pub fn slowest(mut self, slowest: &Slowest) -> Self {
         self.status.slowest = Some(slowest.clone());
+        #[cfg(unix)]
+        {
+            self.commands = self.commands.with(trace::commands(slowest));
+        }
         self
     }
 

@@ -30,8 +30,9 @@ impl Commands {
     }
 
     /// Adds a command, or replaces the one with this name. `usage` is its name, followed by the
-    /// names of its arguments, for example `resize N`. If it ends with `...`, there may be more
-    /// arguments of the last kind. `about` is a line for `help`.
+    /// names of its arguments, for example `resize N`. An argument in brackets may be left out. If
+    /// `usage` ends with `...`, there may be more arguments of the last kind. `about` is a line for
+    /// `help`.
     ///
     /// `run` gets as many arguments as `usage` names. They contain no white space. It returns lines
     /// for the operator.
@@ -76,12 +77,13 @@ impl Commands {
         let Some(command) = self.0.get(name) else {
             return Err(format!("there is no command {name}: see help").into());
         };
-        let expected = command.arguments.split_ascii_whitespace().count();
+        let known = command.arguments.split_ascii_whitespace();
+        let required = known.clone().filter(|name| !name.starts_with('[')).count();
         let usage = usage((name, command));
-        if arguments.len() < expected {
+        if arguments.len() < required {
             return Err(format!("the arguments are missing: {usage}").into());
         }
-        if arguments.len() > expected && !command.arguments.ends_with("...") {
+        if arguments.len() > known.count() && !command.arguments.ends_with("...") {
             return Err(format!("there are too many arguments: {usage}").into());
         }
         (command.run)(arguments)

@@ -5,6 +5,7 @@ mod children;
 pub(crate) mod dump;
 pub(crate) mod pool;
 mod timed;
+pub(crate) mod trace;
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Read, Write};

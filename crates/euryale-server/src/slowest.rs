@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,6 +13,8 @@ use std::time::{Duration, Instant};
 use euryale_core::request::{Route, Stage, Times};
 use http::{Method, StatusCode};
 
+use self::trace::Trace;
+
 /// Keeps the slowest requests of the last minutes. Pass it to
 /// [`Server::slowest`](crate::Server::slowest), and to the code that shows it, such as the status
 /// page of `euryale-admin`. Clones are handles to the same list.
@@ -20,7 +23,7 @@ use http::{Method, StatusCode};
 /// time. The time for sending the body is listed as well, but depends mostly on the reader. A
 /// request is named by its method and its [`Route`], never by its path.
 ///
-/// A request that is not among the slowest costs two loads when it ends. While it runs it has a
+/// A request that is not among the slowest costs three loads when it ends. While it runs it has a
 /// [`Times`] in its extensions, into which the layers write.
 #[derive(Clone)]
 pub struct Slowest(Arc<Inner>);
@@ -43,6 +46,7 @@ struct Inner {
     /// The end of this step, in nanoseconds after `born`.
     until: AtomicU64,
     steps: Mutex<VecDeque<Vec<SlowRequest>>>,
+    trace: Trace,
 }
 
 /// A request that has ended, and the times of its stages.
@@ -86,17 +90,25 @@ impl Slowest {
             floor: 0.into(),
             until: 0.into(),
             steps,
+            trace: Trace::default(),
         }))
     }
 
     /// Records a request that has ended, and its duration.
-    pub(crate) fn record(&self, took: Duration, now: Instant, ended: impl FnOnce() -> SlowRequest) {
+    pub(crate) fn record(
+        &self,
+        took: Duration,
+        now: Instant,
+        mut ended: impl FnMut() -> SlowRequest,
+    ) {
         let Inner {
             born,
             floor,
             until,
             steps,
+            trace,
         } = &*self.0;
+        trace.record(now, &mut ended);
         let at = nanoseconds(now.saturating_duration_since(*born));
         if nanoseconds(took) <= floor.load(Relaxed) && at < until.load(Relaxed) {
             return;
@@ -120,6 +132,15 @@ impl Slowest {
                 Relaxed,
             );
         }
+    }
+
+    /// Logs requests as they end, with the time in each stage, for the given time: those of the
+    /// `route`, or all. Another call replaces the first one. After 1000 lines no more are written,
+    /// and the last line has the number of those that were left out.
+    ///
+    /// The lines have the level INFO and the target `euryale_server::slowest::trace`.
+    pub fn trace(&self, time: Duration, route: Option<&str>) {
+        self.0.trace.begin(Instant::now(), time, route);
     }
 
     /// Returns the requests in the list, the slowest first.

@@ -21,10 +21,10 @@ pub fn subscribe_thread(subscriber: impl Subscriber + Send + Sync + 'static) -> 
     tracing::subscriber::set_default(subscriber)
 }
 
-/// Keeps the log lines of the process, from INFO on: each with level, spans, message and fields.
+/// Keeps log lines, from INFO on: each with level, spans, message and fields.
 ///
-/// For a test that is alone in its program. Other tests in the same program can use
-/// [`subscribe_thread`].
+/// The log of a process is for a test that is alone in its program; other tests listen to their
+/// thread.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     text: Arc<Mutex<Vec<u8>>>,
@@ -46,10 +46,32 @@ impl Log {
         log
     }
 
+    /// Listens to this thread until the guard is dropped.
+    pub fn of_thread() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .without_time()
+            .with_target(false)
+            .with_writer(move || writer.clone());
+        (log, subscribe_thread(subscriber.finish()))
+    }
+
+    /// The number of times that `words` are in the lines so far.
+    pub fn count(&self, words: &str) -> usize {
+        self.text().matches(words).count()
+    }
+
+    /// The lines so far, as one text.
+    pub fn text(&self) -> String {
+        let text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
     /// The lines so far.
     pub fn lines(&self) -> Vec<String> {
-        let text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&text)
+        self.text()
             .lines()
             .map(|line| line.trim().to_owned())
             .collect()

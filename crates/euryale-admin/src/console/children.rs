@@ -15,6 +15,15 @@ use crate::controls::Controls;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Commands {
+    /// Adds a command that is passed on to all `children` that serve, at the same time: one that
+    /// their own consoles have. `usage` and `about` are those of [`verb`](Self::verb).
+    #[must_use]
+    pub fn pass_on(self, children: &Children, usage: &'static str, about: &'static str) -> Self {
+        let name = usage.split_ascii_whitespace().next().unwrap_or_default();
+        let children = children.clone();
+        self.verb(usage, about, move |words| tell_all(&children, name, words))
+    }
+
     /// The commands of a parent of several processes (`euryale_server::supervise`). `status`,
     /// `dump`, `resize`, `restrict`, `log` and `reload` are passed on to all children that serve,
     /// at the same time. `roll` replaces the children, and `drain` ends the program.

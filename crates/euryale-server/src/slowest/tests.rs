@@ -1,3 +1,5 @@
+use euryale_test::Log;
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -71,4 +73,53 @@ fn time_outside_all_stages_is_listed_as_elsewhere() {
     record(&slowest, 2, now);
     assert_eq!(slowest.list_at(now)[0].elsewhere(), 5 * SECOND);
     assert_eq!(slowest.list_at(now)[1].elsewhere(), Duration::ZERO);
+}
+
+fn end(slowest: &Slowest, route: Option<&str>, now: Instant) {
+    slowest.record(SECOND, now, || SlowRequest {
+        method: Method::GET,
+        route: route.map(Route::new),
+        status: Some(StatusCode::OK),
+        took: SECOND,
+        sending: Duration::ZERO,
+        stages: [SECOND / 10; Stage::ALL.len()],
+        publications: 1,
+        at: now,
+    });
+}
+
+#[test]
+fn a_trace_logs_the_requests_of_its_route_until_its_time_is_over() {
+    let (log, _listening) = Log::of_thread();
+    let slowest = Slowest::new();
+    let now = Instant::now();
+    end(&slowest, Some("/a"), now);
+    assert_eq!(log.count("request ended"), 0);
+    slowest.0.trace.begin(now, 30 * SECOND, Some("/a"));
+    end(&slowest, Some("/a"), now + 29 * SECOND);
+    end(&slowest, Some("/b"), now + 29 * SECOND);
+    end(&slowest, None, now + 29 * SECOND);
+    let line = log.text();
+    let parts = "route=\"/a\" status=200 took=1s sending=0ns publications=1 stages=reading=100.0ms \
+        queued=100.0ms working=100.0ms suspended=100.0ms elsewhere=600.0ms";
+    assert!(line.contains(parts), "{line}");
+    assert_eq!(log.count("request ended"), 1);
+    end(&slowest, Some("/a"), now + 30 * SECOND);
+    end(&slowest, Some("/a"), now + 31 * SECOND);
+    assert_eq!(log.count("request ended"), 1);
+    assert_eq!(log.count("the trace has ended written=1 left_out=0"), 1);
+}
+
+#[test]
+fn a_trace_under_load_does_not_fill_the_log() {
+    let (log, _listening) = Log::of_thread();
+    let slowest = Slowest::new();
+    let now = Instant::now();
+    slowest.0.trace.begin(now, SECOND, None);
+    for _ in 0..trace::LINES + 5 {
+        end(&slowest, None, now);
+    }
+    end(&slowest, None, now + SECOND);
+    assert_eq!(log.count("request ended"), 1000);
+    assert_eq!(log.count("the trace has ended written=1000 left_out=5"), 1);
 }

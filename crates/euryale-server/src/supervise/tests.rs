@@ -6,15 +6,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use euryale_test::{eventually, subscribe_thread};
+use euryale_test::{Log, eventually};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::{ChildStatus, Children, Supervisor, first_step};
 use crate::Shutdown;
@@ -83,45 +81,13 @@ fn child() {
     let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
 }
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Lines {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    fn count(&self, words: &str) -> usize {
-        self.text().matches(words).count()
-    }
-}
-
-impl std::io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 /// A parent in this process.
 struct Parent {
     folder: TempDir,
     children: Children,
     shutdown: Shutdown,
     running: JoinHandle<std::io::Result<bool>>,
-    log: Lines,
+    log: Log,
     _subscriber: tracing::subscriber::DefaultGuard,
 }
 
@@ -131,12 +97,7 @@ impl Parent {
     }
 
     fn with(act: &str, set: impl FnOnce(Supervisor) -> Supervisor) -> Self {
-        let log = Lines::default();
-        let subscriber = tracing_subscriber::fmt()
-            .with_writer(log.clone())
-            .with_ansi(false)
-            .finish();
-        let subscriber = subscribe_thread(subscriber);
+        let (log, subscriber) = Log::of_thread();
         let folder = tempfile::tempdir().unwrap();
         let acts = folder.path().join("acts");
         let mut program = Command::new(std::env::current_exe().unwrap());
@@ -194,7 +155,7 @@ impl Parent {
         }
     }
 
-    async fn end(self) -> (std::io::Result<bool>, Lines) {
+    async fn end(self) -> (std::io::Result<bool>, Log) {
         self.shutdown.drain();
         let ended = tokio::time::timeout(PATIENCE, self.running).await;
         (ended.unwrap().unwrap(), self.log)

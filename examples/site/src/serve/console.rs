@@ -59,7 +59,11 @@ pub(crate) fn start_for_all(
     let Some(path) = &settings.console else {
         return Ok(None);
     };
-    let commands = Commands::for_children(children, controls);
+    let commands = Commands::for_children(children, controls).pass_on(
+        children,
+        "trace TIME [ROUTE]",
+        "log requests as they end, with their stages, for example for 30s",
+    );
     let started = Console::start(path, commands, Some(reserve.clone()));
     started.map(Some).map_err(|error| cannot(path, &error))
 }

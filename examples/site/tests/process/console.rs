@@ -80,7 +80,7 @@ fn commands_work_while_every_worker_is_stuck() {
     }
     let help = give(&console, &[]);
     for name in [
-        "drain", "dump", "log", "reload", "resize", "restrict", "roll", "status",
+        "drain", "dump", "log", "reload", "resize", "restrict", "roll", "status", "trace",
     ] {
         assert!(help.lines().any(|line| line.starts_with(name)), "{help}");
     }
@@ -107,6 +107,17 @@ fn commands_work_while_every_worker_is_stuck() {
         site.said().contains("GET /history?loud")
     });
     assert!(!site.said().contains("GET /history?quiet"));
+    assert_eq!(
+        give(&console, &["trace", "30s", "/@@slow"]),
+        "tracing /@@slow for 30s: the log has the requests\n"
+    );
+    get(site.public[0], "/@@slow?ms=1").unwrap();
+    let line = "request ended method=GET route=\"/@@slow\"";
+    eventually("the request is traced", || site.said().contains(line));
+    for time in ["0s", "601s", "1m", "soon"] {
+        assert!(fail(&console, &["trace", time]).contains("is not a time from 1s to 600s"));
+    }
+    assert!(fail(&console, &["trace"]).contains("arguments are missing: trace TIME [ROUTE]"));
     // The settings apply again.
     give(&console, &["reload"]);
     eventually("it reloads", || {
@@ -145,6 +156,8 @@ fn commands_reach_all_processes_and_roll_them() {
         assert!(status.contains(part), "{status}");
     }
     assert!(fail(&console, &["restrict", "loads", "3"]).contains("process 2, pid "));
+    let traced = give(&console, &["trace", "30s"]);
+    assert_eq!(traced.matches("tracing all routes for 30s").count(), 2);
     give(&console, &["reload"]);
     eventually("both reload", || {
         site.said().matches("reloaded: no setting").count() == 2
