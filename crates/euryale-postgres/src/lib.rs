@@ -92,7 +92,7 @@
 //!
 //! Marks are removed after an hour by the processes that commit: each process removes at most
 //! 20,000 every 10 s, behind a commit, and takes at most 1 s for it. [`Postgres::migrate`] creates
-//! the table and its index; if other tools migrate the schema, call [`Postgres::create_marks`].
+//! the table; if other tools migrate the schema, call [`Postgres::create_marks`].
 //! [`Postgres::settle`] turns marks off. A failover to an asynchronous standby may lose commits
 //! that were already confirmed; no client can detect that.
 //!

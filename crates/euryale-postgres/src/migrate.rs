@@ -99,8 +99,7 @@ impl Postgres {
 
     fn has_tables(&self, connection: &mut Connection) -> Result<bool, MigrateError> {
         let sql = "SELECT to_regclass('euryale_schema') IS NOT NULL \
-            AND to_regclass('euryale_commit') IS NOT NULL \
-            AND to_regclass('euryale_commit_at') IS NOT NULL";
+            AND to_regclass('euryale_commit') IS NOT NULL";
         let has_tables = connection.ask(sql);
         Ok(has_tables.map_err(|error| self.refused(error))?)
     }

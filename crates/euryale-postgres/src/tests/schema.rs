@@ -123,16 +123,3 @@ fn a_clone_with_a_separate_ledger_is_the_same_database() {
     let book: Arc<PostgresBook> = ledger.of();
     assert_eq!((book.opened.get(), book.demoted.get()), (1, 1));
 }
-
-#[test]
-fn marks_that_were_made_without_their_index_get_it() {
-    let Some((database, name)) = empty() else {
-        return;
-    };
-    let server = Server::shared().unwrap();
-    database.migrate(&[FIRST]).unwrap();
-    server.sql(&name, "DROP INDEX euryale_commit_at");
-    assert_eq!(database.migrate(&[FIRST]).unwrap(), 0);
-    let index = "SELECT to_regclass('euryale_commit_at')";
-    assert_eq!(server.sql(&name, index), "euryale_commit_at");
-}
