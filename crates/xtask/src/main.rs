@@ -5,6 +5,7 @@
 //! * `cargo xtask tidy`: the rules that no compiler and no linter knows
 //! * `cargo xtask deps`: the crates by level, and how many others each brings along
 //! * `cargo xtask python [plone]`: the tests of the Python package, in a virtual environment
+//! * `cargo xtask wheel`: the Python package as it is published, for glibc 2.28 and newer
 //! * `cargo xtask without-python`: the workspace with a `PATH` that has no interpreter
 //! * `cargo xtask instructions [--accept]`: instruction counts of fixed inputs, against a table
 
@@ -23,7 +24,7 @@ mod workspace;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci [--no-tests] | tidy | deps | python [plone] | \
+const USAGE: &str = "usage: cargo xtask ci [--no-tests] | tidy | deps | python [plone] | wheel | \
                      without-python | instructions [--accept]";
 
 fn main() -> ExitCode {
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         ["deps"] => deps::run(),
         ["python"] => python::run(python::Suite::Frameworks).map(drop),
         ["python", "plone"] => python::run(python::Suite::Plone).map(drop),
+        ["wheel"] => python::wheel::run(),
         ["without-python"] => python::without::run(),
         ["instructions"] => instructions::run(false),
         ["instructions", "--accept"] => instructions::run(true),

@@ -7,6 +7,7 @@
 //! suite or these tests are skipped, and the reason names what is missing.
 
 pub(crate) mod environment;
+pub(crate) mod wheel;
 pub(crate) mod without;
 
 use std::fs;
@@ -186,8 +187,12 @@ fn build(root: &Path, place: &Path, maturin: &Path) -> Result<PathBuf> {
         .current_dir(root.join(CRATE))
         .env("CARGO", workspace::cargo());
     call(&mut maturin)?;
+    only_wheel(&wheels)
+}
+
+fn only_wheel(wheels: &Path) -> Result<PathBuf> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(&wheels)? {
+    for entry in fs::read_dir(wheels)? {
         found.push(entry?.path());
     }
     match &found[..] {
