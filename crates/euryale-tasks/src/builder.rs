@@ -17,7 +17,7 @@ use crate::kind::Kind;
 use crate::payload::Payload;
 use crate::table::TaskTable;
 use crate::task::{Step, Task};
-use crate::tasks::{Shared, Tasks};
+use crate::tasks::{LONGEST, Shared, Tasks};
 
 impl<D: Database> Tasks<D> {
     /// Returns a builder for tasks in `table`, in the database to whose connections `claims`
@@ -98,7 +98,7 @@ impl<D: Database> TasksBuilder<D> {
         let uri: Uri = match path.parse() {
             Ok(uri) if path.starts_with('/') => uri,
             _ => panic!(
-                "tasks of kind {} are posted to {path:?}, which is no path",
+                "tasks of kind {} are posted to {path:?}, which is not a path",
                 P::KIND
             ),
         };
@@ -130,7 +130,7 @@ impl<D: Database> TasksBuilder<D> {
     /// statement is stopped. A function that never returns and calls no database keeps its worker
     /// and its place, because no thread can be stopped from outside.
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+        self.deadline = deadline.min(LONGEST);
         self
     }
 

@@ -92,8 +92,8 @@ impl Enqueue {
         }
     }
 
-    /// The queue: a name by which operators pause tasks, and by which a runner chooses what it
-    /// takes. Default: `default`.
+    /// The queue: a name by which tasks are paused, and by which a runner chooses what it takes.
+    /// Default: `default`.
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
         self.queue = queue.into();
         self
@@ -143,6 +143,9 @@ impl Enqueue {
     /// Limits how many tasks with this limit's key run at the same time, in all processes together;
     /// 0 counts as 1. For example, the key is a customer, or a service that allows two calls at a
     /// time. Default: no limit.
+    ///
+    /// Tasks over their limit are passed over each time that a task is taken, so thousands of them
+    /// slow that down.
     pub fn limit(mut self, key: impl Into<String>, most: u32) -> Self {
         self.limit = Some((key.into(), most.max(1)));
         self

@@ -51,9 +51,10 @@ pub(crate) async fn execute<D: Database>(
                 book.done.add(1);
                 return;
             }
-            End::Acknowledged(Acknowledged::Step(cursor)) => {
+            End::Acknowledged(Acknowledged::Step { cursor, token }) => {
                 book.done.add(1);
                 task.cursor = Some(cursor);
+                task.held.token = token;
                 task.attempt = 1;
                 if !*draining.borrow() {
                     continue;
@@ -66,7 +67,7 @@ pub(crate) async fn execute<D: Database>(
                 Failure::new(Some(&verdict.error), next)
             }
         };
-        settle(&tasks, &task, &failure).await;
+        settle(&tasks, &run, &task, &failure).await;
         return;
     }
 }
@@ -82,6 +83,9 @@ async fn run_once<D: Database>(
     let Some(kind) = tasks.kind(run.kind()) else {
         return End::NotBegun(BUSY);
     };
+    if *draining.borrow() {
+        return End::NotBegun(Duration::ZERO);
+    }
     let request = match kind.make_request(run) {
         Ok(request) => request,
         Err(error) => {
@@ -105,19 +109,15 @@ async fn run_once<D: Database>(
     };
     match answer {
         Ok(answer) => ended(run, answer),
+        Err(_) if !run.has_begun() => End::NotBegun(backoff::jittered(BUSY)),
         // The worker may still commit. The hold ends first, or its acknowledgement does.
-        Err(_) => {
-            let waited = if run.has_begun() {
-                ""
-            } else {
-                ", and had not begun"
-            };
-            let error = format!(
-                "the run was not complete after {:?}{waited}",
-                run.deadline()
-            );
-            End::Failed(Verdict::new(error, Again::Later))
-        }
+        Err(_) => match run.acknowledged() {
+            Some(what) => End::Acknowledged(what),
+            None => {
+                let error = format!("the run was not complete after {:?}", run.deadline());
+                End::Failed(Verdict::new(error, Again::Later))
+            }
+        },
     }
 }
 
@@ -154,12 +154,13 @@ fn ended(run: &Run, answer: Result<Response, Error>) -> End {
 }
 
 /// Writes down how a run has ended without an acknowledgement, and tries again while that fails. If
-/// the program ends before, the hold ends with it.
-async fn settle<D: Database>(tasks: &Tasks<D>, task: &TakenTask, failure: &Failure<'_>) {
+/// the program ends before, the hold ends with it, and after the hold another process has the task.
+async fn settle<D: Database>(tasks: &Tasks<D>, run: &Run, task: &TakenTask, failure: &Failure<'_>) {
     let held = task.held;
     let error: Option<Arc<str>> = failure.error.map(Arc::from);
     let next = failure.next;
     let mut pause = Duration::from_millis(250);
+    let until = Instant::now() + tasks.hold();
     let was_held = loop {
         let error = error.clone();
         let written = tasks.write(move |table, connection| {
@@ -167,7 +168,10 @@ async fn settle<D: Database>(tasks: &Tasks<D>, task: &TakenTask, failure: &Failu
         });
         match written.await {
             Ok(was_held) => break was_held,
-            Err(refused) if refused.is(CLOSED) => return,
+            Err(refused) if refused.is(CLOSED) || Instant::now() >= until => {
+                log_unwritten(task, &refused);
+                return;
+            }
             Err(refused) => {
                 log_unwritten(task, &refused);
                 sleep(backoff::jittered(pause)).await;
@@ -177,6 +181,11 @@ async fn settle<D: Database>(tasks: &Tasks<D>, task: &TakenTask, failure: &Failu
     };
     let book = &tasks.shared.book;
     let (id, kind, attempt) = (held.id, task.kind.as_str(), task.attempt);
+    if !was_held && run.acknowledged().is_some() {
+        // It was committed in the last moment.
+        book.done.add(1);
+        return;
+    }
     if !was_held {
         book.fenced.add(1);
         tracing::warn!(%id, kind, attempt, "a task is no longer held by the run that ended");

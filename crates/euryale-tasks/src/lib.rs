@@ -117,6 +117,10 @@
 //! After its last [attempt](Enqueue::attempts) a task is dead. It stays in the table, with its
 //! error.
 //!
+//! On SQLite, operators use SQL until there are commands: a row of `euryale_task_paused` pauses the
+//! queue that it names, `UPDATE euryale_task SET state = 0, attempt = 0 WHERE id = …` tries a dead
+//! task (state 3) again, and a row that is deleted is cancelled, even while it runs.
+//!
 //! A run is *held*: by its process, by a deadline and by a random token. Its acknowledgement is
 //! refused if the token does not match, with the code [`FENCED`], so a process that was stopped for
 //! a while and continues commits nothing of a task that another one has taken.
@@ -131,8 +135,8 @@
 //! # Cancellation
 //!
 //! [`Runner::drain`] takes no further tasks, gives back those whose run has not begun, and waits
-//! for the others. If a runner is dropped, its tasks go on to their end. If the process is killed,
-//! other processes run its tasks again.
+//! for the others. If a runner is dropped, the same happens without the wait. If the process is
+//! killed, other processes run its tasks again.
 //!
 //! # Backpressure
 //!
@@ -184,7 +188,8 @@ pub use self::publisher::RunTasks;
 pub use self::run::Run;
 pub use self::runner::{Runner, RunnerBuilder, StillRunning};
 pub use self::table::{
-    Done, Failure, Held, Looked, NewTask, Next, Rescued, TakenTask, TaskEnd, TaskTable, Wanted,
+    Done, Failure, Held, Looked, NewTask, Next, RescuedTask, StepDone, TakenTask, TaskEnd,
+    TaskTable, Wanted,
 };
 pub use self::task::{Step, Task};
 pub use self::tasks::Tasks;

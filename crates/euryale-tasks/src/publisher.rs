@@ -13,7 +13,7 @@ use http::StatusCode;
 use crate::codes::{BAD_PAYLOAD, FENCED, UNFINISHED_ANSWER};
 use crate::kind::Ended;
 use crate::run::{Acknowledged, Run};
-use crate::table::Done;
+use crate::table::{Done, StepDone};
 use crate::tasks::Tasks;
 use crate::verdict::{Again, Verdict};
 
@@ -81,18 +81,16 @@ impl<D: Database, P: Publisher<D>> RunTasks<D, P> {
 
     /// Acknowledges the run in its own commit.
     fn acknowledge(&self, run: &Run, ended: Ended, transaction: &mut Transaction<'_, D>) {
-        let prepared = Arc::new(AtomicBool::new(false));
         transaction.before_commit({
             let tasks = self.tasks.clone();
             let run = run.clone();
-            let prepared = Arc::clone(&prepared);
+            let token = fastrand::i64(1..);
             move |transaction| {
-                prepared.store(true, Ordering::Relaxed);
                 let what = match &ended {
                     Ended::Complete(outcome) => {
                         Done::Complete(outcome.as_deref().unwrap_or("null"))
                     }
-                    Ended::Step(cursor) => Done::Step(cursor, tasks.hold()),
+                    Ended::Step(cursor) => Done::Step(StepDone::new(cursor, token, tasks.hold())),
                 };
                 let connection = transaction.connection()?;
                 let table = &tasks.shared.table;
@@ -104,20 +102,13 @@ impl<D: Database, P: Publisher<D>> RunTasks<D, P> {
                 }
                 let what = match ended {
                     Ended::Complete(_) => Acknowledged::Complete,
-                    Ended::Step(cursor) => Acknowledged::Step(cursor),
+                    Ended::Step(cursor) => Acknowledged::Step { cursor, token },
                 };
                 transaction.after_commit(move || {
                     run.acknowledge(what);
                     tasks.shared.ended.send_replace(());
                 });
                 Ok(())
-            }
-        });
-        let run = run.clone();
-        transaction.after_abort(move || {
-            // The gates come before the hooks: promises that the publisher did not wait for.
-            if !prepared.load(Ordering::Relaxed) {
-                run.suspend();
             }
         });
     }
@@ -136,9 +127,25 @@ impl<D: Database, P: Publisher<D>> Publisher<D> for RunTasks<D, P> {
         // A task has no client, so its answer cannot leave before its commit.
         drop(transaction.take_early());
         transaction.writable()?;
+        // The gates are asked before the first hook. If they abort the transaction, the run waits
+        // for promises for which its publisher has not.
+        let passed_gates = Arc::new(AtomicBool::new(false));
+        transaction.before_commit({
+            let passed_gates = Arc::clone(&passed_gates);
+            move |_| {
+                passed_gates.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+        });
         match PanicMessage::catch(|| self.run(run, request, transaction)) {
             Ok(Ok((ended, response))) => {
                 self.acknowledge(run, ended, transaction);
+                let run = run.clone();
+                transaction.after_abort(move || {
+                    if !passed_gates.load(Ordering::Relaxed) {
+                        run.suspend();
+                    }
+                });
                 Ok(response)
             }
             Ok(Err(abort)) => Err(judged(run, abort)),

@@ -53,8 +53,8 @@ struct Shared {
 pub(crate) enum Acknowledged {
     /// The task has ended.
     Complete,
-    /// A step, with this cursor.
-    Step(String),
+    /// A step, with this cursor and the token of the hold from then on.
+    Step { cursor: String, token: i64 },
 }
 
 impl Run {

@@ -14,8 +14,8 @@ use tracing::Instrument;
 use crate::backoff;
 use crate::execute::execute;
 use crate::place::Places;
-use crate::table::{Looked, TakenTask, TaskTable, Wanted};
-use crate::tasks::Tasks;
+use crate::table::{Looked, RescuedTask, TakenTask, TaskTable, Wanted};
+use crate::tasks::{LONGEST, Tasks};
 
 /// The interval at which a process looks for tasks whose process has ended.
 const RESCUE: Duration = Duration::from_secs(2);
@@ -76,7 +76,7 @@ impl<D: Database> RunnerBuilder<D> {
     /// The interval at which the table is read, less up to a fifth. Tasks that this process adds,
     /// and delayed tasks that it knows of, do not wait for it. Default: 1 s.
     pub fn poll(mut self, interval: Duration) -> Self {
-        self.poll = interval;
+        self.poll = interval.min(LONGEST);
         self
     }
 
@@ -135,7 +135,8 @@ impl<D: Database> fmt::Debug for RunnerBuilder<D> {
 /// Takes tasks and runs them, until it is [drained](Runner::drain) or dropped. Made by
 /// [`RunnerBuilder::start`].
 ///
-/// After it is dropped, it takes no further tasks, and those that run end by themselves.
+/// After it is dropped, it takes no further tasks. Runs that have begun end by themselves, and
+/// tasks whose run has not begun are given back.
 #[must_use = "a runner takes no tasks once it is dropped"]
 #[derive(Debug)]
 pub struct Runner {
@@ -374,17 +375,25 @@ async fn rescue_now<D: Database>(tasks: &Tasks<D>) -> Result<(), Error> {
         return Ok(());
     }
     let rescued = tasks.write(TaskTable::rescue).await?;
-    let (again, dead) = (rescued.again, rescued.dead);
-    if again + dead > 0 {
-        let book = &tasks.shared.book;
-        book.rescued.add(again + dead);
-        book.dead.add(dead);
-        tracing::warn!(
-            again,
-            dead,
-            "tasks were rescued: their process or their hold had ended"
-        );
+    let book = &tasks.shared.book;
+    for RescuedTask {
+        id,
+        kind,
+        attempt,
+        is_dead,
+    } in &rescued
+    {
+        book.rescued.add(1);
+        if *is_dead {
+            book.dead.add(1);
+            tracing::error!(%id, kind, attempt, "a task ended with its process for the last time");
+        } else {
+            tracing::warn!(%id, kind, attempt, "a task's process or its hold has ended");
+        }
+    }
+    if !rescued.is_empty() {
         tasks.shared.added.send_replace(());
+        tasks.shared.ended.send_replace(());
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use self::holder::Holders;
 use crate::enqueue::Added;
 use crate::payload::TaskId;
 use crate::table::{
-    Done, Failure, Held, Looked, NewTask, Rescued, TakenTask, TaskEnd, TaskTable, Wanted,
+    Done, Failure, Held, Looked, NewTask, RescuedTask, TakenTask, TaskEnd, TaskTable, Wanted,
 };
 
 /// The tables of this version. Run it as one of the steps of
@@ -50,7 +50,7 @@ pub const SCHEMA: &str = "
         error TEXT,
         outcome TEXT
     ) STRICT;
-    CREATE INDEX euryale_task_due ON euryale_task (priority DESC, id) WHERE state = 0;
+    CREATE INDEX euryale_task_due ON euryale_task (queue, kind, priority DESC, id) WHERE state = 0;
     CREATE INDEX euryale_task_delayed ON euryale_task (at) WHERE state = 1;
     CREATE INDEX euryale_task_held ON euryale_task (holder, held_until) WHERE state = 2;
     CREATE INDEX euryale_task_limited ON euryale_task (limit_key)
@@ -151,7 +151,7 @@ impl TaskTable<Sqlite> for SqliteTable {
         end::needs_rescue(connection, &self.holders)
     }
 
-    fn rescue(&self, connection: &mut Connection) -> Result<Rescued, BoxError> {
+    fn rescue(&self, connection: &mut Connection) -> Result<Vec<RescuedTask>, BoxError> {
         end::rescue(connection, &self.holders)
     }
 }

@@ -80,10 +80,9 @@ pub trait TaskTable<D: Database>: Send + Sync + 'static {
     /// Ends the holds of processes that have ended, and holds that have expired. Such a task is
     /// tried again, or is dead if it has no attempt left.
     ///
-    ///
     /// # Errors
     /// The database's own error.
-    fn rescue(&self, connection: &mut D::Connection) -> Result<Rescued, BoxError>;
+    fn rescue(&self, connection: &mut D::Connection) -> Result<Vec<RescuedTask>, BoxError>;
 }
 
 /// A task that is about to be added.
@@ -186,9 +185,30 @@ pub enum Done<'a> {
     /// The task is complete, with this outcome: a JSON text. A task that was added
     /// [again](IfThere::Again) while it ran becomes a waiting one.
     Complete(&'a str),
-    /// One step of the task is complete. The task stays held for this time, with this cursor and a
-    /// first attempt.
-    Step(&'a str, Duration),
+    /// One step of the task is complete. The task stays held, with this cursor and a first attempt.
+    Step(StepDone<'a>),
+}
+
+/// A step that has succeeded, and the hold on the task from then on.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct StepDone<'a> {
+    /// The cursor, a JSON text.
+    pub cursor: &'a str,
+    /// The new token, so that nothing of the step before can end the hold.
+    pub token: i64,
+    /// How long the task is held.
+    pub hold: Duration,
+}
+
+impl<'a> StepDone<'a> {
+    pub(crate) fn new(cursor: &'a str, token: i64, hold: Duration) -> Self {
+        Self {
+            cursor,
+            token,
+            hold,
+        }
+    }
 }
 
 /// The end of a task.
@@ -223,27 +243,22 @@ pub enum Next {
     Retry(Duration),
     /// Another run after this time, and the attempt does not count.
     GiveBack(Duration),
-    /// The task is dead: it stays in the table until an operator retries or deletes it. A task that
+    /// The task is dead: it stays in the table, for operators. A task that
     /// was added [again](IfThere::Again) while it ran becomes a waiting one instead.
     Dead,
 }
 
-/// The result of a rescue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Rescued {
-    /// The tasks that will be tried again.
-    pub again: u64,
-    /// The tasks that had no attempt left and are dead.
-    pub dead: u64,
-}
-
-impl Rescued {
-    /// Creates a result.
-    #[must_use]
-    pub fn new(again: u64, dead: u64) -> Self {
-        Self { again, dead }
-    }
+/// A task whose process or whose hold has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RescuedTask {
+    /// The id.
+    pub id: TaskId,
+    /// The kind.
+    pub kind: String,
+    /// The number of the attempt that has ended.
+    pub attempt: u32,
+    /// It had no attempt left and is dead. Others are tried again.
+    pub is_dead: bool,
 }
 
 impl<'a> NewTask<'a> {

@@ -19,6 +19,9 @@ use crate::payload::{MAX_PAYLOAD, Payload, TaskId};
 use crate::table::{NewTask, TaskTable};
 use crate::waits::Waits;
 
+/// The longest time that a setting has. Clocks cannot add much more to the time that they show.
+pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// The tasks of a program. Clones are handles to the same ones.
 ///
 /// See the [crate's documentation](crate).

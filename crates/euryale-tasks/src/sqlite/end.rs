@@ -10,7 +10,7 @@ use super::holder::{Holders, monotonic};
 use super::state::{DEAD, DELAYED, DUE, milliseconds, now};
 use crate::backoff;
 use crate::payload::TaskId;
-use crate::table::{Done, Failure, Held, Next, Rescued};
+use crate::table::{Done, Failure, Held, Next, RescuedTask};
 
 /// What operators read about a task whose process has ended.
 const ENDED: &str = "its process ended, or did not end the run in time";
@@ -23,16 +23,17 @@ pub(super) fn acknowledge(
     let Held { id, token } = held;
     let id = id.get();
     let changed = match done {
-        Done::Step(cursor, hold) => connection
+        Done::Step(step) => connection
             .prepare_cached(
-                "UPDATE euryale_task SET cursor = ?3, held_until = ?4, attempt = 1, error = NULL \
-                    WHERE id = ?1 AND token = ?2",
+                "UPDATE euryale_task SET cursor = ?3, token = ?4, held_until = ?5, attempt = 1, \
+                    error = NULL WHERE id = ?1 AND token = ?2",
             )?
             .execute(params![
                 id,
                 token,
-                cursor,
-                monotonic().saturating_add(milliseconds(*hold))
+                step.cursor,
+                step.token,
+                monotonic().saturating_add(milliseconds(step.hold))
             ])?,
         Done::Complete(outcome) => {
             let deleted = connection
@@ -128,25 +129,18 @@ fn ended_holders(connection: &mut Connection, holders: &Holders) -> Result<Vec<S
         .prepare_cached("SELECT DISTINCT holder FROM euryale_task WHERE state = 2")?
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<Vec<String>>>()?;
-    let mut failed = None;
-    names.retain(|name| match holders.has_ended(name) {
-        Ok(has_ended) => has_ended,
-        Err(error) => {
-            failed = Some(error);
-            false
-        }
-    });
-    match failed {
-        Some(error) if names.is_empty() => Err(error.into()),
-        _ => Ok(names),
-    }
+    names.retain(|name| holders.has_ended(name));
+    Ok(names)
 }
 
-pub(super) fn rescue(connection: &mut Connection, holders: &Holders) -> Result<Rescued, BoxError> {
+pub(super) fn rescue(
+    connection: &mut Connection,
+    holders: &Holders,
+) -> Result<Vec<RescuedTask>, BoxError> {
     let ended = ended_holders(connection, holders)?;
     let mut lost = connection
         .prepare_cached(
-            "SELECT id, token, attempt, attempts FROM euryale_task \
+            "SELECT id, token, kind, attempt, attempts, again IS NOT NULL FROM euryale_task \
                 WHERE state = 2 AND held_until <= ?1",
         )?
         .query_map([monotonic()], lost_task)?
@@ -154,7 +148,7 @@ pub(super) fn rescue(connection: &mut Connection, holders: &Holders) -> Result<R
     for holder in &ended {
         let of_holder = connection
             .prepare_cached(
-                "SELECT id, token, attempt, attempts FROM euryale_task \
+                "SELECT id, token, kind, attempt, attempts, again IS NOT NULL FROM euryale_task \
                     WHERE state = 2 AND holder = ?1",
             )?
             .query_map([holder], lost_task)?
@@ -162,30 +156,52 @@ pub(super) fn rescue(connection: &mut Connection, holders: &Holders) -> Result<R
         lost.extend(of_holder);
     }
     let now = now();
-    let mut again = 0;
-    let mut dead = 0;
-    for (held, attempt, attempts) in lost {
-        let is_over = attempt >= attempts;
-        let after = backoff::after_rescue(attempt);
-        let next = match after {
+    let mut rescued = Vec::new();
+    for Lost {
+        token,
+        attempts,
+        is_again,
+        task,
+    } in lost
+    {
+        let is_over = task.attempt >= attempts;
+        let next = match backoff::after_rescue(task.attempt) {
             _ if is_over => (DEAD, now),
             Duration::ZERO => (DUE, now),
             after => (DELAYED, now.saturating_add(milliseconds(after))),
         };
+        let held = Held { id: task.id, token };
         // A task may be in both lists; the second time it is not held any more.
         if end_hold(connection, held, next, 0, Some(ENDED))? {
-            if is_over { dead += 1 } else { again += 1 }
+            rescued.push(RescuedTask {
+                is_dead: is_over && !is_again,
+                ..task
+            });
         }
     }
     // The transaction may still be rolled back. The tasks are then found by their missing file.
     ended.iter().for_each(|holder| holders.remove(holder));
-    Ok(Rescued::new(again, dead))
+    Ok(rescued)
 }
 
-fn lost_task(row: &rusqlite::Row<'_>) -> rusqlite::Result<(Held, u32, u32)> {
-    let held = Held {
-        id: TaskId::new(row.get(0)?),
+/// A task whose hold has ended without its run.
+struct Lost {
+    token: i64,
+    attempts: u32,
+    is_again: bool,
+    task: RescuedTask,
+}
+
+fn lost_task(row: &rusqlite::Row<'_>) -> rusqlite::Result<Lost> {
+    Ok(Lost {
         token: row.get(1)?,
-    };
-    Ok((held, row.get(2)?, row.get(3)?))
+        attempts: row.get(4)?,
+        is_again: row.get(5)?,
+        task: RescuedTask {
+            id: TaskId::new(row.get(0)?),
+            kind: row.get(2)?,
+            attempt: row.get(3)?,
+            is_dead: false,
+        },
+    })
 }

@@ -6,6 +6,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -18,6 +19,7 @@ const LEFT_OVER: Duration = Duration::from_secs(60);
 pub(super) struct Holders {
     folder: PathBuf,
     own: String,
+    has_warned: AtomicBool,
     // Closing the file releases the lock.
     _lock: File,
 }
@@ -42,6 +44,7 @@ impl Holders {
                 return Ok(Self {
                     folder: folder.to_owned(),
                     own,
+                    has_warned: AtomicBool::new(false),
                     _lock: file,
                 });
             }
@@ -53,16 +56,24 @@ impl Holders {
         &self.own
     }
 
-    /// Returns whether the process with this name has ended.
-    pub(super) fn has_ended(&self, holder: &str) -> io::Result<bool> {
+    /// Returns whether the process with this name has ended. A process whose file cannot be
+    /// examined counts as alive. Its tasks are rescued once their holds expire.
+    pub(super) fn has_ended(&self, holder: &str) -> bool {
         if holder == self.own {
-            return Ok(false);
+            return false;
         }
         let path = self.folder.join(holder);
-        match OpenOptions::new().read(true).open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-            opened => lock(&opened?, &path),
-        }
+        let examined = match OpenOptions::new().read(true).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return true,
+            opened => opened.and_then(|file| lock(&file, &path)),
+        };
+        examined.unwrap_or_else(|error| {
+            if !self.has_warned.swap(true, Ordering::Relaxed) {
+                let path = path.display();
+                tracing::warn!(%path, %error, "the lock of a holder of tasks cannot be examined");
+            }
+            false
+        })
     }
 
     /// Removes the file of a process that has ended, and whose tasks have been rescued.
@@ -125,4 +136,59 @@ fn remove_left_over(folder: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn process_has_ended_once_its_lock_is_released_or_its_file_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("tasks");
+        let own = Holders::open(&folder).unwrap();
+        let other = Holders::open(&folder).unwrap();
+        assert!(!own.has_ended(own.own()));
+        assert!(!own.has_ended(other.own()));
+        // As after a kill: the file stays, and the system releases the lock.
+        let killed = folder.join("killed");
+        let lock = File::create_new(&killed).unwrap();
+        lock.lock().unwrap();
+        assert!(!own.has_ended("killed"));
+        drop(lock);
+        assert!(own.has_ended("killed"));
+        own.remove("killed");
+        assert!(!killed.exists() && own.has_ended("killed"));
+        let name = other.own().to_owned();
+        drop(other);
+        assert!(own.has_ended(&name) && !folder.join(&name).exists());
+    }
+
+    #[test]
+    fn file_that_cannot_be_examined_counts_as_that_of_a_living_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = Holders::open(folder.path()).unwrap();
+        // A link to itself cannot be opened, whoever the user is.
+        std::os::unix::fs::symlink("loop", folder.path().join("loop")).unwrap();
+        assert!(!own.has_ended("loop"));
+    }
+
+    #[test]
+    fn files_that_are_left_over_are_removed_by_the_next_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let create = |name: &str, age: Duration| {
+            let file = File::create_new(folder.path().join(name)).unwrap();
+            file.set_modified(SystemTime::now() - age).unwrap();
+            file
+        };
+        let held = create("held", 2 * LEFT_OVER);
+        held.lock().unwrap();
+        create("old", 2 * LEFT_OVER);
+        create("young", Duration::ZERO);
+        let _own = Holders::open(folder.path()).unwrap();
+        let is_there = |name: &str| folder.path().join(name).exists();
+        assert!(is_there("held") && is_there("young") && !is_there("old"));
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::enqueue::When;
+use crate::tasks::LONGEST;
 
 /// It may be taken.
 pub(super) const DUE: i64 = 0;
@@ -35,5 +36,6 @@ pub(super) fn now() -> i64 {
 }
 
 pub(super) fn milliseconds(time: Duration) -> i64 {
+    let time = time.min(LONGEST);
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

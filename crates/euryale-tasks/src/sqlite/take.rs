@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use euryale_core::BoxError;
 use euryale_sqlite::Connection;
-use euryale_sqlite::rusqlite::{self, OptionalExtension, params, params_from_iter};
+use euryale_sqlite::rusqlite::{self, OptionalExtension, params};
 
 use super::holder::monotonic;
 use super::state::{DEAD, DONE, milliseconds, now};
@@ -22,10 +22,11 @@ pub(super) fn look(connection: &mut Connection, wanted: &Wanted<'_>) -> Result<L
     let next: Option<i64> = connection
         .prepare_cached("SELECT min(at) FROM euryale_task WHERE state = 1")?
         .query_row([], |row| row.get(0))?;
+    let groups = due_groups(connection, wanted)?;
     // Outcomes whose time is over are deleted by the next take.
     let is_due = next.is_some_and(|at| at <= now)
         || expired.is_some_and(|at| at <= now)
-        || first_due(connection, wanted)?.is_some();
+        || first_due(connection, &groups)?.is_some();
     let wait = next.map(|at| Duration::from_millis(u64::try_from(at - now).unwrap_or_default()));
     Ok(Looked::new(is_due, wait))
 }
@@ -49,10 +50,11 @@ pub(super) fn take(
         )?
         .execute(params![now, BATCH])?;
     let until = monotonic().saturating_add(milliseconds(wanted.hold));
+    let groups = due_groups(connection, wanted)?;
     let mut taken = Vec::new();
     // One after the other, because a limit counts those that are held already.
     while taken.len() < wanted.most
-        && let Some(id) = first_due(connection, wanted)?
+        && let Some(id) = first_due(connection, &groups)?
     {
         let token = fastrand::i64(1..);
         let mut hold = connection.prepare_cached(
@@ -81,29 +83,57 @@ pub(super) fn take(
     Ok(taken)
 }
 
-/// Returns the due task with the greatest priority, and of those the oldest, that this process may
-/// run.
-fn first_due(connection: &mut Connection, wanted: &Wanted<'_>) -> rusqlite::Result<Option<i64>> {
-    let kinds = wanted.kinds.iter().copied();
-    let queues = wanted.queues.unwrap_or_default();
-    let of_queue = match wanted.queues {
-        Some(queues) => format!("AND queue IN ({})", places(queues.len())),
-        None => String::new(),
-    };
-    // The text is the same in each call, so the statement stays prepared.
-    let sql = format!(
-        "SELECT id FROM euryale_task task WHERE state = 0 AND kind IN ({}) {of_queue} \
-            AND queue NOT IN (SELECT queue FROM euryale_task_paused) \
+/// The queues and kinds of due tasks that this process may take. Each is found by one step in the
+/// index, so tasks of paused queues and of unknown kinds cost nothing, however many they are.
+fn due_groups(
+    connection: &mut Connection,
+    wanted: &Wanted<'_>,
+) -> rusqlite::Result<Vec<(String, String)>> {
+    let mut groups = Vec::new();
+    let mut next = connection.prepare_cached(
+        "SELECT queue, kind FROM euryale_task WHERE state = 0 AND (queue, kind) > (?1, ?2) \
+            ORDER BY queue, kind LIMIT 1",
+    )?;
+    let mut is_paused = connection
+        .prepare_cached("SELECT EXISTS (SELECT * FROM euryale_task_paused WHERE queue = ?1)")?;
+    let mut last = (String::new(), String::new());
+    while let Some(group) = next
+        .query_row([&last.0, &last.1], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?
+    {
+        let (queue, kind): &(String, String) = &group;
+        let is_known = wanted.kinds.contains(&kind.as_str());
+        let is_wanted = wanted.queues.is_none_or(|queues| queues.contains(queue));
+        if is_known && is_wanted && !is_paused.query_row([queue], |row| row.get(0))? {
+            groups.push(group.clone());
+        }
+        last = group;
+    }
+    Ok(groups)
+}
+
+/// Returns the due task with the greatest priority in these groups, and of those the oldest.
+fn first_due(
+    connection: &mut Connection,
+    groups: &[(String, String)],
+) -> rusqlite::Result<Option<i64>> {
+    let mut first = connection.prepare_cached(
+        "SELECT priority, id FROM euryale_task task WHERE state = 0 AND queue = ?1 AND kind = ?2 \
             AND (limit_key IS NULL OR limit_most > (SELECT count(*) FROM euryale_task other \
                 WHERE other.state = 2 AND other.limit_key = task.limit_key)) \
             ORDER BY priority DESC, id LIMIT 1",
-        places(wanted.kinds.len())
-    );
-    let values = kinds.chain(queues.iter().map(String::as_str));
-    connection
-        .prepare_cached(&sql)?
-        .query_row(params_from_iter(values), |row| row.get(0))
-        .optional()
+    )?;
+    let mut best: Option<(i64, i64)> = None;
+    for (queue, kind) in groups {
+        let found: Option<(i64, i64)> = first
+            .query_row([queue, kind], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        best = match (best, found) {
+            (Some(best), Some(found)) if (-found.0, found.1) >= (-best.0, best.1) => Some(best),
+            (best, found) => found.or(best),
+        };
+    }
+    Ok(best.map(|(_, id)| id))
 }
 
 /// Returns how these tasks have ended, as far as they have.
@@ -129,10 +159,6 @@ pub(super) fn ends(
         ends.push((*id, end));
     }
     Ok(ends)
-}
-
-fn places(n: usize) -> String {
-    vec!["?"; n].join(", ")
 }
 
 fn since(at: i64, now: i64) -> Duration {

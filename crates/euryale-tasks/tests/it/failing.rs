@@ -174,3 +174,40 @@ fn now() -> i64 {
     let since = now.duration_since(std::time::UNIX_EPOCH).unwrap();
     i64::try_from(since.as_millis()).unwrap()
 }
+
+#[tokio::test]
+async fn run_that_has_not_begun_by_its_deadline_does_not_count() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let site = Site::new(move |tasks| {
+        tasks.deadline(Duration::from_millis(50)).function(
+            move |task: &Task<'_, Sqlite, Note>, transaction| {
+                gate.wait();
+                leave(transaction, &task.payload.0)
+            },
+        )
+    });
+    for name in ["a", "b", "c"] {
+        site.note(name, Enqueue::new().attempts(1)).await;
+    }
+    // More places than the lane has connections, so one of the runs waits in the pool's queue.
+    let runner = site.runner().share(3).start();
+    eventually("two run, and one waits", || held.waiting() == 2).await;
+    let tasks_left = "SELECT count(*) FROM euryale_task WHERE state < 3";
+    let left = || site.sql().query_row(tasks_left, [], |row| row.get(0));
+    // All three wait to write down how they have ended.
+    eventually("the deadline is over", || site.pool.status().queued == 3).await;
+    held.open();
+    eventually("one was given back", || site.book().given_back.get() == 1).await;
+    assert_eq!(left(), Ok(1_i64));
+    let id: i64 = site
+        .sql()
+        .query_row("SELECT id FROM euryale_task WHERE state < 3", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert_eq!(site.column::<i64>(id, "attempt"), Some(0));
+    site.hurry(id);
+    site.ended(id).await;
+    site.end(runner).await;
+}

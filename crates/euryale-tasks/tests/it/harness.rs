@@ -13,7 +13,7 @@ use euryale_test::{assert_quiet, eventually};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-/// Where tasks leave their effects, and how often they have run.
+/// Where tasks leave their effects.
 const EFFECTS: &str = "
     CREATE TABLE effect (name TEXT NOT NULL) STRICT;
 ";

@@ -5,6 +5,7 @@
 mod failing;
 mod harness;
 mod processes;
+mod rescuing;
 mod running;
 mod suspending;
 mod taking;

@@ -50,7 +50,7 @@ async fn task_is_posted_to_a_route_that_is_hidden_from_outside() {
 }
 
 #[tokio::test]
-async fn answers_that_are_no_success_abort_and_the_task_is_dead_at_once() {
+async fn answers_without_success_abort_and_the_task_is_dead_at_once() {
     let site = Site::with(|tasks| tasks.post::<Note>("/@@note"), route);
     let runner = site.run();
     for (name, error) in [
@@ -189,5 +189,24 @@ async fn outcome_is_kept_as_long_as_the_task_asks_for() {
         .execute("UPDATE euryale_task SET at = 0 WHERE state = 4", [])
         .unwrap();
     site.all_done().await;
+    site.end(runner).await;
+}
+
+#[tokio::test]
+async fn longest_settings_are_stored_and_kept() {
+    let site = Site::new(|tasks| {
+        tasks
+            .deadline(Duration::MAX)
+            .function(|_: &Task<'_, Sqlite, Note>, _| Ok("done"))
+    });
+    let runner = site.runner().poll(Duration::MAX).start();
+    let delayed = site
+        .note("never", Enqueue::new().after(Duration::MAX))
+        .await;
+    let kept = site
+        .note("kept", Enqueue::new().keep_outcome(Duration::MAX))
+        .await;
+    site.state(kept, 4).await;
+    assert_eq!(site.column::<i64>(delayed, "state"), Some(1));
     site.end(runner).await;
 }

@@ -10,7 +10,8 @@ use euryale_test::{AsyncGate, eventually};
 
 use crate::harness::{Note, Site, leave};
 
-/// Waits for a promise, in its first pass with `ready` or, if its name begins with `g`, by a gate.
+/// Waits for a promise. Tasks whose name begins with `g` do not call `ready`, so the gate before
+/// the commit suspends them.
 fn waiting(gate: &AsyncGate) -> impl FnOnce(TasksBuilder<Sqlite>) -> TasksBuilder<Sqlite> + use<> {
     let gate = gate.clone();
     move |tasks| {
