@@ -12,9 +12,9 @@ use crate::linux::{PLACES, Places};
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct SendfileBook {
-    /// Blobs that were sent by `sendfile(2)`.
+    /// Blobs that were sent by `sendfile(2)`, or are small and were read from memory instead.
     pub blobs: Counter,
-    /// Bytes that `sendfile(2)` passed to the socket.
+    /// Bytes that `sendfile(2)` passed to the socket, and those of small blobs.
     pub bytes: Counter,
     /// Bytes that were read and written instead, because a file cannot be sent by `sendfile(2)`.
     pub copied: Counter,

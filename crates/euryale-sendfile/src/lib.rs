@@ -39,6 +39,9 @@
 //! * The body is as long as the blob, and has no other `Content-Encoding` than the file itself.
 //! * The file can be mapped. Otherwise it is read, and the ledger counts it as read.
 //!
+//! Of these, one of at most 24 KiB that is in memory is read and written together with its head,
+//! which costs half as much as a map and `sendfile(2)`.
+//!
 //! A file that `sendfile(2)` refuses is written from its map. With TLS, with HTTP/2, and on systems
 //! other than Linux, files are read and written like all other bodies.
 //!

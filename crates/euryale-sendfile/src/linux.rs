@@ -1,11 +1,13 @@
 //! The parts: [`Windows`], the files that one socket may send; `map`, their maps; `reader`, the
-//! body that yields windows; `cold`, which brings pages into the page cache off the runtime's
-//! threads; `unsent`, how much the kernel accepts for a peer; [`SendfileIo`], the socket.
+//! body that yields windows; `small`, the body of a file that is not worth one; `cold`, which
+//! brings pages into the page cache off the runtime's threads; `unsent`, how much the kernel
+//! accepts for a peer; [`SendfileIo`], the socket.
 
 mod cold;
 mod io;
 mod map;
 mod reader;
+mod small;
 mod unsent;
 mod windows;
 
@@ -20,6 +22,7 @@ use http_body::Body;
 pub use self::cold::declare_threads;
 pub use self::io::SendfileIo;
 use self::reader::ThroughWindow;
+use self::small::Small;
 pub use self::unsent::limit_unsent;
 pub(crate) use self::unsent::{PLACES, Places};
 pub use self::windows::Windows;
@@ -49,8 +52,15 @@ pub fn arm<B: Body>(response: &Response<B>, windows: &Windows) {
     let blob = handle
         .blob()
         .filter(|blob| blob.is_stable() && !blob.is_empty() && is_its_own(blob));
+    let Some(blob) = blob else {
+        return;
+    };
+    if let Some(small) = Small::read(&windows.counts().book, &blob) {
+        handle.read_by(Arc::new(small));
+        return;
+    }
     // Not every file system can map its files. Such files are read as usual.
-    if let Some(reader) = blob.and_then(|blob| ThroughWindow::open(windows, blob).ok()) {
+    if let Ok(reader) = ThroughWindow::open(windows, blob) {
         handle.read_by(Arc::new(reader));
     }
 }

@@ -25,6 +25,9 @@ use http_body_util::BodyExt;
 
 use super::{LEN, Peer, Sent, content};
 
+/// The length of the page, which is too long to be read into memory as a small file.
+const PAGE: usize = 30_000;
+
 /// Publishes `blob` in all ways in which a file can be sent.
 fn publish(
     blob: &Blob,
@@ -35,7 +38,7 @@ fn publish(
     let path = request.uri().path();
     let blob = blob.clone();
     let (kind, body) = match path {
-        "/page" => ("text/html", Body::from(blob.slice(0, 1000))),
+        "/page" => ("text/html", Body::from(blob.slice(0, PAGE as u64))),
         "/later" => {
             let later = async move { Ok::<_, BoxError>(Response::new(Body::from(blob))) };
             ("application/pdf", Body::deferred(later))
@@ -145,9 +148,9 @@ async fn no_layer_of_a_stack_reads_a_file_that_is_sent() {
     for (target, lines, len) in [
         ("file", "", LEN),
         ("later", "", LEN),
-        ("page", "", 1000),
-        ("file", "range: bytes=0-0\r\n", 1),
-        ("file", "range: bytes=4095-4096\r\n", 2),
+        ("page", "", PAGE),
+        ("file", "range: bytes=0-29999\r\n", 30_000),
+        ("file", "range: bytes=4095-34096\r\n", 30_002),
         ("later", "range: bytes=70000-\r\n", LEN - 70_000),
         (
             "file",
@@ -162,6 +165,7 @@ async fn no_layer_of_a_stack_reads_a_file_that_is_sent() {
     assert_eq!(trial.maps().len(), 7, "they are kept");
     // These are read into memory, and not through a map.
     for (target, lines) in [
+        ("file", "range: bytes=4095-4096\r\n"),
         ("file", "range: bytes=0-9,5000-5009\r\n"),
         ("file", "range: bytes=999999999-\r\n"),
     ] {
@@ -183,7 +187,7 @@ async fn a_layer_that_reads_a_file_is_found_out() {
         std::hint::black_box(chunk.first().copied());
     };
     let trial = Trial::start(|app| looking(read, app)).await;
-    trial.get("file", "range: bytes=70000-70000\r\n").await;
+    trial.get("file", "range: bytes=70000-99999\r\n").await;
     assert!(
         matches!(*trial.maps(), [FileMap { touched: 1.., .. }]),
         "{:?}",

@@ -93,8 +93,8 @@ impl Blob {
     ///   truncates it. It may be renamed, deleted, or replaced by a rename.
     /// * **The bytes are never read.** They are only passed on by address, to a socket that hands
     ///   the file to `sendfile(2)`. This holds if the whole stack is Euryale on hyper: no layer
-    ///   reads the chunks of a file, and over HTTP/2 and TLS they are read into memory and not
-    ///   mapped. Middleware that looks at bodies breaks this promise.
+    ///   reads the chunks of a mapped file, and small files, and all files over HTTP/2 and TLS, are
+    ///   read into memory and not mapped. Middleware that looks at bodies breaks this promise.
     ///
     /// # Errors
     /// As for [`new`](Blob::new).
