@@ -7,9 +7,10 @@
 //!
 //! On SIGHUP the parent replaces its children one by one (a *roll*). A new child is ready before an
 //! old one ends, so if the new program does not start, the old children continue. If three children
-//! in a row die before they are ready, the roll is stopped. If the very first child dies before it
-//! is ready, the parent ends with an error. A child that dies at any other time is replaced, after
-//! a pause of 100 ms; the pause doubles, up to 30 s, until a child has served for 10 s.
+//! in a row die before they are ready, the roll is stopped ([`attempts`](Supervisor::attempts)). If
+//! the very first child dies before it is ready, the parent ends with an error. A child that dies
+//! at any other time is replaced, after a pause of 100 ms; the pause doubles, up to 30 s, until a
+//! child has served for 10 s.
 //!
 //! On Linux, each child has a socket of its own for each TCP address, because the kernel spreads
 //! peers evenly over sockets, but not over processes that wait at one socket. The parent keeps
@@ -68,6 +69,7 @@ pub struct Supervisor {
     private_socket: Option<String>,
     program: Command,
     processes: usize,
+    attempts: u32,
     patience: Patience,
     children: Children,
 }
@@ -83,6 +85,7 @@ impl Supervisor {
             private_socket: None,
             program,
             processes: 1,
+            attempts: 3,
             patience: Patience {
                 ready: Duration::from_secs(30),
                 drain: Duration::from_secs(40),
@@ -131,6 +134,13 @@ impl Supervisor {
         self
     }
 
+    /// The number of children in a row that may die before they are ready, until a roll is stopped.
+    /// With 1, a program that does not start writes its error once. Default: 3. Zero counts as one.
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts.max(1);
+        self
+    }
+
     /// The maximum time until a child is ready; after that it is killed. Default: 30 s.
     pub fn ready_within(mut self, time: Duration) -> Self {
         self.patience.ready = time;
@@ -176,7 +186,7 @@ impl Supervisor {
         self.sockets.spread(self.processes);
         let notices = Notices::new()?;
         let (sender, mut events) = mpsc::unbounded_channel();
-        let mut places = Places::new(self.processes);
+        let mut places = Places::new(self.processes, self.attempts);
         let mut number = 0;
         let mut start = |place| {
             number += 1;

@@ -13,9 +13,6 @@ use tokio::time::Instant;
 
 use super::child::{Child, Ended, Event, Leaving};
 
-/// The number of children in a row that may die before they are ready, until the roll or the start
-/// is given up.
-const MAX_DEATHS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A child that has served for this long counts as able to run.
@@ -83,18 +80,22 @@ pub(super) struct Places {
     /// Whether a roll was requested that cannot begin yet.
     is_asked: bool,
     is_up: bool,
+    /// The number of children in a row that may die before they are ready, until the roll or the
+    /// start is given up.
+    attempts: u32,
     /// The children that a roll has replaced, until they end.
     leaving: Vec<Leaving>,
     news: Vec<News>,
 }
 
 impl Places {
-    pub(super) fn new(count: usize) -> Self {
+    pub(super) fn new(count: usize, attempts: u32) -> Self {
         Self {
             places: (0..count).map(|_| Place::new()).collect(),
             rolling: None,
             is_asked: false,
             is_up: false,
+            attempts,
             leaving: Vec::new(),
             news: Vec::new(),
         }
@@ -243,7 +244,7 @@ impl Places {
         let is_first = self.places.iter().all(|place| place.serving.is_none());
         let place = &mut self.places[index];
         place.deaths += 1;
-        let is_over = place.deaths >= MAX_DEATHS || (is_first && !self.is_up);
+        let is_over = place.deaths >= self.attempts || (is_first && !self.is_up);
         if is_over && !self.is_up {
             self.news.push(News::Failed(error));
             return;
