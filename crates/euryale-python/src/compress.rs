@@ -1,9 +1,9 @@
 //! Compresses texts by zstd or gzip, outside the chain of transforms.
 //!
-//! Only complete answers are compressed: a stream would wait in the encoder. A strong tag of a page
-//! becomes a weak one, as in nginx, because it names the bytes that the application has made. A
-//! strong tag of other data, such as JSON, may come back in `If-Match`, so such an answer keeps its
-//! tag and is not compressed.
+//! Only complete answers are compressed: a stream would wait in the encoder. The strong tag of a
+//! page that is compressed becomes a weak one, as in nginx, because it names the bytes that the
+//! application has made. A strong tag of other data, such as JSON, may come back in `If-Match`, so
+//! such an answer keeps its tag and is not compressed.
 
 use std::convert::Infallible;
 use std::future::{Future, ready};
@@ -122,14 +122,19 @@ impl Asked {
             let extensions = response.extensions();
             may_compress(response.status(), response.version(), headers, extensions)
         };
-        let is_file = !may(&response, &HeaderMap::new());
-        if kind == Kind::Page && !is_file {
-            weaken(response.headers_mut());
-        }
-        if !may(&response, response.headers()) {
+        let is_free = match kind {
+            // Its tag changes with it.
+            Kind::Page => may(&response, &HeaderMap::new()),
+            Kind::Data => may(&response, response.headers()),
+        };
+        if !is_free {
             return response;
         }
         if self.is_head {
+            if !self.accepts_any() {
+                return response;
+            }
+            weaken(response.headers_mut());
             // The length of the answer to GET depends on the coding. The application may have left
             // a body, whose length the server would send.
             let headers = response.headers_mut();
@@ -144,10 +149,28 @@ impl Asked {
         let compression = Compression::new(taken)
             .quality(CompressionLevel::Fastest)
             .compress_when(always);
-        match compression.oneshot(self.accepted).await {
+        let mut compressed = match compression.oneshot(self.accepted).await {
             Ok(compressed) => compressed.map(Body::new),
             Err(never) => match never {},
+        };
+        if compressed.headers().contains_key(CONTENT_ENCODING) {
+            weaken(compressed.headers_mut());
         }
+        compressed
+    }
+
+    /// Returns whether the client accepts one of the codings, for an answer without a body.
+    fn accepts_any(&self) -> bool {
+        let fields = self.accepted.headers().get_all(ACCEPT_ENCODING);
+        let texts = fields.iter().filter_map(|field| field.to_str().ok());
+        texts.flat_map(|text| text.split(',')).any(|item| {
+            let (name, weight) = item.split_once(';').unwrap_or((item, ""));
+            let is_refused = weight
+                .trim()
+                .strip_prefix("q=")
+                .is_some_and(|weight| weight.parse() == Ok(0.0));
+            matches!(name.trim(), "gzip" | "zstd" | "*") && !is_refused
+        })
     }
 
     /// Gives a 304 the tag as the client has it, which is that of the page.
@@ -178,6 +201,9 @@ enum Kind {
 impl Kind {
     /// Returns the kind of a complete and uncoded text that is worth it.
     fn of(response: &Response) -> Option<Self> {
+        if response.body().is_early() {
+            return None;
+        }
         let headers = response.headers();
         let length = match headers.get(CONTENT_LENGTH) {
             Some(length) => length.to_str().ok()?.parse().ok()?,

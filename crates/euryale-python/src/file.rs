@@ -179,9 +179,12 @@ fn open(file: &Bound<'_, PyAny>, end: Option<u64>, length: Option<u64>) -> PyRes
     reason = "the promise of `Blob::stable` is kept by the whole host"
 )]
 fn blob(file: File) -> Option<Blob> {
-    // SAFETY: no code reads the bytes. This host's stack is assembled in `front.rs`: neither its
-    // layers nor any middleware read bodies, and the server is Euryale's. Over HTTP/2 the file is
-    // read into memory, where it cannot change.
+    // SAFETY: no code reads the bytes of the map, which only Euryale's server makes, and only for a
+    // body that it sends itself. The layers that read bodies (`front.rs`) are inside it: `Compress`
+    // leaves responses with a `BlobHandle` alone (`may_compress`), and so does the chain of
+    // transforms. Tiles, layouts and documents of themes are answers of sub-requests, which no
+    // server sends, so a file among them is read into memory, where it cannot change, and so is one
+    // over HTTP/2.
     unsafe { Blob::stable(file) }.ok()
 }
 

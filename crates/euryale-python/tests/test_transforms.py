@@ -97,11 +97,18 @@ def test_texts_are_compressed_for_clients_that_accept_it(euryale):
     assert server.ask("/untagged", headers=GZIP).headers["Content-Encoding"] == "gzip"
     zstd = server.ask("/unmarked", headers={"Accept-Encoding": "gzip, br, zstd"})
     assert zstd.headers["Content-Encoding"] == "zstd"
+    plain = server.ask("/unmarked")
+    assert (plain.headers["Content-Encoding"], plain.headers["ETag"]) == (None, '"page"')
     composed = server.ask("/page", headers=GZIP)
     assert b"<b>News 1 False</b>" in gzip.decompress(composed.body)
-    # A tag of data may come back in If-Match, one of a file names its ranges, and a stream waits
-    # for nothing.
-    for path, tag in [("/data", '"data"'), ("/wsgi-file", '"file"'), ("/plain", None)]:
+    # A tag of data may come back in If-Match, one of a file names its ranges, and a stream would
+    # wait in the encoder.
+    for path, tag in [
+        ("/data", '"data"'),
+        ("/wsgi-file", '"file"'),
+        ("/stream", None),
+        ("/stream?announced", None),
+    ]:
         answer = server.ask(path, headers=GZIP)
         assert (answer.headers["Content-Encoding"], answer.headers["ETag"]) == (None, tag), path
 
@@ -110,11 +117,25 @@ def test_head_and_304_fit_the_compressed_page(euryale):
     server = euryale("composed:app", "--compress")
     head = server.ask("/unmarked", "HEAD", headers=GZIP)
     assert head.headers["Content-Length"] is None and head.headers["ETag"] == 'W/"page"'
+    head = server.ask("/unmarked", "HEAD", headers={"Accept-Encoding": "gzip;q=0"})
+    assert head.headers["Content-Length"] and head.headers["ETag"] == '"page"'
     # The application answers 304 itself.
     server = euryale("unchanged:app", "--compress")
     for tag in ['W/"page"', '"page"']:
         answer = server.ask("/", headers={**GZIP, "If-None-Match": tag})
         assert (answer.status, answer.headers["ETag"]) == (304, tag)
+
+
+def test_a_switch_without_a_value_may_precede_the_application():
+    from euryale.__main__ import parser, settings, with_values
+
+    for arguments, values in [
+        (["--compress", "m:app"], {"compress": "on"}),
+        (["--debug", "off", "m:app", "--themes"], {"debug": "off", "themes": "on"}),
+        (["m:app", "--reload=off"], {"reload": "off"}),
+    ]:
+        options = parser().parse_args(with_values(arguments))
+        assert (options.app, settings(options, {})) == ("m:app", values)
 
 
 def test_settings_of_transforms_that_cannot_be_used_end_the_start(euryale, tmp_path, theme):

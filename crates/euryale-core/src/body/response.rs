@@ -164,6 +164,11 @@ impl Body {
         }
     }
 
+    /// Returns whether this is the body of an early answer, which leaves while it is still written.
+    pub fn is_early(&self) -> bool {
+        matches!(self.kind, Kind::Early(_))
+    }
+
     /// Returns whether this is a deferred response.
     pub fn is_deferred(&self) -> bool {
         matches!(self.kind, Kind::Deferred(_))

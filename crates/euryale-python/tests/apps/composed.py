@@ -3,6 +3,8 @@
 import json
 from urllib.parse import parse_qs
 
+import euryale
+
 PAGE = """<!DOCTYPE html><html data-layout="/tiles/layout"><head><title>Page</title></head><body>
 <div data-panel="main"><p>{text}</p><div data-tile="./tiles/news?n=1"></div>
 <div data-tile="/private"></div><div data-tile="/tiles/%2e%2e/private"></div></div></body></html>"""
@@ -41,8 +43,9 @@ def app(environ, start_response):
         headers = [("Content-Type", "application/json")]
         body = json.dumps(["value"] * 500)
     elif path == "/stream":
+        headers += [("Content-Length", "2400")] if environ["QUERY_STRING"] else []
         start_response(status, headers)
-        return (b"x" * 600 for _ in range(4))
+        return euryale.stream(b"x" * 600 for _ in range(4))
     elif path == "/wsgi-file":
         file = open(__file__, "rb")
         start_response(status, [("Content-Type", "text/html"), ("ETag", '"file"')])
