@@ -155,14 +155,20 @@ pub(crate) fn layers(
     Ok(layers)
 }
 
-/// Returns the server without its listeners.
-pub(crate) fn server(settings: &Settings, ledger: &Ledger) -> Server {
-    Server::new()
+/// Returns the server without its listeners. If it `is_hurried`, its idle sockets are closed as
+/// soon as it drains.
+pub(crate) fn server(settings: &Settings, is_hurried: bool, ledger: &Ledger) -> Server {
+    let server = Server::new()
         .ledger(ledger.clone())
         .max_sockets(settings.max_sockets)
         .max_header_size(settings.max_request_header_size)
         .idle_timeout(settings.channel_timeout)
-        .drain_deadline(settings.drain)
+        .drain_deadline(settings.drain);
+    match is_hurried || settings.reload {
+        // The next page of a browser that keeps its socket has to be made by the new code.
+        true => server.lame_duck(Duration::ZERO),
+        false => server,
+    }
 }
 
 /// The parts that are needed to serve.

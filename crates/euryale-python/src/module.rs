@@ -35,7 +35,14 @@ fn lists() -> Vec<&'static str> {
 #[pyfunction]
 #[expect(clippy::needless_pass_by_value, reason = "pyo3 makes it of a dict")]
 fn processes(settings: HashMap<String, String>) -> PyResult<Option<usize>> {
-    Ok(server::read(&settings)?.processes)
+    Ok(server::read(&settings)?.processes_behind_a_parent())
+}
+
+/// Whether the application is to be started again after a change, with these settings.
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "pyo3 makes it of a dict")]
+fn reloads(settings: HashMap<String, String>) -> PyResult<bool> {
+    Ok(server::read(&settings)?.reload)
 }
 
 /// Whether this process is a child of the parent of several processes.
@@ -88,6 +95,7 @@ fn _euryale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(settings, module)?)?;
     module.add_function(wrap_pyfunction!(lists, module)?)?;
     module.add_function(wrap_pyfunction!(processes, module)?)?;
+    module.add_function(wrap_pyfunction!(reloads, module)?)?;
     module.add_function(wrap_pyfunction!(is_child, module)?)?;
     module.add_function(wrap_pyfunction!(switches, module)?)?;
     module.add_function(wrap_pyfunction!(ctl, module)?)?;

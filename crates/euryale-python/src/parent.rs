@@ -40,6 +40,9 @@ const AFTER_DRAIN: Duration = Duration::from_secs(10);
 pub(crate) struct Parent {
     settings: Settings,
     shutdown: Shutdown,
+    children: Children,
+    /// Asks the main thread to read the settings again.
+    ask: Sender<()>,
     unstarted: Mutex<Option<Unstarted>>,
     asked: Receiver<()>,
     stop_log: Mutex<Option<Sender<()>>>,
@@ -152,6 +155,7 @@ impl Parent {
             ("agent", new.agent == old.agent),
             ("console", new.console == old.console),
             ("processes", new.processes == old.processes),
+            ("reload", new.reload == old.reload),
             // Children that drain for longer are killed.
             ("drain", new.drain == old.drain),
         ];
@@ -162,6 +166,13 @@ impl Parent {
             tracing::warn!("these settings need a restart: {changed}");
         }
         Ok(())
+    }
+
+    /// Replaces the processes one by one, and reads the settings again, as SIGHUP does.
+    fn roll(&self) {
+        // If the channel is full, the settings are going to be read anyway.
+        let _ = self.ask.try_send(());
+        self.children.roll();
     }
 
     /// Like the method of `Server`.
@@ -182,7 +193,7 @@ impl Parent {
 
 impl Parent {
     fn bind(settings: Settings, program: &[OsString], folder: &Path) -> PyResult<Self> {
-        let number = settings.processes.unwrap_or(1);
+        let number = settings.processes_behind_a_parent().unwrap_or(1);
         if settings.profile.is_some() {
             let both = "profile runs one call at a time, and does not work with processes";
             return Err(PyValueError::new_err(both));
@@ -209,6 +220,10 @@ impl Parent {
         for (name, listener) in names.into_iter().zip(public) {
             supervisor = supervisor.pass_on(name, listener)?;
         }
+        if settings.reload {
+            // Code that does not start is not tried again before it changes.
+            supervisor = supervisor.attempts(1);
+        }
         let children = supervisor.children();
         let shutdown = Shutdown::new();
         let (ask, asked) = crossbeam_channel::bounded(1);
@@ -230,6 +245,8 @@ impl Parent {
         Ok(Self {
             settings,
             shutdown,
+            children,
+            ask: ask.clone(),
             unstarted: Mutex::new(Some(Unstarted {
                 runtime,
                 supervisor,
@@ -245,7 +262,7 @@ impl Parent {
     }
 
     fn number(&self) -> usize {
-        self.settings.processes.unwrap_or(1)
+        self.settings.processes_behind_a_parent().unwrap_or(1)
     }
 }
 

@@ -76,7 +76,9 @@ impl Server {
     /// Reads the settings, binds the sockets, and answers operators. With `inherits`, sockets from
     /// systemd replace the addresses of the settings.
     #[new]
-    #[pyo3(signature = (settings, *, log_level = 20, access = false, inherits = false))]
+    #[pyo3(signature = (
+        settings, *, log_level = 20, access = false, inherits = false, is_hurried = false
+    ))]
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 makes it of a dict")]
     fn new(
         py: Python<'_>,
@@ -84,9 +86,10 @@ impl Server {
         log_level: u8,
         access: bool,
         inherits: bool,
+        is_hurried: bool,
     ) -> PyResult<Self> {
         // Names are resolved and files are read, which may take long.
-        py.detach(|| Self::bind(&settings, log_level, access, inherits))
+        py.detach(|| Self::bind(&settings, log_level, access, inherits, is_hurried))
     }
 
     /// Returns the descriptor for `signal.set_wakeup_fd`.

@@ -132,6 +132,10 @@ pub struct Settings {
     pub remote_user_header: Option<String>,
     /// Whether error pages have the traceback. Default: no.
     pub debug: bool,
+    /// Whether the application is started again when its code changes. Default: no.
+    pub reload: bool,
+    /// More files whose change starts the application again. Default: none.
+    pub reload_extra_files: Vec<PathBuf>,
     /// The folder for profiles of calls. Default: none.
     pub profile: Option<PathBuf>,
     /// `wsgi.url_scheme`, unless a trusted proxy or TLS determines it: `http` or `https`.
@@ -187,6 +191,8 @@ impl Default for Settings {
             compress: false,
             remote_user_header: None,
             debug: false,
+            reload: false,
+            reload_extra_files: Vec::new(),
             profile: None,
             url_scheme: "http".into(),
             server_name: None,
@@ -205,6 +211,13 @@ impl Settings {
         let in_memory = Limits::default().memory as u64;
         self.max_response_body_size
             .unwrap_or((self.response_disk / 2).max(in_memory))
+    }
+
+    /// The number of processes behind a parent, or `None` for one process without a parent. A
+    /// parent is also needed to replace a process whose code has changed.
+    #[must_use]
+    pub fn processes_behind_a_parent(&self) -> Option<usize> {
+        self.processes.or(self.reload.then_some(1))
     }
 
     /// Reads settings from pairs of name and text. `-` and `_` are equivalent in names.
@@ -297,6 +310,10 @@ impl Settings {
             Meaning::Compress => self.compress = parse::switch(value)?,
             Meaning::RemoteUserHeader => self.remote_user_header = parse::text(value),
             Meaning::Debug => self.debug = parse::switch(value)?,
+            Meaning::Reload => self.reload = parse::switch(value)?,
+            Meaning::ReloadExtraFile => {
+                self.reload_extra_files = value.split_whitespace().map(PathBuf::from).collect();
+            }
             Meaning::Profile => self.profile = parse::text(value).map(PathBuf::from),
             Meaning::UrlScheme => self.url_scheme = parse::scheme(value)?,
             Meaning::ServerName => self.server_name = parse::text(value),

@@ -11,10 +11,14 @@ from typing import Any, Callable
 
 from . import _euryale
 from ._parent import current_folder, first_step, run_parent
+from ._reload import report_files
 from ._serve import SettingsError, run
 
 #: The prefix of variables, as for the site: EURYALE_MAX_QUEUE sets --max-queue.
 VARIABLE = "EURYALE_"
+
+#: The values of a switch.
+WORDS = set("1 0 t f true false y n yes no on off".split())
 
 #: The settings for addresses.
 PLACES = {"listen", "host", "port", "unix_socket"}
@@ -23,11 +27,12 @@ PLACES = {"listen", "host", "port", "unix_socket"}
 def main(arguments: list[str] | None = None) -> None:
     """Serve the application that the command line names, and exit."""
     first_step()
+    reporter = report_files()
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["ctl"]:
         ctl(arguments[1:])
         return
-    options = parser().parse_args(arguments)
+    options = parser().parse_args(with_values(arguments))
     is_child = _euryale.is_child()
     number = "[%(process)d] " if is_child else ""
     logging.basicConfig(
@@ -50,11 +55,14 @@ def main(arguments: list[str] | None = None) -> None:
 
         pid_file = os.path.abspath(options.pid_file) if options.pid_file else None
         first = read()
+        if reporter is not None:
+            reporter.watch_files(first.get("reload_extra_file", "").split())
         if is_child:
             # The file has the number of the parent.
             status = run(first, load, read, is_last=True)
         elif processes(first) is not None:
-            status = run_parent(first, folder, read, pid_file)
+            reloads = _euryale.reloads(first)
+            status = run_parent(first, folder, read, pid_file, reloads)
         else:
             status = run(first, load, read, is_last=True, pid_file=pid_file)
     except SettingsError as error:
@@ -132,12 +140,23 @@ def parser() -> argparse.ArgumentParser:
         flags = ["--" + name.replace("_", "-") for name in (key, alias) if name]
         text = text if is_used else argparse.SUPPRESS
         if key in switches:
-            # `on` may be left out.
-            parser.add_argument(*flags, nargs="?", const="on", dest=key, metavar="off", help=text)
+            parser.add_argument(*flags, dest=key, metavar="on|off", help=text)
             continue
         action = _Append if key in lists else "store"
         parser.add_argument(*flags, action=action, dest=key, metavar="X", help=text)
     return parser
+
+
+def with_values(arguments: list[str]) -> list[str]:
+    """Give ``on`` to switches without a value, such as ``--debug``, wherever they stand."""
+    switches = {"--" + key.replace("_", "-") for key in _euryale.switches()}
+    given = []
+    for at, argument in enumerate(arguments):
+        following = "".join(arguments[at + 1 : at + 2]).lower()
+        if argument in switches and following not in WORDS:
+            argument += "=on"
+        given.append(argument)
+    return given
 
 
 class _Append(argparse.Action):

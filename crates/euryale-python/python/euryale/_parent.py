@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Callable
 
 from . import _euryale
-from ._serve import SettingsError, _PidFile, _take_signals, log, written_log
+from ._reload import VARIABLE, Watcher
+from ._serve import RUSTS, SettingsError, _PidFile, _take_signals, log, written_log
 
 
 def first_step() -> None:
@@ -37,13 +39,52 @@ def run_parent(
     folder: str,
     reload: Callable[[], dict[str, str]],
     pid_file: str | None,
+    reloads: bool,
 ) -> int:
     """Bind, then start this program again in ``folder``, as often as the settings say.
 
-    Returns the exit status: 0, or 3 if a process did not end well.
+    Returns the exit status: 0, or 3 if a process did not end well. If it ``reloads``, the processes
+    are replaced when a file changes that one of them has opened.
     """
     # The command line of this process, whether it was started as a script or with -m.
     program = [sys.executable, *sys.orig_argv[1:]]
+    watcher = Watcher() if reloads else None
+    if watcher is not None:
+        os.environ[VARIABLE] = watcher.path
+    try:
+        return _run(settings, program, folder, reload, pid_file, watcher)
+    except NotStarted as error:
+        if watcher is None:
+            raise SettingsError(str(error)) from None
+        log.error("%s; waiting for a change", error)
+        _take_back_signals()
+        watcher.has_changed.wait()
+        watcher.close()
+        os.chdir(folder)
+        os.execv(program[0], program)
+    finally:
+        if watcher is not None:
+            watcher.close()
+
+
+class NotStarted(Exception):
+    """The first process of the application has ended before it was ready."""
+
+
+def _take_back_signals() -> None:
+    """Let signals end this process: there is nothing to drain."""
+    for number in RUSTS:
+        signal.signal(number, lambda *_: sys.exit(0))
+
+
+def _run(
+    settings: dict[str, str],
+    program: list[str],
+    folder: str,
+    reload: Callable[[], dict[str, str]],
+    pid_file: str | None,
+    watcher: Watcher | None,
+) -> int:
     try:
         parent = _euryale.Parent(settings, program, folder, log_level=log.getEffectiveLevel())
     except (OSError, ValueError) as error:
@@ -61,8 +102,10 @@ def run_parent(
         try:
             pid.write()
             _take_signals()
+            if watcher is not None:
+                watcher.start(parent.roll)
             return parent.run(read_again)
         except OSError as error:
-            raise SettingsError(str(error)) from None
+            raise NotStarted(str(error)) from None
         finally:
             pid.remove()

@@ -16,6 +16,7 @@ from typing import Any, Callable, Iterator, Mapping
 from . import _euryale
 from ._euryale import Order
 from ._profile import Profiler
+from ._reload import is_under_hupper
 
 #: The time for all workers to end, in seconds, once the server has ended. They
 #: had the drain's time before.
@@ -102,7 +103,11 @@ def make_server(settings: dict[str, str], inherits: bool = False) -> _euryale.Se
     access = requests.level != logging.NOTSET and requests.isEnabledFor(logging.INFO)
     try:
         return _euryale.Server(
-            settings, log_level=log.getEffectiveLevel(), access=access, inherits=inherits
+            settings,
+            log_level=log.getEffectiveLevel(),
+            access=access,
+            inherits=inherits,
+            is_hurried=is_under_hupper(),
         )
     except (OSError, ValueError) as error:
         raise SettingsError(str(error)) from None
@@ -183,7 +188,9 @@ def _in_child() -> None:
     signal.set_wakeup_fd(-1)
     for number in RUSTS:
         # A handler that the application installed stays.
-        if signal.getsignal(number) is signal.SIG_DFL:
+        handler = signal.getsignal(number)
+        is_own = getattr(handler, "__func__", None) is _Main.interrupted
+        if handler is signal.SIG_DFL or is_own:
             signal.signal(number, signal.SIG_DFL)
 
 
@@ -253,6 +260,10 @@ class _Main:
         is_main = threading.current_thread() is threading.main_thread()
         if self.owns_process:
             _take_signals()
+        if is_main and self.owns_process and is_under_hupper():
+            # hupper interrupts the main thread when its own process has ended. A signal of the
+            # system's is Rust's.
+            signal.signal(signal.SIGINT, self.interrupted)
         if is_main:
             woken = signal.set_wakeup_fd(self.server.wakeup_fd, warn_on_full_buffer=False)
         try:
@@ -267,6 +278,9 @@ class _Main:
             if is_main:
                 signal.set_wakeup_fd(woken)
             self.socket.close()
+
+    def interrupted(self, number: int, frame: Any) -> None:
+        self.server.drain()
 
     def abandon(self) -> None:
         """Close the sockets of a server that was never run."""

@@ -9,7 +9,11 @@ from __future__ import annotations
 import sys
 from typing import Any, Callable
 
+from ._reload import report_to_hupper
 from ._serve import SettingsError, run
+
+# `runwsgi` imports this before the application.
+report_to_hupper()
 
 
 def serve_paste(app: Callable[..., Any], global_conf: Any, **settings: str) -> int:

@@ -40,11 +40,17 @@ impl Server {
         log_level: u8,
         access: bool,
         inherits: bool,
+        is_hurried: bool,
     ) -> PyResult<Self> {
         exit::is_server();
         log::start(log_level);
         let is_child = inherits && supervise::is_child();
         let settings = read(settings)?;
+        if settings.reload && !is_child {
+            let alone = "reload needs the command `euryale`: here the application is already \
+                imported; run this program under hupper instead";
+            return Err(PyValueError::new_err(alone));
+        }
         if settings.processes.is_some() && !is_child {
             let alone = "processes needs the command `euryale`: here the application is already \
                 imported, and the parent of several processes never imports it";
@@ -65,7 +71,7 @@ impl Server {
         let statics = statics.map_err(PyValueError::new_err)?;
         let sendfile = Sendfile::new(&settings, &descriptors).map_err(PyValueError::new_err)?;
         let user_field = UserField::new(&settings).map_err(PyValueError::new_err)?;
-        let server = front::server(&settings, &ledger);
+        let server = front::server(&settings, is_hurried, &ledger);
         let runtime = runtime(&settings, &ledger)?;
         let entered = runtime.enter();
         let Listeners {

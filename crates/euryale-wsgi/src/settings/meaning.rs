@@ -48,6 +48,8 @@ pub(crate) enum Meaning {
     Compress,
     RemoteUserHeader,
     Debug,
+    Reload,
+    ReloadExtraFile,
     Profile,
     UrlScheme,
     ServerName,
@@ -70,6 +72,7 @@ impl Meaning {
             Self::Sendfile,
             Self::Offload,
             Self::Tiles,
+            Self::ReloadExtraFile,
         ];
         lists.contains(&self)
     }
@@ -82,6 +85,7 @@ impl Meaning {
             Self::Themes,
             Self::Compress,
             Self::Debug,
+            Self::Reload,
         ];
         switches.contains(&self)
     }

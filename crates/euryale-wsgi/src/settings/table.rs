@@ -302,6 +302,19 @@ pub(crate) const KEYS: &[Setting] = &[
         "on: error pages have the traceback, only on 127.0.0.1 or ::1",
     ),
     setting(
+        "reload",
+        None,
+        Meaning::Reload,
+        "on: the application is started again when its code or its configuration changes; the new \
+            code serves once it is imported, and until then the old; off (the default)",
+    ),
+    setting(
+        "reload_extra_file",
+        None,
+        Meaning::ReloadExtraFile,
+        "more files whose change starts the application again, several apart by spaces",
+    ),
+    setting(
         "profile",
         None,
         Meaning::Profile,
