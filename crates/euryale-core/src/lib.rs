@@ -79,6 +79,7 @@
 #[cfg(feature = "axum")]
 mod axum;
 pub mod body;
+pub mod bus;
 pub mod error;
 mod inner;
 pub mod ledger;

@@ -32,6 +32,7 @@ pub struct Key<T: ?Sized> {
     name: &'static str,
     detail: Option<Arc<str>>,
     weigh: Option<fn(&T) -> usize>,
+    depends: Vec<Arc<str>>,
     of: PhantomData<fn() -> T>,
 }
 
@@ -42,6 +43,7 @@ impl<T: ?Sized> Key<T> {
             name,
             detail: None,
             weigh: None,
+            depends: Vec::new(),
             of: PhantomData,
         }
     }
@@ -69,6 +71,22 @@ impl<T: ?Sized> Key<T> {
         self
     }
 
+    /// Adds the name of something that a shared value depends on, such as `page:17`. When that
+    /// [changes](crate::Changes::changed), the value is dropped. Every use of the key must name the
+    /// same things, because the first one counts.
+    ///
+    /// ```
+    /// # use euryale_promise::Key;
+    /// const SUMMARY: Key<String> = Key::new("summary");
+    /// let summary = SUMMARY.with(17).depends_on("page:17");
+    /// # let _ = summary;
+    /// ```
+    #[must_use]
+    pub fn depends_on(mut self, name: impl fmt::Display) -> Self {
+        self.depends.push(name.to_string().into());
+        self
+    }
+
     /// Returns the key's name.
     pub fn name(&self) -> &'static str {
         self.name
@@ -80,15 +98,16 @@ impl<T: Send + Sync + 'static> Key<T> {
         let weigh = self.weigh.map(|weigh| -> Weigh {
             Arc::new(move |value: &Erased| value.downcast_ref::<T>().map_or(0, weigh))
         });
-        let scale = Scale {
+        let keeping = Keeping {
             size: size_of::<T>(),
             weigh,
+            depends: self.depends.into(),
         };
         KeyId {
             of: TypeId::of::<T>(),
             name: self.name,
             detail: self.detail,
-            scale,
+            keeping,
         }
     }
 }
@@ -105,6 +124,7 @@ impl<T: ?Sized> Clone for Key<T> {
             name: self.name,
             detail: self.detail.clone(),
             weigh: self.weigh,
+            depends: self.depends.clone(),
             of: PhantomData,
         }
     }
@@ -142,7 +162,7 @@ pub(crate) struct KeyId {
     of: TypeId,
     pub(crate) name: &'static str,
     detail: Option<Arc<str>>,
-    scale: Scale,
+    keeping: Keeping,
 }
 
 impl KeyId {
@@ -150,34 +170,45 @@ impl KeyId {
     pub(crate) fn weight(&self, value: &Value) -> usize {
         let Ok(value) = value else { return 0 };
         let weighed = self
-            .scale
+            .keeping
             .weigh
             .as_ref()
             .map(|weigh| PanicMessage::catch(|| weigh(&**value)));
         // A value whose weight function fails is not kept.
-        weighed.map_or(self.scale.size, |weight| weight.unwrap_or(usize::MAX))
+        weighed.map_or(self.keeping.size, |weight| weight.unwrap_or(usize::MAX))
+    }
+
+    /// Returns whether the value depends on `name`.
+    pub(crate) fn depends_on(&self, name: &str) -> bool {
+        self.keeping.depends.iter().any(|other| **other == *name)
+    }
+
+    /// Returns whether the value depends on anything.
+    pub(crate) fn depends(&self) -> bool {
+        !self.keeping.depends.is_empty()
     }
 }
 
 type Erased = dyn Any + Send + Sync;
 type Weigh = Arc<dyn Fn(&Erased) -> usize + Send + Sync>;
 
-/// The function that weighs values. It is ignored when keys are compared.
+/// How the value of a key is kept. It is ignored when keys are compared.
 #[derive(Clone)]
-struct Scale {
+struct Keeping {
     size: usize,
     weigh: Option<Weigh>,
+    depends: Arc<[Arc<str>]>,
 }
 
-impl PartialEq for Scale {
+impl PartialEq for Keeping {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Scale {}
+impl Eq for Keeping {}
 
-impl Hash for Scale {
+impl Hash for Keeping {
     fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 

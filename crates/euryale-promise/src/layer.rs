@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use euryale_core::Ledger;
+use euryale_core::bus::Bus;
 use euryale_core::threads::BlockingLane;
 use tokio::sync::Semaphore;
 use tower_layer::Layer;
 
-use crate::Republish;
 use crate::run::Engine;
 use crate::settings::Settings;
 use crate::shared::SharedPromises;
+use crate::{Changes, Republish};
 
 /// Suspends requests whose publisher waits for promises, and publishes them again. See the [crate's
 /// documentation](crate).
@@ -147,6 +148,13 @@ impl RepublishLayer {
     pub fn error_ttl(mut self, ttl: Duration) -> Self {
         self.error_ttl = ttl;
         self.anew()
+    }
+
+    /// Returns a handle that drops shared values when something changes that they depend on, also
+    /// if another process has changed it. Call it after the settings of shared values, because
+    /// each of them makes a new cache.
+    pub fn changes(&self, bus: Arc<dyn Bus>) -> Changes {
+        Changes::new(Arc::clone(&self.settings.shared), bus)
     }
 
     fn anew(mut self) -> Self {

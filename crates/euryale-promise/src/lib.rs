@@ -66,7 +66,8 @@
 //!
 //! [`Promises::shared`] shares one promise among many requests: there is one call upstream, and a
 //! bounded number of values is cached. A request that finds its value in the cache needs no second
-//! pass.
+//! pass. A value may name what it depends on ([`Key::depends_on`]), and is dropped when that
+//! changes, also if another process has changed it ([`Changes`]).
 //!
 //! It replaces, from Zope: `collective.futures` and `experimental.promises`. The feature `futures`
 //! adds their calls beside [`ask`](Promises::ask): `submit`, `result`, `result_or_submit`,
@@ -119,6 +120,7 @@ mod asks;
 mod axum;
 mod blocking;
 mod book;
+mod changes;
 mod codes;
 mod error;
 mod future;
@@ -144,6 +146,7 @@ mod unbound;
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub use self::axum::HandlerPromises;
 pub use self::book::PromiseBook;
+pub use self::changes::Changes;
 pub use self::codes::{PASS_LIMIT, PROMISE_LIMIT, SUSPENDED_FULL};
 pub use self::error::PromiseError;
 pub use self::future::RepublishFuture;

@@ -119,14 +119,19 @@ impl Engine {
         let Ask { key, job, .. } = ask;
         let engine = Arc::clone(self);
         let landing = key.clone();
-        self.settings.shared.board(&key, anew, move |sender| {
-            let flight = async move {
-                let value = engine.run(&landing, job, until).await;
-                engine.settings.shared.land(&landing, &value, sharing);
-                sender.send_replace(Some(value));
-            };
-            tokio::spawn(flight.in_current_span()).abort_handle()
-        })
+        self.settings
+            .shared
+            .board(&key, anew, move |sender, number| {
+                let flight = async move {
+                    let value = engine.run(&landing, job, until).await;
+                    engine
+                        .settings
+                        .shared
+                        .land(&landing, number, &value, sharing);
+                    sender.send_replace(Some(value));
+                };
+                tokio::spawn(flight.in_current_span()).abort_handle()
+            })
     }
 
     /// Runs one promise, counts its outcome, and logs a failure, once for all that wait for it.

@@ -30,12 +30,16 @@ struct Cache {
     weight: usize,
     /// Counts lookups, to find the least recently used entry.
     looks: u64,
+    /// The number of flights that were started.
+    flights: u64,
 }
 
 #[derive(Default)]
 struct Entry {
     kept: Option<Kept>,
     flight: Weak<Flight>,
+    /// The number of the flight. Only the last one of an entry may land.
+    number: u64,
     used: u64,
 }
 
@@ -104,7 +108,7 @@ impl SharedPromises {
         &self,
         key: &KeyId,
         anew: bool,
-        start: impl FnOnce(watch::Sender<Option<Value>>) -> AbortHandle,
+        start: impl FnOnce(watch::Sender<Option<Value>>, u64) -> AbortHandle,
     ) -> Boarded {
         let now = Instant::now();
         let mut state = self.lock();
@@ -115,6 +119,7 @@ impl SharedPromises {
         }
         let evicted = state.make_room(key, self.capacity, now);
         let looks = state.looks;
+        let number = state.flights + 1;
         let entry = state.entries.entry(key.clone()).or_default();
         entry.used = looks;
         let boarded = match entry.flight.upgrade() {
@@ -122,10 +127,12 @@ impl SharedPromises {
             None => {
                 let (sender, result) = watch::channel(None);
                 let flight = Arc::new(Flight {
-                    task: start(sender),
+                    task: start(sender, number),
                     result,
                 });
                 entry.flight = Arc::downgrade(&flight);
+                entry.number = number;
+                state.flights = number;
                 Boarded::Started(flight)
             }
         };
@@ -135,12 +142,14 @@ impl SharedPromises {
         boarded
     }
 
-    /// Stores the result. A request that joins from now on finds the value, or starts a new flight.
-    pub(crate) fn land(&self, key: &KeyId, value: &Value, sharing: Sharing) {
+    /// Stores the result of a flight. A request that joins from now on finds the value, or starts a
+    /// new flight. If the entry was forgotten in the meantime, the value is not kept.
+    pub(crate) fn land(&self, key: &KeyId, number: u64, value: &Value, sharing: Sharing) {
         let now = Instant::now();
         let weight = key.weight(value);
         let mut state = self.lock();
-        let Some(entry) = state.entries.get_mut(key) else {
+        let entry = state.entries.get_mut(key);
+        let Some(entry) = entry.filter(|entry| entry.number == number) else {
             return;
         };
         entry.flight = Weak::new();
@@ -176,6 +185,30 @@ impl SharedPromises {
         let evicted = state.lighten(key, self.max_weight);
         drop(state);
         drop((replaced, evicted));
+    }
+
+    /// Drops the values that depend on `name`, and does not keep those of running flights.
+    pub(crate) fn forget(&self, name: &str) {
+        self.forget_those(|key| key.depends_on(name));
+    }
+
+    /// Drops the values that depend on anything, and does not keep those of running flights.
+    pub(crate) fn forget_all(&self) {
+        self.forget_those(KeyId::depends);
+    }
+
+    fn forget_those(&self, is_old: impl Fn(&KeyId) -> bool) {
+        let mut state = self.lock();
+        let forgotten: Vec<Entry> = state
+            .entries
+            .extract_if(|key, _| is_old(key))
+            .map(|(_, entry)| entry)
+            .collect();
+        let kept = forgotten.iter().filter_map(|entry| entry.kept.as_ref());
+        state.weight -= kept.map(|kept| kept.weight).sum::<usize>();
+        drop(state);
+        // Values are dropped outside the lock, because their drops are the application's code.
+        drop(forgotten);
     }
 
     fn lock(&self) -> MutexGuard<'_, Cache> {

@@ -1,3 +1,4 @@
+mod changes;
 #[cfg(feature = "futures")]
 mod futures;
 mod limits;

@@ -153,7 +153,8 @@
 //!
 //! Outside the stack, [`euryale-server`](https://docs.rs/euryale-server) is the server,
 //! [`euryale-agent-check`](https://docs.rs/euryale-agent-check) tells HAProxy how much a node can
-//! take, and [`euryale-sqlite`](https://docs.rs/euryale-sqlite) is a database.
+//! take, [`euryale-bus`](https://docs.rs/euryale-bus) carries messages between the processes of a
+//! host, and [`euryale-sqlite`](https://docs.rs/euryale-sqlite) is a database.
 //!
 //! # When it does not compile
 //!
@@ -281,7 +282,7 @@ pub use euryale_connection as connection;
 pub use euryale_connection::Pool;
 pub use euryale_core::{
     Abort, Blob, Body, BoxError, Database, Deferred, Error, Ledger, OrAbort, OrStatus, Publisher,
-    Request, Response, Transaction, body, error, ledger, publisher_fn, request, threads,
+    Request, Response, Transaction, body, bus, error, ledger, publisher_fn, request, threads,
     transaction,
 };
 pub use euryale_deferred as deferred;
