@@ -3,7 +3,7 @@
 use euryale_core::error::{Class, Code, Level};
 
 /// The task is no longer held by this run: its hold has expired and another process has taken it,
-/// or its row was deleted. Nothing was committed.
+/// or an operator has cancelled it. Nothing was committed.
 pub const FENCED: Code = Code::new(
     Class::Failed,
     "tasks.fenced",

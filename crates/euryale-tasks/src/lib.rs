@@ -117,9 +117,9 @@
 //! After its last [attempt](Enqueue::attempts) a task is dead. It stays in the table, with its
 //! error.
 //!
-//! On SQLite, operators use SQL until there are commands: a row of `euryale_task_paused` pauses the
-//! queue that it names, `UPDATE euryale_task SET state = 0, attempt = 0 WHERE id = …` tries a dead
-//! task (state 3) again, and a row that is deleted is cancelled, even while it runs.
+//! [`Tasks::counts`], [`list`](Tasks::list) and [`show`](Tasks::show) are for operators' pages and
+//! commands, and so are [`retry`](Tasks::retry), [`cancel`](Tasks::cancel), [`pause`](Tasks::pause)
+//! and [`resume`](Tasks::resume).
 //!
 //! A run is *held*: by its process, by a deadline and by a random token. Its acknowledgement is
 //! refused if the token does not match, with the code [`FENCED`], so a process that was stopped for
@@ -164,9 +164,11 @@ mod codes;
 mod enqueue;
 mod execute;
 mod kind;
+mod operate;
 mod payload;
 mod place;
 mod publisher;
+mod rows;
 mod run;
 mod runner;
 #[cfg(feature = "sqlite")]
@@ -185,6 +187,7 @@ pub use self::codes::{BAD_PAYLOAD, FENCED, PAYLOAD_TOO_LARGE, TASK_DEAD, UNFINIS
 pub use self::enqueue::{Added, DEFAULT_QUEUE, Enqueue, IfThere, When};
 pub use self::payload::{MAX_PAYLOAD, Payload, TaskId};
 pub use self::publisher::RunTasks;
+pub use self::rows::{Retry, TaskCount, TaskRow, TaskState};
 pub use self::run::Run;
 pub use self::runner::{Runner, RunnerBuilder, StillRunning};
 pub use self::table::{

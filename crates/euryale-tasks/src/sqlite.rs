@@ -3,6 +3,7 @@
 mod add;
 mod end;
 mod holder;
+mod operate;
 mod state;
 mod take;
 
@@ -17,6 +18,7 @@ use euryale_sqlite::{Connection, Sqlite};
 use self::holder::Holders;
 use crate::enqueue::Added;
 use crate::payload::TaskId;
+use crate::rows::{Retry, TaskCount, TaskRow, TaskState};
 use crate::table::{
     Done, Failure, Held, Looked, NewTask, RescuedTask, TakenTask, TaskEnd, TaskTable, Wanted,
 };
@@ -153,6 +155,40 @@ impl TaskTable<Sqlite> for SqliteTable {
 
     fn rescue(&self, connection: &mut Connection) -> Result<Vec<RescuedTask>, BoxError> {
         end::rescue(connection, &self.holders)
+    }
+
+    fn counts(&self, connection: &mut Connection) -> Result<Vec<TaskCount>, BoxError> {
+        operate::counts(connection)
+    }
+
+    fn list(
+        &self,
+        connection: &mut Connection,
+        state: TaskState,
+        most: usize,
+    ) -> Result<Vec<TaskRow>, BoxError> {
+        operate::list(connection, state, most)
+    }
+
+    fn show(&self, connection: &mut Connection, id: TaskId) -> Result<Option<TaskRow>, BoxError> {
+        operate::show(connection, id)
+    }
+
+    fn retry(&self, connection: &mut Connection, id: TaskId) -> Result<Retry, BoxError> {
+        operate::retry(connection, id)
+    }
+
+    fn cancel(&self, connection: &mut Connection, id: TaskId) -> Result<bool, BoxError> {
+        operate::cancel(connection, id)
+    }
+
+    fn pause(
+        &self,
+        connection: &mut Connection,
+        queue: &str,
+        paused: bool,
+    ) -> Result<bool, BoxError> {
+        operate::pause(connection, queue, paused)
     }
 }
 

@@ -6,6 +6,7 @@ use euryale_core::{BoxError, Database};
 
 use crate::enqueue::{Added, IfThere, When};
 use crate::payload::TaskId;
+use crate::rows::{Retry, TaskCount, TaskRow, TaskState};
 
 /// A table of tasks in a database.
 ///
@@ -83,6 +84,54 @@ pub trait TaskTable<D: Database>: Send + Sync + 'static {
     /// # Errors
     /// The database's own error.
     fn rescue(&self, connection: &mut D::Connection) -> Result<Vec<RescuedTask>, BoxError>;
+
+    /// Returns the number of tasks by queue, kind and state. It only reads.
+    ///
+    /// # Errors
+    /// The database's own error.
+    fn counts(&self, connection: &mut D::Connection) -> Result<Vec<TaskCount>, BoxError>;
+
+    /// Returns up to `most` tasks in this state: those that are due or held in the order of their
+    /// ids, and others in the order of their time. It only reads.
+    ///
+    /// # Errors
+    /// The database's own error.
+    fn list(
+        &self,
+        connection: &mut D::Connection,
+        state: TaskState,
+        most: usize,
+    ) -> Result<Vec<TaskRow>, BoxError>;
+
+    /// Returns a task. It only reads.
+    ///
+    /// # Errors
+    /// The database's own error.
+    fn show(&self, connection: &mut D::Connection, id: TaskId)
+    -> Result<Option<TaskRow>, BoxError>;
+
+    /// Makes a dead or a delayed task due, with new attempts.
+    ///
+    /// # Errors
+    /// The database's own error.
+    fn retry(&self, connection: &mut D::Connection, id: TaskId) -> Result<Retry, BoxError>;
+
+    /// Deletes a task in any state. Returns `false` if there is no such task.
+    ///
+    /// # Errors
+    /// The database's own error.
+    fn cancel(&self, connection: &mut D::Connection, id: TaskId) -> Result<bool, BoxError>;
+
+    /// Pauses or resumes a queue. Returns `false` if nothing has changed.
+    ///
+    /// # Errors
+    /// The database's own error.
+    fn pause(
+        &self,
+        connection: &mut D::Connection,
+        queue: &str,
+        paused: bool,
+    ) -> Result<bool, BoxError>;
 }
 
 /// A task that is about to be added.

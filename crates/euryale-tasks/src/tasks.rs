@@ -151,6 +151,23 @@ impl<D: Database> Tasks<D> {
         looks.read(move |transaction| f(&*table, transaction.connection()?).or_abort())
     }
 
+    /// Runs `f` on the table for an operator, in a transaction that writes.
+    pub(crate) fn order<T, F>(
+        &self,
+        f: F,
+    ) -> impl Future<Output = Result<T, Error>> + Send + use<T, F, D>
+    where
+        T: Send + 'static,
+        F: Fn(&dyn TaskTable<D>, &mut D::Connection) -> Result<T, BoxError>
+            + Clone
+            + Send
+            + 'static,
+    {
+        let table = Arc::clone(&self.shared.table);
+        let looks = &self.shared.looks;
+        looks.write(move |transaction| f(&*table, transaction.connection()?).or_abort())
+    }
+
     /// Runs `f` on the table, in a transaction that only reads.
     pub(crate) fn read<T, F>(
         &self,

@@ -4,6 +4,7 @@
 
 mod failing;
 mod harness;
+mod operators;
 mod processes;
 mod rescuing;
 mod running;
