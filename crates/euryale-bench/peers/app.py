@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import threading
 import time
 
 FOLDER = os.environ["BENCH_FOLDER"]
@@ -15,6 +16,8 @@ def app(environ, start_response):
         time.sleep(1)
     elif VIEW == "promise":
         environ["euryale.promises"].result("slow", time.sleep, 1)
+    elif VIEW == "suspended" and path != "/":
+        return suspended(environ, start_response, path)
     elif VIEW == "deferred":
         import euryale
 
@@ -24,6 +27,28 @@ def app(environ, start_response):
     elif VIEW == "files" and path != "/":
         return blob(environ, start_response, os.path.join(FOLDER, os.path.basename(path)))
     return plain(start_response, "hello")
+
+
+released = threading.Event()
+arrived = 0
+
+
+def suspended(environ, start_response, path):
+    """Counts the calls, which are suspended until they are released."""
+    global arrived
+    if path == "/arrived":
+        return plain(start_response, str(arrived))
+    if path == "/release":
+        released.set()
+        return plain(start_response, "hello")
+    _, number = environ["euryale.history"]
+    with counting:
+        arrived += number == 1
+    environ["euryale.promises"].deadline(600).shared(600).result("released", released.wait)
+    return plain(start_response, "hello")
+
+
+counting = threading.Lock()
 
 
 def slow():

@@ -19,6 +19,7 @@ mod probe;
 mod program;
 mod siege;
 mod stall;
+mod suspended;
 mod target;
 mod upload;
 pub(crate) mod wrk;
@@ -94,6 +95,8 @@ pub(crate) enum Load {
         seconds: u32,
         probes: usize,
     },
+    /// Requests for `/suspended` that wait for one promise, until `/release` resolves it.
+    Suspended { sockets: usize },
     /// Sockets that request `/` once and then stay open.
     Idle { sockets: usize },
     /// This many heads that are sent a byte at a time, and sockets that requested `/` once; probes
@@ -178,6 +181,9 @@ impl Load {
                 "{sockets} uploads of {length} bytes in {seconds} s each, and {probes} probes of \
                     a page meanwhile"
             ),
+            Self::Suspended { sockets } => {
+                format!("{sockets} requests that wait for one promise, all at the same time")
+            }
             Self::Idle { sockets } => {
                 format!("{sockets} keep-alive sockets, each after one request")
             }
@@ -318,6 +324,7 @@ impl Load {
                 let pace = Duration::from_secs((*seconds).into());
                 async_load()?.block_on(upload::trickle(target, *sockets, *length, pace, *probes))
             }
+            Self::Suspended { sockets } => async_load()?.block_on(suspended::run(target, *sockets)),
             Self::Idle { sockets } => async_load()?.block_on(idle::run(target, *sockets)),
             Self::Siege {
                 heads,

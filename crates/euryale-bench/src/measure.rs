@@ -99,15 +99,25 @@ pub(crate) fn resident(pid: u32) -> Result<u64> {
     memory(pid, "VmRSS")
 }
 
+/// Returns the current number of threads of the processes of a tree.
+pub(crate) fn threads(pid: u32) -> Result<u64> {
+    sum(pid, "Threads")
+}
+
 fn memory(pid: u32, name: &str) -> Result<u64> {
+    Ok(sum(pid, name)? * 1024)
+}
+
+/// The sum of this number of each process.
+fn sum(pid: u32, name: &str) -> Result<u64> {
     // A process that has just ended has no memory any more.
     let status = |pid| fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let of = |process: Process| field(&status(process.pid), name);
-    let kibibytes: Vec<u64> = tree(pid)?.into_iter().filter_map(of).collect();
-    kibibytes
+    let numbers: Vec<u64> = tree(pid)?.into_iter().filter_map(of).collect();
+    numbers
         .first()
         .with_context(|| format!("{name} of process {pid}"))?;
-    Ok(kibibytes.iter().sum::<u64>() * 1024)
+    Ok(numbers.iter().sum())
 }
 
 struct Process {

@@ -47,6 +47,8 @@ pub(crate) enum View {
     Lanes,
     /// A page of 16 KiB to which each of `count` transforms appends a letter
     Transforms,
+    /// `/suspended` waits for a promise, which `/release` resolves; `/` is the small page
+    Suspended,
 }
 
 impl View {
@@ -66,6 +68,7 @@ impl View {
             Self::Sized => "sized",
             Self::Lanes => "lanes",
             Self::Transforms => "transforms",
+            Self::Suspended => "suspended",
         }
     }
 }

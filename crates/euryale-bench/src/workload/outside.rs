@@ -12,14 +12,21 @@ pub(super) const OUTSIDE: Workload = Workload {
     name: "outside",
     about: "Zope and a plain WSGI application under our Python package, with 2 threads: three \
         promises of 300 ms, 1 and 100 requests at once; 100 × 1 s of outside work, promised and \
-        deferred. Then 8 clients that do nothing but conflict for 10 s, beside Zope's own retry \
+        deferred; 10,000 requests that wait for one promise. Then 8 clients that do nothing but conflict for 10 s, beside Zope's own retry \
         under waitress.",
-    goal: "≤ 0.34 s, ≤ 1 s, ≤ 1.1 s each; no request fails, and the number is exact",
+    goal: "≤ 0.34 s, ≤ 1 s, ≤ 1.1 s each; no thread for 10,000 requests; no conflict fails a \
+        request, and the number is exact",
     state: State::Rounds(plans),
 };
 
 const THREADS: usize = 2;
 const COLUMNS: &[Column] = &[SECONDS, P50, P99, CPU_PER_REQUEST];
+const SUSPENDED: &[Column] = &[
+    column("grown_per_request", "bytes/request", 0),
+    column("grown_mib", "grown MiB", 1),
+    column("more_threads", "more threads", 0),
+    SECONDS,
+];
 const CONFLICTS: &[Column] = &[
     REQUESTS_PER_SECOND,
     column("failed", "failed", 0),
@@ -37,7 +44,13 @@ const CONFLICTS: &[Column] = &[
 const PROBES: usize = 450;
 
 fn plans(_options: &Options) -> Vec<Plan> {
-    vec![promises(1, 0.34), promises(100, 1.0), second(), conflicts()]
+    vec![
+        promises(1, 0.34),
+        promises(100, 1.0),
+        second(),
+        suspended(),
+        conflicts(),
+    ]
 }
 
 fn promises(requests: usize, most: f64) -> Plan {
@@ -68,6 +81,18 @@ fn second() -> Plan {
         columns: COLUMNS,
         cases,
         bars: names.map(most).into(),
+    }
+}
+
+fn suspended() -> Plan {
+    const REQUESTS: usize = 10_000;
+    let load = Load::Suspended { sockets: REQUESTS };
+    Plan {
+        title: format!("{REQUESTS} suspended requests in Python, {THREADS} threads"),
+        columns: SUSPENDED,
+        cases: vec![case("wsgi", View::Suspended, THREADS, &load)],
+        // The thread of the promise.
+        bars: vec![absolute("more_threads", "wsgi", Limit::AtMost(1.0))],
     }
 }
 
