@@ -165,7 +165,7 @@ impl Lane {
     }
 
     /// Closes the iterable of this request in a thread of the lane, ahead of all work. Once the
-    /// lane has no thread any more, it is dropped.
+    /// lane has no thread any more, it is dropped, and the log says so.
     pub(crate) fn close(
         &self,
         asked: &Arc<Asked>,
@@ -217,6 +217,9 @@ impl Lane {
         if state.drops(is_close) {
             drop(state);
             drop(job);
+            if is_close {
+                warn_unclosed(1);
+            }
             return number;
         }
         if is_close {
@@ -290,7 +293,7 @@ impl Lane {
         let mut state = self.0.lock();
         state.starting = state.starting.saturating_sub(1);
         state.threads = state.threads.saturating_sub(1);
-        let lost = match state.threads {
+        let (lost, unclosed) = match state.threads {
             0 => (
                 std::mem::take(&mut state.queue),
                 std::mem::take(&mut state.closes),
@@ -298,6 +301,7 @@ impl Lane {
             _ => Default::default(),
         };
         drop(state);
+        warn_unclosed(unclosed.len());
         // Without the lock: the drop of a stream queues its close, which requests a thread.
         drop(lost);
     }
@@ -312,6 +316,12 @@ impl Lane {
         drop(lost);
         self.0.lock().has_ended = true;
         self.0.work.notify_all();
+    }
+}
+
+fn warn_unclosed(count: usize) {
+    if count > 0 {
+        tracing::warn!("iterables that no thread is left to close: {count}");
     }
 }
 

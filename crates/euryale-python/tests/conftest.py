@@ -169,6 +169,8 @@ QUIET = (
     "euryale_promises_running",
     'euryale_lane_running{lane="python"}',
     'euryale_lane_waiting{lane="python"}',
+    'euryale_lane_running{lane="python-streams"}',
+    'euryale_lane_waiting{lane="python-streams"}',
 )
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from conftest import APPS, PATIENCE, Served, until
+from conftest import APPS, PATIENCE, Served, quiet, until
 
 ALL = ["flask", "django", "pyramid"]
 SOURCE = (APPS / "frameworks.py").read_bytes()
@@ -52,6 +52,23 @@ def test_a_file_is_sent_whole_and_in_ranges(framework):
     else:
         assert (part.status, part.body) == (206, SOURCE[10:20])
     assert framework.ask("/file", "HEAD").headers["Content-Length"] == str(len(SOURCE))
+
+
+def test_djangos_streaming_responses_are_read_outside_the_workers(euryale):
+    server = euryale("frameworks:streaming_django_app", "--factory", "--threads", "1")
+    with ThreadPoolExecutor(4) as clients:
+        asked = [clients.submit(server.ask, "/rows") for _ in range(4)]
+        running = 'euryale_lane_running{lane="python-streams"}'
+        until(lambda: server.metric(running) == 4, "all are sent beside one worker")
+        assert server.ask("/file", headers={"Range": "bytes=10-19"}).body == SOURCE[10:20]
+        server.open("rows")
+        answers = sorted(answer.result().text for answer in asked)
+    threads = [f"euryale-stream-{number}" for number in range(4)]
+    assert answers == [f"{thread} 0" for thread in threads]
+    opened = json.loads(server.ask("/state").body)["opened"]
+    assert sorted(opened) == ["euryale-0", *threads], "each thread has a connection"
+    quiet(server)
+    assert server.stop() == 0
 
 
 def test_flasks_x_sendfile_is_sent_whole_and_in_ranges(euryale):

@@ -33,8 +33,6 @@ STREAM = {
 STATUSES = {"/": EARLY, "/stream": STREAM}
 
 FILES = (
-    'euryale_lane_running{lane="python-streams"}',
-    'euryale_lane_waiting{lane="python-streams"}',
     "euryale_early_answers_sending",
     "euryale_early_answers_files",
     "euryale_early_answers_file_bytes",

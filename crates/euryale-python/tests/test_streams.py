@@ -12,8 +12,6 @@ from conftest import PATIENCE, quiet, until
 RUNNING = 'euryale_lane_running{lane="python-streams"}'
 WAITING = 'euryale_lane_waiting{lane="python-streams"}'
 LEFT = (
-    RUNNING,
-    WAITING,
     "euryale_early_answers_sending",
     "euryale_wsgi_files",
     "euryale_wsgi_file_bytes",

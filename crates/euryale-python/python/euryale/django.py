@@ -1,4 +1,4 @@
-"""Publish a Django request again after its transaction met a conflict.
+"""Django: requests that are published again after a conflict, and streams that hold no worker.
 
 Put the middleware last, and name the methods that may be published again::
 
@@ -7,6 +7,10 @@ Put the middleware last, and name the methods that may be published again::
 
 It counts only for views inside the transaction of ``ATOMIC_REQUESTS``, on all
 databases that the thread has used: nothing of a failed attempt is kept.
+
+Streaming responses are read outside the workers if ``wsgi.py`` says so::
+
+    application = streaming(get_wsgi_application())
 """
 
 from __future__ import annotations
@@ -17,9 +21,9 @@ from typing import Any, Callable
 from django.conf import settings
 from django.db import OperationalError, connections
 
-from ._euryale import Again
+from ._euryale import Again, stream
 
-__all__ = ["ConflictMiddleware", "is_conflict"]
+__all__ = ["ConflictMiddleware", "is_conflict", "streaming"]
 
 #: ``serialization_failure`` and ``deadlock_detected`` of the SQL standard and PostgreSQL.
 SQLSTATES = frozenset(["40001", "40P01"])
@@ -79,3 +83,17 @@ def is_atomic(request: Any) -> bool:
         connection.settings_dict["ATOMIC_REQUESTS"] and connection.alias not in without
         for connection in used
     )
+
+
+def streaming(application: Callable[..., Any]) -> Callable[..., Any]:
+    """Return Django's WSGI application, whose streaming responses are streams of the server.
+
+    Their content may use the database: each thread has a connection of its own.
+    """
+
+    def leaving(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        response = application(environ, start_response)
+        # A `FileResponse` is a `wsgi.file_wrapper` by now.
+        return stream(response) if getattr(response, "streaming", False) else response
+
+    return leaving

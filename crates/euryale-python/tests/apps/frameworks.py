@@ -60,7 +60,7 @@ def django_app():
     from django.core.wsgi import get_wsgi_application
     from django.db import OperationalError, connection, transaction
     from django.db.backends.signals import connection_created
-    from django.http import FileResponse, HttpResponse, JsonResponse
+    from django.http import FileResponse, HttpResponse, JsonResponse, StreamingHttpResponse
     from django.urls import path
 
     settings.configure(
@@ -96,6 +96,19 @@ def django_app():
     def file(request):
         return FileResponse(open(PLACE, "rb"), content_type="text/x-python")
 
+    def rows(request):
+        """Reads from the database while it is sent, once there is a file."""
+
+        def blocks():
+            yield threading.current_thread().name
+            while not os.path.exists("rows"):
+                time.sleep(0.01)
+            with connection.cursor() as cursor:
+                cursor.execute("select value from counted")
+                yield f" {cursor.fetchone()[0]}"
+
+        return StreamingHttpResponse(blocks())
+
     def count(request):
         """Adds one to a number, slowly, so that two of them conflict: both read it first."""
         for _ in range(100):
@@ -123,9 +136,16 @@ def django_app():
         path("form", form),
         path("file", file),
         path("count", count),
+        path("rows", rows),
         path("state", state),
     ]
     return get_wsgi_application()
+
+
+def streaming_django_app():
+    from euryale.django import streaming
+
+    return streaming(django_app())
 
 
 def atomic_app():
