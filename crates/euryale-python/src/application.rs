@@ -187,11 +187,12 @@ impl Application {
         is_client_gone: impl Fn() -> bool,
     ) -> Result<Ended, Failure<PyErr>> {
         let returned = Returned::new(iterable.bind(py).clone(), &self.answering.kinds);
-        if asked.method == Method::HEAD {
+        let is_file = returned.is_file();
+        if asked.method == Method::HEAD && !is_file {
             return exchange.run_for_head(returned).map(Ended::Iterated);
         }
         if exchange.is_untouched()
-            && !returned.is_file()
+            && !is_file
             && let Ok(place) = self.answering.lanes.streams.reserve()
         {
             // This right belongs to the worker.

@@ -257,6 +257,9 @@ def test_stream_of_a_file_is_sent_as_a_file(streams):
     answer = server.ask("/file", headers={"Range": "bytes=3-9"})
     assert (answer.status, answer.headers["Content-Range"]) == (206, f"bytes 3-9/{size}")
     assert answer.text == "An appl"
+    for name in ("Content-Length", "ETag", "Accept-Ranges"):
+        assert server.ask("/file", "HEAD").headers[name] == server.ask("/file").headers[name]
+    assert server.ask("/file", "HEAD").headers["Content-Length"] == size
     assert server.metric("euryale_early_answers_total") == 0
     quiet(server, *LEFT)
 
