@@ -25,7 +25,7 @@ use crate::environ::{Address, Environ};
 use crate::exceptions::{LaneFull, Suspend};
 use crate::exit;
 use crate::gil::Gil;
-use crate::iterable::Returned;
+use crate::iterable::{Returned, close};
 use crate::page::PyPage;
 use crate::pass::Pass;
 use crate::promises::PyPromises;
@@ -72,8 +72,8 @@ impl Application {
 enum Ended {
     /// Its iterable has ended, with the exception that `close()` raised, if any.
     Iterated(Option<PyErr>),
-    /// It has left its answer to a call in the lane.
-    Deferred(Response),
+    /// It has left its answer to a call in the lane, or its stream was refused.
+    Answered(Response),
     /// It goes on in the lane.
     Streaming(Response),
 }
@@ -103,7 +103,7 @@ impl Application {
         );
         let ran = match ended {
             Ok(Ended::Streaming(response)) => return Ok(response),
-            Ok(Ended::Deferred(response)) => {
+            Ok(Ended::Answered(response)) => {
                 shared.end();
                 return exchange
                     .incomplete()
@@ -162,7 +162,7 @@ impl Application {
         let returned = returned.map_err(Failure::Application)?;
         if let Ok(deferred) = returned.cast::<Deferred>() {
             let response = self.defer(asked, deferred.get());
-            return response.map(Ended::Deferred).map_err(Failure::Application);
+            return response.map(Ended::Answered).map_err(Failure::Application);
         }
         if let Ok(stream) = returned.cast::<Stream>() {
             let iterable = stream.get().take().map_err(Failure::Application)?;
@@ -175,8 +175,9 @@ impl Application {
         Ok(Ended::Iterated(closed))
     }
 
-    /// Leaves an iterable to the lane. It is run here if it is a file, if `write` was called
-    /// before, or if the lane is full: the answer is then collected, and no client is refused.
+    /// Leaves an iterable to the lane. It is run here if it is a file, or if `write` was called
+    /// before. If the lane is full it is only closed, because one without end would hold the
+    /// worker.
     fn stream(
         &self,
         py: Python<'_>,
@@ -191,21 +192,23 @@ impl Application {
         if asked.method == Method::HEAD && !is_file {
             return exchange.run_for_head(returned).map(Ended::Iterated);
         }
-        if exchange.is_untouched()
-            && !is_file
-            && let Ok(place) = self.answering.lanes.streams.reserve()
-        {
-            // This right belongs to the worker.
-            exchange.allow_early(None);
-            let call = stream::Call {
-                answering: Arc::clone(&self.answering),
-                asked: Arc::clone(asked),
-                exchange: Arc::clone(exchange),
-                shared,
-            };
-            return Ok(Ended::Streaming(stream::response(call, iterable, place)));
+        if is_file || !exchange.is_untouched() {
+            return exchange.run(returned, is_client_gone).map(Ended::Iterated);
         }
-        exchange.run(returned, is_client_gone).map(Ended::Iterated)
+        let Ok(place) = self.answering.lanes.streams.reserve() else {
+            let closed = close(iterable.bind(py));
+            self.answering.log_close(py, asked, closed.err());
+            return Ok(Ended::Answered(asked.no_room()));
+        };
+        // This right belongs to the worker.
+        exchange.allow_early(None);
+        let call = stream::Call {
+            answering: Arc::clone(&self.answering),
+            asked: Arc::clone(asked),
+            exchange: Arc::clone(exchange),
+            shared,
+        };
+        Ok(Ended::Streaming(stream::response(call, iterable, place)))
     }
 
     /// Takes the call that makes the answer.

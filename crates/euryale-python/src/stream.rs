@@ -78,13 +78,13 @@ pub(crate) struct Call {
 
 /// The iterable until a thread takes it. If none does, it is closed in a thread of the lane.
 struct Untaken {
-    iterable: Option<Py<PyAny>>,
+    iterable: Option<(Py<PyAny>, LanePlace)>,
     call: Call,
 }
 
 impl Drop for Untaken {
     fn drop(&mut self) {
-        let Some(iterable) = self.iterable.take() else {
+        let Some((iterable, place)) = self.iterable.take() else {
             return;
         };
         self.call.shared.end();
@@ -95,6 +95,8 @@ impl Drop for Untaken {
             .lanes
             .streams
             .close(&self.call.asked, move |py| {
+                // The place bounds the iterables that are to be closed, too.
+                drop(place);
                 let closed = close(iterable.bind(py));
                 answering.log_close(py, &asked, closed.err());
             });
@@ -113,7 +115,7 @@ impl Drop for Unwanted {
 /// Returns the response whose body the iterable makes in the lane.
 pub(crate) fn response(call: Call, iterable: Py<PyAny>, place: LanePlace) -> Response {
     let untaken = Untaken {
-        iterable: Some(iterable),
+        iterable: Some((iterable, place)),
         call,
     };
     let answer = async move {
@@ -132,7 +134,8 @@ pub(crate) fn response(call: Call, iterable: Py<PyAny>, place: LanePlace) -> Res
         let asked = Arc::clone(asked);
         let is_gone = Arc::new(AtomicBool::new(false));
         let unwanted = Unwanted(Arc::clone(&is_gone));
-        let made = place.run(&asked, move |py| untaken.run(py, early, &record, &is_gone));
+        let lane = answering.lanes.streams.clone();
+        let made = lane.run(&asked, move |py| untaken.run(py, early, &record, &is_gone));
         let job: JobDone = Box::pin(async move {
             let _unwanted = unwanted;
             made.await
@@ -151,9 +154,10 @@ impl Untaken {
         record: &EarlyRecord,
         is_gone: &AtomicBool,
     ) -> Result<Response, Error> {
-        let Some(iterable) = self.iterable.take() else {
+        let Some((iterable, place)) = self.iterable.take() else {
             return Err(Error::new(ANSWER_ABANDONED));
         };
+        drop(place);
         let Call {
             answering,
             asked,

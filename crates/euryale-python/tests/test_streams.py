@@ -11,6 +11,7 @@ from conftest import PATIENCE, quiet, until
 
 RUNNING = 'euryale_lane_running{lane="python-streams"}'
 WAITING = 'euryale_lane_waiting{lane="python-streams"}'
+CANCELLED = 'euryale_deferred_total{outcome="cancelled"}'
 LEFT = (
     "euryale_early_answers_sending",
     "euryale_wsgi_files",
@@ -79,6 +80,22 @@ def test_blocks_are_made_in_the_thread_that_closes_their_iterable(streams):
     (where,) = until(lambda: closed(server, "now"), "it is closed")
     assert said == f"first in {where};second"
     assert where.startswith("euryale-stream-")
+
+
+def test_compression_keeps_no_block_of_a_stream_back(streams):
+    server = streams("--compress")
+    with server.connect() as peer:
+        peer.sendall(b"GET /counted?open HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n")
+        got = b""
+        while b"first" not in got:
+            got += peer.recv(65536)
+        head, _, body = got.partition(b"\r\n\r\n")
+        assert b"content-length: 10000" in head.lower()
+        server.open("open")
+        while len(body) < 10_000:
+            body += peer.recv(65536)
+    assert body.rstrip().endswith(b"second")
+    quiet(server, *LEFT)
 
 
 def test_answer_may_be_started_by_its_first_block(streams):
@@ -177,7 +194,8 @@ def test_waiting_stream_whose_client_is_gone_is_closed_without_a_block(streams):
             for _ in range(20):
                 peers.enter_context(ask(server, "/never"))
             until(lambda: server.metric(WAITING) == 20, "all others wait")
-        until(lambda: server.metric(WAITING) == 20, "all others are to be closed")
+        until(lambda: server.metric(CANCELLED) == 20, "all others are to be closed")
+        assert server.metric(WAITING) == 20
         # Promises have threads of their own.
         assert server.ask("/promise").text.startswith("euryale-lane-")
         server.open("open")
@@ -198,17 +216,24 @@ def test_stream_that_gets_no_thread_in_time_is_refused_and_closed(streams):
     quiet(server, *LEFT)
 
 
-def test_worker_reads_the_stream_if_too_many_wait(streams):
+@pytest.mark.parametrize(("method", "status"), [("GET", 503), ("POST", 500)])
+def test_stream_is_refused_and_closed_if_too_many_wait(streams, method, status):
     server = streams("--stream-threads", "1", "--max-sockets", "2000")
-    with begin(server, "/gated?open") as first, ExitStack() as peers:
-        for _ in range(1024):
-            peers.enter_context(ask(server, "/never"))
-        until(lambda: server.metric(WAITING) == 1024, "the queue is full")
-        assert server.ask("/never").text == "block"
-        assert closed(server) == ["euryale-0"]
+    with begin(server, "/gated?open") as first:
+        with ExitStack() as peers:
+            for _ in range(1024):
+                peers.enter_context(ask(server, "/never"))
+            until(lambda: server.metric(WAITING) == 1024, "the queue is full")
+            refused = server.ask("/never", method)
+            assert (refused.status, closed(server)) == (status, ["euryale-0"])
+            assert bool(refused.headers["Retry-After"]) == (status == 503)
+        # Their iterables are still to be closed, so there is no room for others.
+        until(lambda: server.metric(CANCELLED) == 1024, "all clients are gone")
+        assert server.ask("/never", method).status == status
         server.open("open")
         rest(first)
-    until(lambda: len(closed(server)) == 1025, "each is closed once")
+    until(lambda: len(closed(server)) == 1026, "each is closed once")
+    assert "asked for a block" not in server.ask("/seen").text
     quiet(server, *LEFT)
 
 

@@ -47,9 +47,8 @@ impl Default for Limits {
 ///
 /// The answer is complete before any of it is sent, unless it may [leave early](Self::with_early).
 /// So the worker does not depend on the speed of a client, and an exception at any time becomes a
-/// clean error page. An endless iterable is closed
-/// when its client disconnects (if the request only reads), and at the latest when its answer
-/// reaches [`Limits::total`].
+/// clean error page. An endless iterable is closed when its client disconnects (if the request only
+/// reads), and at the latest when its answer reaches [`Limits::total`].
 #[derive(Debug)]
 pub struct Exchange<U = NoLock> {
     state: Mutex<State>,

@@ -12,8 +12,8 @@ pub(super) const OUTSIDE: Workload = Workload {
     name: "outside",
     about: "Zope and a plain WSGI application under our Python package, with 2 threads: three \
         promises of 300 ms, 1 and 100 requests at once; 100 × 1 s of outside work, promised and \
-        deferred; 10,000 requests that wait for one promise. Then 8 clients that do nothing but conflict for 10 s, beside Zope's own retry \
-        under waitress.",
+        deferred; 10,000 requests that wait for one promise. Then 8 clients that do nothing but \
+        conflict for 10 s, beside Zope's own retry under waitress.",
     goal: "≤ 0.34 s, ≤ 1 s, ≤ 1.1 s each; no thread for 10,000 requests; no conflict fails a \
         request, and the number is exact",
     state: State::Rounds(plans),

@@ -76,7 +76,8 @@ def stream(iterable: Iterable[bytes], /) -> Stream:
 
     The worker is free as soon as the application has returned. The blocks are made in a thread of
     their own kind, and the answer leaves with the first one, whatever ``early_answers`` is.
-    ``close()`` is called once, in one of these threads, and for ``HEAD`` in the worker.
+    ``close()`` is called once, in one of these threads, and for ``HEAD`` in the worker. If 1,024
+    streams wait for a thread, it is closed at once, and the answer is 503 or 500.
 
     The iterable must not use what belongs to the call: its database connection, its promises, its
     thread-local values. An exception before the first block is an error page, and any failure after

@@ -49,6 +49,18 @@ def page_gated(environ, start_response):
     return streamed(start_response, blocks(), name)
 
 
+def page_counted(environ, start_response):
+    """Two long blocks with a known length, the second once there is a file of the query's name."""
+    name = environ["QUERY_STRING"]
+
+    def blocks():
+        yield b"first".ljust(5000)
+        wait(name)
+        yield b"second".ljust(5000)
+
+    return streamed(start_response, blocks(), name, [("Content-Length", "10000")])
+
+
 def page_late(environ, start_response):
     """Starts its answer as late as in its first block."""
 

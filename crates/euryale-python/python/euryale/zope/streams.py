@@ -18,6 +18,7 @@ its own::
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any, Callable, Iterable, Iterator
 
 from AccessControl.SecurityManagement import (
@@ -109,33 +110,34 @@ class Export:
 
     def close(self) -> None:
         """Close the connection, if there is one. Called in the thread that has read the blocks."""
-        if self._blocks is not None:
-            self._blocks.close()
+        try:
+            if self._blocks is not None:
+                self._blocks.close()
+        finally:
+            self._request.clear()
 
     def _make(self) -> Iterator[bytes]:
         own = TransactionManager()
-        connection = self._db.open(own)
-        try:
+        with ExitStack() as ending:
+            connection = self._db.open(own)
+            ending.callback(connection.close)
+            ending.callback(own.abort)
             app = connection.root()["Application"]
             app = app.__of__(RequestContainer(REQUEST=self._request))
             self._request["PARENTS"] = [app]
             setRequest(self._request)
+            ending.callback(clearRequest)
             user = self._find_user(app)
             newSecurityManager(None, user)
+            ending.callback(noSecurityManager)
             self._request["AUTHENTICATED_USER"] = user
             newInteraction()
+            ending.callback(endInteraction)
             if self._site is not None:
                 setSite(app.unrestrictedTraverse(self._site))
+                ending.callback(setSite, None)
             context = app.unrestrictedTraverse(self._path)
             yield from self._function(context, *self._arguments, **self._keywords)
-        finally:
-            setSite(None)
-            endInteraction()
-            noSecurityManager()
-            clearRequest()
-            self._request.clear()
-            own.abort()
-            connection.close()
 
     def _find_user(self, app: Any) -> Any:
         """The user of the view. One that no longer exists is anonymous."""
