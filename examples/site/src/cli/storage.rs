@@ -24,9 +24,9 @@ pub(crate) struct Storage {
     )]
     pub(crate) data: PathBuf,
 
-    /// Database: sqlite:FOLDER, or a PostgreSQL URL as for psql: postgres://USER@HOST/NAME. The
-    /// password should be in PGPASSFILE, because settings are printed as they are. Default: SQLite
-    /// in --data
+    /// Database: sqlite:FOLDER, or postgres://USER@HOST/NAME as for psql; default: SQLite in --data
+    ///
+    /// Settings are printed as they are, so the password should be in PGPASSFILE.
     #[arg(long, global = true, env = "EURYALE_DATABASE", value_name = "DATABASE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) database: Option<Place>,
