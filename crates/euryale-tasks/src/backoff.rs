@@ -12,6 +12,7 @@ pub(crate) fn after(attempt: u32) -> Duration {
 
 /// Returns the pause after an attempt that ended with its process. The process may have been
 /// stopped for other reasons than this task, so the first attempt is followed by no pause.
+#[cfg(any(test, feature = "sqlite"))]
 pub(crate) fn after_rescue(attempt: u32) -> Duration {
     match attempt {
         0 | 1 => Duration::ZERO,

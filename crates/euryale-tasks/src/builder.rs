@@ -58,7 +58,7 @@ pub struct TasksBuilder<D: Database> {
 impl<D: Database> TasksBuilder<D> {
     /// Runs tasks of the kind `P` by this function, in a transaction of its own. If it returns
     /// `Ok`, its effect and the end of the task are one commit. Its value is the task's outcome,
-    /// which is stored for tasks whose [outcome is kept](Enqueue::keep_outcome).
+    /// which is stored for tasks whose [outcome is kept](crate::Enqueue::keep_outcome).
     ///
     /// The transaction begins when the function first calls `connection`. A function that computes
     /// for long before that keeps no other writer waiting.

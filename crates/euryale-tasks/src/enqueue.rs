@@ -48,7 +48,7 @@ pub enum IfThere {
 pub enum When {
     /// At once.
     Now,
-    /// After this time, by the database's clock.
+    /// After this time. The clock is that of the database; for SQLite, that of the process.
     After(Duration),
     /// At this time: milliseconds since 1970.
     At(i64),
@@ -113,7 +113,8 @@ impl Enqueue {
         self
     }
 
-    /// Makes the task due at this time, by the database's clock. Default: at once.
+    /// Makes the task due at this time. The clock is that of the database; for SQLite, that of the
+    /// process. Default: at once.
     pub fn at(mut self, at: SystemTime) -> Self {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.when = When::At(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
@@ -134,7 +135,7 @@ impl Enqueue {
     }
 
     /// The maximum number of attempts, after which the task is dead; 0 counts as 1. Default: 10,
-    /// which are spread over 17 to 26 minutes.
+    /// which are spread over 14 to 20 minutes.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
         self

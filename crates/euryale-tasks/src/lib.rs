@@ -65,7 +65,9 @@
 //!     let count = "SELECT count(*) FROM letter";
 //!     pool.run(|connection| connection.query_row(count, [], |row| row.get::<_, i64>(0))).await
 //! };
-//! while letters().await?? == 0 {}
+//! while letters().await?? == 0 {
+//!     tokio::time::sleep(Duration::from_millis(5)).await; // or answer with `Tasks::deferred`
+//! }
 //! runner.drain(Duration::from_secs(10)).await?;
 //! # Ok(())
 //! # })
@@ -107,7 +109,7 @@
 //! | the run | then |
 //! |---|---|
 //! | returns `Ok`, or a 2xx response | its acknowledgement commits, and the task has ended |
-//! | fails with an error or a panic, or is answered 408, 409, 425, 429 or 5xx | it is tried again after 2, 4, 8 … seconds, at most an hour, give or take a fifth; a `Retry-After` can extend the pause |
+//! | fails with an error or a panic, or is answered 408, 409, 425, 429 or 5xx | it is tried again after 2, 4, 8 … seconds, at most about an hour, give or take a fifth; a `Retry-After` can extend the pause |
 //! | is answered otherwise, or has a payload that does not parse | it is dead at once |
 //! | takes longer than the [deadline](TasksBuilder::deadline) | it is tried again, and a late commit is refused |
 //! | ends with its process | another process takes the task again within seconds |

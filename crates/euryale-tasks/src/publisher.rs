@@ -31,7 +31,7 @@ pub struct RunTasks<D: Database, P> {
 impl<D: Database> Tasks<D> {
     /// Wraps the publisher of a stack, so that the stack also publishes the runs of tasks. All
     /// other requests go to `publisher`, and so do the runs of kinds that are
-    /// [requests](TasksBuilder::post).
+    /// [requests](crate::TasksBuilder::post).
     pub fn around<P: Publisher<D>>(&self, publisher: P) -> RunTasks<D, P> {
         RunTasks {
             tasks: self.clone(),
