@@ -11,7 +11,7 @@ use euryale::spool::{SpoolBudget, SpoolLayer};
 use euryale::transaction::ReleasePoint;
 use euryale::transform::TransformChainLayer;
 use euryale::{Ledger, Pool, Stack, StackLayers};
-use euryale_server::{Listener, Readiness, Server, Shutdown, supervise, systemd};
+use euryale_server::{Listener, Readiness, Server, Shutdown, systemd};
 use euryale_wsgi::Settings;
 use http::HeaderValue;
 use http::header::SERVER;
@@ -205,7 +205,6 @@ impl Front {
         let _entered = runtime.enter();
         if self.owns_process {
             self.take_signals(runtime)?;
-            supervise::drain_without_parent(&self.shutdown)?;
             let readiness = self.readiness.clone();
             let shutdown = self.shutdown.clone();
             let drain = self.settings.drain;

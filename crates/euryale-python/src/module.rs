@@ -77,6 +77,7 @@ fn ctl(py: Python<'_>, path: PathBuf, words: Vec<String>) -> PyResult<(bool, Str
 fn _euryale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("Again", module.py().get_type::<Again>())?;
+    module.add("CHILD", supervise::CHILD_VARIABLE)?;
     module.add("FIRST_STEP", supervise::FIRST_STEP_VARIABLE)?;
     module.add_class::<server::Server>()?;
     module.add_class::<parent::Parent>()?;

@@ -21,13 +21,16 @@ use euryale_wsgi::Settings;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::front::CUT;
 use crate::listeners::{Listeners, OPERATORS};
 use crate::server::{LAST_GRACE, read};
 use crate::{debugging, log, operators};
+
+/// The threads of the runtime, which only watches children and relays pages.
+const THREADS: usize = 2;
 
 /// The time that a child may take to import the application.
 const IMPORT: Duration = Duration::from_secs(300);
@@ -200,7 +203,9 @@ impl Parent {
         }
         // Children inherit the limit.
         let reserve = DescriptorLimit::raise()?.reserve();
-        let runtime = euryale::runtime(&Ledger::new())?;
+        let mut builder = Builder::new_multi_thread();
+        builder.enable_all().worker_threads(THREADS);
+        let runtime = euryale::runtime_from(&mut builder, &Ledger::new())?;
         let entered = runtime.enter();
         let Listeners {
             public,

@@ -5,6 +5,7 @@ mod start;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub(crate) struct Server {
     /// Whether its parent has bound its sockets.
     #[pyo3(get)]
     is_child: bool,
+    /// Whether the application is imported.
+    is_started: Arc<AtomicBool>,
     /// The main thread's end of the socket, for `socket.socket(fileno=…)`.
     #[pyo3(get)]
     fd: i32,

@@ -257,6 +257,24 @@ def test_a_killed_parent_leaves_requests_to_finish_and_no_process(parent):
     assert not any(folder.exists() for folder in folders)
 
 
+def test_a_killed_parent_leaves_no_process_that_is_still_importing(parent, tmp_path):
+    folder = tmp_path / "releases"
+    folder.mkdir()
+    (folder / "hold").touch()
+    site = parent("--processes=2", ready=False)
+    (child,) = until(lambda: (folder / "imports").exists() and site.imports(), "it imports")
+    site.server.process.kill()
+    site.server.wait()
+    until(lambda: is_gone(child), "the child ends")
+    assert "the parent has ended before the application was imported" in site.server.log
+
+
+def test_a_program_that_the_application_starts_is_not_a_child(euryale):
+    server = euryale("plain:app", "--processes=1")
+    assert server.ask("/is_child").text == "True False"
+    assert server.stop() == 0
+
+
 def test_commands_reach_all_processes(parent):
     site = parent("--processes=2", "--threads=1")
     is_done, status = site.ctl("status")

@@ -291,7 +291,7 @@ impl Supervisor {
             .env("LISTEN_FDNAMES", names.join(":"))
             .env("NOTIFY_SOCKET", notice)
             .env(FIRST_STEP_VARIABLE, "1")
-            .env(CHILD_VARIABLE, "1");
+            .env_remove(CHILD_VARIABLE);
         child::give(&mut command, sockets.into_iter())?;
         Ok(command)
     }

@@ -6,6 +6,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 __version__: str
+CHILD: str
 FIRST_STEP: str
 
 def settings() -> list[tuple[str, str | None, str, bool]]: ...

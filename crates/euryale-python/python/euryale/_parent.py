@@ -18,7 +18,8 @@ def first_step() -> None:
     Call it before the process has a second thread.
     """
     if os.environ.pop(_euryale.FIRST_STEP, None) is not None:
-        os.environ["LISTEN_PID"] = str(os.getpid())
+        for name in ("LISTEN_PID", _euryale.CHILD):
+            os.environ[name] = str(os.getpid())
 
 
 def current_folder() -> str:

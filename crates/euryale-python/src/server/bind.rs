@@ -1,6 +1,7 @@
 //! Binds the sockets of a server.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::{io, thread};
 
@@ -110,10 +111,16 @@ impl Server {
             },
         };
         let console = operators.start(&ledger, &shutdown, &loaded, &readiness)?;
+        let is_started = Arc::default();
+        if is_child {
+            supervise::drain_without_parent(&shutdown)?;
+            runtime.spawn(end_unstarted(shutdown.clone(), Arc::clone(&is_started)));
+        }
         drop(entered);
         let (stop_log, log_stopped) = crossbeam_channel::bounded(0);
         Ok(Self {
             is_child,
+            is_started,
             address: Address::new(&settings, &named, &user_field),
             settings,
             fd,
@@ -170,6 +177,17 @@ fn fit(mut settings: Settings, limit: &DescriptorLimit) -> (Settings, usize) {
     }
     settings.max_sockets = fitted.sockets;
     (settings, fitted.files)
+}
+
+/// Ends a child that has lost its parent before its application was imported. The import may take
+/// long, or never end.
+async fn end_unstarted(shutdown: Shutdown, is_started: Arc<AtomicBool>) {
+    shutdown.draining().await;
+    if !is_started.load(Ordering::Acquire) {
+        tracing::error!("the parent has ended before the application was imported");
+        log::spill();
+        exit::now(1);
+    }
 }
 
 /// Builds the runtime of the front. By default half of the cores are left to the application's

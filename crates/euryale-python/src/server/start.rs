@@ -1,6 +1,7 @@
 //! Starts a server that is bound.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use euryale::forwarded::ForwardedLayer;
 use euryale::{Pool, StackLayers};
@@ -41,6 +42,7 @@ impl Server {
         owns_process: bool,
     ) -> PyResult<()> {
         let again = || PyRuntimeError::new_err("the server was started before");
+        self.is_started.store(true, Ordering::Release);
         let Unstarted {
             layers,
             server,

@@ -6,10 +6,13 @@ import io
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
 import time
+
+from euryale import _euryale
 
 TEXT = [("Content-Type", "text/plain")]
 BIG = os.path.abspath("big.bin")
@@ -118,6 +121,13 @@ def page_fork(environ, start_response):
     child.kill()
     child.join()
     return text(start_response, status)
+
+
+def page_is_child(environ, start_response):
+    """Whether this process is a child of a parent, and whether a program is that it starts."""
+    code = "from euryale import _euryale; print(_euryale.is_child())"
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return text(start_response, f"{_euryale.is_child()} {other.stdout.strip()}")
 
 
 def page_wait(environ, start_response):

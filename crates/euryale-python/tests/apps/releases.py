@@ -9,6 +9,8 @@ RELEASE = (FOLDER / "release").read_text()
 # The file names every process that has imported this module.
 with (FOLDER / "imports").open("a") as imports:
     imports.write(f"{os.getpid()}\n")
+while (FOLDER / "hold").exists():
+    time.sleep(0.01)
 if RELEASE == "broken":
     raise RuntimeError("this release is broken")
 

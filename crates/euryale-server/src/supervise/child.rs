@@ -2,6 +2,10 @@
 
 use std::fs::Permissions;
 use std::io;
+#[cfg(target_os = "linux")]
+use std::io::IoSliceMut;
+#[cfg(target_os = "linux")]
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -9,8 +13,12 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use command_fds::{CommandFdExt, FdMapping};
+#[cfg(target_os = "linux")]
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+#[cfg(target_os = "linux")]
+use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 use tokio::process::Child as Process;
 use tokio::sync::mpsc;
@@ -154,13 +162,21 @@ struct Notice {
 impl Notice {
     fn new(path: PathBuf) -> io::Result<Self> {
         let socket = UnixDatagram::bind(&path)?;
+        #[cfg(target_os = "linux")]
+        rustix::net::sockopt::set_socket_passcred(&socket, true)?;
         Ok(Self { socket, path })
     }
 
-    /// Returns the next report of the child.
-    async fn report(&self) -> io::Result<Report> {
+    /// Returns the next report of the child, which has this process id. Programs that it has
+    /// started inherit the path of the socket, and what they report is ignored.
+    async fn report(&self, pid: u32) -> io::Result<Report> {
         let mut message = [0; 4096];
-        let length = self.socket.recv(&mut message).await?;
+        let length = loop {
+            let (length, sender) = receive(&self.socket, &mut message).await?;
+            if sender.is_none_or(|sender| sender == pid) {
+                break length;
+            }
+        };
         let says = |words: &[u8]| {
             message[..length]
                 .split(|byte| *byte == b'\n')
@@ -171,6 +187,30 @@ impl Notice {
             is_stopping: says(b"STOPPING=1"),
         })
     }
+}
+
+/// Receives a message. Returns its length, and the id of the process that has sent it.
+#[cfg(target_os = "linux")]
+async fn receive(socket: &UnixDatagram, into: &mut [u8]) -> io::Result<(usize, Option<u32>)> {
+    let receive = || {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];
+        let mut more = RecvAncillaryBuffer::new(&mut space);
+        let mut parts = [IoSliceMut::new(into)];
+        let received = recvmsg(socket, &mut parts, &mut more, RecvFlags::empty())?;
+        let sender = more.drain().find_map(|part| match part {
+            RecvAncillaryMessage::ScmCredentials(sender) => Some(sender.pid),
+            _ => None,
+        });
+        let sender = sender.map(|pid| pid.as_raw_nonzero().get().cast_unsigned());
+        Ok((received.bytes, sender))
+    };
+    socket.async_io(Interest::READABLE, receive).await
+}
+
+/// Other systems do not name the sender in the same way.
+#[cfg(not(target_os = "linux"))]
+async fn receive(socket: &UnixDatagram, into: &mut [u8]) -> io::Result<(usize, Option<u32>)> {
+    Ok((socket.recv(into).await?, None))
 }
 
 impl Drop for Notice {
@@ -289,7 +329,7 @@ impl Watch {
             tokio::select! {
                 biased;
                 // Later reports are read, too: a full socket would block the child.
-                report = notice.report(), if is_heard => {
+                report = notice.report(pid), if is_heard => {
                     let Ok(report) = report else {
                         is_heard = false;
                         continue;

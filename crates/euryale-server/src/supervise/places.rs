@@ -83,6 +83,8 @@ pub(super) struct Places {
     /// The number of children in a row that may die before they are ready, until the roll or the
     /// start is given up.
     attempts: u32,
+    /// Whether any child has been ready.
+    has_served: bool,
     /// The children that a roll has replaced, until they end.
     leaving: Vec<Leaving>,
     news: Vec<News>,
@@ -96,6 +98,7 @@ impl Places {
             is_asked: false,
             is_up: false,
             attempts,
+            has_served: false,
             leaving: Vec::new(),
             news: Vec::new(),
         }
@@ -188,6 +191,7 @@ impl Places {
             return;
         };
         place.deaths = 0;
+        self.has_served = true;
         if let Some(old) = place.serving.replace(new) {
             self.leaving.push(old.end(Signal::TERM));
         }
@@ -241,10 +245,10 @@ impl Places {
         let is_rolling = self.rolling == Some(index);
         // The first child shows whether the program runs at all. If it does not, its lines are not
         // to be repeated.
-        let is_first = self.places.iter().all(|place| place.serving.is_none());
+        let is_first = !self.has_served;
         let place = &mut self.places[index];
         place.deaths += 1;
-        let is_over = place.deaths >= self.attempts || (is_first && !self.is_up);
+        let is_over = place.deaths >= self.attempts || is_first;
         if is_over && !self.is_up {
             self.news.push(News::Failed(error));
             return;

@@ -11,10 +11,10 @@ use crate::{Listener, Shutdown};
 
 /// The environment variable that asks a child for its [`first_step`], for programs that should not
 /// be executed twice because an interpreter runs them. Before such a program starts a thread, it
-/// removes this variable and sets `LISTEN_PID` to its own process id.
+/// removes this variable, and sets `LISTEN_PID` and [`CHILD_VARIABLE`] to its own process id.
 pub const FIRST_STEP_VARIABLE: &str = "EURYALE_FIRST_STEP";
-/// The environment variable that marks children of a [supervisor](super::Supervisor), for programs
-/// that check their own variables.
+/// The environment variable that has the process id of a child of a
+/// [supervisor](super::Supervisor). Programs that the child starts inherit it, and have other ids.
 pub const CHILD_VARIABLE: &str = "EURYALE_CHILD";
 /// Ends the names of sockets that belong to other children.
 pub(super) const BACKUP: &str = "+backup";
@@ -39,6 +39,7 @@ pub fn first_step() -> io::Result<()> {
             .args(arguments.clone())
             .env_remove(FIRST_STEP_VARIABLE)
             .env("LISTEN_PID", std::process::id().to_string())
+            .env(CHILD_VARIABLE, std::process::id().to_string())
             .exec()
     };
     match again(&std::env::current_exe()?) {
@@ -48,9 +49,11 @@ pub fn first_step() -> io::Result<()> {
     }
 }
 
-/// Returns whether this process is a child of a [supervisor](super::Supervisor).
+/// Returns whether this process is a child of a [supervisor](super::Supervisor) and has done its
+/// [`first_step`]. A program that such a child starts is not, although it inherits the environment.
 pub fn is_child() -> bool {
-    std::env::var_os(CHILD_VARIABLE).is_some()
+    let own = std::process::id().to_string();
+    std::env::var_os(CHILD_VARIABLE).is_some_and(|child| child == own.as_str())
 }
 
 /// In a child of a [supervisor](super::Supervisor), returns the path at which its parent expects a

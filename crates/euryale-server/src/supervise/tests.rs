@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use super::{ChildStatus, Children, Supervisor, first_step};
+use super::{ChildStatus, Children, Supervisor, first_step, is_child};
 use crate::Shutdown;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,7 +33,13 @@ fn child() {
         std::env::var("LISTEN_PID").unwrap(),
         std::process::id().to_string()
     );
+    assert!(is_child());
     let act = fs::read_to_string(&acts).unwrap();
+    if act == "start another program" {
+        let mut other = Command::new(std::env::current_exe().unwrap());
+        other.args(["supervise::tests::other_program", "--exact", "--ignored"]);
+        assert!(other.status().unwrap().success());
+    }
     if let Some(code) = act.strip_prefix("exit ") {
         std::process::exit(code.parse().unwrap());
     }
@@ -169,6 +175,43 @@ fn pids(list: &[ChildStatus]) -> Vec<u32> {
 fn kill(child: &ChildStatus) {
     let pid = Pid::from_raw(child.pid.cast_signed()).unwrap();
     kill_process(pid, Signal::KILL).unwrap();
+}
+
+/// This is a program that a child starts, and not a test.
+#[test]
+#[ignore = "a program that a child starts"]
+fn other_program() {
+    assert!(!is_child());
+    assert_eq!(super::console_path(), None);
+    let to = std::env::var_os("NOTIFY_SOCKET").unwrap();
+    let socket = UnixDatagram::unbound().unwrap();
+    socket.send_to(b"STOPPING=1\n", to).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn programs_that_a_child_starts_report_nothing_for_it() {
+    let silence = Duration::from_millis(50);
+    let parent = Parent::with("start another program", |supervisor| {
+        supervisor.watchdog(silence)
+    });
+    // If it had reported that it stops, its watchdog would be off.
+    parent
+        .logs("a child does not feed its watchdog; ending it")
+        .await;
+    parent.end().await.0.unwrap();
+}
+
+/// Only the very first child has a single try.
+#[tokio::test]
+async fn start_survives_the_death_of_a_child_that_was_ready() {
+    let parent = Parent::start(2, "die");
+    parent.logs("pause=Some(100ms)").await;
+    parent.act("exit 3");
+    parent.logs("a child did not start; trying again").await;
+    parent.act("serve");
+    parent.serves(2).await;
+    parent.end().await.0.unwrap();
 }
 
 #[tokio::test]
