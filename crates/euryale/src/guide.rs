@@ -4,6 +4,8 @@
 //! |---|---|
 //! | come from Zope, Plone or WSGI | [`from_zope`] |
 //! | come from waitress, gunicorn or uWSGI | [`from_wsgi_servers`] |
+//! | run Plone, and have ten minutes | [`plone_in_ten_minutes`] |
+//! | choose threads and processes of a WSGI server, or ask what the GIL means here | [`from_wsgi_servers`](from_wsgi_servers#how-many-threads-how-many-processes) |
 //! | come from collective.futures, Celery or gevent | [`from_celery`] |
 //! | have an axum application with diesel, rusqlite, `deadpool` and `spawn_blocking` | [`from_diesel`] |
 //! | want to see what programs look like | [`five_programs`] |
@@ -41,6 +43,9 @@ pub mod from_wsgi_servers {}
 
 #[doc = include_str!("guide/glossary.md")]
 pub mod glossary {}
+
+#[doc = include_str!("guide/plone_in_ten_minutes.md")]
+pub mod plone_in_ten_minutes {}
 
 #[doc = include_str!("guide/what_happens_when.md")]
 pub mod what_happens_when {}

@@ -12,6 +12,9 @@ pub mod files {}
 #[doc = include_str!("why/pool.md")]
 pub mod pool {}
 
+#[doc = include_str!("why/processes.md")]
+pub mod processes {}
+
 #[doc = include_str!("why/proxies.md")]
 pub mod proxies {}
 

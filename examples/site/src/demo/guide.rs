@@ -26,7 +26,7 @@ macro_rules! page {
 }
 
 /// In the order in which the folder lists them. A page precedes those below it.
-const PAGES: [(&str, &str, &str); 22] = [
+const PAGES: [(&str, &str, &str); 24] = [
     page!("from_zope", "Coming from Zope or WSGI"),
     page!(
         "from_wsgi_servers",
@@ -37,6 +37,7 @@ const PAGES: [(&str, &str, &str); 22] = [
         "Coming from collective.futures, Celery or gevent"
     ),
     page!("from_diesel", "Coming from diesel or deadpool in axum"),
+    page!("plone_in_ten_minutes", "Plone in ten minutes"),
     page!("five_programs", "Five programs"),
     page!("choosing_the_cap", "Choosing the cap"),
     page!("what_happens_when", "What happens when"),
@@ -52,6 +53,7 @@ const PAGES: [(&str, &str, &str); 22] = [
     page!("why/files", "Why: files in responses"),
     page!("why/server", "Why: the server"),
     page!("why/transforms", "Why: transforms, tiles and themes"),
+    page!("why/processes", "Why: one front, and publisher processes"),
     page!("why/proxies", "Why: proxies"),
     page!("why/threads", "Why: blocking threads, and the site"),
     page!("why/crates", "Why: crates, extensions, counters"),
