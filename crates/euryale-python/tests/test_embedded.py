@@ -37,6 +37,9 @@ def is_listening(server) -> bool:
         socket.create_connection(("127.0.0.1", server.effective_port)).close()
     except ConnectionRefusedError:
         return False
+    except ConnectionResetError:
+        # The listener was closed between the two ends of this handshake.
+        return False
     return True
 
 
