@@ -33,7 +33,7 @@ impl Sql {
     }
 }
 
-/// Declares the statements, and [`ALL`] of them for the test.
+/// Declares the statements, and the list of them all for the test.
 macro_rules! statements {
     ($($(#[$attribute:meta])? $name:ident = $sql:expr;)*) => {
         $(
