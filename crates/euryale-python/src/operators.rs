@@ -217,6 +217,7 @@ where
     let server = Server::new()
         .listen(admin.reserve(reserve.clone()))
         .max_sockets(reserve.places())
+        .close_idle_for_new(true)
         .lame_duck(Duration::ZERO)
         .drain_deadline(LAST_GRACE);
     tokio::spawn(server.serve(answers, Shutdown::new()));

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -334,6 +335,22 @@ def test_a_drain_finishes_what_has_begun(plain):
         server.open("a")
         assert waiting.result().text == "waited"
     assert server.wait() == 0
+
+
+def test_idle_sockets_keep_no_operator_out(plain):
+    server = plain()
+    idle = []
+    try:
+        for _ in range(70):
+            idle.append(socket.create_connection(("127.0.0.1", server.admin), timeout=PATIENCE))
+        began = time.monotonic()
+        assert server.operators("/readyz").status == 200
+        # Idle sockets are closed after 10 s, in which nobody else would be answered.
+        assert time.monotonic() - began < 5
+    finally:
+        for peer in idle:
+            peer.close()
+    assert server.stop() == 0
 
 
 @pytest.mark.parametrize("path", ["/stuck", "/held"])

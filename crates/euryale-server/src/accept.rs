@@ -100,8 +100,8 @@ async fn place(shared: &ServerContext, waits: &mut Waits) -> Option<OwnedSemapho
     let crowd = shared.admission.crowd.as_ref();
     if is_first && crowd.is_some() {
         tracing::warn!(
-            "operators have as many sockets open as they may: the one that is idle for longest is \
-             closed for each new one"
+            "the limit of open sockets is reached: the one that has been idle longest is closed \
+             for each new one"
         );
     } else if is_first {
         tracing::warn!("the limit of open sockets is reached: new peers wait");

@@ -19,7 +19,7 @@ pub(crate) struct Admission {
     /// have to be returned.
     places: Arc<Semaphore>,
     owed: AtomicUsize,
-    /// The idle sockets of operators, for a server of operators.
+    /// The idle sockets, if one of them is closed for a new one.
     pub(crate) crowd: Option<Crowd>,
     pub(crate) per_peer: PerPeer,
 }
@@ -34,16 +34,8 @@ impl Admission {
             now: Mutex::new((terms, most)),
             places: Arc::new(Semaphore::new(most)),
             owed: AtomicUsize::new(0),
-            crowd: None,
+            crowd: settings.close_idle_for_new.then(Crowd::default),
             per_peer: PerPeer::new(settings.max_sockets_per_peer),
-        }
-    }
-
-    /// Creates the admission of a server for operators, which closes an idle socket for a new one.
-    pub(crate) fn of_operators(settings: &Settings) -> Self {
-        Self {
-            crowd: Some(Crowd::default()),
-            ..Self::new(settings)
         }
     }
 

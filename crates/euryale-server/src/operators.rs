@@ -35,7 +35,7 @@ impl Operators {
         B::Error: Into<BoxError>,
     {
         let start = |settings: Settings, listener| {
-            let admission = Arc::new(Admission::of_operators(&settings));
+            let admission = Arc::new(Admission::new(&settings));
             let uncounted = (Ledger::new(), None, None);
             RunningServer::start(admission, uncounted, vec![listener], service)
         };
@@ -50,6 +50,7 @@ impl Operators {
         if let Some(places) = self.listener.places() {
             settings.max_sockets = settings.max_sockets.min(places);
         }
+        settings.close_idle_for_new = true;
         (self.start)(settings, self.listener)
     }
 }

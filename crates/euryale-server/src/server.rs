@@ -199,6 +199,15 @@ impl Server {
         self
     }
 
+    /// Sets whether a new peer at the limit of open sockets gets the place of the socket that has
+    /// been idle longest, which is closed. Default: `false`, so new peers wait. For a server of
+    /// operators that has few places and monitors that keep sockets open. [`Server::admin`] always
+    /// does this.
+    pub fn close_idle_for_new(mut self, close: bool) -> Self {
+        self.settings.close_idle_for_new = close;
+        self
+    }
+
     /// Sets whether an HTTP/1 peer that has closed its half of the socket still gets its answer.
     /// Default: `false`, as in nginx: the end of the stream means that the client has left and its
     /// request need not be served.
