@@ -147,6 +147,13 @@ pub(crate) fn spill() {
     let _ = written.recv_timeout(SPILL);
 }
 
+/// Writes the last line of a process to standard error, at most as long as [`spill`]. Python's
+/// thread could have taken it from the log, and not written it, when the process ends.
+pub(crate) fn say_last(text: &str) {
+    let written = write(std::iter::once(format!("euryale: {text}\n")));
+    let _ = written.recv_timeout(SPILL);
+}
+
 /// Writes a line to standard error, because the interpreter is stuck and may stay so. Does not wait
 /// for it.
 pub(crate) fn say_at_once(text: &str) {

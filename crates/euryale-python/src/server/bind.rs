@@ -184,8 +184,8 @@ fn fit(mut settings: Settings, limit: &DescriptorLimit) -> (Settings, usize) {
 async fn end_unstarted(shutdown: Shutdown, is_started: Arc<AtomicBool>) {
     shutdown.draining().await;
     if !is_started.load(Ordering::Acquire) {
-        tracing::error!("the parent has ended before the application was imported");
         log::spill();
+        log::say_last("the parent has ended before the application was imported");
         exit::now(1);
     }
 }
