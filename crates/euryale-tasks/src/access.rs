@@ -1,30 +1,38 @@
-//! Short transactions of a runner, on connections of the site's pool.
+//! Short transactions on the table, on connections of the site's pool.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use euryale_core::error::OrAbort;
 use euryale_core::transaction::{
     Access, Attempt, Attempted, Claim, ConflictRule, History, Lease, Outcome, TransactionOptions,
 };
-use euryale_core::{Abort, Database, Error, Ledger, Transaction};
+use euryale_core::{Abort, BoxError, Database, Error, Ledger, Transaction};
 use tokio::sync::oneshot;
+
+use crate::table::TaskTable;
 
 type Job<D> = Box<dyn FnOnce(&mut Lease<'_, D>) + Send>;
 type Queued = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 /// Runs jobs in workers of a pool, whatever its type.
 pub(crate) struct Connections<D: Database> {
+    table: Arc<dyn TaskTable<D>>,
     queue: Arc<dyn Fn(Job<D>) -> Queued + Send + Sync>,
     conflicts: ConflictRule,
 }
 
 impl<D: Database> Connections<D> {
-    pub(crate) fn new<C>(claims: impl Fn() -> C + Send + Sync + 'static) -> Self
+    pub(crate) fn new<C>(
+        table: &Arc<dyn TaskTable<D>>,
+        claims: impl Fn() -> C + Send + Sync + 'static,
+    ) -> Self
     where
         C: Claim<Database = D>,
     {
         Self {
+            table: Arc::clone(table),
             queue: Arc::new(move |job| Box::pin(claims().run(move |lease| job(lease)))),
             conflicts: ConflictRule::new(),
         }
@@ -35,26 +43,32 @@ impl<D: Database> Connections<D> {
         self
     }
 
-    /// Runs `f` in a transaction that may write, and again after a conflict.
+    /// Runs `f` on the table in a transaction that may write, and again after a conflict.
     pub(crate) fn write<T, F>(
         &self,
         f: F,
     ) -> impl Future<Output = Result<T, Error>> + Send + use<T, F, D>
     where
         T: Send + 'static,
-        F: Fn(&mut Transaction<'_, D>) -> Result<T, Abort> + Clone + Send + 'static,
+        F: Fn(&dyn TaskTable<D>, &mut D::Connection) -> Result<T, BoxError>
+            + Clone
+            + Send
+            + 'static,
     {
         self.clone().run(Access::Write, f)
     }
 
-    /// Runs `f` in a transaction that only reads, and again after a conflict.
+    /// Runs `f` on the table in a transaction that only reads, and again after a conflict.
     pub(crate) fn read<T, F>(
         &self,
         f: F,
     ) -> impl Future<Output = Result<T, Error>> + Send + use<T, F, D>
     where
         T: Send + 'static,
-        F: Fn(&mut Transaction<'_, D>) -> Result<T, Abort> + Clone + Send + 'static,
+        F: Fn(&dyn TaskTable<D>, &mut D::Connection) -> Result<T, BoxError>
+            + Clone
+            + Send
+            + 'static,
     {
         self.clone().run(Access::Read, f)
     }
@@ -62,8 +76,15 @@ impl<D: Database> Connections<D> {
     async fn run<T, F>(self, access: Access, f: F) -> Result<T, Error>
     where
         T: Send + 'static,
-        F: Fn(&mut Transaction<'_, D>) -> Result<T, Abort> + Clone + Send + 'static,
+        F: Fn(&dyn TaskTable<D>, &mut D::Connection) -> Result<T, BoxError>
+            + Clone
+            + Send
+            + 'static,
     {
+        let table = Arc::clone(&self.table);
+        let f = move |transaction: &mut Transaction<'_, D>| {
+            f(&*table, transaction.connection()?).or_abort()
+        };
         let mut attempted = Attempted::default();
         loop {
             let mut result = self.attempt(attempted.history, access, f.clone()).await;
@@ -100,6 +121,7 @@ impl<D: Database> Connections<D> {
 impl<D: Database> Clone for Connections<D> {
     fn clone(&self) -> Self {
         Self {
+            table: Arc::clone(&self.table),
             queue: Arc::clone(&self.queue),
             conflicts: self.conflicts.clone(),
         }

@@ -30,9 +30,10 @@ impl<D: Database> Tasks<D> {
     where
         C: Claim<Database = D>,
     {
+        let table: Arc<dyn TaskTable<D>> = Arc::new(table);
         TasksBuilder {
-            table: Arc::new(table),
-            connections: Connections::new(claims),
+            connections: Connections::new(&table, claims),
+            table,
             looks: None,
             kinds: Vec::new(),
             deadline: Duration::from_secs(300),
@@ -141,7 +142,7 @@ impl<D: Database> TasksBuilder<D> {
     where
         C: Claim<Database = D>,
     {
-        self.looks = Some(Connections::new(claims));
+        self.looks = Some(Connections::new(&self.table, claims));
         self
     }
 

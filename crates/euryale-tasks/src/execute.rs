@@ -163,7 +163,7 @@ async fn settle<D: Database>(tasks: &Tasks<D>, run: &Run, task: &TakenTask, fail
     let until = Instant::now() + tasks.hold();
     let was_held = loop {
         let error = error.clone();
-        let written = tasks.write(move |table, connection| {
+        let written = tasks.shared.connections.write(move |table, connection| {
             table.fail(connection, held, &Failure::new(error.as_deref(), next))
         });
         match written.await {

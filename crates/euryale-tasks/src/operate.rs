@@ -15,7 +15,7 @@ impl<D: Database> Tasks<D> {
     /// # Errors
     /// That of the pool or of the database.
     pub async fn counts(&self) -> Result<Vec<TaskCount>, Error> {
-        self.look(TaskTable::counts).await
+        self.shared.looks.read(TaskTable::counts).await
     }
 
     /// Returns up to `most` tasks in this state: those that are due in the order of their ids, and
@@ -24,7 +24,9 @@ impl<D: Database> Tasks<D> {
     /// # Errors
     /// That of the pool or of the database.
     pub async fn list(&self, state: TaskState, most: usize) -> Result<Vec<TaskRow>, Error> {
-        self.look(move |table, connection| table.list(connection, state, most))
+        self.shared
+            .looks
+            .read(move |table, connection| table.list(connection, state, most))
             .await
     }
 
@@ -33,7 +35,9 @@ impl<D: Database> Tasks<D> {
     /// # Errors
     /// That of the pool or of the database.
     pub async fn show(&self, id: TaskId) -> Result<Option<TaskRow>, Error> {
-        self.look(move |table, connection| table.show(connection, id))
+        self.shared
+            .looks
+            .read(move |table, connection| table.show(connection, id))
             .await
     }
 
@@ -44,7 +48,9 @@ impl<D: Database> Tasks<D> {
     /// That of the pool or of the database.
     pub async fn retry(&self, id: TaskId) -> Result<Retry, Error> {
         let retried = self
-            .order(move |table, connection| table.retry(connection, id))
+            .shared
+            .looks
+            .write(move |table, connection| table.retry(connection, id))
             .await?;
         if retried == Retry::Due {
             tracing::info!(%id, "an operator retries a task");
@@ -60,7 +66,9 @@ impl<D: Database> Tasks<D> {
     /// That of the pool or of the database.
     pub async fn cancel(&self, id: TaskId) -> Result<bool, Error> {
         let was_there = self
-            .order(move |table, connection| table.cancel(connection, id))
+            .shared
+            .looks
+            .write(move |table, connection| table.cancel(connection, id))
             .await?;
         if was_there {
             tracing::info!(%id, "an operator cancels a task");
@@ -88,7 +96,10 @@ impl<D: Database> Tasks<D> {
 
     async fn set_paused(&self, queue: &str, paused: bool) -> Result<bool, Error> {
         let name = queue.to_owned();
-        let order = self.order(move |table, connection| table.pause(connection, &name, paused));
+        let order = self
+            .shared
+            .looks
+            .write(move |table, connection| table.pause(connection, &name, paused));
         let has_changed = order.await?;
         if has_changed {
             tracing::info!(

@@ -277,6 +277,8 @@ impl<D: Database> Takes<D> {
     async fn look(&self, free: usize) -> Result<Looked, Error> {
         let wants = self.wants(free);
         self.tasks
+            .shared
+            .connections
             .read(move |table, connection| table.look(connection, &wants.wanted()))
             .await
     }
@@ -284,6 +286,8 @@ impl<D: Database> Takes<D> {
     async fn take_now(&self, free: usize) -> Result<Vec<TakenTask>, Error> {
         let wants = self.wants(free);
         self.tasks
+            .shared
+            .connections
             .write(move |table, connection| table.take(connection, &wants.wanted()))
             .await
     }
@@ -371,10 +375,11 @@ async fn rescue<D: Database>(tasks: &Tasks<D>, mut draining: watch::Receiver<boo
 }
 
 async fn rescue_now<D: Database>(tasks: &Tasks<D>) -> Result<(), Error> {
-    if !tasks.read(TaskTable::needs_rescue).await? {
+    let connections = &tasks.shared.connections;
+    if !connections.read(TaskTable::needs_rescue).await? {
         return Ok(());
     }
-    let rescued = tasks.write(TaskTable::rescue).await?;
+    let rescued = connections.write(TaskTable::rescue).await?;
     let book = &tasks.shared.book;
     for RescuedTask {
         id,

@@ -1,13 +1,12 @@
 //! The tasks of a program: what adds them, and what their runs need.
 
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use euryale_core::error::OrAbort;
-use euryale_core::{Abort, BoxError, Database, Error, Ledger, Transaction};
+use euryale_core::{Abort, Database, Error, Ledger, Transaction};
 use tokio::sync::watch;
 
 use crate::access::Connections;
@@ -32,7 +31,7 @@ pub struct Tasks<D: Database> {
 pub(crate) struct Shared<D: Database> {
     pub(crate) table: Arc<dyn TaskTable<D>>,
     pub(crate) connections: Connections<D>,
-    /// The connections of waits.
+    /// The connections of waits and operators.
     pub(crate) looks: Connections<D>,
     pub(crate) kinds: Vec<Kind<D>>,
     pub(crate) names: Vec<&'static str>,
@@ -114,76 +113,6 @@ impl<D: Database> Tasks<D> {
 
     pub(crate) fn kind(&self, name: &str) -> Option<&Kind<D>> {
         self.shared.kinds.iter().find(|kind| kind.name == name)
-    }
-
-    /// Runs `f` on the table, in a transaction that writes.
-    pub(crate) fn write<T, F>(
-        &self,
-        f: F,
-    ) -> impl Future<Output = Result<T, Error>> + Send + use<T, F, D>
-    where
-        T: Send + 'static,
-        F: Fn(&dyn TaskTable<D>, &mut D::Connection) -> Result<T, BoxError>
-            + Clone
-            + Send
-            + 'static,
-    {
-        let table = Arc::clone(&self.shared.table);
-        self.shared
-            .connections
-            .write(move |transaction| f(&*table, transaction.connection()?).or_abort())
-    }
-
-    /// Runs `f` on the table for a request that waits, in a transaction that only reads.
-    pub(crate) fn look<T, F>(
-        &self,
-        f: F,
-    ) -> impl Future<Output = Result<T, Error>> + Send + use<T, F, D>
-    where
-        T: Send + 'static,
-        F: Fn(&dyn TaskTable<D>, &mut D::Connection) -> Result<T, BoxError>
-            + Clone
-            + Send
-            + 'static,
-    {
-        let table = Arc::clone(&self.shared.table);
-        let looks = &self.shared.looks;
-        looks.read(move |transaction| f(&*table, transaction.connection()?).or_abort())
-    }
-
-    /// Runs `f` on the table for an operator, in a transaction that writes.
-    pub(crate) fn order<T, F>(
-        &self,
-        f: F,
-    ) -> impl Future<Output = Result<T, Error>> + Send + use<T, F, D>
-    where
-        T: Send + 'static,
-        F: Fn(&dyn TaskTable<D>, &mut D::Connection) -> Result<T, BoxError>
-            + Clone
-            + Send
-            + 'static,
-    {
-        let table = Arc::clone(&self.shared.table);
-        let looks = &self.shared.looks;
-        looks.write(move |transaction| f(&*table, transaction.connection()?).or_abort())
-    }
-
-    /// Runs `f` on the table, in a transaction that only reads.
-    pub(crate) fn read<T, F>(
-        &self,
-        f: F,
-    ) -> impl Future<Output = Result<T, Error>> + Send + use<T, F, D>
-    where
-        T: Send + 'static,
-        F: Fn(&dyn TaskTable<D>, &mut D::Connection) -> Result<T, BoxError>
-            + Clone
-            + Send
-            + 'static,
-    {
-        let table = Arc::clone(&self.shared.table);
-        self.shared
-            .connections
-            .read(move |transaction| f(&*table, transaction.connection()?).or_abort())
     }
 }
 

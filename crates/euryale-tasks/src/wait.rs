@@ -170,7 +170,10 @@ async fn poll<D: Database>(tasks: Tasks<D>, mut polling: Polling) {
         }
         for ids in ids.chunks(BATCH) {
             let ids = ids.to_vec();
-            let found = tasks.look(move |table, connection| table.ends(connection, &ids));
+            let found = tasks
+                .shared
+                .looks
+                .read(move |table, connection| table.ends(connection, &ids));
             match found.await {
                 Ok(found) => found
                     .iter()

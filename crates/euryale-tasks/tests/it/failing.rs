@@ -9,7 +9,7 @@ use euryale_test::{Gate, eventually};
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 
-use crate::harness::{Note, Site, leave, text};
+use crate::harness::{Note, Site, gated, leave, text};
 
 /// Fails as its payload says, after an effect that must not stay.
 fn failing(tasks: TasksBuilder<Sqlite>) -> TasksBuilder<Sqlite> {
@@ -120,16 +120,8 @@ async fn poison_tasks_delay_no_other() {
 
 #[tokio::test]
 async fn run_that_is_too_slow_is_tried_again_and_its_own_commit_is_refused() {
-    let gate = Gate::new();
-    let held = gate.clone();
-    let site = Site::new(move |tasks| {
-        tasks.deadline(Duration::from_millis(100)).function(
-            move |task: &Task<'_, Sqlite, Note>, transaction| {
-                gate.wait();
-                leave(transaction, &task.payload.0)
-            },
-        )
-    });
+    let held = Gate::new();
+    let site = Site::new(|tasks| gated(&held)(tasks.deadline(Duration::from_millis(100))));
     let runner = site.runner().share(1).start();
     let id = site.note("slow", Enqueue::new().attempts(1)).await;
     site.state(id, 3).await;
@@ -147,14 +139,8 @@ async fn run_that_is_too_slow_is_tried_again_and_its_own_commit_is_refused() {
 
 #[tokio::test]
 async fn run_whose_task_was_taken_by_another_process_commits_nothing() {
-    let gate = Gate::new();
-    let held = gate.clone();
-    let site = Site::new(move |tasks| {
-        tasks.function(move |task: &Task<'_, Sqlite, Note>, transaction| {
-            gate.wait();
-            leave(transaction, &task.payload.0)
-        })
-    });
+    let held = Gate::new();
+    let site = Site::new(gated(&held));
     let runner = site.run();
     let id = site.note("a", Enqueue::new()).await;
     eventually("it runs", || held.waiting() == 1).await;
@@ -177,16 +163,8 @@ fn now() -> i64 {
 
 #[tokio::test]
 async fn run_that_has_not_begun_by_its_deadline_does_not_count() {
-    let gate = Gate::new();
-    let held = gate.clone();
-    let site = Site::new(move |tasks| {
-        tasks.deadline(Duration::from_millis(50)).function(
-            move |task: &Task<'_, Sqlite, Note>, transaction| {
-                gate.wait();
-                leave(transaction, &task.payload.0)
-            },
-        )
-    });
+    let held = Gate::new();
+    let site = Site::new(|tasks| gated(&held)(tasks.deadline(Duration::from_millis(50))));
     for name in ["a", "b", "c"] {
         site.note(name, Enqueue::new().attempts(1)).await;
     }

@@ -8,8 +8,8 @@ use euryale::{Abort, Body, Pool, Publisher, Request, Response, Stack, StackServi
 use euryale_sqlite::Sqlite;
 use euryale_sqlite::rusqlite::{self, Connection, OptionalExtension};
 use euryale_tasks::sqlite::{SCHEMA, SqliteTable};
-use euryale_tasks::{Enqueue, Payload, Run, Runner, RunnerBuilder, Tasks, TasksBuilder};
-use euryale_test::{assert_quiet, eventually};
+use euryale_tasks::{Enqueue, Payload, Run, Runner, RunnerBuilder, Task, Tasks, TasksBuilder};
+use euryale_test::{Gate, assert_quiet, eventually};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
@@ -212,4 +212,17 @@ impl Site {
 
 pub(crate) fn text(text: &'static str) -> Response {
     Response::new(Body::from(text))
+}
+
+/// The kind [`Note`], whose function waits at the gate and then leaves its name.
+pub(crate) fn gated(
+    gate: &Gate,
+) -> impl FnOnce(TasksBuilder<Sqlite>) -> TasksBuilder<Sqlite> + use<> {
+    let gate = gate.clone();
+    move |tasks| {
+        tasks.function(move |task: &Task<'_, Sqlite, Note>, transaction| {
+            gate.wait();
+            leave(transaction, &task.payload.0)
+        })
+    }
 }

@@ -8,7 +8,7 @@ use euryale_tasks::{Enqueue, Retry, Task, TaskId, TaskState, TasksBuilder};
 use euryale_test::{Gate, eventually};
 use http::StatusCode;
 
-use crate::harness::{Note, Site, leave};
+use crate::harness::{Note, Site, gated, leave};
 
 /// Tasks with the name "broken" fail.
 fn kinds(tasks: TasksBuilder<Sqlite>) -> TasksBuilder<Sqlite> {
@@ -91,14 +91,8 @@ async fn dead_task_is_listed_with_its_error_and_retried() {
 
 #[tokio::test]
 async fn cancelled_task_does_not_commit_even_while_it_runs() {
-    let gate = Gate::new();
-    let held = gate.clone();
-    let site = Site::new(move |tasks| {
-        tasks.function(move |task: &Task<'_, Sqlite, Note>, transaction| {
-            gate.wait();
-            leave(transaction, &task.payload.0)
-        })
-    });
+    let held = Gate::new();
+    let site = Site::new(gated(&held));
     let runner = site.run();
     let id = TaskId::new(site.note("a", Enqueue::new()).await);
     eventually("it runs", || held.waiting() == 1).await;

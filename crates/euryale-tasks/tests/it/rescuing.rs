@@ -4,18 +4,7 @@ use euryale_sqlite::Sqlite;
 use euryale_tasks::{Enqueue, Task, TasksBuilder};
 use euryale_test::{Gate, eventually};
 
-use crate::harness::{Note, Site, leave};
-
-/// Waits at the gate, and leaves its name.
-fn gated(gate: &Gate) -> impl FnOnce(TasksBuilder<Sqlite>) -> TasksBuilder<Sqlite> + use<> {
-    let gate = gate.clone();
-    move |tasks| {
-        tasks.function(move |task: &Task<'_, Sqlite, Note>, transaction| {
-            gate.wait();
-            leave(transaction, &task.payload.0)
-        })
-    }
-}
+use crate::harness::{Note, Site, gated, leave};
 
 /// Leaves the name "rescued".
 fn rescuing(tasks: TasksBuilder<Sqlite>) -> TasksBuilder<Sqlite> {

@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt;
 
-use crate::harness::{Note, Site, leave, text};
+use crate::harness::{Note, Site, gated, leave, text};
 
 fn route(request: &Request, transaction: &mut Transaction<'_, Sqlite>) -> Result<Response, Abort> {
     let run = Run::require(request)?;
@@ -149,14 +149,8 @@ async fn drain_ends_a_long_task_after_its_step() {
 
 #[tokio::test]
 async fn task_that_is_added_again_while_it_runs_runs_once_more() {
-    let gate = Gate::new();
-    let held = gate.clone();
-    let site = Site::new(move |tasks| {
-        tasks.function(move |task: &Task<'_, Sqlite, Note>, transaction| {
-            gate.wait();
-            leave(transaction, &task.payload.0)
-        })
-    });
+    let held = Gate::new();
+    let site = Site::new(gated(&held));
     let runner = site.run();
     let unique = || Enqueue::new().key("k").if_there(IfThere::Again);
     let id = site.note("first", unique()).await;

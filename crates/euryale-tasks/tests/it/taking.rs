@@ -2,23 +2,11 @@
 
 use std::time::Duration;
 
-use euryale_sqlite::Sqlite;
-use euryale_tasks::{Enqueue, Payload, Task, TasksBuilder};
+use euryale_tasks::{Enqueue, Payload};
 use euryale_test::{Gate, eventually};
 use serde::{Deserialize, Serialize};
 
-use crate::harness::{Note, Site, leave};
-
-/// Leaves a note once the gate lets it through.
-fn gated(gate: &Gate) -> impl FnOnce(TasksBuilder<Sqlite>) -> TasksBuilder<Sqlite> + use<> {
-    let gate = gate.clone();
-    move |tasks| {
-        tasks.function(move |task: &Task<'_, Sqlite, Note>, transaction| {
-            gate.wait();
-            leave(transaction, &task.payload.0)
-        })
-    }
-}
+use crate::harness::{Site, gated};
 
 fn open_gate() -> Gate {
     let gate = Gate::new();
