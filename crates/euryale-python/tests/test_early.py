@@ -3,6 +3,7 @@
 import pytest
 
 from conftest import until
+from peers import begin, rest
 
 
 @pytest.fixture
@@ -11,27 +12,6 @@ def early(euryale):
         return euryale("plain:app", "--early-answers", "on", *arguments)
 
     return start
-
-
-def begin(server, path, method="GET"):
-    """A client that has read the first block."""
-    peer = server.connect()
-    peer.sendall(f"{method} {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n".encode())
-    got = b""
-    while b"first" not in got:
-        more = peer.recv(4096)
-        assert more, got
-        got += more
-    assert got.startswith(b"HTTP/1.1 200 OK\r\n")
-    return peer
-
-
-def rest(peer):
-    """Everything up to the end of the body, or of the stream."""
-    got = b""
-    while not got.endswith(b"0\r\n\r\n") and (more := peer.recv(65536)):
-        got += more
-    return got
 
 
 def test_first_block_arrives_before_the_second_is_produced(early):
