@@ -26,14 +26,11 @@ const INFO: u8 = 20;
 /// `192.0.2.7 "GET / HTTP/1.1" 200 512 "referer" "user agent" 0.003`, with the seconds until the
 /// head. `logging` adds the time of day.
 #[derive(Clone, Debug)]
-pub(crate) struct AccessLog<S> {
-    inner: S,
-    is_on: bool,
-}
+pub(crate) struct AccessLog<S>(S);
 
 impl<S> AccessLog<S> {
-    pub(crate) fn new(inner: S, is_on: bool) -> Self {
-        Self { inner, is_on }
+    pub(crate) fn new(inner: S) -> Self {
+        Self(inner)
     }
 }
 
@@ -48,15 +45,12 @@ where
     type Future = Answer;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
+        self.0.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Answer {
-        if !self.is_on {
-            return Box::pin(self.inner.call(request));
-        }
         let mut line = Unanswered(Some(Line::new(&request)));
-        let answer = self.inner.call(request);
+        let answer = self.0.call(request);
         Box::pin(async move {
             let response = answer.await?;
             if let Some(line) = line.0.take() {

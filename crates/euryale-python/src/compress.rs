@@ -47,16 +47,13 @@ const DATA: [&str; 9] = [
     "application/rss+xml",
 ];
 
-/// Compresses the answers of `S` for clients that accept it, if it is on.
+/// Compresses the answers of `S` for clients that accept it.
 #[derive(Clone)]
-pub(crate) struct Compress<S> {
-    inner: S,
-    is_on: bool,
-}
+pub(crate) struct Compress<S>(S);
 
 impl<S> Compress<S> {
-    pub(crate) fn new(inner: S, is_on: bool) -> Self {
-        Self { inner, is_on }
+    pub(crate) fn new(inner: S) -> Self {
+        Self(inner)
     }
 }
 
@@ -71,19 +68,13 @@ where
     type Future = Answer;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
+        self.0.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Answer {
-        let asked = self.is_on.then(|| Asked::of(&request));
-        let answer = self.inner.call(request);
-        Box::pin(async move {
-            let response = answer.await?;
-            Ok(match asked {
-                Some(asked) => asked.answer(response).await,
-                None => response,
-            })
-        })
+        let asked = Asked::of(&request);
+        let answer = self.0.call(request);
+        Box::pin(async move { Ok(asked.answer(answer.await?).await) })
     }
 }
 

@@ -18,7 +18,9 @@ use http::header::SERVER;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
-use tower::ServiceBuilder;
+use tower::layer::layer_fn;
+use tower::util::option_layer;
+use tower::{Layer, ServiceBuilder};
 
 use crate::access::AccessLog;
 use crate::again::OwnDatabase;
@@ -268,7 +270,8 @@ impl Front {
         if let Some(transforms) = transforms {
             stack = stack.transforms(transforms);
         }
-        let stack = Compress::new(stack.publisher(application), settings.compress);
+        let compress = settings.compress.then(|| layer_fn(Compress::new));
+        let stack = option_layer(compress).layer(stack.publisher(application));
         let ident = settings
             .ident
             .as_deref()
@@ -283,7 +286,8 @@ impl Front {
                 }
                 response
             })
-            .service(AccessLog::new(statics.around(stack), access));
+            .option_layer(access.then(|| layer_fn(AccessLog::new)))
+            .service(statics.around(stack));
         let server = listeners.into_iter().fold(server, Server::listen);
         let began = async {
             shutdown.draining().await;
