@@ -9,7 +9,7 @@ pub(crate) struct TimeLimit {
 }
 
 impl TimeLimit {
-    /// Begins now. `None` is no limit.
+    /// Begins now. Without a time there is no limit.
     pub(crate) fn start(minutes: Option<u64>) -> Self {
         Self {
             began: Instant::now(),

@@ -79,8 +79,8 @@ pub(crate) enum Load {
         uploads: usize,
         probes: usize,
     },
-    /// Clients that ask for `/count` for this time, each again and again. The sum of their answers
-    /// is compared with `/value`, and `/` is probed meanwhile.
+    /// Clients that ask for `/count` for this time, each again and again, beside probes of `/`. The
+    /// sum of their answers is compared with `/value`.
     Conflicts {
         clients: usize,
         seconds: u32,

@@ -227,7 +227,7 @@ async fn every_lost_message_has_a_gap() {
             }
             tokio::task::yield_now().await;
         }
-        // It joins late: the others publish meanwhile.
+        // It joins late, while the others publish.
         processes[kill % 3] = start(&socket);
     }
     for (_, _, process) in &processes {

@@ -180,7 +180,9 @@ async fn settle<D: Database>(tasks: &Tasks<D>, run: &Run, task: &TakenTask, fail
         }
     };
     let book = &tasks.shared.book;
-    let (id, kind, attempt) = (held.id, task.kind.as_str(), task.attempt);
+    let id = held.id;
+    let kind = task.kind.as_str();
+    let attempt = task.attempt;
     if !was_held && run.acknowledged().is_some() {
         // It was committed in the last moment.
         book.done.add(1);

@@ -102,7 +102,7 @@
 //! A publisher that adds a task and answers with its result returns [`Tasks::deferred`], which
 //! waits after the commit. A task that was committed earlier is awaited in a promise, by
 //! [`Tasks::wait`]. Both read the table for all waits of a process together, and hold no connection
-//! meanwhile.
+//! while they wait.
 //!
 //! # When is a task tried again?
 //!

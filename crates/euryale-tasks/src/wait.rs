@@ -25,8 +25,8 @@ const POLL: Duration = Duration::from_millis(200);
 const BATCH: usize = 500;
 
 impl<D: Database> Tasks<D> {
-    /// Waits for the end of a task, for at most `within`, and returns its outcome. It holds neither
-    /// a worker nor a connection meanwhile.
+    /// Waits for the end of a task, for at most `within`, and returns its outcome. Waiting needs
+    /// neither a worker nor a connection.
     ///
     /// The task must have been committed before: a task without a row has ended. So wait for it in
     /// a promise of a later request or pass, or in another task:

@@ -47,7 +47,7 @@ impl Admin {
     }
 
     /// Adds to a `dump` the threads that have polled one request for a second or longer, with its
-    /// route: they run no other task meanwhile. Give the same list to the
+    /// route. Such a thread runs no other task. Give the same list to the
     /// [`Server`](euryale_server::Server), which fills it.
     #[must_use]
     pub fn polls(self, polls: &Polls) -> Self {

@@ -10,15 +10,15 @@ use super::http::Socket;
 use super::probe::{self, Latencies};
 use super::target::Target;
 
-/// What one client has seen.
+/// The answers that one client got.
 #[derive(Default)]
 struct Seen {
     latencies: Vec<Duration>,
     failed: usize,
 }
 
-/// Asks for `/count` again and again, and compares the sum of all answers with `/value`. A page
-/// that needs a worker is probed meanwhile.
+/// Asks for `/count` again and again, while it probes a page that needs a worker, and compares the
+/// sum of all answers with `/value`.
 pub(super) async fn run(
     target: &Target,
     clients: usize,
