@@ -35,7 +35,7 @@ pub(crate) enum Engine {
 }
 
 impl Engine {
-    /// Opens the database. SQLite creates its file, whose folder must exist.
+    /// Opens the database. SQLite creates its file and its folder.
     ///
     /// Blocks: for the start, before anything is served.
     pub(crate) fn open(place: &Place) -> Result<Self, StartError> {
@@ -53,6 +53,13 @@ impl Engine {
     }
 
     fn in_folder(folder: &Path) -> Result<Self, StartError> {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            StartError::new(
+                format!("cannot make the folder of the database: {error}"),
+                folder.display(),
+                "check its parent folder, or choose another one",
+            )
+        })?;
         let sqlite = Sqlite::open(folder.join(FILE))
             .map_err(|error| StartError::database(&error))?
             .cache_size(CACHE);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use euryale_sqlite::rusqlite::Connection;
 
-use super::{Running, eventually, get, send};
+use super::{Running, ended, eventually, get, send};
 
 pub(super) fn another_program(data: &Path) -> Connection {
     Connection::open(data.join("site.db")).unwrap()
@@ -16,6 +16,20 @@ fn reasons(said: &str, why: &str) -> usize {
         .lines()
         .filter(|line| line.contains("ERROR") && line.contains("in every attempt"));
     given_up.filter(|line| line.contains(why)).count()
+}
+
+#[test]
+fn migrate_makes_the_database_of_a_new_site() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("new/data");
+    let data = data.to_str().unwrap();
+    let migrate = || {
+        let output = ended(&["migrate", "--data", data]);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(migrate().starts_with("Applied "));
+    assert_eq!(migrate(), "The database has the newest schema.\n");
 }
 
 #[test]
