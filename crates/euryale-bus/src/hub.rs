@@ -5,7 +5,6 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::Path;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use rustix::fs::{FlockOperation, flock};
@@ -104,7 +103,6 @@ async fn member(
     others: broadcast::Receiver<(u64, Option<Bytes>)>,
 ) {
     let (from, to) = socket.into_split();
-    let frames = Arc::new(frames);
     let has_left = tokio::select! {
         has_left = receive(number, from, &frames) => has_left,
         () = send(number, to, others) => false,

@@ -59,6 +59,8 @@ impl Member {
                 }
                 self.book.lost.add(1);
                 self.fanout.gap();
+                // A hub that refuses this process does so at once.
+                tokio::time::sleep(PAUSE).await;
                 continue;
             }
             match Office::take(&self.path) {
