@@ -140,6 +140,10 @@ impl<D: Database> Claim for PoolClaim<D> {
         self
     }
 
+    fn history(self, history: History) -> Self {
+        PoolClaim::history(self, history)
+    }
+
     fn run<T, F>(self, job: F) -> impl Future<Output = Result<T, Error>> + Send + 'static
     where
         F: FnOnce(&mut Lease<'_, D>) -> T + Send + 'static,

@@ -19,7 +19,7 @@ type Queued = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 /// Runs jobs in workers of a pool, whatever its type.
 pub(crate) struct Connections<D: Database> {
     table: Arc<dyn TaskTable<D>>,
-    queue: Arc<dyn Fn(Job<D>) -> Queued + Send + Sync>,
+    queue: Arc<dyn Fn(History, Job<D>) -> Queued + Send + Sync>,
     conflicts: ConflictRule,
 }
 
@@ -33,7 +33,9 @@ impl<D: Database> Connections<D> {
     {
         Self {
             table: Arc::clone(table),
-            queue: Arc::new(move |job| Box::pin(claims().run(move |lease| job(lease)))),
+            queue: Arc::new(move |history, job: Job<D>| {
+                Box::pin(claims().history(history).run(job))
+            }),
             conflicts: ConflictRule::new(),
         }
     }
@@ -103,11 +105,11 @@ impl<D: Database> Connections<D> {
         F: Fn(&mut Transaction<'_, D>) -> Result<T, Abort> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        let queued = (self.queue)(Box::new(move |lease| {
+        let job: Job<D> = Box::new(move |lease| {
             let options = TransactionOptions::new(Attempt::new(history), access);
             let _ = sender.send(Transaction::run(lease, options, f));
-        }));
-        queued.await?;
+        });
+        (self.queue)(history, job).await?;
         let outcome = receiver
             .await
             .map_err(|_| Error::new(euryale_core::error::PANICKED))?;

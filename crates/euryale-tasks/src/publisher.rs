@@ -150,14 +150,9 @@ impl<D: Database, P: Publisher<D>> Publisher<D> for RunTasks<D, P> {
             }
             Ok(Err(abort)) => Err(judged(run, abort)),
             Err(panic) => {
-                let panic = panic.to_string();
-                let message = panic
-                    .strip_prefix("panicked: ")
-                    .unwrap_or(&panic)
-                    .to_owned();
-                run.judge(Verdict::new(panic, Again::Later));
+                run.judge(Verdict::new(panic.to_string(), Again::Later));
                 // The transaction deals with it as with any panic of a publisher.
-                resume_unwind(Box::new(message))
+                resume_unwind(Box::new(panic.text().to_owned()))
             }
         }
     }

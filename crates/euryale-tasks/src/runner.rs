@@ -20,9 +20,6 @@ use crate::tasks::{LONGEST, Tasks};
 /// The interval at which a process looks for tasks whose process has ended.
 const RESCUE: Duration = Duration::from_secs(2);
 
-/// The longest pause after the database could not be asked.
-const PATIENCE: Duration = Duration::from_secs(8);
-
 /// The settings of a [`Runner`]; made by [`Tasks::runner`].
 #[must_use]
 pub struct RunnerBuilder<D: Database> {
@@ -231,8 +228,8 @@ impl<D: Database> Takes<D> {
                     Err(error) => {
                         failures += 1;
                         log_untaken(&error, failures);
-                        let pause =
-                            (Duration::from_millis(250) * (1 << failures.min(5))).min(PATIENCE);
+                        // At most 8 s.
+                        let pause = Duration::from_millis(250) * (1 << failures.min(5));
                         let pause = backoff::jittered(pause);
                         tokio::select! {
                             _ = self.draining.changed() => {}

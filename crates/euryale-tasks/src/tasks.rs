@@ -80,8 +80,8 @@ impl<D: Database> Tasks<D> {
         transaction.after_commit(move || {
             if !matches!(added, Added::Kept(_)) {
                 shared.book.added.add(1);
+                shared.added.send_replace(());
             }
-            shared.added.send_replace(());
         });
         Ok(added)
     }

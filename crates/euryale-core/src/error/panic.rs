@@ -25,6 +25,11 @@ impl PanicMessage {
         catch_unwind(AssertUnwindSafe(f)).map_err(Self::new)
     }
 
+    /// The text of the panic, without what [`Display`](fmt::Display) puts before it.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
     /// Reads the payload of a caught panic, and drops it (a payload's `Drop` may also panic).
     fn new(payload: Box<dyn Any + Send>) -> Self {
         let message = payload

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::request::Request;
-use crate::transaction::{Database, Lease};
+use crate::transaction::{Database, History, Lease};
 
 /// What a request needs to enter a pool's queue: lane, priority, deadline.
 ///
@@ -40,6 +40,17 @@ pub trait Claim: Send + 'static {
         Self: Sized,
     {
         let _ = when;
+        self
+    }
+
+    /// Sets the history of the work. A pool may let a job that was in a worker before go ahead of
+    /// new ones. Default: it is queued like any other.
+    #[must_use]
+    fn history(self, history: History) -> Self
+    where
+        Self: Sized,
+    {
+        let _ = history;
         self
     }
 
