@@ -154,7 +154,8 @@
 //! Outside the stack, [`euryale-server`](https://docs.rs/euryale-server) is the server,
 //! [`euryale-agent-check`](https://docs.rs/euryale-agent-check) tells HAProxy how much a node can
 //! take, [`euryale-bus`](https://docs.rs/euryale-bus) carries messages between the processes of a
-//! host, and [`euryale-sqlite`](https://docs.rs/euryale-sqlite) is a database.
+//! host, [`euryale-tasks`](https://docs.rs/euryale-tasks) runs work after the answer, and
+//! [`euryale-sqlite`](https://docs.rs/euryale-sqlite) is a database.
 //!
 //! # When it does not compile
 //!
