@@ -10,11 +10,11 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use euryale::blob::{accept_identity, may_compress};
+use euryale::blob::{accept_identity, may_compress, vary_by_coding};
 use euryale::{Body, Response};
 use http::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    IF_NONE_MATCH, VARY,
+    IF_NONE_MATCH,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body::Body as _;
@@ -104,7 +104,7 @@ impl Asked {
     async fn answer(self, mut response: Response) -> Response {
         if response.status() == StatusCode::NOT_MODIFIED {
             self.answer_unmodified(response.headers_mut());
-            return response;
+            return vary_by_coding(response);
         }
         let Some(kind) = Kind::of(&response) else {
             return response;
@@ -121,18 +121,6 @@ impl Asked {
         if !is_free {
             return response;
         }
-        if self.is_head {
-            if !self.accepts_any() {
-                return response;
-            }
-            weaken(response.headers_mut());
-            // The length of the answer to GET depends on the coding. The application may have left
-            // a body, whose length the server would send.
-            let headers = response.headers_mut();
-            headers.remove(CONTENT_LENGTH);
-            headers.append(VARY, HeaderValue::from_static("accept-encoding"));
-            return response.map(|_| Body::empty());
-        }
         let mut response = Some(response);
         let taken = service_fn(move |_: Request<()>| {
             ready(Ok::<_, Infallible>(response.take().unwrap_or_default()))
@@ -146,22 +134,12 @@ impl Asked {
         };
         if compressed.headers().contains_key(CONTENT_ENCODING) {
             weaken(compressed.headers_mut());
+            if self.is_head {
+                // The application may have left a body, whose length the server would send.
+                compressed = compressed.map(|_| Body::empty());
+            }
         }
         compressed
-    }
-
-    /// Returns whether the client accepts one of the codings, for an answer without a body.
-    fn accepts_any(&self) -> bool {
-        let fields = self.accepted.headers().get_all(ACCEPT_ENCODING);
-        let texts = fields.iter().filter_map(|field| field.to_str().ok());
-        texts.flat_map(|text| text.split(',')).any(|item| {
-            let (name, weight) = item.split_once(';').unwrap_or((item, ""));
-            let is_refused = weight
-                .trim()
-                .strip_prefix("q=")
-                .is_some_and(|weight| weight.parse() == Ok(0.0));
-            matches!(name.trim(), "gzip" | "zstd" | "*") && !is_refused
-        })
     }
 
     /// Gives a 304 the tag as the client has it, which is that of the page.
@@ -173,7 +151,6 @@ impl Asked {
             .unwrap_or_default();
         if tag.is_some_and(|tag| tag.starts_with('"') && known.contains(&format!("W/{tag}"))) {
             weaken(headers);
-            headers.append(VARY, HeaderValue::from_static("accept-encoding"));
         }
     }
 }
