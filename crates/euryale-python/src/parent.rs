@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
@@ -26,7 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::front::CUT;
 use crate::listeners::{Listeners, OPERATORS};
-use crate::server::{LAST_GRACE, read};
+use crate::server::{LAST_GRACE, read, take};
 use crate::{debugging, log, operators};
 
 /// The threads of the runtime, which only watches children and relays pages.
@@ -59,8 +59,6 @@ struct Unstarted {
     addresses: Vec<String>,
     /// The totals of all processes, in one line.
     totals: String,
-    /// Asks the main thread to read the settings again.
-    ask: Sender<()>,
     console: Option<Console>,
 }
 
@@ -92,26 +90,20 @@ impl Parent {
     /// `OSError` if the first process could not start.
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 makes it")]
     fn run(&self, py: Python<'_>, reload: Py<PyAny>) -> PyResult<i32> {
-        let unstarted = self
-            .unstarted
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
         let again = || PyRuntimeError::new_err("the parent was started before");
         let Unstarted {
             runtime,
             supervisor,
             addresses,
             totals,
-            ask,
             console,
-        } = unstarted.ok_or_else(again)?;
-        let children = supervisor.children();
+        } = take(&self.unstarted).ok_or_else(again)?;
+        let children = self.children.clone();
         let number = self.number();
         let ended = {
             let _entered = runtime.enter();
             self.shutdown.obey_signals()?;
-            take_signals(&children, ask)?;
+            take_signals(&children, self.ask.clone())?;
             runtime.spawn(greet(children, number, totals, addresses));
             let (end, ended) = crossbeam_channel::bounded(1);
             let running = supervisor.run(self.shutdown.clone());
@@ -185,12 +177,7 @@ impl Parent {
 
     /// Like the method of `Server`.
     fn stop_log(&self) {
-        drop(
-            self.stop_log
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        drop(take(&self.stop_log));
     }
 }
 
@@ -251,13 +238,12 @@ impl Parent {
             settings,
             shutdown,
             children,
-            ask: ask.clone(),
+            ask,
             unstarted: Mutex::new(Some(Unstarted {
                 runtime,
                 supervisor,
                 addresses,
                 totals,
-                ask,
                 console,
             })),
             asked,

@@ -311,7 +311,7 @@ fn described(call: &RunningCall) -> (String, String, String) {
     (call.thread.to_string(), call.to_string(), native)
 }
 
-fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
+pub(crate) fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
     place.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 

@@ -56,25 +56,22 @@ impl Transforms {
             return Err("theme and themes exclude each other: leave one of them out".to_owned());
         }
         let mut chain = TransformChainLayer::new().ledger(ledger.clone());
-        let mut is_any = false;
-        if !settings.tiles.is_empty() {
+        let tiles = !settings.tiles.is_empty();
+        let is_any = tiles || settings.theme.is_some() || settings.themes;
+        if tiles {
             let paths = settings.tiles.clone();
             chain =
                 chain.compose_page(Tiles::new().allow(move |address| is_below(&paths, address)));
-            is_any = true;
         }
         if let Some(Mount { url, folder }) = &settings.theme {
             chain = chain.transform_page(theme(url, folder)?);
-            is_any = true;
         }
         let mut themes = None;
         if settings.themes {
             let set = ThemeSet::new(MOST).watch(LOOK).map_err(no_thread)?;
             chain = chain.transform_page(ThemeTransform::of_pages(set.clone()));
             themes = Some(set);
-            is_any = true;
         }
-        let tiles = !settings.tiles.is_empty();
         Ok(Self {
             chain: is_any.then_some(chain),
             choices: Choices { themes, tiles },

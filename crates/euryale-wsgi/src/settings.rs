@@ -134,8 +134,6 @@ pub struct Settings {
     pub debug: bool,
     /// Whether the application is started again when its code changes. Default: no.
     pub reload: bool,
-    /// More files whose change starts the application again. Default: none.
-    pub reload_extra_files: Vec<PathBuf>,
     /// The folder for profiles of calls. Default: none.
     pub profile: Option<PathBuf>,
     /// `wsgi.url_scheme`, unless a trusted proxy or TLS determines it: `http` or `https`.
@@ -192,7 +190,6 @@ impl Default for Settings {
             remote_user_header: None,
             debug: false,
             reload: false,
-            reload_extra_files: Vec::new(),
             profile: None,
             url_scheme: "http".into(),
             server_name: None,
@@ -311,9 +308,8 @@ impl Settings {
             Meaning::RemoteUserHeader => self.remote_user_header = parse::text(value),
             Meaning::Debug => self.debug = parse::switch(value)?,
             Meaning::Reload => self.reload = parse::switch(value)?,
-            Meaning::ReloadExtraFile => {
-                self.reload_extra_files = value.split_whitespace().map(PathBuf::from).collect();
-            }
+            // The child that reports its files to the watcher reads the names.
+            Meaning::ReloadExtraFile => {}
             Meaning::Profile => self.profile = parse::text(value).map(PathBuf::from),
             Meaning::UrlScheme => self.url_scheme = parse::scheme(value)?,
             Meaning::ServerName => self.server_name = parse::text(value),

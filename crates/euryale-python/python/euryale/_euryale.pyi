@@ -60,7 +60,7 @@ def deferred(
 
     The application does not call ``start_response``. Its worker is free at once, and the function
     is called in a thread outside the workers. It returns the status, the headers, and the body. It
-    has 60 s; after that the answer is 504. Middleware must not iterate over what this returns.
+    has ``lane_timeout``, 60 s by default; after that the answer is 504. Middleware must not iterate over what this returns.
     """
 
 class Stream:

@@ -182,8 +182,9 @@ class _Stored:
             for name in folder.objectIds(BTreeFolder2.meta_type):
                 self.add(aq_base(folder._getOb(name)), f"/++{THEME_RESOURCE_NAME}++{name}")
         digest = sha256()
-        for path, text in self.texts():
-            digest.update(f"{path}\0{len(text)}\0{text}".encode())
+        for path, data in self.contents():
+            digest.update(f"{path}\0{len(data)}\0".encode())
+            digest.update(data)
         #: The same for the same files, in each process.
         self.digest = digest.hexdigest()
 
@@ -219,12 +220,15 @@ class _Stored:
                 return False
         return True
 
-    def texts(self) -> Iterator[tuple[str, str]]:
+    def contents(self) -> Iterator[tuple[str, bytes]]:
         for path, file in self.files:
             data = getattr(file, "data", None)
-            if data is None:
-                continue
+            if data is not None:
+                yield path, data if isinstance(data, bytes) else bytes(data)
+
+    def texts(self) -> Iterator[tuple[str, str]]:
+        for path, data in self.contents():
             try:
-                yield path, (data if isinstance(data, bytes) else bytes(data)).decode()
+                yield path, data.decode()
             except UnicodeDecodeError:
                 log.warning("%s is not UTF-8, and cannot be a part of a theme", path)
