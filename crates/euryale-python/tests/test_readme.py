@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,40 @@ def test_the_package_is_installed_as_the_crates_readme_says(pypi, checkout):
     version = [checkout / "venv" / "bin" / "euryale", "--version"]
     said = subprocess.run(version, capture_output=True, text=True, check=True).stdout
     assert re.fullmatch(r"euryale \d+\.\d+\.\d+\n", said)
+
+
+def module(folder: Path, what: str) -> None:
+    """Writes the block of Python that has this text as the module `example`."""
+    readme = (ROOT / "crates" / "euryale-python" / "README.md").read_text()
+    (block,) = (
+        block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if what in block
+    )
+    (folder / "example.py").write_text("import sqlite3\nimport euryale\n" + block)
+
+
+def test_the_page_of_tiles_is_composed(euryale, tmp_path):
+    module(tmp_path, "tiles/news")
+    server = euryale("example:page", "--tiles=/tiles", f"--chdir={tmp_path}")
+    assert "<p>Nothing new.</p>" in server.ask("/").text
+    assert server.stop() == 0
+
+
+def test_the_stream_of_rows_is_sent(euryale, tmp_path):
+    module(tmp_path, "def rows")
+    with sqlite3.connect(tmp_path / "visits.sqlite3") as database:
+        database.execute("create table visits (id, place)")
+        database.executemany("insert into visits values (?, ?)", [(1, b"here"), (2, b"there")])
+    server = euryale("example:app", f"--chdir={tmp_path}")
+    answer = server.ask("/")
+    assert (answer.text, answer.headers["Content-Type"]) == ("1;here\n2;there\n", "text/csv")
+    assert server.stop() == 0
+
+
+def test_the_guide_installs_plone_as_its_example_does():
+    guide = ROOT / "crates" / "euryale" / "src" / "guide" / "plone_in_ten_minutes.md"
+    *install, start = commands(ROOT / "examples" / "plone" / "README.md")
+    assert commands(guide) == install
+    assert f"```sh\n{start}\n```" in guide.read_text()
 
 
 def test_the_conformance_table_has_the_numbers_of_the_tests():

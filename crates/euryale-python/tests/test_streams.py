@@ -1,6 +1,7 @@
 """Streams: iterables that are read outside the workers, while their answers are sent."""
 
 import re
+import resource
 from contextlib import ExitStack
 from functools import partial
 
@@ -190,8 +191,17 @@ def test_stream_that_gets_no_thread_in_time_is_refused_and_closed(streams):
     quiet(server, *LEFT)
 
 
+@pytest.fixture
+def descriptors():
+    """Enough for the clients of a full queue. The usual limit is 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(2048, hard)), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 @pytest.mark.parametrize(("method", "status"), [("GET", 503), ("POST", 500)])
-def test_stream_is_refused_and_closed_if_too_many_wait(streams, method, status):
+def test_stream_is_refused_and_closed_if_too_many_wait(descriptors, streams, method, status):
     server = streams("--stream-threads", "1", "--max-sockets", "2000")
     with begin(server, "/gated?open") as first:
         with ExitStack() as peers:
