@@ -33,7 +33,7 @@ pub(crate) const ALL: &[Workload] = &[
         name: "waiting",
         about: "What a waiting request costs, without sockets: 1 to 10,000 of them behind workers \
             that are stuck.",
-        goal: "the same for each, however many wait",
+        goal: "≤ 2.5 kB each, and ≤ 1.2 × as much, however many wait",
         state: State::Waiting,
     },
     slow::PROMISE,

@@ -210,8 +210,11 @@ pub(crate) fn check(server: &Server, path: &str, body: &Body<'_>) -> Result<()> 
         .context("asking")?;
     let mut received = Vec::new();
     let head = read_head(&mut stream, &mut received)?;
-    let answer = Read::take(Read::chain(received.as_slice(), stream), head.length);
-    body.compare(answer)
+    let mut answer = Read::take(Read::chain(received.as_slice(), stream), head.length);
+    body.compare(&mut answer)?;
+    let left = answer.limit();
+    ensure!(left == 0, "sent {left} bytes less than announced");
+    Ok(())
 }
 
 /// The expected body.
