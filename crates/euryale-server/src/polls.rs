@@ -19,7 +19,9 @@ use http::Method;
 /// A poll should take microseconds. One that takes a second has blocked its thread of the runtime
 /// for all that time, and with it every other task that waits for this thread.
 ///
-/// A poll costs two reads of the clock and two locks, which no other thread holds except during
+/// A request is listed until the head of its response is made: polls of bodies are not listed.
+///
+/// A poll costs one read of the clock and two locks, which no other thread holds except during
 /// [`list`](Self::list).
 #[derive(Clone, Default)]
 pub struct Polls(Arc<Slots>);

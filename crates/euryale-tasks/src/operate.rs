@@ -18,9 +18,8 @@ impl<D: Database> Tasks<D> {
         self.shared.looks.read(TaskTable::counts).await
     }
 
-    /// Returns up to `most` tasks in this state: those that are due or held in the order of their ids,
-    /// and
-    /// others in the order of their time.
+    /// Returns up to `most` tasks in this state: those that are due or held in the order of their
+    /// ids, and others in the order of their time.
     ///
     /// # Errors
     /// That of the pool or of the database.

@@ -33,36 +33,28 @@ impl Commands {
     /// [`console_path`](euryale_server::supervise::console_path).
     #[must_use]
     pub fn for_children(children: &Children, controls: &Controls) -> Self {
-        let pass_on = |name: &'static str| {
+        let tell = |name: &'static str| {
             let children = children.clone();
             move |words: &[&str]| tell_all(&children, name, words)
         };
-        let log = pass_on("log");
-        let reload = pass_on("reload");
+        let log = tell("log");
+        let reload = tell("reload");
         let reloaded = controls.clone();
         let rolled = controls.clone();
-        let children = children.clone();
+        let replaced = children.clone();
         controls
             .common(move |words, _| log(words))
-            .verb(
-                "status",
-                "show readiness, workers and queue",
-                pass_on("status"),
-            )
-            .verb(
-                "dump",
-                "show jobs, the runtime and busy threads",
-                pass_on("dump"),
-            )
-            .verb(
+            .pass_on(children, "status", "show readiness, workers and queue")
+            .pass_on(children, "dump", "show jobs, the runtime and busy threads")
+            .pass_on(
+                children,
                 "resize N",
                 "set the maximum number of connections of each process",
-                pass_on("resize"),
             )
-            .verb(
+            .pass_on(
+                children,
                 "restrict LANE N",
                 "set how many workers of each process a lane may have",
-                pass_on("restrict"),
             )
             .verb(
                 "reload",
@@ -77,7 +69,7 @@ impl Commands {
                 "replace all processes one by one, like SIGHUP",
                 move |_| {
                     rolled.ask_for_reload();
-                    children.roll();
+                    replaced.roll();
                     Ok("replacing all processes: the log has the result".to_owned())
                 },
             )

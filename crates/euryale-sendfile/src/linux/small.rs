@@ -110,6 +110,10 @@ mod tests {
     #[test]
     fn a_file_that_became_shorter_is_not_taken_for_the_whole() {
         let blob = of_fs(SMALL as usize);
+        blob.preload().unwrap();
+        if read(&blob).is_none() {
+            return euryale_test::skip("this file system does not tell what is in memory");
+        }
         // The blob's own descriptor is read-only.
         let name = format!("/proc/self/fd/{}", blob.file().as_raw_fd());
         let writer = OpenOptions::new().write(true).open(name).unwrap();
